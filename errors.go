@@ -1,0 +1,54 @@
+package session
+
+import "errors"
+
+// What a handler may meet. Compare with errors.Is: most arrive wrapped, with
+// the cause behind them.
+var (
+	// ErrNoSession: the route requires a session and the visitor has none, or
+	// the session has ended.
+	ErrNoSession = errors.New("session: no session")
+
+	// ErrNoValue: the session holds nothing under this key.
+	ErrNoValue = errors.New("session: no value")
+
+	// ErrUnavailable: nobody can say whether there is a session, because the
+	// store does not answer. It never means that there is none.
+	ErrUnavailable = errors.New("session: store unavailable")
+
+	// ErrEnded: the session was ended elsewhere while this request ran.
+	// Nothing was written.
+	ErrEnded = errors.New("session: session has ended")
+
+	// ErrLost: there was a value, but no copy of it has survived. It lasts
+	// until the key is set again.
+	ErrLost = errors.New("session: value lost")
+
+	// ErrReadOnly: a write on a route that is wrapped in ReadOnly.
+	ErrReadOnly = errors.New("session: read-only")
+
+	// ErrTooLate: the change needs a cookie, and the response header, where
+	// cookies travel, is already written.
+	ErrTooLate = errors.New("session: response header already written")
+)
+
+// What a Store returns.
+var (
+	ErrNotFound = errors.New("session: record not found")
+	ErrConflict = errors.New("session: record has another version")
+	ErrTooLarge = errors.New("session: record too large for the store")
+)
+
+// ValueError is a stored value that does not decode into its key's type, or a
+// value that does not encode. Until Delete, Set on that key fails with it, so
+// that a program which cannot read a value does not overwrite it either.
+type ValueError struct {
+	Key string // the key's name
+	Err error  // what the codec said; it may quote the value, so it is not part of Error
+}
+
+func (e *ValueError) Error() string {
+	return "session: value of key " + e.Key + " does not fit its type"
+}
+
+func (e *ValueError) Unwrap() error { return e.Err }

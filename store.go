@@ -1,0 +1,86 @@
+package session
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// ID names a session in its store. It is derived from the visitor's token by
+// a one-way function, so it may be logged and shown to operators: nobody can
+// make a cookie of it.
+type ID string
+
+// Store is where sessions live while it answers. Package storetest checks
+// every sentence below against an implementation.
+//
+// Both methods may be called by any number of goroutines at once. Both honor
+// ctx: once it is done they return without delay, with an error that wraps
+// ctx.Err(). A Save that fails this way may or may not have happened. Neither
+// method retries and neither logs. The error of a store that is away wraps
+// neither ErrNotFound nor ErrConflict.
+//
+// IDs that differ in any byte, in case only too, are different sessions.
+//
+// There is no Delete: a session is ended by saving its tombstone.
+type Store interface {
+	// Load returns what was last saved under id: the same bytes, and the
+	// Version which that Save returned. Where nothing was saved, or what was
+	// saved has expired, it returns ErrNotFound.
+	//
+	// The caller does not change Data, and the store does not change it once
+	// it was returned. Expires may be zero.
+	Load(ctx context.Context, id ID) (Record, error)
+
+	// Save puts r under id if what stands there is what over says. Over
+	// Absent it creates: where a record stands it returns ErrConflict. Over a
+	// Version it replaces the record of exactly that Version: where another
+	// record stands, or none, it returns ErrConflict. Over Any it replaces
+	// whatever stands, or creates. A Save that returns ErrConflict has changed
+	// nothing. Of many Saves over the same Version at once, one succeeds.
+	//
+	// Save returns the new record's Version, over which the next Save may be
+	// made without a Load. A Version is unique to its write: no other Save
+	// ever returns it, not of the same bytes, not after the record expired,
+	// and not after the store restarted.
+	//
+	// A record is there until r.Expires, however far ahead that is, and gone
+	// at most two seconds later. Where r.Expires has passed already, Save
+	// leaves nothing under id, if over allows it. A zero r.Expires is an
+	// error. Data may hold any bytes, or none, and may be changed by the
+	// caller once Save returned; r.Version is ignored. A record that is larger
+	// than the store takes is ErrTooLarge, and what stood before still stands.
+	Save(ctx context.Context, id ID, r Record, over Version) (Version, error)
+}
+
+// Record is a stored session: bytes that mean nothing to the store.
+type Record struct {
+	Data    []byte
+	Expires time.Time
+	Version Version
+}
+
+// Version tells one write of a record from every other. It is opaque to all
+// but the store that made it.
+type Version [16]byte
+
+// What Save may be made over, besides a Version that Load or Save returned.
+var (
+	Absent = Version{}                                      // nothing stands there
+	Any    = Version{15: 0xff, 14: 0xff, 13: 0xff, 0: 0xff} // whatever stands there
+)
+
+// FreshLoader is a Store with a cache in front of it. LoadFresh is Load past
+// that cache: it sees every Save, of any process, that returned before it was
+// called. RequireStore and the retry after a conflict use it.
+type FreshLoader interface {
+	LoadFresh(ctx context.Context, id ID) (Record, error)
+}
+
+// Lister is a Store that can tell what it holds. List yields the ID of every
+// record that has not expired, in the form that Load takes. What is saved
+// while it runs may be missing or yielded twice; an error ends the sequence.
+// It may be slow, and is meant for operators, not for requests.
+type Lister interface {
+	List(ctx context.Context) iter.Seq2[ID, error]
+}
