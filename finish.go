@@ -1,0 +1,84 @@
+package session
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// finish commits, because the response header is about to be written.
+func (s *Session) finish(ctx context.Context) error {
+	s.mu.Lock()
+	if s.phase == unasked {
+		s.sealed = true
+		s.mu.Unlock()
+		return nil
+	}
+	s.mu.Unlock()
+	s.io.Lock()
+	defer s.io.Unlock()
+	err := s.commit(ctx)
+	s.mu.Lock()
+	s.sealed = true
+	l, readOnly := s.loaded, s.readOnly
+	s.mu.Unlock()
+	if err == nil && l.phase == live && !readOnly {
+		s.m.refresh(ctx, l.id, l.state, l.version)
+	}
+	return err
+}
+
+// announce puts into the answer's header what the visitor must know: also
+// where the commit failed, as an earlier Save or Destroy may have succeeded.
+func (s *Session) announce(h http.Header) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == unasked {
+		return
+	}
+	addVary(h, s.m.carrier.varies())
+	switch s.notice {
+	case sendToken:
+		s.m.carrier.send(h, s.token, time.UnixMilli(s.state.end))
+	case clearToken:
+		s.m.carrier.clear(h)
+	}
+	s.notice = nothing
+}
+
+func addVary(h http.Header, field string) {
+	for _, line := range h["Vary"] {
+		for f := range strings.SplitSeq(line, ",") {
+			if f = strings.TrimSpace(f); f == "*" || strings.EqualFold(f, field) {
+				return
+			}
+		}
+	}
+	h.Add("Vary", field)
+}
+
+// late saves, when the handler has returned, what it changed after the header
+// was written.
+func (s *Session) late(ctx context.Context) {
+	s.mu.Lock()
+	late := len(s.edits) > 0 || s.fault != nil
+	s.mu.Unlock()
+	if !late {
+		return
+	}
+	s.io.Lock()
+	defer s.io.Unlock()
+	if err := s.commit(ctx); err != nil && s.m.hooks.Dropped != nil {
+		s.m.hooks.Dropped(ctx, s.ID(), err)
+	}
+}
+
+// discard drops what was changed and not saved.
+func (s *Session) discard() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.edits, s.changes, s.fault = nil, nil, nil
+	s.renewal = keepID
+	s.seq++
+}

@@ -1,0 +1,186 @@
+package session
+
+import (
+	"context"
+	"net/http"
+)
+
+// condition is what a wrapper asks of a request.
+type condition uint8
+
+const (
+	readOnly condition = 1 << iota
+	sessionRequired
+	storeRequired
+)
+
+// Handler makes the session available to next, and to all that it calls with
+// the request's context. A request that never asks for its session costs one
+// allocation and no store command.
+//
+// The session is saved before the first byte of the response leaves, even if
+// the visitor has gone. If that fails, Options.Error answers instead of next.
+// After the header, what next changed is saved when it returns, but can no
+// longer begin a session. A panic drops what is not saved.
+//
+// Handler, ReadOnly, Require and RequireStore may be nested in any order, each
+// works alone, and under a Handler of the same Manager they only add their
+// condition.
+func (m *Manager) Handler(next http.Handler) http.Handler { return m.wrap(next, 0) }
+
+// ReadOnly is Handler for routes that only read: every write is ErrReadOnly,
+// the session's expiry is not put off, and the answer sets no cookie. It lets
+// visitors without a session in; combine it with Require to turn them away.
+// What a handler further out has changed is still saved.
+func (m *Manager) ReadOnly(next http.Handler) http.Handler { return m.wrap(next, readOnly) }
+
+// Require is Handler for routes that need a session: without one Options.Error
+// answers ErrNoSession, 403 by default. It never begins one, not even after
+// Destroy.
+func (m *Manager) Require(next http.Handler) http.Handler { return m.wrap(next, sessionRequired) }
+
+// RequireStore is Handler for routes that must not act on a copy of the
+// session: it is read from the store itself, past all caches, before next
+// runs, or Options.Error answers ErrUnavailable.
+func (m *Manager) RequireStore(next http.Handler) http.Handler { return m.wrap(next, storeRequired) }
+
+func (m *Manager) wrap(next http.Handler, c condition) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x, ok := r.Context().Value(m).(*exchange)
+		if !ok {
+			m.serve(w, r, c, next)
+			return
+		}
+		if x.admit(w, r, c) {
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// admit adds conditions to the request. Where one does not hold it answers.
+func (x *exchange) admit(w http.ResponseWriter, r *http.Request, c condition) bool {
+	if err := x.s.impose(r.Context(), c); err != nil {
+		x.s.m.options.Error(w, r, err)
+		return false
+	}
+	return true
+}
+
+func (s *Session) impose(ctx context.Context, c condition) error {
+	s.mu.Lock()
+	cached := s.phase != unasked && !s.fresh
+	s.readOnly = s.readOnly || c&readOnly != 0
+	s.required = s.required || c&sessionRequired != 0
+	s.fresh = s.fresh || c&storeRequired != 0
+	s.mu.Unlock()
+	if c&(sessionRequired|storeRequired) == 0 {
+		return nil
+	}
+	if err := s.load(ctx); err != nil {
+		return err
+	}
+	if _, caches := s.m.store.(FreshLoader); c&storeRequired != 0 && cached && caches && s.ID() != "" {
+		if err := s.Reload(ctx); err != nil {
+			return err
+		}
+	}
+	if c&sessionRequired != 0 && s.ID() == "" {
+		return ErrNoSession
+	}
+	return nil
+}
+
+// From returns the session of the request that ctx belongs to, under the
+// innermost Manager. It panics where there is none: the route is not wrapped.
+//
+// The first call asks the store. If it does not answer, the error wraps
+// ErrUnavailable; nobody knows then whether the visitor has a session. The
+// session is never nil: reading it returns the error, and writing it makes the
+// commit answer it, so that a handler which ignores the error harms nobody.
+func From(ctx context.Context) (*Session, error) {
+	x := mustExchange(ctx, exchangeKey{})
+	return &x.s, x.s.load(ctx)
+}
+
+// From is session.From for the requests of this Manager, where several nest.
+func (m *Manager) From(ctx context.Context) (*Session, error) {
+	x := mustExchange(ctx, m)
+	return &x.s, x.s.load(ctx)
+}
+
+// Begin returns a new session in place of the visitor's, which ends when this
+// one is saved. It does not ask the store, and so it works where From returns
+// ErrUnavailable: at a login, for example.
+func Begin(ctx context.Context) (*Session, error) {
+	s := &mustExchange(ctx, exchangeKey{}).s
+	return s, s.begin()
+}
+
+func (s *Session) begin() error {
+	s.io.Lock()
+	defer s.io.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.readOnly:
+		return s.fail(ErrReadOnly)
+	case s.sealed:
+		return s.fail(ErrTooLate)
+	}
+	if s.phase == live || s.phase == unknown {
+		s.replaced = s.id
+	} else if t, ok := s.m.carrier.receive(s.in); ok && s.phase == unasked {
+		s.replaced = t.id()
+	}
+	s.loaded = loaded{phase: nobody}
+	s.edits, s.changes, s.broken, s.fault = nil, nil, nil, nil
+	s.renewal = newValues
+	return nil
+}
+
+// Loaded returns the session if somebody has asked for it already, and never
+// asks the store. It is for middleware such as a request log.
+func Loaded(ctx context.Context) (*Session, bool) {
+	x, ok := ctx.Value(exchangeKey{}).(*exchange)
+	if !ok {
+		return nil, false
+	}
+	x.s.mu.Lock()
+	defer x.s.mu.Unlock()
+	return &x.s, x.s.phase != unasked
+}
+
+// Error answers a request whose session failed, by Options.Error, and drops
+// what the handler changed and did not save. It panics where the request is
+// not wrapped.
+func Error(w http.ResponseWriter, r *http.Request, err error) {
+	x := mustExchange(r.Context(), exchangeKey{})
+	x.s.discard()
+	x.s.m.options.Error(w, r, err)
+}
+
+func mustExchange(ctx context.Context, key any) *exchange {
+	x, ok := ctx.Value(key).(*exchange)
+	if !ok {
+		panic("session: this request does not come through Handler, ReadOnly, Require or RequireStore of the Manager")
+	}
+	return x
+}
+
+// Start loads the session of a request that did not come through net/http,
+// from the header that it has. Commit must follow. The session is never nil.
+func (m *Manager) Start(ctx context.Context, in http.Header) (*Session, error) {
+	s := &Session{m: m, in: in, ctx: ctx}
+	return s, s.load(ctx)
+}
+
+// Commit saves a session of Start, and puts into out what the answer's header
+// must tell the visitor. After it only Save writes.
+func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error {
+	if s.m != m {
+		panic("session: Commit of a session of another Manager")
+	}
+	err := s.finish(ctx)
+	s.announce(out)
+	return err
+}

@@ -1,0 +1,166 @@
+package session
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Key is a typed name under which a session holds a value. Make it once, as a
+// package variable. Values are decoded when they are asked for, one key at a
+// time, and each Get decodes anew: what it returns is the caller's own.
+//
+// Where the session could not be loaded, every method returns that error, and
+// a write makes the commit answer it. A write that fails because of the
+// session (ErrReadOnly, ErrNoSession under Require, ErrTooLate, *ValueError,
+// ErrUnavailable) comes back at the commit and replaces the response, should
+// the handler ignore it.
+type Key[T any] struct {
+	name  string
+	codec Codec
+	flags flags
+}
+
+// Codec turns the values of a key into bytes and back. Equal values should
+// give equal bytes: setting a value to what it is already then writes
+// nothing. Decode must not change or keep data.
+type Codec interface {
+	Encode(v any) ([]byte, error)
+	Decode(data []byte, v any) error // v points to the value
+}
+
+// KeyOption changes what NewKey makes.
+type KeyOption func(*keyOptions)
+
+type keyOptions struct {
+	codec Codec
+	flags flags
+}
+
+// ServerOnly keeps the key's values in the store. They never travel to the
+// visitor, not even sealed.
+func ServerOnly() KeyOption { return func(o *keyOptions) { o.flags |= serverOnly } }
+
+// WithCodec replaces JSON.
+func WithCodec(c Codec) KeyOption { return func(o *keyOptions) { o.codec = c } }
+
+// NewKey returns the key of that name. Two keys of one name are the same
+// place: they must have the same type and options. It panics where the name
+// is empty, longer than 255 bytes, has control characters or a "/", which is
+// reserved.
+func NewKey[T any](name string, options ...KeyOption) Key[T] {
+	control := func(r rune) bool { return r < ' ' || r == 0x7f }
+	if name == "" || len(name) > maxName || strings.Contains(name, "/") || strings.ContainsFunc(name, control) {
+		panic(fmt.Sprintf("session: %q cannot be the name of a key", name))
+	}
+	o := keyOptions{codec: jsonCodec{}}
+	for _, option := range options {
+		option(&o)
+	}
+	return Key[T]{name, o.codec, o.flags}
+}
+
+// Name returns the key's name.
+func (k Key[T]) Name() string { return k.name }
+
+// Get returns the value, changes of this request included. It fails with
+// ErrNoValue where there is none, with a *ValueError where what is stored
+// does not decode into T, and with ErrLost.
+func (k Key[T]) Get(s *Session) (T, error) {
+	var v T
+	data, err := s.value(k.name)
+	if err != nil {
+		return v, err
+	}
+	if err := k.decode(data, &v); err != nil {
+		s.spoil(err)
+		var zero T
+		return zero, err
+	}
+	return v, nil
+}
+
+// Or returns the value, or else otherwise: also where the session could not
+// be loaded. A value that does not decode is told to Hooks.BadValue.
+func (k Key[T]) Or(s *Session, otherwise T) T {
+	v, err := k.Get(s)
+	if err == nil {
+		return v
+	}
+	if bad := (*ValueError)(nil); errors.As(err, &bad) && s.m.hooks.BadValue != nil {
+		s.m.hooks.BadValue(s.ctx, s.ID(), bad)
+	}
+	return otherwise
+}
+
+// Set changes the value. It encodes v at once: later changes to v are not
+// saved. After Get or Update met a value that does not decode, Set fails until
+// Delete, so that no program overwrites what it cannot read.
+func (k Key[T]) Set(s *Session, v T) error {
+	data, err := k.encode(v)
+	if err != nil {
+		return s.failed(err)
+	}
+	return s.set(change{k.name, k.flags, data})
+}
+
+// Update changes the value by running change on what the session holds, the
+// zero T where it holds nothing. It runs change at once, and again on the new
+// value each time another request has saved the session first, so that no
+// update is lost: change must be pure, with no effect but on its argument.
+//
+// An error of change leaves the value as it is and is returned; from a later
+// run it is the error of Save, or replaces the response.
+func (k Key[T]) Update(s *Session, change func(*T) error) error {
+	return s.update(&edit{change: k.change(), step: func(old []byte, ok bool) ([]byte, error) {
+		var v T
+		if ok {
+			if err := k.decode(old, &v); err != nil {
+				s.spoil(err)
+				return nil, err
+			}
+		}
+		if err := change(&v); err != nil {
+			return nil, stepError{err}
+		}
+		return k.encode(v)
+	}})
+}
+
+// Delete removes the value. To delete what is not there changes nothing.
+func (k Key[T]) Delete(s *Session) error {
+	return s.set(change{name: k.name, flags: deleted | k.flags})
+}
+
+// Take returns the value and deletes it: for a message that is shown once.
+func (k Key[T]) Take(s *Session) (T, error) {
+	v, err := k.Get(s)
+	if err != nil {
+		return v, err
+	}
+	return v, k.Delete(s)
+}
+
+func (k Key[T]) change() change { return change{name: k.name, flags: k.flags} }
+
+func (k Key[T]) encode(v T) ([]byte, error) {
+	data, err := k.codec.Encode(v)
+	if err != nil {
+		return nil, &ValueError{k.name, err}
+	}
+	return data, nil
+}
+
+func (k Key[T]) decode(data []byte, v *T) *ValueError {
+	if err := k.codec.Decode(data, v); err != nil {
+		return &ValueError{k.name, err}
+	}
+	return nil
+}
+
+type jsonCodec struct{}
+
+func (jsonCodec) Encode(v any) ([]byte, error) { return json.Marshal(v) }
+
+func (jsonCodec) Decode(data []byte, v any) error { return json.Unmarshal(data, v) }

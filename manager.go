@@ -1,0 +1,177 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/textproto"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/session/internal/queue"
+)
+
+// Options say how a Manager works. The zero value of each is its default, and
+// the safe choice.
+type Options struct {
+	// Cookie is how the token travels to the visitor and back.
+	Cookie Cookie
+
+	// Header names a header field that carries the token instead of the
+	// cookie, both ways, for API clients. An answer that ends the session
+	// carries it empty.
+	Header string
+
+	// Idle ends a session that nobody used for so long; default 30 minutes.
+	Idle time.Duration
+
+	// Lifetime ends a session so long after it began or was last renewed,
+	// used or not; default 24 hours.
+	Lifetime time.Duration
+
+	// Refresh is how often, at most, the expiry of a session that is only read
+	// is put off, in the background; default Idle/10. A session may outlive
+	// Idle by so much.
+	Refresh time.Duration
+
+	// ReadTimeout bounds what a request waits for the store to load its
+	// session, and SaveTimeout what it waits to save it; default 50 ms and
+	// 100 ms.
+	ReadTimeout, SaveTimeout time.Duration
+
+	// Hooks are told what happens.
+	Hooks Hooks
+
+	// Error answers a request whose session cannot be loaded or saved, and
+	// one that Require turns away. The default answers 403 to ErrNoSession,
+	// 503 with Retry-After to ErrUnavailable and ErrEnded, 500 to all else,
+	// and does not tell the visitor more than the status.
+	Error func(http.ResponseWriter, *http.Request, error)
+}
+
+// Manager keeps the sessions of one application in one store. Any number of
+// goroutines may use it.
+type Manager struct {
+	store   Store
+	options Options
+	carrier carrier
+	hooks   Hooks
+
+	clock    clock
+	instance uint32
+
+	commits   queue.Queue[ID, saved]
+	refreshes refreshes
+	health    health
+}
+
+// saved is what a commit passes on to the next one of the same session.
+type saved struct {
+	state   state
+	version Version
+}
+
+// New returns a Manager that keeps sessions in store. Nil Options are the
+// defaults. It does not ask the store; its error names every mistake it finds
+// in the options.
+func New(store Store, o *Options) (*Manager, error) {
+	m := &Manager{store: store, instance: rand.Uint32()}
+	if o != nil {
+		m.options = *o
+	}
+	o = &m.options
+	var errs []error
+	if store == nil {
+		errs = append(errs, errors.New("session: store is nil"))
+	}
+	o.Idle = cmp.Or(o.Idle, 30*time.Minute)
+	o.Lifetime = cmp.Or(o.Lifetime, 24*time.Hour)
+	o.Refresh = cmp.Or(o.Refresh, o.Idle/10)
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, 50*time.Millisecond)
+	o.SaveTimeout = cmp.Or(o.SaveTimeout, 100*time.Millisecond)
+	for name, d := range map[string]time.Duration{
+		"Idle": o.Idle, "Lifetime": o.Lifetime, "Refresh": o.Refresh,
+		"ReadTimeout": o.ReadTimeout, "SaveTimeout": o.SaveTimeout,
+	} {
+		if d < 0 {
+			errs = append(errs, fmt.Errorf("session: %s is negative: %v", name, d))
+		}
+	}
+	if o.Refresh > o.Idle {
+		errs = append(errs, fmt.Errorf("session: Refresh %v is longer than Idle %v: sessions in use would expire", o.Refresh, o.Idle))
+	}
+	var err error
+	if o.Cookie, err = o.Cookie.complete(); err != nil {
+		errs = append(errs, err)
+	}
+	if o.Header != "" {
+		if err := checkHeader(o.Header); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if o.Error == nil {
+		o.Error = answer
+	}
+	m.carrier = carrier{o.Cookie, textproto.CanonicalMIMEHeaderKey(o.Header)}
+	m.hooks = o.Hooks
+	m.health.since = time.Now()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// checkHeader refuses a field that cannot carry a token, or that means
+// something else.
+func checkHeader(name string) error {
+	if strings.ContainsFunc(name, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)
+	}) {
+		return fmt.Errorf("session: Header %q is not a header field name", name)
+	}
+	switch strings.ToLower(name) {
+	case "cookie", "set-cookie", "authorization", "host", "connection", "content-length", "content-type",
+		"transfer-encoding", "trailer", "upgrade", "te", "keep-alive", "proxy-connection", "cache-control", "vary":
+		return fmt.Errorf("session: Header %q has a meaning of its own; use one like X-Session", name)
+	}
+	return nil
+}
+
+// Revoke ends the session id, whoever holds its token, at once and for good.
+// A session that does not exist cannot come to exist by it either. On
+// ErrUnavailable it may or may not have happened.
+func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
+	if id == "" {
+		return 0, fmt.Errorf("session: revoke: %w", ErrNoSession)
+	}
+	ctx, cancel := m.saveBudget(ctx)
+	defer cancel()
+	if _, err := m.save(ctx, id, m.tombstone(revoked), Any); err != nil {
+		return 0, err
+	}
+	return Durable, nil
+}
+
+// Close waits until everything in the background is done, or ctx ends.
+// Requests may go on, but expiries are not put off any more.
+func (m *Manager) Close(ctx context.Context) error { return m.refreshes.close(ctx) }
+
+// answer is the default of Options.Error.
+func answer(w http.ResponseWriter, _ *http.Request, err error) {
+	w.Header().Set("Cache-Control", "no-store")
+	switch {
+	case errors.Is(err, ErrNoSession):
+		http.Error(w, "session required", http.StatusForbidden)
+	case errors.Is(err, ErrEnded):
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "session has just ended, try again", http.StatusServiceUnavailable)
+	case errors.Is(err, ErrUnavailable):
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "session unavailable, try again", http.StatusServiceUnavailable)
+	default:
+		http.Error(w, "session failed", http.StatusInternalServerError)
+	}
+}

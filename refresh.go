@@ -1,0 +1,76 @@
+package session
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// maxRefreshes bounds what runs in the background. Beyond it a refresh is
+// left to the session's next request.
+const maxRefreshes = 256
+
+// refreshes are the expiry refreshes that run in the background.
+type refreshes struct {
+	wg      sync.WaitGroup
+	mu      sync.Mutex // guards all below
+	closed  bool
+	running map[ID]struct{}
+}
+
+// refresh puts the expiry of a session off, if it is due: it saves the state
+// with a later lastSeen over the version just read. If anybody wrote the
+// session meanwhile, a logout above all, that stands and this does not happen.
+func (m *Manager) refresh(ctx context.Context, id ID, st state, over Version) {
+	if time.Since(time.UnixMilli(st.lastSeen)) < m.options.Refresh || !m.refreshes.start(id) {
+		return
+	}
+	go func() {
+		defer m.refreshes.done(id)
+		ctx, cancel := m.saveBudget(ctx)
+		defer cancel()
+		st.lastSeen = time.Now().UnixMilli()
+		if _, err := m.put(ctx, "refresh", id, st, over); err == nil {
+			m.health.refreshes.Add(1)
+		}
+	}()
+}
+
+// start reports whether a refresh of id may run now. If so, done ends it.
+func (r *refreshes) start(id ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.running[id]; ok || r.closed || len(r.running) >= maxRefreshes {
+		return false
+	}
+	if r.running == nil {
+		r.running = make(map[ID]struct{})
+	}
+	r.running[id] = struct{}{}
+	r.wg.Add(1)
+	return true
+}
+
+func (r *refreshes) done(id ID) {
+	r.mu.Lock()
+	delete(r.running, id)
+	r.mu.Unlock()
+	r.wg.Done()
+}
+
+func (r *refreshes) close(ctx context.Context) error {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	idle := make(chan struct{})
+	go func() {
+		r.wg.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,293 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Session is one visitor's session, as one request sees it. It is loaded when
+// it is first asked for. What a handler changes with its keys is saved when
+// the response header is about to be written, or by Save.
+//
+// A Session may be used by many goroutines at once, and outlives its request:
+// from then on only Save writes.
+type Session struct {
+	m   *Manager
+	in  http.Header     // the request's, for the token in it
+	ctx context.Context // the request's, for hooks that are called without one
+
+	io sync.Mutex // held while the store is asked; taken before mu
+	mu sync.Mutex // guards all below
+
+	loaded
+	edits   []*edit // what is not saved yet
+	changes changes // what the edits come to
+	seq     int     // counts edits
+	broken  map[string]*ValueError
+	fault   error // the first write that failed; the commit answers it
+
+	renewal  renewal
+	replaced ID   // the session that Begin ends
+	readOnly bool // ReadOnly
+	required bool // Require: never begins a session
+	fresh    bool // RequireStore: reads past the store's caches
+	sealed   bool // the response header is written
+	notice   notice
+	token    token // for the notice
+}
+
+// loaded is what is known of a session.
+type loaded struct {
+	phase   phase
+	id      ID
+	state   state
+	version Version
+	err     error // why it is unknown
+}
+
+type phase uint8
+
+const (
+	unasked phase = iota
+	nobody        // the visitor has no session
+	live
+	dead
+	unknown // the store did not answer
+)
+
+type renewal uint8
+
+const (
+	keepID    renewal = iota
+	newID             // Renew: the same values under a new ID
+	newValues         // Begin: a new session, and the old one ends
+)
+
+// notice is what the visitor must be told about the token.
+type notice uint8
+
+const (
+	nothing notice = iota
+	sendToken
+	clearToken
+)
+
+// Source tells where a session was loaded from.
+type Source uint8
+
+// The sources of a session.
+const (
+	FromNowhere Source = iota // there is none yet
+	FromStore
+)
+
+// Durability tells how far a write has come.
+type Durability uint8
+
+// Durable: the store has it.
+const Durable Durability = 1
+
+// ID returns the name of the session in the store, which may be logged. It is
+// empty while there is no session, and changes with Renew.
+func (s *Session) ID() ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != live {
+		return ""
+	}
+	return s.id
+}
+
+// Source tells where the session was loaded from.
+func (s *Session) Source() Source {
+	if s.ID() == "" {
+		return FromNowhere
+	}
+	return FromStore
+}
+
+// Created returns when the session began, whatever its ID was then. Like
+// Renewed and Expires it is zero while there is none in the store.
+func (s *Session) Created() time.Time {
+	return s.date(func(st state) time.Time { return time.UnixMilli(st.created) })
+}
+
+// Renewed returns when the session began or was last renewed, whatever is
+// later: the time of the login where every login renews.
+func (s *Session) Renewed() time.Time {
+	return s.date(func(st state) time.Time { return time.UnixMilli(st.authenticated) })
+}
+
+// Expires returns when the session ends if nobody uses it any more. It may
+// last longer, by Options.Refresh at most.
+func (s *Session) Expires() time.Time {
+	return s.date(func(st state) time.Time {
+		return earlier(time.UnixMilli(st.lastSeen).Add(s.m.options.Idle), time.UnixMilli(st.end))
+	})
+}
+
+func (s *Session) date(of func(state) time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != live {
+		return time.Time{}
+	}
+	return of(s.state)
+}
+
+// Renew gives the session a new token and ID when it is saved, and restarts
+// its Lifetime; the old ones are of no use to anybody from then on. Call it
+// wherever a visitor gains rights, at every login above all: it is what makes
+// a token that was planted or stolen before worthless (session fixation).
+//
+// Once the response header is written it returns ErrTooLate.
+func (s *Session) Renew() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.writable()
+	if err == nil && s.sealed {
+		err = ErrTooLate
+	}
+	if err != nil {
+		return s.fail(err)
+	}
+	s.renewal = max(s.renewal, newID)
+	return nil
+}
+
+// Destroy ends the session at once, on every instance, and drops what was
+// changed. The answer clears the visitor's token. What is set afterwards
+// begins a new session.
+//
+// On error the session may or may not have ended, the token is kept, and the
+// error replaces the response, so that no visitor is told of a logout that
+// did not happen.
+func (s *Session) Destroy(ctx context.Context) (Durability, error) {
+	s.io.Lock()
+	defer s.io.Unlock()
+	s.mu.Lock()
+	id, readOnly := s.id, s.readOnly
+	if id == "" {
+		id = s.replaced
+	}
+	s.mu.Unlock()
+	if readOnly {
+		return 0, s.failed(ErrReadOnly)
+	}
+	if id == "" {
+		// Not in the store, it said; but the visitor has a token.
+		if t, ok := s.m.carrier.receive(s.in); ok {
+			id = t.id()
+		}
+	}
+	if id != "" {
+		ctx, cancel := s.m.saveBudget(ctx)
+		defer cancel()
+		if _, err := s.m.save(ctx, id, s.m.tombstone(destroyed), Any); err != nil {
+			return 0, s.failed(err)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loaded = loaded{phase: nobody}
+	s.edits, s.changes, s.broken, s.fault = nil, nil, nil, nil
+	s.renewal, s.replaced = keepID, ""
+	if id != "" {
+		s.notice = clearToken
+	}
+	return Durable, nil
+}
+
+// Save saves now what was changed so far, instead of when the response header
+// is written: to have its error in hand, or to write after the header, in a
+// websocket or an event stream. A session that is unchanged is not written.
+//
+// It fails with ErrEnded when the session was ended elsewhere, with
+// ErrUnavailable when the store does not answer (the write may have happened),
+// with ErrTooLarge, with the error of an Update that ran again, or with that
+// of an earlier write that was refused.
+func (s *Session) Save(ctx context.Context) (Durability, error) {
+	s.io.Lock()
+	defer s.io.Unlock()
+	if err := s.commit(ctx); err != nil {
+		return 0, err
+	}
+	return Durable, nil
+}
+
+// Reload asks the store for what others have written since, past all caches;
+// unsaved changes are made again on top. After a logout, or when the session
+// has expired, it returns ErrNoSession, and unsaved changes are dropped.
+func (s *Session) Reload(ctx context.Context) error {
+	s.io.Lock()
+	defer s.io.Unlock()
+	s.mu.Lock()
+	l := s.loaded
+	s.mu.Unlock()
+	if l.phase == nobody || l.phase == dead {
+		return ErrNoSession
+	}
+	l = s.m.fetch(ctx, l.id, true)
+	switch l.phase {
+	case unknown:
+		return l.err // what was loaded before still stands
+	case live:
+		s.settle(l)
+		return nil
+	}
+	s.settle(l)
+	return ErrNoSession
+}
+
+// load asks the store if nobody has yet. What it finds stays for the request.
+func (s *Session) load(ctx context.Context) error {
+	s.mu.Lock()
+	phase, err := s.phase, s.err
+	s.mu.Unlock()
+	if phase != unasked {
+		return err
+	}
+	s.io.Lock()
+	defer s.io.Unlock()
+	s.mu.Lock()
+	l, fresh := s.loaded, s.fresh
+	s.mu.Unlock()
+	if l.phase != unasked {
+		return l.err
+	}
+	if t, ok := s.m.carrier.receive(s.in); ok {
+		l = s.m.fetch(ctx, t.id(), fresh)
+	} else {
+		l = loaded{phase: nobody}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loaded = l
+	return l.err
+}
+
+// fetch asks the store, and tells what its answer means.
+func (m *Manager) fetch(ctx context.Context, id ID, fresh bool) loaded {
+	st, v, err := m.load(ctx, id, fresh)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return loaded{phase: nobody}
+	case err != nil:
+		return loaded{phase: unknown, id: id, err: err}
+	case st.dead():
+		return loaded{phase: dead, id: id, state: st, version: v}
+	}
+	return loaded{phase: live, id: id, state: st, version: v}
+}
+
+// Format prints no more than the ID, with every verb.
+func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, "session "+string(s.ID())) }
+
+// LogValue logs no more than the ID.
+func (s *Session) LogValue() slog.Value { return slog.StringValue(string(s.ID())) }

@@ -1,0 +1,112 @@
+package session
+
+import "errors"
+
+// writable tells why nothing can be written. s.mu is held.
+func (s *Session) writable() error {
+	switch {
+	case s.readOnly:
+		return ErrReadOnly
+	case s.phase == unknown:
+		return s.err
+	case s.phase == live:
+		return nil
+	case s.required:
+		return ErrNoSession
+	case s.sealed:
+		return ErrTooLate
+	}
+	return nil
+}
+
+// fail keeps the first write that failed, so that a handler which ignores its
+// error does not answer as if all were well. s.mu is held.
+func (s *Session) fail(err error) error {
+	if s.fault == nil {
+		s.fault = err
+	}
+	return err
+}
+
+func (s *Session) failed(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fail(err)
+}
+
+// value returns the encoded value under name, which must not be changed.
+func (s *Session) value(name string) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == unknown {
+		return nil, s.err
+	}
+	return lookup(s.state, s.changes, name)
+}
+
+// set keeps a change until the commit.
+func (s *Session) set(c change) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writable(); err != nil {
+		return s.fail(err)
+	}
+	if c.flags.kind() == deleted {
+		var bad *ValueError
+		if delete(s.broken, c.name); errors.As(s.fault, &bad) && bad.Key == c.name {
+			s.fault = nil
+		}
+	} else if bad := s.broken[c.name]; bad != nil {
+		return s.fail(bad)
+	}
+	e := &edit{change: c}
+	s.add(e, s.changes.with(c))
+	return nil
+}
+
+// update runs step, without a lock so that it may use the session, and once
+// more if another goroutine came in between.
+func (s *Session) update(e *edit) error {
+	for {
+		s.mu.Lock()
+		if err := s.writable(); err != nil {
+			defer s.mu.Unlock()
+			return s.fail(err)
+		}
+		st, l, seq := s.state, s.changes, s.seq
+		s.mu.Unlock()
+
+		after, err := e.apply(st, l)
+
+		s.mu.Lock()
+		switch {
+		case err != nil:
+			defer s.mu.Unlock()
+			if own := unwrapStep(err); own != err {
+				return own // the handler's business, not a write that failed
+			}
+			return s.fail(err)
+		case s.seq == seq:
+			s.add(e, after)
+			s.mu.Unlock()
+			return nil
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (s *Session) add(e *edit, after changes) {
+	s.edits, s.changes = append(s.edits, e), after
+	s.seq++
+}
+
+// spoil remembers that the value under a key does not decode, so that it is
+// not overwritten either.
+func (s *Session) spoil(err *ValueError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken == nil {
+		s.broken = make(map[string]*ValueError)
+	}
+	s.broken[err.Key] = err
+}
