@@ -61,7 +61,7 @@ func (s *Session) commit(ctx context.Context) error {
 		// As if its Update had failed at once: it is not tried another time.
 		again.edit.done = true
 		s.settle(c.loaded)
-		return unwrapStep(again.err)
+		return again.err
 	}
 	if err == nil {
 		for _, e := range c.edits {
@@ -234,7 +234,7 @@ func (s *Session) settle(l loaded) {
 		changes, failed, err := replay(l.state, edits)
 		if err != nil {
 			failed.done = true
-			s.failed(unwrapStep(err))
+			_ = s.failed(err)
 			continue
 		}
 		s.mu.Lock()

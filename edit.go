@@ -104,6 +104,9 @@ func (e *edit) apply(st state, l changes) (changes, error) {
 func replay(st state, edits []*edit) (l changes, failed *edit, err error) {
 	for _, e := range edits {
 		if l, err = e.apply(st, l); err != nil {
+			if own, ok := ofStep(err); ok {
+				err = own
+			}
 			return nil, e, err
 		}
 	}
@@ -113,9 +116,9 @@ func replay(st state, edits []*edit) (l changes, failed *edit, err error) {
 // stepError is an error of the function that a handler gave to Update.
 type stepError struct{ error }
 
-func unwrapStep(err error) error {
-	if own, ok := err.(stepError); ok {
-		return own.error
-	}
-	return err
+// ofStep returns the handler's own error, if err is one.
+func ofStep(err error) (own error, ok bool) {
+	var step stepError
+	ok = errors.As(err, &step)
+	return step.error, ok
 }

@@ -9,21 +9,17 @@ import (
 
 // finish commits, because the response header is about to be written.
 func (s *Session) finish(ctx context.Context) error {
-	s.mu.Lock()
-	if s.phase == unasked {
-		s.sealed = true
-		s.mu.Unlock()
-		return nil
-	}
-	s.mu.Unlock()
 	s.io.Lock()
 	defer s.io.Unlock()
+	s.mu.Lock()
+	before := s.version
+	s.mu.Unlock()
 	err := s.commit(ctx)
 	s.mu.Lock()
 	s.sealed = true
 	l, readOnly := s.loaded, s.readOnly
 	s.mu.Unlock()
-	if err == nil && l.phase == live && !readOnly {
+	if err == nil && l.phase == live && l.version == before && !readOnly {
 		s.m.refresh(ctx, l.id, l.state, l.version)
 	}
 	return err
@@ -37,7 +33,7 @@ func (s *Session) announce(h http.Header) {
 	if s.phase == unasked {
 		return
 	}
-	addVary(h, s.m.carrier.varies())
+	s.vary(h)
 	switch s.notice {
 	case sendToken:
 		s.m.carrier.send(h, s.token, time.UnixMilli(s.state.end))
@@ -47,7 +43,14 @@ func (s *Session) announce(h http.Header) {
 	s.notice = nothing
 }
 
-func addVary(h http.Header, field string) {
+// vary tells caches what the answer depends on. s.mu is held.
+func (s *Session) vary(h http.Header) {
+	field := s.m.carrier.varies()
+	if _, ok := h["Vary"]; !ok {
+		s.varies[0] = field
+		h["Vary"] = s.varies[:]
+		return
+	}
 	for _, line := range h["Vary"] {
 		for f := range strings.SplitSeq(line, ",") {
 			if f = strings.TrimSpace(f); f == "*" || strings.EqualFold(f, field) {

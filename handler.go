@@ -59,8 +59,8 @@ func (m *Manager) wrap(next http.Handler, c condition) http.Handler {
 
 // admit adds conditions to the request. Where one does not hold it answers.
 func (x *exchange) admit(w http.ResponseWriter, r *http.Request, c condition) bool {
-	if err := x.s.impose(r.Context(), c); err != nil {
-		x.s.m.options.Error(w, r, err)
+	if err := x.session().impose(r.Context(), c); err != nil {
+		x.m.options.Error(w, r, err)
 		return false
 	}
 	return true
@@ -98,21 +98,21 @@ func (s *Session) impose(ctx context.Context, c condition) error {
 // session is never nil: reading it returns the error, and writing it makes the
 // commit answer it, so that a handler which ignores the error harms nobody.
 func From(ctx context.Context) (*Session, error) {
-	x := mustExchange(ctx, exchangeKey{})
-	return &x.s, x.s.load(ctx)
+	s := mustExchange(ctx, exchangeKey{}).session()
+	return s, s.load(ctx)
 }
 
 // From is session.From for the requests of this Manager, where several nest.
 func (m *Manager) From(ctx context.Context) (*Session, error) {
-	x := mustExchange(ctx, m)
-	return &x.s, x.s.load(ctx)
+	s := mustExchange(ctx, m).session()
+	return s, s.load(ctx)
 }
 
 // Begin returns a new session in place of the visitor's, which ends when this
 // one is saved. It does not ask the store, and so it works where From returns
 // ErrUnavailable: at a login, for example.
 func Begin(ctx context.Context) (*Session, error) {
-	s := &mustExchange(ctx, exchangeKey{}).s
+	s := mustExchange(ctx, exchangeKey{}).session()
 	return s, s.begin()
 }
 
@@ -145,9 +145,16 @@ func Loaded(ctx context.Context) (*Session, bool) {
 	if !ok {
 		return nil, false
 	}
-	x.s.mu.Lock()
-	defer x.s.mu.Unlock()
-	return &x.s, x.s.phase != unasked
+	s := x.asked.Load()
+	if s == nil || s == headerSent {
+		return nil, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == unasked {
+		return nil, false
+	}
+	return s, true
 }
 
 // Error answers a request whose session failed, by Options.Error, and drops
@@ -155,8 +162,8 @@ func Loaded(ctx context.Context) (*Session, bool) {
 // not wrapped.
 func Error(w http.ResponseWriter, r *http.Request, err error) {
 	x := mustExchange(r.Context(), exchangeKey{})
-	x.s.discard()
-	x.s.m.options.Error(w, r, err)
+	x.session().discard()
+	x.m.options.Error(w, r, err)
 }
 
 func mustExchange(ctx context.Context, key any) *exchange {

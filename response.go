@@ -8,23 +8,43 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"sync/atomic"
 )
 
 // exchange is one request under one Manager. It is at once the context that
-// carries the session, the session itself, the copy of the request that has
-// that context, and the writer that commits before the first byte leaves: a
-// route that never asks for its session costs this one allocation. It is not
-// reused, since a goroutine that outlives the request may still hold it.
+// carries the session, the copy of the request that has that context, and the
+// writer that commits before the first byte leaves: a route that never asks
+// for its session costs this one allocation. It is not reused, since a
+// goroutine that outlives the request may still hold it.
 type exchange struct {
 	context.Context // of the request
 
-	s     Session
+	m     *Manager
+	asked atomic.Pointer[Session] // nil or headerSent: nobody has asked
 	req   http.Request
 	w     http.ResponseWriter
 	outer http.Header // what stood in the header before this handler ran
 
 	begun bool  // the header is written, or an error instead of it
 	err   error // why the handler's response is not sent
+}
+
+// headerSent stands for the session nobody asked for before the response
+// header was written. Who asks later can read it.
+var headerSent = new(Session)
+
+// session returns the request's session, which nobody may have loaded yet.
+func (x *exchange) session() *Session {
+	for {
+		s := x.asked.Load()
+		if s != nil && s != headerSent {
+			return s
+		}
+		asked := &Session{m: x.m, in: x.req.Header, ctx: x.Context, sealed: s == headerSent}
+		if x.asked.CompareAndSwap(s, asked) {
+			return asked
+		}
+	}
 }
 
 type exchangeKey struct{}
@@ -36,7 +56,7 @@ func (x *exchange) Value(key any) any {
 	case exchangeKey:
 		return x
 	case *Manager:
-		if key == x.s.m {
+		if key == x.m {
 			return x
 		}
 	}
@@ -47,21 +67,23 @@ func (x *exchange) Value(key any) any {
 // where somebody prints a context.
 func (x *exchange) String() string { return "session.Handler" }
 
+// Format prints what String returns, with every verb.
 func (x *exchange) Format(f fmt.State, _ rune) { io.WriteString(f, x.String()) }
 
 // serve runs next on a request, and commits when it returns.
-func (m *Manager) serve(w http.ResponseWriter, r *http.Request, conditions condition, next http.Handler) {
-	x := &exchange{Context: r.Context(), w: w}
-	x.s.m, x.s.in, x.s.ctx = m, r.Header, x
+func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, next http.Handler) {
+	x := &exchange{Context: r.Context(), m: m, w: w}
 	x.req = *r.WithContext(x) // inlined, so this copies and does not allocate
 	if h := w.Header(); len(h) > 0 {
 		x.outer = h.Clone()
 	}
-	if conditions == 0 || x.admit(x, &x.req, conditions) {
+	if c == 0 || x.admit(x, &x.req, c) {
 		next.ServeHTTP(x, &x.req)
 	}
 	if x.commit() {
-		x.s.late(x)
+		if s := x.asked.Load(); s != headerSent {
+			s.late(x)
+		}
 	}
 	if r.MultipartForm == nil {
 		r.MultipartForm = x.req.MultipartForm // so that the server removes its files
@@ -75,17 +97,21 @@ func (x *exchange) commit() bool {
 		return x.err == nil
 	}
 	x.begun = true
-	x.err = x.s.finish(x)
+	if x.asked.CompareAndSwap(nil, headerSent) {
+		return true
+	}
+	s := x.asked.Load()
+	x.err = s.finish(x)
 	h := x.w.Header()
 	if x.err == nil {
-		x.s.announce(h)
+		s.announce(h)
 		return true
 	}
 	clear(h)
 	maps.Copy(h, x.outer)
-	x.s.announce(h)
+	s.announce(h)
 	w := &errorWriter{ResponseWriter: x.w}
-	if x.s.m.options.Error(w, &x.req, x.err); !w.wrote {
+	if x.m.options.Error(w, &x.req, x.err); !w.wrote {
 		w.WriteHeader(http.StatusInternalServerError) // or it would be a 200
 	}
 	return false
@@ -149,7 +175,7 @@ func (x *exchange) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(x.w, r)
 }
 
-func (x *exchange) Flush() { x.FlushError() }
+func (x *exchange) Flush() { _ = x.FlushError() }
 
 func (x *exchange) FlushError() error {
 	if !x.commit() {

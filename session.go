@@ -40,6 +40,7 @@ type Session struct {
 	sealed   bool // the response header is written
 	notice   notice
 	token    token // for the notice
+	varies   [1]string
 }
 
 // loaded is what is known of a session.
@@ -90,7 +91,7 @@ const (
 // Durability tells how far a write has come.
 type Durability uint8
 
-// Durable: the store has it.
+// Durable is what has arrived in the store.
 const Durable Durability = 1
 
 // ID returns the name of the session in the store, which may be logged. It is

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/holdfast-go/session/internal/deadline"
 )
 
 // tombstoneLife is how long the store keeps a dead session. It must outlast
@@ -17,8 +19,8 @@ const tombstoneLife = 5 * time.Minute
 // and a request that its visitor canceled is none.
 func (m *Manager) load(ctx context.Context, id ID, fresh bool) (state, Version, error) {
 	m.health.loads.Add(1)
-	budget, cancel := context.WithTimeout(ctx, m.options.ReadTimeout)
-	defer cancel()
+	budget := deadline.After(ctx, m.options.ReadTimeout)
+	defer budget.Cancel()
 	var r Record
 	var err error
 	if f, ok := m.store.(FreshLoader); ok && fresh {

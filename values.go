@@ -82,7 +82,7 @@ func (s *Session) update(e *edit) error {
 		switch {
 		case err != nil:
 			defer s.mu.Unlock()
-			if own := unwrapStep(err); own != err {
+			if own, ok := ofStep(err); ok {
 				return own // the handler's business, not a write that failed
 			}
 			return s.fail(err)

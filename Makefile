@@ -1,0 +1,74 @@
+# make            lists the targets
+# Every target works in a fresh clone: what it needs, it installs.
+
+GOLANGCI_LINT := v2.15.0
+BENCHSTAT := v0.0.0-20260908200009-22c9c6c9d4da
+MODULES := $(shell sed -n 's/^\t\(\.[^ ]*\)$$/\1/p' go.work)
+OLDEST_GO := go$(shell sed -n 's/^go //p' go.mod)
+FUZZTIME ?= 20s
+TOOLS := $(CURDIR)/.tools
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | expand -t 16
+
+.PHONY: demo
+demo: ## run the shop on http://127.0.0.1:8080
+	go run ./shop -insecure
+
+.PHONY: setup
+setup: ## install the servers and the browser that tests start
+	@scripts/setup redis-server memcached chromium
+
+.PHONY: test
+test: setup ## test every module, allocation gates included
+	go test work
+
+.PHONY: race
+race: setup ## test every module under the race detector
+	go test -race work
+
+.PHONY: e2e
+e2e: setup ## the tests in a real browser only
+	cd e2e && go test -count=1 -v ./...
+
+.PHONY: vet
+vet:
+	go vet work
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) ## gofmt, vet and golangci-lint
+	@test -z "$$(gofmt -l .)" || { echo "gofmt -w: $$(gofmt -l .)"; exit 1; }
+	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $< run ./...) || exit 1; done
+
+$(TOOLS)/golangci-lint-$(GOLANGCI_LINT):
+	GOBIN=$(TOOLS) GOWORK=off GOFLAGS= go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+	mv $(TOOLS)/golangci-lint $@
+
+.PHONY: fuzz
+fuzz: ## fuzz every target for FUZZTIME (20s)
+	@scripts/fuzz $(FUZZTIME)
+
+.PHONY: tidy
+tidy: ## fail where a go.mod or go.sum is not tidy
+	@for m in $(MODULES); do echo "tidy $$m"; (cd $$m && GOWORK=off go mod tidy -diff) || exit 1; done
+
+.PHONY: modules
+modules: setup ## test each module by itself, on the oldest Go that go.mod names
+	@for m in $(MODULES); do echo "$(OLDEST_GO) $$m"; (cd $$m && GOWORK=off GOTOOLCHAIN=$(OLDEST_GO) go test ./...) || exit 1; done
+
+.PHONY: cover
+cover: setup ## coverage of the root module, in coverage.out
+	go test -coverpkg=./... -coverprofile=coverage.out ./...
+	go tool cover -func=coverage.out | tail -1
+
+.PHONY: bench
+bench: ## benchmarks of the root module
+	go test -run='^$$' -bench=. -benchmem ./...
+
+.PHONY: bench-compare
+bench-compare: $(TOOLS)/benchstat ## compare with a commit: make bench-compare REF=main~1
+	@scripts/bench-compare $(TOOLS)/benchstat "$(REF)"
+
+$(TOOLS)/benchstat:
+	GOBIN=$(TOOLS) GOWORK=off GOFLAGS= go install golang.org/x/perf/cmd/benchstat@$(BENCHSTAT)

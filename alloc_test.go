@@ -1,0 +1,112 @@
+package session_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/sessiontest"
+)
+
+// nullWriter is a server's writer that costs nothing.
+type nullWriter struct{ h http.Header }
+
+func (w nullWriter) Header() http.Header         { return w.h }
+func (w nullWriter) Write(p []byte) (int, error) { return len(p), nil }
+func (w nullWriter) WriteHeader(int)             {}
+
+var text = session.NewKey[string]("text", session.WithCodec(plainText{}))
+
+// plainText allocates nothing, so that only the session's own cost is counted.
+type plainText struct{}
+
+func (plainText) Encode(v any) ([]byte, error)    { return []byte(v.(string)), nil }
+func (plainText) Decode(data []byte, v any) error { _ = data; *v.(*string) = "decoded"; return nil }
+
+func bare(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
+
+func reader(w http.ResponseWriter, r *http.Request) {
+	s, err := session.From(r.Context())
+	if err != nil {
+		session.Error(w, r, err)
+		return
+	}
+	if text.Or(s, "") != "decoded" {
+		w.WriteHeader(http.StatusTeapot)
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+// visitorWith5KB has a session of the articles' size.
+func visitorWith5KB(t testing.TB, m *session.Manager) *http.Request {
+	v := sessiontest.NewVisitor(t, m, func(s *session.Session) {
+		text.Set(s, "small")
+		user.Set(s, strings.Repeat("x", 5000))
+		count.Set(s, 7)
+	})
+	return v.Request(http.MethodGet, "/", nil)
+}
+
+func TestAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates: make test counts, make race does not")
+	}
+	m := mustNew(t, memstore.New(nil), nil)
+	r := visitorWith5KB(t, m)
+	h := http.Header{}
+	w := nullWriter{h}
+	measure := func(handler http.Handler) float64 {
+		return testing.AllocsPerRun(1000, func() {
+			clear(h)
+			handler.ServeHTTP(w, r)
+		})
+	}
+	base := measure(http.HandlerFunc(bare))
+	for _, test := range []struct {
+		name    string
+		handler http.Handler
+		most    float64
+	}{
+		{"a route that does not ask", m.Handler(http.HandlerFunc(bare)), 1},
+		{"a read", m.Handler(http.HandlerFunc(reader)), 6 + 1}, // and the value's own string, boxed for the codec
+		{"a read on a read-only route", m.ReadOnly(http.HandlerFunc(reader)), 6 + 1},
+	} {
+		got := measure(test.handler) - base
+		t.Logf("%s: %v allocations", test.name, got)
+		if got > test.most {
+			t.Errorf("%s: %v allocations over the bare handler, want at most %v", test.name, got, test.most)
+		}
+	}
+}
+
+func BenchmarkRequest(b *testing.B) {
+	m, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, bench := range []struct {
+		name    string
+		handler http.Handler
+	}{
+		{"bare", http.HandlerFunc(bare)},
+		{"untouched", m.Handler(http.HandlerFunc(bare))},
+		{"read", m.Handler(http.HandlerFunc(reader))},
+		{"write", m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s, _ := session.From(r.Context())
+			count.Update(s, func(n *int) error { *n++; return nil })
+			w.WriteHeader(http.StatusOK)
+		}))},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			r := visitorWith5KB(b, m)
+			w := nullWriter{http.Header{}}
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(w.h)
+				bench.handler.ServeHTTP(w, r)
+			}
+		})
+	}
+}

@@ -1,0 +1,13 @@
+package session_test
+
+import (
+	"testing"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/promises"
+	"github.com/holdfast-go/session/memstore"
+)
+
+func TestPromisesOnMemory(t *testing.T) {
+	promises.Run(t, func(testing.TB) session.Store { return memstore.New(nil) })
+}

@@ -1,0 +1,154 @@
+package session_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/sessiontest"
+	"github.com/holdfast-go/session/storetest"
+)
+
+// Everything that the package prints, logs, returns, stores or tells a hook is
+// searched for the token and for a value.
+func TestTheTokenIsNowhereButInTheCookie(t *testing.T) {
+	const value = "a-value-of-the-visitor"
+	var mu sync.Mutex
+	var seen bytes.Buffer
+	note := func(a ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, x := range a {
+			fmt.Fprintf(&seen, "%v|%+v|%#v|%s|%q|%x\n", x, x, x, x, x, x)
+			slog.New(slog.NewTextHandler(&seen, nil)).Info("note", "x", x)
+			slog.New(slog.NewJSONHandler(&seen, nil)).Info("note", "x", x)
+		}
+	}
+	log := session.LogHooks(slog.New(slog.NewTextHandler(writerFunc(func(p []byte) { note(string(p)) }), nil)))
+	hooks := session.Hooks{
+		Down: func(ctx context.Context, err error) { note(ctx, err); log.Down(ctx, err) },
+		Up:   func(ctx context.Context, d time.Duration) { note(ctx, d); log.Up(ctx, d) },
+		Failed: func(ctx context.Context, op string, id session.ID, err error) {
+			note(ctx, op, id, err)
+		},
+		Conflict: func(ctx context.Context, id session.ID, n int) { note(ctx, id, n) },
+		BadValue: func(ctx context.Context, id session.ID, err *session.ValueError) {
+			note(ctx, id, err)
+			log.BadValue(ctx, id, err)
+		},
+		Dropped: func(ctx context.Context, id session.ID, err error) { note(ctx, id, err); log.Dropped(ctx, id, err) },
+	}
+	store := storetest.NewFaulty(memstore.New(nil))
+	m := mustNew(t, store, &session.Options{Hooks: hooks, Error: func(w http.ResponseWriter, r *http.Request, err error) {
+		note(err)
+		http.Error(w, "failed", http.StatusInternalServerError)
+	}})
+	called := map[string]bool{}
+	v := sessiontest.NewVisitor(t, m, func(s *session.Session) {
+		user.Set(s, value)
+		note(s, m)
+	})
+	tokens := []string{tokenOf(t, v)}
+	run := func(name string, f func(w http.ResponseWriter, r *http.Request, s *session.Session)) {
+		called[name] = true
+		answer := v.Get(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s, err := session.From(r.Context())
+			note(s, err, r.Context(), w)
+			ctx, cancel := context.WithCancel(r.Context())
+			note(ctx)
+			cancel()
+			f(w, r, s)
+		})), "/")
+		note(answer.Status, answer.Request)
+		tokens = append(tokens, tokenOf(t, v))
+	}
+	run("a value of another type", func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
+		wrong := session.NewKey[int](user.Name())
+		_, err := wrong.Get(s)
+		note(err, wrong.Set(s, 1))
+		wrong.Or(s, 1)
+	})
+	run("a conflict", func(_ http.ResponseWriter, r *http.Request, s *session.Session) {
+		other := v.Session()
+		count.Set(other, 1)
+		other.Save(r.Context())
+		count.Set(s, 2)
+		_, err := s.Save(r.Context())
+		note(err)
+	})
+	run("a login", func(_ http.ResponseWriter, r *http.Request, s *session.Session) {
+		note(s.Renew())
+		s.Save(r.Context())
+		note(s)
+	})
+	run("too late", func(w http.ResponseWriter, _ *http.Request, s *session.Session) {
+		w.WriteHeader(http.StatusOK)
+		note(s.Renew())
+	})
+	store.Fail(errors.New("the store's own words"))
+	run("an outage", func(_ http.ResponseWriter, r *http.Request, s *session.Session) {
+		_, err := user.Get(s)
+		_, derr := s.Destroy(r.Context())
+		note(err, derr, user.Set(s, value))
+	})
+	store.Heal()
+	run("a logout", func(_ http.ResponseWriter, r *http.Request, s *session.Session) {
+		d, err := s.Destroy(r.Context())
+		note(d, err)
+	})
+	note(m.State())
+
+	mu.Lock()
+	defer mu.Unlock()
+	if seen.Len() < 1000 || !strings.Contains(seen.String(), "store's own words") {
+		t.Fatalf("only %d bytes seen: this test looks at nothing", seen.Len())
+	}
+	for _, token := range tokens {
+		if token == "" {
+			continue
+		}
+		for _, spelled := range []string{token, fmt.Sprintf("%x", token), token[5:25]} {
+			if i := strings.Index(seen.String(), spelled); i >= 0 {
+				t.Errorf("a token was printed: ...%s", seen.String()[max(0, i-200):i])
+			}
+		}
+	}
+	if i := strings.Index(seen.String(), value); i >= 0 {
+		t.Errorf("a value was printed: ...%s", seen.String()[max(0, i-200):i])
+	}
+	for id, err := range memOf(store).List(t.Context()) {
+		r, err2 := store.Load(t.Context(), id)
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		for _, token := range tokens {
+			if token != "" && (strings.Contains(string(r.Data), token) || strings.Contains(string(id), token)) {
+				t.Errorf("the store holds a token, under %s", id)
+			}
+		}
+	}
+}
+
+type writerFunc func(p []byte)
+
+func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
+
+func tokenOf(t *testing.T, v *sessiontest.Visitor) string {
+	t.Helper()
+	c, err := v.Request(http.MethodGet, "/", nil).Cookie("__Host-session")
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+func memOf(s session.Store) session.Lister { return s.(session.Lister) }
