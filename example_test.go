@@ -1,0 +1,320 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"os"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+)
+
+// Cart is what the shop of these examples keeps for a visitor.
+type Cart struct{ Items []string }
+
+var cart = session.NewKey[Cart]("cart")
+
+func add(w http.ResponseWriter, r *http.Request) {
+	s, err := session.From(r.Context()) // loads on the first call; a route that never calls it costs nothing
+	if err != nil {                     // the store does not answer: session.ErrUnavailable
+		session.Error(w, r, err)
+		return
+	}
+	cart.Update(s, func(c *Cart) error { c.Items = append(c.Items, r.PathValue("sku")); return nil })
+	http.Redirect(w, r, "/cart", http.StatusSeeOther) // saved before the first byte leaves
+}
+
+func show(w http.ResponseWriter, r *http.Request) {
+	s, err := session.From(r.Context())
+	if err != nil {
+		session.Error(w, r, err)
+		return
+	}
+	fmt.Fprintln(w, cart.Or(s, Cart{}).Items)
+}
+
+// browse sends requests as a browser does, and returns what the pages say.
+func browse(h http.Handler, requests ...string) {
+	srv := httptest.NewTLSServer(h)
+	defer srv.Close()
+	client := srv.Client()
+	client.Jar, _ = cookiejar.New(nil)
+	for _, request := range requests {
+		var method, path string
+		fmt.Sscan(request, &method, &path)
+		r, _ := http.NewRequest(method, srv.URL+path, nil)
+		answer, err := client.Do(r)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		body, _ := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		fmt.Printf("%s: %d %s", request, answer.StatusCode, body)
+	}
+}
+
+func Example() {
+	sessions, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /cart/{sku}", add)
+	mux.HandleFunc("GET /cart", show)
+
+	browse(sessions.Handler(mux), "POST /cart/bread", "POST /cart/olives", "GET /cart")
+	// Output:
+	// POST /cart/bread: 200 [bread]
+	// POST /cart/olives: 200 [bread olives]
+	// GET /cart: 200 [bread olives]
+}
+
+func ExampleManager() {
+	sessions, err := session.New(memstore.New(nil), &session.Options{
+		Idle:     20 * time.Minute,
+		Lifetime: 12 * time.Hour,
+		Hooks:    session.LogHooks(slog.Default()),
+	})
+	if err != nil {
+		panic(err) // names every mistake in the options
+	}
+	defer sessions.Close(context.Background())
+
+	food := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "[]") }
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /food", food)                                                        // no session, no cost
+	mux.Handle("GET /cart", sessions.ReadOnly(http.HandlerFunc(show)))                       // nothing saved, refreshed or set
+	mux.Handle("GET /mine", sessions.Require(sessions.ReadOnly(http.HandlerFunc(show))))     // 403 without a session
+	mux.Handle("POST /cart/{sku}", sessions.Handler(http.HandlerFunc(add)))                  // begins one, if need be
+	mux.Handle("POST /pay", sessions.Require(sessions.RequireStore(http.HandlerFunc(show)))) // read past all caches
+
+	browse(mux, "GET /food", "GET /cart", "GET /mine", "POST /cart/bread", "GET /mine")
+	// Output:
+	// GET /food: 200 []
+	// GET /cart: 200 []
+	// GET /mine: 403 session required
+	// POST /cart/bread: 200 [bread]
+	// GET /mine: 200 [bread]
+}
+
+var who = session.NewKey[string]("user")
+
+func login(w http.ResponseWriter, r *http.Request) {
+	s, err := session.From(r.Context())
+	if errors.Is(err, session.ErrUnavailable) {
+		s, err = session.Begin(r.Context()) // log in even where the old session cannot be read
+	}
+	if err != nil {
+		session.Error(w, r, err)
+		return
+	}
+	s.Renew() // a token from before the login is worth nothing after it
+	who.Set(s, "bob")
+	fmt.Fprintln(w, "welcome")
+}
+
+func logout(w http.ResponseWriter, r *http.Request) {
+	s, _ := session.From(r.Context()) // Destroy tries even where the store did not answer
+	if _, err := s.Destroy(r.Context()); err != nil {
+		session.Error(w, r, err)
+		return
+	}
+	fmt.Fprintln(w, "goodbye")
+}
+
+func ExampleSession() {
+	sessions, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", login)
+	mux.HandleFunc("POST /logout", logout)
+	mux.Handle("GET /account", sessions.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context()) // Require has loaded it
+		fmt.Fprintln(w, "account of", who.Or(s, "nobody"))
+	})))
+
+	browse(sessions.Handler(mux), "GET /account", "POST /login", "GET /account", "POST /logout", "GET /account")
+	// Output:
+	// GET /account: 403 session required
+	// POST /login: 200 welcome
+	// GET /account: 200 account of bob
+	// POST /logout: 200 goodbye
+	// GET /account: 403 session required
+}
+
+// A stream or a websocket outlives the header of its response: Reload shows
+// what other requests wrote, and Save writes.
+func ExampleSession_Reload() {
+	sessions, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	stream := func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.From(r.Context())
+		if err != nil {
+			session.Error(w, r, err)
+			return
+		}
+		cart.Set(s, Cart{Items: []string{"bread"}})
+		http.NewResponseController(w).Flush() // the header is on its way, and with it the cookie
+		for {
+			if err := s.Reload(r.Context()); err != nil {
+				fmt.Fprintln(w, err)
+				return
+			}
+			fmt.Fprintln(w, cart.Or(s, Cart{}).Items)
+			sessions.Revoke(r.Context(), s.ID()) // an operator logs the visitor out
+		}
+	}
+	browse(sessions.Handler(http.HandlerFunc(stream)), "GET /events")
+	// Output:
+	// GET /events: 200 [bread]
+	// session: no session
+}
+
+// Two requests of one visitor that update one key at once both count: the
+// function runs again on what the other one saved.
+func ExampleKey_Update() {
+	views := session.NewKey[int]("views")
+	sessions, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	browse(sessions.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.From(r.Context())
+		if err != nil {
+			session.Error(w, r, err)
+			return
+		}
+		views.Update(s, func(n *int) error { *n++; return nil })
+		fmt.Fprintln(w, views.Or(s, 0))
+	})), "GET /", "GET /", "GET /")
+	// Output:
+	// GET /: 200 1
+	// GET /: 200 2
+	// GET /: 200 3
+}
+
+func ExampleKey_Take() {
+	notice := session.NewKey[string]("notice")
+	sessions, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	browse(sessions.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.From(r.Context())
+		if err != nil {
+			session.Error(w, r, err)
+			return
+		}
+		if text, err := notice.Take(s); err == nil {
+			fmt.Fprintln(w, text)
+			return
+		}
+		notice.Set(s, "your order is on its way")
+		fmt.Fprintln(w, "thank you")
+	})), "GET /", "GET /")
+	// Output:
+	// GET /: 200 thank you
+	// GET /: 200 your order is on its way
+}
+
+// A framework that is not built on net/http gives Start the request's header,
+// and sends what Commit puts into the other one.
+func ExampleManager_Start() {
+	sessions, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	ctx := context.Background()
+	serve := func(in, out http.Header) {
+		s, err := sessions.Start(ctx, in)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		cart.Update(s, func(c *Cart) error { c.Items = append(c.Items, "bread"); return nil })
+		if err := sessions.Commit(ctx, s, out); err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(cart.Or(s, Cart{}).Items, "cookie sent:", out.Get("Set-Cookie") != "")
+	}
+	in, out := http.Header{}, http.Header{}
+	serve(in, out)
+	cookie, _ := http.ParseSetCookie(out.Get("Set-Cookie"))
+	in.Set("Cookie", cookie.Name+"="+cookie.Value)
+	serve(in, http.Header{})
+	// Output:
+	// [bread] cookie sent: true
+	// [bread bread] cookie sent: false
+}
+
+// An API client sends the token in a header, and has no cookies.
+func ExampleOptions_header() {
+	sessions, err := session.New(memstore.New(nil), &session.Options{Header: "X-Session"})
+	if err != nil {
+		panic(err)
+	}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodPost, "/login", nil)
+	sessions.Handler(http.HandlerFunc(login)).ServeHTTP(w, r)
+	fmt.Println(len(w.Header().Get("X-Session")), "characters,", len(w.Result().Cookies()), "cookies")
+	// Output: 43 characters, 0 cookies
+}
+
+// The stores that can tell what they hold let an operator end all sessions.
+func ExampleLister() {
+	store := memstore.New(nil)
+	sessions, err := session.New(store, nil)
+	if err != nil {
+		panic(err)
+	}
+	h := sessions.Handler(http.HandlerFunc(login))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/login", nil))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/login", nil))
+
+	ctx, n := context.Background(), 0
+	for id, err := range store.List(ctx) {
+		if err == nil {
+			_, err = sessions.Revoke(ctx, id)
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		n++
+	}
+	fmt.Println(n, "visitors logged out")
+	// Output: 2 visitors logged out
+}
+
+func ExampleLogHooks() {
+	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "after" {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+	hooks := session.LogHooks(log)
+	conflicts := 0
+	hooks.Conflict = func(context.Context, session.ID, int) { conflicts++ } // count these, too
+
+	hooks.Down(context.Background(), errors.New("connection refused"))
+	hooks.Up(context.Background(), 3*time.Second)
+	// Output:
+	// level=WARN msg="session store failed" error="connection refused"
+	// level=INFO msg="session store answers again"
+}

@@ -1,0 +1,151 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/sessiontest"
+	"github.com/holdfast-go/session/storetest"
+)
+
+// docs/REGRESSIONS.md says of each defect that other session layers have which
+// test keeps it out. A row whose test is gone is a promise that nobody keeps.
+func TestEveryDefectOfOthersHasItsTest(t *testing.T) {
+	page, err := os.ReadFile("docs/REGRESSIONS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]bool{}
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		for _, decl := range f.Decls {
+			if fn, ok := decl.(*ast.FuncDecl); ok {
+				tests[fn.Name.Name] = true
+			}
+		}
+		ast.Inspect(f, func(n ast.Node) bool { // names of subtests and table rows
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				tests[strings.Trim(lit.Value, "\"`")] = true
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for _, m := range regexp.MustCompile("(?m)^\\|.*\\| `([^`]+)` \\|$").FindAllStringSubmatch(string(page), -1) {
+		rows++
+		for part := range strings.SplitSeq(m[1], "/") {
+			if !tests[part] {
+				t.Errorf("docs/REGRESSIONS.md names %q: there is no test %q", m[1], part)
+			}
+		}
+	}
+	if rows < 20 {
+		t.Errorf("%d rows found in docs/REGRESSIONS.md", rows)
+	}
+}
+
+// oauth2-proxy deletes the cookie of a visitor who leaves while the store is
+// being asked, and counts it against the store.
+func TestLeavingEarlyLogsNobodyOut(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	store := storetest.NewFaulty(memstore.New(nil))
+	failures := 0
+	m := mustNew(t, store, &session.Options{Hooks: session.Hooks{
+		Failed: func(context.Context, string, session.ID, error) { failures++ },
+		Down:   func(context.Context, error) { failures++ },
+	}})
+	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })
+	store.Before = func(string, session.ID) error { leave(); return ctx.Err() }
+	answer := v.Do(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.From(r.Context())
+		if !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+			t.Errorf("From = %v", err)
+		}
+		user.Set(s, "anonymous")
+	})), v.Request(http.MethodGet, "/", nil).WithContext(ctx))
+	if answer.Header["Set-Cookie"] != nil || failures != 0 || m.State().Failing {
+		t.Errorf("cookies %v, %d failures, %+v", answer.Header["Set-Cookie"], failures, m.State())
+	}
+	store.Before = nil
+	if got := user.Or(v.Session(), ""); got != "bob" {
+		t.Errorf("user = %q", got)
+	}
+}
+
+// scs writes the handler's body behind its own error page.
+func TestTheErrorPageIsNotFollowedByTheHandlersBody(t *testing.T) {
+	store := storetest.NewFaulty(memstore.New(nil))
+	m := mustNew(t, store, nil)
+	store.Fail(errors.New("away"))
+	w := httptest.NewRecorder()
+	m.Handler(ask(t, func(w http.ResponseWriter, _ *http.Request, s *session.Session) {
+		user.Set(s, "bob")
+		fmt.Fprint(w, "put-ok")
+		fmt.Fprint(w, "put-ok")
+	})).ServeHTTP(w, httptest.NewRequest(http.MethodPut, "/", nil))
+	if w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "put-ok") {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+}
+
+// scs, fiber: what a page without a session costs when nothing is wrong.
+func TestStaticFilesAreServedWhileTheStoreIsAway(t *testing.T) {
+	store := storetest.NewFaulty(memstore.New(nil))
+	m := mustNew(t, store, nil)
+	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })
+	store.Fail(errors.New("away"))
+	calls := store.Loads() + store.Saves()
+	answer := v.Get(m.Handler(http.FileServer(http.Dir("docs"))), "/REGRESSIONS.md")
+	if answer.StatusCode != http.StatusOK || answer.Header["Set-Cookie"] != nil || store.Loads()+store.Saves() != calls {
+		t.Errorf("status %d, cookies %v, %d calls", answer.StatusCode, answer.Header["Set-Cookie"], store.Loads()+store.Saves()-calls)
+	}
+}
+
+// fiber: a cookie for each request, or none; a key for each anonymous hit.
+func TestOneSessionOneCookie(t *testing.T) {
+	store := memstore.New(nil)
+	m := mustNew(t, store, nil)
+	v := sessiontest.NewVisitor(t, m)
+	h := m.Handler(ask(t, func(_ http.ResponseWriter, r *http.Request, s *session.Session) {
+		if r.Method == http.MethodPost {
+			count.Update(s, func(n *int) error { *n++; return nil })
+		}
+	}))
+	cookies := 0
+	for range 10 {
+		cookies += len(v.Get(h, "/").Cookies())
+	}
+	if cookies != 0 || store.Len() != 0 {
+		t.Fatalf("an anonymous visitor got %d cookies and %d records", cookies, store.Len())
+	}
+	for range 10 {
+		cookies += len(v.Do(h, v.Request(http.MethodPost, "/", nil)).Cookies())
+	}
+	if cookies != 1 || store.Len() != 1 || count.Or(v.Session(), 0) != 10 {
+		t.Errorf("ten writes gave %d cookies, %d records, count %d", cookies, store.Len(), count.Or(v.Session(), 0))
+	}
+}
