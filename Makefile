@@ -10,7 +10,7 @@ TOOLS := $(CURDIR)/.tools
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | sort | expand -t 16
 
 .PHONY: demo
 demo: ## run the shop on http://127.0.0.1:8080

@@ -84,3 +84,13 @@ type FreshLoader interface {
 type Lister interface {
 	List(ctx context.Context) iter.Seq2[ID, error]
 }
+
+// Prober is a Store made of shards, which fail one by one: servers, of which
+// each has its part of the sessions. Shard names the one that has id; it does
+// not ask it. Probe asks a shard whether it answers, without a visitor's
+// request, and returns its incarnation: a string that stays while the shard
+// keeps what it holds, and changes when it may have lost it by a restart.
+type Prober interface {
+	Shard(id ID) string
+	Probe(ctx context.Context, shard string) (incarnation string, err error)
+}

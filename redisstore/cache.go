@@ -1,0 +1,43 @@
+package redisstore
+
+import (
+	"context"
+
+	"github.com/holdfast-go/session"
+)
+
+// loadCached is Load by way of the client's cache. What came from there counts
+// only if it is a record, and, where this store wrote the key lately, the very
+// one that the floor names. Everything else is read again past the cache: what
+// is older than the write, what is newer, and what was not there when it was
+// cached.
+func (s *Store) loadCached(ctx context.Context, key string) (session.Record, error) {
+	floor := s.floors.of(key)
+	if floor.closed() {
+		return s.loadAbove(ctx, key, floor)
+	}
+	reply := s.doCached(ctx, s.client.B().Get().Key(key).Cache())
+	if !reply.IsCacheHit() {
+		// The client sent a GET of this call's own, after the floor was looked
+		// up: it is as good as one past the cache.
+		r, err := s.record(ctx, key, reply)
+		if err == nil {
+			s.floors.raise(key, floor, r.Version)
+		}
+		return r, err
+	}
+	if r, err := s.record(ctx, key, reply); err == nil && floor.admits(r.Version) {
+		return r, nil
+	}
+	return s.loadAbove(ctx, key, floor)
+}
+
+// loadAbove is Load past the cache. What it finds is at least as new as what
+// the floor stood for, so the cache may give that out from now on.
+func (s *Store) loadAbove(ctx context.Context, key string, floor floor) (session.Record, error) {
+	r, err := s.load(ctx, key)
+	if err == nil {
+		s.floors.raise(key, floor, r.Version)
+	}
+	return r, err
+}

@@ -1,0 +1,247 @@
+package redisstore_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/redisstore"
+	"github.com/redis/rueidis"
+)
+
+// works walks through everything a store does.
+func works(t *testing.T, client rueidis.Client, sessions int) {
+	t.Helper()
+	for _, s := range []*redisstore.Store{
+		redisstore.New(client, redisstore.Prefix("plain:")),
+		redisstore.New(client, redisstore.Prefix("cached:"), redisstore.ClientCache(time.Minute)),
+	} {
+		var want []session.ID
+		for i := range sessions {
+			id := session.ID(fmt.Sprintf("%03d", i))
+			want = append(want, id)
+			v := mustSave(t, s, id, record("a"), session.Absent)
+			if _, err := s.Save(t.Context(), id, record("x"), session.Absent); !errors.Is(err, session.ErrConflict) {
+				t.Fatalf("create over a record: got %v, want ErrConflict", err)
+			}
+			mustSave(t, s, id, record("b"), v)
+			if _, err := s.Save(t.Context(), id, record("x"), v); !errors.Is(err, session.ErrConflict) {
+				t.Fatalf("over an old version: got %v, want ErrConflict", err)
+			}
+			for range 2 {
+				if got := string(mustLoad(t, s, id).Data); got != "b" {
+					t.Fatalf("got %q, want %q", got, "b")
+				}
+			}
+		}
+		if got := list(t, s); !slices.Equal(got, want) {
+			t.Errorf("List: got %v, want %v", got, want)
+		}
+		for _, id := range want {
+			mustSave(t, s, id, session.Record{Expires: time.Unix(1, 0)}, session.Any)
+			if _, err := s.Load(t.Context(), id); !errors.Is(err, session.ErrNotFound) {
+				t.Fatalf("got %v, want ErrNotFound", err)
+			}
+		}
+	}
+}
+
+func TestItWorksWithAPasswordAndAnotherDatabase(t *testing.T) {
+	srv := redistest.Start(t, "--requirepass", "pass/word")
+	works(t, newClient(t, "redis://:pass%2Fword@"+srv.Addr()+"/5"), 3)
+}
+
+func TestItWorksWithAUserWhoMayDoNoMoreThanItNeeds(t *testing.T) {
+	srv := redistest.Start(t)
+	srv.Command(strings.Fields("ACL SETUSER shop on >secret ~plain:* ~cached:* -@all " +
+		"+get +set +del +exists +getrange +evalsha +eval +scan " +
+		"+hello +client|tracking +cluster|slots " +
+		"+client|caching +multi +exec +pttl")...) // the last line for the cache
+	works(t, newClient(t, "redis://shop:secret@"+srv.Addr()), 3)
+}
+
+func TestItWorksOverAUnixSocket(t *testing.T) {
+	dir, err := os.MkdirTemp("", "redis") // the test's own is too long for a socket's name
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "s")
+	srv := redistest.Start(t, "--unixsocket", path)
+	works(t, newClient(t, "unix://"+path), 3)
+	works(t, newClient(t, "unix://"+path+"?db=2"), 3)
+	srv.Kill()
+}
+
+func TestItWorksOverTLS(t *testing.T) {
+	dir := t.TempDir()
+	cert, key, roots := selfSigned(t, dir)
+	srv := redistest.Start(t, "--tls-port", "{port}", "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no")
+	url := "rediss://127.0.0.1:" + strconv.Itoa(srv.Extra())
+	works(t, newClient(t, url, func(o *rueidis.ClientOption) { o.TLSConfig.RootCAs = roots }), 3)
+
+	// A certificate that nobody vouches for is refused.
+	o, err := redisstore.ClientOption(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if client, err := rueidis.NewClient(o); err == nil {
+		client.Close()
+		t.Error("a client without the root certificate has connected")
+	} else if unknown := new(tls.CertificateVerificationError); !errors.As(err, &unknown) {
+		t.Errorf("got %v, want a certificate's error", err)
+	}
+}
+
+func selfSigned(t *testing.T, dir string) (certFile, keyFile string, roots *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "redis"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
+	for file, b := range map[string][]byte{certFile: certPEM, keyFile: keyPEM} {
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	roots = x509.NewCertPool()
+	roots.AppendCertsFromPEM(certPEM)
+	return certFile, keyFile, roots
+}
+
+// Three primaries, one of them with a replica.
+func TestItWorksOnACluster(t *testing.T) {
+	node := func() *redistest.Server {
+		return redistest.Start(t, "--cluster-enabled", "yes", "--cluster-port", "{port}", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
+	}
+	nodes := []*redistest.Server{node(), node(), node(), node()}
+	slots := [][2]string{{"0", "5460"}, {"5461", "10922"}, {"10923", "16383"}}
+	for i, s := range slots {
+		nodes[i].Command("CLUSTER", "ADDSLOTSRANGE", s[0], s[1])
+		nodes[i].Command("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
+	}
+	for _, n := range nodes {
+		for _, other := range nodes {
+			host, port, _ := net.SplitHostPort(other.Addr())
+			n.Command("CLUSTER", "MEET", host, port, strconv.Itoa(other.Extra()))
+		}
+	}
+	first := nodes[0].Command("CLUSTER", "MYID")
+	eventually(t, "the fourth node knows the first", func() bool {
+		return strings.Contains(nodes[3].Command("CLUSTER", "NODES"), first)
+	})
+	nodes[3].Command("CLUSTER", "REPLICATE", first)
+	everyNode := func(what string, ok func(*redistest.Server) bool) {
+		eventually(t, "every node "+what, func() bool {
+			return !slices.ContainsFunc(nodes, func(n *redistest.Server) bool { return !ok(n) })
+		})
+	}
+	everyNode("is up", func(n *redistest.Server) bool {
+		return strings.Contains(n.Command("CLUSTER", "INFO"), "cluster_state:ok")
+	})
+	eventually(t, "the fourth node follows the first", func() bool {
+		return strings.Contains(nodes[3].Command("INFO", "replication"), "master_link_status:up")
+	})
+	nodes[0].Command("SET", "{b}", "x") // slot 3300; a replica that has nothing is not told of
+	everyNode("tells of the replica", func(n *redistest.Server) bool {
+		return strings.Contains(n.Command("CLUSTER", "SLOTS"), nodes[3].Command("CLUSTER", "MYID"))
+	})
+
+	client := newClient(t, nodes[0].URL())
+	if got := client.Mode(); got != rueidis.ClientModeCluster {
+		t.Fatalf("mode: got %s, want cluster", got)
+	}
+	if got := len(client.Nodes()); got != len(nodes) {
+		t.Fatalf("the client knows %d nodes, want %d", got, len(nodes))
+	}
+	works(t, client, 60)
+	for i, n := range nodes[:3] {
+		if n.Calls(t)["set"] == 0 {
+			t.Errorf("node %d was never asked", i)
+		}
+	}
+
+	// One primary away is one primary away.
+	s := redisstore.New(client)
+	mustSave(t, s, "{a}", record("a"), session.Any) // slot 15495: on the third
+	mustSave(t, s, "{b}", record("b"), session.Any) // slot 3300: on the first
+	nodes[2].Freeze()
+	if _, err := s.Load(within(t, 50*time.Millisecond), "{a}"); !errors.Is(err, errDeadline) {
+		t.Errorf("of the frozen node: got %v, want the deadline's error", err)
+	}
+	if got := string(mustLoad(t, s, "{b}").Data); got != "b" {
+		t.Errorf("of another node: got %q, want %q", got, "b")
+	}
+	nodes[2].Kill()
+}
+
+func TestItWorksWithSentinel(t *testing.T) {
+	primary := redistest.Start(t, "--repl-diskless-sync-delay", "0")
+	host, port, _ := net.SplitHostPort(primary.Addr())
+	replica := redistest.Start(t, "--replicaof", host+" "+port)
+	config := filepath.Join(t.TempDir(), "sentinel.conf")
+	if err := os.WriteFile(config, fmt.Appendf(nil, "sentinel monitor shop %s %s 1\nsentinel down-after-milliseconds shop 300\nsentinel failover-timeout shop 2000\n", host, port), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sentinel := redistest.Sentinel(t, config)
+	eventually(t, "the sentinel knows the replica", func() bool {
+		return strings.Contains(sentinel.Command("SENTINEL", "REPLICAS", "shop"), strings.TrimPrefix(replica.Addr(), "127.0.0.1:")) &&
+			strings.Contains(replica.Command("INFO", "replication"), "master_link_status:up")
+	})
+	client := newClient(t, sentinel.URL()+"?master_set=shop")
+	if got := client.Mode(); got != rueidis.ClientModeSentinel {
+		t.Fatalf("mode: got %s, want sentinel", got)
+	}
+	works(t, client, 3)
+
+	s := redisstore.New(client)
+	v := mustSave(t, s, "x", record("a"), session.Any)
+	primary.Command("WAIT", "1", "0")
+	eventually(t, "the replica has the session", func() bool { return replica.Command("EXISTS", "session:x") == "1" })
+	primary.Kill()
+	took := eventually(t, "a save after the failover", func() bool {
+		_, err := s.Save(within(t, 100*time.Millisecond), "x", record("b"), v)
+		if errors.Is(err, session.ErrConflict) {
+			t.Fatal("the version did not survive the failover")
+		}
+		return err == nil
+	})
+	t.Logf("saved again %v after the primary was killed", took.Round(time.Millisecond))
+	if got := string(mustLoad(t, s, "x").Data); got != "b" {
+		t.Errorf("got %q, want %q", got, "b")
+	}
+}

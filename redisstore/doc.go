@@ -1,0 +1,26 @@
+// Package redisstore keeps sessions in Redis, or in what speaks its protocol.
+//
+// A session is one string key, so a single server, Sentinel, Cluster, TLS and
+// unix sockets are all the same to it: they are the client's business. The
+// client is github.com/redis/rueidis; [ClientOption] makes its options from a
+// URL, set as a session store wants them. A Load is one GET; a Save is one SET
+// or one script. The server needs no preparation, and is Redis 6 or later: the
+// client connects to an older one with DisableCache only, and without
+// [ClientCache].
+//
+// A user with no more rights than it needs has get, set, del, exists, getrange,
+// evalsha, eval and scan on the prefix, and hello, client|tracking and
+// cluster|slots for the client; for the cache client|caching, multi, exec and
+// pttl; and to list a cluster role.
+//
+// What the operator decides with the server's configuration:
+//
+//   - A server that evicts (maxmemory-policy other than noeviction) ends
+//     sessions early, and forgets logouts, when memory runs out. With
+//     noeviction such a Save fails instead, and nothing is lost.
+//   - A write that was acknowledged is lost when the server fails before it is
+//     on disk or on a replica. WAIT and appendfsync are not this package's.
+//   - A record of up to 512 MB is taken, and a larger one is ErrTooLarge. A
+//     proto-max-bulk-len below that makes the server hang up instead.
+//   - Reads go to primaries: a replica may not have what was just saved.
+package redisstore

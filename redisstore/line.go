@@ -1,0 +1,180 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+const (
+	// directCalls may be under way at once without a goroutine of their own. It
+	// is half of the queue that the client has for each connection: who finds
+	// the queue full waits there, and no context wakes him.
+	directCalls = 512
+
+	// familiar is after how many answers in a row the client is believed to have
+	// all its connections, which it makes when they are first needed.
+	familiar = 256
+
+	// silence is how long after its last answer a connection is believed to
+	// stand. The client gives up one that is silent for longer than this only.
+	silence = time.Second
+
+	// trouble is how long after a failure calls are made with care.
+	trouble = time.Second
+
+	// connecting is how long the client may go on making a connection for a
+	// caller who has left, so that it is there for those who come next, however
+	// short their deadlines.
+	connecting = time.Second
+
+	// attempts are made where the client says that a context has ended which is
+	// not the caller's own: he waited for somebody to connect, or to fetch what
+	// the cache lacks, who gave up, and his command was never sent. Once it may
+	// have been, nobody sends it again.
+	attempts = 4
+)
+
+// line sends commands and returns when the caller's context ends. The client
+// does that too where its connection stands; it does not while it connects
+// (all callers wait for the one who does it, on that one's context) and when
+// its queue is full, after a second or two on a server that is frozen. So a
+// call is made in a goroutine of its own, which the caller may leave, unless
+// the server has been answering. That costs about a microsecond, and next to
+// nothing otherwise.
+type line struct {
+	calls      atomic.Int32 // under way without a goroutine
+	answers    atomic.Int32 // since the last failure, up to familiar
+	goodBefore atomic.Int64 // nanoseconds since epoch: believed to stand until then
+	badBefore  atomic.Int64 // believed to be in trouble until then
+}
+
+var epoch = time.Now()
+
+// request is what is sent: command, or cached where ttl is not 0.
+type request struct {
+	client  rueidis.Client
+	command rueidis.Completed
+	cached  rueidis.Cacheable
+	ttl     time.Duration
+	read    bool // changes nothing, so that it may be sent twice
+}
+
+func (r request) run(ctx context.Context) rueidis.RedisResult {
+	if r.ttl > 0 {
+		return r.client.DoCache(ctx, r.cached, r.ttl)
+	}
+	return r.client.Do(ctx, r.command)
+}
+
+func (l *line) send(ctx context.Context, r request) (reply rueidis.RedisResult) {
+	for range attempts {
+		if err := ended(ctx); err != nil {
+			return rueidis.NewErrorResult(err)
+		}
+		now := int64(time.Since(epoch))
+		if l.enter(now) {
+			reply = r.run(ctx)
+			l.calls.Add(-1)
+		} else {
+			reply = r.runApart(ctx)
+		}
+		err := reply.NonRedisError()
+		l.note(now, err)
+		if err == nil { // an answer, even where it says no
+			break
+		}
+		if !errors.Is(err, context.Canceled) && !(r.read && errors.Is(err, context.DeadlineExceeded)) {
+			break
+		}
+	}
+	return reply
+}
+
+// enter reports whether the caller may make the call himself. Then it counts,
+// until he is back.
+func (l *line) enter(now int64) bool {
+	if l.answers.Load() < familiar || now >= l.goodBefore.Load() || now < l.badBefore.Load() {
+		return false
+	}
+	if l.calls.Add(1) > directCalls {
+		l.calls.Add(-1)
+		return false
+	}
+	return true
+}
+
+// note remembers how a call went that began at now.
+func (l *line) note(now int64, err error) {
+	if err == nil {
+		if l.answers.Load() < familiar {
+			l.answers.Add(1)
+		}
+		if good := now + int64(silence); good-l.goodBefore.Load() > int64(silence/8) {
+			l.goodBefore.Store(good)
+		}
+	} else if !errors.Is(err, context.Canceled) {
+		l.answers.Store(0)
+		l.badBefore.Store(int64(time.Since(epoch) + trouble))
+	}
+}
+
+// runApart lets the caller leave when his context ends, and the client go on
+// for a while.
+func (r request) runApart(ctx context.Context) rueidis.RedisResult {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	reply := make(chan rueidis.RedisResult, 1)
+	go func() {
+		defer cancel()
+		reply <- r.run(patient{longer, ctx})
+	}()
+	select {
+	case got := <-reply:
+		return got
+	case <-ctx.Done():
+		time.AfterFunc(connecting, cancel)
+		return rueidis.NewErrorResult(ctx.Err())
+	}
+}
+
+// patient is a context that outlives its caller's, so that the client goes on
+// connecting. But its Err, which the client asks before it sends a command,
+// tells at once that the caller has left.
+type patient struct {
+	context.Context
+	caller context.Context
+}
+
+func (p patient) Err() error {
+	if err := p.caller.Err(); err != nil {
+		return err
+	}
+	return p.Context.Err()
+}
+
+func (s *Store) do(ctx context.Context, c rueidis.Completed) rueidis.RedisResult {
+	return s.line.send(ctx, request{client: s.client, command: c})
+}
+
+func (s *Store) doRead(ctx context.Context, c rueidis.Completed) rueidis.RedisResult {
+	return s.line.send(ctx, request{client: s.client, command: c, read: true})
+}
+
+func (s *Store) doCached(ctx context.Context, c rueidis.Cacheable) rueidis.RedisResult {
+	return s.line.send(ctx, request{client: s.client, cached: c, ttl: s.ttl, read: true})
+}
+
+// ended is ctx.Err, and the deadline's error from the moment when it passed,
+// which the client may notice before the context does.
+func ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}

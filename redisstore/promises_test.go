@@ -1,0 +1,202 @@
+package redisstore_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/promises"
+	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/redisstore"
+	"github.com/holdfast-go/session/sessiontest"
+)
+
+func TestPromisesOnRedis(t *testing.T) {
+	server := redistest.Start(t)
+	for name, options := range map[string][]redisstore.Option{
+		"without a cache":            nil,
+		"with the client-side cache": {redisstore.ClientCache(time.Minute)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := 0
+			promises.Run(t, func(t testing.TB) session.Store {
+				n++
+				prefix := redisstore.Prefix(fmt.Sprintf("%s:%d:", t.Name(), n))
+				return newStore(t, server, append(options[:len(options):len(options)], prefix)...)
+			})
+		})
+	}
+}
+
+var (
+	user = session.NewKey[string]("user")
+	size = session.NewKey[int]("size")
+)
+
+// What a request costs Redis, as Redis itself counts it.
+func TestARequestCostsRedis(t *testing.T) {
+	server := redistest.Start(t)
+	m, err := session.New(newStore(t, server), &session.Options{ReadTimeout: patience, SaveTimeout: patience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(f func(s *session.Session)) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			s, err := session.From(r.Context())
+			if err != nil {
+				t.Errorf("From: %v", err)
+			}
+			f(s)
+		})
+	}
+	read := ask(func(s *session.Session) { user.Or(s, "") })
+	for _, test := range []struct {
+		name      string
+		anonymous bool
+		handler   http.Handler
+		want      map[string]int
+	}{
+		{"a route that does not ask", false, m.Handler(http.NotFoundHandler()), nil},
+		{"an anonymous visitor", true, m.Handler(read), nil},
+		{"a read", false, m.Handler(read), map[string]int{"get": 1}},
+		{"a read that requires the session", false, m.Require(m.ReadOnly(read)), map[string]int{"get": 1}},
+		{"a write of one key", false, m.Handler(ask(func(s *session.Session) { user.Set(s, "alice") })), map[string]int{"get": 1, "evalsha": 1}},
+		{"the same value set again", false, m.Handler(ask(func(s *session.Session) { user.Set(s, "bob") })), map[string]int{"get": 1}},
+		{"a new session", true, m.Handler(ask(func(s *session.Session) { user.Set(s, "bob") })), map[string]int{"set": 1}},
+		{"a login", false, m.Handler(ask(func(s *session.Session) { s.Renew() })), map[string]int{"get": 1, "set": 1, "evalsha": 1}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			v := sessiontest.NewVisitor(t, m)
+			if !test.anonymous {
+				v = sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })
+				warm := v.Session() // so that the script is loaded
+				size.Set(warm, 1)
+				if _, err := warm.Save(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			server.Reset()
+			v.Get(test.handler, "/")
+			got := server.Calls(t)
+			if n := test.want["evalsha"]; n > 0 { // what the script does is counted too
+				delete(got, "getrange")
+				if got["set"] -= n; got["set"] == 0 {
+					delete(got, "set")
+				}
+			}
+			if fmt.Sprint(got) != fmt.Sprint(test.want) {
+				t.Errorf("Redis was asked %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAKilledRedisCostsTheBudget(t *testing.T) {
+	outage(t, (*redistest.Server).Kill, (*redistest.Server).Restart, false)
+}
+
+func TestAFrozenRedisCostsTheBudget(t *testing.T) {
+	outage(t, (*redistest.Server).Freeze, (*redistest.Server).Thaw, true)
+}
+
+// outage has a site whose Redis goes away and comes back: nobody is logged
+// out, no cookie is touched, and what needs no session is served.
+func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
+	server := redistest.Start(t)
+	m, err := session.New(newStore(t, server), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /food", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "[]") })
+	mux.HandleFunc("GET /user", func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.From(r.Context())
+		if err != nil {
+			session.Error(w, r, err)
+			return
+		}
+		fmt.Fprint(w, user.Or(s, "nobody"))
+	})
+	mux.HandleFunc("POST /user", func(w http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context()) // ignored, as handlers will
+		user.Set(s, "bob")
+		fmt.Fprint(w, "saved")
+	})
+	h := m.Handler(mux)
+	send := func(v *sessiontest.Visitor, method, path string) (*http.Response, time.Duration) {
+		begun := time.Now()
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, v.Request(method, path, nil))
+		return w.Result(), time.Since(begun)
+	}
+
+	visitor := sessiontest.NewVisitor(t, m)
+	poll(t, "the first login", func() bool { // the budget is short, and this machine may be busy
+		answer, _ := send(visitor, http.MethodPost, "/user")
+		visitor.Keep(answer)
+		return answer.StatusCode == http.StatusOK
+	})
+	cookie := visitor.Request(http.MethodGet, "/", nil).Header.Get("Cookie")
+
+	away(server)
+	for range 5 {
+		for _, request := range []struct {
+			v            *sessiontest.Visitor
+			method, path string
+			status       int
+		}{
+			{visitor, http.MethodGet, "/user", http.StatusServiceUnavailable},
+			{visitor, http.MethodPost, "/user", http.StatusServiceUnavailable},
+			{sessiontest.NewVisitor(t, m), http.MethodPost, "/user", http.StatusServiceUnavailable},
+			{sessiontest.NewVisitor(t, m), http.MethodGet, "/user", http.StatusOK},
+			{visitor, http.MethodGet, "/food", http.StatusOK},
+		} {
+			answer, took := send(request.v, request.method, request.path)
+			t.Logf("%s %s: %d after %v", request.method, request.path, answer.StatusCode, took.Round(time.Millisecond))
+			if answer.StatusCode != request.status {
+				t.Errorf("%s %s answers %d, want %d", request.method, request.path, answer.StatusCode, request.status)
+			}
+			if request.status == http.StatusServiceUnavailable && answer.Header.Get("Retry-After") == "" {
+				t.Error("503 without Retry-After")
+			}
+			if got := answer.Header["Set-Cookie"]; got != nil {
+				t.Errorf("a cookie is touched while the store is away: %v", got)
+			}
+			if took > 5*time.Second { // the budget is 50 and 100 ms; clients' own defaults wait much longer
+				t.Errorf("%s %s took %v", request.method, request.path, took)
+			}
+		}
+	}
+	if st := m.State(); !st.Failing {
+		t.Errorf("State = %+v", st)
+	}
+
+	back(server)
+	begun := time.Now()
+	poll(t, "the store's return", func() bool {
+		answer, _ := send(visitor, http.MethodGet, "/user")
+		return answer.StatusCode == http.StatusOK
+	})
+	t.Logf("serves again %v after the store's return", time.Since(begun).Round(time.Millisecond))
+	s, err := m.Start(t.Context(), http.Header{"Cookie": {cookie}})
+	if err != nil && !errors.Is(err, session.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	if got := user.Or(s, "nobody"); (got == "bob") != remembers {
+		t.Errorf("after the outage the visitor is %q", got)
+	}
+}
+
+// poll waits until done, or fails the test.
+func poll(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %v", what, patience)
+		}
+	}
+}

@@ -1,0 +1,179 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/redis/rueidis"
+)
+
+// Store is a [session.Store] in Redis, a [session.Lister] and a
+// [session.FreshLoader]. It may be used by any number of goroutines. It needs
+// no Close; the client, which stays the caller's, does.
+type Store struct {
+	client rueidis.Client
+	prefix string
+	line   line
+	ttl    time.Duration // of what the client caches; 0: it does not
+	floors *floors       // nil where nothing is cached
+}
+
+// Option is an option of [New].
+type Option func(*Store)
+
+// New returns a store that works through client, whose options
+// [ClientOption] explains.
+func New(client rueidis.Client, options ...Option) *Store {
+	s := &Store{client: client, prefix: "session:"}
+	for _, o := range options {
+		o(s)
+	}
+	if s.ttl > 0 {
+		s.floors = newFloors(s.ttl)
+	}
+	return s
+}
+
+// Prefix puts p in front of every ID to make its key; the default is
+// "session:". Two stores on one database need two prefixes, of which neither
+// begins with the other.
+func Prefix(p string) Option { return func(s *Store) { s.prefix = p } }
+
+// ClientCache keeps sessions in this process for up to ttl after they were
+// read, so that reading one again asks Redis nothing. Redis tells the client
+// when somebody else writes one, which is within milliseconds, and while the
+// connection stands: where it breaks, the cache is empty. This store's own
+// writes are always seen at once, by every Load that begins after the Save
+// returned. LoadFresh passes by the cache.
+//
+// It takes RESP3, and memory of the server's for each key that is
+// cached somewhere. A read that finds nothing cached costs up to twice a plain
+// one: a store whose sessions are written as often as they are read loses by
+// it. Use one caching Store per client and prefix. A ttl of 0 is no cache.
+func ClientCache(ttl time.Duration) Option { return func(s *Store) { s.ttl = ttl } }
+
+// Load implements [session.Store].
+func (s *Store) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	if s.ttl > 0 {
+		return s.loadCached(ctx, s.key(id))
+	}
+	return s.load(ctx, s.key(id))
+}
+
+// LoadFresh implements [session.FreshLoader]. Without [ClientCache] it is
+// Load.
+func (s *Store) LoadFresh(ctx context.Context, id session.ID) (session.Record, error) {
+	key := s.key(id)
+	floor := s.floors.of(key)
+	r, err := s.load(ctx, key)
+	if err == nil {
+		s.floors.raise(key, floor, r.Version)
+	}
+	return r, err
+}
+
+// Save implements [session.Store].
+func (s *Store) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
+	if r.Expires.IsZero() {
+		return session.Absent, errors.New("session: redis save: Record.Expires is zero: a session without an end would stay for good")
+	}
+	if len(r.Data) > maxData {
+		return session.Absent, fmt.Errorf("session: redis save: %d bytes: %w", len(r.Data), session.ErrTooLarge)
+	}
+	key, version := s.key(id), newVersion()
+	s.floors.lift(key)
+	err := s.save(ctx, key, r, version, over)
+	s.floors.settle(key, version, err == nil)
+	if err != nil {
+		return session.Absent, err
+	}
+	return version, nil
+}
+
+// save never leaves a key without an expiry, and is one round trip. An expiry
+// is sent as the time that is left, so that the clocks here and there may
+// differ.
+func (s *Store) save(ctx context.Context, key string, r session.Record, version, over session.Version) error {
+	left := ceilMilliseconds(time.Until(r.Expires))
+	switch {
+	case over != session.Absent && over != session.Any:
+		return s.compareAndSet(ctx, key, r.Data, version, over, left)
+
+	case left <= 0 && over == session.Any:
+		return s.failure(ctx, "save", s.do(ctx, s.command("DEL", key)).Error())
+
+	case left <= 0: // over Absent: there is nothing to do, if there is nothing
+		n, err := s.do(ctx, s.command("EXISTS", key)).AsInt64()
+		if err != nil {
+			return s.failure(ctx, "save", err)
+		}
+		if n != 0 {
+			return session.ErrConflict
+		}
+		return nil
+	}
+	args := []string{encode(version, r.Data), "PX", strconv.FormatInt(left, 10), "NX"}
+	if over == session.Any {
+		args = args[:3]
+	}
+	err := s.do(ctx, pinLarge(s.command("SET", key, args...), r.Data)).Error()
+	if rueidis.IsRedisNil(err) { // SET NX says so where a key stands
+		return session.ErrConflict
+	}
+	return s.failure(ctx, "save", err)
+}
+
+// load is one GET.
+func (s *Store) load(ctx context.Context, key string) (session.Record, error) {
+	return s.record(ctx, key, s.doRead(ctx, s.command("GET", key)))
+}
+
+// record is what the reply to a GET says.
+func (s *Store) record(ctx context.Context, key string, reply rueidis.RedisResult) (session.Record, error) {
+	b, err := reply.AsBytes()
+	if rueidis.IsRedisNil(err) {
+		return session.Record{}, session.ErrNotFound
+	}
+	if err != nil {
+		return session.Record{}, s.failure(ctx, "load", err)
+	}
+	if len(b) < versionSize {
+		return session.Record{}, foreign("load", key)
+	}
+	return decode(b), nil
+}
+
+func (s *Store) key(id session.ID) string { return s.prefix + string(id) }
+
+// command makes what the client takes for a write, whatever it is: it never
+// sends it a second time, and never to a replica.
+func (s *Store) command(name, key string, args ...string) rueidis.Completed {
+	return s.client.B().Arbitrary(name).Keys(key).Args(args...).Build()
+}
+
+// failure wraps the cause. It says that the context was canceled only where ctx
+// was, and not where that of another caller was, who was connecting for both.
+func (s *Store) failure(ctx context.Context, operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if own := ended(ctx); own != nil {
+		return fmt.Errorf("session: redis %s: %w", operation, own)
+	}
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("session: redis %s: not connected: %v", operation, err)
+	}
+	return fmt.Errorf("session: redis %s: %w", operation, err)
+}
+
+func ceilMilliseconds(d time.Duration) int64 {
+	n := int64(d / time.Millisecond)
+	if d%time.Millisecond > 0 {
+		n++
+	}
+	return n
+}

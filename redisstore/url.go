@@ -1,0 +1,86 @@
+package redisstore
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// ClientOption returns the options of a client for [New]: those that url
+// names, and those that a session store wants.
+//
+//	redis://user:password@host:port/database
+//	rediss://…                                  over TLS
+//	unix://user:password@/path/to/socket?db=1
+//	redis://host:port?addr=host2:port2          Cluster: more nodes to ask
+//	redis://host:port?master_set=name           Sentinel: host is a sentinel
+//
+// Change what you like before rueidis.NewClient, which fails where no server
+// answers; with ForceSingleClient it returns a client beside the error, which
+// works as soon as one does. The options that are set, and why:
+//
+//   - DisableRetry: a store never retries. The store's own commands are never
+//     sent again anyway, but a read that fills the [ClientCache] would be, until
+//     its context ends.
+//   - AlwaysPipelining: without it, a connection that was never used by two at
+//     once is waited for until a deadline passes, whatever the context says
+//     before, and is closed when it does.
+//   - Dialer.Timeout, 1 s: how long all wait for the one who connects. The
+//     default is 5.
+//   - ConnWriteTimeout, 1 s: a connection that says nothing is given up after
+//     this and Dialer.KeepAlive, which is 1 s too. The default is 10. It is no
+//     deadline for commands: those are the context's.
+//   - CacheSizeEachConn, 16 MiB, and nothing is taken before there is something
+//     to keep: what ClientCache may use for each of up to four connections. The
+//     default is 128.
+//   - ReadBufferEachConn and WriteBufferEachConn, 64 KiB, with which the
+//     throughput is the same as with the default of 512.
+//   - RingScaleEachConn, 10: each connection has a queue of 1024 commands. It
+//     is the default, which the store counts on: do not go below.
+//   - ClusterOption.MaxMovedRedirections, 5. The default is no limit.
+//   - Sentinel.TopologyRefreshInterval, 5 s, so that a notice of a failover that
+//     got lost is made good for. The default is never.
+//
+// PipelineMultiplex stays as it is, one to four connections by the number of
+// processors. Leave SendToReplicas and ReplicaOnly unset: a replica may not
+// have what was just saved. Leave ConnLifetime unset too.
+//
+// An error says what is wrong with the URL without quoting it, because there
+// may be a password in it.
+func ClientOption(url string) (rueidis.ClientOption, error) {
+	base, query, hasQuery := strings.Cut(url, "?")
+	if !strings.HasPrefix(url, "unix:") {
+		base = strings.TrimSuffix(base, "/") // which rueidis takes for a database of no number
+	}
+	if hasQuery {
+		base += "?" + query
+	}
+	o, err := rueidis.ParseURL(base)
+	if err != nil || o.InitAddress[0] == "" {
+		return rueidis.ClientOption{}, errURL
+	}
+	o.DisableRetry = true
+	o.AlwaysPipelining = true
+	if o.Dialer.Timeout == 0 {
+		o.Dialer.Timeout = time.Second
+	}
+	o.Dialer.KeepAlive = time.Second
+	if o.ConnWriteTimeout == 0 {
+		o.ConnWriteTimeout = time.Second
+	}
+	o.CacheSizeEachConn = 16 << 20
+	o.ReadBufferEachConn = 64 << 10
+	o.WriteBufferEachConn = 64 << 10
+	o.RingScaleEachConn = 10
+	o.ClusterOption.MaxMovedRedirections = 5
+	if o.Sentinel.MasterSet != "" {
+		o.Sentinel.TopologyRefreshInterval = 5 * time.Second
+		o.Sentinel.Dialer.Timeout = o.Dialer.Timeout
+		o.Sentinel.TLSConfig = o.TLSConfig
+	}
+	return o, nil
+}
+
+var errURL = errors.New("session: redis URL: want redis://user:password@host:port/database, rediss:// or unix:///path; write what is special in a password as %XX")
