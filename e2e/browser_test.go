@@ -1,0 +1,207 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+var shots = flag.String("shots", "", "keep screenshots in this `folder`")
+
+// browser is one tab of a Chromium that nobody used before.
+type browser struct {
+	t       *testing.T
+	ctx     context.Context // of the tab
+	console <-chan string
+}
+
+// openBrowser starts Chromium. Where there is none the test fails, with the
+// command that installs it.
+func openBrowser(t *testing.T) *browser {
+	t.Helper()
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if p, err := exec.LookPath(name); err == nil {
+			path = p
+			break
+		}
+	}
+	if path == "" {
+		t.Fatal("no Chromium on this machine; install it with: apt-get install chromium")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()),
+		chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("hide-scrollbars", true),
+	)
+	ctx, cancel := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil { // starts it
+		t.Fatal(err)
+	}
+	console := make(chan string, 1000)
+	messages := chromedp.Console(ctx)
+	go func() {
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			console <- m.String() + " " + m.URL
+		}
+	}()
+	return &browser{t, ctx, console}
+}
+
+// run does a, and returns what comes of it, within patience.
+func run[T any](b *browser, a chromedp.Action[T]) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, a)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return v
+}
+
+// eval returns what a JavaScript expression is.
+func eval[T any](b *browser, expression string) T {
+	b.t.Helper()
+	return run(b, chromedp.Evaluate[T](expression))
+}
+
+func (b *browser) open(url string) {
+	b.t.Helper()
+	run(b, chromedp.Navigate(url))
+}
+
+// wantEmptyConsole fails where something was written to the console so far.
+func (b *browser) wantEmptyConsole() {
+	b.t.Helper()
+	const end = "the end"
+	run(b, chromedp.Evaluate[chromedp.Void]("console.log("+quote(end)+")"))
+	for {
+		select {
+		case said := <-b.console:
+			if strings.Contains(said, end) {
+				return
+			}
+			b.t.Errorf("the console is not empty: %s", said)
+		case <-time.After(patience):
+			b.t.Fatal("nothing comes from the console")
+		}
+	}
+}
+
+// shows waits until the visible text holds what is wanted.
+func (b *browser) shows(wanted string) {
+	b.t.Helper()
+	b.becomes("document.readyState == 'complete' && document.body.innerText.includes(" + quote(wanted) + ")")
+}
+
+// becomes polls a JavaScript condition, across pages too.
+func (b *browser) becomes(condition string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	for ctx.Err() == nil {
+		if ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](condition)); err == nil && ok {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	b.t.Fatalf("never became true: %s\nthe page says:\n%s", condition, eval[string](b, "document.body.innerText"))
+}
+
+// tabTo presses Tab until the focus is on what selector finds, and wants to
+// see it there.
+func (b *browser) tabTo(selector string) {
+	b.t.Helper()
+	for range 80 {
+		b.press(kb.Tab)
+		if eval[bool](b, "document.activeElement.matches("+quote(selector)+")") {
+			if eval[string](b, "getComputedStyle(document.activeElement).outlineStyle") == "none" {
+				b.t.Errorf("the focus on %s cannot be seen", selector)
+			}
+			return
+		}
+	}
+	b.t.Fatalf("80 times Tab do not lead to %s", selector)
+}
+
+func (b *browser) press(keys string) {
+	b.t.Helper()
+	run(b, chromedp.KeyEvent(keys))
+}
+
+func (b *browser) scheme(name string) {
+	b.t.Helper()
+	run(b, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
+		})
+		return err
+	}))
+}
+
+func (b *browser) withoutScripts() {
+	b.t.Helper()
+	run(b, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return err
+	}))
+}
+
+// sessionCookie is the browser's, for a request that it does not make.
+func (b *browser) sessionCookie() *http.Cookie {
+	b.t.Helper()
+	cookies := run(b, func(ctx context.Context, _ *chromedp.Target) (network.GetCookiesResult, error) {
+		return chromedp.Call(ctx, network.GetCookies, network.GetCookiesParams{})
+	})
+	for _, c := range cookies.Cookies {
+		if c.Name == "session" {
+			return &http.Cookie{Name: c.Name, Value: c.Value}
+		}
+	}
+	b.t.Fatal("the browser has no session cookie")
+	return nil
+}
+
+// shot keeps a picture of the whole page, where pictures are wanted.
+func (b *browser) shot(name string) {
+	b.t.Helper()
+	if *shots == "" {
+		return
+	}
+	png := run(b, chromedp.FullScreenshot(100))
+	if err := os.MkdirAll(*shots, 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(*shots, name+".png"), png, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func quote(s string) string {
+	q, err := json.Marshal(s)
+	if err != nil {
+		panic(fmt.Sprint("no string is without JSON: ", err))
+	}
+	return string(q)
+}

@@ -1,0 +1,6 @@
+// Package e2e tests the shop in a real browser: Chromium, started by the
+// tests, without a window. It is a module of its own so that nobody else
+// downloads what drives the browser.
+//
+//	go test -v -shots DIR    also keeps screenshots
+package e2e

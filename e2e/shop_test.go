@@ -1,0 +1,79 @@
+package e2e_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long anything may take. It decides nothing in a test that
+// passes.
+const patience = 30 * time.Second
+
+// shopBinary is built once.
+var shopBinary string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "shop")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		shopBinary = filepath.Join(dir, "shop")
+		build := exec.Command("go", "build", "-o", shopBinary, ".")
+		build.Dir = "../shop"
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "building the shop: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// startShop starts the shop on a free port and returns its URL. What it says
+// on standard error fails the test; SIGTERM at the end must end it well.
+func startShop(t *testing.T, args ...string) (url string) {
+	t.Helper()
+	cmd := exec.Command(shopBinary, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
+	var said bytes.Buffer // to be read once the process has ended
+	cmd.Stderr = &said
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		kill := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+		defer kill.Stop()
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Error(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the shop ended with %v", err)
+		}
+		if s := said.String(); s != "" {
+			t.Errorf("the shop said:\n%s", s)
+		}
+	})
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the shop did not start: %v", err)
+	}
+	url = regexp.MustCompile(`http://\S+`).FindString(line)
+	if url == "" {
+		t.Fatalf("no URL in %q", line)
+	}
+	return url
+}

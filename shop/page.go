@@ -1,0 +1,67 @@
+package main
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"net/http"
+
+	"github.com/holdfast-go/session"
+)
+
+//go:embed web
+var web embed.FS
+
+var pages = template.Must(template.ParseFS(web, "web/*.html"))
+
+// render answers with a page, whole or not at all.
+func render(w http.ResponseWriter, name string, code int, data any) {
+	var b bytes.Buffer
+	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
+		panic(err) // a mistake in the template
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(code)
+	w.Write(b.Bytes())
+}
+
+// page is what the page shows.
+type page struct {
+	User    string // empty: not logged in
+	Message string
+	Menu    foods
+	Cart    receipt
+	Session *ticket // nil: there is none
+}
+
+// showPage reads. Only where a message waits to be shown once does it write,
+// to take the message away.
+func showPage(w http.ResponseWriter, r *http.Request) {
+	s, err := session.From(r.Context())
+	if err != nil {
+		session.Error(w, r, err)
+		return
+	}
+	p := page{User: user.Or(s, User{}).Name, Menu: menu, Cart: newReceipt(cart.Or(s, nil)), Session: newTicket(s)}
+	if r.Method != http.MethodHead {
+		p.Message, _ = flash.Take(s)
+	}
+	if p.Message == "" {
+		p.Message = afterwards(r.URL.Query().Get("after"), p.User != "")
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	render(w, "page.html", http.StatusOK, p)
+}
+
+// afterwards is what there is to say after a login or a logout. It is not in
+// the session: after a logout there is none to keep it in.
+func afterwards(what string, loggedIn bool) string {
+	switch {
+	case what == "login" && !loggedIn:
+		return "You are not logged in. If you just tried to, your browser did not keep the cookie: it wants https. " +
+			"Start the shop with -insecure."
+	case what == "logout" && !loggedIn:
+		return "You are logged out. The session has ended in the store too, not only in this browser."
+	}
+	return ""
+}

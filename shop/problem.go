@@ -1,0 +1,49 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/holdfast-go/session"
+)
+
+// refusal is a request that the shop does not carry out, and why, in words for
+// the visitor.
+type refusal struct {
+	Status      int
+	Title, Text string
+}
+
+func (no *refusal) Error() string { return "shop: " + no.Title }
+
+// answerError is the Options.Error of the shop's sessions, and so the one
+// place where errors become answers: a page for browsers, JSON for programs.
+func answerError(w http.ResponseWriter, r *http.Request, err error) {
+	var no *refusal
+	switch {
+	case errors.As(err, &no):
+	case errors.Is(err, session.ErrNoSession):
+		no = &refusal{http.StatusForbidden, "You are not logged in",
+			"You have no session, or it has ended. Log in to go on."}
+	case errors.Is(err, session.ErrEnded):
+		w.Header().Set("Retry-After", "1")
+		no = &refusal{http.StatusServiceUnavailable, "Your session has just ended",
+			"A logout or a login happened at the same moment. Try again."}
+	case errors.Is(err, session.ErrUnavailable):
+		w.Header().Set("Retry-After", "5")
+		no = &refusal{http.StatusServiceUnavailable, "The store does not answer",
+			"Your session is safe. Nothing was deleted, and you are not logged out. Try again in a moment."}
+	default:
+		no = &refusal{http.StatusInternalServerError, "This did not work", "The shop could not use your session."}
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Add("Vary", "Accept")
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		render(w, "problem.html", no.Status, no)
+		return
+	}
+	reply(w, no.Status, struct {
+		Error string `json:"error"`
+	}{no.Title + ". " + no.Text})
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/holdfast-go/session"
+)
+
+// What a session holds.
+var (
+	user  = session.NewKey[User]("user")
+	cart  = session.NewKey[Cart]("cart")
+	flash = session.NewKey[string]("flash") // said once, on the next page
+)
+
+// newShop returns all that the shop serves. Only the routes that ask for the
+// session pay for it.
+func newShop(sessions *session.Manager, store string, log *slog.Logger) http.Handler {
+	require := func(h http.HandlerFunc) http.Handler { return sessions.Require(h) }
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", showPage)
+	mux.HandleFunc("GET /food", showFood)
+	mux.HandleFunc("GET /user", showUser)
+	mux.Handle("GET /user/readonly", sessions.Require(sessions.ReadOnly(http.HandlerFunc(readUser))))
+	mux.Handle("POST /user/shoppingcart", require(addToCart))
+	mux.Handle("POST /user/shoppingcart/remove", require(removeFromCart))
+	mux.Handle("POST /user/shoppingcart/clear", require(clearCart))
+	mux.HandleFunc("POST /login", login)
+	mux.HandleFunc("POST /logout", logout)
+	mux.Handle("GET /status", status{sessions, store})
+	serveAssets(mux)
+
+	h := http.NewCrossOriginProtection().Handler(sessions.Handler(mux))
+	return protect(recovered(h, log))
+}
+
+// protect sets the headers that hold for every answer.
+func protect(next http.Handler) http.Handler {
+	const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
+		"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		// Not no-referrer: with it browsers send Origin: null along with the
+		// shop's own forms, and on a host where they send no Sec-Fetch-Site
+		// either, CrossOriginProtection would refuse them.
+		h.Set("Referrer-Policy", "same-origin")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// recovered answers 500 where a handler panics. What it changed in the session
+// is dropped by then.
+func recovered(next http.Handler, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := &answer{ResponseWriter: w}
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(v)
+			}
+			log.ErrorContext(r.Context(), "handler panicked", "method", r.Method, "path", r.URL.Path,
+				"panic", v, "stack", string(debug.Stack()))
+			if a.begun {
+				panic(http.ErrAbortHandler) // half an answer must not look whole
+			}
+			http.Error(w, "something in the shop broke; nothing was saved", http.StatusInternalServerError)
+		}()
+		next.ServeHTTP(a, r)
+	})
+}
+
+// answer knows whether its header has left.
+type answer struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (a *answer) WriteHeader(status int) {
+	a.begun = a.begun || status >= 200 || status == http.StatusSwitchingProtocols
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.begun = true
+	return a.ResponseWriter.Write(p)
+}
+
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

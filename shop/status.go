@@ -1,0 +1,36 @@
+package main
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+// status tells how the sessions are. It does not ask the store, so it answers
+// when the store does not.
+type status struct {
+	sessions *session.Manager
+	store    string
+}
+
+func (s status) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	state := s.sessions.State()
+	word := "well"
+	if state.Failing {
+		word = "failing"
+	}
+	type counts struct {
+		Loads     uint64 `json:"loads"`
+		Saves     uint64 `json:"saves"`
+		Refreshes uint64 `json:"refreshes"`
+		Conflicts uint64 `json:"conflicts"`
+		Failures  uint64 `json:"failures"`
+	}
+	reply(w, http.StatusOK, struct {
+		State  string    `json:"state"`
+		Since  time.Time `json:"since"`
+		Store  string    `json:"store"`
+		Counts counts    `json:"counts"`
+	}{word, state.Since, s.store, counts{state.Loads, state.Saves, state.Refreshes, state.Conflicts, state.Failures}})
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+// ticket is what the page tells of the session. The token is not there: no
+// part of the library gives it out.
+type ticket struct {
+	ID                        session.ID
+	Source                    string
+	Created, Renewed, Expires time.Time
+	Left                      string
+}
+
+var sources = map[session.Source]string{session.FromStore: "the store"}
+
+func newTicket(s *session.Session) *ticket {
+	if s.ID() == "" {
+		return nil
+	}
+	t := ticket{s.ID(), sources[s.Source()], s.Created().UTC(), s.Renewed().UTC(), s.Expires().UTC(), ""}
+	switch left := time.Until(t.Expires); {
+	case left < 2*time.Minute:
+		t.Left = fmt.Sprintf("%d seconds", max(0, int(left.Seconds())))
+	case left < 2*time.Hour:
+		t.Left = fmt.Sprintf("%d minutes", int(left.Round(time.Minute).Minutes()))
+	default:
+		t.Left = fmt.Sprintf("%d hours", int(left.Round(time.Hour).Hours()))
+	}
+	return &t
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/holdfast-go/session"
+)
+
+// User is who visits.
+type User struct {
+	Name    string  `json:"name"`
+	Profile Profile `json:"profile"`
+}
+
+// showUser makes the user up where the session has none.
+func showUser(w http.ResponseWriter, r *http.Request) {
+	s, err := session.From(r.Context())
+	if err != nil {
+		session.Error(w, r, err)
+		return
+	}
+	u, err := user.Get(s)
+	if errors.Is(err, session.ErrNoValue) {
+		u = newUser(randomName())
+		err = user.Set(s, u)
+	}
+	if err != nil {
+		session.Error(w, r, err)
+		return
+	}
+	replyUser(w, s, u)
+}
+
+// readUser is showUser for a session that nothing may change.
+func readUser(w http.ResponseWriter, r *http.Request) {
+	s, err := session.From(r.Context())
+	if err != nil {
+		session.Error(w, r, err)
+		return
+	}
+	u, err := user.Get(s)
+	if errors.Is(err, session.ErrNoValue) {
+		err = &refusal{http.StatusNotFound, "Nobody here", "This session has no user. GET /user makes one."}
+	}
+	if err != nil {
+		session.Error(w, r, err)
+		return
+	}
+	replyUser(w, s, u)
+}
+
+func replyUser(w http.ResponseWriter, s *session.Session, u User) {
+	reply(w, http.StatusOK, struct {
+		User
+		Food Cart `json:"food"`
+	}{u, cart.Or(s, nil)})
+}
