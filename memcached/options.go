@@ -1,0 +1,93 @@
+package memcached
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+)
+
+// Options of a Client. The zero value, and nil, are the defaults.
+type Options struct {
+	// Ring says how keys are laid out over several servers.
+	Ring RingOptions
+
+	// TLS, if set, is used for every connection. An empty ServerName means
+	// the host of the server's Addr.
+	TLS *tls.Config
+
+	// Auth signs in to servers that run with -Y. It is sent only to a server
+	// that asks for it.
+	Auth Auth
+
+	// Conns is the number of connections to each server, default 1. One
+	// carries any number of requests at once; more help only where the server
+	// has cores to spare.
+	Conns int
+
+	// Queue is how many requests to one server may be in flight, default
+	// 4096. Beyond that they are ErrBusy at once.
+	Queue int
+
+	// Timeout bounds a dial together with its handshake, and how long a
+	// server may leave all requests without any reply: after one to one and a
+	// half times Timeout the connection is closed. Default 1 s. How long a
+	// caller waits is its context's affair.
+	Timeout time.Duration
+
+	// HashKey turns a key that memcached cannot take (empty, over 250 bytes,
+	// with blanks or control characters) into one that it can. Nil means the
+	// function HashKey. It is for the caller to see that no other key is
+	// equal to what it returns. The ring is asked with the key as it was.
+	HashKey func(key string) string
+
+	// Dial replaces net.Dialer's DialContext. It gets names, not addresses,
+	// and is called by one goroutine per server. What it returns has to
+	// support deadlines.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// withDefaults returns a copy of o that is complete, or every mistake in o.
+func (o *Options) withDefaults() (*Options, error) {
+	var c Options
+	if o != nil {
+		c = *o
+	}
+	var errs []error
+	if c.Conns < 0 || c.Queue < 0 || c.Timeout < 0 {
+		errs = append(errs, errors.New("memcached: negative Options.Conns, Queue or Timeout"))
+	}
+	if strings.ContainsAny(c.Auth.User+c.Auth.Password, " \r\n\x00") {
+		errs = append(errs, errors.New("memcached: Options.Auth: memcached takes no blanks and line breaks in User and Password"))
+	}
+	if c.Conns == 0 {
+		c.Conns = 1
+	}
+	if c.Queue == 0 {
+		c.Queue = 4096
+	}
+	if c.Timeout == 0 {
+		c.Timeout = time.Second
+	}
+	if c.Dial == nil {
+		d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}}
+		c.Dial = d.DialContext
+	}
+	return &c, errors.Join(errs...)
+}
+
+// Auth is a user and a password of memcached's -Y file. It does not print.
+type Auth struct {
+	User     string
+	Password string
+}
+
+// Format prints neither User nor Password, whatever the verb.
+func (Auth) Format(f fmt.State, _ rune) { fmt.Fprint(f, "memcached.Auth{…}") }
+
+// LogValue logs neither User nor Password.
+func (Auth) LogValue() slog.Value { return slog.StringValue("memcached.Auth{…}") }
