@@ -1,0 +1,127 @@
+// Package memcachedstore keeps sessions in memcached, on the client of package
+// memcached.
+//
+// memcached forgets: when it restarts, when it is full (it makes room by
+// evicting what was used least), and when a server leaves the list. Give it
+// memory for all sessions at once, and -I where one may exceed a megabyte.
+package memcachedstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memcached"
+)
+
+// Store is a [session.Store] and a [session.Prober] on one or more servers of
+// memcached. Any number of goroutines may use it. It needs no Close; the
+// client, which stays the caller's, does.
+type Store struct {
+	client *memcached.Client
+	prefix string
+	flags  uint32
+}
+
+// Option is an option of [New].
+type Option func(*Store)
+
+// New returns a store that works through client. How sessions are laid out
+// over several servers is the client's Options.Ring.
+func New(client *memcached.Client, options ...Option) *Store {
+	s := &Store{client: client, prefix: "session:"}
+	for _, o := range options {
+		o(s)
+	}
+	return s
+}
+
+// Prefix puts p in front of every ID to make its key; the default is
+// "session:". Programs that share servers need prefixes of which none begins
+// with another.
+func Prefix(p string) Option { return func(s *Store) { s.prefix = p } }
+
+// Flags sets the client flags of all items that the store writes; the default
+// is 0. Load does not look at them.
+func Flags(f uint32) Option { return func(s *Store) { s.flags = f } }
+
+// Load implements [session.Store]. Expires is zero: memcached does not tell.
+func (s *Store) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	item, err := s.client.Get(ctx, s.key(id))
+	if err != nil {
+		return session.Record{}, failure("load", err)
+	}
+	return session.Record{Data: item.Value, Version: version(item.Token)}, nil
+}
+
+// Save implements [session.Store]. One command, one round trip.
+//
+// What is larger than the server's item_size_max (option -I, 1 MB by default)
+// is ErrTooLarge before it is sent: memcached would have deleted what stood
+// there.
+func (s *Store) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
+	if r.Expires.IsZero() {
+		return session.Absent, errors.New("session: memcached save: Record.Expires is zero: a session without an end would stay for good")
+	}
+	key, item := s.key(id), memcached.Item{Value: r.Data, Flags: s.flags, Expires: r.Expires}
+	var token memcached.Token
+	var err error
+	switch past := !time.Now().Before(r.Expires); {
+	case over == session.Absent:
+		token, err = s.client.Add(ctx, key, item)
+	case over == session.Any && past:
+		if err = s.client.Delete(ctx, key); errors.Is(err, memcached.ErrMiss) {
+			err = nil
+		}
+	case over == session.Any:
+		token, err = s.client.Set(ctx, key, item)
+	case past:
+		err = s.client.CompareAndDelete(ctx, key, tokenOf(over))
+	default:
+		token, err = s.client.CompareAndSet(ctx, key, item, tokenOf(over))
+	}
+	switch {
+	case err == nil:
+		return version(token), nil
+	case errors.Is(err, memcached.ErrNotStored), errors.Is(err, memcached.ErrConflict), errors.Is(err, memcached.ErrMiss):
+		return session.Absent, session.ErrConflict
+	}
+	return session.Absent, failure("save", err)
+}
+
+// Shard implements [session.Prober]: the server that has the session.
+func (s *Store) Shard(id session.ID) string { return s.client.Node(s.key(id)) }
+
+// Probe implements [session.Prober].
+func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, err error) {
+	return s.client.Probe(ctx, shard)
+}
+
+func (s *Store) key(id session.ID) string { return s.prefix + string(id) }
+
+// failure says in the contract's words what the client said.
+func failure(operation string, err error) error {
+	switch {
+	case errors.Is(err, memcached.ErrMiss):
+		return session.ErrNotFound
+	case errors.Is(err, memcached.ErrTooLarge):
+		return fmt.Errorf("session: memcached %s: %w: %w", operation, session.ErrTooLarge, err)
+	}
+	return fmt.Errorf("session: memcached %s: %w", operation, err)
+}
+
+// A Version is a Token: the CAS value alone would come again, since servers
+// count from 1 when they restart.
+
+func version(t memcached.Token) (v session.Version) {
+	binary.BigEndian.PutUint64(v[:8], t.Incarnation)
+	binary.BigEndian.PutUint64(v[8:], t.CAS)
+	return v
+}
+
+func tokenOf(v session.Version) memcached.Token {
+	return memcached.Token{Incarnation: binary.BigEndian.Uint64(v[:8]), CAS: binary.BigEndian.Uint64(v[8:])}
+}
