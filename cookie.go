@@ -133,8 +133,8 @@ func (c *carrier) send(h http.Header, t token, end time.Time) {
 	}
 	cookie := c.cookie.cookie(t.reveal())
 	if c.cookie.Persistent {
-		// RFC 6265bis 5.6.3: browsers cap this at 400 days.
-		cookie.MaxAge = max(1, int(time.Until(end)/time.Second))
+		const most = 400 * 24 * time.Hour // RFC 6265bis 5.5: browsers cut longer ones
+		cookie.MaxAge = int(max(time.Second, min(most, time.Until(end))) / time.Second)
 	}
 	h.Add("Set-Cookie", cookie.String())
 	c.noCache(h, "Set-Cookie")

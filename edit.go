@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"slices"
 	"strings"
@@ -22,44 +23,64 @@ type change struct {
 	value []byte
 }
 
-// changes are what a handler has changed, one for each key. They are never
-// altered in place.
+// changes are what a handler has changed, one for each key, in the order of
+// the keys' names. They are never altered in place.
 type changes []change
 
 func (l changes) find(name string) (change, bool) {
-	for _, c := range l {
-		if c.name == name {
-			return c, true
-		}
+	i, ok := l.search(name)
+	if !ok {
+		return change{}, false
 	}
-	return change{}, false
+	return l[i], true
+}
+
+func (l changes) search(name string) (int, bool) {
+	return slices.BinarySearchFunc(l, name, func(c change, name string) int { return strings.Compare(c.name, name) })
 }
 
 func (l changes) with(c change) changes {
-	out := make(changes, 0, len(l)+1)
-	for _, old := range l {
-		if old.name != c.name {
-			out = append(out, old)
-		}
+	i, ok := l.search(c.name)
+	out := append(make(changes, 0, len(l)+1), l[:i]...)
+	out = append(out, c)
+	if ok {
+		i++
 	}
-	return append(out, c)
+	return append(out, l[i:]...)
 }
 
-// against leaves out what st holds already: setting a value to what it is
-// changes nothing.
+// against leaves out what st holds already.
 func (l changes) against(st state) changes {
-	return slices.DeleteFunc(slices.Clone(l), func(c change) bool {
-		e, ok := st.entries.find(c.name)
-		if c.flags.kind() == deleted {
-			return !ok || e.flags.kind() == deleted
+	if len(l) == 0 {
+		return nil
+	}
+	out := make(changes, 0, len(l))
+	rest := st.entries
+	for _, c := range l {
+		rest = rest.from(c.name)
+		if c.changes(state{entries: rest}) {
+			out = append(out, c)
 		}
-		return ok && e.flags == c.flags && bytes.Equal(e.value, c.value)
-	})
+	}
+	return out
+}
+
+// changes tells whether c makes st another one: setting a value to what it is
+// does not, and neither does deleting nothing.
+func (c change) changes(st state) bool {
+	e, ok := st.entries.find(c.name)
+	if c.flags.kind() == deleted {
+		return ok && e.flags.kind() != deleted
+	}
+	return !ok || e.flags != c.flags || !bytes.Equal(e.value, c.value)
 }
 
 func packChanges(l changes, d dot) entries {
-	l = slices.SortedFunc(slices.Values(l), func(a, b change) int { return strings.Compare(a.name, b.name) })
-	var out []byte
+	size := 0
+	for _, c := range l {
+		size += len(c.name) + len(c.value) + 1 + dotSize + 2*binary.MaxVarintLen32
+	}
+	out := make([]byte, 0, size)
 	for _, c := range l {
 		out = entry{dot: d, flags: c.flags, name: []byte(c.name), value: c.value}.append(out)
 	}

@@ -12,11 +12,11 @@ func (s *Session) finish(ctx context.Context) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	before := s.version
+	before, cookies := s.version, !s.sealed
+	s.sealed = true // what comes from now on cannot send a cookie
 	s.mu.Unlock()
-	err := s.commit(ctx)
+	err := s.commit(ctx, cookies)
 	s.mu.Lock()
-	s.sealed = true
 	l, readOnly := s.loaded, s.readOnly
 	s.mu.Unlock()
 	if err == nil && l.phase == live && l.version == before && !readOnly {
@@ -36,10 +36,16 @@ func (s *Session) announce(h http.Header) {
 	s.vary(h)
 	switch s.notice {
 	case sendToken:
-		s.m.carrier.send(h, s.token, time.UnixMilli(s.state.end))
+		s.m.carrier.send(h, s.token, time.UnixMilli(s.tokenEnd))
 	case clearToken:
 		s.m.carrier.clear(h)
 	}
+}
+
+// announced is called when the visitor has been told.
+func (s *Session) announced() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.notice = nothing
 }
 
@@ -72,7 +78,7 @@ func (s *Session) late(ctx context.Context) {
 	}
 	s.io.Lock()
 	defer s.io.Unlock()
-	if err := s.commit(ctx); err != nil && s.m.hooks.Dropped != nil {
+	if err := s.commit(ctx, false); err != nil && s.m.hooks.Dropped != nil {
 		s.m.hooks.Dropped(ctx, s.ID(), err)
 	}
 }
@@ -81,7 +87,5 @@ func (s *Session) late(ctx context.Context) {
 func (s *Session) discard() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.edits, s.changes, s.fault = nil, nil, nil
-	s.renewal = keepID
-	s.seq++
+	s.forget()
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"net/http"
 )
 
@@ -31,7 +32,8 @@ func (m *Manager) Handler(next http.Handler) http.Handler { return m.wrap(next, 
 // ReadOnly is Handler for routes that only read: every write is ErrReadOnly,
 // the session's expiry is not put off, and the answer sets no cookie. It lets
 // visitors without a session in; combine it with Require to turn them away.
-// What a handler further out has changed is still saved.
+// What a handler further out has changed before is still saved; from here on
+// it cannot write either.
 func (m *Manager) ReadOnly(next http.Handler) http.Handler { return m.wrap(next, readOnly) }
 
 // Require is Handler for routes that need a session: without one Options.Error
@@ -60,7 +62,7 @@ func (m *Manager) wrap(next http.Handler, c condition) http.Handler {
 // admit adds conditions to the request. Where one does not hold it answers.
 func (x *exchange) admit(w http.ResponseWriter, r *http.Request, c condition) bool {
 	if err := x.session().impose(r.Context(), c); err != nil {
-		x.m.options.Error(w, r, err)
+		x.answer(w, r, err)
 		return false
 	}
 	return true
@@ -80,7 +82,7 @@ func (s *Session) impose(ctx context.Context, c condition) error {
 		return err
 	}
 	if _, caches := s.m.store.(FreshLoader); c&storeRequired != 0 && cached && caches && s.ID() != "" {
-		if err := s.Reload(ctx); err != nil {
+		if err := s.Reload(ctx); err != nil && !errors.Is(err, ErrNoSession) {
 			return err
 		}
 	}
@@ -127,14 +129,14 @@ func (s *Session) begin() error {
 	case s.sealed:
 		return s.fail(ErrTooLate)
 	}
+	old := s.replaced
 	if s.phase == live || s.phase == unknown {
-		s.replaced = s.id
+		old = s.id
 	} else if t, ok := s.m.carrier.receive(s.in); ok && s.phase == unasked {
-		s.replaced = t.id()
+		old = t.id()
 	}
-	s.loaded = loaded{phase: nobody}
-	s.edits, s.changes, s.broken, s.fault = nil, nil, nil, nil
-	s.renewal = newValues
+	s.forget()
+	s.loaded, s.renewal, s.replaced = loaded{phase: nobody}, newValues, old
 	return nil
 }
 
@@ -158,12 +160,12 @@ func Loaded(ctx context.Context) (*Session, bool) {
 }
 
 // Error answers a request whose session failed, by Options.Error, and drops
-// what the handler changed and did not save. It panics where the request is
-// not wrapped.
+// what the handler changed and did not save. Called by Options.Error itself it
+// gives the default answer. It panics where the request is not wrapped.
 func Error(w http.ResponseWriter, r *http.Request, err error) {
 	x := mustExchange(r.Context(), exchangeKey{})
 	x.session().discard()
-	x.m.options.Error(w, r, err)
+	x.answer(w, r, err)
 }
 
 func mustExchange(ctx context.Context, key any) *exchange {
@@ -189,5 +191,6 @@ func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error
 	}
 	err := s.finish(ctx)
 	s.announce(out)
+	s.announced()
 	return err
 }

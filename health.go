@@ -9,7 +9,7 @@ import (
 
 // State is what a Manager has seen since it was made.
 type State struct {
-	Failing bool      // the store failed its last operation
+	Failing bool      // the store failed its last load or its last save
 	Since   time.Time // when Failing became what it is
 
 	Loads     uint64 // sessions asked of the store
@@ -23,29 +23,50 @@ type State struct {
 type health struct {
 	loads, saves, refreshes, conflicts, failures atomic.Uint64
 
-	failing atomic.Bool // written under mu, read without
+	failing atomic.Uint32 // the kinds of work that failed last; written under mu, read without
 	mu      sync.Mutex
 	since   time.Time
 }
 
-// turn notes whether an operation failed. If that is news it says so, and for
-// how long it had been otherwise.
-func (h *health) turn(failing bool) (after time.Duration, news bool) {
-	if h.failing.Load() == failing {
+// work is a kind of operation. A store that loads may still be unable to save,
+// as a replica or a full one is: it recovers when all that failed works.
+type work uint32
+
+const (
+	loading work = 1 << iota
+	saving
+)
+
+// turn notes whether a kind of work failed. If the store fails or works as a
+// whole for that reason, it says so, and for how long it had been otherwise.
+func (h *health) turn(w work, fails bool) (after time.Duration, news bool) {
+	if h.failing.Load()&uint32(w) != 0 == fails {
 		return 0, false
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.failing.CompareAndSwap(!failing, failing) {
+	before := h.failing.Load()
+	now := before &^ uint32(w)
+	if fails {
+		now |= uint32(w)
+	}
+	h.failing.Store(now)
+	if (before != 0) == (now != 0) {
 		return 0, false
 	}
 	after, h.since = time.Since(h.since), time.Now()
 	return after, true
 }
 
-func (m *Manager) answered(ctx context.Context) {
-	if after, news := m.health.turn(false); news && m.hooks.Up != nil {
+func (m *Manager) answered(ctx context.Context, w work) {
+	if after, news := m.health.turn(w, false); news && m.hooks.Up != nil {
 		m.hooks.Up(ctx, after)
+	}
+}
+
+func (m *Manager) away(ctx context.Context, w work, err error) {
+	if _, news := m.health.turn(w, true); news && m.hooks.Down != nil {
+		m.hooks.Down(ctx, err)
 	}
 }
 
@@ -53,9 +74,6 @@ func (m *Manager) failed(ctx context.Context, operation string, id ID, err error
 	m.health.failures.Add(1)
 	if m.hooks.Failed != nil {
 		m.hooks.Failed(ctx, operation, id, err)
-	}
-	if _, news := m.health.turn(true); news && m.hooks.Down != nil {
-		m.hooks.Down(ctx, err)
 	}
 }
 
@@ -65,7 +83,7 @@ func (m *Manager) State() State {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return State{
-		Failing: h.failing.Load(), Since: h.since,
+		Failing: h.failing.Load() != 0, Since: h.since,
 		Loads: h.loads.Load(), Saves: h.saves.Load(), Refreshes: h.refreshes.Load(),
 		Conflicts: h.conflicts.Load(), Failures: h.failures.Load(),
 	}

@@ -8,16 +8,19 @@ import (
 
 // Hooks tell an application what happens behind its back. Each may be nil.
 // They are called on the request's path, by many goroutines at once, and must
-// return quickly. No token and no value is ever passed to one.
+// return quickly. They may ask Loaded and State; From, Save and what else waits
+// for the session would wait for ever. No token and no value is ever passed to
+// one.
 type Hooks struct {
-	// Down is called when the store fails an operation after it was well, Up
-	// when it answers again.
+	// Down is called when the store fails a load or a save after it was well,
+	// Up when it does again what it failed.
 	Down func(ctx context.Context, err error)
 	Up   func(ctx context.Context, after time.Duration)
 
 	// Failed is called for each operation that the store failed: "load",
-	// "save" or "refresh". It is meant for counters. Misses, conflicts and
-	// requests that their visitor canceled are no failures.
+	// "save" or "refresh", and for a record that cannot be read. It is meant
+	// for counters. Misses, conflicts and requests that their visitor canceled
+	// are no failures.
 	Failed func(ctx context.Context, operation string, id ID, err error)
 
 	// Conflict is called when two requests wrote one session at once, and one

@@ -14,8 +14,9 @@ import (
 // Where the session could not be loaded, every method returns that error, and
 // a write makes the commit answer it. A write that fails because of the
 // session (ErrReadOnly, ErrNoSession under Require, ErrTooLate, *ValueError,
-// ErrUnavailable) comes back at the commit and replaces the response, should
-// the handler ignore it.
+// ErrUnavailable) comes back at the commit and replaces the response, so that a
+// handler which ignores it does not answer as if all were well. A handler that
+// does not ignore it answers by session.Error.
 type Key[T any] struct {
 	name  string
 	codec Codec

@@ -26,6 +26,7 @@ type Options struct {
 	Header string
 
 	// Idle ends a session that nobody used for so long; default 30 minutes.
+	// Longer than Lifetime it is Lifetime.
 	Idle time.Duration
 
 	// Lifetime ends a session so long after it began or was last renewed,
@@ -74,6 +75,9 @@ type saved struct {
 	version Version
 }
 
+// century keeps dates within what a time.Duration can add to them.
+const century = 100 * 366 * 24 * time.Hour
+
 // New returns a Manager that keeps sessions in store. Nil Options are the
 // defaults. It does not ask the store; its error names every mistake it finds
 // in the options.
@@ -89,6 +93,7 @@ func New(store Store, o *Options) (*Manager, error) {
 	}
 	o.Idle = cmp.Or(o.Idle, 30*time.Minute)
 	o.Lifetime = cmp.Or(o.Lifetime, 24*time.Hour)
+	o.Idle = min(o.Idle, o.Lifetime)
 	o.Refresh = cmp.Or(o.Refresh, o.Idle/10)
 	o.ReadTimeout = cmp.Or(o.ReadTimeout, 50*time.Millisecond)
 	o.SaveTimeout = cmp.Or(o.SaveTimeout, 100*time.Millisecond)
@@ -98,6 +103,14 @@ func New(store Store, o *Options) (*Manager, error) {
 	} {
 		if d < 0 {
 			errs = append(errs, fmt.Errorf("session: %s is negative: %v", name, d))
+		}
+	}
+	if o.Lifetime > century {
+		errs = append(errs, fmt.Errorf("session: Lifetime %v is longer than a hundred years", o.Lifetime))
+	}
+	for name, d := range map[string]time.Duration{"Idle": o.Idle, "Lifetime": o.Lifetime} {
+		if 0 < d && d < time.Second {
+			errs = append(errs, fmt.Errorf("session: %s %v is shorter than a second, which is as fine as stores count", name, d))
 		}
 	}
 	if o.Refresh > o.Idle {

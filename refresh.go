@@ -29,8 +29,7 @@ func (m *Manager) refresh(ctx context.Context, id ID, st state, over Version) {
 		defer m.refreshes.done(id)
 		ctx, cancel := m.saveBudget(ctx)
 		defer cancel()
-		st.lastSeen = time.Now().UnixMilli()
-		if _, err := m.put(ctx, "refresh", id, st, over); err == nil {
+		if _, err := m.put(ctx, "refresh", id, st.seen(time.Now()), over); err == nil {
 			m.health.refreshes.Add(1)
 		}
 	}()

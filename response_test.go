@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"net/http/httputil"
 	"net/textproto"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -464,6 +466,114 @@ func TestWhatIsSetAfterTheHeader(t *testing.T) {
 		})), "/")
 		if !errors.Is(dropped, session.ErrTooLate) || store.Saves() != 0 || answer.Header["Set-Cookie"] != nil {
 			t.Errorf("hook got %v, %d saves, cookie %v: want no orphan in the store", dropped, store.Saves(), answer.Header["Set-Cookie"])
+		}
+	})
+}
+
+// What stands between the Manager and a handler in real programs.
+func TestTheStandardLibrarysHandlersWorkUnderASession(t *testing.T) {
+	m := sessiontest.New(t, nil)
+	begin := func(r *http.Request) {
+		s, err := session.From(r.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		user.Set(s, "bob")
+	}
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Link", "</style.css>; rel=preload")
+		w.WriteHeader(http.StatusEarlyHints)
+		if r.Header.Get("Upgrade") == "" {
+			io.WriteString(w, "from behind")
+			return
+		}
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		io.WriteString(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nraw")
+		rw.Flush()
+	}))
+	defer backend.Close()
+	target, err := url.Parse(backend.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.FlushInterval = -1
+	content := strings.NewReader(strings.Repeat("0123456789", 1000))
+	handlers := map[string]http.HandlerFunc{
+		"ServeContent with Range": func(w http.ResponseWriter, r *http.Request) {
+			begin(r)
+			http.ServeContent(w, r, "x.txt", time.Unix(1e9, 0), io.NewSectionReader(content, 0, content.Size()))
+		},
+		"204": func(w http.ResponseWriter, r *http.Request) { begin(r); w.WriteHeader(http.StatusNoContent) },
+		"304": func(w http.ResponseWriter, r *http.Request) { begin(r); w.WriteHeader(http.StatusNotModified) },
+		"TimeoutHandler": http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			begin(r)
+			io.WriteString(w, "in time")
+		}), time.Minute, "").ServeHTTP,
+		"MaxBytesHandler": http.MaxBytesHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			begin(r)
+			io.Copy(io.Discard, r.Body)
+		}), 10).ServeHTTP,
+		"ReverseProxy": func(w http.ResponseWriter, r *http.Request) { begin(r); proxy.ServeHTTP(w, r) },
+		"an echo":      func(w http.ResponseWriter, r *http.Request) { begin(r); io.Copy(w, r.Body) },
+		"a trailer": func(w http.ResponseWriter, r *http.Request) {
+			begin(r)
+			w.Header().Set("Trailer", "X-Sum")
+			io.WriteString(w, "x")
+			w.Header().Set("X-Sum", "1")
+		},
+	}
+	for _, http2 := range []bool{false, true} {
+		for name, handler := range handlers {
+			t.Run(fmt.Sprintf("%s, HTTP/2 %v", name, http2), func(t *testing.T) {
+				srv := httptest.NewUnstartedServer(m.Handler(handler))
+				srv.EnableHTTP2 = http2
+				srv.StartTLS()
+				defer srv.Close()
+				for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+					r, err := http.NewRequestWithContext(t.Context(), method, srv.URL, strings.NewReader("more than ten bytes"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					r.Header.Set("Range", "bytes=10-19")
+					r.Header.Set("Expect", "100-continue")
+					answer, err := srv.Client().Do(r)
+					if err != nil {
+						t.Fatalf("%s: %v", method, err)
+					}
+					body, err := io.ReadAll(answer.Body)
+					answer.Body.Close()
+					if err != nil || answer.StatusCode >= 400 || len(answer.Cookies()) != 1 {
+						t.Errorf("%s: %d %.40q, %v, cookies %v", method, answer.StatusCode, body, err, answer.Cookies())
+					}
+				}
+			})
+		}
+	}
+	t.Run("ReverseProxy with an upgrade", func(t *testing.T) {
+		srv := httptest.NewServer(m.Handler(handlers["ReverseProxy"]))
+		defer srv.Close()
+		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		br := bufio.NewReader(conn)
+		answer, err := http.ReadResponse(br, nil)
+		for err == nil && answer.StatusCode == http.StatusEarlyHints {
+			answer, err = http.ReadResponse(br, nil)
+		}
+		if err != nil || answer.StatusCode != http.StatusSwitchingProtocols || len(answer.Cookies()) != 1 {
+			t.Fatalf("answer %v, %v", answer, err)
+		}
+		if raw, _ := io.ReadAll(br); string(raw) != "raw" {
+			t.Errorf("after the upgrade %q", raw)
 		}
 	})
 }

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,7 +27,8 @@ type Session struct {
 	loaded
 	edits   []*edit // what is not saved yet
 	changes changes // what the edits come to
-	seq     int     // counts edits
+	doubts  []doubt // saves that were not answered
+	seq     int     // changes with all of these
 	broken  map[string]*ValueError
 	fault   error // the first write that failed; the commit answers it
 
@@ -40,27 +40,9 @@ type Session struct {
 	sealed   bool // the response header is written
 	notice   notice
 	token    token // for the notice
+	tokenEnd int64 // when its session ends at the latest
 	varies   [1]string
 }
-
-// loaded is what is known of a session.
-type loaded struct {
-	phase   phase
-	id      ID
-	state   state
-	version Version
-	err     error // why it is unknown
-}
-
-type phase uint8
-
-const (
-	unasked phase = iota
-	nobody        // the visitor has no session
-	live
-	dead
-	unknown // the store did not answer
-)
 
 type renewal uint8
 
@@ -88,11 +70,28 @@ const (
 	FromStore
 )
 
+func (s Source) String() string {
+	switch s {
+	case FromNowhere:
+		return "nowhere"
+	case FromStore:
+		return "store"
+	}
+	return fmt.Sprintf("Source(%d)", uint8(s))
+}
+
 // Durability tells how far a write has come.
 type Durability uint8
 
 // Durable is what has arrived in the store.
 const Durable Durability = 1
+
+func (d Durability) String() string {
+	if d == Durable {
+		return "durable"
+	}
+	return fmt.Sprintf("Durability(%d)", uint8(d))
+}
 
 // ID returns the name of the session in the store, which may be logged. It is
 // empty while there is no session, and changes with Renew.
@@ -197,8 +196,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loaded = loaded{phase: nobody}
-	s.edits, s.changes, s.broken, s.fault = nil, nil, nil, nil
-	s.renewal, s.replaced = keepID, ""
+	s.forget()
 	if id != "" {
 		s.notice = clearToken
 	}
@@ -209,22 +207,28 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 // is written: to have its error in hand, or to write after the header, in a
 // websocket or an event stream. A session that is unchanged is not written.
 //
-// It fails with ErrEnded when the session was ended elsewhere, with
-// ErrUnavailable when the store does not answer (the write may have happened),
-// with ErrTooLarge, with the error of an Update that ran again, or with that
-// of an earlier write that was refused.
+// It fails with ErrEnded when the session was ended elsewhere, by a Renew too,
+// with ErrUnavailable when the store does not answer (the write may have
+// happened; another Save finds out, and does not repeat it), with ErrTooLarge,
+// with the error of an Update that ran again, or with that of an earlier write
+// that was refused.
 func (s *Session) Save(ctx context.Context) (Durability, error) {
 	s.io.Lock()
 	defer s.io.Unlock()
-	if err := s.commit(ctx); err != nil {
+	s.mu.Lock()
+	cookies := !s.sealed
+	s.mu.Unlock()
+	if err := s.commit(ctx, cookies); err != nil {
 		return 0, err
 	}
 	return Durable, nil
 }
 
 // Reload asks the store for what others have written since, past all caches;
-// unsaved changes are made again on top. After a logout, or when the session
-// has expired, it returns ErrNoSession, and unsaved changes are dropped.
+// unsaved changes are made again on top; an Update that fails there is dropped,
+// and its error returned. After a logout, after a Renew by another request, or
+// when the session has expired, it returns ErrNoSession, and unsaved changes
+// are dropped.
 func (s *Session) Reload(ctx context.Context) error {
 	s.io.Lock()
 	defer s.io.Unlock()
@@ -239,52 +243,10 @@ func (s *Session) Reload(ctx context.Context) error {
 	case unknown:
 		return l.err // what was loaded before still stands
 	case live:
-		s.settle(l)
-		return nil
+		return s.settle(l)
 	}
-	s.settle(l)
+	_ = s.settle(l) // nothing is left that could fail
 	return ErrNoSession
-}
-
-// load asks the store if nobody has yet. What it finds stays for the request.
-func (s *Session) load(ctx context.Context) error {
-	s.mu.Lock()
-	phase, err := s.phase, s.err
-	s.mu.Unlock()
-	if phase != unasked {
-		return err
-	}
-	s.io.Lock()
-	defer s.io.Unlock()
-	s.mu.Lock()
-	l, fresh := s.loaded, s.fresh
-	s.mu.Unlock()
-	if l.phase != unasked {
-		return l.err
-	}
-	if t, ok := s.m.carrier.receive(s.in); ok {
-		l = s.m.fetch(ctx, t.id(), fresh)
-	} else {
-		l = loaded{phase: nobody}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.loaded = l
-	return l.err
-}
-
-// fetch asks the store, and tells what its answer means.
-func (m *Manager) fetch(ctx context.Context, id ID, fresh bool) loaded {
-	st, v, err := m.load(ctx, id, fresh)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return loaded{phase: nobody}
-	case err != nil:
-		return loaded{phase: unknown, id: id, err: err}
-	case st.dead():
-		return loaded{phase: dead, id: id, state: st, version: v}
-	}
-	return loaded{phase: live, id: id, state: st, version: v}
 }
 
 // Format prints no more than the ID, with every verb.

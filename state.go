@@ -1,11 +1,10 @@
 package session
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // state is what a session is: named entries and dates, or dead. Copies of one
@@ -70,6 +69,12 @@ func (st state) write(changes []change, d dot) state {
 	})
 }
 
+// seen returns the state as last used at t, or later if it was.
+func (st state) seen(t time.Time) state {
+	st.lastSeen = max(st.lastSeen, t.UnixMilli())
+	return st
+}
+
 // The stored form: a format byte, a kind byte, and for a live state its four
 // dates (unsigned varints) and its entries; for a dead one the dot and the
 // reason.
@@ -124,156 +129,4 @@ func decodeState(b []byte) (state, error) {
 		return st, st.entries.check()
 	}
 	return state{}, errCorrupt
-}
-
-// entry is one named value as it stands in a state.
-type entry struct {
-	dot   dot
-	flags flags
-	name  []byte
-	value []byte
-	raw   []byte // the whole entry, encoded
-}
-
-// flags are an entry's kind in the low two bits, then serverOnly; the high
-// four bits are its rank among what travels in a backup.
-type flags uint8
-
-const (
-	present    flags = 0
-	deleted    flags = 1
-	withheld   flags = 2 // there is a value, but not in this copy
-	kindMask   flags = 3
-	serverOnly flags = 4
-)
-
-func (f flags) kind() flags { return f & kindMask }
-
-// beats tells which of two entries of one name stays in a join. It is a total
-// order: the larger dot; between equal dots a value beats a deletion beats
-// withheld, then the larger bytes.
-func (e entry) beats(f entry) bool {
-	prefer := [...]int{present: 2, deleted: 1, withheld: 0}
-	return cmp.Or(
-		e.dot.compare(f.dot),
-		cmp.Compare(prefer[e.flags.kind()], prefer[f.flags.kind()]),
-		bytes.Compare(e.value, f.value),
-		cmp.Compare(e.flags, f.flags),
-	) > 0
-}
-
-// entries are encoded entries in ascending order of their names. They stay
-// encoded: finding one key passes over the others without decoding them.
-//
-// An entry is its flags (1 byte), its dot (12 bytes), its name and, where it
-// is present, its value, each after its length as an unsigned varint.
-type entries []byte
-
-const maxName = 255
-
-// cut splits the first entry off.
-func (l entries) cut() (e entry, rest entries, ok bool) {
-	if len(l) < 1+dotSize {
-		return entry{}, nil, false
-	}
-	e.flags, e.dot = flags(l[0]), readDot(l[1:])
-	b := []byte(l[1+dotSize:])
-	if e.name, b, ok = cutBytes(b); !ok {
-		return entry{}, nil, false
-	}
-	if e.flags.kind() == present {
-		if e.value, b, ok = cutBytes(b); !ok {
-			return entry{}, nil, false
-		}
-	}
-	e.raw = l[:len(l)-len(b)]
-	return e, b, true
-}
-
-func cutBytes(b []byte) (field, rest []byte, ok bool) {
-	n, size := binary.Uvarint(b)
-	if size <= 0 || n > uint64(len(b)-size) {
-		return nil, nil, false
-	}
-	b = b[size:]
-	return b[:n:n], b[n:], true
-}
-
-func (l entries) check() error {
-	var last []byte
-	for len(l) > 0 {
-		e, rest, ok := l.cut()
-		if !ok || len(e.name) == 0 || len(e.name) > maxName || e.flags.kind() == kindMask ||
-			bytes.Compare(last, e.name) >= 0 || e.dot.clock>>counterBits > maxMillis {
-			return errCorrupt
-		}
-		last, l = e.name, rest
-	}
-	return nil
-}
-
-// find returns the entry of that name, deleted and withheld ones too.
-func (l entries) find(name string) (entry, bool) {
-	for len(l) > 0 {
-		e, rest, _ := l.cut()
-		switch {
-		case string(e.name) == name:
-			return e, true
-		case string(e.name) > name:
-			return entry{}, false
-		}
-		l = rest
-	}
-	return entry{}, false
-}
-
-// latest is the largest clock of any entry.
-func (l entries) latest() uint64 {
-	var c uint64
-	for len(l) > 0 {
-		e, rest, _ := l.cut()
-		c, l = max(c, e.dot.clock), rest
-	}
-	return c
-}
-
-func joinEntries(a, b entries) entries {
-	if len(a) == 0 || bytes.Equal(a, b) {
-		return b
-	}
-	if len(b) == 0 {
-		return a
-	}
-	out := make(entries, 0, len(a)+len(b))
-	x, restA, okA := a.cut()
-	y, restB, okB := b.cut()
-	for okA || okB {
-		order := bytes.Compare(x.name, y.name)
-		switch {
-		case !okB || okA && order < 0:
-			out = append(out, x.raw...)
-			x, restA, okA = restA.cut()
-		case !okA || order > 0:
-			out = append(out, y.raw...)
-			y, restB, okB = restB.cut()
-		default:
-			if y.beats(x) {
-				x = y
-			}
-			out = append(out, x.raw...)
-			x, restA, okA = restA.cut()
-			y, restB, okB = restB.cut()
-		}
-	}
-	return out
-}
-
-func (e entry) append(b []byte) []byte {
-	b = append(b, byte(e.flags))
-	b = e.dot.append(b)
-	b = append(binary.AppendUvarint(b, uint64(len(e.name))), e.name...)
-	if e.flags.kind() == present {
-		b = append(binary.AppendUvarint(b, uint64(len(e.value))), e.value...)
-	}
-	return b
 }

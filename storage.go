@@ -28,16 +28,20 @@ func (m *Manager) load(ctx context.Context, id ID, fresh bool) (state, Version, 
 	} else {
 		r, err = m.store.Load(budget, id)
 	}
+	switch {
+	case err == nil, errors.Is(err, ErrNotFound):
+		m.answered(ctx, loading)
+	case ctx.Err() == nil:
+		m.away(ctx, loading, err)
+	}
 	var st state
 	if err == nil {
 		st, err = decodeState(r.Data)
 	}
 	switch {
 	case err == nil && !m.expired(st, time.Now()):
-		m.answered(ctx)
 		return st, r.Version, nil
 	case err == nil, errors.Is(err, ErrNotFound):
-		m.answered(ctx)
 		return state{}, Absent, ErrNotFound
 	case ctx.Err() == nil:
 		m.failed(ctx, "load", id, err)
@@ -58,24 +62,26 @@ func (m *Manager) put(ctx context.Context, operation string, id ID, st state, ov
 	v, err := m.store.Save(ctx, id, Record{Data: st.encode(), Expires: m.expires(st)}, over)
 	switch {
 	case err == nil:
-		m.answered(ctx)
+		m.answered(ctx, saving)
 		return v, nil
 	case errors.Is(err, ErrConflict):
-		m.answered(ctx)
+		m.answered(ctx, saving)
 		m.health.conflicts.Add(1)
 		return Absent, err
 	case errors.Is(err, ErrTooLarge):
-		m.answered(ctx)
+		m.answered(ctx, saving)
 		return Absent, err
 	}
 	m.failed(ctx, operation, id, err)
+	m.away(ctx, saving, err)
 	return Absent, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // saveBudget is the time that a write has. The visitor's leaving does not end
 // it: what a handler wrote is saved even if nobody waits for the answer.
 func (m *Manager) saveBudget(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), m.options.SaveTimeout)
+	budget := deadline.After(context.WithoutCancel(ctx), m.options.SaveTimeout)
+	return budget, budget.Cancel
 }
 
 // expires is when the store may forget st. A live session may be that late

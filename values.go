@@ -1,6 +1,10 @@
 package session
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
 
 // writable tells why nothing can be written. s.mu is held.
 func (s *Session) writable() error {
@@ -59,15 +63,21 @@ func (s *Session) set(c change) error {
 	} else if bad := s.broken[c.name]; bad != nil {
 		return s.fail(bad)
 	}
-	e := &edit{change: c}
-	s.add(e, s.changes.with(c))
+	// It takes the place of what this request did to the key before. Where that
+	// is nothing, setting what the store has already is nothing either.
+	edits := slices.DeleteFunc(slices.Clone(s.edits), func(e *edit) bool { return e.name == c.name })
+	if len(edits) == len(s.edits) && !c.changes(s.state) {
+		return nil
+	}
+	s.edits = edits
+	s.add(&edit{change: c}, s.changes.with(c))
 	return nil
 }
 
 // update runs step, without a lock so that it may use the session, and once
 // more if another goroutine came in between.
 func (s *Session) update(e *edit) error {
-	for {
+	for range maxRuns {
 		s.mu.Lock()
 		if err := s.writable(); err != nil {
 			defer s.mu.Unlock()
@@ -93,6 +103,18 @@ func (s *Session) update(e *edit) error {
 		}
 		s.mu.Unlock()
 	}
+	return s.failed(fmt.Errorf("session: Update of key %s: its function changes the session whenever it runs", e.name))
+}
+
+// maxRuns bounds an Update whose function is not pure: each run would make the
+// next one necessary.
+const maxRuns = 1000
+
+// forget drops what was changed and not saved. s.mu is held.
+func (s *Session) forget() {
+	s.edits, s.changes, s.doubts, s.broken, s.fault = nil, nil, nil, nil, nil
+	s.renewal, s.replaced = keepID, ""
+	s.seq++
 }
 
 func (s *Session) add(e *edit, after changes) {

@@ -45,6 +45,11 @@ func (q *Queue[K, V]) Enter(ctx context.Context, key K) (Turn[K, V], error) {
 
 	t := Turn[K, V]{q, key, l}
 	select {
+	case <-l.free: // without asking ctx for its channel
+		return t, nil
+	default:
+	}
+	select {
 	case <-l.free:
 		return t, nil
 	case <-ctx.Done():

@@ -1,0 +1,151 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"sync/atomic"
+)
+
+// exchange is one request under one Manager. It is at once the context that
+// carries the session, the copy of the request that has that context, and the
+// writer that commits before the first byte leaves: a route that never asks
+// for its session costs this one allocation. It is not reused, since a
+// goroutine that outlives the request may still hold it.
+type exchange struct {
+	context.Context // of the request
+
+	m     *Manager
+	asked atomic.Pointer[Session] // nil or headerSent: nobody has asked
+	req   http.Request
+	w     http.ResponseWriter
+	outer http.Header // what stood in the header before this handler ran
+
+	begun     bool  // the header is written, or an error instead of it
+	err       error // why the handler's response is not sent
+	answering bool  // Options.Error runs
+}
+
+// headerSent stands for the session nobody asked for before the response
+// header was written. Who asks later can read it.
+var headerSent = new(Session)
+
+// session returns the request's session, which nobody may have loaded yet.
+func (x *exchange) session() *Session {
+	for {
+		s := x.asked.Load()
+		if s != nil && s != headerSent {
+			return s
+		}
+		asked := &Session{m: x.m, in: x.req.Header, ctx: x.Context, sealed: s == headerSent}
+		if x.asked.CompareAndSwap(s, asked) {
+			return asked
+		}
+	}
+}
+
+type exchangeKey struct{}
+
+// Value finds the exchange itself: the innermost under exchangeKey, that of
+// one Manager under the Manager.
+func (x *exchange) Value(key any) any {
+	switch key := key.(type) {
+	case exchangeKey:
+		return x
+	case *Manager:
+		if key == x.m {
+			return x
+		}
+	}
+	return x.Context.Value(key)
+}
+
+// String and Format keep the request, with its cookies, out of what is printed
+// where somebody prints a context.
+func (x *exchange) String() string { return "session.Handler" }
+
+// Format prints what String returns, with every verb.
+func (x *exchange) Format(f fmt.State, _ rune) { io.WriteString(f, x.String()) }
+
+// serve runs next on a request, and commits when it returns.
+func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, next http.Handler) {
+	x := &exchange{Context: r.Context(), m: m, w: w}
+	x.req = *r.WithContext(x) // inlined, so this copies and does not allocate
+	if h := w.Header(); len(h) > 0 {
+		x.outer = h.Clone()
+	}
+	defer x.abandon()
+	if c == 0 || x.admit(x, &x.req, c) {
+		next.ServeHTTP(x, &x.req)
+	}
+	if x.commit() {
+		if s := x.asked.Load(); s != headerSent {
+			s.late(x)
+		}
+	}
+	if r.MultipartForm == nil {
+		r.MultipartForm = x.req.MultipartForm // so that the server removes its files
+	}
+}
+
+// abandon is for a panic: what is not saved is dropped, but a token that was
+// saved must reach the visitor with whatever answer there will be.
+func (x *exchange) abandon() {
+	if s := x.asked.Load(); !x.begun && s != nil {
+		x.begun = true
+		x.announce(s)
+	}
+}
+
+// commit saves the session, the first time it is called: what follows is the
+// response header. It reports whether the handler's response may be sent.
+func (x *exchange) commit() bool {
+	if x.begun {
+		return x.err == nil
+	}
+	x.begun = true
+	if x.asked.CompareAndSwap(nil, headerSent) {
+		return true
+	}
+	s := x.asked.Load()
+	x.err = s.finish(x)
+	if x.err == nil {
+		x.announce(s)
+		return true
+	}
+	h := x.w.Header()
+	clear(h)
+	maps.Copy(h, x.outer)
+	x.announce(s)
+	x.answer(x.w, &x.req, x.err)
+	return false
+}
+
+// announce tells the visitor about the token. Under another Manager it tells
+// that one's header too, which may still be replaced by an error.
+func (x *exchange) announce(s *Session) {
+	s.announce(x.w.Header())
+	for o, ok := x.Context.Value(exchangeKey{}).(*exchange); ok; o, ok = o.Context.Value(exchangeKey{}).(*exchange) {
+		if o.outer == nil {
+			o.outer = http.Header{}
+		}
+		s.announce(o.outer)
+	}
+	s.announced()
+}
+
+// answer is Options.Error, or the default where that one asks for it.
+func (x *exchange) answer(w http.ResponseWriter, r *http.Request, err error) {
+	if x.answering {
+		answer(w, r, err)
+		return
+	}
+	x.answering = true
+	defer func() { x.answering = false }()
+	ew := &errorWriter{ResponseWriter: w}
+	if x.m.options.Error(ew, r, err); !ew.wrote {
+		ew.WriteHeader(http.StatusInternalServerError) // or it would be a 200
+	}
+}
