@@ -177,7 +177,7 @@ func (c *commit) move(ctx context.Context, turn queue.Turn[ID, saved]) error {
 	st.authenticated, st.lastSeen, st.end = now.authenticated, now.lastSeen, now.end
 	copied, err := c.m.save(ctx, c.token.id(), st, c.copied)
 	if errors.Is(err, ErrConflict) {
-		err = fmt.Errorf("%w: renew: a new session met another one: %v", ErrUnavailable, err)
+		err = fmt.Errorf("%w: renew: a session stands under the new ID", ErrUnavailable)
 	}
 	if err != nil {
 		return err

@@ -23,8 +23,8 @@ type exchange struct {
 	w     http.ResponseWriter
 	outer http.Header // what stood in the header before this handler ran
 
-	begun     bool  // the header is written, or an error instead of it
 	err       error // why the handler's response is not sent
+	begun     bool  // the header is written, or an error instead of it
 	answering bool  // Options.Error runs
 }
 

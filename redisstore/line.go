@@ -87,7 +87,8 @@ func (l *line) send(ctx context.Context, r request) (reply rueidis.RedisResult) 
 		if err == nil { // an answer, even where it says no
 			break
 		}
-		if !errors.Is(err, context.Canceled) && !(r.read && errors.Is(err, context.DeadlineExceeded)) {
+		notSent := errors.Is(err, context.Canceled) || r.read && errors.Is(err, context.DeadlineExceeded)
+		if !notSent {
 			break
 		}
 	}

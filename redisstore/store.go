@@ -165,7 +165,7 @@ func (s *Store) failure(ctx context.Context, operation string, err error) error 
 		return fmt.Errorf("session: redis %s: %w", operation, own)
 	}
 	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("session: redis %s: not connected: %v", operation, err)
+		return fmt.Errorf("session: redis %s: not connected: %s", operation, err.Error()) // hides whose context it was
 	}
 	return fmt.Errorf("session: redis %s: %w", operation, err)
 }
