@@ -1,0 +1,137 @@
+package memstore_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/storetest"
+)
+
+func TestLoadDoesNotAllocate(t *testing.T) {
+	s := memstore.New(nil)
+	mustSave(t, s, "1", record("0123456789"), session.Absent)
+	ctx := t.Context()
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := s.Load(ctx, "1"); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.Load(ctx, "2"); !errors.Is(err, session.ErrNotFound) {
+			t.Error(err)
+		}
+	}); n != 0 {
+		t.Errorf("a hit and a miss take %v allocations, want 0", n)
+	}
+}
+
+// What the store counts against MaxBytes is what it takes.
+func TestBytesIsTheMemoryInUse(t *testing.T) {
+	for _, n := range []int{20_000, 90_000, 150_000} {
+		s, held, _, _ := stand(t, n)
+		if each := held/int64(n) - payload; each > 200 {
+			t.Errorf("%d sessions: %d bytes each besides ID and data, want at most 200", n, each)
+		}
+		if ratio := float64(s.Bytes()) / float64(held); ratio < 0.9 || ratio > 1.1 {
+			t.Errorf("%d sessions: counted %d bytes, took %d", n, s.Bytes(), held)
+		}
+	}
+}
+
+func BenchmarkStore(b *testing.B) {
+	storetest.Bench(b, storetest.Harness{
+		New: func(testing.TB) session.Store { return memstore.New(nil) },
+	})
+}
+
+// BenchmarkStanding is what an operation costs beside a thousand and beside a
+// million other sessions, and what each of those takes in memory besides its
+// 256 bytes of data and its ID.
+func BenchmarkStanding(b *testing.B) {
+	for _, n := range []int{1_000, 1_000_000} {
+		s, held, ids, versions := stand(b, n)
+		next := func(i *int) int { *i = (*i + 7919) % n; return *i }
+		b.Run(fmt.Sprintf("Load/sessions=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); {
+				if _, err := s.Load(b.Context(), ids[next(&i)]); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(held)/float64(n)-payload, "overhead-B/session")
+		})
+		b.Run(fmt.Sprintf("Save/sessions=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			r := session.Record{Data: make([]byte, 256)}
+			for i := 0; b.Loop(); {
+				k := next(&i)
+				r.Expires = time.Now().Add(time.Hour + time.Duration(k)*time.Millisecond)
+				v, err := s.Save(b.Context(), ids[k], r, versions[k])
+				if err != nil {
+					b.Fatal(err)
+				}
+				versions[k] = v
+			}
+		})
+	}
+}
+
+// BenchmarkEviction is a Save into a full store of a hundred thousand.
+func BenchmarkEviction(b *testing.B) {
+	const size = payload + 128
+	s := memstore.New(&memstore.Options{MaxBytes: 100_000 * size, Evict: true})
+	ids := manyIDs(1 << 20)
+	r := session.Record{Data: make([]byte, 256), Expires: time.Now().Add(time.Hour)}
+	for _, id := range ids[:100_000] {
+		r.Expires = r.Expires.Add(time.Microsecond)
+		s.Save(b.Context(), id, r, session.Absent)
+	}
+	b.ReportAllocs()
+	for i := 100_000; b.Loop(); i++ {
+		r.Expires = r.Expires.Add(time.Microsecond)
+		if _, err := s.Save(b.Context(), ids[i%len(ids)], r, session.Any); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+const payload = 256 + 32 // data and ID of each session of stand
+
+// stand returns a store of n sessions, and the memory that it takes.
+func stand(t testing.TB, n int) (s *memstore.Store, held int64, ids []session.ID, versions []session.Version) {
+	ids, versions = manyIDs(n), make([]session.Version, n)
+	before := heap()
+	s = memstore.New(&memstore.Options{MaxBytes: math.MaxInt64})
+	r := session.Record{Data: make([]byte, 256)}
+	for i, id := range ids {
+		r.Expires = time.Now().Add(time.Hour + time.Duration(i*7919%n)*time.Millisecond)
+		v, err := s.Save(t.Context(), id, r, session.Absent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		versions[i] = v
+	}
+	held = heap() - before
+	runtime.KeepAlive(versions)
+	return s, held, ids, versions
+}
+
+func manyIDs(n int) []session.ID {
+	ids := make([]session.ID, n)
+	for i := range ids {
+		ids[i] = session.ID(fmt.Sprintf("%032x", i))
+	}
+	return ids
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

@@ -1,0 +1,198 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+// ErrLostAck is what a Save returns while [Faulty.LoseAcks] is in force.
+var ErrLostAck = errors.New("storetest: acknowledgement lost")
+
+// Faulty is a store that fails when it is told to, for tests of applications
+// and of whatever else stands on a store. Its faults may be combined, begin
+// with the next call, and end with [Faulty.Heal]. Any number of goroutines may
+// use it, in a testing/synctest bubble too.
+//
+// It is a [session.FreshLoader] and a [session.Lister] whatever it wraps:
+// LoadFresh of a store that has none is Load, and List of a store that has
+// none yields [errors.ErrUnsupported].
+//
+// A store that restarted empty, or failed over to a replica that lacks the
+// last writes, is [Faulty.Replace].
+type Faulty struct {
+	// Before, if not nil, is called before each call to the store, with
+	// "load" (LoadFresh too), "save" or "list", and no ID for a list. It may
+	// block, and may use the store. An error it returns is the call's. Set it
+	// while no call is under way.
+	Before func(op string, id session.ID) error
+
+	mu           sync.Mutex
+	store        session.Store
+	fault        fault
+	loads, saves int
+}
+
+// fault is what is wrong at present; the zero value is nothing.
+type fault struct {
+	delay    time.Duration
+	hang     chan struct{} // closed by Heal
+	err      error
+	loseAcks bool
+}
+
+// NewFaulty returns a Faulty that works as s does.
+func NewFaulty(s session.Store) *Faulty { return &Faulty{store: s} }
+
+// Fail makes each call return err. The store is not asked.
+func (f *Faulty) Fail(err error) { f.set(func(f *fault) { f.err = err }) }
+
+// Hang makes each call wait until its ctx is done, whose error it returns, or
+// until Heal, after which it goes on.
+func (f *Faulty) Hang() {
+	f.set(func(f *fault) {
+		if f.hang == nil {
+			f.hang = make(chan struct{})
+		}
+	})
+}
+
+// Delay makes each call wait for d first, or until its ctx is done.
+func (f *Faulty) Delay(d time.Duration) { f.set(func(f *fault) { f.delay = d }) }
+
+// LoseAcks makes each Save return ErrLostAck, after it was done, or not done,
+// by the store.
+func (f *Faulty) LoseAcks() { f.set(func(f *fault) { f.loseAcks = true }) }
+
+// Heal ends all faults and lets go of the calls that hang. Before is not
+// touched.
+func (f *Faulty) Heal() {
+	f.set(func(f *fault) {
+		if f.hang != nil {
+			close(f.hang)
+		}
+		*f = fault{}
+	})
+}
+
+// Replace puts s in the place of the wrapped store.
+func (f *Faulty) Replace(s session.Store) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.store = s
+}
+
+// Loads is how many times Load and LoadFresh were called, the failed included.
+func (f *Faulty) Loads() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.loads
+}
+
+// Saves is how many times Save was called, the failed included.
+func (f *Faulty) Saves() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.saves
+}
+
+// Load implements [session.Store].
+func (f *Faulty) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	s, _, err := f.begin(ctx, "load", id)
+	if err != nil {
+		return session.Record{}, err
+	}
+	return s.Load(ctx, id)
+}
+
+// LoadFresh implements [session.FreshLoader].
+func (f *Faulty) LoadFresh(ctx context.Context, id session.ID) (session.Record, error) {
+	s, _, err := f.begin(ctx, "load", id)
+	if err != nil {
+		return session.Record{}, err
+	}
+	if fresh, ok := s.(session.FreshLoader); ok {
+		return fresh.LoadFresh(ctx, id)
+	}
+	return s.Load(ctx, id)
+}
+
+// Save implements [session.Store].
+func (f *Faulty) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
+	s, loseAck, err := f.begin(ctx, "save", id)
+	if err != nil {
+		return session.Absent, err
+	}
+	v, err := s.Save(ctx, id, r, over)
+	if loseAck {
+		return session.Absent, ErrLostAck
+	}
+	return v, err
+}
+
+// List implements [session.Lister].
+func (f *Faulty) List(ctx context.Context) iter.Seq2[session.ID, error] {
+	return func(yield func(session.ID, error) bool) {
+		s, _, err := f.begin(ctx, "list", "")
+		if err != nil {
+			yield("", err)
+			return
+		}
+		lister, ok := s.(session.Lister)
+		if !ok {
+			yield("", errors.ErrUnsupported)
+			return
+		}
+		lister.List(ctx)(yield)
+	}
+}
+
+// begin counts a call and lets it suffer. It returns the store to ask, and
+// whether the answer is to be lost.
+func (f *Faulty) begin(ctx context.Context, op string, id session.ID) (session.Store, bool, error) {
+	f.mu.Lock()
+	switch op {
+	case "load":
+		f.loads++
+	case "save":
+		f.saves++
+	}
+	f.mu.Unlock()
+	if f.Before != nil {
+		if err := f.Before(op, id); err != nil {
+			return nil, false, err
+		}
+	}
+
+	f.mu.Lock()
+	fault := f.fault
+	f.mu.Unlock()
+	if fault.delay > 0 {
+		select {
+		case <-time.After(fault.delay):
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
+	if fault.hang != nil {
+		select {
+		case <-fault.hang:
+			fault.err, fault.loseAcks = nil, false // healed
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.store, fault.loseAcks, fault.err
+}
+
+func (f *Faulty) set(change func(*fault)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(&f.fault)
+}
