@@ -16,17 +16,21 @@ type ID string
 //
 // Both methods may be called by any number of goroutines at once. Both honor
 // ctx: once it is done they return without delay, with an error that wraps
-// ctx.Err(). A Save that fails this way may or may not have happened. Neither
-// method retries and neither logs. The error of a store that is away wraps
-// neither ErrNotFound nor ErrConflict.
+// ctx.Err(). A Save that fails this way may have happened, or not, or happen
+// shortly after. Neither method retries and neither logs. The error of a store
+// that is away wraps neither ErrNotFound nor ErrConflict. A Save may be refused
+// for want of room, with an error of the store's own: what stood before still
+// stands.
 //
-// IDs that differ in any byte, in case only too, are different sessions.
+// An ID is 1 to 200 bytes of printable ASCII without blanks. IDs that differ in
+// any byte, in case only too, are different sessions.
 //
 // There is no Delete: a session is ended by saving its tombstone.
 type Store interface {
 	// Load returns what was last saved under id: the same bytes, and the
 	// Version which that Save returned. Where nothing was saved, or what was
-	// saved has expired, it returns ErrNotFound.
+	// saved has expired, it returns ErrNotFound. A FreshLoader may return what
+	// another process has replaced since, and never what it replaced itself.
 	//
 	// The caller does not change Data, and the store does not change it once
 	// it was returned. Expires may be zero.
@@ -79,7 +83,8 @@ type FreshLoader interface {
 
 // Lister is a Store that can tell what it holds. List yields the ID of every
 // record that has not expired, in the form that Load takes. What is saved
-// while it runs may be missing or yielded twice; an error ends the sequence.
+// while it runs may be missing, and an ID may come twice. An error, that of ctx
+// too, ends the sequence.
 // It may be slow, and is meant for operators, not for requests.
 type Lister interface {
 	List(ctx context.Context) iter.Seq2[ID, error]

@@ -6,7 +6,7 @@ const (
 	// Of Store.
 	saysGoroutines = "Both methods may be called by any number of goroutines at once."
 	saysContext    = "Both honor ctx: once it is done they return without delay, with an error that wraps ctx.Err()."
-	saysCutOff     = "A Save that fails this way may or may not have happened."
+	saysCutOff     = "A Save that fails this way may have happened, or not, or happen shortly after."
 	saysAway       = "The error of a store that is away wraps neither ErrNotFound nor ErrConflict."
 	saysIDs        = "IDs that differ in any byte, in case only too, are different sessions."
 
@@ -33,5 +33,5 @@ const (
 	// Of FreshLoader and Lister.
 	saysFresh = "LoadFresh is Load past that cache: it sees every Save, of any process, that returned before it was called."
 	saysList  = "List yields the ID of every record that has not expired, in the form that Load takes."
-	saysBreak = "What is saved while it runs may be missing or yielded twice; an error ends the sequence."
+	saysBreak = "An error, that of ctx too, ends the sequence."
 )

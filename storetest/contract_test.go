@@ -13,10 +13,13 @@ import (
 // unchecked are the sentences of the contract that no case can check.
 var unchecked = map[string]string{
 	// Store
-	"Store is where sessions live while it answers.":                           "says what it is",
-	"Package storetest checks every sentence below against an implementation.": "says it of this package, and this test sees to it",
-	"Neither method retries and neither logs.":                                 "seen on the wire and in the log only; a store's own tests count its commands",
-	"There is no Delete: a session is ended by saving its tombstone.":          "says what there is not",
+	"Store is where sessions live while it answers.":                                                            "says what it is",
+	"Package storetest checks every sentence below against an implementation.":                                  "says it of this package, and this test sees to it",
+	"Neither method retries and neither logs.":                                                                  "seen on the wire and in the log only; a store's own tests count its commands",
+	"There is no Delete: a session is ended by saving its tombstone.":                                           "says what there is not",
+	"A Save may be refused for want of room, with an error of the store's own: what stood before still stands.": "a store that can be full has a test of its own for it",
+	"An ID is 1 to 200 bytes of printable ASCII without blanks.":                                                "binds the callers; a case has IDs of every shape",
+	"A FreshLoader may return what another process has replaced since, and never what it replaced itself.":      "allows the first; the second is in what every store returns",
 	"Expires may be zero.": "allows, and asks for nothing",
 	// Record and Version
 	"Record is a stored session: bytes that mean nothing to the store.": "what it comes to is in Save: Data may hold any bytes",
@@ -26,8 +29,9 @@ var unchecked = map[string]string{
 	"FreshLoader is a Store with a cache in front of it.": "says what it is",
 	"RequireStore and the retry after a conflict use it.": "says it of package session",
 	// Lister
-	"Lister is a Store that can tell what it holds.":                "says what it is",
-	"It may be slow, and is meant for operators, not for requests.": "allows, and asks for nothing",
+	"Lister is a Store that can tell what it holds.":                        "says what it is",
+	"What is saved while it runs may be missing, and an ID may come twice.": "allows, and asks for nothing",
+	"It may be slow, and is meant for operators, not for requests.":         "allows, and asks for nothing",
 }
 
 // sentences of the comments on the types, and their methods, that make the
