@@ -39,6 +39,26 @@ func TestIdleSessionsEnd(t *testing.T) {
 	})
 }
 
+func TestAStreamThatReloadsIsNotIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := sessiontest.New(t, &session.Options{Idle: time.Hour})
+		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })
+		v.Get(m.Handler(ask(t, func(w http.ResponseWriter, r *http.Request, s *session.Session) {
+			w.WriteHeader(http.StatusOK)
+			for range 300 {
+				time.Sleep(time.Minute)
+				if err := s.Reload(r.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			count.Set(s, 1)
+		})), "/")
+		if got := count.Or(v.Session(), 0); got != 1 {
+			t.Errorf("after five hours of a stream count = %d", got)
+		}
+	})
+}
+
 func TestNoSessionOutlivesItsLifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := sessiontest.New(t, &session.Options{Idle: time.Hour, Lifetime: 3 * time.Hour})

@@ -228,12 +228,12 @@ func (s *Session) Save(ctx context.Context) (Durability, error) {
 // unsaved changes are made again on top; an Update that fails there is dropped,
 // and its error returned. After a logout, after a Renew by another request, or
 // when the session has expired, it returns ErrNoSession, and unsaved changes
-// are dropped.
+// are dropped. Like a request that asks for the session it counts as use.
 func (s *Session) Reload(ctx context.Context) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	l := s.loaded
+	l, readOnly := s.loaded, s.readOnly
 	s.mu.Unlock()
 	if l.phase == nobody || l.phase == dead {
 		return ErrNoSession
@@ -243,6 +243,9 @@ func (s *Session) Reload(ctx context.Context) error {
 	case unknown:
 		return l.err // what was loaded before still stands
 	case live:
+		if !readOnly {
+			s.m.refresh(ctx, l.id, l.state, l.version)
+		}
 		return s.settle(l)
 	}
 	_ = s.settle(l) // nothing is left that could fail
