@@ -28,8 +28,9 @@ type health struct {
 	since   time.Time
 }
 
-// work is a kind of operation. A store that loads may still be unable to save,
-// as a replica or a full one is: it recovers when all that failed works.
+// work is a kind of operation. A store that loads may be unable to save, as a
+// replica or a full one is: it recovers when it saves. One that did neither is
+// back when it loads.
 type work uint32
 
 const (
@@ -47,8 +48,11 @@ func (h *health) turn(w work, fails bool) (after time.Duration, news bool) {
 	defer h.mu.Unlock()
 	before := h.failing.Load()
 	now := before &^ uint32(w)
-	if fails {
+	switch {
+	case fails:
 		now |= uint32(w)
+	case w == loading:
+		now = 0
 	}
 	h.failing.Store(now)
 	if (before != 0) == (now != 0) {
