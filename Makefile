@@ -63,8 +63,9 @@ cover: setup ## coverage of the root module, in coverage.out
 	go tool cover -func=coverage.out | tail -1
 
 .PHONY: bench
-bench: ## benchmarks of the root module
+bench: setup ## benchmarks of the root module, and docs/BENCHMARKS.md anew
 	go test -run='^$$' -bench=. -benchmem ./...
+	go run ./bench -page docs/BENCHMARKS.md
 
 .PHONY: bench-compare
 bench-compare: $(TOOLS)/benchstat ## compare with a commit: make bench-compare REF=main~1
