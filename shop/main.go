@@ -3,7 +3,8 @@
 //
 //	go run ./shop -insecure
 //
-// It needs nothing else: sessions are in memory unless -store names a Redis.
+// It needs nothing else: sessions are in memory unless -store names a Redis or
+// servers of memcached.
 package main
 
 import (
@@ -56,7 +57,7 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	f := flag.NewFlagSet("shop", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.StringVar(&c.addr, "addr", "127.0.0.1:8080", "serve http on `host:port`; port 0 takes a free one")
-	f.StringVar(&c.store, "store", "memory:", "keep sessions at `address`, memory: or redis://user:password@host:port/db")
+	f.StringVar(&c.store, "store", "memory:", "keep sessions at `address`, memory:, redis://user:password@host:port/db or memcached://host:port,host:port")
 	f.DurationVar(&c.idle, "idle", 30*time.Minute, "end a session that nobody used for so long")
 	f.DurationVar(&c.lifetime, "lifetime", 24*time.Hour, "end a session so long after the login, used or not")
 	f.BoolVar(&c.insecure, "insecure", false, "send the cookie over plain http to any host, named session")

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -22,6 +23,8 @@ func TestBadFlagsGetAClearAnswer(t *testing.T) {
 	free := listen(t)
 	free.Close()
 	silent := listen(t) // takes connections, and answers nothing
+	web := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(web.Close)
 	for _, c := range []struct {
 		name, args string
 		exit       int
@@ -34,13 +37,22 @@ func TestBadFlagsGetAClearAnswer(t *testing.T) {
 		{"a negative idle timeout", "-idle -1m", 2, "-idle -1m0s: must be longer than 0"},
 		{"no idle timeout", "-idle 0", 2, "-idle 0s: must be longer than 0"},
 		{"a negative lifetime", "-lifetime -1h", 2, "-lifetime -1h0m0s: must be longer than 0"},
-		{"an unknown kind of store", "-store mongo://user:secret@host", 1, "-store: want memory: or redis://"},
-		{"a password alone", "-store secret", 1, "-store: want memory: or redis://"},
+		{"an unknown kind of store", "-store mongo://user:secret@host", 1, "-store: want memory:, redis://"},
+		{"a password alone", "-store secret", 1, "-store: want memory:, redis://"},
 		{"a store that is no address", "-store redis://:secret@host:port:1", 1, "-store redis:"},
 		{"an address without a port", "-addr localhost", 1, "-addr localhost: "},
 		{"a port that is taken", "-addr " + taken.Addr().String(), 1, "address already in use"},
 		{"a store that is not there", "-store redis://:secret@" + free.Addr().String(), 1, "connection refused"},
 		{"a store that is silent", "-store redis://:secret@" + silent.Addr().String() + "/1", 1, "-store redis://" + silent.Addr().String() + "/1: "},
+		{"no memcached", "-store memcached://", 1, "-store memcached://: session: memcached URL: want memcached://"},
+		{"a memcached of no address", "-store memcached://:secret@host:port", 1, "want memcached://"},
+		{"a memcached with a query", "-store memcached://host?password=secret", 1, "want memcached://"},
+		{"a password with a broken escape", "-store memcached://:secret%@host", 1, "want memcached://"},
+		{"a memcached that is not there", "-store memcached://:secret@" + free.Addr().String(), 1, "connection refused"},
+		{"no memcached on the socket", "-store memcached://unix:///nowhere.sock", 1, "no such file"},
+		{"two that are not there", "-store memcached://" + free.Addr().String() + ",localhost:1", 1, "connection refused"},
+		{"a memcached that is silent", "-store memcached://:secret@" + silent.Addr().String(), 1, "-store memcached://" + silent.Addr().String() + ": memcached: "},
+		{"a server that is no memcached", "-store memcached://" + web.Listener.Addr().String(), 1, "not how memcached begins"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -21,12 +21,12 @@ const (
 // serve opens the store and the port, says so in one line, and serves until
 // ctx ends.
 func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
-	store, err := open(ctx, c.store)
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	store, err := open(ctx, c.store, log)
 	if err != nil {
 		return err
 	}
 	defer store.close()
-	log := slog.New(slog.NewTextHandler(stderr, nil))
 	sessions, err := session.New(store.store, options(c, log))
 	if err != nil {
 		return err

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session/internal/memcachedtest"
+)
+
+func TestTheShopOutlivesItsMemcached(t *testing.T) {
+	servers := []*memcachedtest.Server{memcachedtest.Start(t), memcachedtest.Start(t)}
+	addresses := "memcached://" + servers[0].Addr + "," + servers[1].Addr
+	s := start(t, "-addr", "127.0.0.1:0", "-insecure", "-store", addresses)
+	if want := "(store " + addresses + ")\n"; !strings.HasSuffix(s.line, want) {
+		t.Errorf("got %q, want the end %q", s.line, want)
+	}
+	visitors := make([]*process, 30)
+	for i := range visitors {
+		visitors[i] = s.visitor(t)
+		visitors[i].eventually(t, "/user", http.StatusOK)
+		visitors[i].eventually(t, "/user/readonly", http.StatusOK)
+	}
+
+	servers[1].Kill()
+	var lost []*process // those whose sessions it had
+	for _, v := range visitors {
+		a := v.get(t, "/user/readonly", 0)
+		if a.StatusCode == http.StatusServiceUnavailable && a.Header.Get("Retry-After") != "" && a.Header.Get("Set-Cookie") == "" {
+			lost = append(lost, v)
+			continue
+		}
+		v.eventually(t, "/user/readonly", http.StatusOK)
+	}
+	if len(lost) == 0 || len(lost) == len(visitors) {
+		t.Fatalf("with one of two servers away, %d of %d visitors get 503", len(lost), len(visitors))
+	}
+	s.get(t, "/food", http.StatusOK)
+	s.get(t, "/status", http.StatusOK)
+
+	servers[1].Restart() // empty: without a backup its sessions are gone, and new ones work
+	began := time.Now()
+	for _, v := range lost {
+		v.eventually(t, "/user/readonly", http.StatusForbidden)
+		v.eventually(t, "/user", http.StatusOK)
+		v.eventually(t, "/user/readonly", http.StatusOK)
+	}
+	t.Logf("%d of %d visitors were affected, and served again %v after the restart", len(lost), len(visitors), time.Since(began))
+
+	servers[0].Freeze()
+	servers[1].Freeze()
+	for _, v := range visitors {
+		if a := v.get(t, "/user/readonly", http.StatusServiceUnavailable); a.Header.Get("Retry-After") == "" {
+			t.Error("got no Retry-After")
+		}
+	}
+	s.get(t, "/food", http.StatusOK)
+	servers[0].Thaw()
+	servers[1].Thaw()
+	for _, v := range visitors {
+		v.eventually(t, "/user/readonly", http.StatusOK)
+	}
+	if exit := s.stop(t); exit != 0 {
+		t.Errorf("got exit status %d, want 0", exit)
+	}
+	if said := s.stderr.String(); !strings.Contains(said, "session store failed") {
+		t.Errorf("got the log %s, want the failure", said)
+	}
+}
+
+func TestTheShopOpensThoughOneMemcachedIsAway(t *testing.T) {
+	there := memcachedtest.Start(t)
+	away := listen(t)
+	away.Close()
+	s := start(t, "-addr", "127.0.0.1:0", "-store", "memcached://"+away.Addr().String()+","+there.Addr)
+	s.get(t, "/food", http.StatusOK)
+	if exit := s.stop(t); exit != 0 {
+		t.Errorf("got exit status %d, want 0", exit)
+	}
+	if said := s.stderr.String(); !strings.Contains(said, "does not answer") || !strings.Contains(said, away.Addr().String()) {
+		t.Errorf("got the log %s, want the server that is away", said)
+	}
+}
+
+func TestAMemcachedOnASocketOrWithAPassword(t *testing.T) {
+	users := filepath.Join(memcachedtest.Dir(t), "users")
+	if err := os.WriteFile(users, []byte("shop:sesame!\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	guarded := memcachedtest.Start(t, "-Y", users)
+	for address, name := range map[string]string{
+		"memcached://" + memcachedtest.StartUnix(t).Addr:   "memcached://unix:///",
+		"memcached://shop:sesame%21@" + guarded.Addr + "/": "memcached://" + guarded.Addr + ")",
+	} {
+		s := start(t, "-addr", "127.0.0.1:0", "-insecure", "-store", address)
+		if !strings.Contains(s.line, name) {
+			t.Errorf("got %q, want %q in it", s.line, name)
+		}
+		s.eventually(t, "/user", http.StatusOK)
+		s.eventually(t, "/user/readonly", http.StatusOK)
+		if exit := s.stop(t); exit != 0 || strings.Contains(s.stderr.String(), "sesame") {
+			t.Errorf("got exit status %d, and the log %s", exit, s.stderr.String())
+		}
+	}
+}
+
+// visitor is one more visitor of the same shop.
+func (p *process) visitor(t *testing.T) *process {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &process{url: p.url, client: &http.Client{Jar: jar, Timeout: p.client.Timeout}}
+	t.Cleanup(v.client.CloseIdleConnections)
+	return v
+}
