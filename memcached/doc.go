@@ -44,6 +44,7 @@
 // memcached 2.2.2 does, so that Go and Node programs find the same items. Keys
 // that memcached cannot take are hashed, see HashKey.
 //
-// The server counts in whole seconds and deletes what it has no room for: see
-// Item.Expires, and give it -M or memory enough if items must not vanish.
+// The server counts in whole seconds, see Item.Expires, and deletes what it has
+// no room for: give it memory enough if items must not vanish. Its option -M is
+// no help: a write that it then refuses deletes what stood under the key.
 package memcached

@@ -138,7 +138,7 @@ func (n *node) signIn(nc net.Conn, br *bufio.Reader) error {
 	case strings.HasPrefix(answer, "ERROR "): // such as "ERROR Too many open connections"
 		return serverError(answer)
 	}
-	return protocolError("unknown reply")
+	return protocolError("this is not how memcached begins; is it one?")
 }
 
 // readStats reads STAT lines up to END. A server that refuses to tell is a
