@@ -1,0 +1,126 @@
+package seal_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/session/seal"
+)
+
+func Example() {
+	keys, err := seal.NewKeys(seal.NewKey())
+	if err != nil {
+		panic(err)
+	}
+	box := seal.Box{Keys: keys, Purpose: "cart", Audience: "shop.test"}
+
+	noon := time.Date(2026, 3, 4, 12, 0, 42, 0, time.UTC)
+	text, err := box.Seal(noon, []byte("bread, olives"))
+	if err != nil {
+		panic(err)
+	}
+	plaintext, sealedAt, err := box.Open(text)
+	fmt.Printf("%d characters: %s, sealed at %s, %v\n", len(text), plaintext, sealedAt.Format("15:04"), err)
+
+	coupon := seal.Box{Keys: keys, Purpose: "coupon", Audience: "shop.test"}
+	_, _, err = coupon.Open(text)
+	fmt.Println(err)
+	// Output:
+	// 236 characters: bread, olives, sealed at 12:00, <nil>
+	// seal: forged
+}
+
+// What an application does about each kind of failure.
+func ExampleBox_Open() {
+	const maxLease = time.Hour
+	old, _ := seal.NewKeys(seal.NewKey())
+	now := time.Now()
+	text, _ := (&seal.Box{Keys: old}).Seal(now, nil)
+
+	keys, _ := seal.NewKeys(seal.NewKey()) // somebody else's
+	_, _, err := (&seal.Box{Keys: keys}).Open(text)
+	var unknown *seal.UnknownKeyError
+	switch {
+	case err == nil:
+		fmt.Println("authentic: now check its age")
+	case errors.As(err, &unknown):
+		if age := now.Sub(unknown.SealedAt); -time.Minute < age && age < maxLease {
+			fmt.Println("perhaps a key that this instance does not have yet: try again, log nobody out")
+		}
+	case errors.Is(err, seal.ErrForged):
+		fmt.Println("count it: somebody is trying")
+	default:
+		fmt.Println("as if there were none:", err)
+	}
+	// Output: perhaps a key that this instance does not have yet: try again, log nobody out
+}
+
+func ExampleBox_codec() {
+	keys, _ := seal.NewKeys(seal.NewKey())
+	plaintext := []byte(strings.Repeat(`{"sku":"bread","count":2},`, 100))
+
+	plain := seal.Box{Keys: keys}
+	packed := seal.Box{Keys: keys, Codec: seal.Flate}
+	a, _ := plain.Seal(time.Now(), plaintext)
+	b, _ := packed.Seal(time.Now(), plaintext)
+	_, _, err := plain.Open(b) // opening takes no Codec
+	fmt.Println(len(plaintext), len(a), len(b), err)
+	// Output: 2600 3650 236 <nil>
+}
+
+func ExampleParseKeys() {
+	today, lastYear := seal.NewKey(), seal.NewKey()
+	keys, err := seal.ParseKeys(`
+		# the first key seals
+		` + today.Reveal() + `
+		` + lastYear.Reveal() + ` decrypt-only
+	`)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(len(fmt.Sprint(keys)) > 0) // their IDs, never the keys
+
+	_, err = seal.ParseKeys("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+	fmt.Println(err)
+	// Output:
+	// true
+	// seal: line 1: the key is weak: its bytes repeat or count; make one with: openssl rand -base64 32
+}
+
+// A program that makes its key on the first run, and follows the file when an
+// operator changes it.
+func ExampleWatchFile() {
+	dir, _ := os.MkdirTemp("", "")
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "keys")
+
+	if file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err == nil {
+		fmt.Fprintln(file, seal.NewKey().Reveal())
+		file.Close()
+	}
+	file, err := seal.WatchFile(path, &seal.FileOptions{
+		Report: func(err error) { fmt.Println("told:", err) },
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer file.Close()
+	box := seal.Box{Keys: file.Keys, Purpose: "cart"}
+	text, _ := box.Seal(time.Now(), []byte("bread"))
+
+	// The operator adds a key in front, and renames the new file over the old.
+	old, _ := os.ReadFile(path)
+	os.WriteFile(path+".new", append([]byte(seal.NewKey().Reveal()+"\n"), old...), 0o600)
+	os.Rename(path+".new", path)
+	file.Reload() // or wait for 5 s
+
+	plaintext, _, err := box.Open(text)
+	fmt.Printf("%s %v\n", plaintext, err)
+	// Output:
+	// told: <nil>
+	// bread <nil>
+}
