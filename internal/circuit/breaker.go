@@ -1,0 +1,156 @@
+// Package circuit decides whether a shard of the store is asked, and when it
+// is back. It is a state machine: it starts no goroutine, reads no clock and
+// sends nothing. Who uses it says what happened, and when, and does what it
+// says.
+//
+// A shard that serves is Away after five failures in a row, or when half of
+// at least twenty operations of the last second failed or took over half their
+// budget. No visitor's request finds out whether it is back: a probe does, a
+// synthetic operation each second, sent to healthy shards too. The first good
+// one makes it Returning, which lets sessions through that have nothing else.
+// With three in a row, and the tombstones delivered that it is owed, it is
+// Serving again.
+//
+// A shard that lost its memory is in quarantine, whatever its state: it is
+// asked, but when it says that there is nothing, that counts as no answer until
+// every instance had the time to publish the tombstones that it knows.
+package circuit
+
+import (
+	"math"
+	"sync"
+	"time"
+)
+
+const (
+	tripAfter  = 5           // failures in a row
+	probeEvery = time.Second // from the beginning of one to that of the next
+	goodProbes = 3           // in a row, until a shard serves again
+
+	never = time.Duration(math.MinInt64 / 2) // before any time, wherever the clock is set
+)
+
+// Breaker is the state of one shard. Any number of goroutines may use it.
+//
+// All its times are readings of one clock, as time.Now returns them. A reading
+// that is earlier than one seen before is taken for that one: a clock that was
+// set back prolongs what waits, shortens nothing, and does not stop the probes.
+type Breaker struct {
+	origin time.Time // times are kept as the distance from it
+
+	mu      sync.Mutex // a ring of atomics saved 7 ns of 21 and counted less exactly
+	state   State
+	mode    Mode
+	changes uint32        // of state and mode
+	latest  time.Duration // the latest time seen
+	window  window        // since the last change of state
+	row     int           // failures in a row since then
+
+	since time.Duration // when the state became what it is
+	cause Cause         // of being away, now or last time
+	probe time.Duration // when the next one is due
+	good  int           // probes in a row, while not Serving
+	owed  bool          // tombstones, while not Serving
+	until time.Duration // end of the quarantine
+}
+
+// New returns the breaker of a shard that is taken to be well, and whose first
+// probe is due.
+func New(now time.Time) *Breaker {
+	return &Breaker{origin: now, probe: never, until: never}
+}
+
+// Allow says whether a request may be sent to the shard. What comes of it goes
+// to Report with the ticket. backup tells whether the visitor brought a backup
+// that vouches, and so can do without the shard.
+func (b *Breaker) Allow(now time.Time, backup bool) Ticket {
+	t := Ticket{began: now.Sub(b.origin)}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t.changes = b.changes
+	switch {
+	case b.mode == StoreOnly, b.mode == Auto && b.state == Serving:
+		t.Answer = Serve
+	case b.mode == Auto && b.state == Returning && !backup:
+		t.Answer = PassThrough
+	}
+	return t
+}
+
+// Report tells what came of a request or a probe that took up to now, of the
+// budget that it had; zero stands for one without a limit, which is never slow.
+// What began before the state or the mode last changed says nothing about it
+// and does not count, nor does a ticket that says No.
+//
+// Where the report changes the state it returns the change, and true. Each
+// change is returned once, to one caller.
+func (b *Breaker) Report(t Ticket, now time.Time, budget time.Duration, o Outcome) (Change, bool) {
+	if t.Answer == No || o == Canceled {
+		return Change{}, false
+	}
+	at := now.Sub(b.origin)
+	slow := budget > 0 && at-t.began > budget/2
+
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t.changes != b.changes {
+		return Change{}, false
+	}
+	b.latest = max(b.latest, at)
+	switch {
+	case b.state != Serving && t.Answer == probing:
+		return b.probed(o == Answered && !slow)
+	case b.state == Away: // and sent by order of the operator
+		return Change{}, false
+	}
+	if o == Failed {
+		b.row++
+	} else {
+		b.row = 0
+	}
+	b.window.add(b.latest, o == Failed || slow)
+	switch {
+	case b.row >= tripAfter:
+		return b.trip(FailuresInARow)
+	case b.window.bad():
+		return b.trip(HalfFailed)
+	}
+	return Change{}, false
+}
+
+// Force is the operator's override. BackupOnly trips the breaker and holds it:
+// once it ends the shard has to come back like any other, as tombstones may
+// have gathered. StoreOnly ends at once what kept requests from the shard, no
+// matter what it is owed, and changes no state.
+func (b *Breaker) Force(now time.Time, m Mode) (Change, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if m == b.mode {
+		return Change{}, false
+	}
+	b.latest = max(b.latest, now.Sub(b.origin))
+	b.mode = m
+	b.changes++
+	if m != BackupOnly {
+		return Change{}, false
+	}
+	return b.trip(Forced)
+}
+
+// trip takes the shard for away. It asks for mu.
+func (b *Breaker) trip(why Cause) (Change, bool) {
+	b.cause, b.good, b.owed = why, 0, true
+	return b.become(Away)
+}
+
+// become changes the state. It asks for mu.
+func (b *Breaker) become(s State) (Change, bool) {
+	if s == b.state {
+		return Change{}, false
+	}
+	c := Change{From: b.state, To: s, Cause: b.cause, After: b.latest - b.since}
+	b.state, b.since = s, b.latest
+	b.changes++
+	b.row, b.window = 0, window{}
+	return c, true
+}
