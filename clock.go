@@ -3,6 +3,7 @@ package session
 import (
 	"cmp"
 	"encoding/binary"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 )
@@ -45,12 +46,12 @@ type clock struct{ last atomic.Uint64 }
 const maxAhead = time.Minute
 
 // next returns a clock value larger than seen and than all that it returned
-// before; those made for a seen too far ahead are the exception, and are
-// larger than seen only.
+// before. Those for a seen too far ahead are the exception: they are larger than
+// seen, by up to 16 milliseconds at random, so that two are not the same.
 func (c *clock) next(now time.Time, seen uint64) uint64 {
 	wall := uint64(now.UnixMilli()) << counterBits
 	if seen>>counterBits > uint64(now.Add(maxAhead).UnixMilli()) {
-		return seen + 1
+		return seen + 1 + rand.Uint64N(16<<counterBits)
 	}
 	for {
 		last := c.last.Load()

@@ -1,9 +1,11 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/holdfast-go/session/internal/queue"
@@ -61,7 +63,8 @@ func (s *Session) commit(ctx context.Context, cookies bool) error {
 		err = c.run(ctx)
 	}
 
-	if err == nil {
+	tooLarge := errors.Is(err, ErrTooLarge) && !cookies // or no later change could be saved
+	if err == nil || c.begun || tooLarge {
 		for _, e := range c.edits {
 			e.done = true
 		}
@@ -80,7 +83,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) error {
 	}
 	moved := c.version != s.version || c.phase != s.phase
 	s.mu.Unlock()
-	if err == nil || moved {
+	if err == nil || moved || tooLarge {
 		if err := s.settle(c.loaded); err != nil {
 			_ = s.failed(err)
 		}
@@ -137,21 +140,25 @@ func (c *commit) create(ctx context.Context) error {
 		return err
 	}
 	if c.replaced != "" {
-		if _, err := c.m.save(ctx, c.replaced, c.m.tombstone(renewed), Any); err != nil {
+		_, err = c.m.save(ctx, c.replaced, c.m.tombstone(renewed), Any)
+		if err != nil && !errors.Is(err, ErrUnavailable) {
 			return err
 		}
 	}
+	// The old session may have ended without an answer: see move.
 	c.loaded = loaded{phase: live, id: t.id(), state: st, version: v}
 	c.token, c.begun = t, true
-	return nil
+	return err
 }
 
 // update tries once to write the session where it is.
 func (c *commit) update(ctx context.Context, turn queue.Turn[ID, saved]) error {
 	changes := c.changes.against(c.state)
-	if len(changes) == 0 {
+	if len(changes) == 0 && len(c.doubts) == 0 {
 		return nil // what another one wrote is what this one wanted
 	}
+	// A doubt is saved over even without a change: should its save come late,
+	// it finds another version.
 	dot := c.m.stamp(c.state)
 	st := c.state.write(changes, dot).seen(time.Now())
 	v, err := c.m.save(ctx, c.id, st, c.version)
@@ -160,7 +167,7 @@ func (c *commit) update(ctx context.Context, turn queue.Turn[ID, saved]) error {
 		c.state, c.version = st, v
 		turn.Pass(saved{st, v})
 	case errors.Is(err, ErrUnavailable):
-		c.doubts = append(c.doubts[:len(c.doubts):len(c.doubts)], doubt{dot, c.edits})
+		c.doubts = append(c.doubts[:len(c.doubts):len(c.doubts)], newDoubt(dot, c.edits))
 	}
 	return err
 }
@@ -218,9 +225,12 @@ func (c *commit) meet(st state, v Version) error {
 		c.loaded = loaded{phase: dead, id: c.id, state: st, version: v}
 		return ErrEnded
 	}
-	resolve(c.doubts, st)
+	unknown := resolve(c.doubts, st)
 	c.edits = pending(c.edits)
 	c.state, c.version = join(c.state, st), v
+	if unknown != nil {
+		return &againError{unknown}
+	}
 	l, failed, err := replay(c.state, c.edits)
 	if err != nil {
 		failed.done = true // as if its Update had failed at once
@@ -230,17 +240,26 @@ func (c *commit) meet(st state, v Version) error {
 	return nil
 }
 
-// againError is an Update that failed when it ran again after a conflict.
+// againError is an Update that failed when it was to run again.
 type againError struct{ err error }
 
 func (e *againError) Error() string { return e.err.Error() }
+
+// sameValue tells whether a value that could not be read stands as it stood.
+func sameValue(name string, a, b state) bool {
+	x, okX := a.entries.find(name)
+	y, okY := b.entries.find(name)
+	return okX && okY && x.flags == y.flags && bytes.Equal(x.value, y.value)
+}
 
 // settle makes l what the session stands on. Edits that are not saved yet run
 // again on it. One that fails is dropped, and its error returned. s.io is held.
 func (s *Session) settle(l loaded) (failure error) {
 	for {
 		s.mu.Lock()
-		resolve(s.doubts, l.state)
+		if err := resolve(s.doubts, l.state); err != nil {
+			failure = errors.Join(failure, err)
+		}
 		edits := pending(s.edits)
 		if l.phase != live {
 			edits = nil
@@ -256,7 +275,8 @@ func (s *Session) settle(l loaded) (failure error) {
 		}
 		s.mu.Lock()
 		if s.seq == seq {
-			s.loaded, s.edits, s.changes, s.broken = l, edits, changes, nil
+			maps.DeleteFunc(s.broken, func(name string, _ *ValueError) bool { return !sameValue(name, s.state, l.state) })
+			s.loaded, s.edits, s.changes = l, edits, changes
 			s.seq++
 			s.mu.Unlock()
 			return failure

@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,107 +131,6 @@ func TestAnUpdateThatOverlapsItsOwnSession(t *testing.T) {
 	}
 }
 
-// forgetful loses the acknowledgement of one save, which is done.
-type forgetful struct {
-	session.Store
-	after atomic.Int64
-}
-
-// lose makes the n-th save from now the one.
-func (f *forgetful) lose(n int64) { f.after.Store(n) }
-
-func (f *forgetful) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
-	v, err := f.Store.Save(ctx, id, r, over)
-	if f.after.Add(-1) == 0 {
-		return session.Absent, storetest.ErrLostAck
-	}
-	return v, err
-}
-
-func TestALostAcknowledgement(t *testing.T) {
-	saveFails := func(t *testing.T, s *session.Session) {
-		t.Helper()
-		if _, err := s.Save(t.Context()); !errors.Is(err, session.ErrUnavailable) {
-			t.Errorf("Save = %v, want ErrUnavailable", err)
-		}
-	}
-	t.Run("counts an update once", func(t *testing.T) {
-		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
-		store.lose(1)
-		answer := v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
-			count.Update(s, increment)
-			saveFails(t, s)
-		})), "/")
-		if got := count.Or(v.Session(), 0); got != 1 || answer.StatusCode != http.StatusOK {
-			t.Errorf("count = %d after one increment, answered %d", got, answer.StatusCode)
-		}
-	})
-	t.Run("counts it once, with others in between", func(t *testing.T) {
-		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
-		s := v.Session()
-		store.lose(1)
-		count.Update(s, increment)
-		saveFails(t, s)
-		meanwhile(t, v, func(s *session.Session) { user.Set(s, "alice") })
-		count.Update(s, increment)
-		if err := s.Reload(t.Context()); err != nil {
-			t.Error(err)
-		}
-		if _, err := s.Save(t.Context()); err != nil {
-			t.Error(err)
-		}
-		if got := v.Session(); count.Or(got, 0) != 2 || user.Or(got, "") != "alice" {
-			t.Errorf("count = %d, user = %q", count.Or(got, 0), user.Or(got, ""))
-		}
-	})
-	t.Run("does not keep what was taken back", func(t *testing.T) {
-		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
-		store.lose(1)
-		v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
-			user.Set(s, "admin")
-			saveFails(t, s)
-			user.Set(s, "bob")
-		})), "/")
-		if got := user.Or(v.Session(), ""); got != "bob" {
-			t.Errorf("user = %q, want bob, which was set last", got)
-		}
-	})
-	t.Run("of a save that never happened is made up for", func(t *testing.T) {
-		store := storetest.NewFaulty(memstore.New(nil))
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
-		answer := v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
-			count.Update(s, increment)
-			store.Fail(errors.New("away"))
-			saveFails(t, s)
-			store.Heal()
-		})), "/")
-		if got := count.Or(v.Session(), 0); got != 1 || answer.StatusCode != http.StatusOK {
-			t.Errorf("count = %d, answered %d", got, answer.StatusCode)
-		}
-	})
-	t.Run("of a login leaves the visitor a session", func(t *testing.T) {
-		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
-		old := v.Request(http.MethodGet, "/", nil)
-		store.lose(2) // the new record, then the tombstone
-		answer := v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { s.Renew() })), "/")
-		if got := user.Or(v.Session(), ""); got != "bob" || answer.StatusCode != http.StatusServiceUnavailable {
-			t.Errorf("answered %d, user = %q: the visitor's session is gone", answer.StatusCode, got)
-		}
-		if s, err := m.Start(t.Context(), old.Header); err != nil || s.ID() != "" {
-			t.Errorf("the old token shows %v, %v", s, err)
-		}
-	})
-}
-
 func TestARefusedWriteFailsOneSaveOfAStream(t *testing.T) {
 	price := session.NewKey[float64]("price")
 	m := sessiontest.New(t, nil)
@@ -293,6 +192,153 @@ func TestAValueThatWasRepairedCanBeSet(t *testing.T) {
 	}
 	if err := asNumber.Set(s, 2); err != nil {
 		t.Errorf("Set = %v", err)
+	}
+}
+
+func TestWhatCannotBeReadIsNotOverwrittenAfterASaveEither(t *testing.T) {
+	asText, asNumber := session.NewKey[string]("size"), session.NewKey[int]("size")
+	m := sessiontest.New(t, nil)
+	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { asText.Set(s, "large") })
+	s := v.Session()
+	if _, err := asNumber.Get(s); err == nil {
+		t.Fatal("a text was read as a number")
+	}
+	user.Set(s, "bob")
+	if _, err := s.Save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var bad *session.ValueError
+	if err := asNumber.Set(s, 1); !errors.As(err, &bad) {
+		t.Errorf("Set = %v, want a *ValueError", err)
+	}
+}
+
+func TestTakeLeavesWhatItDidNotReturn(t *testing.T) {
+	m := sessiontest.New(t, nil)
+	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "first message") })
+	s := v.Session()
+	if got, err := user.Take(s); got != "first message" || err != nil {
+		t.Fatalf("Take = %q, %v", got, err)
+	}
+	meanwhile(t, v, func(s *session.Session) { user.Set(s, "second message") })
+	if _, err := s.Save(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got, err := user.Take(v.Session()); got != "second message" || err != nil {
+		t.Errorf("then Take = %q, %v", got, err)
+	}
+}
+
+func TestAStreamSurvivesAChangeThatIsTooLarge(t *testing.T) {
+	m := mustNew(t, memstore.New(&memstore.Options{MaxBytes: 100_000}), nil)
+	v := sessiontest.NewVisitor(t, m, bob)
+	v.Get(m.Handler(ask(t, func(w http.ResponseWriter, r *http.Request, s *session.Session) {
+		w.WriteHeader(http.StatusOK)
+		user.Set(s, strings.Repeat("x", 200_000))
+		if _, err := s.Save(r.Context()); !errors.Is(err, session.ErrTooLarge) {
+			t.Errorf("Save = %v, want ErrTooLarge", err)
+		}
+		count.Set(s, 7)
+		if _, err := s.Save(r.Context()); err != nil {
+			t.Errorf("the next Save: %v", err)
+		}
+	})), "/")
+	if s := v.Session(); count.Or(s, 0) != 7 || user.Or(s, "") != "bob" {
+		t.Errorf("count = %d, user of %d bytes", count.Or(s, 0), len(user.Or(s, "")))
+	}
+}
+
+// A handler that ignores Reload's error must not be seen to have saved.
+func TestChangesThatAReloadDropsAreNotA200(t *testing.T) {
+	store := storetest.NewFaulty(memstore.New(nil)) // a FreshLoader
+	m := mustNew(t, store, nil)
+	for name, reload := range map[string]func(w http.ResponseWriter, r *http.Request, s *session.Session){
+		"by Reload": func(_ http.ResponseWriter, r *http.Request, s *session.Session) { s.Reload(r.Context()) },
+		"by RequireStore": func(w http.ResponseWriter, r *http.Request, _ *session.Session) {
+			m.RequireStore(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := sessiontest.NewVisitor(t, m, bob)
+			answer := v.Get(m.Handler(ask(t, func(w http.ResponseWriter, r *http.Request, s *session.Session) {
+				user.Set(s, "alice")
+				m.Revoke(r.Context(), s.ID())
+				reload(w, r, s)
+			})), "/")
+			if answer.StatusCode != http.StatusServiceUnavailable {
+				t.Errorf("status %d", answer.StatusCode)
+			}
+		})
+	}
+}
+
+func TestAReloadThatRefreshesMeetsNoConflict(t *testing.T) {
+	conflicts := 0
+	m := mustNew(t, memstore.New(nil), &session.Options{Refresh: 1, Hooks: session.Hooks{
+		Conflict: func(context.Context, session.ID, int) { conflicts++ },
+	}})
+	s := sessiontest.NewVisitor(t, m, bob).Session()
+	for i := range 10 {
+		if err := s.Reload(t.Context()); err != nil {
+			t.Error(err)
+		}
+		count.Set(s, i)
+		if _, err := s.Save(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if conflicts != 0 {
+		t.Errorf("%d conflicts of one visitor with nobody", conflicts)
+	}
+}
+
+// sharded has the sessions of odd and of even IDs in two places.
+type sharded struct {
+	session.Store
+	down string
+}
+
+func (s *sharded) Shard(id session.ID) string { return string(id[len(id)-1:]) }
+
+func (s *sharded) Probe(context.Context, string) (string, error) { return "", nil }
+
+func (s *sharded) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	if strings.Contains(s.down, s.Shard(id)) {
+		return session.Record{}, errors.New("away")
+	}
+	return s.Store.Load(ctx, id)
+}
+
+func TestADeadShardIsOneOutage(t *testing.T) {
+	var downs, ups int
+	store := &sharded{Store: memstore.New(nil), down: "-"}
+	m := mustNew(t, store, &session.Options{Hooks: session.Hooks{
+		Down: func(context.Context, error) { downs++ },
+		Up:   func(context.Context, time.Duration) { ups++ },
+	}})
+	var visitors []*sessiontest.Visitor
+	for range 50 {
+		visitors = append(visitors, sessiontest.NewVisitor(t, m, bob))
+	}
+	store.down = "01234567"
+	visitAll := func() {
+		for range 5 {
+			for _, v := range visitors {
+				v.Get(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { session.From(r.Context()) })), "/")
+			}
+		}
+	}
+	visitAll()
+	if downs != 1 || ups != 0 || !m.State().Failing {
+		t.Errorf("%d times down, %d times up, %+v", downs, ups, m.State())
+	}
+	store.down = "-"
+	visitAll()
+	if downs != 1 || ups != 1 || m.State().Failing {
+		t.Errorf("then %d times down, %d times up, %+v", downs, ups, m.State())
 	}
 }
 
@@ -403,6 +449,20 @@ func TestOptionsError(t *testing.T) {
 		m := sessiontest.New(t, &session.Options{Error: func(http.ResponseWriter, *http.Request, error) {}})
 		if answer := sessiontest.NewVisitor(t, m).Get(m.Require(http.NotFoundHandler()), "/"); answer.StatusCode != http.StatusInternalServerError {
 			t.Errorf("status %d", answer.StatusCode)
+		}
+	})
+	t.Run("is that of the manager whose session failed", func(t *testing.T) {
+		inner := sessiontest.New(t, &session.Options{Cookie: session.Cookie{Name: "inner"}, Error: func(http.ResponseWriter, *http.Request, error) {
+			t.Error("the inner manager's Options.Error was called")
+		}})
+		outer := sessiontest.New(t, &session.Options{Error: func(w http.ResponseWriter, r *http.Request, err error) { session.Error(w, r, err) }})
+		v := sessiontest.NewVisitor(t, inner)
+		answer := v.Get(outer.Handler(inner.Handler(ask(t, func(w http.ResponseWriter, r *http.Request, s *session.Session) {
+			user.Set(s, "bob")
+			outer.Require(http.NotFoundHandler()).ServeHTTP(w, r)
+		}))), "/")
+		if got := user.Or(v.Session(), ""); answer.StatusCode != http.StatusForbidden || got != "bob" {
+			t.Errorf("status %d, the inner session's user = %q", answer.StatusCode, got)
 		}
 	})
 	t.Run("may fall back on the default", func(t *testing.T) {

@@ -39,6 +39,7 @@
 //
 // # Stores
 //
-// Package memstore keeps sessions in the process, and redisstore, a module of
-// its own, in Redis. Package storetest checks a store of your own.
+// Package memstore keeps sessions in the process, memcachedstore in memcached,
+// and redisstore, a module of its own, in Redis. Package storetest checks a
+// store of your own.
 package session

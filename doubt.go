@@ -1,23 +1,60 @@
 package session
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
-// doubt is a save that was not answered. Should its dot be in the record, its
-// edits are done, and applying them again would count twice.
+// doubt is a save that was not answered. It may have happened, and may still
+// happen. Decision 15.
 type doubt struct {
 	dot   dot
-	edits []*edit
+	edits []*edit // those that no earlier doubt has: it wrote them too
 }
 
-// resolve marks the edits that turn out to be in st.
-func resolve(doubts []doubt, st state) {
-	for _, d := range doubts {
+func newDoubt(d dot, edits []*edit) doubt {
+	var news []*edit
+	for _, e := range edits {
+		if !e.doubted {
+			e.doubted = true
+			news = append(news, e)
+		}
+	}
+	return doubt{d, news}
+}
+
+// resolve marks the edits that are done according to st, a state that was
+// loaded after the doubts arose. Where the dot of a doubt stands, it happened,
+// and all before it is in it. Where another request has written the key since,
+// a Set or Delete of before is over, whether it happened or not; whether an
+// Update is in the value nobody can tell: it is given up with an error, rather
+// than counted twice or not at all.
+func resolve(doubts []doubt, st state) (unknown error) {
+	if st.dead() {
+		return nil
+	}
+	for i, d := range slices.Backward(doubts) {
 		if st.entries.has(d.dot) {
-			for _, e := range d.edits {
-				e.done = true
+			for _, d := range doubts[:i+1] {
+				for _, e := range d.edits {
+					e.done = true
+				}
+			}
+			break
+		}
+	}
+	for _, d := range doubts {
+		for _, e := range d.edits {
+			over, ok := st.entries.find(e.name)
+			if e.done || !ok || over.dot.compare(d.dot) <= 0 {
+				continue
+			}
+			if e.done = true; e.step != nil {
+				unknown = fmt.Errorf("%w: whether an Update of key %s was saved is not known", ErrUnavailable, e.name)
 			}
 		}
 	}
+	return unknown
 }
 
 func pending(edits []*edit) []*edit {

@@ -12,9 +12,14 @@ import (
 // saved, because a conflict makes it run again on what the other one wrote.
 type edit struct {
 	change
-	step func(old []byte, ok bool) ([]byte, error) // Update's; nil: the change as it is
-	done bool                                      // saved, or given up
+	step    step // Update's and Take's; nil: the change as it is
+	doubted bool // in a save that was not answered
+	done    bool // saved, or given up
 }
+
+// step returns what becomes of a value, and whether there is one before and
+// after.
+type step func(old []byte, ok bool) (value []byte, exists bool, err error)
 
 // change is what an edit came to: an entry that has no dot yet.
 type change struct {
@@ -114,8 +119,12 @@ func (e *edit) apply(st state, l changes) (changes, error) {
 		if err != nil && !errors.Is(err, ErrNoValue) {
 			return l, err
 		}
-		if c.value, err = e.step(old, err == nil); err != nil {
+		value, exists, err := e.step(old, err == nil)
+		if err != nil {
 			return l, err
+		}
+		if c.value = value; !exists {
+			c.value, c.flags = nil, c.flags|deleted
 		}
 	}
 	return l.with(c), nil

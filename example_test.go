@@ -40,6 +40,12 @@ func show(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, cart.Or(s, Cart{}).Items)
 }
 
+func pay(w http.ResponseWriter, r *http.Request) {
+	s, _ := session.From(r.Context()) // Require has loaded it
+	cart.Delete(s)
+	fmt.Fprintln(w, "thank you")
+}
+
 // browse sends requests as a browser does, and returns what the pages say.
 func browse(h http.Handler, requests ...string) {
 	srv := httptest.NewTLSServer(h)
@@ -90,19 +96,20 @@ func ExampleManager() {
 
 	food := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "[]") }
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /food", food)                                                        // no session, no cost
-	mux.Handle("GET /cart", sessions.ReadOnly(http.HandlerFunc(show)))                       // nothing saved, refreshed or set
-	mux.Handle("GET /mine", sessions.Require(sessions.ReadOnly(http.HandlerFunc(show))))     // 403 without a session
-	mux.Handle("POST /cart/{sku}", sessions.Handler(http.HandlerFunc(add)))                  // begins one, if need be
-	mux.Handle("POST /pay", sessions.Require(sessions.RequireStore(http.HandlerFunc(show)))) // read past all caches
+	mux.HandleFunc("GET /food", food)                                                       // no session, no cost
+	mux.Handle("GET /cart", sessions.ReadOnly(http.HandlerFunc(show)))                      // nothing saved, refreshed or set
+	mux.Handle("GET /mine", sessions.Require(sessions.ReadOnly(http.HandlerFunc(show))))    // 403 without a session
+	mux.Handle("POST /cart/{sku}", sessions.Handler(http.HandlerFunc(add)))                 // begins one, if need be
+	mux.Handle("POST /pay", sessions.Require(sessions.RequireStore(http.HandlerFunc(pay)))) // read past all caches
 
-	browse(mux, "GET /food", "GET /cart", "GET /mine", "POST /cart/bread", "GET /mine")
+	browse(mux, "GET /food", "GET /cart", "GET /mine", "POST /cart/bread", "GET /mine", "POST /pay")
 	// Output:
 	// GET /food: 200 []
 	// GET /cart: 200 []
 	// GET /mine: 403 session required
 	// POST /cart/bread: 200 [bread]
 	// GET /mine: 200 [bread]
+	// POST /pay: 200 thank you
 }
 
 var who = session.NewKey[string]("user")

@@ -144,6 +144,9 @@ func (x *exchange) answer(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	x.answering = true
 	defer func() { x.answering = false }()
+	if r.Context().Value(exchangeKey{}) != x {
+		r = r.WithContext(x) // under another Manager: session.Error in there means this one
+	}
 	ew := &errorWriter{ResponseWriter: w}
 	if x.m.options.Error(ew, r, err); !ew.wrote {
 		ew.WriteHeader(http.StatusInternalServerError) // or it would be a 200

@@ -20,7 +20,7 @@ func (s *Session) finish(ctx context.Context) error {
 	l, readOnly := s.loaded, s.readOnly
 	s.mu.Unlock()
 	if err == nil && l.phase == live && l.version == before && !readOnly {
-		s.m.refresh(ctx, l.id, l.state, l.version)
+		s.m.refresh(ctx, l)
 	}
 	return err
 }

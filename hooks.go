@@ -12,8 +12,9 @@ import (
 // for the session would wait for ever. No token and no value is ever passed to
 // one.
 type Hooks struct {
-	// Down is called when the store fails a load or a save after it was well,
-	// Up when it does again what it failed.
+	// Down is called when the store fails: three loads or saves of one shard in
+	// a row, after it was well. Up is called when every shard does again what
+	// it failed.
 	Down func(ctx context.Context, err error)
 	Up   func(ctx context.Context, after time.Duration)
 

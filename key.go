@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -114,18 +115,19 @@ func (k Key[T]) Set(s *Session, v T) error {
 // An error of change leaves the value as it is and is returned; from a later
 // run it is the error of Save, or replaces the response.
 func (k Key[T]) Update(s *Session, change func(*T) error) error {
-	return s.update(&edit{change: k.change(), step: func(old []byte, ok bool) ([]byte, error) {
+	return s.update(&edit{change: k.change(), step: func(old []byte, ok bool) ([]byte, bool, error) {
 		var v T
 		if ok {
 			if err := k.decode(old, &v); err != nil {
 				s.spoil(err)
-				return nil, err
+				return nil, false, err
 			}
 		}
 		if err := change(&v); err != nil {
-			return nil, stepError{err}
+			return nil, false, stepError{err}
 		}
-		return k.encode(v)
+		data, err := k.encode(v)
+		return data, true, err
 	}})
 }
 
@@ -134,13 +136,21 @@ func (k Key[T]) Delete(s *Session) error {
 	return s.set(change{name: k.name, flags: deleted | k.flags})
 }
 
-// Take returns the value and deletes it: for a message that is shown once.
+// Take returns the value and deletes it: for a message that is shown once. A
+// value that another request has set since stays.
 func (k Key[T]) Take(s *Session) (T, error) {
+	taken, err := s.value(k.name)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
 	v, err := k.Get(s)
 	if err != nil {
 		return v, err
 	}
-	return v, k.Delete(s)
+	return v, s.update(&edit{change: k.change(), step: func(old []byte, ok bool) ([]byte, bool, error) {
+		return old, ok && !bytes.Equal(old, taken), nil
+	}})
 }
 
 func (k Key[T]) change() change { return change{name: k.name, flags: k.flags} }

@@ -166,7 +166,8 @@ func TestAFrozenStoreCostsTheBudget(t *testing.T) {
 		if answer.StatusCode != http.StatusServiceUnavailable || time.Since(begun) != 100*time.Millisecond || answer.Header["Set-Cookie"] != nil {
 			t.Errorf("a write: %d after %v with cookie %v, want 503 after 100ms", answer.StatusCode, time.Since(begun), answer.Header["Set-Cookie"])
 		}
-		if st := m.State(); !st.Failing || st.Failures != 2 {
+		status(m.Require(http.NotFoundHandler()))
+		if st := m.State(); !st.Failing || st.Failures != 3 {
 			t.Errorf("State = %+v", st)
 		}
 		store.Heal()

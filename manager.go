@@ -160,6 +160,9 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	if id == "" {
 		return 0, fmt.Errorf("session: revoke: %w", ErrNoSession)
 	}
+	if len(id) > 200 || strings.ContainsFunc(string(id), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return 0, fmt.Errorf("session: revoke: %q is no ID", id)
+	}
 	ctx, cancel := m.saveBudget(ctx)
 	defer cancel()
 	if _, err := m.save(ctx, id, m.tombstone(revoked), Any); err != nil {

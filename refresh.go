@@ -21,18 +21,29 @@ type refreshes struct {
 // refresh puts the expiry of a session off, if it is due: it saves the state
 // with a later lastSeen over the version just read. If anybody wrote the
 // session meanwhile, a logout above all, that stands and this does not happen.
-func (m *Manager) refresh(ctx context.Context, id ID, st state, over Version) {
-	if time.Since(time.UnixMilli(st.lastSeen)) < m.options.Refresh || !m.refreshes.start(id) {
-		return
+func (m *Manager) refresh(ctx context.Context, l loaded) {
+	if m.due(l) {
+		go m.putOff(ctx, l)
 	}
-	go func() {
-		defer m.refreshes.done(id)
-		ctx, cancel := m.saveBudget(ctx)
-		defer cancel()
-		if _, err := m.put(ctx, "refresh", id, st.seen(time.Now()), over); err == nil {
-			m.health.refreshes.Add(1)
-		}
-	}()
+}
+
+// due tells whether it is time for a refresh, and nobody else is at it. If so,
+// putOff must follow.
+func (m *Manager) due(l loaded) bool {
+	return time.Since(time.UnixMilli(l.state.lastSeen)) >= m.options.Refresh && m.refreshes.start(l.id)
+}
+
+// putOff saves a refresh, and returns what stands then.
+func (m *Manager) putOff(ctx context.Context, l loaded) loaded {
+	defer m.refreshes.done(l.id)
+	ctx, cancel := m.saveBudget(ctx)
+	defer cancel()
+	st := l.state.seen(time.Now())
+	if v, err := m.put(ctx, "refresh", l.id, st, l.version); err == nil {
+		m.health.refreshes.Add(1)
+		l.state, l.version = st, v
+	}
+	return l
 }
 
 // start reports whether a refresh of id may run now. If so, done ends it.

@@ -52,14 +52,12 @@ func TestTheTokenIsNowhereButInTheCookie(t *testing.T) {
 		note(err)
 		http.Error(w, "failed", http.StatusInternalServerError)
 	}})
-	called := map[string]bool{}
 	v := sessiontest.NewVisitor(t, m, func(s *session.Session) {
 		user.Set(s, value)
 		note(s, m)
 	})
 	tokens := []string{tokenOf(t, v)}
 	run := func(name string, f func(w http.ResponseWriter, r *http.Request, s *session.Session)) {
-		called[name] = true
 		answer := v.Get(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, err := session.From(r.Context())
 			note(s, err, r.Context(), w)
@@ -68,7 +66,12 @@ func TestTheTokenIsNowhereButInTheCookie(t *testing.T) {
 			cancel()
 			f(w, r, s)
 		})), "/")
-		note(answer.Status, answer.Request)
+		note(name, answer.Status)
+		for field, values := range answer.Header { // a Location and its URL too
+			if field != "Set-Cookie" {
+				note(field, values)
+			}
+		}
 		tokens = append(tokens, tokenOf(t, v))
 	}
 	run("a value of another type", func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
@@ -101,9 +104,10 @@ func TestTheTokenIsNowhereButInTheCookie(t *testing.T) {
 		note(err, derr, user.Set(s, value))
 	})
 	store.Heal()
-	run("a logout", func(_ http.ResponseWriter, r *http.Request, s *session.Session) {
+	run("a logout", func(w http.ResponseWriter, r *http.Request, s *session.Session) {
 		d, err := s.Destroy(r.Context())
 		note(d, err)
+		http.Redirect(w, r, "/"+string(s.ID()), http.StatusSeeOther)
 	})
 	note(m.State())
 

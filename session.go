@@ -209,7 +209,8 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 //
 // It fails with ErrEnded when the session was ended elsewhere, by a Renew too,
 // with ErrUnavailable when the store does not answer (the write may have
-// happened; another Save finds out, and does not repeat it), with ErrTooLarge,
+// happened; another Save finds out, and does not repeat it), with ErrTooLarge
+// (after the response header it drops what was changed since the last Save),
 // with the error of an Update that ran again, or with that of an earlier write
 // that was refused.
 func (s *Session) Save(ctx context.Context) (Durability, error) {
@@ -243,11 +244,16 @@ func (s *Session) Reload(ctx context.Context) error {
 	case unknown:
 		return l.err // what was loaded before still stands
 	case live:
-		if !readOnly {
-			s.m.refresh(ctx, l.id, l.state, l.version)
+		if !readOnly && s.m.due(l) {
+			l = s.m.putOff(ctx, l) // here and now: the version is the next Save's
 		}
 		return s.settle(l)
 	}
+	s.mu.Lock()
+	if len(pending(s.edits)) > 0 && !s.sealed {
+		_ = s.fail(ErrEnded) // do not answer as if what is dropped here were saved
+	}
+	s.mu.Unlock()
 	_ = s.settle(l) // nothing is left that could fail
 	return ErrNoSession
 }

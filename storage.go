@@ -30,9 +30,9 @@ func (m *Manager) load(ctx context.Context, id ID, fresh bool) (state, Version, 
 	}
 	switch {
 	case err == nil, errors.Is(err, ErrNotFound):
-		m.answered(ctx, loading)
+		m.answered(ctx, loading, id)
 	case ctx.Err() == nil:
-		m.away(ctx, loading, err)
+		m.away(ctx, loading, id, err)
 	}
 	var st state
 	if err == nil {
@@ -62,18 +62,18 @@ func (m *Manager) put(ctx context.Context, operation string, id ID, st state, ov
 	v, err := m.store.Save(ctx, id, Record{Data: st.encode(), Expires: m.expires(st)}, over)
 	switch {
 	case err == nil:
-		m.answered(ctx, saving)
+		m.answered(ctx, saving, id)
 		return v, nil
 	case errors.Is(err, ErrConflict):
-		m.answered(ctx, saving)
+		m.answered(ctx, saving, id)
 		m.health.conflicts.Add(1)
 		return Absent, err
 	case errors.Is(err, ErrTooLarge):
-		m.answered(ctx, saving)
+		m.answered(ctx, saving, id)
 		return Absent, err
 	}
 	m.failed(ctx, operation, id, err)
-	m.away(ctx, saving, err)
+	m.away(ctx, saving, id, err)
 	return Absent, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 

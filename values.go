@@ -69,10 +69,19 @@ func (s *Session) set(c change) error {
 	if len(edits) == len(s.edits) && !c.changes(s.state) {
 		return nil
 	}
+	if len(edits) >= maxEdits {
+		return s.fail(errTooMany)
+	}
 	s.edits = edits
 	s.add(&edit{change: c}, s.changes.with(c))
 	return nil
 }
+
+// maxEdits bounds what waits to be saved, in a stream above all whose saves
+// fail.
+const maxEdits = 10_000
+
+var errTooMany = fmt.Errorf("%w: %d changes wait to be saved already", ErrUnavailable, maxEdits)
 
 // update runs step, without a lock so that it may use the session, and once
 // more if another goroutine came in between.
@@ -96,6 +105,9 @@ func (s *Session) update(e *edit) error {
 				return own // the handler's business, not a write that failed
 			}
 			return s.fail(err)
+		case s.seq == seq && len(s.edits) >= maxEdits:
+			defer s.mu.Unlock()
+			return s.fail(errTooMany)
 		case s.seq == seq:
 			s.add(e, after)
 			s.mu.Unlock()

@@ -142,21 +142,24 @@ func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
 	})
 	cookie := visitor.Request(http.MethodGet, "/", nil).Header.Get("Cookie")
 
+	const read, save, nothing = 50 * time.Millisecond, 100 * time.Millisecond, 0
 	away(server)
-	for range 5 {
-		for _, request := range []struct {
-			v            *sessiontest.Visitor
-			method, path string
-			status       int
-		}{
-			{visitor, http.MethodGet, "/user", http.StatusServiceUnavailable},
-			{visitor, http.MethodPost, "/user", http.StatusServiceUnavailable},
-			{sessiontest.NewVisitor(t, m), http.MethodPost, "/user", http.StatusServiceUnavailable},
-			{sessiontest.NewVisitor(t, m), http.MethodGet, "/user", http.StatusOK},
-			{visitor, http.MethodGet, "/food", http.StatusOK},
-		} {
+	for _, request := range []struct {
+		v            *sessiontest.Visitor
+		method, path string
+		status       int
+		budget       time.Duration
+	}{
+		{visitor, http.MethodGet, "/user", http.StatusServiceUnavailable, read},
+		{visitor, http.MethodPost, "/user", http.StatusServiceUnavailable, read},
+		{sessiontest.NewVisitor(t, m), http.MethodPost, "/user", http.StatusServiceUnavailable, save},
+		{sessiontest.NewVisitor(t, m), http.MethodGet, "/user", http.StatusOK, nothing},
+		{visitor, http.MethodGet, "/food", http.StatusOK, nothing},
+	} {
+		best := patience // of several, as this machine may be busy
+		for range 5 {
 			answer, took := send(request.v, request.method, request.path)
-			t.Logf("%s %s: %d after %v", request.method, request.path, answer.StatusCode, took.Round(time.Millisecond))
+			best = min(best, took)
 			if answer.StatusCode != request.status {
 				t.Errorf("%s %s answers %d, want %d", request.method, request.path, answer.StatusCode, request.status)
 			}
@@ -166,22 +169,33 @@ func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
 			if got := answer.Header["Set-Cookie"]; got != nil {
 				t.Errorf("a cookie is touched while the store is away: %v", got)
 			}
-			if took > 5*time.Second { // the budget is 50 and 100 ms; clients' own defaults wait much longer
-				t.Errorf("%s %s took %v", request.method, request.path, took)
-			}
+		}
+		t.Logf("%s %s: %d after %v", request.method, request.path, request.status, best.Round(time.Millisecond))
+		if most := request.budget + 25*time.Millisecond; best > most {
+			t.Errorf("%s %s took %v at best, want at most %v", request.method, request.path, best, most)
 		}
 	}
 	if st := m.State(); !st.Failing {
 		t.Errorf("State = %+v", st)
 	}
 
-	back(server)
-	begun := time.Now()
-	poll(t, "the store's return", func() bool {
-		answer, _ := send(visitor, http.MethodGet, "/user")
-		return answer.StatusCode == http.StatusOK
-	})
-	t.Logf("serves again %v after the store's return", time.Since(begun).Round(time.Millisecond))
+	best := patience
+	for range 5 {
+		back(server)
+		begun := time.Now()
+		poll(t, "the store's return", func() bool {
+			answer, _ := send(visitor, http.MethodGet, "/user")
+			return answer.StatusCode == http.StatusOK
+		})
+		if best = min(best, time.Since(begun)); best <= time.Second {
+			break
+		}
+		away(server)
+	}
+	t.Logf("serves again %v after the store's return", best.Round(time.Millisecond))
+	if best > time.Second {
+		t.Errorf("serves again %v after the store's return, want a second at most", best)
+	}
 	s, err := m.Start(t.Context(), http.Header{"Cookie": {cookie}})
 	if err != nil && !errors.Is(err, session.ErrUnavailable) {
 		t.Fatal(err)

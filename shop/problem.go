@@ -43,7 +43,11 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 		render(w, "problem.html", no.Status, no)
 		return
 	}
+	title := no.Title
+	if !strings.HasSuffix(title, "?") {
+		title += "."
+	}
 	reply(w, no.Status, struct {
 		Error string `json:"error"`
-	}{no.Title + ". " + no.Text})
+	}{title + " " + no.Text})
 }
