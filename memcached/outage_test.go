@@ -108,6 +108,7 @@ func TestARestartIsNoticed(t *testing.T) {
 	server := memcachedtest.Start(t)
 	c := newClient(t, nil, server)
 	ctx := within(t, time.Minute)
+	best := time.Hour // of three, as this machine may be busy
 	for range 3 {
 		if _, err := c.Set(ctx, "k", memcached.Item{}); err != nil {
 			t.Fatal(err)
@@ -123,7 +124,11 @@ func TestARestartIsNoticed(t *testing.T) {
 			_, err := c.Get(ctx, "k")
 			return err == memcached.ErrMiss
 		})
-		t.Logf("noticed after %v", time.Since(began))
+		best = min(best, time.Since(began))
+	}
+	t.Logf("noticed after %v", best)
+	if best > time.Second {
+		t.Errorf("noticed after %v, want a second at most", best)
 	}
 }
 
@@ -168,8 +173,15 @@ func TestAFrozenServerIsAnErrorAtTheDeadline(t *testing.T) {
 	}
 	took := together(100, call(context.DeadlineExceeded))
 	t.Logf("100 callers, deadline %v: the median error after %v, the last after %v (%.2f times)", deadline, took[50], took[99], float64(took[99])/float64(deadline))
-	if took[99] > 20*deadline {
-		t.Errorf("the last error came after %v", took[99])
+	// The best of a few, as this machine may be busy with other things.
+	for range 4 {
+		if took[99] <= deadline*6/5 {
+			break
+		}
+		took = together(100, call(context.DeadlineExceeded))
+	}
+	if took[99] > deadline*6/5 {
+		t.Errorf("the last error came after %v, want at most 1.2 times %v", took[99], deadline)
 	}
 
 	// Once the connection is given up, calls do not even wait.
