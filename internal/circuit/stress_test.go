@@ -35,7 +35,8 @@ func TestManyGoroutines(t *testing.T) {
 	var visitors, others sync.WaitGroup
 	for i := range 8 {
 		visitors.Go(func() {
-			for range 20_000 {
+			// On until the others have had their turn, too.
+			for n := 0; n < 20_000 || begun[returning].Load() == 0 && time.Since(start) < time.Minute; n++ {
 				at := now()
 				note(b.Report(b.Allow(at, i%2 == 0), at, budget, outcome(at)))
 			}
