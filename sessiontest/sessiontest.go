@@ -50,7 +50,7 @@ func NewVisitor(t testing.TB, m *session.Manager, set ...func(*session.Session))
 		s := v.Session()
 		set(s)
 		out := http.Header{}
-		if err := m.Commit(t.Context(), s, out); err != nil {
+		if err := m.Commit(context.Background(), s, out); err != nil {
 			t.Fatalf("sessiontest: saving the visitor's session: %v", err)
 		}
 		v.keepHeader(out)
@@ -74,7 +74,7 @@ func (v *Visitor) keepHeader(out http.Header) {
 // Request returns a request that carries the visitor's session. Like
 // httptest.NewRequest it panics on bad arguments.
 func (v *Visitor) Request(method, target string, body io.Reader) *http.Request {
-	r := httptest.NewRequestWithContext(v.t.Context(), method, target, body)
+	r := httptest.NewRequest(method, target, body)
 	maps.Copy(r.Header, v.carry())
 	return r
 }
@@ -125,7 +125,7 @@ func (v *Visitor) Keep(answer *http.Response) {
 // changed in it is kept by Save only.
 func (v *Visitor) Session() *session.Session {
 	v.t.Helper()
-	s, err := v.m.Start(v.t.Context(), v.carry())
+	s, err := v.m.Start(context.Background(), v.carry())
 	if err != nil {
 		v.t.Fatalf("sessiontest: loading the visitor's session: %v", err)
 	}
