@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"time"
-
-	"github.com/holdfast-go/session/internal/queue"
 )
 
 // graceAfterDeath is how long a write under the token of a dead session is
@@ -25,40 +23,47 @@ type commit struct {
 	changes changes // what the edits come to on the state
 	doubts  []doubt
 	renewal renewal
+	cookies bool // one can still be sent
+	fresh   bool // RequireStore: never into the backup
 
-	replaced ID      // the session that ends when this commit begins one
-	token    token   // of the session that this commit begins
-	copied   Version // of its record
-	begun    bool    // the record stands
+	replaced  ID      // the session that ends when this commit begins one
+	token     token   // of the session that this commit begins
+	tombstone state   // of the session that it ends
+	copied    Version // of the new one's record
+	begun     bool    // the new one stands
+	wrote     bool
+	pending   bool // backup and journal took it, not the store
 }
 
 // commit saves what is not saved yet. cookies tells whether one can still be
 // sent. s.io is held.
-func (s *Session) commit(ctx context.Context, cookies bool) error {
+func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) {
 	s.mu.Lock()
 	c := commit{
 		m: s.m, loaded: s.loaded, edits: s.edits, changes: s.changes, doubts: s.doubts,
-		renewal: s.renewal, replaced: s.replaced,
+		renewal: s.renewal, replaced: s.replaced, cookies: cookies, fresh: s.fresh,
 	}
-	fault := s.fault
+	fault, readOnly := s.fault, s.readOnly
 	if !cookies {
 		s.fault = nil // it is told once: there is no response left to replace
 	}
 	s.mu.Unlock()
 	if fault != nil {
-		return fault
+		return 0, fault
 	}
 	changed := len(c.doubts) > 0 || len(c.changes.against(c.state)) > 0
 	var err error
 	switch {
 	case !changed && c.phase != live:
-		return nil
+		return Durable, nil
 	case !changed && c.renewal == keepID:
-		if len(c.edits) == 0 {
-			return nil
+		if c.repair && !readOnly && c.worthAsking() {
+			c.mend(ctx)
+		} else if len(c.edits) == 0 {
+			return Durable, nil
 		}
 	case !cookies && (c.phase != live || c.renewal != keepID):
-		return ErrTooLate
+		return 0, ErrTooLate
 	default:
 		err = c.run(ctx)
 	}
@@ -81,17 +86,26 @@ func (s *Session) commit(ctx context.Context, cookies bool) error {
 	if errors.Is(err, ErrEnded) && cookies {
 		_ = s.fail(err) // what was changed is gone: do not answer as if it were not
 	}
-	moved := c.version != s.version || c.phase != s.phase
+	moved := c.version != s.version || c.phase != s.phase || c.pending
 	s.mu.Unlock()
+	s.parcel.dirty = s.parcel.dirty || moved && c.phase == live
 	if err == nil || moved || tooLarge {
 		if err := s.settle(c.loaded); err != nil {
 			_ = s.failed(err)
 		}
 	}
 	if again := (*againError)(nil); errors.As(err, &again) {
-		return again.err
+		return 0, again.err
 	}
-	return err
+	switch {
+	case err != nil:
+		return 0, err
+	case c.pending && !cookies:
+		return Pending, ErrPending
+	case c.pending:
+		return Pending, nil
+	}
+	return Durable, nil
 }
 
 func (c *commit) run(ctx context.Context) error {
@@ -102,19 +116,24 @@ func (c *commit) run(ctx context.Context) error {
 	}
 	turn, err := c.m.commits.Enter(ctx, c.id)
 	if err != nil {
-		return fmt.Errorf("%w: waiting for other requests of session %s: %w", ErrUnavailable, c.id, err)
+		err = fmt.Errorf("%w: waiting for other requests of session %s: %w", ErrUnavailable, c.id, err)
+		return c.degrade(ctx, c.renewal == newID, err)
 	}
 	defer turn.Leave()
-	if len(c.doubts) > 0 {
+	switch last, ok := turn.Last(); {
+	case len(c.doubts) > 0 || !c.away.IsZero() && c.worthAsking():
 		err = c.reload(ctx)
-	} else if last, ok := turn.Last(); ok {
-		err = c.meet(last.state, last.version)
+	case ok:
+		err = c.meet(last)
 	}
 	for attempt := 1; err == nil; attempt++ {
 		if c.renewal == keepID {
-			err = c.update(ctx, turn)
+			err = c.update(ctx)
 		} else {
-			err = c.move(ctx, turn)
+			err = c.move(ctx)
+		}
+		if c.wrote {
+			turn.Pass(c.last())
 		}
 		if !errors.Is(err, ErrConflict) {
 			return err
@@ -122,51 +141,77 @@ func (c *commit) run(ctx context.Context) error {
 		if c.m.hooks.Conflict != nil {
 			c.m.hooks.Conflict(ctx, c.id, attempt)
 		}
-		err = c.reload(ctx)
+		if err = c.reload(ctx); err == nil && ctx.Err() != nil {
+			err = fmt.Errorf("%w: other requests of session %s were faster: %w", ErrUnavailable, c.id, ctx.Err())
+		}
 	}
 	return err
+}
+
+// last is what the next commit of the same session goes on from.
+func (c *commit) last() loaded {
+	if c.tombstone.dead() {
+		return loaded{phase: dead, state: c.tombstone}
+	}
+	return c.loaded
 }
 
 // create begins a session. Should it fail half-way, what it left behind is out
 // of reach: nobody was given its token.
 func (c *commit) create(ctx context.Context) error {
-	if c.phase == dead && c.renewal == keepID && time.Since(c.state.death.dot.time()) < graceAfterDeath {
+	if c.phase == dead && c.renewal == keepID && c.m.now().Sub(c.state.death.dot.time()) < graceAfterDeath {
 		return ErrEnded
 	}
 	t, st := newToken(), c.m.begin()
 	st = st.write(c.changes.against(st), c.m.stamp(st))
-	v, err := c.m.save(ctx, t.id(), st, Absent)
-	if err != nil {
-		return err
-	}
-	if c.replaced != "" {
-		_, err = c.m.save(ctx, c.replaced, c.m.tombstone(renewed), Any)
-		if err != nil && !errors.Is(err, ErrUnavailable) {
+	l := loaded{phase: live, id: t.id(), state: st, source: FromStore, confirmed: st.created}
+	v, err := c.m.save(ctx, l.id, st, Absent)
+	if l.version = v; err != nil {
+		l.restore = true
+		if err = c.entrust(ctx, &l, err); err != nil {
 			return err
 		}
 	}
-	// The old session may have ended without an answer: see move.
-	c.loaded = loaded{phase: live, id: t.id(), state: st, version: v}
 	c.token, c.begun = t, true
+	if c.replaced != "" {
+		tombstone := c.m.tombstone(renewed)
+		l.kills = []kill{{c.replaced, tombstone.death.dot, false}}
+		_, err = c.m.bury(ctx, c.replaced, tombstone)
+	}
+	// The old session may have ended without an answer: see move.
+	c.loaded = l
 	return err
 }
 
 // update tries once to write the session where it is.
-func (c *commit) update(ctx context.Context, turn queue.Turn[ID, saved]) error {
+func (c *commit) update(ctx context.Context) error {
 	changes := c.changes.against(c.state)
-	if len(changes) == 0 && len(c.doubts) == 0 {
+	if len(changes) == 0 && len(c.doubts) == 0 && !c.repair {
 		return nil // what another one wrote is what this one wanted
+	}
+	if !c.away.IsZero() {
+		return c.degrade(ctx, false, errAway)
+	}
+	if err := c.admit(ctx); err != nil {
+		return c.degrade(ctx, false, err)
 	}
 	// A doubt is saved over even without a change: should its save come late,
 	// it finds another version.
-	dot := c.m.stamp(c.state)
-	st := c.state.write(changes, dot).seen(time.Now())
+	dot, sent := c.m.stamp(c.state), c.m.now()
+	st := c.state.write(changes, dot).seen(sent)
 	v, err := c.m.save(ctx, c.id, st, c.version)
 	switch {
 	case err == nil:
-		c.state, c.version = st, v
-		turn.Pass(saved{st, v})
+		c.state, c.version, c.confirmed, c.repair, c.restore = st, v, sent.UnixMilli(), false, false
+		c.wrote = true
 	case errors.Is(err, ErrUnavailable):
+		// It may have happened: in the backup it keeps its dot, so that to write
+		// it again does no harm.
+		l := c.loaded
+		if l.state = st; c.backed() && c.entrust(ctx, &l, err) == nil {
+			c.loaded = l
+			return nil
+		}
 		c.doubts = append(c.doubts[:len(c.doubts):len(c.doubts)], newDoubt(dot, c.edits))
 	}
 	return err
@@ -176,67 +221,91 @@ func (c *commit) update(ctx context.Context, turn queue.Turn[ID, saved]) error {
 // first and ends the old one over the version that was copied, so that no
 // write to the old one gets lost. A record whose token was not handed out
 // needs no cleaning up.
-func (c *commit) move(ctx context.Context, turn queue.Turn[ID, saved]) error {
-	if c.copied == Absent {
-		c.token = newToken()
+func (c *commit) move(ctx context.Context) error {
+	if !c.tombstone.dead() {
+		c.token, c.tombstone = newToken(), c.m.tombstone(renewed)
 	}
-	st, now := c.state.write(c.changes.against(c.state), c.m.stamp(c.state)), c.m.begin()
-	st.authenticated, st.lastSeen, st.end = now.authenticated, now.lastSeen, now.end
-	copied, err := c.m.save(ctx, c.token.id(), st, c.copied)
+	if !c.away.IsZero() {
+		return c.degrade(ctx, true, errAway)
+	}
+	if err := c.admit(ctx); err != nil {
+		return c.degrade(ctx, true, err)
+	}
+	l, sent := c.renewed(), c.m.now()
+	copied, err := c.m.save(ctx, l.id, l.state, c.copied)
 	if errors.Is(err, ErrConflict) {
 		err = fmt.Errorf("%w: renew: a session stands under the new ID", ErrUnavailable)
 	}
 	if err != nil {
+		if errors.Is(err, ErrUnavailable) {
+			return c.degrade(ctx, true, err)
+		}
 		return err
 	}
 	c.copied = copied
-	tombstone := c.m.tombstone(renewed)
-	v, err := c.m.save(ctx, c.id, tombstone, c.version)
-	if err != nil && !errors.Is(err, ErrUnavailable) {
+	_, err = c.m.save(ctx, c.id, c.tombstone, c.version)
+	switch {
+	case err == nil:
+		c.m.remember(ctx, c.id, c.tombstone.death)
+	case !errors.Is(err, ErrUnavailable):
 		return err
+	case c.backed():
+		if err = c.m.shardOf(c.id).bury(ctx, grave{id: c.id, death: c.tombstone.death, pending: true, heir: l.id}); err == nil {
+			c.pending = true
+		}
 	}
 	// Without an answer the old session may have ended, and the new one may be
 	// all that the visitor has: the token goes out with the error. Decision 13.
-	if err == nil {
-		turn.Pass(saved{tombstone, v})
-	}
-	c.loaded = loaded{phase: live, id: c.token.id(), state: st, version: copied}
-	c.begun = true
+	l.version, l.confirmed, l.repair, l.restore = copied, sent.UnixMilli(), false, false
+	c.loaded, c.begun, c.wrote = l, true, err == nil
 	return err
 }
 
+// renewed is the session under its new ID.
+func (c *commit) renewed() loaded {
+	l, now := c.loaded, c.m.begin()
+	l.id = c.token.id()
+	l.state = l.state.write(c.changes.against(l.state), c.m.stamp(l.state))
+	l.state.authenticated, l.state.lastSeen, l.state.end = now.authenticated, now.lastSeen, now.end
+	l.kills = withKill(l.kills, kill{c.id, c.tombstone.death.dot, true})
+	return l
+}
+
 // reload takes in what another writer has written. A session that is gone has
-// ended: that the store still had it when the request began says nothing, as
-// a tombstone may have come and gone meanwhile.
+// ended, unless its backup vouches: that the store still had it when the
+// request began says nothing, as a tombstone may have come and gone meanwhile.
 func (c *commit) reload(ctx context.Context) error {
-	st, v, err := c.m.load(ctx, c.id, true)
-	if errors.Is(err, ErrNotFound) {
-		st, err = c.m.tombstone(revoked), nil
+	l := c.m.fetch(ctx, c.id, c.witness(), true)
+	switch l.phase {
+	case unknown:
+		return l.err
+	case nobody:
+		l = loaded{phase: dead, state: c.m.tombstone(revoked)}
 	}
-	if err != nil {
-		return err
-	}
-	return c.meet(st, v)
+	return c.meet(l)
 }
 
 // meet joins another copy in and makes the changes again on top.
-func (c *commit) meet(st state, v Version) error {
-	if st.dead() {
-		c.loaded = loaded{phase: dead, id: c.id, state: st, version: v}
+func (c *commit) meet(l loaded) error {
+	if l.state.dead() {
+		c.loaded = loaded{phase: dead, id: c.id, state: l.state, version: l.version}
 		return ErrEnded
 	}
-	unknown := resolve(c.doubts, st)
+	unknown := resolve(c.doubts, l.state)
 	c.edits = pending(c.edits)
-	c.state, c.version = join(c.state, st), v
+	joined := join(c.state, l.state)
+	c.repair = l.repair || c.repair && !joined.equal(l.state)
+	c.state, c.version, c.away, c.restore = joined, l.version, l.away, l.restore
+	c.confirmed, c.kills = max(c.confirmed, l.confirmed), joinKills(c.kills, l.kills)
 	if unknown != nil {
 		return &againError{unknown}
 	}
-	l, failed, err := replay(c.state, c.edits)
+	changes, failed, err := replay(c.state, c.edits)
 	if err != nil {
 		failed.done = true // as if its Update had failed at once
 		return &againError{err}
 	}
-	c.changes = l
+	c.changes = changes
 	return nil
 }
 

@@ -25,9 +25,13 @@ const (
 	withheld   flags = 2 // there is a value, but not in this copy
 	kindMask   flags = 3
 	serverOnly flags = 4
+	rankShift        = 4
+	maxRank          = 15
 )
 
 func (f flags) kind() flags { return f & kindMask }
+
+func (f flags) rank() int { return int(f >> rankShift) }
 
 // beats tells which of two entries of one name stays in a join. It is a total
 // order: the larger dot; between equal dots a value beats a deletion beats

@@ -27,6 +27,10 @@ var (
 	// ErrReadOnly: a write on a route that is wrapped in ReadOnly.
 	ErrReadOnly = errors.New("session: read-only")
 
+	// ErrPending: the store is away, and the response header, where the backup
+	// travels, is already written. The change waits in this process alone.
+	ErrPending = errors.New("session: change not saved yet")
+
 	// ErrTooLate: the change needs a cookie, and the response header, where
 	// cookies travel, is already written.
 	ErrTooLate = errors.New("session: response header already written")

@@ -319,9 +319,9 @@ func ExampleLogHooks() {
 	conflicts := 0
 	hooks.Conflict = func(context.Context, session.ID, int) { conflicts++ } // count these, too
 
-	hooks.Down(context.Background(), errors.New("connection refused"))
-	hooks.Up(context.Background(), 3*time.Second)
+	hooks.Down(context.Background(), "cache-1", errors.New("connection refused"))
+	hooks.Up(context.Background(), "cache-1", 3*time.Second)
 	// Output:
-	// level=WARN msg="session store failed" error="connection refused"
-	// level=INFO msg="session store answers again"
+	// level=WARN msg="session store is away" shard=cache-1 error="connection refused"
+	// level=INFO msg="session store is back" shard=cache-1
 }

@@ -90,13 +90,20 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, nex
 	}
 }
 
-// abandon is for a panic: what is not saved is dropped, but a token that was
-// saved must reach the visitor with whatever answer there will be.
+// abandon ends the request. After a panic what is not saved is dropped, but a
+// token that was saved must reach the visitor with whatever answer there will
+// be.
 func (x *exchange) abandon() {
-	if s := x.asked.Load(); !x.begun && s != nil {
+	s := x.asked.Load()
+	if s == nil || s == headerSent {
+		return
+	}
+	if !x.begun {
 		x.begun = true
+		s.giveUp(x)
 		x.announce(s)
 	}
+	s.leave()
 }
 
 // commit saves the session, the first time it is called: what follows is the

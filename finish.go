@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -15,14 +16,32 @@ func (s *Session) finish(ctx context.Context) error {
 	before, cookies := s.version, !s.sealed
 	s.sealed = true // what comes from now on cannot send a cookie
 	s.mu.Unlock()
-	err := s.commit(ctx, cookies)
+	_, err := s.commit(ctx, cookies)
 	s.mu.Lock()
 	l, readOnly := s.loaded, s.readOnly
 	s.mu.Unlock()
-	if err == nil && l.phase == live && l.version == before && !readOnly {
+	if !cookies || readOnly {
+		return err
+	}
+	due := l.phase == live && s.m.now().Sub(time.UnixMilli(l.state.lastSeen)) >= s.m.options.Refresh
+	if err == nil && due && l.version == before && l.away.IsZero() && !l.restore {
 		s.m.refresh(ctx, l)
 	}
+	s.wrap(ctx, l, due)
 	return err
+}
+
+// giveUp takes the place of finish after a panic: what was saved before must
+// reach the visitor still.
+func (s *Session) giveUp(ctx context.Context) {
+	s.io.Lock()
+	defer s.io.Unlock()
+	s.mu.Lock()
+	l, saved := s.loaded, s.parcel.dirty && !s.sealed
+	s.mu.Unlock()
+	if saved {
+		s.wrap(ctx, l, false)
+	}
 }
 
 // announce puts into the answer's header what the visitor must know: also
@@ -40,6 +59,10 @@ func (s *Session) announce(h http.Header) {
 	case clearToken:
 		s.m.carrier.clear(h)
 	}
+	if len(s.parcel.out) > 0 {
+		h["Set-Cookie"] = append(h["Set-Cookie"], s.parcel.out...)
+		s.m.carrier.noCache(h, "Set-Cookie")
+	}
 }
 
 // announced is called when the visitor has been told.
@@ -47,6 +70,7 @@ func (s *Session) announced() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.notice = nothing
+	s.parcel.out = nil
 }
 
 // vary tells caches what the answer depends on. s.mu is held.
@@ -78,7 +102,7 @@ func (s *Session) late(ctx context.Context) {
 	}
 	s.io.Lock()
 	defer s.io.Unlock()
-	if err := s.commit(ctx, false); err != nil && s.m.hooks.Dropped != nil {
+	if _, err := s.commit(ctx, false); err != nil && !errors.Is(err, ErrPending) && s.m.hooks.Dropped != nil {
 		s.m.hooks.Dropped(ctx, s.ID(), err)
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 )
 
@@ -85,6 +86,9 @@ func (s *Session) impose(ctx context.Context, c condition) error {
 		if err := s.Reload(ctx); err != nil && !errors.Is(err, ErrNoSession) {
 			return err
 		}
+	}
+	if c&storeRequired != 0 && s.Source() == FromBackup {
+		return fmt.Errorf("%w: the session is from its backup", ErrUnavailable)
 	}
 	if c&sessionRequired != 0 && s.ID() == "" {
 		return ErrNoSession
@@ -192,5 +196,6 @@ func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error
 	err := s.finish(ctx)
 	s.announce(out)
 	s.announced()
+	s.leave()
 	return err
 }

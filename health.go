@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,7 +11,7 @@ import (
 
 // State is what a Manager has seen since it was made.
 type State struct {
-	Failing bool      // a shard of the store failed three operations in a row
+	Failing bool      // a shard of the store is away
 	Since   time.Time // when Failing became what it is
 
 	Loads     uint64 // sessions asked of the store
@@ -17,17 +19,50 @@ type State struct {
 	Refreshes uint64 // saves that only put the expiry off
 	Conflicts uint64 // saves that another writer came before
 	Failures  uint64 // operations that the store failed
+
+	// With a Backup:
+	Degraded uint64       // loads that were answered from the backup
+	Restores uint64       // sessions put back into a store that lacked them
+	Shards   []ShardState // those that were met so far, by name
+	Journal  JournalState
 }
 
-// health counts what the store does, and notices when it fails and recovers.
+// ShardState is a part of the store as this process sees it.
+type ShardState struct {
+	Name       string
+	State      string        // "serving", "away" or "returning"
+	Since      time.Time     // when State became what it is
+	Cause      string        // of being away, now or the last time
+	Mode       Mode          // the operator's
+	Quarantine time.Duration // how long it is still not believed when it has nothing: it lost its memory
+}
+
+// JournalState is what a process owes its store.
+type JournalState struct {
+	States     int // sessions that the store lacks a change of
+	Tombstones int // ended sessions that the store does not know of
+	Ring       int // tombstones known, those included
+	Bytes      int // what all of it takes up, about
+}
+
+func (s *JournalState) add(j *journal) {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	s.States += len(j.debts)
+	s.Tombstones += j.unburied
+	s.Ring += len(j.graves)
+}
+
+// health counts what the store does. Where there is no breaker, it notices when
+// a shard fails and recovers.
 type health struct {
-	loads, saves, refreshes, conflicts, failures atomic.Uint64
+	loads, saves, refreshes, conflicts, failures, degraded, restores atomic.Uint64
 
 	ailing atomic.Int32 // len(shards), to be read without mu
 	mu     sync.Mutex   // guards all below
 	shards map[string]*ailment
-	down   int // how many of them have failed often enough to be news
-	since  time.Time
+	down   int       // how many of them have failed often enough to be news
+	since  time.Time // when the first of them did, or the last was well again
 }
 
 // ailment is what is wrong with one shard: each kind of work that failed last,
@@ -35,6 +70,7 @@ type health struct {
 type ailment struct {
 	works work
 	row   int
+	since time.Time // it was news
 }
 
 // work is a kind of operation. A store that loads may be unable to save, as a
@@ -64,20 +100,22 @@ func (m *Manager) answered(ctx context.Context, w work, id ID) {
 	if m.health.ailing.Load() == 0 {
 		return
 	}
-	if after, news := m.health.recover(m.shard(id), w); news && m.hooks.Up != nil {
-		m.hooks.Up(ctx, after)
+	shard := m.shard(id)
+	if after, news := m.health.recover(shard, w); news && m.hooks.Up != nil {
+		m.hooks.Up(ctx, shard, after)
 	}
 }
 
 // away notes that an operation failed.
 func (m *Manager) away(ctx context.Context, w work, id ID, err error) {
-	if m.health.fail(m.shard(id), w) && m.hooks.Down != nil {
-		m.hooks.Down(ctx, err)
+	shard := m.shard(id)
+	if m.health.fail(shard, w) && m.hooks.Down != nil {
+		m.hooks.Down(ctx, shard, err)
 	}
 }
 
-// recover reports whether the store as a whole is well again by it, and how
-// long it was not.
+// recover reports whether the shard is well again by it, and how long it was
+// not.
 func (h *health) recover(shard string, w work) (after time.Duration, news bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -101,14 +139,11 @@ func (h *health) recover(shard string, w work) (after time.Duration, news bool) 
 	if a.row < newsAfter {
 		return 0, false
 	}
-	if h.down--; h.down > 0 {
-		return 0, false
-	}
-	after, h.since = time.Since(h.since), time.Now()
-	return after, true
+	h.count(-1)
+	return time.Since(a.since), true
 }
 
-// fail reports whether the store as a whole fails by it, and did not before.
+// fail reports whether the shard fails by it, and did not before.
 func (h *health) fail(shard string, w work) (news bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -125,11 +160,17 @@ func (h *health) fail(shard string, w work) (news bool) {
 	if a.row++; a.row != newsAfter {
 		return false
 	}
-	if h.down++; h.down > 1 {
-		return false
-	}
-	h.since = time.Now()
+	a.since = time.Now()
+	h.count(+1)
 	return true
+}
+
+// count counts the shards that are away. h.mu is held.
+func (h *health) count(n int) {
+	before := h.down
+	if h.down += n; before == 0 || h.down == 0 {
+		h.since = time.Now()
+	}
 }
 
 func (m *Manager) failed(ctx context.Context, operation string, id ID, err error) {
@@ -143,10 +184,26 @@ func (m *Manager) failed(ctx context.Context, operation string, id ID, err error
 func (m *Manager) State() State {
 	h := &m.health
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	return State{
-		Failing: h.down > 0, Since: h.since,
-		Loads: h.loads.Load(), Saves: h.saves.Load(), Refreshes: h.refreshes.Load(),
-		Conflicts: h.conflicts.Load(), Failures: h.failures.Load(),
+	st := State{Failing: h.down > 0, Since: h.since}
+	h.mu.Unlock()
+	st.Loads, st.Saves, st.Refreshes = h.loads.Load(), h.saves.Load(), h.refreshes.Load()
+	st.Conflicts, st.Failures = h.conflicts.Load(), h.failures.Load()
+	st.Degraded, st.Restores = h.degraded.Load(), h.restores.Load()
+	m.shards.byName.Range(func(_, v any) bool {
+		s := v.(*shard)
+		st.Shards = append(st.Shards, s.status())
+		st.Journal.add(&s.journal)
+		return true
+	})
+	slices.SortFunc(st.Shards, func(a, b ShardState) int { return strings.Compare(a.Name, b.Name) })
+	st.Journal.Bytes = int(m.ledger.size.Load())
+	return st
+}
+
+func (s *shard) status() ShardState {
+	b := s.breaker.State(s.m.now())
+	return ShardState{
+		Name: s.name, State: b.State.String(), Since: b.Since, Cause: b.Cause.String(),
+		Mode: Mode(b.Mode), Quarantine: b.Quarantine,
 	}
 }

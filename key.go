@@ -44,6 +44,16 @@ type keyOptions struct {
 // visitor, not even sealed.
 func ServerOnly() KeyOption { return func(o *keyOptions) { o.flags |= serverOnly } }
 
+// Rank says what stays out of a backup last, from 0, the default, to 15: where
+// not all values fit Backup.Budget, those of the lowest rank are left out, the
+// largest first. Changing the rank of a key rewrites its values as they are set.
+func Rank(n int) KeyOption {
+	if n < 0 || n > maxRank {
+		panic(fmt.Sprintf("session: rank %d is not between 0 and %d", n, maxRank))
+	}
+	return func(o *keyOptions) { o.flags = o.flags&(1<<rankShift-1) | flags(n)<<rankShift }
+}
+
 // WithCodec replaces JSON.
 func WithCodec(c Codec) KeyOption { return func(o *keyOptions) { o.codec = c } }
 

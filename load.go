@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // loaded is what is known of a session.
@@ -12,6 +13,13 @@ type loaded struct {
 	state   state
 	version Version
 	err     error // why it is unknown
+
+	source    Source
+	confirmed int64 // when the store was last asked with success, in Unix milliseconds
+	kills     []kill
+	away      time.Time // when the store did not answer, so that the backup did
+	repair    bool      // the store lacks some of the state
+	restore   bool      // the store lacks all of it
 }
 
 type phase uint8
@@ -21,10 +29,10 @@ const (
 	nobody        // the visitor has no session
 	live
 	dead
-	unknown // the store did not answer
+	unknown // neither store nor backup can tell
 )
 
-// load asks the store if nobody has yet. What it finds stays for the request.
+// load asks if nobody has yet. What it finds stays for the request.
 func (s *Session) load(ctx context.Context) error {
 	s.mu.Lock()
 	phase, err := s.phase, s.err
@@ -40,20 +48,102 @@ func (s *Session) load(ctx context.Context) error {
 	if l.phase != unasked {
 		return l.err
 	}
-	if t, ok := s.m.carrier.receive(s.in); ok {
-		l = s.m.fetch(ctx, t.id(), fresh)
-	} else {
-		l = loaded{phase: nobody}
-	}
+	l = s.ask(ctx, fresh)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loaded = l
 	return l.err
 }
 
-// fetch asks the store, and tells what its answer means.
-func (m *Manager) fetch(ctx context.Context, id ID, fresh bool) loaded {
-	st, v, err := m.load(ctx, id, fresh)
+// ask reads the cookies, and asks the store. s.io is held.
+func (s *Session) ask(ctx context.Context, fresh bool) loaded {
+	m := s.m
+	if m.backup == nil || m.carrier.header != "" {
+		t, ok := m.carrier.receive(s.in)
+		if !ok {
+			return loaded{phase: nobody}
+		}
+		return m.fetch(ctx, t.id(), witness{}, fresh)
+	}
+	s.parcel.open(ctx, s)
+	if !s.parcel.in.ok {
+		return loaded{phase: nobody}
+	}
+	return m.fetch(ctx, s.parcel.in.token.id(), s.parcel.witness, fresh || m.wornOut(s.parcel.witness))
+}
+
+// fetch asks the store, and tells what its answer means beside what the witness
+// knows. There are three answers, never two: yes, no, and none.
+func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loaded {
+	if m.backup == nil {
+		return m.fetchAlone(ctx, id, fresh)
+	}
+	s := m.shardOf(id)
+	if b, ok := s.journal.owed(id); ok {
+		w.add(b, m.now())
+	}
+	if m.override().Mode == StoreOnly {
+		w = witness{ended: w.ended, excused: w.excused}
+	}
+	vouched := m.vouches(w)
+	sent := m.now()
+	st, v, err := m.load(ctx, id, vouched, fresh)
+
+	// What is known to be dead is dead whatever the store says, and is written
+	// again where it said something else.
+	if d, ok := s.journal.buried(id); ok {
+		if errors.Is(err, ErrNotFound) || err == nil && !st.dead() {
+			_ = s.bury(ctx, grave{id: id, death: d, pending: true})
+		}
+		return loaded{phase: dead, id: id, state: state{death: d}, version: v}
+	}
+	answered := err == nil || errors.Is(err, ErrNotFound) && !s.quarantined()
+	switch {
+	case err == nil && st.dead():
+		_ = s.bury(ctx, grave{id: id, death: st.death})
+		return loaded{phase: dead, id: id, state: st, version: v}
+	case m.disowned(w, err == nil):
+		tombstone := m.tombstone(revoked)
+		_ = s.bury(ctx, grave{id: id, death: tombstone.death, pending: true})
+		return loaded{phase: dead, id: id, state: tombstone, version: v}
+	case err == nil:
+		l := loaded{phase: live, id: id, state: st, version: v, source: FromStore, confirmed: sent.UnixMilli()}
+		if _, caches := m.store.(FreshLoader); caches && !fresh {
+			l.confirmed = w.confirmed // the cache has not asked the store
+		}
+		if w.found {
+			l.state, l.kills = join(st, w.state), w.kills
+			l.repair = !l.state.equal(st) || l.state.lastSeen-st.lastSeen >= m.options.Refresh.Milliseconds()
+		}
+		return l
+	case vouched:
+		l := loaded{
+			phase: live, id: id, state: w.state, version: v, source: FromBackup,
+			confirmed: w.confirmed, kills: w.kills, repair: true, restore: true,
+		}
+		if !answered {
+			m.health.degraded.Add(1)
+			l.away = m.now()
+		}
+		return l
+	}
+	if w.found {
+		m.fault(ctx, id, BackupStale, errStale)
+	}
+	switch {
+	case !answered && errors.Is(err, ErrNotFound):
+		err = errForgetful
+	case answered && w.excused:
+		err = errExcused
+	case answered:
+		return loaded{phase: nobody}
+	}
+	return loaded{phase: unknown, id: id, err: err}
+}
+
+// fetchAlone is fetch without a backup.
+func (m *Manager) fetchAlone(ctx context.Context, id ID, fresh bool) loaded {
+	st, v, err := m.load(ctx, id, false, fresh)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return loaded{phase: nobody}
@@ -62,5 +152,24 @@ func (m *Manager) fetch(ctx context.Context, id ID, fresh bool) loaded {
 	case st.dead():
 		return loaded{phase: dead, id: id, state: st, version: v}
 	}
-	return loaded{phase: live, id: id, state: st, version: v}
+	return loaded{phase: live, id: id, state: st, version: v, source: FromStore}
+}
+
+// disowned tells whether the session has its values from one that another hand
+// has ended: its own visitor, or anybody where the store does not have it yet.
+func (m *Manager) disowned(w witness, stored bool) bool {
+	for _, k := range w.kills {
+		if !k.heir || m.without&killLists != 0 {
+			continue
+		}
+		for _, e := range w.ended {
+			if e.id == k.id && e.dot != k.dot {
+				return true
+			}
+		}
+		if d, ok := m.shardOf(k.id).journal.buried(k.id); ok && !stored && d.dot != k.dot {
+			return true
+		}
+	}
+	return false
 }

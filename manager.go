@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/queue"
+	"github.com/holdfast-go/session/seal"
 )
 
 // Options say how a Manager works. The zero value of each is its default, and
@@ -43,6 +45,15 @@ type Options struct {
 	// 100 ms.
 	ReadTimeout, SaveTimeout time.Duration
 
+	// Backup keeps a second copy of each session in its visitor's cookies, for
+	// when the store is away. Nil is none. With Header there is none either:
+	// only cookies can carry it.
+	Backup *Backup
+
+	// Switch is the operator's way to choose between store and backup. It needs
+	// a Backup.
+	Switch Switch
+
 	// Hooks are told what happens.
 	Hooks Hooks
 
@@ -64,24 +75,36 @@ type Manager struct {
 	clock    clock
 	instance uint32
 
-	commits   queue.Queue[ID, saved]
+	commits   queue.Queue[ID, loaded] // what a commit leaves to the next one of its session
 	refreshes refreshes
 	health    health
+
+	// Where there is a backup:
+	backup     *Backup // nil: none
+	bundles    seal.Box
+	endingsBox seal.Box
+	slots      jar.Slots
+	shards     shards
+	ledger     ledger
+	restores   pace
+	without    mechanism     // for the simulation; else none
+	skew       time.Duration // of its clock, for the simulation; else none
 }
 
-// saved is what a commit passes on to the next one of the same session.
-type saved struct {
-	state   state
-	version Version
-}
+// now is the time by this instance's clock.
+func (m *Manager) now() time.Time { return time.Now().Add(m.skew) }
 
 // century keeps dates within what a time.Duration can add to them.
 const century = 100 * 366 * 24 * time.Hour
 
 // New returns a Manager that keeps sessions in store. Nil Options are the
-// defaults. It does not ask the store; its error names every mistake it finds
-// in the options.
-func New(store Store, o *Options) (*Manager, error) {
+// defaults. It does not wait for the store; its error names every mistake it
+// finds in the options. A Manager with a Backup watches the store in the
+// background until Close.
+func New(store Store, o *Options) (*Manager, error) { return newManager(store, o, func(*Manager) {}) }
+
+// newManager is New with a last word before anything runs, for tests.
+func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error) {
 	m := &Manager{store: store, instance: rand.Uint32()}
 	if o != nil {
 		m.options = *o
@@ -125,6 +148,15 @@ func New(store Store, o *Options) (*Manager, error) {
 			errs = append(errs, err)
 		}
 	}
+	if o.Backup != nil {
+		b, err := o.Backup.complete()
+		if err != nil {
+			errs = append(errs, err)
+		}
+		m.backup = &b
+	} else if o.Switch != nil {
+		errs = append(errs, errors.New("session: Switch without a Backup has nothing to switch between"))
+	}
 	if o.Error == nil {
 		o.Error = answer
 	}
@@ -133,6 +165,9 @@ func New(store Store, o *Options) (*Manager, error) {
 	m.health.since = time.Now()
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
+	}
+	if adjust(m); m.backup != nil {
+		m.startBackup()
 	}
 	return m, nil
 }
@@ -165,15 +200,20 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	}
 	ctx, cancel := m.saveBudget(ctx)
 	defer cancel()
-	if _, err := m.save(ctx, id, m.tombstone(revoked), Any); err != nil {
-		return 0, err
-	}
-	return Durable, nil
+	return m.bury(ctx, id, m.tombstone(revoked))
 }
 
-// Close waits until everything in the background is done, or ctx ends.
-// Requests may go on, but expiries are not put off any more.
-func (m *Manager) Close(ctx context.Context) error { return m.refreshes.close(ctx) }
+// Close waits until everything in the background is done, or ctx ends. With a
+// Backup it delivers what the store is owed, and its error says how much did not
+// arrive. Requests may go on, but expiries are not put off any more, and what
+// the store does not take then is in the visitors' cookies alone.
+func (m *Manager) Close(ctx context.Context) error {
+	err := m.refreshes.close(ctx)
+	if m.backup != nil {
+		err = errors.Join(err, m.closeShards(ctx))
+	}
+	return err
+}
 
 // answer is the default of Options.Error.
 func answer(w http.ResponseWriter, _ *http.Request, err error) {

@@ -86,7 +86,7 @@ func TestLeavingEarlyLogsNobodyOut(t *testing.T) {
 	failures := 0
 	m := mustNew(t, store, &session.Options{Hooks: session.Hooks{
 		Failed: func(context.Context, string, session.ID, error) { failures++ },
-		Down:   func(context.Context, error) { failures++ },
+		Down:   func(context.Context, string, error) { failures++ },
 	}})
 	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })
 	store.Before = func(string, session.ID) error { leave(); return ctx.Err() }

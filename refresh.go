@@ -30,7 +30,7 @@ func (m *Manager) refresh(ctx context.Context, l loaded) {
 // due tells whether it is time for a refresh, and nobody else is at it. If so,
 // putOff must follow.
 func (m *Manager) due(l loaded) bool {
-	return time.Since(time.UnixMilli(l.state.lastSeen)) >= m.options.Refresh && m.refreshes.start(l.id)
+	return m.now().Sub(time.UnixMilli(l.state.lastSeen)) >= m.options.Refresh && m.refreshes.start(l.id)
 }
 
 // putOff saves a refresh, and returns what stands then.
@@ -38,10 +38,15 @@ func (m *Manager) putOff(ctx context.Context, l loaded) loaded {
 	defer m.refreshes.done(l.id)
 	ctx, cancel := m.saveBudget(ctx)
 	defer cancel()
-	st := l.state.seen(time.Now())
-	if v, err := m.put(ctx, "refresh", l.id, st, l.version); err == nil {
+	c, err := m.call(ctx, l.id, true, m.options.SaveTimeout)
+	if err != nil {
+		return l
+	}
+	sent := m.now()
+	st := l.state.seen(sent)
+	if v, err := m.put(ctx, c, "refresh", st, l.version); err == nil {
 		m.health.refreshes.Add(1)
-		l.state, l.version = st, v
+		l.state, l.version, l.confirmed = st, v, sent.UnixMilli()
 	}
 	return l
 }

@@ -35,8 +35,8 @@ func TestTheTokenIsNowhereButInTheCookie(t *testing.T) {
 	}
 	log := session.LogHooks(slog.New(slog.NewTextHandler(writerFunc(func(p []byte) { note(string(p)) }), nil)))
 	hooks := session.Hooks{
-		Down: func(ctx context.Context, err error) { note(ctx, err); log.Down(ctx, err) },
-		Up:   func(ctx context.Context, d time.Duration) { note(ctx, d); log.Up(ctx, d) },
+		Down: func(ctx context.Context, shard string, err error) { note(ctx, shard, err); log.Down(ctx, shard, err) },
+		Up:   func(ctx context.Context, shard string, d time.Duration) { note(ctx, shard, d); log.Up(ctx, shard, d) },
 		Failed: func(ctx context.Context, op string, id session.ID, err error) {
 			note(ctx, op, id, err)
 		},

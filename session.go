@@ -40,6 +40,7 @@ type Session struct {
 	sealed   bool // the response header is written
 	notice   notice
 	token    token // for the notice
+	parcel   parcel
 	tokenEnd int64 // when its session ends at the latest
 	varies   [1]string
 }
@@ -68,6 +69,7 @@ type Source uint8
 const (
 	FromNowhere Source = iota // there is none yet
 	FromStore
+	FromBackup // the store did not answer, or had lost it
 )
 
 func (s Source) String() string {
@@ -76,6 +78,8 @@ func (s Source) String() string {
 		return "nowhere"
 	case FromStore:
 		return "store"
+	case FromBackup:
+		return "backup"
 	}
 	return fmt.Sprintf("Source(%d)", uint8(s))
 }
@@ -83,12 +87,22 @@ func (s Source) String() string {
 // Durability tells how far a write has come.
 type Durability uint8
 
-// Durable is what has arrived in the store.
-const Durable Durability = 1
+// How far a write has come.
+const (
+	// Durable is what has arrived in the store.
+	Durable Durability = iota + 1
+
+	// Pending is what the store did not take. It travels in the visitor's
+	// backup, and is delivered when the store is back.
+	Pending
+)
 
 func (d Durability) String() string {
-	if d == Durable {
+	switch d {
+	case Durable:
 		return "durable"
+	case Pending:
+		return "pending"
 	}
 	return fmt.Sprintf("Durability(%d)", uint8(d))
 }
@@ -106,10 +120,12 @@ func (s *Session) ID() ID {
 
 // Source tells where the session was loaded from.
 func (s *Session) Source() Source {
-	if s.ID() == "" {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != live {
 		return FromNowhere
 	}
-	return FromStore
+	return s.source
 }
 
 // Created returns when the session began, whatever its ID was then. Like
@@ -172,7 +188,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	id, readOnly := s.id, s.readOnly
+	id, kills, readOnly := s.id, s.kills, s.readOnly
 	if id == "" {
 		id = s.replaced
 	}
@@ -186,12 +202,17 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 			id = t.id()
 		}
 	}
+	d := Durable
 	if id != "" {
 		ctx, cancel := s.m.saveBudget(ctx)
 		defer cancel()
-		if _, err := s.m.save(ctx, id, s.m.tombstone(destroyed), Any); err != nil {
+		tombstone := s.m.tombstone(destroyed)
+		var err error
+		if d, err = s.m.bury(ctx, id, tombstone); err != nil {
 			return 0, s.failed(err)
 		}
+		s.parcel.dirty = true
+		s.parcel.ended = joinKills(append(s.parcel.ended, kill{id: id, dot: tombstone.death.dot}), kills)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -200,7 +221,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	if id != "" {
 		s.notice = clearToken
 	}
-	return Durable, nil
+	return d, nil
 }
 
 // Save saves now what was changed so far, instead of when the response header
@@ -219,10 +240,7 @@ func (s *Session) Save(ctx context.Context) (Durability, error) {
 	s.mu.Lock()
 	cookies := !s.sealed
 	s.mu.Unlock()
-	if err := s.commit(ctx, cookies); err != nil {
-		return 0, err
-	}
-	return Durable, nil
+	return s.commit(ctx, cookies)
 }
 
 // Reload asks the store for what others have written since, past all caches;
@@ -239,12 +257,13 @@ func (s *Session) Reload(ctx context.Context) error {
 	if l.phase == nobody || l.phase == dead {
 		return ErrNoSession
 	}
-	l = s.m.fetch(ctx, l.id, true)
+	w := witness{bundle: bundle{l.id, l.state, l.confirmed, l.kills}, found: l.phase == live}
+	l = s.m.fetch(ctx, l.id, w, true)
 	switch l.phase {
 	case unknown:
 		return l.err // what was loaded before still stands
 	case live:
-		if !readOnly && s.m.due(l) {
+		if !readOnly && l.away.IsZero() && !l.restore && s.m.due(l) {
 			l = s.m.putOff(ctx, l) // here and now: the version is the next Save's
 		}
 		return s.settle(l)

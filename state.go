@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -67,6 +68,12 @@ func (st state) write(changes []change, d dot) state {
 		created: st.created, authenticated: st.authenticated, lastSeen: st.lastSeen, end: st.end,
 		entries: packChanges(changes, d),
 	})
+}
+
+// equal tells whether a and b are the same, but for when they were last used.
+func (st state) equal(other state) bool {
+	return st.created == other.created && st.authenticated == other.authenticated && st.end == other.end &&
+		st.death == other.death && bytes.Equal(st.entries, other.entries)
 }
 
 // seen returns the state as last used at t, or later if it was.

@@ -9,71 +9,86 @@ import (
 	"github.com/holdfast-go/session/internal/deadline"
 )
 
-// tombstoneLife is how long the store keeps a dead session. It must outlast
-// every request that loaded the session while it lived and could still write.
-const tombstoneLife = 5 * time.Minute
-
 // load asks the store for a session, within the read budget. It returns
 // ErrNotFound for one that does not stand there or has expired, a state that
-// may be dead, or ErrUnavailable with the cause. Only the latter is a failure,
-// and a request that its visitor canceled is none.
-func (m *Manager) load(ctx context.Context, id ID, fresh bool) (state, Version, error) {
+// may be dead, or ErrUnavailable with the cause. vouched tells whether the
+// visitor can do without the store.
+func (m *Manager) load(ctx context.Context, id ID, vouched, fresh bool) (state, Version, error) {
 	m.health.loads.Add(1)
-	budget := deadline.After(ctx, m.options.ReadTimeout)
+	c, err := m.call(ctx, id, vouched, m.options.ReadTimeout)
+	if err != nil {
+		return state{}, Absent, err
+	}
+	return m.read(ctx, c, fresh)
+}
+
+// read is load with permission. Only ErrUnavailable is a failure, and a request
+// that its visitor canceled is none.
+func (m *Manager) read(ctx context.Context, c call, fresh bool) (state, Version, error) {
+	budget := deadline.After(ctx, c.budget)
 	defer budget.Cancel()
 	var r Record
 	var err error
-	if f, ok := m.store.(FreshLoader); ok && fresh {
-		r, err = f.LoadFresh(budget, id)
+	f, caches := m.store.(FreshLoader)
+	if caches && fresh {
+		r, err = f.LoadFresh(budget, c.id)
 	} else {
-		r, err = m.store.Load(budget, id)
+		r, err = m.store.Load(budget, c.id)
 	}
 	switch {
+	case err == nil && caches && !fresh && c.shard != nil: // a cache that answers says nothing about the store
 	case err == nil, errors.Is(err, ErrNotFound):
-		m.answered(ctx, loading, id)
+		c.answered(ctx, loading)
 	case ctx.Err() == nil:
-		m.away(ctx, loading, id, err)
+		c.failed(ctx, loading, err)
 	}
 	var st state
 	if err == nil {
 		st, err = decodeState(r.Data)
 	}
 	switch {
-	case err == nil && !m.expired(st, time.Now()):
+	case err == nil && !m.expired(st, m.now()):
 		return st, r.Version, nil
 	case err == nil, errors.Is(err, ErrNotFound):
 		return state{}, Absent, ErrNotFound
 	case ctx.Err() == nil:
-		m.failed(ctx, "load", id, err)
+		m.failed(ctx, "load", c.id, err)
 	}
 	return state{}, Absent, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // save writes st over a version, within what is left of ctx.
 func (m *Manager) save(ctx context.Context, id ID, st state, over Version) (Version, error) {
-	v, err := m.put(ctx, "save", id, st, over)
+	c, err := m.call(ctx, id, true, m.options.SaveTimeout)
+	if err != nil {
+		return Absent, err
+	}
+	v, err := m.put(ctx, c, "save", st, over)
 	if err == nil {
 		m.health.saves.Add(1)
 	}
 	return v, err
 }
 
-func (m *Manager) put(ctx context.Context, operation string, id ID, st state, over Version) (Version, error) {
-	v, err := m.store.Save(ctx, id, Record{Data: st.encode(), Expires: m.expires(st)}, over)
+func (m *Manager) put(ctx context.Context, c call, operation string, st state, over Version) (Version, error) {
+	if over == Absent && m.without&restoreByCreate != 0 {
+		over = Any
+	}
+	v, err := m.store.Save(ctx, c.id, Record{Data: st.encode(), Expires: m.expires(st)}, over)
 	switch {
 	case err == nil:
-		m.answered(ctx, saving, id)
+		c.answered(ctx, saving)
 		return v, nil
 	case errors.Is(err, ErrConflict):
-		m.answered(ctx, saving, id)
+		c.answered(ctx, saving)
 		m.health.conflicts.Add(1)
 		return Absent, err
 	case errors.Is(err, ErrTooLarge):
-		m.answered(ctx, saving, id)
+		c.answered(ctx, saving)
 		return Absent, err
 	}
-	m.failed(ctx, operation, id, err)
-	m.away(ctx, saving, id, err)
+	m.failed(ctx, operation, c.id, err)
+	c.failed(ctx, saving, err)
 	return Absent, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
@@ -88,7 +103,7 @@ func (m *Manager) saveBudget(ctx context.Context) (context.Context, context.Canc
 // because its lastSeen is put off only once in a while.
 func (m *Manager) expires(st state) time.Time {
 	if st.dead() {
-		return time.Now().Add(tombstoneLife)
+		return m.now().Add(m.tombstoneLife())
 	}
 	return earlier(time.UnixMilli(st.lastSeen).Add(m.options.Idle+m.options.Refresh), time.UnixMilli(st.end))
 }
@@ -111,12 +126,12 @@ func (m *Manager) tombstone(r reason) state {
 
 // stamp returns a dot for a write to st.
 func (m *Manager) stamp(st state) dot {
-	return dot{m.clock.next(time.Now(), st.entries.latest()), m.instance}
+	return dot{m.clock.next(m.now(), st.entries.latest()), m.instance}
 }
 
 // begin is a new session without values.
 func (m *Manager) begin() state {
-	now := time.Now()
+	now := m.now()
 	return state{
 		created: now.UnixMilli(), authenticated: now.UnixMilli(), lastSeen: now.UnixMilli(),
 		end: now.Add(m.options.Lifetime).UnixMilli(),

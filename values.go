@@ -45,14 +45,27 @@ func (s *Session) value(name string) ([]byte, error) {
 	if s.phase == unknown {
 		return nil, s.err
 	}
-	return lookup(s.state, s.changes, name)
+	value, err := lookup(s.state, s.changes, name)
+	if errors.Is(err, ErrLost) && !s.away.IsZero() {
+		return nil, withheldError(name)
+	}
+	return value, err
+}
+
+// withheldError tells of a value that the store has, and the backup has not.
+func withheldError(name string) error {
+	return fmt.Errorf("%w: key %s is not in the backup", ErrUnavailable, name)
 }
 
 // set keeps a change until the commit.
 func (s *Session) set(c change) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.writable(); err != nil {
+	err := s.writable()
+	if err == nil && !s.away.IsZero() && c.flags&serverOnly != 0 && c.flags.kind() == present {
+		err = withheldError(c.name)
+	}
+	if err != nil {
 		return s.fail(err)
 	}
 	if c.flags.kind() == deleted {
@@ -103,6 +116,9 @@ func (s *Session) update(e *edit) error {
 			defer s.mu.Unlock()
 			if own, ok := ofStep(err); ok {
 				return own // the handler's business, not a write that failed
+			}
+			if errors.Is(err, ErrLost) && !s.away.IsZero() {
+				err = withheldError(e.name)
 			}
 			return s.fail(err)
 		case s.seq == seq && len(s.edits) >= maxEdits:

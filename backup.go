@@ -1,0 +1,123 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/session/seal"
+)
+
+// Backup keeps a second copy of each session, sealed, in its visitor's own
+// cookies: a bundle. While the store is away visitors are served from it and
+// what they write waits, in the bundle and in this process, until the store is
+// back.
+type Backup struct {
+	// Keys seal the copies. They are needed, the same on all instances, and
+	// never in the store.
+	Keys *seal.Keys
+
+	// Lease is how long a copy may vouch for a session since the store last
+	// confirmed it; default an hour. A logout that an instance cannot know of,
+	// because it does not reach the store, it honors one Lease later at most.
+	Lease time.Duration
+
+	// MaxLease is the most that a Switch may prolong Lease to; default Lease.
+	// Tombstones stay in the store for MaxLease and five minutes.
+	MaxLease time.Duration
+
+	// Budget is how many bytes of cookies a session's copies may take up
+	// together, names included; default 6144, at most 16384. Servers and
+	// proxies often refuse a request whose Cookie line is longer than 8 KB.
+	// What does not fit is left out, see Rank.
+	Budget int
+
+	// Codec compresses the copies: seal.Flate, or your own. Nil, the default,
+	// does not: the length of a compressed text tells about its content, see
+	// seal.Box.
+	Codec seal.Codec
+
+	// Restores is how many sessions a second are put back into a store that
+	// lost them, at most; default 1000. The others are served from their
+	// copies meanwhile.
+	Restores int
+
+	// Journal is how many bytes the process holds of what it still owes the
+	// store; default 64 MiB. Beyond it the oldest sessions go, which their
+	// visitors' cookies still have, but no tombstone does.
+	Journal int
+}
+
+// The cookies' own limits. RFC 6265bis 5.6: a name and value of more than 4096
+// bytes together is ignored.
+const (
+	maxCookie = 4096
+	maxBudget = 4 * maxCookie
+	minBudget = 512
+)
+
+// complete fills in the defaults and reports every mistake.
+func (b Backup) complete() (Backup, error) {
+	b.Lease = cmp.Or(b.Lease, time.Hour)
+	b.MaxLease = cmp.Or(b.MaxLease, b.Lease)
+	b.Budget = cmp.Or(b.Budget, 6144)
+	b.Restores = cmp.Or(b.Restores, 1000)
+	b.Journal = cmp.Or(b.Journal, 64<<20)
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf("session: Backup."+format, a...)) }
+	if b.Keys == nil {
+		bad("Keys is nil: make keys with seal.NewKeys, seal.ParseKeys, seal.KeysFromEnv or seal.WatchFile")
+	}
+	if b.Lease < time.Second {
+		bad("Lease %v is shorter than a second", b.Lease)
+	}
+	if b.MaxLease < b.Lease {
+		bad("MaxLease %v is shorter than Lease %v", b.MaxLease, b.Lease)
+	}
+	if b.MaxLease > century {
+		bad("MaxLease %v is longer than a hundred years", b.MaxLease)
+	}
+	if b.Budget < minBudget || b.Budget > maxBudget {
+		bad("Budget %d is not between %d and %d bytes", b.Budget, minBudget, maxBudget)
+	}
+	if b.Codec != nil && b.Codec != seal.Flate && b.Codec.ID() < 128 {
+		bad("Codec has ID %d, which is reserved; choose one between 128 and 255", b.Codec.ID())
+	}
+	if b.Restores < 0 {
+		bad("Restores is negative: %d", b.Restores)
+	}
+	if b.Journal < 0 {
+		bad("Journal is negative: %d", b.Journal)
+	}
+	return b, errors.Join(errs...)
+}
+
+// tombstoneLife is how long the store keeps a dead session: longer than any
+// copy of it can vouch, and than any request that loaded it while it lived can
+// still write.
+func (m *Manager) tombstoneLife() time.Duration {
+	if m.backup == nil {
+		return writersLeft
+	}
+	return m.backup.MaxLease + writersLeft
+}
+
+const writersLeft = 5 * time.Minute
+
+// lease is how long a copy may vouch at present.
+func (m *Manager) lease() time.Duration {
+	return min(max(m.backup.Lease, m.override().Lease), m.backup.MaxLease)
+}
+
+// startBackup is the rest of New where there is a backup.
+func (m *Manager) startBackup() {
+	audience := m.options.Cookie.Name + " " + m.options.Cookie.Domain + " " + m.options.Cookie.Path
+	m.bundles = seal.Box{Keys: m.backup.Keys, Purpose: "session backup", Audience: audience, Codec: m.backup.Codec}
+	m.endingsBox = seal.Box{Keys: m.backup.Keys, Purpose: "session tombstones", Audience: audience}
+	m.shards.ctx, m.shards.close = context.WithCancel(context.Background())
+	if _, ok := m.store.(Prober); !ok {
+		m.shardNamed("") // its only one
+	}
+}

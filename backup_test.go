@@ -1,0 +1,366 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/seal"
+	"github.com/holdfast-go/session/sessiontest"
+	"github.com/holdfast-go/session/storetest"
+)
+
+var (
+	color = session.NewKey[string]("color")
+	food  = session.NewKey[string]("food")
+	card  = session.NewKey[string]("card", session.ServerOnly())
+)
+
+// site is two instances of an application over one store that can be taken
+// away, in a bubble of virtual time.
+type site struct {
+	*testing.T
+	store  *storetest.Faulty
+	a, b   *session.Manager
+	keys   *seal.Keys
+	faults map[session.BackupFault]int
+}
+
+var errRefused = errors.New("connection refused")
+
+func testSite(t *testing.T, o session.Options, test func(*site)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{T: t, store: storetest.NewFaulty(memstore.New(nil)), faults: map[session.BackupFault]int{}}
+		if o.Backup == nil {
+			o.Backup = &session.Backup{}
+		}
+		if o.Backup.Keys == nil {
+			o.Backup.Keys = mustKeys(t, seal.NewKey())
+		}
+		s.keys = o.Backup.Keys
+		o.Hooks.Backup = func(_ context.Context, _ session.ID, f session.BackupFault, _ error) { s.faults[f]++ }
+		s.a, s.b = mustNew(t, s.store, &o), mustNew(t, s.store, &o)
+		time.Sleep(10 * time.Second) // a new store is not believed at once
+		synctest.Wait()
+		test(s)
+		s.store.Heal()
+	})
+}
+
+func mustKeys(t *testing.T, keys ...seal.Key) *seal.Keys {
+	t.Helper()
+	k, err := seal.NewKeys(keys...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// serve sends a request of v to an instance, and returns its status.
+func (s *site) serve(m *session.Manager, v *sessiontest.Visitor, f func(*session.Session)) int {
+	s.Helper()
+	answer := v.Get(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x, err := session.From(r.Context())
+		if err != nil {
+			session.Error(w, r, err)
+			return
+		}
+		f(x)
+	})), "/")
+	return answer.StatusCode
+}
+
+// colors returns what two keys hold for v, "-" where there is no session.
+func (s *site) holds(m *session.Manager, v *sessiontest.Visitor) (got string) {
+	s.Helper()
+	got = "503"
+	s.serve(m, v, func(x *session.Session) {
+		if got = "-"; x.ID() != "" {
+			got = color.Or(x, "") + "/" + food.Or(x, "")
+		}
+	})
+	return got
+}
+
+func (s *site) want(m *session.Manager, v *sessiontest.Visitor, want string) {
+	s.Helper()
+	if got := s.holds(m, v); got != want {
+		s.Errorf("the session holds %s, want %s", got, want)
+	}
+}
+
+func (s *site) visitor() *sessiontest.Visitor {
+	s.Helper()
+	v := sessiontest.NewVisitor(s.T, s.a)
+	if status := s.serve(s.a, v, func(x *session.Session) { color.Set(x, "red") }); status != 200 {
+		s.Fatalf("the first request: %d", status)
+	}
+	return v
+}
+
+// after lets the application be for a while.
+func (s *site) after(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func TestVisitorsStayWhileTheStoreIsAway(t *testing.T) {
+	for name, away := range map[string]func(*storetest.Faulty){
+		"killed": func(f *storetest.Faulty) { f.Fail(errRefused) },
+		"frozen": (*storetest.Faulty).Hang,
+	} {
+		t.Run(name, func(t *testing.T) {
+			testSite(t, session.Options{}, func(s *site) {
+				v := s.visitor()
+				away(s.store)
+				s.want(s.a, v, "red/")
+				if status := s.serve(s.a, v, func(x *session.Session) {
+					if x.Source() != session.FromBackup {
+						t.Errorf("Source() = %v", x.Source())
+					}
+					food.Set(x, "tofu")
+					if d, err := x.Save(t.Context()); d != session.Pending || err != nil {
+						t.Errorf("Save() = %v, %v", d, err)
+					}
+				}); status != 200 {
+					t.Errorf("a write: %d", status)
+				}
+				s.want(s.b, v, "red/tofu") // it is in the cookie
+				s.after(time.Hour / 2)
+				s.store.Heal()
+				s.after(10 * time.Second)
+				if n := s.a.State().Journal; n.States+n.Tombstones != 0 {
+					t.Errorf("the journal holds %+v", n)
+				}
+				r, err := s.store.Load(t.Context(), id(t, s, v))
+				if err != nil || len(r.Data) == 0 {
+					t.Errorf("the store: %v", err)
+				}
+				s.want(s.a, v, "red/tofu")
+				s.want(s.b, v, "red/tofu")
+			})
+		})
+	}
+}
+
+func id(t *testing.T, s *site, v *sessiontest.Visitor) (id session.ID) {
+	t.Helper()
+	s.serve(s.a, v, func(x *session.Session) { id = x.ID() })
+	return id
+}
+
+func TestAStoreThatRestartsEmptyIsFilledAgain(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v, gone := s.visitor(), s.visitor()
+		s.store.Replace(memstore.New(nil))
+		s.want(s.b, v, "red/")
+		s.after(10 * time.Second)
+		s.want(s.b, v, "red/")
+		if n := s.b.State().Restores; n != 1 {
+			t.Errorf("%d restores, want 1", n)
+		}
+		for _, m := range []*session.Manager{s.a, s.b} {
+			s.serve(m, v, func(x *session.Session) {
+				if x.Source() != session.FromStore {
+					t.Errorf("Source() = %v", x.Source())
+				}
+			})
+		}
+		s.after(2 * time.Hour) // longer than the idle timeout, and than the lease
+		s.want(s.a, gone, "-")
+	})
+}
+
+func TestAWriteArrivesEvenIfItsVisitorNeverReturns(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v := s.visitor()
+		key := id(t, s, v)
+		s.store.Fail(errRefused)
+		s.serve(s.a, v, func(x *session.Session) { color.Set(x, "blue") })
+		s.after(20 * time.Second)
+		s.store.Replace(memstore.New(nil))
+		s.store.Heal()
+		s.after(10 * time.Second)
+		if _, err := s.store.Load(t.Context(), key); err != nil {
+			t.Errorf("the store: %v", err)
+		}
+		s.want(s.a, v, "blue/")
+	})
+}
+
+func TestALogoutWhileTheStoreIsAway(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v := s.visitor()
+		thief := s.copyOf(v)
+		s.store.Fail(errRefused)
+		s.serve(s.a, v, func(x *session.Session) {
+			if d, err := x.Destroy(t.Context()); d != session.Pending || err != nil {
+				t.Errorf("Destroy() = %v, %v", d, err)
+			}
+		})
+		s.want(s.a, v, "-")
+		s.want(s.a, thief, "-")
+		s.want(s.b, v, "-")
+		s.after(5 * time.Second)
+		s.store.Heal()
+		s.after(10 * time.Second)
+		s.want(s.a, thief, "-")
+		s.want(s.b, thief, "-")
+	})
+}
+
+// copyOf is somebody who has stolen the cookies of v.
+func (s *site) copyOf(v *sessiontest.Visitor) *sessiontest.Visitor {
+	thief := sessiontest.NewVisitor(s.T, s.a)
+	out := http.Header{}
+	for _, c := range v.Request("GET", "/", nil).Cookies() {
+		out.Add("Set-Cookie", c.Name+"="+c.Value)
+	}
+	thief.Keep(&http.Response{Header: out})
+	return thief
+}
+
+func TestALogoutOutlivesAnEmptyRestart(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v := s.visitor()
+		thief := s.copyOf(v)
+		s.serve(s.a, v, func(x *session.Session) { x.Destroy(t.Context()) })
+		s.store.Replace(memstore.New(nil))
+		s.want(s.a, thief, "-")
+		s.after(10 * time.Second)
+		s.want(s.b, thief, "-")
+		s.want(s.a, thief, "-")
+	})
+}
+
+func TestALoginWhileTheStoreIsAway(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v := s.visitor()
+		planted := s.copyOf(v)
+		s.store.Fail(errRefused)
+		s.serve(s.a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
+		s.want(s.a, v, "blue/")
+		s.want(s.b, v, "blue/")
+		s.want(s.a, planted, "-")
+		s.after(5 * time.Second)
+		s.store.Heal()
+		s.after(10 * time.Second)
+		s.want(s.a, v, "blue/")
+		s.want(s.b, v, "blue/")
+		s.want(s.a, planted, "-")
+		s.want(s.b, planted, "-")
+	})
+}
+
+func TestAStolenSessionThatIsRenewedDoesNotOutliveTheLogout(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v := s.visitor()
+		thief := s.copyOf(v)
+		// The thief finds an instance that is cut off.
+		cut := storetest.NewFaulty(s.store)
+		c := mustNew(s.T, cut, &session.Options{Backup: &session.Backup{Keys: s.keys}})
+		s.after(10 * time.Second)
+		cut.Fail(errRefused)
+		s.after(5 * time.Second)
+		s.serve(c, thief, func(x *session.Session) { x.Renew(); color.Set(x, "stolen") })
+		s.want(c, thief, "stolen/")
+		s.serve(s.a, v, func(x *session.Session) {
+			if d, err := x.Destroy(t.Context()); d != session.Durable || err != nil {
+				t.Errorf("Destroy() = %v, %v", d, err)
+			}
+		})
+		cut.Heal()
+		s.after(10 * time.Second)
+		s.want(c, thief, "-")
+		s.want(s.a, thief, "-")
+		s.want(s.b, thief, "-")
+	})
+}
+
+func TestTwoTabsWriteWhileTheStoreIsAway(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v := s.visitor()
+		s.store.Fail(errRefused)
+		tab := s.copyOf(v)
+		s.serve(s.a, v, func(x *session.Session) { color.Set(x, "blue") })
+		s.serve(s.b, tab, func(x *session.Session) { food.Set(x, "tofu") })
+		// Both answers reach the one browser.
+		for _, c := range tab.Request("GET", "/", nil).Cookies() {
+			v.Keep(&http.Response{Header: http.Header{"Set-Cookie": {c.Name + "=" + c.Value}}})
+		}
+		s.store.Heal()
+		s.after(10 * time.Second)
+		s.want(s.a, v, "blue/tofu")
+		s.want(s.b, v, "blue/tofu")
+	})
+}
+
+func TestWhatIsOnTheServerOnlyIsNeverTakenForNothing(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v := s.visitor()
+		s.serve(s.a, v, func(x *session.Session) { card.Set(x, "1234") })
+		s.store.Fail(errRefused)
+		s.serve(s.a, v, func(x *session.Session) {
+			if _, err := card.Get(x); !errors.Is(err, session.ErrUnavailable) {
+				t.Errorf("Get: %v, want ErrUnavailable", err)
+			}
+		})
+		if status := s.serve(s.a, v, func(x *session.Session) {
+			if err := card.Set(x, "5678"); !errors.Is(err, session.ErrUnavailable) {
+				t.Errorf("Set: %v, want ErrUnavailable", err)
+			}
+		}); status != 503 {
+			t.Errorf("a write of it: %d, want 503", status)
+		}
+		s.store.Heal()
+		s.after(10 * time.Second)
+		s.serve(s.a, v, func(x *session.Session) {
+			if got, err := card.Get(x); got != "1234" || err != nil {
+				t.Errorf("Get: %q, %v", got, err)
+			}
+		})
+		s.store.Replace(memstore.New(nil))
+		s.after(10 * time.Second)
+		s.want(s.a, v, "red/")
+		s.serve(s.a, v, func(x *session.Session) {
+			if _, err := card.Get(x); !errors.Is(err, session.ErrLost) {
+				t.Errorf("Get: %v, want ErrLost", err)
+			}
+			if err := card.Set(x, "9"); err != nil {
+				t.Errorf("Set: %v", err)
+			}
+		})
+		s.serve(s.a, v, func(x *session.Session) {
+			if got, err := card.Get(x); got != "9" || err != nil {
+				t.Errorf("Get: %q, %v", got, err)
+			}
+		})
+	})
+}
+
+func TestABackupEndsWithItsLeaseAndWithTheIdleTimeout(t *testing.T) {
+	testSite(t, session.Options{Idle: time.Hour, Refresh: 6 * time.Minute, Backup: &session.Backup{Lease: 30 * time.Minute}}, func(s *site) {
+		v := s.visitor()
+		old := s.copyOf(v)
+		s.store.Fail(errRefused)
+		s.after(25 * time.Minute)
+		s.want(s.a, v, "red/")
+		s.after(6 * time.Minute)
+		s.want(s.a, v, "503") // an instance that cannot see the store prolongs nothing
+		s.want(s.a, old, "503")
+		if s.faults[session.BackupStale] == 0 {
+			t.Error("the hook was not told of a stale backup")
+		}
+		s.store.Heal()
+		s.after(10 * time.Second)
+		s.want(s.a, v, "red/")
+		s.after(67 * time.Minute)
+		s.want(s.a, v, "-")
+	})
+}

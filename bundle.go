@@ -1,0 +1,208 @@
+package session
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/holdfast-go/session/seal"
+)
+
+// bundle is a copy of a session that travels with its visitor.
+type bundle struct {
+	id        ID
+	state     state
+	confirmed int64  // when the store was last asked with success, in Unix milliseconds
+	kills     []kill // what must be dead before this session is put into the store
+}
+
+// kill names a session that ended when this one began.
+type kill struct {
+	id  ID
+	dot dot // of its tombstone
+
+	// heir: this session has its values and its lease, by Renew. Should another
+	// hand have ended the old one, by a logout above all, this one ends too.
+	heir bool
+}
+
+// maxKills bounds a list of kills: the oldest are dropped, as are those whose
+// tombstone would be gone.
+const maxKills = 8
+
+func withKill(l []kill, k kill) []kill {
+	out := append(slices.Clone(l), k)
+	return out[max(0, len(out)-maxKills):]
+}
+
+func joinKills(a, b []kill) []kill {
+	for _, k := range b {
+		if !slices.Contains(a, k) {
+			a = withKill(a, k)
+		}
+	}
+	return a
+}
+
+// The sealed form, docs/SPEC.md: a format byte, the ID, the time of
+// confirmation, the kills, and the state as a store has it.
+
+func (b bundle) encode() []byte {
+	out := make([]byte, 0, 64+len(b.state.entries)+len(b.kills)*64)
+	out = append(out, formatV1)
+	out = appendBytes(out, b.id)
+	out = binary.AppendUvarint(out, uint64(b.confirmed))
+	out = appendKills(out, b.kills)
+	return append(out, b.state.encode()...)
+}
+
+func decodeBundle(b []byte) (out bundle, err error) {
+	if len(b) == 0 || b[0] != formatV1 {
+		return out, errCorrupt
+	}
+	id, b, ok := cutBytes(b[1:])
+	at, n := binary.Uvarint(b)
+	if !ok || n <= 0 || at > maxMillis {
+		return out, errCorrupt
+	}
+	out.id, out.confirmed = ID(id), int64(at)
+	if out.kills, b, ok = cutKills(b[n:]); !ok {
+		return out, errCorrupt
+	}
+	out.state, err = decodeState(b)
+	if err == nil && out.state.dead() {
+		err = errCorrupt
+	}
+	return out, err
+}
+
+func appendBytes[T ~string | ~[]byte](out []byte, b T) []byte {
+	return append(binary.AppendUvarint(out, uint64(len(b))), b...)
+}
+
+func appendKills(out []byte, l []kill) []byte {
+	out = append(out, byte(len(l)))
+	for _, k := range l {
+		heir := byte(0)
+		if k.heir {
+			heir = 1
+		}
+		out = appendBytes(k.dot.append(append(out, heir)), k.id)
+	}
+	return out
+}
+
+func cutKills(b []byte) (l []kill, rest []byte, ok bool) {
+	if len(b) == 0 || b[0] > maxKills {
+		return nil, nil, false
+	}
+	n, b := int(b[0]), b[1:]
+	for range n {
+		if len(b) < 1+dotSize || b[0] > 1 {
+			return nil, nil, false
+		}
+		k := kill{heir: b[0] == 1, dot: readDot(b[1:])}
+		var id []byte
+		if id, b, ok = cutBytes(b[1+dotSize:]); !ok {
+			return nil, nil, false
+		}
+		k.id = ID(id)
+		l = append(l, k)
+	}
+	return l, b, true
+}
+
+var errUnsealable = errors.New("not even the names of the values fit the budget")
+
+// pack seals b within budget bytes of cookies, whose names have nameLen. What
+// does not fit is left out, from the lowest rank, the largest first; first says
+// what goes last whatever its rank. It returns the names that were left out,
+// apart from those that stay on the server always.
+func (m *Manager) pack(b bundle, now time.Time, first func(name []byte) bool) (text string, left []string, err error) {
+	b.state.entries = b.state.entries.withhold(func(e entry) bool { return e.flags&serverOnly != 0 })
+	if text, err = m.seal(b, now); err == nil {
+		return text, nil, nil
+	}
+	if !errors.Is(err, seal.ErrTooLarge) {
+		return "", nil, err
+	}
+	order := b.state.entries.present()
+	slices.SortStableFunc(order, func(a, b entry) int {
+		firstA, firstB := first != nil && first(a.name), first != nil && first(b.name)
+		switch {
+		case firstA != firstB && firstA:
+			return 1
+		case firstA != firstB:
+			return -1
+		}
+		return cmp.Or(cmp.Compare(a.flags.rank(), b.flags.rank()), cmp.Compare(len(b.value), len(a.value)))
+	})
+	// The fewest that must stay behind, by bisection: more left out is shorter.
+	without := func(n int) (string, error) {
+		c := b
+		c.state.entries = b.state.entries.withhold(func(e entry) bool {
+			return slices.ContainsFunc(order[:n], func(o entry) bool { return string(o.name) == string(e.name) })
+		})
+		return m.seal(c, now)
+	}
+	low, high := 1, len(order)
+	if text, err = without(high); err != nil {
+		return "", nil, errUnsealable
+	}
+	for low < high {
+		middle := (low + high) / 2
+		if t, err := without(middle); err == nil {
+			text, high = t, middle
+		} else {
+			low = middle + 1
+		}
+	}
+	for _, e := range order[:high] {
+		left = append(left, string(e.name))
+	}
+	return text, left, nil
+}
+
+// seal fails with seal.ErrTooLarge where the text does not fit the budget.
+func (m *Manager) seal(b bundle, now time.Time) (string, error) {
+	plain := b.encode()
+	if m.backup.Codec == nil && m.carrier.size(seal.SealedLen(len(plain))) > m.backup.Budget {
+		return "", seal.ErrTooLarge
+	}
+	text, err := m.bundles.Seal(now, plain)
+	if err == nil && m.carrier.size(len(text)) > m.backup.Budget {
+		return "", seal.ErrTooLarge
+	}
+	return text, err
+}
+
+// withhold leaves the values out of the entries that which picks, and keeps
+// that they are there.
+func (l entries) withhold(which func(entry) bool) entries {
+	out := make(entries, 0, len(l))
+	for len(l) > 0 {
+		e, rest, _ := l.cut()
+		if e.flags.kind() == present && which(e) {
+			e.flags, e.value = e.flags&^kindMask|withheld, nil
+			out = e.append(out)
+		} else {
+			out = append(out, e.raw...)
+		}
+		l = rest
+	}
+	return out
+}
+
+// present returns the entries that have a value.
+func (l entries) present() (out []entry) {
+	for len(l) > 0 {
+		e, rest, _ := l.cut()
+		if e.flags.kind() == present {
+			out = append(out, e)
+		}
+		l = rest
+	}
+	return out
+}

@@ -1,0 +1,175 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Writing while the store does not answer: into the visitor's bundle, which
+// keeps the lease that it had, and into the journal, which delivers it.
+
+// askAgain is how long a request that had no answer does without the store.
+const askAgain = time.Second
+
+// worthAsking tells whether the store may answer although it did not before.
+func (c *commit) worthAsking() bool { return c.m.now().Sub(c.away) >= askAgain }
+
+// backed tells whether the session can do without the store.
+func (c *commit) backed() bool {
+	return c.m.backup != nil && c.m.carrier.header == "" && !c.fresh && c.m.vouches(c.witness())
+}
+
+// witness is what this commit knows, to stand beside the store's answer.
+func (c *commit) witness() witness {
+	return witness{bundle: bundle{c.id, c.state, c.confirmed, c.kills}, found: c.m.backup != nil}
+}
+
+// degrade takes a write that the store did not, because of cause.
+func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
+	if !errors.Is(cause, ErrUnavailable) || !c.backed() {
+		return cause
+	}
+	// What another request of this process has written meanwhile, the store
+	// lacks too.
+	s := c.m.shardOf(c.id)
+	if d, ok := s.journal.buried(c.id); ok {
+		return c.meet(loaded{state: state{death: d}})
+	}
+	if b, ok := s.journal.owed(c.id); ok {
+		l := c.loaded
+		if l.state = b.state; !b.state.equal(c.state) {
+			if err := c.meet(l); err != nil {
+				return err
+			}
+		}
+	}
+	l := c.loaded
+	if renew {
+		if !c.tombstone.dead() {
+			c.token, c.tombstone = newToken(), c.m.tombstone(renewed)
+		}
+		l = c.renewed()
+		l.version, l.restore = Absent, true
+	} else if changes := c.changes.against(l.state); len(changes) > 0 {
+		l.state = l.state.write(changes, c.m.stamp(l.state)).seen(c.m.now())
+	} else if l.state.equal(c.state) && len(c.edits) == 0 {
+		return nil // there was nothing to write but what the store lacks anyway
+	}
+	if err := c.entrust(ctx, &l, cause); err != nil {
+		return err
+	}
+	if renew {
+		err := s.bury(ctx, grave{id: c.id, death: c.tombstone.death, pending: true, heir: l.id})
+		if err != nil {
+			return err
+		}
+		c.begun = true
+	}
+	c.loaded = l
+	return nil
+}
+
+// entrust gives a state to the journal, and makes sure that the bundle can take
+// what this commit has changed.
+func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
+	m := c.m
+	if !errors.Is(cause, ErrUnavailable) ||
+		m.backup == nil || m.carrier.header != "" || c.fresh || m.override().Mode == StoreOnly {
+		return cause
+	}
+	changed := func(name []byte) bool { _, ok := c.changes.find(string(name)); return ok }
+	for _, ch := range c.changes {
+		if ch.flags&serverOnly != 0 && ch.flags.kind() == present {
+			return fmt.Errorf("%w: key %s is ServerOnly, and the store is away: %w", ErrUnavailable, ch.name, cause)
+		}
+	}
+	b := bundle{l.id, l.state, l.confirmed, l.kills}
+	if c.cookies {
+		_, left, err := m.pack(b, m.now(), changed)
+		if err == nil && slices.ContainsFunc(left, func(name string) bool { return changed([]byte(name)) }) {
+			err = &leftError{left}
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w: %w", ErrUnavailable, err, cause)
+		}
+	}
+	if kept := m.shardOf(l.id).owe(ctx, b); !kept && !c.cookies {
+		return fmt.Errorf("%w: the journal is full: %w", ErrUnavailable, cause)
+	}
+	l.source, l.away, l.repair = FromBackup, m.now(), true
+	c.wrote, c.pending = true, true
+	return nil
+}
+
+// admit prepares that a session which the store lacks is put there.
+func (c *commit) admit(ctx context.Context) error {
+	if !c.restore {
+		return nil
+	}
+	if !c.m.restores.take(c.m.now(), c.m.backup.Restores) {
+		return errAway
+	}
+	more, err := c.m.mayRestore(ctx, bundle{c.id, c.state, c.confirmed, c.kills})
+	if errors.Is(err, ErrEnded) {
+		tombstone := c.m.tombstone(revoked)
+		if _, err := c.m.bury(ctx, c.id, tombstone); err != nil {
+			return err
+		}
+		return c.meet(loaded{state: tombstone})
+	}
+	if err == nil {
+		c.state.entries = joinEntries(c.state.entries, more)
+		c.m.health.restores.Add(1)
+	}
+	return err
+}
+
+// mend gives the store what it lacks of a session that did not change. It is
+// nobody's failure if that does not work out.
+func (c *commit) mend(ctx context.Context) {
+	before := *c
+	if err := c.run(ctx); err != nil || c.pending {
+		if c.phase != dead {
+			*c = before
+		}
+	}
+}
+
+// bury ends a session in the store, or where it does not answer as soon as it
+// does.
+func (m *Manager) bury(ctx context.Context, id ID, tombstone state) (Durability, error) {
+	if m.backup == nil {
+		_, err := m.save(ctx, id, tombstone, Any)
+		return Durable, err
+	}
+	s := m.shardOf(id)
+	err := errAway
+	if m.override().Mode != BackupOnly {
+		// It is tried once even where the shard is taken for away.
+		c, no := m.call(ctx, id, true, m.options.SaveTimeout)
+		if no != nil {
+			c = s.anyway(id)
+		}
+		_, err = m.put(ctx, c, "save", tombstone, Any)
+	}
+	d := Durable
+	if err != nil {
+		if m.override().Mode == StoreOnly {
+			return 0, err
+		}
+		d = Pending
+	} else {
+		m.health.saves.Add(1)
+	}
+	return d, s.bury(ctx, grave{id: id, death: tombstone.death, pending: d == Pending})
+}
+
+// remember enters a tombstone that the store has into the ring.
+func (m *Manager) remember(ctx context.Context, id ID, d death) {
+	if m.backup != nil {
+		_ = m.shardOf(id).bury(ctx, grave{id: id, death: d})
+	}
+}

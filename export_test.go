@@ -1,0 +1,21 @@
+package session
+
+import "time"
+
+// Without returns what New returns, but for a part of the protocol, and with a
+// clock that is off by skew.
+func Without(store Store, o *Options, skew time.Duration, mechanisms ...string) (*Manager, error) {
+	names := map[string]mechanism{
+		"hints": hints, "ring": ring, "pending states": pendingStates, "early stamp": earlyStamp,
+		"quarantine": quarantine, "kill lists": killLists, "restore by create": restoreByCreate, "overlaps": overlaps,
+	}
+	return newManager(store, o, func(m *Manager) {
+		m.skew = skew
+		for _, name := range mechanisms {
+			if names[name] == 0 {
+				panic("no mechanism " + name)
+			}
+			m.without |= names[name]
+		}
+	})
+}

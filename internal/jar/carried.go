@@ -1,0 +1,147 @@
+package jar
+
+import "strings"
+
+// Carried is what the bundle cookies of one request held. The zero Carried is
+// of a request that had none. It is for one goroutine at a time.
+type Carried struct {
+	there    Mask
+	stranger bool // a value was no part, or one too many
+	n        int
+	first    [Most]piece // without an allocation, as jars should be
+	more     []piece
+}
+
+type piece struct {
+	part
+	cookies Mask // one, unless they hold the same
+}
+
+// mostValues is how many values are kept. More than Most come only where
+// somebody plants them.
+const mostValues = 16
+
+// Add takes the value of a cookie of the request. A sibling domain can plant
+// cookies of our names beside ours, and nobody can tell which is which before
+// they are opened: all are kept, up to 16.
+func (c *Carried) Add(cookie int, value string) {
+	if cookie < 0 || cookie >= Most {
+		return
+	}
+	c.there |= 1 << cookie
+	p, ok := parsePart(value)
+	if !ok {
+		c.stranger = true
+		return
+	}
+	for i := range c.n {
+		if have := c.at(i); have.part == p {
+			have.cookies |= 1 << cookie
+			return
+		}
+	}
+	switch {
+	case c.n == mostValues:
+		c.stranger = true
+		return
+	case c.n < len(c.first):
+		c.first[c.n] = piece{p, 1 << cookie}
+	default:
+		c.more = append(c.more, piece{p, 1 << cookie})
+	}
+	c.n++
+}
+
+func (c *Carried) at(i int) *piece {
+	if i < len(c.first) {
+		return &c.first[i]
+	}
+	return &c.more[i-len(c.first)]
+}
+
+// Cookies returns which cookies the request had, whatever they held.
+func (c *Carried) Cookies() Mask { return c.there }
+
+// Bundle is a whole text and the cookies in which it lay.
+type Bundle struct {
+	Name    string
+	Text    string
+	Cookies Mask
+}
+
+// mostBundles bounds what planted parts can make a request try to open.
+const mostBundles = 16
+
+// Bundles yields the bundles of which all parts are there, in whatever
+// cookies. Where a part is there twice and differs, it yields every text that
+// the parts can make, up to 16: at most one of them opens.
+func (c *Carried) Bundles(yield func(Bundle) bool) {
+	left := mostBundles
+	for i := range c.n {
+		if c.at(i).number == 0 && !c.complete([Most]int{i}, 1, &left, yield) {
+			return
+		}
+	}
+}
+
+// complete tries all ways to go on from the first n parts, and tells whether
+// to go on after that.
+func (c *Carried) complete(parts [Most]int, n byte, left *int, yield func(Bundle) bool) bool {
+	first := c.at(parts[0])
+	if n == first.count {
+		*left--
+		return yield(c.join(parts[:n])) && *left > 0
+	}
+	for i := range c.n {
+		if !c.at(i).follows(first, n) {
+			continue
+		}
+		parts[n] = i
+		if !c.complete(parts, n+1, left, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// follows tells whether p is the part of first's bundle with that number.
+func (p *piece) follows(first *piece, number byte) bool {
+	return p.number == number && p.count == first.count && p.name == first.name
+}
+
+func (c *Carried) join(parts []int) Bundle {
+	first := c.at(parts[0])
+	b := Bundle{Name: first.name, Text: first.piece, Cookies: first.cookies}
+	if len(parts) == 1 {
+		return b
+	}
+	pieces := make([]string, 0, Most)
+	for _, i := range parts {
+		p := c.at(i)
+		pieces = append(pieces, p.piece)
+		b.Cookies |= p.cookies
+	}
+	b.Text = strings.Join(pieces, "")
+	return b
+}
+
+// Incomplete tells whether there was a value that belongs to no whole bundle:
+// no part at all, or one whose others are missing.
+func (c *Carried) Incomplete() bool {
+	if c.stranger {
+		return true
+	}
+	for i := range c.n {
+		p := c.at(i)
+		var numbers Mask
+		for k := range c.n {
+			if q := c.at(k); q.follows(p, q.number) {
+				numbers |= 1 << q.number
+			}
+		}
+		if numbers.Len() != int(p.count) {
+			return true
+		}
+	}
+	return false
+}

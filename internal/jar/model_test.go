@@ -1,0 +1,252 @@
+package jar_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session/internal/jar"
+)
+
+// world is one browser and one instance. Requests reach the instance in the
+// order in which they are sent, answers reach the browser late and in any
+// order. Every write is made in an outage: a bundle holds the writes of those
+// that its request carried and one more, and nothing else has them.
+type world struct {
+	slots    jar.Slots
+	r        *rand.Rand
+	now      time.Time
+	id       string // that the browser sends
+	parts    int
+	jar      [jar.Most]*bundle // a cookie holds a part of a bundle, or nothing
+	requests []*request        // all that ever were
+	writes   map[string]bool   // that arrived
+	crowded  bool              // somebody found no free slot
+	log      []string
+}
+
+type bundle struct {
+	name   string
+	at     jar.Mask
+	writes map[string]bool
+}
+
+// request is what the test knows of a visit, kept in the plainest way.
+type request struct {
+	visit       *jar.Visit
+	carried     jar.Mask
+	known       map[*bundle]bool // the whole bundles that it carried
+	answer      *bundle          // what its answer sets, once it took a slot
+	drop        jar.Mask
+	sent        bool // the answer has left for the browser
+	arrived     bool
+	left        bool
+	held        jar.Mask // now
+	overlapping jar.Mask // held by others at some time since it began
+	leftAt      time.Time
+	renewed     string // the session's new ID, which comes with the answer
+}
+
+// whole returns the bundles of which all cookies are in the jar.
+func (w *world) whole() map[*bundle]bool {
+	all := map[*bundle]bool{}
+	for _, b := range w.jar {
+		if b != nil && w.lies(b) == b.at {
+			all[b] = true
+		}
+	}
+	return all
+}
+
+func (w *world) lies(b *bundle) (m jar.Mask) {
+	for i := range w.jar {
+		if w.jar[i] == b {
+			m |= 1 << i
+		}
+	}
+	return m
+}
+
+func (w *world) say(format string, a ...any) { w.log = append(w.log, fmt.Sprintf(format, a...)) }
+
+func (w *world) begin() {
+	q := &request{known: w.whole()}
+	var names []string
+	for b := range q.known {
+		names = append(names, b.name)
+	}
+	for i := range w.jar {
+		if w.jar[i] != nil {
+			q.carried |= 1 << i
+		}
+	}
+	for _, p := range w.requests {
+		if p.answer != nil && (slices.Contains(names, p.answer.name) || p.left && w.now.Sub(p.leftAt) >= 30*time.Second) {
+			p.held = 0
+		}
+		q.overlapping |= p.held
+	}
+	q.visit = w.slots.Enter(w.id, q.carried, names, w.now)
+	w.requests = append(w.requests, q)
+	w.hold(q, q.carried)
+	w.say("%d begins with %04b", len(w.requests)-1, q.carried)
+}
+
+// hold makes q hold m, as all that have not left see.
+func (w *world) hold(q *request, m jar.Mask) {
+	q.held = m
+	for _, p := range w.requests {
+		if p != q && !p.left {
+			p.overlapping |= m
+		}
+	}
+}
+
+func (w *world) take(i int) error {
+	q := w.requests[i]
+	name := fmt.Sprintf("n%d.%d", i, len(w.log))
+	if w.r.IntN(5) == 0 {
+		q.renewed = "id of " + name
+		q.visit.Also(q.renewed)
+	}
+	slots := jar.Most / w.parts
+	set, drop := q.visit.Take(name, w.parts, slots, w.now)
+	again := q.answer != nil && q.answer.at == set
+	w.say("%d takes %04b and drops %04b", i, set, drop)
+	q.answer = &bundle{name, set, map[string]bool{name: true}}
+	q.drop = drop
+	for b := range q.known {
+		maps.Copy(q.answer.writes, b.writes)
+	}
+	free := false
+	for k := range slots {
+		free = free || (1<<w.parts-1)<<(k*w.parts)&(q.carried|q.overlapping) == 0
+	}
+	if !free {
+		w.crowded = true
+	}
+	switch {
+	case set.Len() != w.parts:
+		return fmt.Errorf("%d got %d cookies, want %d", i, set.Len(), w.parts)
+	case drop&^q.carried != 0 || drop&set != 0:
+		return fmt.Errorf("%d drops %04b, and carried %04b and sets %04b", i, drop, q.carried, set)
+	case free && !again && set&(q.carried|q.overlapping) != 0:
+		return fmt.Errorf("%d got %04b, and others held %04b while it was there", i, set, q.overlapping)
+	}
+	w.hold(q, q.carried|set)
+	return nil
+}
+
+func (w *world) arrive(i int) error {
+	q := w.requests[i]
+	q.arrived = true
+	w.say("the answer of %d arrives", i)
+	w.writes[q.answer.name] = true
+	if q.renewed != "" {
+		w.id = q.renewed
+	}
+	for c, b := range w.jar {
+		if (q.answer.at | q.drop).Has(c) && b != nil && !q.known[b] && !w.crowded {
+			return fmt.Errorf("the answer of %d displaces %s, which its request did not carry", i, b.name)
+		}
+		switch {
+		case q.answer.at.Has(c):
+			w.jar[c] = q.answer
+		case q.drop.Has(c):
+			w.jar[c] = nil
+		}
+	}
+	return w.complete()
+}
+
+// complete checks that the jar still has every write that arrived in it.
+func (w *world) complete() error {
+	if w.crowded {
+		return nil
+	}
+	have := map[string]bool{}
+	for b := range w.whole() {
+		maps.Copy(have, b.writes)
+	}
+	for name := range w.writes {
+		if !have[name] {
+			return fmt.Errorf("the write of %s is no longer in the jar", name)
+		}
+	}
+	return nil
+}
+
+func (w *world) leave(i int) {
+	q := w.requests[i]
+	w.say("%d leaves", i)
+	q.visit.Leave(w.now)
+	q.left, q.leftAt = true, w.now
+	if q.answer == nil {
+		q.held = 0
+	}
+}
+
+// step does one of the things that can happen. At most open requests are there
+// at once, as the browser sees it.
+func (w *world) step(open int) error {
+	var can []func() error
+	n := 0
+	for i, q := range w.requests {
+		if !q.left || q.answer != nil && !q.arrived {
+			n++
+		}
+		if !q.left && !q.sent {
+			can = append(can, func() error { return w.take(i) })
+		}
+		if !q.left && q.answer != nil && !q.sent {
+			can = append(can, func() error { q.sent = true; return nil })
+		}
+		if q.sent && !q.arrived {
+			can = append(can, func() error { return w.arrive(i) })
+		}
+		if !q.left && (q.sent || q.answer == nil) {
+			can = append(can, func() error { w.leave(i); return nil })
+		}
+	}
+	if n < open {
+		can = append(can, func() error { w.begin(); return nil })
+	}
+	if n == 0 && w.r.IntN(10) == 0 {
+		w.now = w.now.Add(31 * time.Second)
+	}
+	return can[w.r.IntN(len(can))]()
+}
+
+func TestNoAnswerDisplacesAnothersWhileASlotIsFree(t *testing.T) {
+	for _, open := range []int{1, 2, 3, 4} {
+		for parts := 1; parts <= 4; parts++ {
+			worlds, crowded, arrived := 600, 0, 0
+			for seed := range worlds {
+				w := &world{
+					r: rand.New(rand.NewPCG(uint64(seed), uint64(parts))), now: start, id: "id",
+					parts: parts, writes: map[string]bool{},
+				}
+				for range 40 {
+					if err := w.step(open); err != nil {
+						t.Fatalf("%d open, %d parts, seed %d: %v\n%s", open, parts, seed, err, w.log)
+					}
+				}
+				arrived += len(w.writes)
+				if w.crowded {
+					crowded++
+				}
+			}
+			t.Logf("%d open, %d parts: %d answers arrived, %d of %d browsers found no free slot",
+				open, parts, arrived, crowded, worlds)
+			if open == 1 && parts <= 2 && crowded > 0 {
+				t.Errorf("one request at a time with %d parts: %d of %d found no free slot, want 0", parts, crowded, worlds)
+			}
+			if arrived < worlds {
+				t.Errorf("%d open, %d parts: got %d answers in %d browsers, want a test that tests more", open, parts, arrived, worlds)
+			}
+		}
+	}
+}

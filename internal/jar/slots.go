@@ -1,0 +1,178 @@
+package jar
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// Slots gives out cookies, so that of the answers of one session that are on
+// their way at the same time none overwrites or deletes what another set. They
+// are on their way, as the browser sees it, from the request until the answer
+// has arrived there, which is longer than the request lasts here.
+//
+// The zero Slots is ready. It may be used concurrently. What it remembers of a
+// session goes when nothing of it is on its way.
+type Slots struct {
+	mu       sync.Mutex
+	sessions map[string]*session
+	clock    uint64 // counts what happens, to say what came later
+
+	// Visits that have left and whose answers nobody has shown yet, the first
+	// to expire first.
+	oldest, newest *Visit
+}
+
+// session is what the requests of one session hold, by each of its IDs.
+type session struct {
+	id      string   // empty where it has none yet
+	also    []string // its other IDs
+	visits  int      // that have not left
+	answers []*Visit // that set a bundle which no request has shown, oldest first
+	held    ledger   // what they carried and what they set
+	set     ledger   // what they set
+	into    *session // where this one went, if it was the same as another
+}
+
+const (
+	// An answer that was not seen to arrive after this time counts as arrived.
+	unseen = 30 * time.Second
+
+	// One visitor cannot make a session remember more than these: the oldest
+	// go first.
+	mostAnswers = 16
+	mostIDs     = 16
+)
+
+// Enter says that a request begins which may send a bundle. It carried these
+// cookies, and in them the bundles of these names: the answers that set them
+// have arrived. An empty session is one that has no ID yet; see Also. Whoever
+// enters leaves.
+func (s *Slots) Enter(id string, carried Mask, names []string, now time.Time) *Visit {
+	v := &Visit{slots: s, carried: carried & all}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sweep(now)
+	j := s.sessions[id]
+	if j == nil {
+		j = &session{id: id}
+		if id != "" {
+			s.name(id, j)
+		}
+	}
+	for i := 0; i < len(j.answers); {
+		if a := j.answers[i]; slices.Contains(names, a.name) || a.expired(now) {
+			a.release()
+		} else {
+			i++
+		}
+	}
+	v.session = j
+	v.busy, v.theirs = j.held.now(), j.set.now()
+	v.hold()
+	j.visits++
+	return v
+}
+
+func (s *Slots) name(id string, j *session) {
+	if s.sessions == nil {
+		s.sessions = make(map[string]*session)
+	}
+	s.sessions[id] = j
+}
+
+// sweep forgets answers that nobody was seen to receive, more of them in one
+// call than one call can add.
+func (s *Slots) sweep(now time.Time) {
+	for range 2 {
+		v := s.oldest
+		if v == nil || !v.expired(now) {
+			return
+		}
+		j := v.home()
+		v.release()
+		s.forget(j)
+	}
+}
+
+// forget drops a session of which nothing is on its way.
+func (s *Slots) forget(j *session) {
+	if j.visits > 0 || len(j.answers) > 0 {
+		return
+	}
+	delete(s.sessions, j.id)
+	for _, id := range j.also {
+		delete(s.sessions, id)
+	}
+}
+
+// queue puts a visit that has left behind all others.
+func (s *Slots) queue(v *Visit) {
+	v.before = s.newest
+	if s.newest == nil {
+		s.oldest = v
+	} else {
+		s.newest.after = v
+	}
+	s.newest = v
+	v.queued = true
+}
+
+func (s *Slots) unqueue(v *Visit) {
+	if v.before == nil {
+		s.oldest = v.after
+	} else {
+		v.before.after = v.after
+	}
+	if v.after == nil {
+		s.newest = v.before
+	} else {
+		v.after.before = v.before
+	}
+	v.before, v.after, v.queued = nil, nil, false
+}
+
+// also gives j another ID. Whoever was known by it is the same session.
+func (s *Slots) also(j *session, id string) {
+	other := s.sessions[id]
+	if other == j {
+		return
+	}
+	ids := []string{id}
+	if other != nil {
+		ids = append(other.also, other.id)
+		s.clock++
+		j.held.join(&other.held, s.clock)
+		j.set.join(&other.set, s.clock)
+		j.visits += other.visits
+		j.answers = append(j.answers, other.answers...)
+		other.into, other.answers = j, nil
+	}
+	for _, id := range ids {
+		s.name(id, j)
+		if j.id == "" {
+			j.id = id
+		} else {
+			j.also = append(j.also, id)
+		}
+	}
+	j.bound()
+	for len(j.also) > mostIDs {
+		delete(s.sessions, j.also[0])
+		j.also = slices.Delete(j.also, 0, 1)
+	}
+}
+
+// bound lets the oldest answers go that are too many.
+func (j *session) bound() {
+	for len(j.answers) > mostAnswers {
+		j.answers[0].release()
+	}
+}
+
+// Len is the number of IDs of sessions of which something is on its way.
+func (s *Slots) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
+}

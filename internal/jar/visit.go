@@ -1,0 +1,172 @@
+package jar
+
+import (
+	"slices"
+	"time"
+)
+
+// Visit is one request of a session, from Enter to Leave. Its methods may be
+// called concurrently with those of other visits.
+type Visit struct {
+	slots   *Slots
+	session *session
+	carried Mask
+	name    string // of the bundle that its answer sets
+	set     Mask   // where
+
+	holding Mask // what of it the session's ledger counts
+	listed  bool // among the session's answers
+	left    bool
+	queued  bool      // among those of the Slots that have left
+	expires time.Time // once it has left
+
+	before, after *Visit // in that queue
+
+	// What other visits held, and what they set, at any time from Enter up to
+	// seen. It counts for as long as this visit lasts: what they set may be in
+	// the jar by now, and is not in what this one knows.
+	busy, theirs Mask
+	seen         uint64
+}
+
+// Take says where a bundle of that name and of so many parts goes, which lie
+// together in one of so many slots: slot i is the cookies from i*parts up to
+// (i+1)*parts. The answer sets the cookies in set, the first part in the
+// lowest, and deletes those in drop: what the request carried, unless that is
+// set again, by this answer or by an overlapping one that found no free slot.
+//
+// It may be called again until the answer leaves, and then only what it
+// returned last counts. It moves only when there are more or fewer parts, or
+// too few slots.
+func (v *Visit) Take(name string, parts, slots int, now time.Time) (set, drop Mask) {
+	parts = max(1, min(parts, Most))
+	slots = max(1, min(slots, Most/parts))
+	s := v.slots
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !v.left {
+		s.sweep(now)
+		v.learn()
+		v.release()
+		if !v.fits(parts, slots) {
+			v.set = v.choose(parts, slots)
+		}
+		v.name = name
+		v.hold()
+		v.list()
+	}
+	return v.set, v.carried &^ v.set &^ v.theirs
+}
+
+// learn notes what others have begun to hold since the last time.
+func (v *Visit) learn() {
+	j := v.home()
+	v.busy |= j.held.since(v.seen)
+	v.theirs |= j.set.since(v.seen)
+}
+
+// fits tells whether what it has is one of these slots.
+func (v *Visit) fits(parts, slots int) bool {
+	for i := range slots {
+		if v.set == slot(i, parts) {
+			return true
+		}
+	}
+	return false
+}
+
+func slot(i, parts int) Mask { return (1<<parts - 1) << (i * parts) }
+
+// choose finds the slot that does the least harm.
+func (v *Visit) choose(parts, slots int) Mask {
+	for _, taken := range [...]Mask{
+		v.carried | v.busy,           // free
+		v.busy,                       // what only this request carried, its bundle has joined
+		v.busy&^v.carried | v.theirs, // others carried it too, and may delete it
+		v.theirs,                     // only others did
+	} {
+		for i := range slots {
+			if m := slot(i, parts); m&taken == 0 {
+				return m
+			}
+		}
+	}
+	return slot(0, parts)
+}
+
+// Also says that the session gets another ID. Whoever enters by either shares
+// the slots.
+func (v *Visit) Also(id string) {
+	v.slots.mu.Lock()
+	defer v.slots.mu.Unlock()
+	if id != "" && !v.left {
+		v.slots.also(v.home(), id)
+	}
+}
+
+// Leave says that the request is over. Where it has set a bundle the answer is
+// still on its way: until a request enters that carries it, or for 30 s.
+func (v *Visit) Leave(now time.Time) {
+	s := v.slots
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v.left {
+		return
+	}
+	v.left = true
+	j := v.home()
+	j.visits--
+	if v.listed {
+		v.expires = now.Add(unseen)
+		s.queue(v)
+	} else {
+		v.release()
+	}
+	s.forget(j)
+	s.sweep(now)
+}
+
+func (v *Visit) expired(now time.Time) bool { return v.left && !now.Before(v.expires) }
+
+// home returns its session, where that has become one with another too.
+func (v *Visit) home() *session {
+	for v.session.into != nil {
+		v.session = v.session.into
+	}
+	return v.session
+}
+
+// hold keeps what it carried and what it sets from others.
+func (v *Visit) hold() {
+	v.slots.clock++
+	v.seen = v.slots.clock
+	v.holding = v.carried | v.set
+	j := v.home()
+	j.held.add(v.holding, v.seen)
+	j.set.add(v.set, v.seen)
+}
+
+// list has it wait for a request that carries what it set.
+func (v *Visit) list() {
+	j := v.home()
+	v.listed = true
+	j.answers = append(j.answers, v)
+	j.bound()
+}
+
+// release lets go of all that it holds.
+func (v *Visit) release() {
+	j := v.home()
+	j.held.sub(v.holding)
+	if v.holding != 0 {
+		j.set.sub(v.set)
+	}
+	v.holding = 0
+	if v.listed {
+		v.listed = false
+		j.answers = slices.DeleteFunc(j.answers, func(a *Visit) bool { return a == v })
+	}
+	if v.queued {
+		v.slots.unqueue(v)
+	}
+}

@@ -1,0 +1,266 @@
+package session
+
+import (
+	"container/list"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// journal is what this process owes one shard of the store, and the ring: every
+// tombstone that it made or saw there, for as long as a tombstone lives. It is
+// in memory only. What a crash takes is still in the cookies and in the
+// journals of other instances.
+type journal struct {
+	mu       sync.RWMutex // guards all below
+	debts    map[ID]*list.Element
+	oldDebts list.List // of *debt, the oldest first
+	graves   map[ID]*list.Element
+	ring     list.List // of *grave, the first to be forgotten first
+	unburied int       // graves that the store lacks
+}
+
+// debt is a state that the store lacks.
+type debt struct {
+	bundle
+	version int // grows with each write to it
+}
+
+// grave is a tombstone.
+type grave struct {
+	id      ID
+	death   death
+	until   int64 // Unix milliseconds; it may be forgotten then
+	pending bool  // the store lacks it
+
+	// heir is the session that Renew made while this one could not be reached.
+	// Unless it is empty the tombstone is not written blindly: should another
+	// hand have ended this session, the heir ends too.
+	heir ID
+}
+
+// What an element of the journal takes up, besides its values: measured, with
+// the maps' and lists' share.
+const (
+	debtSize  = 512
+	graveSize = 320
+)
+
+// ledger is the size of all journals of a Manager together.
+type ledger struct{ size atomic.Int64 }
+
+func (d *debt) size() int64 { return debtSize + int64(len(d.state.entries)) }
+
+// buried tells whether the session has ended, as far as this process knows.
+func (j *journal) buried(id ID) (death, bool) {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	if e := j.graves[id]; e != nil {
+		return e.Value.(*grave).death, true
+	}
+	return death{}, false
+}
+
+// knows is buried without the tombstone.
+func (j *journal) knows(id ID) bool {
+	_, ok := j.buried(id)
+	return ok
+}
+
+// owed returns what the store lacks of a session.
+func (j *journal) owed(id ID) (bundle, bool) {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	if e := j.debts[id]; e != nil {
+		return e.Value.(*debt).bundle, true
+	}
+	return bundle{}, false
+}
+
+// owe keeps a state that the store lacks until it is delivered. It reports
+// whether there was room.
+func (s *shard) owe(ctx context.Context, b bundle) bool {
+	if s.m.without&pendingStates != 0 {
+		return true
+	}
+	j := &s.journal
+	j.mu.Lock()
+	if j.graves[b.id] != nil {
+		j.mu.Unlock()
+		return true // it has ended meanwhile, and what is dead is owed nothing
+	}
+	d := &debt{bundle: b}
+	if e := j.debts[b.id]; e != nil {
+		d = e.Value.(*debt)
+		s.m.ledger.size.Add(-d.size())
+		d.state = join(d.state, b.state)
+		d.confirmed = max(d.confirmed, b.confirmed)
+		d.kills = joinKills(d.kills, b.kills)
+		d.version++
+		j.oldDebts.MoveToBack(e)
+	} else {
+		if j.debts == nil {
+			j.debts = make(map[ID]*list.Element)
+		}
+		j.debts[b.id] = j.oldDebts.PushBack(d)
+	}
+	s.m.ledger.size.Add(d.size())
+	j.mu.Unlock()
+	s.rouse()
+	s.m.makeRoom(ctx)
+	_, kept := j.owed(b.id)
+	return kept
+}
+
+// bury enters a tombstone into the ring. pending says that the store lacks it.
+// It fails where the journal holds nothing but pending tombstones and is full.
+func (s *shard) bury(ctx context.Context, g grave) error {
+	g.pending = g.pending && s.m.without&hints == 0
+	if !g.pending && s.m.without&ring != 0 {
+		return nil
+	}
+	if g.pending && s.m.ledger.size.Load()+graveSize > int64(s.m.backup.Journal) && !s.m.canMakeRoom() {
+		return errJournalFull
+	}
+	j := &s.journal
+	g.until = s.m.now().Add(s.m.tombstoneLife()).UnixMilli()
+	j.mu.Lock()
+	before := j.graves[g.id]
+	if before != nil {
+		old := before.Value.(*grave)
+		g.death = join(state{death: old.death}, state{death: g.death}).death
+		g.pending = g.pending || old.pending
+		if !old.pending || old.heir == "" || g.heir == "" {
+			g.heir = "" // one hand has ended it for certain
+		}
+		j.unbury(before)
+	}
+	if j.graves == nil {
+		j.graves = make(map[ID]*list.Element)
+	}
+	j.graves[g.id] = j.ring.PushBack(&g)
+	if before == nil {
+		s.m.ledger.size.Add(graveSize)
+	}
+	if g.pending {
+		j.unburied++
+		s.breaker.Owe()
+	}
+	if e := j.debts[g.id]; e != nil {
+		s.forgive(e)
+	}
+	j.mu.Unlock()
+	if g.pending {
+		s.rouse()
+	}
+	s.m.makeRoom(ctx)
+	return nil
+}
+
+// unbury takes a grave out of the lists. j.mu is held.
+func (j *journal) unbury(e *list.Element) {
+	g := j.ring.Remove(e).(*grave)
+	delete(j.graves, g.id)
+	if g.pending {
+		j.unburied--
+	}
+}
+
+// forgive drops a debt. s.journal.mu is held.
+func (s *shard) forgive(e *list.Element) {
+	d := s.journal.oldDebts.Remove(e).(*debt)
+	delete(s.journal.debts, d.id)
+	s.m.ledger.size.Add(-d.size())
+}
+
+// expire forgets the graves whose time has come.
+func (s *shard) expire() {
+	j, now := &s.journal, s.m.now().UnixMilli()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for e := j.ring.Front(); e != nil; {
+		g, next := e.Value.(*grave), e.Next()
+		if g.until > now {
+			break
+		}
+		if !g.pending {
+			j.unbury(e)
+			s.m.ledger.size.Add(-graveSize)
+		}
+		e = next
+	}
+}
+
+// canMakeRoom tells whether there is anything but pending tombstones.
+func (m *Manager) canMakeRoom() bool {
+	room := false
+	m.shards.byName.Range(func(_, v any) bool {
+		j := &v.(*shard).journal
+		j.mu.RLock()
+		defer j.mu.RUnlock()
+		room = len(j.debts) > 0 || j.unburied < len(j.graves)
+		return !room
+	})
+	return room
+}
+
+var errJournalFull = fmt.Errorf("%w: the journal is full of tombstones that wait for the store", ErrUnavailable)
+
+// makeRoom drops what goes first while the journals are too large: the oldest
+// states, which the cookies still have, then tombstones that the store has.
+func (m *Manager) makeRoom(ctx context.Context) {
+	for m.ledger.size.Load() > int64(m.backup.Journal) {
+		dropped := false
+		m.shards.byName.Range(func(_, v any) bool {
+			id, ok := v.(*shard).dropDebt()
+			if dropped = ok; ok && m.hooks.Overflow != nil {
+				m.hooks.Overflow(ctx, id)
+			}
+			return !ok
+		})
+		if !dropped {
+			m.shards.byName.Range(func(_, v any) bool {
+				dropped = v.(*shard).dropGrave()
+				return !dropped
+			})
+		}
+		if !dropped {
+			return
+		}
+	}
+}
+
+func (s *shard) dropDebt() (ID, bool) {
+	s.journal.mu.Lock()
+	defer s.journal.mu.Unlock()
+	e := s.journal.oldDebts.Front()
+	if e == nil {
+		return "", false
+	}
+	id := e.Value.(*debt).id
+	s.forgive(e)
+	return id, true
+}
+
+func (s *shard) dropGrave() bool {
+	j := &s.journal
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for e := j.ring.Front(); e != nil; e = e.Next() {
+		if !e.Value.(*grave).pending {
+			j.unbury(e)
+			s.m.ledger.size.Add(-graveSize)
+			return true
+		}
+	}
+	return false
+}
+
+// rouse wakes the keeper.
+func (s *shard) rouse() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,288 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/holdfast-go/session/internal/circuit"
+)
+
+// What is owed is delivered at once when there is news of it, and then tried
+// again after these times, whether or not the breaker has tripped.
+const (
+	firstRetry = 50 * time.Millisecond
+	lastRetry  = time.Second
+
+	stint   = 500 * time.Millisecond // of delivering, until a probe may be due
+	porters = 8                      // deliveries at once
+)
+
+// keep probes the shard each second, and delivers what it is owed, until ctx
+// ends. It is the shard's one goroutine.
+func (s *shard) keep(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var next time.Time // delivery; zero: nothing is owed
+	backoff := firstRetry
+	for {
+		s.obey(ctx)
+		ticket, wait := s.breaker.Probe(s.m.now())
+		if wait == 0 {
+			if s.probe(ctx, ticket) {
+				next, backoff = s.m.now(), firstRetry
+			}
+			continue
+		}
+		if !next.IsZero() {
+			until := next.Sub(s.m.now())
+			if until <= 0 {
+				switch more, err := s.deliver(ctx); {
+				case err != nil:
+					next, backoff = s.m.now().Add(backoff), min(2*backoff, lastRetry)
+				case more:
+					next = s.m.now()
+				default:
+					next, backoff = time.Time{}, firstRetry
+				}
+				continue
+			}
+			wait = min(wait, until)
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-s.wake:
+			if next.IsZero() {
+				next = s.m.now()
+			}
+		}
+	}
+}
+
+// probe asks the shard how it is, and reports whether there may be something to
+// deliver.
+func (s *shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool) {
+	budget := s.m.options.SaveTimeout
+	limited, cancel := context.WithTimeout(ctx, budget)
+	err := s.examine(limited)
+	cancel()
+	outcome := circuit.Answered
+	switch {
+	case ctx.Err() != nil:
+		outcome = circuit.Canceled
+	case err != nil:
+		outcome = circuit.Failed
+	}
+	s.tell(ctx, err)(s.breaker.Report(ticket, s.m.now(), budget, outcome))
+	s.expire()
+	return outcome == circuit.Answered && (s.inDebt() || s.breaker.State(s.m.now()).State != circuit.Serving)
+}
+
+func (s *shard) inDebt() bool {
+	s.journal.mu.RLock()
+	defer s.journal.mu.RUnlock()
+	return s.journal.unburied > 0 || len(s.journal.debts) > 0
+}
+
+// deliver brings the shard what it is owed, tombstones first. It reports
+// whether there is more, and an error where it is not the time.
+func (s *shard) deliver(ctx context.Context) (more bool, err error) {
+	if state := s.breaker.State(s.m.now()); state.State == circuit.Away || state.Mode == circuit.BackupOnly {
+		return true, errAway
+	}
+	return s.handOver(ctx)
+}
+
+// handOver is deliver without asking how the shard is.
+func (s *shard) handOver(ctx context.Context) (more bool, err error) {
+	end := s.m.now().Add(stint)
+	err = carry(end, s.m.now, s.pendingGraves(), func(g grave) error { return s.publish(ctx, g) })
+	j := &s.journal
+	j.mu.Lock()
+	if j.unburied == 0 {
+		change, news := s.breaker.Delivered(s.m.now())
+		j.mu.Unlock()
+		s.tell(ctx, nil)(change, news)
+	} else {
+		j.mu.Unlock()
+		if slices.ContainsFunc(s.pendingGraves(), func(g grave) bool { return g.heir == "" }) {
+			return true, err
+		}
+	}
+	err = errors.Join(err, carry(end, s.m.now, s.pendingDebts(), func(d debt) error { return s.pay(ctx, d) }))
+	return s.inDebt(), err
+}
+
+// carry runs do for each of l, some at once, until the time is up. One that
+// fails does not keep the others from being done.
+func carry[T any](end time.Time, now func() time.Time, l []T, do func(T) error) (err error) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range min(porters, len(l)) {
+		wg.Go(func() {
+			mu.Lock()
+			defer mu.Unlock()
+			for len(l) > 0 && now().Before(end) {
+				next := l[0]
+				l = l[1:]
+				mu.Unlock()
+				e := do(next)
+				mu.Lock()
+				if e != nil {
+					err = e
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return err
+}
+
+func (s *shard) pendingGraves() (out []grave) {
+	s.journal.mu.RLock()
+	defer s.journal.mu.RUnlock()
+	if s.journal.unburied == 0 {
+		return nil
+	}
+	for e := s.journal.ring.Front(); e != nil; e = e.Next() {
+		if g := e.Value.(*grave); g.pending {
+			out = append(out, *g)
+		}
+	}
+	return out
+}
+
+func (s *shard) pendingDebts() (out []debt) {
+	s.journal.mu.RLock()
+	defer s.journal.mu.RUnlock()
+	for e := s.journal.oldDebts.Front(); e != nil; e = e.Next() {
+		out = append(out, *e.Value.(*debt))
+	}
+	return out
+}
+
+// publish brings the shard a tombstone.
+func (s *shard) publish(ctx context.Context, g grave) error {
+	ctx, cancel := s.m.saveBudget(ctx)
+	defer cancel()
+	if g.heir == "" {
+		if _, err := s.m.put(ctx, s.anyway(g.id), "deliver", state{death: g.death}, Any); err != nil {
+			return err
+		}
+	} else {
+		_, err := s.m.execute(ctx, kill{g.id, g.death.dot, true})
+		if errors.Is(err, ErrEnded) {
+			err = s.m.shardOf(g.heir).bury(ctx, grave{id: g.heir, death: s.m.tombstone(revoked).death, pending: true})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	s.journal.mu.Lock()
+	defer s.journal.mu.Unlock()
+	if e := s.journal.graves[g.id]; e != nil {
+		if now := e.Value.(*grave); now.pending && now.death == g.death && now.heir == g.heir {
+			now.pending = false
+			s.journal.unburied--
+		}
+	}
+	return nil
+}
+
+// pay brings the shard a state: joined into what stands there, or created where
+// nothing does and the state's lease still holds.
+func (s *shard) pay(ctx context.Context, d debt) error {
+	ctx, cancel := s.m.saveBudget(ctx)
+	defer cancel()
+	err := s.m.settleDebt(ctx, d.bundle)
+	switch {
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrUnavailable):
+		return err
+	case err != nil:
+		if s.m.hooks.Dropped != nil {
+			s.m.hooks.Dropped(ctx, d.id, err)
+		}
+	}
+	s.journal.mu.Lock()
+	defer s.journal.mu.Unlock()
+	if e := s.journal.debts[d.id]; e != nil && e.Value.(*debt).version == d.version {
+		s.forgive(e)
+	}
+	return nil
+}
+
+// settleDebt fails with ErrUnavailable or ErrConflict where it is worth trying
+// again.
+func (m *Manager) settleDebt(ctx context.Context, b bundle) error {
+	c := m.shardOf(b.id).anyway(b.id)
+	for {
+		st, v, err := m.read(ctx, c, true)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			if !m.vouches(witness{bundle: b, found: true}) {
+				return fmt.Errorf("%w: %w", ErrLost, errStale)
+			}
+			var more entries
+			more, err = m.mayRestore(ctx, b)
+			st = b.state
+			st.entries = joinEntries(st.entries, more)
+		case err == nil && st.dead():
+			return ErrEnded
+		case err == nil:
+			joined := join(st, b.state)
+			if joined.equal(st) {
+				return nil
+			}
+			st = joined
+		}
+		if err != nil {
+			return err
+		}
+		if _, err = m.put(ctx, c, "deliver", st, v); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+}
+
+// anyway is a call that is not asked for: of the journal, whose deliveries say
+// nothing about the shard that its breaker does not know.
+func (s *shard) anyway(id ID) call {
+	return call{m: s.m, id: id, shard: s, budget: s.m.options.SaveTimeout}
+}
+
+// closeShards stops the keepers and makes a last attempt to deliver, until ctx
+// ends. Its error says what is left.
+func (m *Manager) closeShards(ctx context.Context) error {
+	m.shards.mu.Lock()
+	m.shards.closed = true
+	m.shards.mu.Unlock()
+	m.shards.close()
+	m.shards.wg.Wait()
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		var left JournalState
+		m.shards.byName.Range(func(_, v any) bool {
+			s := v.(*shard)
+			if s.inDebt() && ctx.Err() == nil {
+				_, _ = s.handOver(ctx)
+			}
+			left.add(&s.journal)
+			return true
+		})
+		if left.States == 0 && left.Tombstones == 0 {
+			return nil
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("session: close: %d sessions and %d tombstones did not reach the store: %w", left.States, left.Tombstones, ctx.Err())
+		case <-timer.C:
+		}
+	}
+}

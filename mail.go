@@ -1,0 +1,129 @@
+package session
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/session/internal/jar"
+)
+
+// mail is what the cookies of a request bring.
+type mail struct {
+	token      token
+	ok         bool // there is a token
+	bundles    jar.Carried
+	tombstones []string // at most a few: a sibling may have planted one
+}
+
+const maxTombstoneCookies = 4
+
+// collect reads all of a visitor's cookies that are ours.
+func (c *carrier) collect(h http.Header) *mail {
+	var in mail
+	if c.header != "" {
+		in.token, in.ok = parseToken(h.Get(c.header))
+		return &in
+	}
+	for _, line := range h["Cookie"] {
+		for line != "" {
+			var pair string
+			pair, line, _ = strings.Cut(line, ";")
+			name, value, _ := strings.Cut(pair, "=")
+			suffix, ok := strings.CutPrefix(strings.TrimSpace(name), c.cookie.Name)
+			if !ok {
+				continue
+			}
+			value = strings.TrimSpace(value)
+			switch {
+			case suffix == "":
+				if !in.ok {
+					in.token, in.ok = parseToken(value)
+				}
+			case suffix == tombstoneSuffix:
+				if len(in.tombstones) < maxTombstoneCookies {
+					in.tombstones = append(in.tombstones, value)
+				}
+			case len(suffix) == len(bundleSuffix)+1 && strings.HasPrefix(suffix, bundleSuffix):
+				if i := int(suffix[len(bundleSuffix)]) - '0'; 0 <= i && i < jar.Most {
+					in.bundles.Add(i, value)
+				}
+			}
+		}
+	}
+	return &in
+}
+
+const (
+	bundleSuffix    = "-b" // and the number of the cookie
+	tombstoneSuffix = "-x"
+)
+
+func (c *carrier) bundleName(i int) string { return c.cookie.Name + bundleSuffix + strconv.Itoa(i) }
+
+// partHead is what stands before the text in the value of a part.
+const partHead = len("nnnnnn.0.1.")
+
+// room is how much of a bundle's text fits one cookie.
+func (c *carrier) room() int { return maxCookie - len(c.bundleName(0)) - partHead }
+
+// parts is how many cookies a text of n bytes takes.
+func (c *carrier) parts(n int) int { return max(1, (n+c.room()-1)/c.room()) }
+
+// size is how many bytes of cookies a text of n bytes takes.
+func (c *carrier) size(n int) int {
+	k := c.parts(n)
+	if k > jar.Most {
+		return maxBudget + 1
+	}
+	return n + k*(len(c.bundleName(0))+partHead)
+}
+
+// bundle returns what puts a bundle into the visitor's cookies, and what drops
+// the ones that it takes the place of.
+func (c *carrier) bundleCookies(name, text string, set, drop jar.Mask, end time.Time) []string {
+	var values, out []string
+	if set != 0 {
+		var err error
+		if values, err = jar.Split(name, text, maxCookie-len(c.bundleName(0))); err != nil {
+			panic(err) // pack has measured it
+		}
+	}
+	for i := range jar.Most {
+		switch {
+		case set.Has(i) && len(values) > 0:
+			cookie := c.cookie.cookie(values[0])
+			cookie.Name, cookie.MaxAge = c.bundleName(i), c.maxAge(end)
+			out, values = append(out, cookie.String()), values[1:]
+		case drop.Has(i):
+			out = append(out, c.drop(c.bundleName(i)))
+		}
+	}
+	return out
+}
+
+// drop returns what makes the visitor forget a cookie.
+func (c *carrier) drop(name string) string {
+	cookie := c.cookie.cookie("")
+	cookie.Name, cookie.MaxAge = name, -1
+	return cookie.String()
+}
+
+// tombstone returns what puts a list of ended sessions into the visitor's
+// cookies for so long.
+func (c *carrier) tombstone(text string, life time.Duration) string {
+	cookie := c.cookie.cookie(text)
+	cookie.Name, cookie.MaxAge = c.cookie.Name+tombstoneSuffix, int(life/time.Second)
+	return cookie.String()
+}
+
+// maxAge is the Max-Age of a cookie that lasts until end: none, unless
+// cookies are to outlast the browser.
+func (c *carrier) maxAge(end time.Time) int {
+	if !c.cookie.Persistent {
+		return 0
+	}
+	const most = 400 * 24 * time.Hour // RFC 6265bis 5.5: browsers cut longer ones
+	return int(max(time.Second, min(most, time.Until(end))) / time.Second)
+}

@@ -1,0 +1,62 @@
+package session
+
+import (
+	"fmt"
+	"time"
+)
+
+// Override is what an operator wants instead of what a Manager would do by
+// itself. The zero Override is nothing.
+type Override struct {
+	// Mode says whether the store or the backup is used.
+	Mode Mode
+
+	// Lease prolongs Backup.Lease for a declared incident, up to
+	// Backup.MaxLease. It never shortens it.
+	Lease time.Duration
+}
+
+// Switch is where an Override comes from: a value in the program, a file, an
+// HTTP call, ZooKeeper, etcd. Package override has the first three. Override is
+// called for each operation, by many goroutines, and returns at once what is
+// known: a Switch that cannot reach its own source returns what it last knew.
+type Switch interface {
+	Override() Override
+}
+
+// Mode says where sessions are read and written.
+type Mode uint8
+
+// The modes.
+const (
+	// Auto asks the store while it answers, and the backup while it does not.
+	Auto Mode = iota
+
+	// StoreOnly trusts no backup: a session that the store does not answer for
+	// is ErrUnavailable. Backups are still made.
+	StoreOnly
+
+	// BackupOnly leaves the store alone. What is written is delivered when the
+	// mode has ended.
+	BackupOnly
+)
+
+func (m Mode) String() string {
+	switch m {
+	case Auto:
+		return "auto"
+	case StoreOnly:
+		return "store only"
+	case BackupOnly:
+		return "backup only"
+	}
+	return fmt.Sprintf("Mode(%d)", uint8(m))
+}
+
+// override returns what the operator wants now.
+func (m *Manager) override() Override {
+	if m.options.Switch == nil {
+		return Override{}
+	}
+	return m.options.Switch.Override()
+}

@@ -1,0 +1,134 @@
+package session
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/session/internal/jar"
+)
+
+// parcel is what travels between a session and its visitor's cookies besides
+// the token: bundles, both ways, and the tombstone cookie. s.io guards it.
+type parcel struct {
+	in      *mail
+	witness witness
+	visit   *jar.Visit
+	name    string // of the bundle that is sent
+	dirty   bool   // something was saved, or ended
+	ended   []kill // the sessions that ended in this request
+	out     []string
+}
+
+// open takes in what the request carried, and learns whom the visitor has
+// ended.
+func (p *parcel) open(ctx context.Context, s *Session) {
+	m := s.m
+	p.in = m.carrier.collect(s.in)
+	ended := m.endings(ctx, p.in)
+	for _, k := range ended {
+		if sh := m.shardOf(k.id); !sh.journal.knows(k.id) {
+			_ = sh.bury(ctx, grave{id: k.id, death: death{k.dot, destroyed}, pending: true})
+		}
+	}
+	if p.in.ok {
+		p.witness = m.open(ctx, p.in, p.in.token.id())
+		p.enter(m, p.in.token.id())
+	}
+	p.witness.ended = ended
+}
+
+// enter takes part in who may use which cookie.
+func (p *parcel) enter(m *Manager, id ID) {
+	if p.visit != nil || m.without&overlaps != 0 {
+		return
+	}
+	var names []string
+	for b := range p.in.bundles.Bundles {
+		names = append(names, b.Name)
+	}
+	p.visit = m.slots.Enter(string(id), p.in.bundles.Cookies(), names, m.now())
+}
+
+// wrap makes the cookies that the answer takes along, beside the token's.
+func (s *Session) wrap(ctx context.Context, l loaded, due bool) {
+	m, p := s.m, &s.parcel
+	if m.backup == nil || m.carrier.header != "" || p.in == nil && !p.dirty {
+		return
+	}
+	if p.in == nil { // it began without asking
+		p.in = m.carrier.collect(s.in)
+	}
+	p.out = nil
+	carried := p.in.bundles.Cookies()
+	switch {
+	case l.phase == live && p.wanted(m, l, due):
+		p.out = p.bundle(ctx, m, l)
+	case l.phase != live && p.dirty:
+		p.out = m.carrier.bundleCookies("", "", 0, carried, time.Time{})
+	}
+	if len(p.ended) > 0 {
+		all := joinKills(p.witness.ended, p.ended)
+		text, err := m.endingsBox.Seal(m.now(), appendKills([]byte{formatV1}, all))
+		if err == nil {
+			p.out = append(p.out, m.carrier.tombstone(text, m.tombstoneLife()))
+		}
+	}
+}
+
+// wanted tells whether the visitor needs a new bundle: something has changed,
+// the expiry is put off, none opened, or the store has confirmed the session
+// since and that was long ago.
+func (p *parcel) wanted(m *Manager, l loaded, due bool) bool {
+	return p.dirty || due || !p.witness.found || m.wornOut(p.witness) && l.confirmed > p.witness.confirmed
+}
+
+// bundle returns what puts a session into the visitor's cookies.
+func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded) []string {
+	now := m.now()
+	b := bundle{l.id, l.state.seen(now), l.confirmed, slices.DeleteFunc(slices.Clone(l.kills), m.forgotten)}
+	if m.without&earlyStamp != 0 && l.source == FromStore {
+		b.confirmed = now.UnixMilli()
+	}
+	p.enter(m, l.id)
+	end := time.UnixMilli(l.state.end)
+	text, left, err := m.pack(b, now, nil)
+	if err != nil {
+		m.fault(ctx, l.id, BackupTooLarge, err)
+		return m.carrier.bundleCookies("", "", 0, p.in.bundles.Cookies(), end)
+	}
+	if len(left) > 0 {
+		m.fault(ctx, l.id, BackupPartial, &leftError{left})
+	}
+	if p.name == "" {
+		p.name = jar.NewName()
+	}
+	parts := m.carrier.parts(len(text))
+	slots := max(1, min(jar.Most/parts, m.backup.Budget/m.carrier.size(len(text))))
+	set, drop := jar.Mask(1<<parts-1), p.in.bundles.Cookies()
+	if p.visit != nil {
+		p.visit.Also(string(l.id))
+		set, drop = p.visit.Take(p.name, parts, slots, now)
+	}
+	if !l.away.IsZero() {
+		drop &^= p.witness.keep // another instance may be able to open it
+	}
+	return m.carrier.bundleCookies(p.name, text, set, drop&^set, end)
+}
+
+// leave is called when the request is over.
+func (s *Session) leave() {
+	s.io.Lock()
+	defer s.io.Unlock()
+	if s.parcel.visit != nil {
+		s.parcel.visit.Leave(s.m.now())
+	}
+}
+
+// leftError names the keys whose values a backup lacks.
+type leftError struct{ keys []string }
+
+func (e *leftError) Error() string {
+	return "session: the backup has no room for " + strings.Join(e.keys, ", ")
+}

@@ -1,0 +1,232 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// mayRestore prepares that b is put into a store that has nothing under its ID:
+// the shard must remember what it should, and the sessions that b took the
+// place of must be dead. It returns what those held. ErrEnded says that b is
+// dead too, ErrUnavailable that it cannot be told.
+func (m *Manager) mayRestore(ctx context.Context, b bundle) (more entries, err error) {
+	s := m.shardOf(b.id)
+	if err := s.examineCanary(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if s.quarantined() {
+		return nil, errForgetful
+	}
+	if m.without&killLists != 0 {
+		return nil, nil
+	}
+	for _, k := range b.kills {
+		if m.forgotten(k) {
+			continue
+		}
+		held, err := m.execute(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		more = joinEntries(more, held)
+	}
+	return more, nil
+}
+
+var errForgetful = fmt.Errorf("%w: the store has just lost its memory", ErrUnavailable)
+
+// execute makes sure that the session of k is dead, and returns what an heir
+// takes over from it. ErrEnded says that the heir is dead too.
+func (m *Manager) execute(ctx context.Context, k kill) (entries, error) {
+	s := m.shardOf(k.id)
+	if d, ok := s.journal.buried(k.id); ok && k.heir && d.dot != k.dot {
+		return nil, ErrEnded
+	}
+	c := s.anyway(k.id)
+	for {
+		st, v, err := m.read(ctx, c, true)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			if s.quarantined() {
+				return nil, errForgetful
+			}
+		case err != nil:
+			return nil, err
+		case st.dead() && k.heir && st.death.dot != k.dot:
+			return nil, ErrEnded
+		case st.dead():
+			return nil, nil
+		}
+		_, err = m.put(ctx, c, "deliver", state{death: death{k.dot, renewed}}, v)
+		switch {
+		case err == nil:
+			if !k.heir {
+				st.entries = nil
+			}
+			return st.entries, s.bury(ctx, grave{id: k.id, death: death{k.dot, renewed}})
+		case !errors.Is(err, ErrConflict):
+			return nil, err
+		}
+	}
+}
+
+// quarantined tells whether the shard has just lost its memory: that it has
+// nothing is then no answer.
+func (s *shard) quarantined() bool {
+	return s.m.without&quarantine == 0 && s.breaker.Quarantined(s.m.now())
+}
+
+// canary is a record of its own in each shard, with a value that nobody can
+// guess. Where it is missing or another one, the shard has lost its memory.
+type canary struct {
+	mu          sync.Mutex
+	id          ID
+	value       []byte // nil: not seen yet
+	incarnation string
+}
+
+const (
+	canaryPrefix = "canary-"
+	canaryLife   = 5 * 366 * 24 * time.Hour
+	canarySize   = 8 + 8 // the time it was made, and random bytes
+)
+
+// examine looks whether the shard answers, and whether it is the one that it
+// was.
+func (s *shard) examine(ctx context.Context) error {
+	if p, ok := s.m.store.(Prober); ok {
+		incarnation, err := p.Probe(ctx, s.name)
+		if err != nil {
+			return err
+		}
+		s.canary.mu.Lock()
+		before := s.canary.incarnation
+		s.canary.incarnation = incarnation
+		s.canary.mu.Unlock()
+		if before != "" && before != incarnation {
+			s.forgot(ctx)
+		}
+	}
+	return s.examineCanary(ctx)
+}
+
+func (s *shard) examineCanary(ctx context.Context) error {
+	id, err := s.canaryID()
+	if err != nil {
+		return err
+	}
+	load := s.m.store.Load
+	if f, ok := s.m.store.(FreshLoader); ok {
+		load = f.LoadFresh
+	}
+	for {
+		r, err := load(ctx, id)
+		if errors.Is(err, ErrNotFound) {
+			value := make([]byte, canarySize)
+			binary.BigEndian.PutUint64(value, uint64(s.m.now().UnixMilli()))
+			rand.Read(value[8:])
+			r = Record{Data: value, Expires: s.m.now().Add(canaryLife)}
+			_, err = s.m.store.Save(ctx, id, r, Absent)
+			if errors.Is(err, ErrConflict) {
+				continue // another instance was first
+			}
+		}
+		if err != nil {
+			return err
+		}
+		s.meetCanary(ctx, r.Data)
+		return nil
+	}
+}
+
+// meetCanary compares the canary with the one seen before. One that is young is
+// as good as a new one: who made it found the shard empty.
+func (s *shard) meetCanary(ctx context.Context, value []byte) {
+	s.canary.mu.Lock()
+	before := s.canary.value
+	s.canary.value = bytes.Clone(value)
+	s.canary.mu.Unlock()
+	if before != nil && bytes.Equal(before, value) {
+		return
+	}
+	if before == nil && len(value) == canarySize {
+		if born := time.UnixMilli(int64(binary.BigEndian.Uint64(value))); s.m.now().Sub(born) > disbelief {
+			return
+		}
+	}
+	s.forgot(ctx)
+}
+
+const disbelief = 5 * time.Second // as long as package circuit has a shard in quarantine
+
+// forgot says that the shard has lost its memory: all tombstones that are known
+// here are published again.
+func (s *shard) forgot(ctx context.Context) {
+	s.breaker.Forgot(s.m.now())
+	j := &s.journal
+	j.mu.Lock()
+	for e := j.ring.Front(); e != nil && s.m.without&ring == 0; e = e.Next() {
+		if g := e.Value.(*grave); !g.pending {
+			g.pending = true
+			j.unburied++
+		}
+	}
+	if j.unburied > 0 {
+		s.breaker.Owe()
+	}
+	j.mu.Unlock()
+	s.rouse()
+	if s.m.hooks.Forgot != nil {
+		s.m.hooks.Forgot(ctx, s.name)
+	}
+}
+
+// canaryID returns an ID that is in this shard.
+func (s *shard) canaryID() (ID, error) {
+	c := &s.canary
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.id != "" && s.m.shard(c.id) == s.name {
+		return c.id, nil
+	}
+	const enough = 100_000 // for a shard that has a thousandth of the IDs, many times over
+	for n := range enough {
+		if id := ID(canaryPrefix + strconv.Itoa(n)); s.m.shard(id) == s.name {
+			if c.id != "" {
+				c.value = nil // the store's layout has changed
+			}
+			c.id = id
+			return id, nil
+		}
+	}
+	return "", fmt.Errorf("session: no ID found in shard %s", s.name)
+}
+
+// pace bounds how often something is done in a second.
+type pace struct {
+	mu   sync.Mutex
+	left float64
+	last time.Time
+}
+
+func (p *pace) take(now time.Time, most int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last.IsZero() {
+		p.left = float64(most)
+	}
+	p.left = min(float64(most), p.left+now.Sub(p.last).Seconds()*float64(most))
+	p.last = now
+	if p.left < 1 {
+		return false
+	}
+	p.left--
+	return true
+}

@@ -1,0 +1,157 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/seal"
+)
+
+// witness is what is known of a session without asking the store: the join of
+// the bundles that a request carried and of what the journal holds.
+type witness struct {
+	bundle
+	found bool
+
+	// excused: a bundle was sealed, not long ago by its own account, with a
+	// key that is not known here. A rotation may be under way, and then it is
+	// not for this instance to say that there is no session.
+	excused bool
+	keep    jar.Mask // cookies of such bundles
+
+	ended []kill // the sessions that this visitor has ended, by the tombstone cookie
+}
+
+// BackupFault is what is wrong with a backup.
+type BackupFault uint8
+
+// What Hooks.Backup is told.
+const (
+	BackupForged     BackupFault = iota + 1 // not sealed by the key that it names, or damaged
+	BackupMalformed                         // no sealed text at all, or of a format that is not known
+	BackupUnknownKey                        // sealed by a key that is not known here
+	BackupForeign                           // of another session: swapped, or left from before a login
+	BackupStale                             // needed, but the store confirmed it too long ago
+	BackupIncomplete                        // parts are missing
+	BackupPartial                           // made, without the values that do not fit the budget
+	BackupTooLarge                          // not made: not even the names of the values fit
+)
+
+func (f BackupFault) String() string {
+	names := [...]string{"no fault", "forged", "malformed", "unknown key", "foreign", "stale", "incomplete", "partial", "too large"}
+	if int(f) < len(names) {
+		return names[f]
+	}
+	return "unknown fault"
+}
+
+// add joins a copy in.
+func (w *witness) add(b bundle, now time.Time) {
+	// Who stamps the time to come vouches for nothing.
+	if b.confirmed > now.Add(maxAhead).UnixMilli() {
+		b.confirmed = 0
+	}
+	if !w.found {
+		w.bundle, w.found = b, true
+		return
+	}
+	w.state = join(w.state, b.state)
+	w.confirmed = max(w.confirmed, b.confirmed)
+	w.kills = joinKills(w.kills, b.kills)
+}
+
+// open reads what a request carried for the session id.
+func (m *Manager) open(ctx context.Context, in *mail, id ID) (w witness) {
+	now := m.now()
+	if in.bundles.Incomplete() {
+		m.fault(ctx, id, BackupIncomplete, errIncomplete)
+	}
+	for c := range in.bundles.Bundles {
+		plain, _, err := m.bundles.Open(c.Text)
+		var b bundle
+		if err == nil {
+			b, err = decodeBundle(plain)
+		}
+		var unknown *seal.UnknownKeyError
+		switch {
+		case errors.As(err, &unknown):
+			m.fault(ctx, id, BackupUnknownKey, err)
+			if age := now.Sub(unknown.SealedAt); age < m.backup.MaxLease && age > -2*maxAhead {
+				w.excused = true
+				w.keep |= c.Cookies
+			}
+		case errors.Is(err, seal.ErrForged):
+			m.fault(ctx, id, BackupForged, err)
+		case err != nil:
+			m.fault(ctx, id, BackupMalformed, err)
+		case b.id != id:
+			m.fault(ctx, id, BackupForeign, errForeign)
+		default:
+			w.add(b, now)
+		}
+	}
+	return w
+}
+
+var (
+	errIncomplete = errors.New("session: parts of a backup are missing")
+	errForeign    = errors.New("session: a backup of another session")
+	errExcused    = fmt.Errorf("%w: a backup is sealed with a key that is not known here", ErrUnavailable)
+	errStale      = errors.New("session: the store has confirmed the backup too long ago")
+)
+
+// endings reads the tombstone cookie.
+func (m *Manager) endings(ctx context.Context, in *mail) (l []kill) {
+	for _, text := range in.tombstones {
+		plain, _, err := m.endingsBox.Open(text)
+		if err == nil && (len(plain) == 0 || plain[0] != formatV1) {
+			err = errCorrupt
+		}
+		if err == nil {
+			kills, rest, ok := cutKills(plain[1:])
+			if ok && len(rest) == 0 {
+				l = joinKills(l, kills)
+				continue
+			}
+			err = errCorrupt
+		}
+		fault := BackupMalformed
+		if errors.As(err, new(*seal.UnknownKeyError)) {
+			fault = BackupUnknownKey
+		} else if errors.Is(err, seal.ErrForged) {
+			fault = BackupForged
+		}
+		m.fault(ctx, "", fault, err)
+	}
+	return slices.DeleteFunc(l, m.forgotten)
+}
+
+// forgotten tells whether the tombstone of k is gone everywhere.
+func (m *Manager) forgotten(k kill) bool {
+	return m.now().After(k.dot.time().Add(m.tombstoneLife()))
+}
+
+// vouches tells whether the session may live by this copy alone.
+func (m *Manager) vouches(w witness) bool {
+	if !w.found || m.override().Mode == StoreOnly {
+		return false
+	}
+	now := m.now()
+	return now.UnixMilli() < w.confirmed+m.lease().Milliseconds() && !m.expired(w.state, now)
+}
+
+// wornOut tells whether the visitor should be given a newer bundle.
+func (m *Manager) wornOut(w witness) bool {
+	quarter := min(m.backup.Lease, m.options.Idle) / 4
+	return !w.found || m.now().UnixMilli() >= w.confirmed+quarter.Milliseconds()
+}
+
+func (m *Manager) fault(ctx context.Context, id ID, f BackupFault, err error) {
+	if m.hooks.Backup != nil {
+		m.hooks.Backup(ctx, id, f, err)
+	}
+}
