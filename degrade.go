@@ -19,7 +19,8 @@ func (c *commit) worthAsking() bool { return c.m.now().Sub(c.away) >= askAgain }
 
 // backed tells whether the session can do without the store.
 func (c *commit) backed() bool {
-	return c.m.backup != nil && c.m.carrier.header == "" && !c.fresh && c.m.vouches(c.witness())
+	return c.m.backup != nil && c.m.carrier.header == "" && !c.fresh &&
+		c.m.override().Mode != StoreOnly && c.m.vouches(c.witness())
 }
 
 // witness is what this commit knows, to stand beside the store's answer.

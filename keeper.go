@@ -30,6 +30,10 @@ func (s *shard) keep(ctx context.Context) {
 	backoff := firstRetry
 	for {
 		s.obey(ctx)
+		if _, err := s.canaryID(); err != nil {
+			s.retire(ctx)
+			return
+		}
 		ticket, wait := s.breaker.Probe(s.m.now())
 		if wait == 0 {
 			if s.probe(ctx, ticket) {
@@ -254,6 +258,37 @@ func (m *Manager) settleDebt(ctx context.Context, b bundle) error {
 // nothing about the shard that its breaker does not know.
 func (s *shard) anyway(id ID) call {
 	return call{m: s.m, id: id, shard: s, budget: s.m.options.SaveTimeout}
+}
+
+// retire is for a shard that has no sessions any more, because the store's
+// layout has changed: what it was owed belongs to others now.
+func (s *shard) retire(ctx context.Context) {
+	s.m.shards.byName.CompareAndDelete(s.name, s)
+	s.journal.mu.Lock()
+	var graves []grave
+	for e := s.journal.ring.Front(); e != nil; e = e.Next() {
+		graves = append(graves, *e.Value.(*grave))
+	}
+	s.m.ledger.size.Add(-graveSize * int64(len(graves)))
+	var debts []bundle
+	for e := s.journal.oldDebts.Front(); e != nil; e = s.journal.oldDebts.Front() {
+		debts = append(debts, e.Value.(*debt).bundle)
+		s.forgive(e)
+	}
+	s.journal.graves, s.journal.unburied = nil, 0
+	s.journal.ring.Init()
+	s.journal.mu.Unlock()
+	for _, g := range graves {
+		_ = s.m.shardOf(g.id).bury(ctx, g) // it was in the journal: there is room
+	}
+	for _, b := range debts {
+		s.m.shardOf(b.id).owe(ctx, b)
+	}
+	if s.breaker.State(s.m.now()).State != circuit.Serving {
+		s.m.health.mu.Lock()
+		s.m.health.count(-1)
+		s.m.health.mu.Unlock()
+	}
 }
 
 // closeShards stops the keepers and makes a last attempt to deliver, until ctx

@@ -78,14 +78,14 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	if m.backup == nil {
 		return m.fetchAlone(ctx, id, fresh)
 	}
-	s := m.shardOf(id)
+	s, storeOnly := m.shardOf(id), m.override().Mode == StoreOnly
+	if storeOnly {
+		w = witness{}
+	}
 	if b, ok := s.journal.owed(id); ok {
 		w.add(b, m.now())
 	}
-	if m.override().Mode == StoreOnly {
-		w = witness{ended: w.ended, excused: w.excused}
-	}
-	vouched := m.vouches(w)
+	vouched := m.vouches(w) && !storeOnly
 	sent := m.now()
 	st, v, err := m.load(ctx, id, vouched, fresh)
 

@@ -14,7 +14,8 @@ type mail struct {
 	token      token
 	ok         bool // there is a token
 	bundles    jar.Carried
-	tombstones []string // at most a few: a sibling may have planted one
+	sizes      [jar.Most]int // of the bundle cookies, in bytes of name and value
+	tombstones []string      // at most a few: a sibling may have planted one
 }
 
 const maxTombstoneCookies = 4
@@ -48,6 +49,7 @@ func (c *carrier) collect(h http.Header) *mail {
 			case len(suffix) == len(bundleSuffix)+1 && strings.HasPrefix(suffix, bundleSuffix):
 				if i := int(suffix[len(bundleSuffix)]) - '0'; 0 <= i && i < jar.Most {
 					in.bundles.Add(i, value)
+					in.sizes[i] += len(name) + len(value)
 				}
 			}
 		}
@@ -59,6 +61,16 @@ const (
 	bundleSuffix    = "-b" // and the number of the cookie
 	tombstoneSuffix = "-x"
 )
+
+// size is how many bytes some of the bundle cookies take up.
+func (in *mail) size(which jar.Mask) (n int) {
+	for i, size := range in.sizes {
+		if which.Has(i) {
+			n += size
+		}
+	}
+	return n
+}
 
 func (c *carrier) bundleName(i int) string { return c.cookie.Name + bundleSuffix + strconv.Itoa(i) }
 

@@ -57,8 +57,8 @@ func (s *Session) wrap(ctx context.Context, l loaded, due bool) {
 	if m.backup == nil || m.carrier.header != "" || p.in == nil && !p.dirty {
 		return
 	}
-	if p.in == nil { // it began without asking
-		p.in = m.carrier.collect(s.in)
+	if p.in == nil {
+		p.open(ctx, s) // it began without asking
 	}
 	p.out = nil
 	carried := p.in.bundles.Cookies()
@@ -113,6 +113,10 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded) []string {
 	}
 	if !l.away.IsZero() {
 		drop &^= p.witness.keep // another instance may be able to open it
+	}
+	stay := p.in.bundles.Cookies() &^ set &^ drop
+	if p.in.size(stay)+m.carrier.size(len(text)) > m.backup.Budget {
+		drop |= stay // whatever it is: too much of it, and no request gets through any more
 	}
 	return m.carrier.bundleCookies(p.name, text, set, drop&^set, end)
 }

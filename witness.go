@@ -137,11 +137,8 @@ func (m *Manager) forgotten(k kill) bool {
 
 // vouches tells whether the session may live by this copy alone.
 func (m *Manager) vouches(w witness) bool {
-	if !w.found || m.override().Mode == StoreOnly {
-		return false
-	}
 	now := m.now()
-	return now.UnixMilli() < w.confirmed+m.lease().Milliseconds() && !m.expired(w.state, now)
+	return w.found && now.UnixMilli() < w.confirmed+m.lease().Milliseconds() && !m.expired(w.state, now)
 }
 
 // wornOut tells whether the visitor should be given a newer bundle.
