@@ -117,7 +117,7 @@ func (m *Manager) startBackup() {
 	m.bundles = seal.Box{Keys: m.backup.Keys, Purpose: "session backup", Audience: audience, Codec: m.backup.Codec}
 	m.endingsBox = seal.Box{Keys: m.backup.Keys, Purpose: "session tombstones", Audience: audience}
 	m.shards.ctx, m.shards.close = context.WithCancel(context.Background())
-	if _, ok := m.store.(Prober); !ok {
-		m.shardNamed("") // its only one
+	for n := range 256 { // as good as certain to meet all shards, there being few
+		m.shardOf(canaryIDs(n))
 	}
 }

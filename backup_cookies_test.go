@@ -270,9 +270,8 @@ func TestTheBackupTravelsOnlyWhenItIsWorthIt(t *testing.T) {
 		if n := read(); n != 0 {
 			t.Errorf("a read sets %d cookies", n)
 		}
-		answer := v.Get(s.a.ReadOnly(ask(t, func(http.ResponseWriter, *http.Request, *session.Session) {})), "/")
 		s.after(20 * time.Minute)
-		if answer = v.Get(s.a.ReadOnly(ask(t, func(http.ResponseWriter, *http.Request, *session.Session) {})), "/"); answer.Header["Set-Cookie"] != nil {
+		if answer := v.Get(s.a.ReadOnly(ask(t, func(http.ResponseWriter, *http.Request, *session.Session) {})), "/"); answer.Header["Set-Cookie"] != nil {
 			t.Errorf("ReadOnly sets %v", answer.Header["Set-Cookie"])
 		}
 		untouched := v.Get(s.a.Handler(http.NotFoundHandler()), "/")

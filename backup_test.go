@@ -44,7 +44,9 @@ func testSite(t *testing.T, o session.Options, test func(*site)) {
 			o.Backup.Keys = mustKeys(t, seal.NewKey())
 		}
 		s.keys = o.Backup.Keys
-		o.Hooks.Backup = func(_ context.Context, _ session.ID, f session.BackupFault, _ error) { s.faults[f]++ }
+		if o.Hooks.Backup == nil {
+			o.Hooks.Backup = func(_ context.Context, _ session.ID, f session.BackupFault, _ error) { s.faults[f]++ }
+		}
 		s.a, s.b = mustNew(t, s.store, &o), mustNew(t, s.store, &o)
 		time.Sleep(10 * time.Second) // a new store is not believed at once
 		synctest.Wait()

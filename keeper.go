@@ -74,7 +74,7 @@ func (s *shard) keep(ctx context.Context) {
 func (s *shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool) {
 	budget := s.m.options.SaveTimeout
 	limited, cancel := context.WithTimeout(ctx, budget)
-	err := s.examine(limited)
+	err := s.examine(limited, true)
 	cancel()
 	outcome := circuit.Answered
 	switch {

@@ -18,7 +18,7 @@ import (
 // dead too, ErrUnavailable that it cannot be told.
 func (m *Manager) mayRestore(ctx context.Context, b bundle) (more entries, err error) {
 	s := m.shardOf(b.id)
-	if err := s.examineCanary(ctx); err != nil {
+	if err := s.examine(ctx, false); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if s.quarantined() {
@@ -93,15 +93,15 @@ type canary struct {
 }
 
 const (
-	canaryPrefix = "canary-"
-	canaryLife   = 5 * 366 * 24 * time.Hour
-	canarySize   = 8 + 8 // the time it was made, and random bytes
+	canaryLife = 5 * 366 * 24 * time.Hour
+	canarySize = 8 + 8 // the time it was made, and random bytes
 )
 
-// examine looks whether the shard answers, and whether it is the one that it
-// was.
-func (s *shard) examine(ctx context.Context) error {
-	if p, ok := s.m.store.(Prober); ok {
+// examine looks whether the shard answers, and whether it remembers what it
+// should: thoroughly, or by its canary alone.
+func (s *shard) examine(ctx context.Context, thoroughly bool) error {
+	restarted := false
+	if p, ok := s.m.store.(Prober); ok && thoroughly {
 		incarnation, err := p.Probe(ctx, s.name)
 		if err != nil {
 			return err
@@ -110,17 +110,20 @@ func (s *shard) examine(ctx context.Context) error {
 		before := s.canary.incarnation
 		s.canary.incarnation = incarnation
 		s.canary.mu.Unlock()
-		if before != "" && before != incarnation {
-			s.forgot(ctx)
-		}
+		restarted = before != "" && before != incarnation
 	}
-	return s.examineCanary(ctx)
+	value, err := s.readCanary(ctx)
+	if another := err == nil && s.meetCanary(value); another || restarted {
+		s.forgot(ctx)
+	}
+	return err
 }
 
-func (s *shard) examineCanary(ctx context.Context) error {
+// readCanary reads the canary, and makes one where there is none.
+func (s *shard) readCanary(ctx context.Context) ([]byte, error) {
 	id, err := s.canaryID()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	load := s.m.store.Load
 	if f, ok := s.m.store.(FreshLoader); ok {
@@ -138,30 +141,25 @@ func (s *shard) examineCanary(ctx context.Context) error {
 				continue // another instance was first
 			}
 		}
-		if err != nil {
-			return err
-		}
-		s.meetCanary(ctx, r.Data)
-		return nil
+		return r.Data, err
 	}
 }
 
-// meetCanary compares the canary with the one seen before. One that is young is
-// as good as a new one: who made it found the shard empty.
-func (s *shard) meetCanary(ctx context.Context, value []byte) {
+// meetCanary tells whether the canary is another one than before. One that is
+// young is as good as a new one: who made it found the shard empty.
+func (s *shard) meetCanary(value []byte) bool {
 	s.canary.mu.Lock()
 	before := s.canary.value
 	s.canary.value = bytes.Clone(value)
 	s.canary.mu.Unlock()
-	if before != nil && bytes.Equal(before, value) {
-		return
+	if before != nil {
+		return !bytes.Equal(before, value)
 	}
-	if before == nil && len(value) == canarySize {
-		if born := time.UnixMilli(int64(binary.BigEndian.Uint64(value))); s.m.now().Sub(born) > disbelief {
-			return
-		}
+	if len(value) != canarySize {
+		return true
 	}
-	s.forgot(ctx)
+	born := time.UnixMilli(int64(binary.BigEndian.Uint64(value)))
+	return s.m.now().Sub(born) <= disbelief
 }
 
 const disbelief = 5 * time.Second // as long as package circuit has a shard in quarantine
@@ -188,6 +186,8 @@ func (s *shard) forgot(ctx context.Context) {
 	}
 }
 
+func canaryIDs(n int) ID { return ID("canary-" + strconv.Itoa(n)) }
+
 // canaryID returns an ID that is in this shard.
 func (s *shard) canaryID() (ID, error) {
 	c := &s.canary
@@ -198,7 +198,7 @@ func (s *shard) canaryID() (ID, error) {
 	}
 	const enough = 100_000 // for a shard that has a thousandth of the IDs, many times over
 	for n := range enough {
-		if id := ID(canaryPrefix + strconv.Itoa(n)); s.m.shard(id) == s.name {
+		if id := canaryIDs(n); s.m.shard(id) == s.name {
 			if c.id != "" {
 				c.value = nil // the store's layout has changed
 			}

@@ -1,0 +1,262 @@
+package session_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/seal"
+	"github.com/holdfast-go/session/sessiontest"
+)
+
+// lever is a Switch in the test's hand.
+type lever struct {
+	mu   sync.Mutex
+	over session.Override
+}
+
+func (l *lever) Override() session.Override {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.over
+}
+
+func (l *lever) set(o session.Override) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = o
+}
+
+func TestOperatorsChooseBetweenStoreAndBackup(t *testing.T) {
+	l := &lever{}
+	testSite(t, session.Options{Switch: l}, func(s *site) {
+		v := s.visitor()
+
+		l.set(session.Override{Mode: session.BackupOnly})
+		before := s.store.Loads() + s.store.Saves()
+		s.want(s.a, v, "red/")
+		s.serve(s.a, v, func(x *session.Session) {
+			if color.Set(x, "blue"); x.Source() != session.FromBackup {
+				t.Errorf("backup only: from the %v", x.Source())
+			}
+		})
+		if n := s.store.Loads() + s.store.Saves() - before; n != 0 {
+			t.Errorf("backup only: the store was asked %d times", n)
+		}
+		if st := s.a.State(); len(st.Shards) != 1 || st.Shards[0].Mode != session.BackupOnly || st.Shards[0].State != "away" || st.Journal.States != 1 {
+			t.Errorf("backup only: %+v", st)
+		}
+		s.want(s.b, v, "blue/")
+
+		l.set(session.Override{})
+		s.after(10 * time.Second)
+		if st := s.a.State(); st.Failing || st.Journal.States != 0 {
+			t.Errorf("auto again: %+v", st)
+		}
+		s.want(s.b, v, "blue/")
+
+		l.set(session.Override{Mode: session.StoreOnly})
+		s.store.Fail(errRefused)
+		s.want(s.a, v, "503")
+		if status := s.serve(s.a, sessiontest.NewVisitor(s.T, s.a), func(x *session.Session) { color.Set(x, "red") }); status != 503 {
+			t.Errorf("store only: a new session while the store is away: %d", status)
+		}
+		s.store.Heal()
+		s.want(s.a, v, "blue/")
+	})
+}
+
+func TestALeaseIsExtendedForAnIncident(t *testing.T) {
+	l := &lever{}
+	testSite(t, session.Options{
+		Switch: l, Idle: 12 * time.Hour, Backup: &session.Backup{Lease: time.Hour, MaxLease: 3 * time.Hour},
+	}, func(s *site) {
+		v := s.visitor()
+		s.store.Fail(errRefused)
+		s.after(61 * time.Minute)
+		s.want(s.a, v, "503")
+		l.set(session.Override{Lease: 10 * time.Hour})
+		s.want(s.a, v, "red/")
+		s.after(3 * time.Hour)
+		s.want(s.a, v, "503")
+		l.set(session.Override{Lease: time.Minute}) // it never shortens
+	})
+}
+
+func TestRevokeWhileTheStoreIsAway(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v := s.visitor()
+		key := id(t, s, v)
+		s.store.Fail(errRefused)
+		if d, err := s.a.Revoke(t.Context(), key); d != session.Pending || err != nil {
+			t.Errorf("Revoke() = %v, %v", d, err)
+		}
+		s.want(s.a, v, "-")
+		s.store.Heal()
+		s.after(10 * time.Second)
+		s.want(s.b, v, "-")
+	})
+}
+
+func TestAFullJournalDropsTheOldestStatesAndNoTombstone(t *testing.T) {
+	var dropped []session.ID
+	testSite(t, session.Options{
+		Backup: &session.Backup{Journal: 5000},
+		Hooks:  session.Hooks{Overflow: func(_ context.Context, id session.ID) { dropped = append(dropped, id) }},
+	}, func(s *site) {
+		var visitors []*sessiontest.Visitor
+		for range 20 {
+			visitors = append(visitors, s.visitor())
+		}
+		first := id(t, s, visitors[0])
+		s.store.Fail(errRefused)
+		for _, v := range visitors {
+			if status := s.serve(s.a, v, func(x *session.Session) { color.Set(x, "blue") }); status != 200 {
+				t.Errorf("a write: %d", status)
+			}
+		}
+		if st := s.a.State().Journal; st.Bytes > 5000 || st.States == 0 || len(dropped)+st.States != 20 || dropped[0] != first {
+			t.Errorf("dropped %v; %+v", dropped, st)
+		}
+		ended := 0
+		for _, v := range visitors {
+			s.serve(s.a, v, func(x *session.Session) {
+				switch d, err := x.Destroy(t.Context()); {
+				case err == nil && d == session.Pending:
+					ended++
+				case !errors.Is(err, session.ErrUnavailable) || !strings.Contains(err.Error(), "journal is full"):
+					t.Errorf("Destroy: %v, %v", d, err)
+				}
+			})
+		}
+		if st := s.a.State().Journal; ended == 0 || ended == 20 || st.Tombstones != ended || st.Bytes > 5000 {
+			t.Errorf("%d logouts taken; %+v", ended, st)
+		}
+		s.store.Heal()
+		s.after(10 * time.Second)
+		for i, v := range visitors {
+			if want := "-"; i >= ended {
+				s.want(s.b, v, "blue/")
+			} else {
+				s.want(s.b, v, want)
+			}
+		}
+	})
+}
+
+func TestCloseDeliversAndTellsWhatIsLeft(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v, w := s.visitor(), s.visitor()
+		m := mustOpen(s.T, s)
+		s.after(10 * time.Second)
+		s.store.Fail(errRefused)
+		s.serve(m, v, func(x *session.Session) { color.Set(x, "blue") })
+		s.serve(m, w, func(x *session.Session) { x.Destroy(t.Context()) })
+		ctx, cancel := context.WithTimeout(s.Context(), time.Second)
+		defer cancel()
+		if err := m.Close(ctx); err == nil || !strings.Contains(err.Error(), "1 sessions and 1 tombstones") || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Close: %v", err)
+		}
+		s.store.Heal()
+		if err := m.Close(s.Context()); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		s.after(10 * time.Second)
+		s.want(s.b, s.copyOf(w), "-")
+		s.want(s.b, v, "blue/")
+	})
+}
+
+// mustOpen returns a third instance, which the test closes.
+func mustOpen(t *testing.T, s *site) *session.Manager {
+	t.Helper()
+	m, err := session.New(s.store, &session.Options{Backup: &session.Backup{Keys: s.keys}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestOneLineForAnOutage(t *testing.T) {
+	var log bytes.Buffer
+	hooks := session.LogHooks(slog.New(slog.NewTextHandler(&log, nil)))
+	testSite(t, session.Options{Hooks: hooks}, func(s *site) {
+		v := s.visitor()
+		log.Reset()
+		s.store.Fail(errRefused)
+		for range 300 {
+			s.want(s.a, v, "red/")
+			s.after(100 * time.Millisecond)
+		}
+		s.store.Replace(memstore.New(nil))
+		s.store.Heal()
+		s.after(20 * time.Second)
+		s.want(s.a, v, "red/")
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		if len(lines) != 6 { // two instances: away, empty, back
+			t.Errorf("%d lines:\n%s", len(lines), log.String())
+		}
+	})
+}
+
+func TestAnOutageIsNoticedWithinASecondAndOverSoon(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v := s.visitor()
+		s.store.Hang()
+		begun, slow := time.Now(), 0
+		for time.Since(begun) < 5*time.Second {
+			at := time.Now()
+			s.want(s.a, v, "red/")
+			switch took := time.Since(at); {
+			case took > 50*time.Millisecond:
+				t.Errorf("a read took %v", took)
+			case took > 0 && time.Since(begun) > time.Second:
+				t.Errorf("a read took %v, %v into the outage", took, time.Since(begun))
+			case took > 0:
+				slow++
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if slow == 0 {
+			t.Error("the store did not hang")
+		}
+		s.store.Heal()
+		back := time.Now()
+		for s.a.State().Failing && time.Since(back) < 10*time.Second {
+			s.after(100 * time.Millisecond)
+		}
+		if took := time.Since(back); took > 4*time.Second {
+			t.Errorf("the store serves again after %v", took)
+		}
+	})
+}
+
+func TestOptionsOfABackupAreChecked(t *testing.T) {
+	keys := mustKeys(t, seal.NewKey())
+	for _, c := range []struct {
+		options session.Options
+		want    string
+	}{
+		{session.Options{Backup: &session.Backup{}}, "Backup.Keys is nil"},
+		{session.Options{Backup: &session.Backup{Keys: keys, Lease: -time.Second}}, "Backup.Lease -1s is shorter than a second"},
+		{session.Options{Backup: &session.Backup{Keys: keys, Lease: time.Hour, MaxLease: time.Minute}}, "Backup.MaxLease 1m0s is shorter than Lease 1h0m0s"},
+		{session.Options{Backup: &session.Backup{Keys: keys, Budget: 100}}, "Backup.Budget 100 is not between 512 and 16384 bytes"},
+		{session.Options{Backup: &session.Backup{Keys: keys, Budget: 20000}}, "Backup.Budget 20000 is not between"},
+		{session.Options{Backup: &session.Backup{Keys: keys, Restores: -1}}, "Backup.Restores is negative: -1"},
+		{session.Options{Backup: &session.Backup{Keys: keys, Journal: -1}}, "Backup.Journal is negative: -1"},
+		{session.Options{Switch: &lever{}}, "Switch without a Backup"},
+	} {
+		_, err := session.New(memstore.New(nil), &c.options)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", fmt.Sprintf("%+v", c.options.Backup), err)
+		}
+	}
+}
