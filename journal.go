@@ -150,8 +150,9 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 	if e := j.debts[g.id]; e != nil {
 		s.forgive(e)
 	}
+	pending := g.pending // the keeper has g from now on
 	j.mu.Unlock()
-	if g.pending {
+	if pending {
 		s.rouse()
 	}
 	s.m.makeRoom(ctx)

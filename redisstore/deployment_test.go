@@ -26,7 +26,7 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// works walks through everything a store does.
+// works walks through everything a store does. All of it is up.
 func works(t *testing.T, client rueidis.Client, sessions int) {
 	t.Helper()
 	for _, s := range []*redisstore.Store{
@@ -34,6 +34,7 @@ func works(t *testing.T, client rueidis.Client, sessions int) {
 		redisstore.New(client, redisstore.Prefix("cached:"), redisstore.ClientCache(time.Minute)),
 	} {
 		var want []session.ID
+		mustProbe(t, s, "000")
 		for i := range sessions {
 			id := session.ID(fmt.Sprintf("%03d", i))
 			want = append(want, id)
@@ -73,7 +74,7 @@ func TestItWorksWithAUserWhoMayDoNoMoreThanItNeeds(t *testing.T) {
 	srv.Command(strings.Fields("ACL SETUSER shop on >secret ~plain:* ~cached:* -@all " +
 		"+get +set +del +exists +getrange +evalsha +eval +scan " +
 		"+hello +client|tracking +cluster|slots " +
-		"+client|caching +multi +exec +pttl")...) // the last line for the cache
+		"+client|caching +multi +exec +pttl +info")...) // the last line for the cache and the probe
 	works(t, newClient(t, "redis://shop:secret@"+srv.Addr()), 3)
 }
 
@@ -206,7 +207,57 @@ func TestItWorksOnACluster(t *testing.T) {
 	if got := string(mustLoad(t, s, "{b}").Data); got != "b" {
 		t.Errorf("of another node: got %q, want %q", got, "b")
 	}
-	nodes[2].Kill()
+	isFailedOver(t, client, nodes)
+}
+
+// isFailedOver is the end of the test above: each primary is a shard, and one
+// dies.
+func isFailedOver(t *testing.T, client rueidis.Client, nodes []*redistest.Server) {
+	s := redisstore.New(client)
+	for id, want := range map[session.ID]string{"{b}": "0-5460", "{c}": "5461-10922", "{a}": "10923-16383"} {
+		if got := s.Shard(id); got != want {
+			t.Errorf("Shard(%s): got %q, want %q", id, got, want)
+		}
+	}
+	if _, err := s.Probe(within(t, 50*time.Millisecond), s.Shard("{a}")); !errors.Is(err, errDeadline) {
+		t.Errorf("Probe of the frozen node: got %v, want the deadline's error", err)
+	}
+	before := mustProbe(t, s, "{b}")
+	if other := mustProbe(t, s, "{c}"); other == before {
+		t.Errorf("two primaries have the incarnation %q", other)
+	}
+	nodes[2].Thaw()
+	eventually(t, "the thawed node answers", func() bool {
+		_, err := s.Probe(within(t, 100*time.Millisecond), s.Shard("{a}"))
+		return err == nil
+	})
+	eventually(t, "the cluster is well", func() bool {
+		return strings.Contains(nodes[1].Command("CLUSTER", "INFO"), "cluster_state:ok")
+	})
+
+	nodes[0].Kill()
+	if got, err := s.Probe(within(t, time.Second), s.Shard("{b}")); err == nil {
+		t.Errorf("Probe of a killed node: got %q, want an error", got)
+	}
+	var after string
+	took := eventually(t, "the replica takes over", func() (ok bool) {
+		var err error
+		after, err = s.Probe(within(t, 100*time.Millisecond), s.Shard("{b}"))
+		return err == nil
+	})
+	t.Logf("probed again %v after the primary was killed", took.Round(time.Millisecond))
+	if after == before {
+		t.Errorf("the replica that took over has the incarnation of the old primary, %q", after)
+	}
+	if got := s.Shard("{b}"); got != "0-5460" {
+		t.Errorf("Shard after the failover: got %q, want the same as before", got)
+	}
+	nodes[1].Command("CLUSTER", "SETSLOT", "10922", "NODE", nodes[2].Command("CLUSTER", "MYID"))
+	nodes[2].Command("CLUSTER", "SETSLOT", "10922", "NODE", nodes[2].Command("CLUSTER", "MYID"))
+	eventually(t, "a shard of which a slot has moved is two nodes", func() bool {
+		got, err := s.Probe(within(t, 100*time.Millisecond), s.Shard("{c}"))
+		return err == nil && strings.Count(got, ",") == 1
+	})
 }
 
 func TestItWorksWithSentinel(t *testing.T) {
@@ -229,6 +280,7 @@ func TestItWorksWithSentinel(t *testing.T) {
 	works(t, client, 3)
 
 	s := redisstore.New(client)
+	before := mustProbe(t, s, "x")
 	v := mustSave(t, s, "x", record("a"), session.Any)
 	primary.Command("WAIT", "1", "0")
 	eventually(t, "the replica has the session", func() bool { return replica.Command("EXISTS", "session:x") == "1" })
@@ -241,6 +293,9 @@ func TestItWorksWithSentinel(t *testing.T) {
 		return err == nil
 	})
 	t.Logf("saved again %v after the primary was killed", took.Round(time.Millisecond))
+	if after := mustProbe(t, s, "x"); after == before {
+		t.Errorf("Probe after the failover: got %q as before it", after)
+	}
 	if got := string(mustLoad(t, s, "x").Data); got != "b" {
 		t.Errorf("got %q, want %q", got, "b")
 	}

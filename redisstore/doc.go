@@ -11,7 +11,8 @@
 // A user with no more rights than it needs has get, set, del, exists, getrange,
 // evalsha, eval and scan on the prefix, and hello, client|tracking and
 // cluster|slots for the client; for the cache client|caching, multi, exec and
-// pttl; and to list a cluster role.
+// pttl; to list a cluster role; and to be probed, which a session.Backup does
+// each second, info.
 //
 // What the operator decides with the server's configuration:
 //

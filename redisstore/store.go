@@ -11,8 +11,8 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// Store is a [session.Store] in Redis, a [session.Lister] and a
-// [session.FreshLoader]. It may be used by any number of goroutines. It needs
+// Store is a [session.Store] in Redis, a [session.Lister], a
+// [session.FreshLoader] and a [session.Prober]. It may be used by any number of goroutines. It needs
 // no Close; the client, which stays the caller's, does.
 type Store struct {
 	client rueidis.Client
@@ -20,13 +20,16 @@ type Store struct {
 	line   line
 	ttl    time.Duration // of what the client caches; 0: it does not
 	floors *floors       // nil where nothing is cached
+
+	cluster *cluster // nil where there is none
 }
 
 // Option is an option of [New].
 type Option func(*Store)
 
 // New returns a store that works through client, whose options
-// [ClientOption] explains.
+// [ClientOption] explains. A cluster is asked for its layout, for up to a
+// second: see [Store.Shard].
 func New(client rueidis.Client, options ...Option) *Store {
 	s := &Store{client: client, prefix: "session:"}
 	for _, o := range options {
@@ -34,6 +37,9 @@ func New(client rueidis.Client, options ...Option) *Store {
 	}
 	if s.ttl > 0 {
 		s.floors = newFloors(s.ttl)
+	}
+	if client.Mode() == rueidis.ClientModeCluster {
+		s.cluster = s.firstLayout()
 	}
 	return s
 }

@@ -4,7 +4,9 @@
 //	go run ./shop -insecure
 //
 // It needs nothing else: sessions are in memory unless -store names a Redis or
-// servers of memcached.
+// servers of memcached, or has the shop start one. Stores that the shop started
+// itself can be killed, frozen and restarted with buttons on the page, to see
+// that visitors do not notice.
 package main
 
 import (
@@ -49,6 +51,13 @@ type config struct {
 	addr, store    string
 	idle, lifetime time.Duration
 	insecure       bool
+
+	keys     string // a file; empty: a key of this process only
+	lease    time.Duration
+	noBackup bool
+
+	shoppers int
+	public   bool // the buttons are for everyone
 }
 
 // parse reads the flags. Help goes to stdout, because it was asked for.
@@ -57,12 +66,19 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	f := flag.NewFlagSet("shop", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.StringVar(&c.addr, "addr", "127.0.0.1:8080", "serve http on `host:port`; port 0 takes a free one")
-	f.StringVar(&c.store, "store", "memory:", "keep sessions at `address`, memory:, redis://user:password@host:port/db or memcached://host:port,host:port")
+	f.StringVar(&c.store, "store", "memory:", "keep sessions at `address`: memory:, redis://user:password@host:port/db, "+
+		"memcached://host:port,host:port, or spawn:redis or spawn:memcached for a server that the shop starts itself, and stops")
 	f.DurationVar(&c.idle, "idle", 30*time.Minute, "end a session that nobody used for so long")
 	f.DurationVar(&c.lifetime, "lifetime", 24*time.Hour, "end a session so long after the login, used or not")
 	f.BoolVar(&c.insecure, "insecure", false, "send the cookie over plain http to any host, named session")
-	f.Bool("no-backup", false, "keep sessions in the store only, which is all there is yet")
+	f.StringVar(&c.keys, "keys", "", "seal backups with the keys in `file`, which is made if it is not there; without it, with a key of this process only")
+	f.DurationVar(&c.lease, "lease", time.Hour, "let a backup vouch for a session so long after the store last did")
+	f.BoolVar(&c.noBackup, "no-backup", false, "keep sessions in the store only")
+	f.IntVar(&c.shoppers, "shoppers", 0, "let `n` simulated shoppers in, 200 at most")
+	f.BoolVar(&c.public, "public-buttons", false, "let everyone who reaches -addr stop the store and let shoppers in, not only this machine")
 	err := f.Parse(args)
+	given := map[string]bool{}
+	f.Visit(func(g *flag.Flag) { given[g.Name] = true })
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprintln(stdout, "A small food shop that keeps its visitors and their carts in sessions.")
@@ -77,6 +93,16 @@ func parse(args []string, stdout io.Writer) (config, error) {
 		return c, fmt.Errorf("-idle %v: must be longer than 0, like 30m", c.idle)
 	case c.lifetime <= 0:
 		return c, fmt.Errorf("-lifetime %v: must be longer than 0, like 24h", c.lifetime)
+	case c.lease < time.Second:
+		return c, fmt.Errorf("-lease %v: must be a second or longer, like 1h", c.lease)
+	case c.shoppers < 0 || c.shoppers > maxShoppers:
+		return c, fmt.Errorf("-shoppers %d: must be between 0 and %d", c.shoppers, maxShoppers)
+	case given["keys"] && c.keys == "":
+		return c, errors.New("-keys: must name a file, like shop.keys")
+	case c.noBackup && given["keys"]:
+		return c, errors.New("-keys with -no-backup: there is nothing to seal; leave one of them out")
+	case c.noBackup && given["lease"]:
+		return c, errors.New("-lease with -no-backup: there is nothing that could vouch; leave one of them out")
 	}
 	return c, nil
 }

@@ -8,14 +8,14 @@ import (
 	"strings"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/memstore"
 )
 
 // backend is where the sessions are.
 type backend struct {
-	store session.Store
-	name  string // how the shop calls it: the address without a password
-	close func()
+	store   session.Store
+	name    string  // how the shop calls it: the address without a password
+	machine machine // nil where it is not the shop's to stop
+	close   func()
 }
 
 // open opens the store at an address of the flag -store, and returns once it
@@ -26,18 +26,33 @@ func open(ctx context.Context, address string, log *slog.Logger) (backend, error
 	defer cancel()
 	var b backend
 	var err error
-	switch scheme, _, _ := strings.Cut(address, ":"); {
+	switch {
 	case address == "memory:":
-		return backend{memstore.New(nil), address, func() {}}, nil
-	case scheme == "redis", scheme == "rediss", scheme == "unix":
-		b, err = openRedis(ctx, address)
-	case strings.HasPrefix(address, memcachedScheme):
-		b, err = openMemcached(ctx, address, log)
+		m := newMemory()
+		return backend{m, address, m, func() {}}, nil
+	case strings.HasPrefix(address, spawnScheme):
+		b, err = openSpawned(ctx, address, log)
 	default:
-		return b, errors.New("-store: want memory:, redis://user:password@host:port/db or memcached://host:port,host:port")
+		b, err = openAddress(ctx, address, log)
+	}
+	if errors.Is(err, errAddress) {
+		return b, err
 	}
 	if err != nil {
 		return b, fmt.Errorf("-store %s: %w\nshop: -store memory: needs no server", b.name, err)
 	}
 	return b, nil
+}
+
+var errAddress = errors.New("-store: want memory:, redis://user:password@host:port/db, memcached://host:port,host:port, spawn:redis or spawn:memcached")
+
+// openAddress opens a store that runs already.
+func openAddress(ctx context.Context, address string, log *slog.Logger) (backend, error) {
+	switch scheme, _, _ := strings.Cut(address, ":"); {
+	case scheme == "redis", scheme == "rediss", scheme == "unix":
+		return openRedis(ctx, address)
+	case strings.HasPrefix(address, memcachedScheme):
+		return openMemcached(ctx, address, log)
+	}
+	return backend{}, errAddress
 }

@@ -30,8 +30,10 @@ const (
 	saysData     = "Data may hold any bytes, or none, and may be changed by the caller once Save returned; r.Version is ignored."
 	saysTooLarge = "A record that is larger than the store takes is ErrTooLarge, and what stood before still stands."
 
-	// Of FreshLoader and Lister.
+	// Of FreshLoader, Lister and Prober.
 	saysFresh = "LoadFresh is Load past that cache: it sees every Save, of any process, that returned before it was called."
 	saysList  = "List yields the ID of every record that has not expired, in the form that Load takes."
 	saysBreak = "An error, that of ctx too, ends the sequence."
+	saysShard = "Shard names the one that has id; it does not ask it."
+	saysProbe = "Probe asks a shard whether it answers, without a visitor's request, and returns its incarnation: a string that stays while the shard keeps what it holds, and changes when it may have lost it by a restart."
 )

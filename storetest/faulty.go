@@ -3,7 +3,9 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"strconv"
 	"sync"
 	"time"
 
@@ -18,21 +20,23 @@ var ErrLostAck = errors.New("storetest: acknowledgement lost")
 // with the next call, and end with [Faulty.Heal]. Any number of goroutines may
 // use it, in a testing/synctest bubble too.
 //
-// It is a [session.FreshLoader] and a [session.Lister] whatever it wraps:
-// LoadFresh of a store that has none is Load, and List of a store that has
-// none yields [errors.ErrUnsupported].
+// It is a [session.FreshLoader], a [session.Lister] and a [session.Prober]
+// whatever it wraps: LoadFresh of a store that has none is Load, List of a store
+// that has none yields [errors.ErrUnsupported], and a store that is no Prober is
+// one shard, named "", whose incarnation changes with each Replace.
 //
 // A store that restarted empty, or failed over to a replica that lacks the
 // last writes, is [Faulty.Replace].
 type Faulty struct {
 	// Before, if not nil, is called before each call to the store, with
-	// "load" (LoadFresh too), "save" or "list", and no ID for a list. It may
-	// block, and may use the store. An error it returns is the call's. Set it
-	// while no call is under way.
+	// "load" (LoadFresh too), "save", "list" or "probe", and no ID for the last
+	// two. It may block, and may use the store. An error it returns is the
+	// call's. Set it while no call is under way.
 	Before func(op string, id session.ID) error
 
 	mu           sync.Mutex
 	store        session.Store
+	replaced     int // how often
 	fault        fault
 	loads, saves int
 }
@@ -84,6 +88,7 @@ func (f *Faulty) Replace(s session.Store) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.store = s
+	f.replaced++
 }
 
 // Loads is how many times Load and LoadFresh were called, the failed included.
@@ -149,6 +154,34 @@ func (f *Faulty) List(ctx context.Context) iter.Seq2[session.ID, error] {
 		}
 		lister.List(ctx)(yield)
 	}
+}
+
+// Shard implements [session.Prober]. No fault touches it.
+func (f *Faulty) Shard(id session.ID) string {
+	f.mu.Lock()
+	s := f.store
+	f.mu.Unlock()
+	if p, ok := s.(session.Prober); ok {
+		return p.Shard(id)
+	}
+	return ""
+}
+
+// Probe implements [session.Prober].
+func (f *Faulty) Probe(ctx context.Context, shard string) (incarnation string, err error) {
+	s, _, err := f.begin(ctx, "probe", "")
+	if err != nil {
+		return "", err
+	}
+	if p, ok := s.(session.Prober); ok {
+		return p.Probe(ctx, shard)
+	}
+	if shard != "" {
+		return "", fmt.Errorf("storetest: probe: there is no shard %q", shard)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return strconv.Itoa(f.replaced), ctx.Err()
 }
 
 // begin counts a call and lets it suffer. It returns the store to ask, and

@@ -160,3 +160,71 @@ func TestFaultyCallsBefore(t *testing.T) {
 		}
 	}
 }
+
+// sharded is a Prober that can be told from a Faulty's own.
+type sharded struct{ session.Store }
+
+func (sharded) Shard(id session.ID) string { return "of " + string(id) }
+
+func (sharded) Probe(_ context.Context, shard string) (string, error) {
+	return "incarnation " + shard, nil
+}
+
+func TestFaultyIsAProber(t *testing.T) {
+	f := storetest.NewFaulty(memstore.New(nil))
+	var calls []string
+	f.Before = func(op string, id session.ID) error {
+		calls = append(calls, op+" "+string(id))
+		return nil
+	}
+	first, err := f.Probe(t.Context(), f.Shard("1"))
+	if err != nil || f.Shard("1") != "" {
+		t.Fatalf("around no Prober: got shard %q and error %v, want one shard without a name", f.Shard("1"), err)
+	}
+	if again, err := f.Probe(t.Context(), ""); err != nil || again != first {
+		t.Errorf("Probe again: got %q, %v, want %q", again, err, first)
+	}
+	f.Replace(memstore.New(nil))
+	if after, err := f.Probe(t.Context(), ""); err != nil || after == first {
+		t.Errorf("Probe after Replace: got %q, %v, want another than before", after, err)
+	}
+	if _, err := f.Probe(t.Context(), "x"); err == nil {
+		t.Error("Probe of an unknown shard: got no error")
+	}
+	if len(calls) != 4 || calls[0] != "probe " {
+		t.Errorf("Before: got %q, want four probes", calls)
+	}
+
+	f.Replace(sharded{memstore.New(nil)})
+	if got := f.Shard("1"); got != "of 1" {
+		t.Errorf("Shard: got %q, want that of the store", got)
+	}
+	if got, err := f.Probe(t.Context(), "x"); err != nil || got != "incarnation x" {
+		t.Errorf("Probe: got %q, %v, want that of the store", got, err)
+	}
+}
+
+func TestFaultsReachProbes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := storetest.NewFaulty(sharded{memstore.New(nil)})
+		want := func(what string, want error, after time.Duration) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			begun := time.Now()
+			if _, err := f.Probe(ctx, "x"); !errors.Is(err, want) || time.Since(begun) != after {
+				t.Errorf("%s: got %v after %v, want %v after %v", what, err, time.Since(begun), want, after)
+			}
+		}
+		f.Fail(errAway)
+		want("Fail", errAway, 0)
+		f.Heal()
+		f.Delay(time.Second)
+		want("Delay", nil, time.Second)
+		f.Heal()
+		f.Hang()
+		want("Hang", context.DeadlineExceeded, time.Minute)
+		time.AfterFunc(time.Second, f.Heal)
+		want("Hang, then healed", nil, time.Second)
+	})
+}

@@ -3,9 +3,11 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/session"
@@ -22,7 +24,14 @@ type flawed struct {
 	save  saveFunc
 	fresh func(context.Context, session.ID) (session.Record, error)
 	list  func(context.Context) iter.Seq2[session.ID, error]
+	shard func(session.ID) string
+	probe func(context.Context, string) (string, error)
+
+	born sync.Once
+	life int64
 }
+
+var lives atomic.Int64
 
 type saveFunc = func(context.Context, session.ID, session.Record, session.Version) (session.Version, error)
 
@@ -52,6 +61,32 @@ func (f *flawed) List(ctx context.Context) iter.Seq2[session.ID, error] {
 		return f.list(ctx)
 	}
 	return f.Store.(session.Lister).List(ctx)
+}
+
+func (f *flawed) Shard(id session.ID) string {
+	if f.shard != nil {
+		return f.shard(id)
+	}
+	if p, ok := f.Store.(session.Prober); ok {
+		return p.Shard(id)
+	}
+	return ""
+}
+
+// Probe of a store that is no Prober is that of a server with one shard, which
+// is born when it is first asked.
+func (f *flawed) Probe(ctx context.Context, shard string) (string, error) {
+	if f.probe != nil {
+		return f.probe(ctx, shard)
+	}
+	if p, ok := f.Store.(session.Prober); ok {
+		return p.Probe(ctx, shard)
+	}
+	f.born.Do(func() { f.life = lives.Add(1) })
+	if shard != "" {
+		return "", errors.New("unknown shard")
+	}
+	return fmt.Sprint(f.life), ctx.Err()
 }
 
 // badSave is a flaw of Save without a memory.

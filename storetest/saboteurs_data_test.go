@@ -61,6 +61,7 @@ var dataSaboteurs = []saboteur{
 		"a version creates nothing",
 		"a conflict changes nothing",
 		"a save from before a restart overwrites nothing after it",
+		"a restart that lost what was held is noticed",
 		"a session ends when its time has come",
 		"a shortened session ends",
 		"a save past its expiry leaves nothing, and nothing for ever",

@@ -33,6 +33,7 @@ var documented = []struct {
 		freeze:      "there is no server that could freeze",
 		down:        "there is no server that could be away",
 		freshLoader: "there is no cache in front of it",
+		prober:      "it is no server: it answers for as long as the process does, and loses all with it",
 	}},
 	{"redisstore", map[capability]string{
 		maxRecord: "Redis takes 512 MB; that more is refused before it is sent is a test of its own",
@@ -113,7 +114,7 @@ func capabilitiesOf(t *testing.T, dir string) (have []capability) {
 		t.Fatalf("%s: %d files, %v", dir, len(files), err)
 	}
 	fields := map[string]capability{"Again": again, "Restart": restart, "Thaw": freeze, "Up": down, "MaxRecord": maxRecord}
-	methods := map[string]capability{"LoadFresh": freshLoader, "List": lister}
+	methods := map[string]capability{"LoadFresh": freshLoader, "List": lister, "Probe": prober}
 	for _, name := range files {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {

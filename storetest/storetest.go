@@ -52,7 +52,8 @@ type Harness struct {
 }
 
 // Run checks the store against the contract in the comments of
-// [session.Store], [session.Lister] and [session.FreshLoader]. Each case is a
+// [session.Store], and of [session.FreshLoader], [session.Lister] and
+// [session.Prober] where the store is one. Each case is a
 // subtest, named after what its failure would mean, and prints the sentence of
 // the contract that was broken. The cases run one after the other, each with a
 // store of its own. They wait for expiries, some ten seconds in all; nothing
@@ -101,13 +102,15 @@ const (
 	maxRecord   capability = "Harness.MaxRecord"
 	freshLoader capability = "a session.FreshLoader"
 	lister      capability = "a session.Lister"
+	prober      capability = "a session.Prober"
 )
 
-var allCapabilities = []capability{again, restart, freeze, down, maxRecord, freshLoader, lister}
+var allCapabilities = []capability{again, restart, freeze, down, maxRecord, freshLoader, lister, prober}
 
 func (h Harness) capabilities(t testing.TB) []capability {
 	s := h.New(t)
 	_, isFresh := s.(session.FreshLoader)
+	_, isProber := s.(session.Prober)
 	has := map[capability]bool{
 		again:       h.Again != nil,
 		restart:     h.Restart != nil,
@@ -116,6 +119,7 @@ func (h Harness) capabilities(t testing.TB) []capability {
 		maxRecord:   h.MaxRecord > 0,
 		freshLoader: isFresh,
 		lister:      lists(t.Context(), s),
+		prober:      isProber,
 	}
 	return slices.DeleteFunc(slices.Clone(allCapabilities), func(c capability) bool { return !has[c] })
 }
