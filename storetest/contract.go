@@ -31,9 +31,11 @@ const (
 	saysTooLarge = "A record that is larger than the store takes is ErrTooLarge, and what stood before still stands."
 
 	// Of FreshLoader, Lister and Prober.
-	saysFresh = "LoadFresh is Load past that cache: it sees every Save, of any process, that returned before it was called."
-	saysList  = "List yields the ID of every record that has not expired, in the form that Load takes."
-	saysBreak = "An error, that of ctx too, ends the sequence."
-	saysShard = "Shard names the one that has id; it does not ask it."
-	saysProbe = "Probe asks a shard whether it answers, without a visitor's request, and returns its incarnation: a string that stays while the shard keeps what it holds, and changes when it may have lost it by a restart."
+	saysFresh        = "LoadFresh is Load past that cache: it sees every Save, of any process, that returned before it was called."
+	saysList         = "List yields the ID of every record that has not expired, in the form that Load takes."
+	saysBreak        = "An error, that of ctx too, ends the sequence."
+	saysShard        = "Shard names the one that has id; it does not ask it."
+	saysProbe        = "Probe asks a shard whether it answers, without a visitor's request, and returns its incarnation: a string that stays while the shard keeps what it holds, and changes when it may have lost it by a restart."
+	saysProbeContext = "It honors ctx as Load does."
+	saysNoShard      = "A shard that no session has is an error."
 )

@@ -1,0 +1,70 @@
+package override_test
+
+import (
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/override"
+)
+
+// A program that decides by itself, and cannot forget.
+func ExampleValue() {
+	var v override.Value // the Switch of session.Options is &v
+	v.SetUntil(session.Override{Mode: session.BackupOnly}, time.Now().Add(time.Hour))
+	fmt.Println(v.Override().Mode)
+	// Output: backup only
+}
+
+// An operator gives an order by HTTP.
+func ExampleValue_ServeHTTP() {
+	operatorsOnly := func(h http.Handler) http.Handler { return h } // yours: a password, a client certificate
+
+	var v override.Value
+	admin := http.NewServeMux() // on an address that visitors do not reach
+	admin.Handle("/override", operatorsOnly(&v))
+	server := httptest.NewServer(admin)
+	defer server.Close()
+
+	// curl -X PUT -H 'Content-Type: application/json' -d '{"mode": …}' …/override
+	order, _ := http.NewRequest(http.MethodPut, server.URL+"/override", strings.NewReader(`{"mode": "backup-only", "lease": "2h"}`))
+	order.Header.Set("Content-Type", "application/json")
+	if answer, err := server.Client().Do(order); err == nil {
+		answer.Body.Close()
+	}
+	fmt.Println(v.Override().Mode, v.Override().Lease)
+	// Output: backup only 2h0m0s
+}
+
+// An operator writes a file.
+func ExampleWatchFile() {
+	dir, _ := os.MkdirTemp("", "")
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "override")
+	os.WriteFile(path, []byte("backup-only 2h\n"), 0o600)
+
+	file, err := override.WatchFile(path, &override.FileOptions{Report: func(err error) {
+		if err != nil {
+			log.Print(err) // what was said before stays in force
+		}
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer file.Close() // the Switch of session.Options is file
+	fmt.Println(file.Override().Mode, file.Override().Lease)
+	// Output: backup only 2h0m0s
+}
+
+// What another source of orders has to read.
+func ExampleParse() {
+	o, err := override.Parse(`{"mode": "backup-only", "until": "2026-11-01T18:00:00Z"}`)
+	fmt.Println(o.Mode, o.Until, err)
+	// Output: backup only 2026-11-01 18:00:00 +0000 UTC <nil>
+}

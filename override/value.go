@@ -1,0 +1,31 @@
+package override
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+// Value is a [session.Switch] that a program sets. The zero Value is auto. It
+// may be used concurrently, and must not be copied.
+type Value struct{ order atomic.Pointer[Order] }
+
+// Set puts o in force until it is set again.
+func (v *Value) Set(o session.Override) { v.SetUntil(o, time.Time{}) }
+
+// SetUntil puts o in force until then, so that it cannot be forgotten: after
+// that the Value is auto by itself. A zero until is no end.
+func (v *Value) SetUntil(o session.Override, until time.Time) { v.order.Store(&Order{o, until}) }
+
+// Override implements [session.Switch].
+func (v *Value) Override() session.Override { return v.current().Override }
+
+// current is what is in force; the zero Order where nothing is, or no longer.
+func (v *Value) current() Order {
+	o := v.order.Load()
+	if o == nil || !o.Until.IsZero() && !time.Now().Before(o.Until) {
+		return Order{}
+	}
+	return *o
+}

@@ -1,0 +1,118 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-go/session"
+	"github.com/redis/rueidis"
+)
+
+// onlyShard is the name of what is no cluster. It stays when Sentinel makes
+// another server the primary.
+const onlyShard = "redis"
+
+// Shard implements [session.Prober]. A server, with or without Sentinel, is one
+// shard. A cluster has one for each primary that it had when the store was
+// made, named after its slots: "0-5460". The names stay, and so does the shard
+// of each session, when another node takes over or slots move.
+func (s *Store) Shard(id session.ID) string {
+	if s.cluster == nil {
+		return onlyShard
+	}
+	return s.cluster.names[s.cluster.shardOf[slotOf(s.key(id))]]
+}
+
+// Probe implements [session.Prober]. It is one INFO, and asks each primary that
+// serves the shard now, which is one as long as no slots have moved; in a
+// cluster CLUSTER SLOTS follows. A server that is still loading its data, or
+// has become a replica, is an error.
+//
+// The incarnation is the run_id of the process and its master_replid, which is
+// another for a replica that became the primary. Redis changes that also where
+// nothing is lost: when a first replica comes, and an hour after the last has
+// left (repl-backlog-ttl). What FLUSHALL or an eviction took leaves no trace.
+func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, err error) {
+	if s.cluster != nil {
+		incarnation, err = s.probeCluster(ctx, shard)
+	} else if shard == onlyShard {
+		incarnation, err = s.probeNode(ctx, s.client)
+	} else {
+		err = errShard(shard)
+	}
+	return incarnation, s.failure(ctx, "probe", err)
+}
+
+func errShard(name string) error { return fmt.Errorf("there is no shard %q", name) }
+
+func (s *Store) probeCluster(ctx context.Context, name string) (string, error) {
+	shard := slices.Index(s.cluster.names, name)
+	if shard < 0 {
+		return "", errShard(name)
+	}
+	if s.cluster.doubts(shard) {
+		// Another node may have taken over, which the others know.
+		if slots, err := s.askSlots(ctx); err == nil {
+			s.cluster.learn(slots)
+		}
+	}
+	nodes := s.client.Nodes()
+	err := errors.New("no node serves it")
+	var incarnations []string
+	for _, address := range s.cluster.primaries(shard) {
+		var incarnation string
+		if incarnation, err = s.probePrimary(ctx, nodes[address], address); err != nil {
+			err = fmt.Errorf("%s: %w", address, err)
+			break
+		}
+		incarnations = append(incarnations, incarnation)
+	}
+	s.cluster.doubt(shard, err != nil)
+	if err != nil {
+		return "", err
+	}
+	return strings.Join(incarnations, ","), nil
+}
+
+// probePrimary asks a node of a cluster, and what it knows of the layout.
+func (s *Store) probePrimary(ctx context.Context, node rueidis.Client, address string) (incarnation string, err error) {
+	if node == nil {
+		return "", errors.New("not connected")
+	}
+	if incarnation, err = s.probeNode(ctx, node); err != nil {
+		return "", err
+	}
+	slots, err := s.askSlotsOf(ctx, node, address)
+	if err != nil {
+		return "", err
+	}
+	s.cluster.learn(slots)
+	return incarnation, nil
+}
+
+// probeNode asks one server. Plain INFO has what is needed in one round trip;
+// several sections in one are for Redis 7.
+func (s *Store) probeNode(ctx context.Context, node rueidis.Client) (incarnation string, err error) {
+	text, err := s.line.send(ctx, request{client: node, command: node.B().Arbitrary("INFO").Build(), read: true}).ToString()
+	if err != nil {
+		return "", err
+	}
+	var run, replication string
+	for line := range strings.Lines(text) {
+		field, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), ":")
+		switch {
+		case field == "run_id":
+			run = value
+		case field == "master_replid":
+			replication = value
+		case field == "role" && value != "master":
+			return "", errors.New("the server is a replica")
+		case field == "loading" && value != "0":
+			return "", errors.New("the server is loading its data")
+		}
+	}
+	return run + "/" + replication, nil
+}
