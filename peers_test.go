@@ -23,14 +23,11 @@ import (
 )
 
 // docs/REGRESSIONS.md says of each defect that other session layers have which
-// test keeps it out. A row whose test is gone is a promise that nobody keeps.
+// test keeps it out, and docs/THREATS.md the same of attacks. A row whose test
+// is gone is a promise that nobody keeps.
 func TestEveryDefectOfOthersHasItsTest(t *testing.T) {
-	page, err := os.ReadFile("docs/REGRESSIONS.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	tests := map[string]map[string]bool{} // by name, with the texts in the body: names of subtests and of rows
-	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		promises := strings.HasPrefix(filepath.ToSlash(path), "internal/promises/")
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") && !promises {
 			return err
@@ -66,15 +63,20 @@ func TestEveryDefectOfOthersHasItsTest(t *testing.T) {
 		// A promise, which Run names, with a row of the function that it calls.
 		return tests["Run"][test] && (!sub || tests["overlapLogout"][part])
 	}
-	rows := 0
-	for _, m := range regexp.MustCompile("(?m)^\\|.*\\| `([^`]+)` \\|$").FindAllStringSubmatch(string(page), -1) {
-		rows++
-		if !exists(m[1]) {
-			t.Errorf("docs/REGRESSIONS.md names %q: there is no such test", m[1])
+	for name, least := range map[string]int{"docs/REGRESSIONS.md": 20, "docs/THREATS.md": 15} {
+		page, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if rows < 20 {
-		t.Errorf("%d rows found in docs/REGRESSIONS.md", rows)
+		rows := regexp.MustCompile("(?m)^\\|.*\\| `([^`]+)` \\|$").FindAllStringSubmatch(string(page), -1)
+		for _, m := range rows {
+			if !exists(m[1]) {
+				t.Errorf("%s names %q: there is no such test", name, m[1])
+			}
+		}
+		if len(rows) < least {
+			t.Errorf("%d rows found in %s", len(rows), name)
+		}
 	}
 }
 

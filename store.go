@@ -94,7 +94,8 @@ type Lister interface {
 // each has its part of the sessions. Shard names the one that has id; it does
 // not ask it. Probe asks a shard whether it answers, without a visitor's
 // request, and returns its incarnation: a string that stays while the shard
-// keeps what it holds, and changes when it may have lost it by a restart.
+// keeps what it holds, and changes when it may have lost it by a restart. It
+// honors ctx as Load does. A shard that no session has is an error.
 type Prober interface {
 	Shard(id ID) string
 	Probe(ctx context.Context, shard string) (incarnation string, err error)
