@@ -16,6 +16,7 @@ type bundle struct {
 	state     state
 	confirmed int64  // when the store was last asked with success, in Unix milliseconds
 	kills     []kill // what must be dead before this session is put into the store
+	born      bool   // it began here without the store. It does not travel
 }
 
 // kill names a session that ended when this one began.

@@ -162,12 +162,12 @@ func (c *commit) create(ctx context.Context) error {
 	if c.phase == dead && c.renewal == keepID && c.m.now().Sub(c.state.death.dot.time()) < graceAfterDeath {
 		return ErrEnded
 	}
-	t, st := newToken(), c.m.begin()
+	t, st := c.m.carrier.newToken(), c.m.begin()
 	st = st.write(c.changes.against(st), c.m.stamp(st))
 	l := loaded{phase: live, id: t.id(), state: st, source: FromStore, confirmed: st.created}
 	v, err := c.m.save(ctx, l.id, st, Absent)
 	if l.version = v; err != nil {
-		l.restore = true
+		l.restore, l.born = true, true
 		if err = c.entrust(ctx, &l, err); err != nil {
 			return err
 		}
@@ -223,7 +223,7 @@ func (c *commit) update(ctx context.Context) error {
 // needs no cleaning up.
 func (c *commit) move(ctx context.Context) error {
 	if !c.tombstone.dead() {
-		c.token, c.tombstone = newToken(), c.m.tombstone(renewed)
+		c.token, c.tombstone = c.m.carrier.newToken(), c.m.tombstone(renewed)
 	}
 	if !c.away.IsZero() {
 		return c.degrade(ctx, true, errAway)

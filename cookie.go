@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/session/internal/foreign"
 )
 
 // Cookie says how the visitor's cookie is sent. It is always HttpOnly. The
@@ -99,14 +101,31 @@ func (c Cookie) cookie(value string) *http.Cookie {
 // or in a header for API clients.
 type carrier struct {
 	cookie Cookie
-	header string // canonical; empty: the cookie
+	header string         // canonical; empty: the cookie
+	format foreign.Format // nil: ours
+}
+
+func (c *carrier) parse(value string) (token, bool) {
+	if c.format == nil {
+		return parseToken(value)
+	}
+	id, ok := c.format.ParseToken(value)
+	return token{value, ID(id)}, ok
+}
+
+func (c *carrier) newToken() token {
+	if c.format == nil {
+		return newToken()
+	}
+	value, id := c.format.NewToken()
+	return token{value, ID(id)}
 }
 
 // receive returns the token that a request carries. What is not a token
 // counts as absent; among several cookies of the name the first token counts.
 func (c *carrier) receive(h http.Header) (token, bool) {
 	if c.header != "" {
-		return parseToken(h.Get(c.header))
+		return c.parse(h.Get(c.header))
 	}
 	for _, line := range h["Cookie"] {
 		for line != "" {
@@ -116,7 +135,7 @@ func (c *carrier) receive(h http.Header) (token, bool) {
 			if strings.TrimSpace(name) != c.cookie.Name {
 				continue
 			}
-			if t, ok := parseToken(strings.TrimSpace(value)); ok {
+			if t, ok := c.parse(strings.TrimSpace(value)); ok {
 				return t, true
 			}
 		}

@@ -25,7 +25,7 @@ func (c *commit) backed() bool {
 
 // witness is what this commit knows, to stand beside the store's answer.
 func (c *commit) witness() witness {
-	return witness{bundle: bundle{c.id, c.state, c.confirmed, c.kills}, found: c.m.backup != nil}
+	return witness{bundle: c.copy(), found: c.m.backup != nil}
 }
 
 // degrade takes a write that the store did not, because of cause.
@@ -50,10 +50,10 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 	l := c.loaded
 	if renew {
 		if !c.tombstone.dead() {
-			c.token, c.tombstone = newToken(), c.m.tombstone(renewed)
+			c.token, c.tombstone = c.m.carrier.newToken(), c.m.tombstone(renewed)
 		}
 		l = c.renewed()
-		l.version, l.restore = Absent, true
+		l.version, l.restore, l.born = Absent, true, true
 	} else if changes := c.changes.against(l.state); len(changes) > 0 {
 		l.state = l.state.write(changes, c.m.stamp(l.state)).seen(c.m.now())
 	} else if l.state.equal(c.state) && len(c.edits) == 0 {
@@ -87,7 +87,7 @@ func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
 			return fmt.Errorf("%w: key %s is ServerOnly, and the store is away: %w", ErrUnavailable, ch.name, cause)
 		}
 	}
-	b := bundle{l.id, l.state, l.confirmed, l.kills}
+	b := l.copy()
 	if c.cookies {
 		_, left, err := m.pack(b, m.now(), changed)
 		if err == nil && slices.ContainsFunc(left, func(name string) bool { return changed([]byte(name)) }) {
@@ -113,7 +113,7 @@ func (c *commit) admit(ctx context.Context) error {
 	if !c.m.restores.take(c.m.now(), c.m.backup.Restores) {
 		return errAway
 	}
-	more, err := c.m.mayRestore(ctx, bundle{c.id, c.state, c.confirmed, c.kills})
+	more, err := c.m.mayRestore(ctx, c.copy())
 	if errors.Is(err, ErrEnded) {
 		tombstone := c.m.tombstone(revoked)
 		if _, err := c.m.bury(ctx, c.id, tombstone); err != nil {

@@ -97,6 +97,7 @@ func (s *shard) owe(ctx context.Context, b bundle) bool {
 		d.state = join(d.state, b.state)
 		d.confirmed = max(d.confirmed, b.confirmed)
 		d.kills = joinKills(d.kills, b.kills)
+		d.born = d.born || b.born
 		d.version++
 		j.oldDebts.MoveToBack(e)
 	} else {

@@ -229,7 +229,7 @@ func (m *Manager) settleDebt(ctx context.Context, b bundle) error {
 		st, v, err := m.read(ctx, c, true)
 		switch {
 		case errors.Is(err, ErrNotFound):
-			if !m.vouches(witness{bundle: b, found: true}) {
+			if m.foreign() && !b.born || !m.vouches(witness{bundle: b, found: true}) {
 				return fmt.Errorf("%w: %w", ErrLost, errStale)
 			}
 			var more entries

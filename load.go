@@ -20,7 +20,11 @@ type loaded struct {
 	away      time.Time // when the store did not answer, so that the backup did
 	repair    bool      // the store lacks some of the state
 	restore   bool      // the store lacks all of it
+	born      bool      // because it began without the store
 }
+
+// copy is the session as a backup has it.
+func (l *loaded) copy() bundle { return bundle{l.id, l.state, l.confirmed, l.kills, l.born} }
 
 type phase uint8
 
@@ -116,10 +120,10 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 			l.repair = !l.state.equal(st) || l.state.lastSeen-st.lastSeen >= m.options.Refresh.Milliseconds()
 		}
 		return l
-	case vouched:
+	case vouched && !(answered && m.foreign() && !w.born):
 		l := loaded{
 			phase: live, id: id, state: w.state, version: v, source: FromBackup,
-			confirmed: w.confirmed, kills: w.kills, repair: true, restore: true,
+			confirmed: w.confirmed, kills: w.kills, repair: true, restore: true, born: w.born,
 		}
 		if !answered {
 			m.health.degraded.Add(1)

@@ -24,7 +24,7 @@ const maxTombstoneCookies = 4
 func (c *carrier) collect(h http.Header) *mail {
 	var in mail
 	if c.header != "" {
-		in.token, in.ok = parseToken(h.Get(c.header))
+		in.token, in.ok = c.parse(h.Get(c.header))
 		return &in
 	}
 	for _, line := range h["Cookie"] {
@@ -40,7 +40,7 @@ func (c *carrier) collect(h http.Header) *mail {
 			switch {
 			case suffix == "":
 				if !in.ok {
-					in.token, in.ok = parseToken(value)
+					in.token, in.ok = c.parse(value)
 				}
 			case suffix == tombstoneSuffix:
 				if len(in.tombstones) < maxTombstoneCookies {

@@ -57,6 +57,9 @@ type Options struct {
 	// Hooks are told what happens.
 	Hooks Hooks
 
+	// Format shares sessions with another system; nil is our own.
+	Format Format
+
 	// Error answers a request whose session cannot be loaded or saved, and
 	// one that Require turns away. The default answers 403 to ErrNoSession,
 	// 503 with Retry-After to ErrUnavailable and ErrEnded, 500 to all else,
@@ -160,7 +163,10 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 	if o.Error == nil {
 		o.Error = answer
 	}
-	m.carrier = carrier{o.Cookie, textproto.CanonicalMIMEHeaderKey(o.Header)}
+	m.carrier = carrier{cookie: o.Cookie, header: textproto.CanonicalMIMEHeaderKey(o.Header)}
+	if o.Format != nil {
+		m.carrier.format = o.Format.Foreign()
+	}
 	m.hooks = o.Hooks
 	m.health.since = time.Now()
 	if err := errors.Join(errs...); err != nil {

@@ -87,7 +87,8 @@ func (p *parcel) wanted(m *Manager, l loaded, due bool) bool {
 // bundle returns what puts a session into the visitor's cookies.
 func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded) []string {
 	now := m.now()
-	b := bundle{l.id, l.state.seen(now), l.confirmed, slices.DeleteFunc(slices.Clone(l.kills), m.forgotten)}
+	b := l.copy()
+	b.state, b.kills = l.state.seen(now), slices.DeleteFunc(slices.Clone(l.kills), m.forgotten)
 	if m.without&earlyStamp != 0 && l.source == FromStore {
 		b.confirmed = now.UnixMilli()
 	}

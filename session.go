@@ -257,7 +257,7 @@ func (s *Session) Reload(ctx context.Context) error {
 	if l.phase == nobody || l.phase == dead {
 		return ErrNoSession
 	}
-	w := witness{bundle: bundle{l.id, l.state, l.confirmed, l.kills}, found: l.phase == live}
+	w := witness{bundle: l.copy(), found: l.phase == live}
 	l = s.m.fetch(ctx, l.id, w, true)
 	switch l.phase {
 	case unknown:

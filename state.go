@@ -17,6 +17,7 @@ type state struct {
 
 	entries entries
 	death   death
+	origin  []byte // the record of another system's format that it was read from
 }
 
 // death is the dot and the reason of a tombstone. The zero death is life.
@@ -58,7 +59,15 @@ func join(a, b state) state {
 		lastSeen:      max(a.lastSeen, b.lastSeen),
 		end:           min(a.end, b.end),
 		entries:       joinEntries(a.entries, b.entries),
+		origin:        larger(a.origin, b.origin),
 	}
+}
+
+func larger(a, b []byte) []byte {
+	if bytes.Compare(a, b) < 0 {
+		return b
+	}
+	return a
 }
 
 // write returns the state after changes, which all get the dot d. The caller

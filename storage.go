@@ -44,10 +44,10 @@ func (m *Manager) read(ctx context.Context, c call, fresh bool) (state, Version,
 	}
 	var st state
 	if err == nil {
-		st, err = decodeState(r.Data)
+		st, err = m.decode(r.Data)
 	}
 	switch {
-	case err == nil && !m.expired(st, m.now()):
+	case err == nil && (m.foreign() || !m.expired(st, m.now())):
 		return st, r.Version, nil
 	case err == nil, errors.Is(err, ErrNotFound):
 		return state{}, Absent, ErrNotFound
@@ -74,7 +74,11 @@ func (m *Manager) put(ctx context.Context, c call, operation string, st state, o
 	if over == Absent && m.without&restoreByCreate != 0 {
 		over = Any
 	}
-	v, err := m.store.Save(ctx, c.id, Record{Data: st.encode(), Expires: m.expires(st)}, over)
+	data, err := m.encode(st)
+	if err != nil {
+		return Absent, err
+	}
+	v, err := m.store.Save(ctx, c.id, Record{Data: data, Expires: m.expires(st)}, over)
 	switch {
 	case err == nil:
 		c.answered(ctx, saving)

@@ -10,37 +10,50 @@ import (
 	"log/slog"
 )
 
-// token is the secret in the visitor's cookie: 256 random bits. It prints as
-// a placeholder, and nothing but reveal takes it out again.
-type token struct{ b [32]byte }
-
-const tokenLen = 43 // in base64url without padding
-
-func newToken() (t token) {
-	rand.Read(t.b[:]) // never fails, see crypto/rand
-	return t
+// token is the secret in the visitor's cookie, as the cookie has it, and the ID
+// of the session that it opens. It prints as a placeholder, and nothing but
+// reveal takes it out again.
+type token struct {
+	secret string
+	of     ID
 }
 
-// parseToken accepts the one spelling that reveal gives, and no other.
-func parseToken(s string) (t token, ok bool) {
+const (
+	tokenSize = 32 // random bytes, in base64url without padding
+	tokenLen  = 43
+)
+
+func newToken() token {
+	var b [tokenSize]byte
+	rand.Read(b[:]) // never fails, see crypto/rand
+	return token{base64.RawURLEncoding.EncodeToString(b[:]), idOf(b)}
+}
+
+// parseToken accepts the one spelling that newToken gives, and no other.
+func parseToken(s string) (token, bool) {
 	if len(s) != tokenLen {
 		return token{}, false
 	}
+	var b [tokenSize]byte
 	var src [tokenLen]byte
 	copy(src[:], s)
-	n, err := base64.RawURLEncoding.Strict().Decode(t.b[:], src[:])
-	return t, err == nil && n == len(t.b)
+	if n, err := base64.RawURLEncoding.Strict().Decode(b[:], src[:]); err != nil || n != len(b) {
+		return token{}, false
+	}
+	return token{s, idOf(b)}, true
 }
 
-func (t token) reveal() string { return base64.RawURLEncoding.EncodeToString(t.b[:]) }
-
-// id is one-way: who reads the store or a log cannot make a cookie of it.
-func (t token) id() ID {
-	sum := sha256.Sum256(t.b[:])
+// idOf is one-way: who reads the store or a log cannot make a cookie of it.
+func idOf(b [tokenSize]byte) ID {
+	sum := sha256.Sum256(b[:])
 	var id [32]byte
 	hex.Encode(id[:], sum[:16])
 	return ID(id[:])
 }
+
+func (t token) reveal() string { return t.secret }
+
+func (t token) id() ID { return t.of }
 
 const redacted = "[token]"
 

@@ -1,0 +1,75 @@
+// Package foreign is the seam on which formats of other session systems stand:
+// how a token looks in the cookie, and a session in the store. Only this module
+// can implement it, until it has proved its shape.
+package foreign
+
+import "time"
+
+// Format is how another system writes sessions. Its methods are called
+// concurrently.
+type Format interface {
+	// NewToken returns a new token as the cookie has it, and the ID of its
+	// session.
+	NewToken() (value, id string)
+
+	// ParseToken returns the ID of the session that the value of a cookie
+	// names. It fails where the value is not genuine.
+	ParseToken(value string) (id string, ok bool)
+
+	// Encode returns what is to be stored. Its error is what the program cannot
+	// express to the other one.
+	Encode(s State, now time.Time) ([]byte, error)
+
+	// Decode reads what is stored, by whomever it was written. The State may
+	// keep data. What the other system takes for no session at all is an error
+	// too.
+	Decode(data []byte, now time.Time) (State, error)
+}
+
+// State is a session, live or dead. Times are Unix milliseconds; zero is not
+// known.
+type State struct {
+	Created, Renewed, LastSeen, End int64
+
+	Entries []Entry // in ascending order of their names
+	Dead    bool
+	Death   Dot
+	Reason  uint8
+
+	// Origin is the record that the state was read from: a format finds there
+	// what it passed over, and the order of things. It may be missing.
+	Origin []byte
+}
+
+// Entry is one named value.
+type Entry struct {
+	Dot   Dot
+	Flags uint8 // as in docs/SPEC.md
+	Name  string
+	Value []byte
+}
+
+// The kinds of an entry, in the low two bits of its flags.
+const (
+	Present  = 0
+	Deleted  = 1
+	Withheld = 2
+	KindMask = 3
+)
+
+// Dot says when and where an entry was written.
+type Dot struct {
+	Clock    uint64
+	Instance uint32
+}
+
+// Compare orders dots.
+func (d Dot) Compare(e Dot) int {
+	switch {
+	case d.Clock != e.Clock && d.Clock < e.Clock, d.Clock == e.Clock && d.Instance < e.Instance:
+		return -1
+	case d == e:
+		return 0
+	}
+	return 1
+}
