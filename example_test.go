@@ -14,6 +14,8 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/seal"
+	"github.com/holdfast-go/session/storetest"
 )
 
 // Cart is what the shop of these examples keeps for a visitor.
@@ -110,6 +112,83 @@ func ExampleManager() {
 	// POST /cart/bread: 200 [bread]
 	// GET /mine: 200 [bread]
 	// POST /pay: 200 thank you
+}
+
+// The store goes away in the middle of a visit, and comes back.
+func ExampleBackup() {
+	os.Setenv("SESSION_KEYS", "9pUuJk2lmuHh1IQDdnoLN3WWPdIXFlEW6vuLyrU8Zb0=") // openssl rand -base64 32
+	store := storetest.NewFaulty(memstore.New(nil))
+
+	keys, err := seal.KeysFromEnv("SESSION_KEYS")
+	if err != nil {
+		panic(err)
+	}
+	sessions, err := session.New(store, &session.Options{
+		Backup: &session.Backup{Keys: keys},
+		Hooks:  session.LogHooks(slog.Default()),
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer sessions.Close(context.Background()) // delivers what the store is owed
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /cart/{sku}", add)
+	mux.HandleFunc("GET /cart", show)
+	mux.HandleFunc("POST /kill", func(w http.ResponseWriter, _ *http.Request) {
+		store.Fail(errors.New("connection refused"))
+		fmt.Fprintln(w, "killed")
+	})
+	mux.HandleFunc("POST /revive", func(w http.ResponseWriter, _ *http.Request) {
+		store.Heal()
+		fmt.Fprintln(w, "revived")
+	})
+	browse(sessions.Handler(mux),
+		"POST /cart/bread", "POST /kill", "GET /cart", "POST /cart/olives", "POST /revive", "GET /cart")
+	// Output:
+	// POST /cart/bread: 200 [bread]
+	// POST /kill: 200 killed
+	// GET /cart: 200 [bread]
+	// POST /cart/olives: 200 [bread olives]
+	// POST /revive: 200 revived
+	// GET /cart: 200 [bread olives]
+}
+
+func ExampleSession_Source() {
+	keys, _ := seal.NewKeys(seal.NewKey())
+	store := storetest.NewFaulty(memstore.New(nil))
+	sessions, err := session.New(store, &session.Options{Backup: &session.Backup{Keys: keys}})
+	if err != nil {
+		panic(err)
+	}
+	defer sessions.Close(context.Background())
+
+	source := func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.From(r.Context())
+		if err != nil {
+			session.Error(w, r, err)
+			return
+		}
+		fmt.Fprintln(w, s.Source())
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /cart/{sku}", add)
+	mux.HandleFunc("GET /cart", show)
+	mux.HandleFunc("GET /source", source)
+	mux.Handle("POST /pay", sessions.RequireStore(http.HandlerFunc(pay))) // a copy is not enough
+	mux.HandleFunc("POST /kill", func(w http.ResponseWriter, _ *http.Request) {
+		store.Fail(errors.New("connection refused"))
+		fmt.Fprintln(w, "killed")
+	})
+	browse(sessions.Handler(mux), "GET /source", "POST /cart/bread", "GET /source", "POST /kill", "GET /source", "POST /pay")
+	store.Heal()
+	// Output:
+	// GET /source: 200 nowhere
+	// POST /cart/bread: 200 [bread]
+	// GET /source: 200 store
+	// POST /kill: 200 killed
+	// GET /source: 200 backup
+	// POST /pay: 503 session unavailable, try again
 }
 
 var who = session.NewKey[string]("user")
