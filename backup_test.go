@@ -366,3 +366,40 @@ func TestABackupEndsWithItsLeaseAndWithTheIdleTimeout(t *testing.T) {
 		s.want(s.a, v, "-")
 	})
 }
+
+// cachingStore answers from its cache whatever happens to the store.
+type cachingStore struct {
+	*storetest.Faulty
+	cache map[session.ID]session.Record
+}
+
+func (s *cachingStore) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	if r, ok := s.cache[id]; ok {
+		r.Cached = true
+		return r, nil
+	}
+	r, err := s.Faulty.Load(ctx, id)
+	if err == nil {
+		s.cache[id] = r
+	}
+	return r, err
+}
+
+func TestACacheThatAnswersProlongsNoLease(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		m := mustNew(s.T, &cachingStore{s.store, map[session.ID]session.Record{}}, &session.Options{
+			Idle: 12 * time.Hour, Backup: &session.Backup{Keys: s.keys, Lease: time.Hour},
+		})
+		s.after(10 * time.Second)
+		v := sessiontest.NewVisitor(s.T, m)
+		s.serve(m, v, func(x *session.Session) { color.Set(x, "red") })
+		s.want(m, v, "red/")
+		s.store.Fail(errRefused)
+		for range 59 {
+			s.want(m, v, "red/")
+			s.after(time.Minute)
+		}
+		s.after(2 * time.Minute)
+		s.want(m, v, "503")
+	})
+}

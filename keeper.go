@@ -226,7 +226,8 @@ func (s *shard) pay(ctx context.Context, d debt) error {
 func (m *Manager) settleDebt(ctx context.Context, b bundle) error {
 	c := m.shardOf(b.id).anyway(b.id)
 	for {
-		st, v, err := m.read(ctx, c, true)
+		r, err := m.read(ctx, c, true)
+		st := r.state
 		switch {
 		case errors.Is(err, ErrNotFound):
 			if m.foreign() && !b.born || !m.vouches(witness{bundle: b, found: true}) {
@@ -248,7 +249,7 @@ func (m *Manager) settleDebt(ctx context.Context, b bundle) error {
 		if err != nil {
 			return err
 		}
-		if _, err = m.put(ctx, c, "deliver", st, v); !errors.Is(err, ErrConflict) {
+		if _, err = m.put(ctx, c, "deliver", st, r.version); !errors.Is(err, ErrConflict) {
 			return err
 		}
 	}

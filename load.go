@@ -91,7 +91,8 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	}
 	vouched := m.vouches(w) && !storeOnly
 	sent := m.now()
-	st, v, err := m.load(ctx, id, vouched, fresh)
+	r, err := m.load(ctx, id, vouched, fresh)
+	st, v := r.state, r.version
 
 	// What is known to be dead is dead whatever the store says, and is written
 	// again where it said something else.
@@ -112,8 +113,8 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 		return loaded{phase: dead, id: id, state: tombstone, version: v}
 	case err == nil:
 		l := loaded{phase: live, id: id, state: st, version: v, source: FromStore, confirmed: sent.UnixMilli()}
-		if _, caches := m.store.(FreshLoader); caches && !fresh {
-			l.confirmed = w.confirmed // the cache has not asked the store
+		if r.cached {
+			l.confirmed = w.confirmed
 		}
 		if w.found {
 			l.state, l.kills = join(st, w.state), w.kills
@@ -147,16 +148,16 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 
 // fetchAlone is fetch without a backup.
 func (m *Manager) fetchAlone(ctx context.Context, id ID, fresh bool) loaded {
-	st, v, err := m.load(ctx, id, false, fresh)
+	r, err := m.load(ctx, id, false, fresh)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return loaded{phase: nobody}
 	case err != nil:
 		return loaded{phase: unknown, id: id, err: err}
-	case st.dead():
-		return loaded{phase: dead, id: id, state: st, version: v}
+	case r.state.dead():
+		return loaded{phase: dead, id: id, state: r.state, version: r.version}
 	}
-	return loaded{phase: live, id: id, state: st, version: v, source: FromStore}
+	return loaded{phase: live, id: id, state: r.state, version: r.version, source: FromStore}
 }
 
 // disowned tells whether the session has its values from one that another hand

@@ -51,7 +51,8 @@ func (m *Manager) execute(ctx context.Context, k kill) (entries, error) {
 	}
 	c := s.anyway(k.id)
 	for {
-		st, v, err := m.read(ctx, c, true)
+		r, err := m.read(ctx, c, true)
+		st := r.state
 		switch {
 		case errors.Is(err, ErrNotFound):
 			if s.quarantined() {
@@ -64,7 +65,7 @@ func (m *Manager) execute(ctx context.Context, k kill) (entries, error) {
 		case st.dead():
 			return nil, nil
 		}
-		_, err = m.put(ctx, c, "deliver", state{death: death{k.dot, renewed}}, v)
+		_, err = m.put(ctx, c, "deliver", state{death: death{k.dot, renewed}}, r.version)
 		switch {
 		case err == nil:
 			if !k.heir {

@@ -9,34 +9,40 @@ import (
 	"github.com/holdfast-go/session/internal/deadline"
 )
 
-// load asks the store for a session, within the read budget. It returns
-// ErrNotFound for one that does not stand there or has expired, a state that
-// may be dead, or ErrUnavailable with the cause. vouched tells whether the
-// visitor can do without the store.
-func (m *Manager) load(ctx context.Context, id ID, vouched, fresh bool) (state, Version, error) {
+// stored is what the store answered to a load.
+type stored struct {
+	state   state // it may be dead
+	version Version
+	cached  bool // the store itself was not asked
+}
+
+// load asks the store for a session, within the read budget. It fails with
+// ErrNotFound for one that does not stand there, or has expired and only its
+// version is good for something, and with ErrUnavailable and the cause. vouched
+// tells whether the visitor can do without the store.
+func (m *Manager) load(ctx context.Context, id ID, vouched, fresh bool) (stored, error) {
 	m.health.loads.Add(1)
 	c, err := m.call(ctx, id, vouched, m.options.ReadTimeout)
 	if err != nil {
-		return state{}, Absent, err
+		return stored{}, err
 	}
 	return m.read(ctx, c, fresh)
 }
 
 // read is load with permission. Only ErrUnavailable is a failure, and a request
 // that its visitor canceled is none.
-func (m *Manager) read(ctx context.Context, c call, fresh bool) (state, Version, error) {
+func (m *Manager) read(ctx context.Context, c call, fresh bool) (stored, error) {
 	budget := deadline.After(ctx, c.budget)
 	defer budget.Cancel()
 	var r Record
 	var err error
-	f, caches := m.store.(FreshLoader)
-	if caches && fresh {
+	if f, ok := m.store.(FreshLoader); ok && fresh {
 		r, err = f.LoadFresh(budget, c.id)
 	} else {
 		r, err = m.store.Load(budget, c.id)
 	}
 	switch {
-	case err == nil && caches && !fresh && c.shard != nil: // a cache that answers says nothing about the store
+	case r.Cached: // it says nothing about the store
 	case err == nil, errors.Is(err, ErrNotFound):
 		c.answered(ctx, loading)
 	case ctx.Err() == nil:
@@ -48,13 +54,15 @@ func (m *Manager) read(ctx context.Context, c call, fresh bool) (state, Version,
 	}
 	switch {
 	case err == nil && (m.foreign() || !m.expired(st, m.now())):
-		return st, r.Version, nil
-	case err == nil, errors.Is(err, ErrNotFound):
-		return state{}, Absent, ErrNotFound
+		return stored{st, r.Version, r.Cached}, nil
+	case err == nil:
+		return stored{version: r.Version}, ErrNotFound
+	case errors.Is(err, ErrNotFound):
+		return stored{}, ErrNotFound
 	case ctx.Err() == nil:
 		m.failed(ctx, "load", c.id, err)
 	}
-	return state{}, Absent, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	return stored{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // save writes st over a version, within what is left of ctx.

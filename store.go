@@ -62,6 +62,10 @@ type Record struct {
 	Data    []byte
 	Expires time.Time
 	Version Version
+
+	// Cached says that Load has not asked the store itself but a cache in front
+	// of it: the store may be away.
+	Cached bool
 }
 
 // Version tells one write of a record from every other. It is opaque to all

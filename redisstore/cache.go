@@ -27,6 +27,7 @@ func (s *Store) loadCached(ctx context.Context, key string) (session.Record, err
 		return r, err
 	}
 	if r, err := s.record(ctx, key, reply); err == nil && floor.admits(r.Version) {
+		r.Cached = true
 		return r, nil
 	}
 	return s.loadAbove(ctx, key, floor)
