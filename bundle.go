@@ -15,6 +15,7 @@ type bundle struct {
 	id        ID
 	state     state
 	confirmed int64  // when the store was last asked with success, in Unix milliseconds
+	saved     uint64 // the store had all entries up to this clock then
 	kills     []kill // what must be dead before this session is put into the store
 	born      bool   // it began here without the store. It does not travel
 }
@@ -24,10 +25,19 @@ type kill struct {
 	id  ID
 	dot dot // of its tombstone
 
+	gentle  bool // in the tombstone cookie: it may have been dead already
+	durable bool // in the tombstone cookie: the store has it
+
 	// heir: this session has its values and its lease, by Renew. Should another
 	// hand have ended the old one, by a logout above all, this one ends too.
 	heir bool
 }
+
+const (
+	killHeir    = 1
+	killGentle  = 2
+	killDurable = 4
+)
 
 // maxKills bounds a list of kills: the oldest are dropped, as are those whose
 // tombstone would be gone.
@@ -55,6 +65,7 @@ func (b bundle) encode() []byte {
 	out = append(out, formatV1)
 	out = appendBytes(out, b.id)
 	out = binary.AppendUvarint(out, uint64(b.confirmed))
+	out = binary.AppendUvarint(out, b.saved)
 	out = appendKills(out, b.kills)
 	return append(out, b.state.encode()...)
 }
@@ -68,7 +79,12 @@ func decodeBundle(b []byte) (out bundle, err error) {
 	if !ok || n <= 0 || at > maxMillis {
 		return out, errCorrupt
 	}
-	out.id, out.confirmed = ID(id), int64(at)
+	b = b[n:]
+	saved, n := binary.Uvarint(b)
+	if n <= 0 {
+		return out, errCorrupt
+	}
+	out.id, out.confirmed, out.saved = ID(id), int64(at), saved
 	if out.kills, b, ok = cutKills(b[n:]); !ok {
 		return out, errCorrupt
 	}
@@ -86,11 +102,17 @@ func appendBytes[T ~string | ~[]byte](out []byte, b T) []byte {
 func appendKills(out []byte, l []kill) []byte {
 	out = append(out, byte(len(l)))
 	for _, k := range l {
-		heir := byte(0)
+		flags := byte(0)
 		if k.heir {
-			heir = 1
+			flags |= killHeir
 		}
-		out = appendBytes(k.dot.append(append(out, heir)), k.id)
+		if k.gentle {
+			flags |= killGentle
+		}
+		if k.durable {
+			flags |= killDurable
+		}
+		out = appendBytes(k.dot.append(append(out, flags)), k.id)
 	}
 	return out
 }
@@ -101,10 +123,10 @@ func cutKills(b []byte) (l []kill, rest []byte, ok bool) {
 	}
 	n, b := int(b[0]), b[1:]
 	for range n {
-		if len(b) < 1+dotSize || b[0] > 1 {
+		if len(b) < 1+dotSize || b[0] > killHeir|killGentle|killDurable {
 			return nil, nil, false
 		}
-		k := kill{heir: b[0] == 1, dot: readDot(b[1:])}
+		k := kill{heir: b[0]&killHeir != 0, gentle: b[0]&killGentle != 0, durable: b[0]&killDurable != 0, dot: readDot(b[1:])}
 		var id []byte
 		if id, b, ok = cutBytes(b[1+dotSize:]); !ok {
 			return nil, nil, false
@@ -117,11 +139,10 @@ func cutKills(b []byte) (l []kill, rest []byte, ok bool) {
 
 var errUnsealable = errors.New("not even the names of the values fit the budget")
 
-// pack seals b within budget bytes of cookies, whose names have nameLen. What
-// does not fit is left out, from the lowest rank, the largest first; first says
-// what goes last whatever its rank. It returns the names that were left out,
-// apart from those that stay on the server always.
-func (m *Manager) pack(b bundle, now time.Time, first func(name []byte) bool) (text string, left []string, err error) {
+// pack seals b within the budget. What does not fit is left out: from the lowest
+// rank, the largest first, and last of all what the store lacks. It returns the
+// names that were left out, apart from those that stay on the server always.
+func (m *Manager) pack(b bundle, now time.Time) (text string, left []string, err error) {
 	b.state.entries = b.state.entries.withhold(func(e entry) bool { return e.flags&serverOnly != 0 })
 	if text, err = m.seal(b, now); err == nil {
 		return text, nil, nil
@@ -130,22 +151,23 @@ func (m *Manager) pack(b bundle, now time.Time, first func(name []byte) bool) (t
 		return "", nil, err
 	}
 	order := b.state.entries.present()
-	slices.SortStableFunc(order, func(a, b entry) int {
-		firstA, firstB := first != nil && first(a.name), first != nil && first(b.name)
-		switch {
-		case firstA != firstB && firstA:
+	slices.SortStableFunc(order, func(x, y entry) int {
+		switch unsavedX, unsavedY := x.dot.clock > b.saved, y.dot.clock > b.saved; {
+		case unsavedX && !unsavedY:
 			return 1
-		case firstA != firstB:
+		case unsavedY && !unsavedX:
 			return -1
 		}
-		return cmp.Or(cmp.Compare(a.flags.rank(), b.flags.rank()), cmp.Compare(len(b.value), len(a.value)))
+		return cmp.Or(cmp.Compare(x.flags.rank(), y.flags.rank()), cmp.Compare(len(y.value), len(x.value)))
 	})
+	place := make(map[string]int, len(order))
+	for i, e := range order {
+		place[string(e.name)] = i
+	}
 	// The fewest that must stay behind, by bisection: more left out is shorter.
 	without := func(n int) (string, error) {
 		c := b
-		c.state.entries = b.state.entries.withhold(func(e entry) bool {
-			return slices.ContainsFunc(order[:n], func(o entry) bool { return string(o.name) == string(e.name) })
-		})
+		c.state.entries = b.state.entries.withhold(func(e entry) bool { return place[string(e.name)] < n })
 		return m.seal(c, now)
 	}
 	low, high := 1, len(order)

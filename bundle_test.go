@@ -17,7 +17,8 @@ func exampleBundle() bundle {
 	return bundle{
 		id:        "00112233445566778899aabbccddeeff",
 		confirmed: 1763716800000,
-		kills:     []kill{{"ffeeddccbbaa99887766554433221100", dot{115570000000000000, 7}, true}},
+		saved:     115570000000000000,
+		kills:     []kill{{id: "ffeeddccbbaa99887766554433221100", dot: dot{115570000000000000, 7}, heir: true}},
 		state: state{
 			created: 1763716700000, authenticated: 1763716750000, lastSeen: 1763716800000, end: 1763803150000,
 			entries: packChanges(changes{
@@ -40,7 +41,7 @@ func TestABundleIsAsTheSpecificationSays(t *testing.T) {
 		t.Errorf("docs/SPEC.md does not have the example %s", text)
 	}
 	got, err := decodeBundle(b.encode())
-	if err != nil || got.id != b.id || got.confirmed != b.confirmed || !slices.Equal(got.kills, b.kills) || !got.state.equal(b.state) {
+	if err != nil || got.id != b.id || got.confirmed != b.confirmed || got.saved != b.saved || !slices.Equal(got.kills, b.kills) || !got.state.equal(b.state) {
 		t.Errorf("decodeBundle = %+v, %v", got, err)
 	}
 }
@@ -56,7 +57,7 @@ func FuzzDecodeBundle(f *testing.F) {
 			return
 		}
 		again, err := decodeBundle(b.encode())
-		if err != nil || again.id != b.id || again.confirmed != b.confirmed || !slices.Equal(again.kills, b.kills) || !again.state.equal(b.state) {
+		if err != nil || again.id != b.id || again.confirmed != b.confirmed || again.saved != b.saved || !slices.Equal(again.kills, b.kills) || !again.state.equal(b.state) {
 			t.Errorf("%+v became %+v, %v", b, again, err)
 		}
 	})
@@ -80,16 +81,21 @@ func TestWhatDoesNotFitIsLeftOutByRankAndSize(t *testing.T) {
 		{"d", 1 << rankShift, value(300)},
 		{"s", serverOnly, value(100)},
 	}, dot{1, 1})}}
+	newer := b
+	newer.state = b.state.write(changes{{"a", 0, value(701)}}, dot{2, 1})
 	for _, c := range []struct {
-		first string
+		bundle
+		saved uint64
 		want  []string
 	}{
-		{"", []string{"a"}},
-		{"a", []string{"b", "d"}},
+		{b, 1, []string{"a"}},
+		{newer, 1, []string{"b", "d"}}, // the store lacks a
+		{newer, 2, []string{"a"}},
 	} {
-		text, left, err := m.pack(b, time.Now(), func(name []byte) bool { return string(name) == c.first })
+		c.bundle.saved = c.saved
+		text, left, err := m.pack(c.bundle, time.Now())
 		if err != nil || !slices.Equal(left, c.want) {
-			t.Errorf("with %q first: left out %q, %v, want %q", c.first, left, err, c.want)
+			t.Errorf("saved up to %d: left out %q, %v, want %q", c.saved, left, err, c.want)
 		}
 		if n := m.carrier.size(len(text)); n > 2000 {
 			t.Errorf("%d bytes of cookies", n)
@@ -103,8 +109,9 @@ func TestWhatDoesNotFitIsLeftOutByRankAndSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, out := range map[string]bool{"a": slices.Contains(left, "a"), "c": false, "d": slices.Contains(left, "d"), "s": true} {
-			if e, ok := got.state.entries.find(name); !ok || (e.flags.kind() == withheld) != out || e.dot != (dot{1, 1}) {
-				t.Errorf("with %q first: %s is %v, %v", c.first, name, e.flags.kind(), e.dot)
+			before, _ := c.state.entries.find(name)
+			if e, ok := got.state.entries.find(name); !ok || (e.flags.kind() == withheld) != out || e.dot != before.dot {
+				t.Errorf("saved up to %d: %s is %v, %v", c.saved, name, e.flags.kind(), e.dot)
 			}
 		}
 	}
@@ -112,7 +119,7 @@ func TestWhatDoesNotFitIsLeftOutByRankAndSize(t *testing.T) {
 	for i := range 200 {
 		b.state = b.state.write(changes{{strings.Repeat("n", 20) + string(rune('0'+i/100)) + string(rune('0'+i/10%10)) + string(rune('0'+i%10)), 0, nil}}, dot{uint64(i), 1})
 	}
-	if _, _, err := m.pack(b, time.Now(), nil); err == nil {
+	if _, _, err := m.pack(b, time.Now()); err == nil {
 		t.Error("two hundred names fit two thousand bytes")
 	}
 }

@@ -159,24 +159,27 @@ func (c *commit) last() loaded {
 // create begins a session. Should it fail half-way, what it left behind is out
 // of reach: nobody was given its token.
 func (c *commit) create(ctx context.Context) error {
-	if c.phase == dead && c.renewal == keepID && c.m.now().Sub(c.state.death.dot.time()) < graceAfterDeath {
-		return ErrEnded
+	if c.phase == dead && c.renewal == keepID {
+		// A death far ahead is of another clock, or this one was set back.
+		if age := c.m.now().Sub(c.state.death.dot.time()); age < graceAfterDeath && age > -maxAhead {
+			return ErrEnded
+		}
 	}
 	t, st := c.m.carrier.newToken(), c.m.begin()
 	st = st.write(c.changes.against(st), c.m.stamp(st))
-	l := loaded{phase: live, id: t.id(), state: st, source: FromStore, confirmed: st.created}
+	l := loaded{phase: live, id: t.id(), state: st, source: FromStore, confirmed: st.created, saved: st.entries.latest()}
 	v, err := c.m.save(ctx, l.id, st, Absent)
 	if l.version = v; err != nil {
-		l.restore, l.born = true, true
+		l.restore, l.born, l.saved = true, true, 0
 		if err = c.entrust(ctx, &l, err); err != nil {
 			return err
 		}
 	}
 	c.token, c.begun = t, true
 	if c.replaced != "" {
-		tombstone := c.m.tombstone(renewed)
-		l.kills = []kill{{c.replaced, tombstone.death.dot, false}}
-		_, err = c.m.bury(ctx, c.replaced, tombstone)
+		g := &grave{id: c.replaced, death: c.m.tombstone(renewed).death, gentle: true}
+		l.kills = []kill{{id: c.replaced, dot: g.death.dot}}
+		_, err = c.m.bury(ctx, g)
 	}
 	// The old session may have ended without an answer: see move.
 	c.loaded = l
@@ -202,8 +205,8 @@ func (c *commit) update(ctx context.Context) error {
 	v, err := c.m.save(ctx, c.id, st, c.version)
 	switch {
 	case err == nil:
-		c.state, c.version, c.confirmed, c.repair, c.restore = st, v, sent.UnixMilli(), false, false
-		c.wrote = true
+		c.state, c.version, c.confirmed, c.saved = st, v, sent.UnixMilli(), dot.clock
+		c.repair, c.restore, c.wrote = false, false, true
 	case errors.Is(err, ErrUnavailable):
 		// It may have happened: in the backup it keeps its dot, so that to write
 		// it again does no harm.
@@ -250,13 +253,14 @@ func (c *commit) move(ctx context.Context) error {
 	case !errors.Is(err, ErrUnavailable):
 		return err
 	case c.backed():
-		if err = c.m.shardOf(c.id).bury(ctx, grave{id: c.id, death: c.tombstone.death, pending: true, heir: l.id}); err == nil {
-			c.pending = true
+		err = c.bequeath(ctx, l.id)
+		if c.pending = err == nil; errors.Is(err, ErrEnded) {
+			return err
 		}
 	}
 	// Without an answer the old session may have ended, and the new one may be
 	// all that the visitor has: the token goes out with the error. Decision 13.
-	l.version, l.confirmed, l.repair, l.restore = copied, sent.UnixMilli(), false, false
+	l.version, l.confirmed, l.saved, l.repair, l.restore = copied, sent.UnixMilli(), l.state.entries.latest(), false, false
 	c.loaded, c.begun, c.wrote = l, true, err == nil
 	return err
 }
@@ -267,7 +271,7 @@ func (c *commit) renewed() loaded {
 	l.id = c.token.id()
 	l.state = l.state.write(c.changes.against(l.state), c.m.stamp(l.state))
 	l.state.authenticated, l.state.lastSeen, l.state.end = now.authenticated, now.lastSeen, now.end
-	l.kills = withKill(l.kills, kill{c.id, c.tombstone.death.dot, true})
+	l.kills = withKill(l.kills, kill{id: c.id, dot: c.tombstone.death.dot, heir: true})
 	return l
 }
 
@@ -297,6 +301,7 @@ func (c *commit) meet(l loaded) error {
 	c.repair = l.repair || c.repair && !joined.equal(l.state)
 	c.state, c.version, c.away, c.restore = joined, l.version, l.away, l.restore
 	c.confirmed, c.kills = max(c.confirmed, l.confirmed), joinKills(c.kills, l.kills)
+	c.saved = l.saved
 	if unknown != nil {
 		return &againError{unknown}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -25,7 +24,7 @@ func (c *commit) backed() bool {
 
 // witness is what this commit knows, to stand beside the store's answer.
 func (c *commit) witness() witness {
-	return witness{bundle: c.copy(), found: c.m.backup != nil}
+	return witness{bundle: c.copy(), found: c.m.backup != nil && c.m.carrier.header == ""}
 }
 
 // degrade takes a write that the store did not, because of cause.
@@ -36,12 +35,13 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 	// What another request of this process has written meanwhile, the store
 	// lacks too.
 	s := c.m.shardOf(c.id)
-	if d, ok := s.journal.buried(c.id); ok {
-		return c.meet(loaded{state: state{death: d}})
+	if g, ok := s.journal.buried(c.id); ok {
+		return c.meet(loaded{state: state{death: g.death}})
 	}
 	if b, ok := s.journal.owed(c.id); ok {
 		l := c.loaded
-		if l.state = b.state; !b.state.equal(c.state) {
+		l.state, l.saved = b.state, min(l.saved, b.saved)
+		if !b.state.equal(c.state) {
 			if err := c.meet(l); err != nil {
 				return err
 			}
@@ -63,13 +63,25 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 		return err
 	}
 	if renew {
-		err := s.bury(ctx, grave{id: c.id, death: c.tombstone.death, pending: true, heir: l.id})
-		if err != nil {
+		if err := c.bequeath(ctx, l.id); err != nil {
 			return err
 		}
 		c.begun = true
 	}
 	c.loaded = l
+	return nil
+}
+
+// bequeath ends the session as soon as the store is there, for its heir. Where
+// another hand has ended it, so has the heir.
+func (c *commit) bequeath(ctx context.Context, heir ID) error {
+	g := grave{id: c.id, death: c.tombstone.death, pending: true, heir: heir}
+	if err := c.m.shardOf(c.id).bury(ctx, g); err != nil {
+		return err
+	}
+	if g, ok := c.m.shardOf(heir).journal.buried(heir); ok {
+		return c.meet(loaded{state: state{death: g.death}})
+	}
 	return nil
 }
 
@@ -81,7 +93,6 @@ func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
 		m.backup == nil || m.carrier.header != "" || c.fresh || m.override().Mode == StoreOnly {
 		return cause
 	}
-	changed := func(name []byte) bool { _, ok := c.changes.find(string(name)); return ok }
 	for _, ch := range c.changes {
 		if ch.flags&serverOnly != 0 && ch.flags.kind() == present {
 			return fmt.Errorf("%w: key %s is ServerOnly, and the store is away: %w", ErrUnavailable, ch.name, cause)
@@ -89,9 +100,11 @@ func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
 	}
 	b := l.copy()
 	if c.cookies {
-		_, left, err := m.pack(b, m.now(), changed)
-		if err == nil && slices.ContainsFunc(left, func(name string) bool { return changed([]byte(name)) }) {
-			err = &leftError{left}
+		_, left, err := m.pack(b, m.now())
+		for _, name := range left {
+			if e, ok := b.state.entries.find(name); ok && e.dot.clock > b.saved && err == nil {
+				err = &leftError{left}
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("%w: %w: %w", ErrUnavailable, err, cause)
@@ -113,10 +126,10 @@ func (c *commit) admit(ctx context.Context) error {
 	if !c.m.restores.take(c.m.now(), c.m.backup.Restores) {
 		return errAway
 	}
-	more, err := c.m.mayRestore(ctx, c.copy())
+	more, err := c.m.mayRestore(ctx, c.copy(), true)
 	if errors.Is(err, ErrEnded) {
 		tombstone := c.m.tombstone(revoked)
-		if _, err := c.m.bury(ctx, c.id, tombstone); err != nil {
+		if _, err := c.m.bury(ctx, &grave{id: c.id, death: tombstone.death}); err != nil {
 			return err
 		}
 		return c.meet(loaded{state: tombstone})
@@ -140,21 +153,28 @@ func (c *commit) mend(ctx context.Context) {
 }
 
 // bury ends a session in the store, or where it does not answer as soon as it
-// does.
-func (m *Manager) bury(ctx context.Context, id ID, tombstone state) (Durability, error) {
+// does. The death of g becomes the one that stands.
+func (m *Manager) bury(ctx context.Context, g *grave) (Durability, error) {
 	if m.backup == nil {
-		_, err := m.save(ctx, id, tombstone, Any)
+		_, err := m.save(ctx, g.id, state{death: g.death}, Any)
 		return Durable, err
 	}
-	s := m.shardOf(id)
+	s := m.shardOf(g.id)
 	err := errAway
 	if m.override().Mode != BackupOnly {
 		// It is tried once even where the shard is taken for away.
-		c, no := m.call(ctx, id, true, m.options.SaveTimeout)
+		c, no := m.call(ctx, g.id, true, m.options.SaveTimeout)
 		if no != nil {
-			c = s.anyway(id)
+			c = s.anyway(g.id)
 		}
-		_, err = m.put(ctx, c, "save", tombstone, Any)
+		if g.gentle {
+			var done state
+			if done, err = m.execute(ctx, c, *g); err == nil {
+				g.death = done.death
+			}
+		} else {
+			_, err = m.put(ctx, c, "save", state{death: g.death}, Any)
+		}
 	}
 	d := Durable
 	if err != nil {
@@ -165,7 +185,8 @@ func (m *Manager) bury(ctx context.Context, id ID, tombstone state) (Durability,
 	} else {
 		m.health.saves.Add(1)
 	}
-	return d, s.bury(ctx, grave{id: id, death: tombstone.death, pending: d == Pending})
+	g.pending = d == Pending
+	return d, s.bury(ctx, *g)
 }
 
 // remember enters a tombstone that the store has into the ring.

@@ -39,7 +39,7 @@ func (x *exchange) session() *Session {
 		if s != nil && s != headerSent {
 			return s
 		}
-		asked := &Session{m: x.m, in: x.req.Header, ctx: x.Context, sealed: s == headerSent}
+		asked := &Session{m: x.m, in: x.req.Header, ctx: x.Context, sealed: s == headerSent, visits: true}
 		if x.asked.CompareAndSwap(s, asked) {
 			return asked
 		}

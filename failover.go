@@ -19,7 +19,8 @@ type shard struct {
 	breaker *circuit.Breaker
 	journal journal
 	canary  canary
-	mode    atomic.Uint32 // the operator's, as the breaker has it
+	obeying sync.Mutex
+	mode    atomic.Uint32 // the operator's, as the breaker has it; written with obeying held
 	wake    chan struct{} // something is owed
 	left    time.Time     // when it went away; guarded by health.mu
 }
@@ -84,12 +85,15 @@ func (m *Manager) call(ctx context.Context, id ID, vouched bool, budget time.Dur
 
 // obey passes the operator's mode on to the breaker.
 func (s *shard) obey(ctx context.Context) {
-	mode := s.m.override().Mode
-	if s.mode.Load() == uint32(mode) {
+	if s.mode.Load() == uint32(s.m.override().Mode) {
 		return
 	}
+	s.obeying.Lock()
+	mode := s.m.override().Mode
 	s.mode.Store(uint32(mode))
-	s.tell(ctx, errForced)(s.breaker.Force(s.m.now(), circuit.Mode(mode)))
+	change, news := s.breaker.Force(s.m.now(), circuit.Mode(mode))
+	s.obeying.Unlock()
+	s.tell(ctx, errForced)(change, news)
 }
 
 var errForced = errors.New("session: by order of the operator")

@@ -20,10 +20,10 @@ func (s *Session) finish(ctx context.Context) error {
 	s.mu.Lock()
 	l, readOnly := s.loaded, s.readOnly
 	s.mu.Unlock()
-	if !cookies || readOnly {
+	if !cookies || readOnly && !s.parcel.dirty {
 		return err
 	}
-	due := l.phase == live && s.m.now().Sub(time.UnixMilli(l.state.lastSeen)) >= s.m.options.Refresh
+	due := l.phase == live && !readOnly && s.m.now().Sub(time.UnixMilli(l.state.lastSeen)) >= s.m.options.Refresh
 	if err == nil && due && l.version == before && l.away.IsZero() && !l.restore {
 		s.m.refresh(ctx, l)
 	}

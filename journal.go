@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"fmt"
@@ -18,6 +19,7 @@ type journal struct {
 	oldDebts list.List // of *debt, the oldest first
 	graves   map[ID]*list.Element
 	ring     list.List // of *grave, the first to be forgotten first
+	weak     list.List // of *grave that are weak, likewise
 	unburied int       // graves that the store lacks
 }
 
@@ -34,11 +36,18 @@ type grave struct {
 	until   int64 // Unix milliseconds; it may be forgotten then
 	pending bool  // the store lacks it
 
-	// heir is the session that Renew made while this one could not be reached.
-	// Unless it is empty the tombstone is not written blindly: should another
-	// hand have ended this session, the heir ends too.
+	// heir is the session that Renew made of this one while it could not be
+	// reached. Should another hand have ended this one, the heir ends too.
 	heir ID
+
+	gentle    bool // a tombstone that stands already stays as it is
+	contested bool // more than one hand has ended it
+	weak      bool // nobody has seen the session: a token was shown, and no more
+	tries     int  // that failed
 }
+
+// byAnother tells whether another hand than that of k has ended the session.
+func (g grave) byAnother(k kill) bool { return g.contested || g.death.dot != k.dot }
 
 // What an element of the journal takes up, besides its values: measured, with
 // the maps' and lists' share.
@@ -53,19 +62,13 @@ type ledger struct{ size atomic.Int64 }
 func (d *debt) size() int64 { return debtSize + int64(len(d.state.entries)) }
 
 // buried tells whether the session has ended, as far as this process knows.
-func (j *journal) buried(id ID) (death, bool) {
+func (j *journal) buried(id ID) (grave, bool) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	if e := j.graves[id]; e != nil {
-		return e.Value.(*grave).death, true
+		return *e.Value.(*grave), true
 	}
-	return death{}, false
-}
-
-// knows is buried without the tombstone.
-func (j *journal) knows(id ID) bool {
-	_, ok := j.buried(id)
-	return ok
+	return grave{}, false
 }
 
 // owed returns what the store lacks of a session.
@@ -96,6 +99,7 @@ func (s *shard) owe(ctx context.Context, b bundle) bool {
 		s.m.ledger.size.Add(-d.size())
 		d.state = join(d.state, b.state)
 		d.confirmed = max(d.confirmed, b.confirmed)
+		d.saved = min(d.saved, b.saved)
 		d.kills = joinKills(d.kills, b.kills)
 		d.born = d.born || b.born
 		d.version++
@@ -127,23 +131,17 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 	j := &s.journal
 	g.until = s.m.now().Add(s.m.tombstoneLife()).UnixMilli()
 	j.mu.Lock()
-	before := j.graves[g.id]
-	if before != nil {
-		old := before.Value.(*grave)
-		g.death = join(state{death: old.death}, state{death: g.death}).death
-		g.pending = g.pending || old.pending
-		if !old.pending || old.heir == "" || g.heir == "" {
-			g.heir = "" // one hand has ended it for certain
-		}
-		j.unbury(before)
+	var ended []ID // whose values and right to live another hand has taken
+	if e := j.graves[g.id]; e != nil {
+		g, ended = g.onto(*e.Value.(*grave))
+		j.unbury(e)
+		s.m.ledger.size.Add(-graveSize)
 	}
 	if j.graves == nil {
 		j.graves = make(map[ID]*list.Element)
 	}
-	j.graves[g.id] = j.ring.PushBack(&g)
-	if before == nil {
-		s.m.ledger.size.Add(graveSize)
-	}
+	j.graves[g.id] = j.list(&g).PushBack(&g)
+	s.m.ledger.size.Add(graveSize)
 	if g.pending {
 		j.unburied++
 		s.breaker.Owe()
@@ -156,16 +154,62 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 	if pending {
 		s.rouse()
 	}
+	for _, id := range ended {
+		_ = s.m.shardOf(id).bury(ctx, grave{id: id, death: s.m.tombstone(revoked).death, pending: true})
+	}
 	s.m.makeRoom(ctx)
 	return nil
 }
 
+// onto is g where old is known already. Where two hands have ended the session,
+// whoever inherited it ends too: it is returned.
+func (g grave) onto(old grave) (joined grave, ended []ID) {
+	if old.death.dot != g.death.dot && !g.gentle && !old.gentle {
+		g.contested = true
+		for _, heir := range []ID{old.heir, g.heir} {
+			if heir != "" {
+				ended = append(ended, heir)
+			}
+		}
+		g.heir, old.heir = "", ""
+	}
+	if g.gentle && !old.gentle {
+		g.death = old.death
+	} else if g.gentle == old.gentle {
+		g.death = join(state{death: old.death}, state{death: g.death}).death
+	}
+	g.heir = cmp.Or(g.heir, old.heir)
+	g.pending = g.pending || old.pending
+	g.contested = g.contested || old.contested
+	g.gentle, g.weak = g.gentle && old.gentle, g.weak && old.weak
+	return g, ended
+}
+
 // unbury takes a grave out of the lists. j.mu is held.
 func (j *journal) unbury(e *list.Element) {
-	g := j.ring.Remove(e).(*grave)
+	g := e.Value.(*grave)
+	j.list(g).Remove(e)
 	delete(j.graves, g.id)
 	if g.pending {
 		j.unburied--
+	}
+}
+
+func (j *journal) list(g *grave) *list.List {
+	if g.weak {
+		return &j.weak
+	}
+	return &j.ring
+}
+
+// known yields all graves. j.mu is held.
+func (j *journal) known(yield func(*grave) bool) {
+	for _, l := range []*list.List{&j.ring, &j.weak} {
+		for e := l.Front(); e != nil; e = e.Next() {
+			if !yield(e.Value.(*grave)) {
+				return
+			}
+		}
 	}
 }
 
@@ -181,27 +225,30 @@ func (s *shard) expire() {
 	j, now := &s.journal, s.m.now().UnixMilli()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for e := j.ring.Front(); e != nil; {
-		g, next := e.Value.(*grave), e.Next()
-		if g.until > now {
-			break
+	for _, l := range []*list.List{&j.ring, &j.weak} {
+		for e := l.Front(); e != nil; {
+			g, next := e.Value.(*grave), e.Next()
+			if g.until > now {
+				break
+			}
+			if !g.pending {
+				j.unbury(e)
+				s.m.ledger.size.Add(-graveSize)
+			}
+			e = next
 		}
-		if !g.pending {
-			j.unbury(e)
-			s.m.ledger.size.Add(-graveSize)
-		}
-		e = next
 	}
 }
 
-// canMakeRoom tells whether there is anything but pending tombstones.
+// canMakeRoom tells whether there is anything but pending tombstones of
+// sessions that somebody has seen.
 func (m *Manager) canMakeRoom() bool {
 	room := false
 	m.shards.byName.Range(func(_, v any) bool {
 		j := &v.(*shard).journal
 		j.mu.RLock()
 		defer j.mu.RUnlock()
-		room = len(j.debts) > 0 || j.unburied < len(j.graves)
+		room = len(j.debts) > 0 || j.weak.Len() > 0 || j.unburied < len(j.graves)
 		return !room
 	})
 	return room
@@ -209,28 +256,54 @@ func (m *Manager) canMakeRoom() bool {
 
 var errJournalFull = fmt.Errorf("%w: the journal is full of tombstones that wait for the store", ErrUnavailable)
 
-// makeRoom drops what goes first while the journals are too large: the oldest
-// states, which the cookies still have, then tombstones that the store has.
+// makeRoom drops what goes first while the journals are too large: tombstones of
+// sessions that nobody has seen; those that the store has, as far as they take
+// up more than half; the oldest states, which the cookies still have; and then
+// the other tombstones that the store has.
 func (m *Manager) makeRoom(ctx context.Context) {
 	for m.ledger.size.Load() > int64(m.backup.Journal) {
-		dropped := false
+		delivered := 0
 		m.shards.byName.Range(func(_, v any) bool {
-			id, ok := v.(*shard).dropDebt()
-			if dropped = ok; ok && m.hooks.Overflow != nil {
-				m.hooks.Overflow(ctx, id)
-			}
-			return !ok
+			j := &v.(*shard).journal
+			j.mu.RLock()
+			defer j.mu.RUnlock()
+			delivered += len(j.graves) - j.unburied
+			return true
 		})
-		if !dropped {
-			m.shards.byName.Range(func(_, v any) bool {
-				dropped = v.(*shard).dropGrave()
-				return !dropped
-			})
-		}
+		dropped := m.drop((*shard).dropWeak) ||
+			2*delivered*graveSize > m.backup.Journal && m.drop((*shard).dropGrave) ||
+			m.drop(func(s *shard) bool {
+				id, ok := s.dropDebt()
+				if ok && m.hooks.Overflow != nil {
+					m.hooks.Overflow(ctx, id)
+				}
+				return ok
+			}) || m.drop((*shard).dropGrave)
 		if !dropped {
 			return
 		}
 	}
+}
+
+// drop makes one shard drop something, and reports whether there was one.
+func (m *Manager) drop(something func(*shard) bool) (dropped bool) {
+	m.shards.byName.Range(func(_, v any) bool {
+		dropped = something(v.(*shard))
+		return !dropped
+	})
+	return dropped
+}
+
+func (s *shard) dropWeak() bool {
+	s.journal.mu.Lock()
+	defer s.journal.mu.Unlock()
+	e := s.journal.weak.Front()
+	if e == nil {
+		return false
+	}
+	s.journal.unbury(e)
+	s.m.ledger.size.Add(-graveSize)
+	return true
 }
 
 func (s *shard) dropDebt() (ID, bool) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -46,7 +45,11 @@ func (s *shard) keep(ctx context.Context) {
 			if until <= 0 {
 				switch more, err := s.deliver(ctx); {
 				case err != nil:
-					next, backoff = s.m.now().Add(backoff), min(2*backoff, lastRetry)
+					wait := backoff
+					if q := s.breaker.State(s.m.now()).Quarantine; q > 0 {
+						wait = min(wait, q) // what waits for its end goes out then
+					}
+					next, backoff = s.m.now().Add(wait), min(2*backoff, lastRetry)
 				case more:
 					next = s.m.now()
 				default:
@@ -107,20 +110,45 @@ func (s *shard) deliver(ctx context.Context) (more bool, err error) {
 func (s *shard) handOver(ctx context.Context) (more bool, err error) {
 	end := s.m.now().Add(stint)
 	err = carry(end, s.m.now, s.pendingGraves(), func(g grave) error { return s.publish(ctx, g) })
-	j := &s.journal
-	j.mu.Lock()
-	if j.unburied == 0 {
-		change, news := s.breaker.Delivered(s.m.now())
-		j.mu.Unlock()
-		s.tell(ctx, nil)(change, news)
-	} else {
-		j.mu.Unlock()
-		if slices.ContainsFunc(s.pendingGraves(), func(g grave) bool { return g.heir == "" }) {
-			return true, err
-		}
+	if waiting, blind := s.delivered(ctx); waiting && blind {
+		return true, err
 	}
 	err = errors.Join(err, carry(end, s.m.now, s.pendingDebts(), func(d debt) error { return s.pay(ctx, d) }))
 	return s.inDebt(), err
+}
+
+// delivered tells the breaker that the shard has its tombstones, if it has. It
+// reports whether it has not, and whether one of those that wait could be
+// written without asking anything.
+func (s *shard) delivered(ctx context.Context) (waiting, blind bool) {
+	j := &s.journal
+	j.mu.Lock()
+	for g := range j.known {
+		if g.pending && g.tries < hopeless {
+			waiting, blind = true, blind || g.heir == "" && !g.gentle
+		}
+	}
+	if waiting {
+		j.mu.Unlock()
+		return waiting, blind
+	}
+	change, news := s.breaker.Delivered(s.m.now())
+	j.mu.Unlock()
+	s.tell(ctx, nil)(change, news)
+	return false, false
+}
+
+// hopeless is how often a shard that answers refuses a tombstone before it
+// serves nevertheless. The tombstone goes on being tried.
+const hopeless = 20
+
+// tried counts what did not work.
+func (s *shard) tried(id ID) {
+	s.journal.mu.Lock()
+	defer s.journal.mu.Unlock()
+	if e := s.journal.graves[id]; e != nil {
+		e.Value.(*grave).tries++
+	}
 }
 
 // carry runs do for each of l, some at once, until the time is up. One that
@@ -154,8 +182,8 @@ func (s *shard) pendingGraves() (out []grave) {
 	if s.journal.unburied == 0 {
 		return nil
 	}
-	for e := s.journal.ring.Front(); e != nil; e = e.Next() {
-		if g := e.Value.(*grave); g.pending {
+	for g := range s.journal.known {
+		if g.pending {
 			out = append(out, *g)
 		}
 	}
@@ -175,16 +203,20 @@ func (s *shard) pendingDebts() (out []debt) {
 func (s *shard) publish(ctx context.Context, g grave) error {
 	ctx, cancel := s.m.saveBudget(ctx)
 	defer cancel()
-	if g.heir == "" {
+	if g.heir == "" && !g.gentle {
 		if _, err := s.m.put(ctx, s.anyway(g.id), "deliver", state{death: g.death}, Any); err != nil {
+			s.tried(g.id)
 			return err
 		}
 	} else {
-		_, err := s.m.execute(ctx, kill{g.id, g.death.dot, true})
+		_, err := s.m.execute(ctx, s.anyway(g.id), g)
 		if errors.Is(err, ErrEnded) {
 			err = s.m.shardOf(g.heir).bury(ctx, grave{id: g.heir, death: s.m.tombstone(revoked).death, pending: true})
 		}
 		if err != nil {
+			if !errors.Is(err, errForgetful) {
+				s.tried(g.id)
+			}
 			return err
 		}
 	}
@@ -233,8 +265,11 @@ func (m *Manager) settleDebt(ctx context.Context, b bundle) error {
 			if m.foreign() && !b.born || !m.vouches(witness{bundle: b, found: true}) {
 				return fmt.Errorf("%w: %w", ErrLost, errStale)
 			}
+			if !m.restores.take(m.now(), m.backup.Restores) {
+				return fmt.Errorf("%w: too many restores at once", ErrUnavailable)
+			}
 			var more entries
-			more, err = m.mayRestore(ctx, b)
+			more, err = m.mayRestore(ctx, b, false)
 			st = b.state
 			st.entries = joinEntries(st.entries, more)
 		case err == nil && st.dead():
@@ -249,7 +284,7 @@ func (m *Manager) settleDebt(ctx context.Context, b bundle) error {
 		if err != nil {
 			return err
 		}
-		if _, err = m.put(ctx, c, "deliver", st, r.version); !errors.Is(err, ErrConflict) {
+		if _, err = m.put(ctx, c, "deliver", st, r.version); !errors.Is(err, ErrConflict) || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -267,8 +302,8 @@ func (s *shard) retire(ctx context.Context) {
 	s.m.shards.byName.CompareAndDelete(s.name, s)
 	s.journal.mu.Lock()
 	var graves []grave
-	for e := s.journal.ring.Front(); e != nil; e = e.Next() {
-		graves = append(graves, *e.Value.(*grave))
+	for g := range s.journal.known {
+		graves = append(graves, *g)
 	}
 	s.m.ledger.size.Add(-graveSize * int64(len(graves)))
 	var debts []bundle
@@ -278,6 +313,7 @@ func (s *shard) retire(ctx context.Context) {
 	}
 	s.journal.graves, s.journal.unburied = nil, 0
 	s.journal.ring.Init()
+	s.journal.weak.Init()
 	s.journal.mu.Unlock()
 	for _, g := range graves {
 		_ = s.m.shardOf(g.id).bury(ctx, g) // it was in the journal: there is room

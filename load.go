@@ -15,7 +15,8 @@ type loaded struct {
 	err     error // why it is unknown
 
 	source    Source
-	confirmed int64 // when the store was last asked with success, in Unix milliseconds
+	confirmed int64  // when the store was last asked with success, in Unix milliseconds
+	saved     uint64 // the store had all entries up to this clock then
 	kills     []kill
 	away      time.Time // when the store did not answer, so that the backup did
 	repair    bool      // the store lacks some of the state
@@ -24,7 +25,7 @@ type loaded struct {
 }
 
 // copy is the session as a backup has it.
-func (l *loaded) copy() bundle { return bundle{l.id, l.state, l.confirmed, l.kills, l.born} }
+func (l *loaded) copy() bundle { return bundle{l.id, l.state, l.confirmed, l.saved, l.kills, l.born} }
 
 type phase uint8
 
@@ -73,7 +74,10 @@ func (s *Session) ask(ctx context.Context, fresh bool) loaded {
 	if !s.parcel.in.ok {
 		return loaded{phase: nobody}
 	}
-	return m.fetch(ctx, s.parcel.in.token.id(), s.parcel.witness, fresh || m.wornOut(s.parcel.witness))
+	s.mu.Lock()
+	renewable := !s.readOnly && !s.sealed
+	s.mu.Unlock()
+	return m.fetch(ctx, s.parcel.in.token.id(), s.parcel.witness, fresh || renewable && m.wornOut(s.parcel.witness))
 }
 
 // fetch asks the store, and tells what its answer means beside what the witness
@@ -96,11 +100,17 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 
 	// What is known to be dead is dead whatever the store says, and is written
 	// again where it said something else.
-	if d, ok := s.journal.buried(id); ok {
+	if g, ok := s.journal.buried(id); ok {
 		if errors.Is(err, ErrNotFound) || err == nil && !st.dead() {
-			_ = s.bury(ctx, grave{id: id, death: d, pending: true})
+			g.pending = true
+			_ = s.bury(ctx, g)
 		}
-		return loaded{phase: dead, id: id, state: state{death: d}, version: v}
+		return loaded{phase: dead, id: id, state: state{death: g.death}, version: v}
+	}
+	for _, k := range w.ended {
+		if k.id == id {
+			return loaded{phase: dead, id: id, state: state{death: death{k.dot, destroyed}}, version: v}
+		}
 	}
 	answered := err == nil || errors.Is(err, ErrNotFound) && !s.quarantined()
 	switch {
@@ -112,19 +122,25 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 		_ = s.bury(ctx, grave{id: id, death: tombstone.death, pending: true})
 		return loaded{phase: dead, id: id, state: tombstone, version: v}
 	case err == nil:
-		l := loaded{phase: live, id: id, state: st, version: v, source: FromStore, confirmed: sent.UnixMilli()}
+		l := loaded{phase: live, id: id, state: st, version: v, source: FromStore, confirmed: sent.UnixMilli(), saved: st.entries.latest()}
 		if r.cached {
 			l.confirmed = w.confirmed
 		}
 		if w.found {
 			l.state, l.kills = join(st, w.state), w.kills
+			if r.cached && !l.state.equal(st) {
+				return m.fetch(ctx, id, w, true) // it may be the cache that is behind
+			}
 			l.repair = !l.state.equal(st) || l.state.lastSeen-st.lastSeen >= m.options.Refresh.Milliseconds()
+			if l.repair {
+				l.saved = min(l.saved, w.saved)
+			}
 		}
 		return l
-	case vouched && !(answered && m.foreign() && !w.born):
+	case vouched && (!answered || !m.foreign() || w.born):
 		l := loaded{
 			phase: live, id: id, state: w.state, version: v, source: FromBackup,
-			confirmed: w.confirmed, kills: w.kills, repair: true, restore: true, born: w.born,
+			confirmed: w.confirmed, saved: w.saved, kills: w.kills, repair: true, restore: true, born: w.born,
 		}
 		if !answered {
 			m.health.degraded.Add(1)
@@ -168,11 +184,11 @@ func (m *Manager) disowned(w witness, stored bool) bool {
 			continue
 		}
 		for _, e := range w.ended {
-			if e.id == k.id && e.dot != k.dot {
+			if e.id == k.id && e.dot != k.dot && !e.gentle {
 				return true
 			}
 		}
-		if d, ok := m.shardOf(k.id).journal.buried(k.id); ok && !stored && d.dot != k.dot {
+		if g, ok := m.shardOf(k.id).journal.buried(k.id); ok && !stored && g.byAnother(k) {
 			return true
 		}
 	}

@@ -206,7 +206,7 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	}
 	ctx, cancel := m.saveBudget(ctx)
 	defer cancel()
-	return m.bury(ctx, id, m.tombstone(revoked))
+	return m.bury(ctx, &grave{id: id, death: m.tombstone(revoked).death, gentle: true})
 }
 
 // Close waits until everything in the background is done, or ctx ends. With a

@@ -58,5 +58,9 @@ func (m *Manager) override() Override {
 	if m.options.Switch == nil {
 		return Override{}
 	}
-	return m.options.Switch.Override()
+	o := m.options.Switch.Override()
+	if o.Mode > BackupOnly {
+		o.Mode = Auto // no mode that there is
+	}
+	return o
 }

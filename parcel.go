@@ -25,16 +25,22 @@ type parcel struct {
 // ended.
 func (p *parcel) open(ctx context.Context, s *Session) {
 	m := s.m
+	s.mu.Lock()
+	visits := s.visits && !s.sealed
+	s.mu.Unlock()
 	p.in = m.carrier.collect(s.in)
 	ended := m.endings(ctx, p.in)
 	for _, k := range ended {
-		if sh := m.shardOf(k.id); !sh.journal.knows(k.id) {
-			_ = sh.bury(ctx, grave{id: k.id, death: death{k.dot, destroyed}, pending: true})
+		sh := m.shardOf(k.id)
+		if g, ok := sh.journal.buried(k.id); !ok || g.byAnother(k) && !g.contested && !k.gentle {
+			_ = sh.bury(ctx, grave{id: k.id, death: death{k.dot, destroyed}, pending: !k.durable, gentle: k.gentle})
 		}
 	}
 	if p.in.ok {
 		p.witness = m.open(ctx, p.in, p.in.token.id())
-		p.enter(m, p.in.token.id())
+		if visits {
+			p.enter(m, p.in.token.id())
+		}
 	}
 	p.witness.ended = ended
 }
@@ -94,7 +100,7 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded) []string {
 	}
 	p.enter(m, l.id)
 	end := time.UnixMilli(l.state.end)
-	text, left, err := m.pack(b, now, nil)
+	text, left, err := m.pack(b, now)
 	if err != nil {
 		m.fault(ctx, l.id, BackupTooLarge, err)
 		return m.carrier.bundleCookies("", "", 0, p.in.bundles.Cookies(), end)

@@ -15,8 +15,9 @@ import (
 // mayRestore prepares that b is put into a store that has nothing under its ID:
 // the shard must remember what it should, and the sessions that b took the
 // place of must be dead. It returns what those held. ErrEnded says that b is
-// dead too, ErrUnavailable that it cannot be told.
-func (m *Manager) mayRestore(ctx context.Context, b bundle) (more entries, err error) {
+// dead too, ErrUnavailable that it cannot be told. visitor tells whether one
+// waits.
+func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more entries, err error) {
 	s := m.shardOf(b.id)
 	if err := s.examine(ctx, false); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -31,49 +32,68 @@ func (m *Manager) mayRestore(ctx context.Context, b bundle) (more entries, err e
 		if m.forgotten(k) {
 			continue
 		}
-		held, err := m.execute(ctx, k)
+		g := grave{id: k.id, death: death{k.dot, renewed}, gentle: !k.heir}
+		if k.heir {
+			g.heir = b.id
+		}
+		s := m.shardOf(k.id)
+		if known, ok := s.journal.buried(k.id); ok && k.heir && known.byAnother(k) {
+			return nil, ErrEnded
+		}
+		c := s.anyway(k.id)
+		if visitor { // who has not to wait for a shard that is away
+			if c, err = m.call(ctx, k.id, true, m.options.ReadTimeout); err != nil {
+				return nil, err
+			}
+		}
+		done, err := m.execute(ctx, c, g)
 		if err != nil {
 			return nil, err
 		}
-		more = joinEntries(more, held)
+		more = joinEntries(more, done.entries)
+		g.death = done.death
+		if err := s.bury(ctx, g); err != nil {
+			return nil, err
+		}
 	}
 	return more, nil
 }
 
 var errForgetful = fmt.Errorf("%w: the store has just lost its memory", ErrUnavailable)
 
-// execute makes sure that the session of k is dead, and returns what an heir
-// takes over from it. ErrEnded says that the heir is dead too.
-func (m *Manager) execute(ctx context.Context, k kill) (entries, error) {
-	s := m.shardOf(k.id)
-	if d, ok := s.journal.buried(k.id); ok && k.heir && d.dot != k.dot {
-		return nil, ErrEnded
-	}
-	c := s.anyway(k.id)
+// execute makes sure that a session is dead in the store, without overwriting a
+// tombstone. It returns the death that stands there, and what an heir takes
+// over. ErrEnded says that the heir is dead too.
+func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
 	for {
 		r, err := m.read(ctx, c, true)
 		st := r.state
 		switch {
 		case errors.Is(err, ErrNotFound):
-			if s.quarantined() {
-				return nil, errForgetful
+			if c.shard.quarantined() {
+				return state{}, errForgetful
 			}
 		case err != nil:
-			return nil, err
-		case st.dead() && k.heir && st.death.dot != k.dot:
-			return nil, ErrEnded
+			return state{}, err
+		case st.dead() && g.heir != "" && st.death.dot != g.death.dot:
+			return state{}, ErrEnded
 		case st.dead():
-			return nil, nil
+			return st, nil
 		}
-		_, err = m.put(ctx, c, "deliver", state{death: death{k.dot, renewed}}, r.version)
+		if g.heir != "" && len(st.entries) > 0 {
+			// What was written to the old session meanwhile is the heir's. It is
+			// safe before there is no other place for it.
+			m.shardOf(g.heir).owe(ctx, bundle{id: g.heir, state: st.bequeath()})
+		}
+		_, err = m.put(ctx, c, "deliver", state{death: g.death}, r.version)
 		switch {
 		case err == nil:
-			if !k.heir {
-				st.entries = nil
-			}
-			return st.entries, s.bury(ctx, grave{id: k.id, death: death{k.dot, renewed}})
+			st.death = g.death
+			return st, nil
 		case !errors.Is(err, ErrConflict):
-			return nil, err
+			return state{}, err
+		case ctx.Err() != nil:
+			return state{}, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
 		}
 	}
 }
@@ -171,8 +191,8 @@ func (s *shard) forgot(ctx context.Context) {
 	s.breaker.Forgot(s.m.now())
 	j := &s.journal
 	j.mu.Lock()
-	for e := j.ring.Front(); e != nil && s.m.without&ring == 0; e = e.Next() {
-		if g := e.Value.(*grave); !g.pending {
+	for g := range j.known {
+		if !g.pending && s.m.without&ring == 0 {
 			g.pending = true
 			j.unburied++
 		}

@@ -38,6 +38,7 @@ type Session struct {
 	required bool // Require: never begins a session
 	fresh    bool // RequireStore: reads past the store's caches
 	sealed   bool // the response header is written
+	visits   bool // somebody will say when the request is over
 	notice   notice
 	token    token // for the notice
 	parcel   parcel
@@ -188,7 +189,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	id, kills, readOnly := s.id, s.kills, s.readOnly
+	l, id, readOnly := s.loaded, s.id, s.readOnly
 	if id == "" {
 		id = s.replaced
 	}
@@ -206,13 +207,17 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	if id != "" {
 		ctx, cancel := s.m.saveBudget(ctx)
 		defer cancel()
-		tombstone := s.m.tombstone(destroyed)
+		g := &grave{id: id, death: s.m.tombstone(destroyed).death, gentle: l.phase != live, weak: l.phase != live && !s.parcel.witness.found}
+		if l.phase == dead {
+			g.death = l.state.death // as it was: who holds a dead token ends nobody else
+		}
 		var err error
-		if d, err = s.m.bury(ctx, id, tombstone); err != nil {
+		if d, err = s.m.bury(ctx, g); err != nil {
 			return 0, s.failed(err)
 		}
 		s.parcel.dirty = true
-		s.parcel.ended = joinKills(append(s.parcel.ended, kill{id: id, dot: tombstone.death.dot}), kills)
+		own := kill{id: id, dot: g.death.dot, gentle: g.gentle, durable: d == Durable}
+		s.parcel.ended = withKill(joinKills(s.parcel.ended, l.kills), own)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -257,7 +262,7 @@ func (s *Session) Reload(ctx context.Context) error {
 	if l.phase == nobody || l.phase == dead {
 		return ErrNoSession
 	}
-	w := witness{bundle: l.copy(), found: l.phase == live}
+	w := witness{bundle: l.copy(), found: l.phase == live && s.m.carrier.header == ""}
 	l = s.m.fetch(ctx, l.id, w, true)
 	switch l.phase {
 	case unknown:

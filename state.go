@@ -85,6 +85,12 @@ func (st state) equal(other state) bool {
 		st.death == other.death && bytes.Equal(st.entries, other.entries)
 }
 
+// bequeath returns what joins the values into another session, and nothing
+// else.
+func (st state) bequeath() state {
+	return state{created: st.created, end: maxMillis, entries: st.entries}
+}
+
 // seen returns the state as last used at t, or later if it was.
 func (st state) seen(t time.Time) state {
 	st.lastSeen = max(st.lastSeen, t.UnixMilli())

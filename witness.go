@@ -61,6 +61,7 @@ func (w *witness) add(b bundle, now time.Time) {
 	}
 	w.state = join(w.state, b.state)
 	w.confirmed = max(w.confirmed, b.confirmed)
+	w.saved = min(w.saved, b.saved)
 	w.born = w.born || b.born
 	w.kills = joinKills(w.kills, b.kills)
 }

@@ -9,24 +9,38 @@ import (
 
 const pageHead = `# Benchmarks
 
-` + "`" + pageCommand + "`" + ` writes each section anew, between its marks. Rates are of a machine that does other things
+` + "`make bench`" + ` writes each section anew, between its marks. Rates are of a machine that does other things
 too; the ratios are what to look at.
+
+![Requests a second beside the bare handler](benchmarks.svg)
 `
 
-// writeSection replaces the section of that name in the page, or adds it.
-func writeSection(path, name, text string) error {
-	page, err := os.ReadFile(path)
+// pageOrder is the order of the sections in the page.
+func pageOrder() []string {
+	return append([]string{"run", "lines", "profiles"}, sectionNames()...)
+}
+
+// writePage replaces the sections that were measured, and adds those that the
+// page does not have. What stands between sections stays.
+func writePage(path string, texts map[string]string) error {
+	content, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		page, err = []byte(pageHead), nil
+		content, err = []byte(pageHead), nil
 	}
 	if err != nil {
 		return err
 	}
-	changed, err := withSection(string(page), name, text)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	page := string(content)
+	for _, name := range pageOrder() {
+		text, ok := texts[name]
+		if !ok {
+			continue
+		}
+		if page, err = withSection(page, name, text); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
 	}
-	return os.WriteFile(path, []byte(changed), 0o644)
+	return os.WriteFile(path, []byte(page), 0o644)
 }
 
 func withSection(page, name, text string) (string, error) {

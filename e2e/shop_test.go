@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -44,6 +45,14 @@ func TestMain(m *testing.M) {
 // on standard error fails the test; SIGTERM at the end must end it well.
 func startShop(t *testing.T, args ...string) (url string) {
 	t.Helper()
+	return startShopThatSays(t, `^$`, args...)
+}
+
+// startShopThatSays is startShop where something happens that is logged: each
+// line of it must match log.
+func startShopThatSays(t *testing.T, log string, args ...string) (url string) {
+	t.Helper()
+	expected := regexp.MustCompile(log)
 	cmd := exec.Command(shopBinary, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
 	var said bytes.Buffer // to be read once the process has ended
 	cmd.Stderr = &said
@@ -63,8 +72,10 @@ func startShop(t *testing.T, args ...string) (url string) {
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("the shop ended with %v", err)
 		}
-		if s := said.String(); s != "" {
-			t.Errorf("the shop said:\n%s", s)
+		for line := range strings.Lines(said.String()) {
+			if !expected.MatchString(line) {
+				t.Errorf("the shop said: %s", line)
+			}
 		}
 	})
 	line, err := bufio.NewReader(stdout).ReadString('\n')

@@ -68,7 +68,7 @@ func TestACartThatFillsUpWhileARequestRunsIsA409(t *testing.T) {
 				if op == "save" {
 					once.Do(func() {
 						// By another instance, which knows nothing of this one's queue.
-						m, err := session.New(s.memory, options(config{}, slog.New(slog.DiscardHandler)))
+						m, err := session.New(s.memory, options(config{}, nil, slog.New(slog.DiscardHandler)))
 						if err != nil {
 							t.Error(err)
 							return

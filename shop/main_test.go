@@ -37,6 +37,14 @@ func TestBadFlagsGetAClearAnswer(t *testing.T) {
 		{"a negative idle timeout", "-idle -1m", 2, "-idle -1m0s: must be longer than 0"},
 		{"no idle timeout", "-idle 0", 2, "-idle 0s: must be longer than 0"},
 		{"a negative lifetime", "-lifetime -1h", 2, "-lifetime -1h0m0s: must be longer than 0"},
+		{"no lease", "-lease 0", 2, "-lease 0s: must be a second or longer"},
+		{"a lease that is no duration", "-lease long", 2, "-lease"},
+		{"a key file without a name", "-keys=", 2, "-keys: must name a file"},
+		{"keys without a backup", "-no-backup -keys shop.keys", 2, "-keys with -no-backup"},
+		{"a lease without a backup", "-no-backup -lease 2h", 2, "-lease with -no-backup"},
+		{"too many shoppers", "-shoppers 201", 2, "-shoppers 201: must be between 0 and 200"},
+		{"less than no shoppers", "-shoppers -1", 2, "-shoppers -1"},
+		{"a server that cannot be started", "-store spawn:mongo", 1, "-store: want memory:, redis://"},
 		{"an unknown kind of store", "-store mongo://user:secret@host", 1, "-store: want memory:, redis://"},
 		{"a password alone", "-store secret", 1, "-store: want memory:, redis://"},
 		{"a store that is no address", "-store redis://:secret@host:port:1", 1, "-store redis:"},
@@ -94,7 +102,7 @@ func TestTheShopOpensAndCloses(t *testing.T) {
 
 func TestTheShopOutlivesItsRedis(t *testing.T) {
 	redis := redistest.Start(t, "--requirepass", "sesame")
-	s := start(t, "-addr", "127.0.0.1:0", "-insecure", "-store", redis.URL()+"/3")
+	s := start(t, "-addr", "127.0.0.1:0", "-insecure", "-no-backup", "-store", redis.URL()+"/3")
 	if want := fmt.Sprintf("(store redis://%s/3)\n", redis.Addr()); !strings.HasSuffix(s.line, want) {
 		t.Errorf("got %q, want the end %q", s.line, want)
 	}
@@ -120,14 +128,15 @@ func TestTheShopOutlivesItsRedis(t *testing.T) {
 	if exit := s.stop(t); exit != 0 {
 		t.Errorf("got exit status %d, want 0", exit)
 	}
-	if said := s.stderr.String(); strings.Contains(said, "sesame") || !strings.Contains(said, "session store failed") {
+	if said := s.stderr.String(); strings.Contains(said, "sesame") || !strings.Contains(said, "session store is away") {
 		t.Errorf("got the log %s, want the failure and no password", said)
 	}
 }
 
 // process is the shop as run runs it.
 type process struct {
-	url, line string
+	url, line string       // the first of what it says when it opens
+	opened    string       // all of it
 	stderr    bytes.Buffer // to be read once it is stopped
 	client    *http.Client
 	cancel    context.CancelFunc
@@ -149,10 +158,13 @@ func start(t *testing.T, args ...string) *process {
 		p.exit <- run(ctx, args, in, &p.stderr)
 		in.Close()
 	}()
-	p.line, err = bufio.NewReader(out).ReadString('\n')
+	opened := bufio.NewReader(out)
+	p.line, err = opened.ReadString('\n')
 	if err != nil {
 		t.Fatalf("it ended with %d: %s", <-p.exit, p.stderr.String())
 	}
+	rest, _ := opened.Peek(opened.Buffered())
+	p.opened = p.line + string(rest)
 	p.url = regexp.MustCompile(`http://[^ ]+`).FindString(p.line)
 	return p
 }

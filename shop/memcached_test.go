@@ -15,7 +15,7 @@ import (
 func TestTheShopOutlivesItsMemcached(t *testing.T) {
 	servers := []*memcachedtest.Server{memcachedtest.Start(t), memcachedtest.Start(t)}
 	addresses := "memcached://" + servers[0].Addr + "," + servers[1].Addr
-	s := start(t, "-addr", "127.0.0.1:0", "-insecure", "-store", addresses)
+	s := start(t, "-addr", "127.0.0.1:0", "-insecure", "-no-backup", "-store", addresses)
 	if want := "(store " + addresses + ")\n"; !strings.HasSuffix(s.line, want) {
 		t.Errorf("got %q, want the end %q", s.line, want)
 	}
@@ -67,7 +67,7 @@ func TestTheShopOutlivesItsMemcached(t *testing.T) {
 	if exit := s.stop(t); exit != 0 {
 		t.Errorf("got exit status %d, want 0", exit)
 	}
-	if said := s.stderr.String(); !strings.Contains(said, "session store failed") {
+	if said := s.stderr.String(); !strings.Contains(said, "session store is away") {
 		t.Errorf("got the log %s, want the failure", said)
 	}
 }

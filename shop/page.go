@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"html/template"
 	"net/http"
 
@@ -31,20 +32,38 @@ type page struct {
 	Message string
 	Menu    foods
 	Cart    receipt
+	Without string  // why there is no cart to show
 	Session *ticket // nil: there is none
+	Live    view
 }
 
 // showPage reads. Only where a message waits to be shown once does it write,
 // to take the message away.
-func showPage(w http.ResponseWriter, r *http.Request) {
-	s, err := session.From(r.Context())
+func (s *strip) showPage(w http.ResponseWriter, r *http.Request) {
+	its, err := session.From(r.Context())
 	if err != nil {
 		session.Error(w, r, err)
 		return
 	}
-	p := page{User: user.Or(s, User{}).Name, Menu: menu, Cart: newReceipt(cart.Or(s, nil)), Session: newTicket(s)}
+	u, err := user.Get(its)
+	if err != nil && !errors.Is(err, session.ErrNoValue) {
+		session.Error(w, r, err)
+		return
+	}
+	p := page{User: u.Name, Menu: menu, Session: newTicket(its), Live: s.view(buttons{s}.allowed(r))}
+	c, err := cart.Get(its)
+	switch {
+	case errors.Is(err, session.ErrUnavailable):
+		p.Without = "It is too large for your browser’s cookies, and the store does not answer. It is safe there."
+	case errors.Is(err, session.ErrLost):
+		p.Without = "It was too large for your browser’s cookies, and the store has lost it. Empty it to begin anew."
+	case err != nil && !errors.Is(err, session.ErrNoValue):
+		session.Error(w, r, err)
+		return
+	}
+	p.Cart = newReceipt(c)
 	if r.Method != http.MethodHead {
-		p.Message, _ = flash.Take(s)
+		p.Message, _ = flash.Take(its)
 	}
 	if p.Message == "" {
 		p.Message = afterwards(r.URL.Query().Get("after"), p.User != "")

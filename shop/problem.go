@@ -15,11 +15,25 @@ type refusal struct {
 	Title, Text string
 }
 
+// problem is what its page shows.
+type problem struct {
+	*refusal
+	Live *view // nil: the store has nothing to do with it
+}
+
 func (no *refusal) Error() string { return "shop: " + no.Title }
 
 // answerError is the Options.Error of the shop's sessions, and so the one
 // place where errors become answers: a page for browsers, JSON for programs.
-func answerError(w http.ResponseWriter, r *http.Request, err error) {
+func answerError(w http.ResponseWriter, r *http.Request, err error) { answerWith(nil, w, r, err) }
+
+// answerError is the same with the strip on the page, from which the store can
+// be brought back.
+func (s *strip) answerError(w http.ResponseWriter, r *http.Request, err error) {
+	answerWith(s, w, r, err)
+}
+
+func answerWith(s *strip, w http.ResponseWriter, r *http.Request, err error) {
 	var no *refusal
 	switch {
 	case errors.As(err, &no):
@@ -30,6 +44,9 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", "1")
 		no = &refusal{http.StatusServiceUnavailable, "Your session has just ended",
 			"A logout or a login happened at the same moment. Try again."}
+	case errors.Is(err, session.ErrLost):
+		no = &refusal{http.StatusConflict, "A part of your session is lost",
+			"It was too large for the backup, and the store has lost it. Empty your cart to begin anew."}
 	case errors.Is(err, session.ErrUnavailable):
 		w.Header().Set("Retry-After", "5")
 		no = &refusal{http.StatusServiceUnavailable, "The store does not answer",
@@ -40,7 +57,12 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Add("Vary", "Accept")
 	if strings.Contains(r.Header.Get("Accept"), "text/html") {
-		render(w, "problem.html", no.Status, no)
+		p := problem{refusal: no}
+		if s != nil && no.Status == http.StatusServiceUnavailable {
+			v := s.view(buttons{s}.allowed(r))
+			p.Live = &v
+		}
+		render(w, "problem.html", no.Status, p)
 		return
 	}
 	title := no.Title

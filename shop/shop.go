@@ -11,17 +11,18 @@ import (
 
 // What a session holds.
 var (
-	user  = session.NewKey[User]("user")
-	cart  = session.NewKey[Cart]("cart")
-	flash = session.NewKey[string]("flash") // said once, on the next page
+	user  = session.NewKey[User]("user", session.Rank(2)) // without it nobody is logged in
+	cart  = session.NewKey[Cart]("cart", session.Rank(1)) // may become too large to travel
+	flash = session.NewKey[string]("flash")               // said once, on the next page
 )
 
 // newShop returns all that the shop serves. Only the routes that ask for the
 // session pay for it.
-func newShop(sessions *session.Manager, store string, log *slog.Logger) http.Handler {
+func newShop(sessions *session.Manager, strip *strip, log *slog.Logger) http.Handler {
+	strip.sessions = sessions
 	require := func(h http.HandlerFunc) http.Handler { return sessions.Require(h) }
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", showPage)
+	mux.HandleFunc("GET /{$}", strip.showPage)
 	mux.HandleFunc("GET /food", showFood)
 	mux.HandleFunc("GET /user", showUser)
 	mux.Handle("GET /user/readonly", sessions.Require(sessions.ReadOnly(http.HandlerFunc(readUser))))
@@ -30,10 +31,12 @@ func newShop(sessions *session.Manager, store string, log *slog.Logger) http.Han
 	mux.Handle("POST /user/shoppingcart/clear", require(clearCart))
 	mux.HandleFunc("POST /login", login)
 	mux.HandleFunc("POST /logout", logout)
-	mux.Handle("GET /status", status{sessions, store})
+	mux.Handle("GET /status", status{sessions, strip.store})
+	mux.Handle("GET /live", strip.hub)
+	buttons{strip}.serve(mux)
 	serveAssets(mux)
 
-	h := http.NewCrossOriginProtection().Handler(sessions.Handler(mux))
+	h := http.NewCrossOriginProtection().Handler(strip.meter.measure(sessions.Handler(strip.meter.source(mux))))
 	return protect(recovered(h, log))
 }
 
@@ -80,16 +83,21 @@ func recovered(next http.Handler, log *slog.Logger) http.Handler {
 // answer knows whether its header has left.
 type answer struct {
 	http.ResponseWriter
-	begun bool
+	begun  bool
+	status int
 }
 
 func (a *answer) WriteHeader(status int) {
-	a.begun = a.begun || status >= 200 || status == http.StatusSwitchingProtocols
+	if !a.begun && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		a.begun, a.status = true, status
+	}
 	a.ResponseWriter.WriteHeader(status)
 }
 
 func (a *answer) Write(p []byte) (int, error) {
-	a.begun = true
+	if !a.begun {
+		a.begun, a.status = true, http.StatusOK
+	}
 	return a.ResponseWriter.Write(p)
 }
 

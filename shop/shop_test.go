@@ -28,7 +28,8 @@ type testShop struct {
 func openShop(t *testing.T, change ...func(*session.Options)) *testShop {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	o := options(config{idle: 30 * time.Minute, lifetime: 24 * time.Hour}, log)
+	strip := newStrip(backend{name: "memory:"}, config{noBackup: true})
+	o := options(config{idle: 30 * time.Minute, lifetime: 24 * time.Hour}, nil, log)
 	o.ReadTimeout, o.SaveTimeout = time.Minute, time.Minute // slow machines fail no test
 	for _, c := range change {
 		c(o)
@@ -39,7 +40,7 @@ func openShop(t *testing.T, change ...func(*session.Options)) *testShop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewTLSServer(newShop(sessions, "memory:", log))
+	server := httptest.NewTLSServer(newShop(sessions, strip, log))
 	t.Cleanup(server.Close)
 	return &testShop{t, server, sessions, store, memory}
 }

@@ -16,7 +16,7 @@ type ticket struct {
 	Left                      string
 }
 
-var sources = map[session.Source]string{session.FromStore: "the store"}
+var sources = map[session.Source]string{session.FromStore: "the store", session.FromBackup: "the backup in your cookies"}
 
 func newTicket(s *session.Session) *ticket {
 	if s.ID() == "" {

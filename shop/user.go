@@ -29,7 +29,7 @@ func showUser(w http.ResponseWriter, r *http.Request) {
 		session.Error(w, r, err)
 		return
 	}
-	replyUser(w, s, u)
+	replyUser(w, r, s, u)
 }
 
 // readUser is showUser for a session that nothing may change.
@@ -47,12 +47,17 @@ func readUser(w http.ResponseWriter, r *http.Request) {
 		session.Error(w, r, err)
 		return
 	}
-	replyUser(w, s, u)
+	replyUser(w, r, s, u)
 }
 
-func replyUser(w http.ResponseWriter, s *session.Session, u User) {
+func replyUser(w http.ResponseWriter, r *http.Request, s *session.Session, u User) {
+	food, err := cart.Get(s)
+	if err != nil && !errors.Is(err, session.ErrNoValue) {
+		session.Error(w, r, err) // it did not fit the backup
+		return
+	}
 	reply(w, http.StatusOK, struct {
 		User
 		Food Cart `json:"food"`
-	}{u, cart.Or(s, nil)})
+	}{u, food})
 }

@@ -51,3 +51,35 @@ function focused() {
 	const item = form.elements.item?.value;
 	return item ? `#cart form:has([value="${item}"]) button` : "#cart form:not(:has([name])) button";
 }
+
+// The strip is live: the server sends what has changed on it, and says it at
+// once when something happens. Buttons stay where they are, and so does the
+// focus.
+const live = document.getElementById("live");
+if (live) {
+	const shown = {};
+	new EventSource("/live").addEventListener("message", (event) => {
+		const { condition, ...parts } = JSON.parse(event.data);
+		if (live.dataset.condition) live.dataset.condition = condition;
+		for (const [id, html] of Object.entries(parts)) {
+			if (shown[id] === html) continue;
+			shown[id] = html;
+			const part = document.getElementById(id);
+			if (part) part.innerHTML = html;
+		}
+	});
+}
+
+document.addEventListener("submit", (event) => {
+	const form = event.target;
+	if (!form.matches("[data-live]")) return;
+	event.preventDefault();
+	fetch(form.action, {
+		method: "POST", body: new URLSearchParams(new FormData(form)),
+		headers: { Accept: "text/html" }, redirect: "manual",
+	}).then(async (answer) => {
+		if (answer.type === "opaqueredirect") return; // done; the strip tells the rest
+		const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+		complain(page.getElementById("problem")?.textContent ?? "This did not work.");
+	}).catch(() => complain("The shop does not answer. Try again in a moment."));
+});

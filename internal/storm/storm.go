@@ -1,0 +1,283 @@
+// Package storm lets visitors loose on several instances of an application that
+// share a real store, breaks the store in every way while they shop, and counts
+// what they noticed.
+package storm
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/seal"
+)
+
+// Place is where it happens.
+type Place struct {
+	Instances int
+
+	// Open returns the store as one instance sees it, by connections of its own
+	// through wire.
+	Open func(t testing.TB, wire *Wire) session.Store
+
+	// Faults are what goes wrong, one after the other.
+	Faults []Fault
+
+	Visitors int
+	For      time.Duration // of each fault
+}
+
+// Fault is something that goes wrong for a while.
+type Fault struct {
+	Name  string
+	Begin func(wires []*Wire)
+	End   func(wires []*Wire)
+}
+
+// Forgets marks a fault after which the store has lost its memory.
+const Forgets = ", and comes back empty"
+
+var items = session.NewKey[[]string]("items")
+
+// Outcome is what the visitors noticed.
+type Outcome struct {
+	Requests, Degraded   int64
+	Failed, LoggedOut    int64
+	Lost, Revived        int64
+	Slowest, UntilStored time.Duration
+}
+
+// Run fails t where a visitor noticed anything. It takes half a minute.
+func Run(t *testing.T, p Place) Outcome {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a storm is not short")
+	}
+	s := start(t, p)
+	for i, f := range p.Faults {
+		f.Begin(s.wires)
+		s.fault.Store(int64(i + 1))
+		time.Sleep(p.For)
+		s.fault.Store(0)
+		f.End(s.wires)
+		healed := time.Now()
+		s.rest(t, f)
+		s.checkLeft(t, i+1)
+		t.Logf("%s: all stored %v after it ended; so far %+v", f.Name, time.Since(healed).Round(time.Millisecond), s.outcome())
+	}
+	close(s.done)
+	s.wg.Wait()
+	s.check(t)
+	return s.outcome()
+}
+
+type storm struct {
+	Place
+	keys     *seal.Keys
+	wires    []*Wire
+	managers []*session.Manager
+	servers  []*httptest.Server
+	visitors []*visitor
+	done     chan struct{}
+
+	knowsNothing *session.Manager
+	wg           sync.WaitGroup
+
+	fault                                                                      atomic.Int64 // the number of the one that goes on, from 1; else 0
+	requests, degraded, failed, loggedOut, lost, revived, slowest, untilStored atomic.Int64
+	mu                                                                         sync.Mutex
+	notes                                                                      []string
+}
+
+func start(t *testing.T, p Place) *storm {
+	keys, err := seal.NewKeys(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &storm{Place: p, keys: keys, done: make(chan struct{})}
+	for range p.Instances {
+		wire := &Wire{}
+		m, err := session.New(p.Open(t, wire), s.options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := httptest.NewServer(m.Handler(http.HandlerFunc(s.serve)))
+		t.Cleanup(func() {
+			srv.Close()
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			if err := m.Close(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		s.wires, s.managers, s.servers = append(s.wires, wire), append(s.managers, m), append(s.servers, srv)
+	}
+	time.Sleep(6 * time.Second) // a new store is not believed at once
+	for n := range p.Visitors {
+		v := &visitor{storm: s, n: n, random: rand.New(rand.NewPCG(1, uint64(n))), jar: jar{}}
+		s.visitors = append(s.visitors, v)
+		s.wg.Go(v.live)
+	}
+	return s
+}
+
+func (s *storm) options() *session.Options {
+	return &session.Options{Cookie: session.Cookie{Insecure: true}, Backup: &session.Backup{Keys: s.keys}}
+}
+
+// serve is the application: /add/ITEM, /login, /logout, and all else shows.
+func (s *storm) serve(w http.ResponseWriter, r *http.Request) {
+	x, err := session.From(r.Context())
+	if err != nil {
+		session.Error(w, r, err)
+		return
+	}
+	if x.Source() == session.FromBackup {
+		s.degraded.Add(1)
+	}
+	what, item, _ := strings.Cut(r.URL.Path[1:], "/")
+	switch what {
+	case "add":
+		_ = items.Update(x, func(l *[]string) error {
+			*l = append(*l, item)
+			return nil
+		})
+	case "login":
+		_ = x.Renew()
+	case "logout":
+		_, _ = x.Destroy(r.Context())
+	}
+	if x.ID() == "" && what == "show" {
+		fmt.Fprint(w, "nobody")
+		return
+	}
+	fmt.Fprint(w, "items ", strings.Join(items.Or(x, nil), ","))
+}
+
+// rest waits until everything that was acknowledged stands in the store, for
+// everybody, also those who do not come back.
+func (s *storm) rest(t *testing.T, f Fault) {
+	t.Helper()
+	begun := time.Now()
+	for _, m := range s.managers {
+		for {
+			st := m.State()
+			if st.Journal.States == 0 && st.Journal.Tombstones == 0 {
+				break
+			}
+			if time.Since(begun) > 10*time.Second {
+				t.Errorf("%s: 10 s after it ended an instance says %+v", f.Name, st)
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	s.untilStored.Store(max(s.untilStored.Load(), int64(time.Since(begun))))
+}
+
+// stranger is an instance that knows nothing but what the store has.
+func (s *storm) stranger(t *testing.T) *session.Manager {
+	t.Helper()
+	if s.knowsNothing == nil {
+		m, err := session.New(s.Open(t, &Wire{}), &session.Options{
+			Cookie: session.Cookie{Insecure: true}, ReadTimeout: 5 * time.Second,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.knowsNothing = m
+	}
+	return s.knowsNothing
+}
+
+// checkLeft looks for the sessions of those who wrote while a fault went on,
+// and left for good.
+func (s *storm) checkLeft(t *testing.T, fault int) {
+	t.Helper()
+	n := 0
+	for _, v := range s.visitors {
+		if v.left.Load() == int64(fault) {
+			s.checkStored(t, v)
+			n++
+		}
+	}
+	if n == 0 {
+		t.Logf("nobody left during fault %d", fault)
+	}
+}
+
+func (s *storm) checkStored(t *testing.T, v *visitor) {
+	t.Helper()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	got, ok := look(s.stranger(t), v.jar[cookie])
+	if m := missing(got, v.have); v.jar[cookie] != "" && (!ok || m != "") {
+		s.lost.Add(1)
+		s.note("visitor %d: the store lacks %q of %d items (%v)", v.n, m, len(v.have), ok)
+	}
+}
+
+// check looks into the store with the tokens alone.
+func (s *storm) check(t *testing.T) {
+	t.Helper()
+	for _, v := range s.visitors {
+		if v.left.Load() == 0 {
+			s.checkStored(t, v)
+		}
+		for _, token := range v.ended {
+			if _, ok := look(s.stranger(t), token); ok {
+				s.revived.Add(1)
+				s.note("visitor %d: a session that was ended lives", v.n)
+			}
+		}
+	}
+	o := s.outcome()
+	if o.Failed+o.LoggedOut+o.Lost+o.Revived > 0 {
+		t.Errorf("%+v\n%s", o, strings.Join(s.notes, "\n"))
+	}
+	if o.Degraded == 0 {
+		t.Error("nobody was served from the backup: there was no storm")
+	}
+}
+
+func look(m *session.Manager, token string) (got []string, alive bool) {
+	x, err := m.Start(context.Background(), http.Header{"Cookie": {cookie + "=" + token}})
+	if err != nil || x.ID() == "" {
+		return nil, false
+	}
+	return items.Or(x, nil), true
+}
+
+// missing returns the first of want that got lacks.
+func missing(got, want []string) string {
+	for _, item := range want {
+		if !slices.Contains(got, item) {
+			return item
+		}
+	}
+	return ""
+}
+
+func (s *storm) note(format string, a ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.notes) < 20 {
+		s.notes = append(s.notes, fmt.Sprintf(format, a...))
+	}
+}
+
+func (s *storm) outcome() Outcome {
+	return Outcome{
+		Requests: s.requests.Load(), Degraded: s.degraded.Load(), Failed: s.failed.Load(), LoggedOut: s.loggedOut.Load(),
+		Lost: s.lost.Load(), Revived: s.revived.Load(),
+		Slowest: time.Duration(s.slowest.Load()), UntilStored: time.Duration(s.untilStored.Load()),
+	}
+}

@@ -1,0 +1,51 @@
+package redisstore_test
+
+import (
+	"context"
+	"crypto/tls"
+	"flag"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/storm"
+	"github.com/holdfast-go/session/redisstore"
+	"github.com/redis/rueidis"
+)
+
+var stormFor = flag.Duration("storm", time.Second, "how long each fault of the storm lasts")
+
+// Three instances: the server is killed, frozen, flushed, restarted, and one
+// instance is cut off from it.
+func TestVisitorsInAStorm(t *testing.T) {
+	server := redistest.Start(t)
+	do := func(f func()) func([]*storm.Wire) { return func([]*storm.Wire) { f() } }
+	storm.Run(t, storm.Place{
+		Instances: 3,
+		Visitors:  50,
+		For:       *stormFor,
+		Open: func(t testing.TB, wire *storm.Wire) session.Store {
+			o, err := redisstore.ClientOption(server.URL())
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.DialCtxFn = func(ctx context.Context, address string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
+				return wire.Dial(ctx, "tcp", address)
+			}
+			client, err := rueidis.NewClient(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(client.Close)
+			return redisstore.New(client)
+		},
+		Faults: []storm.Fault{
+			{Name: "killed" + storm.Forgets, Begin: do(server.Kill), End: do(server.Restart)},
+			{Name: "frozen", Begin: do(server.Freeze), End: do(server.Thaw)},
+			{Name: "flushed", Begin: do(server.Flush), End: func([]*storm.Wire) {}},
+			{Name: "one instance is cut off", Begin: func(w []*storm.Wire) { w[1].Cut() }, End: func(w []*storm.Wire) { w[1].Mend() }},
+		},
+	})
+}
