@@ -1,0 +1,81 @@
+package cookiesession_test
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-go/session/node/cookies"
+	"github.com/holdfast-go/session/node/cookiesession"
+	"github.com/holdfast-go/session/node/fields"
+	"github.com/holdfast-go/session/node/keygrip"
+)
+
+func TestWhatIsNoSessionIsRefused(t *testing.T) {
+	for _, value := range []string{"", "garbage", "W10=", "MQ==", "eyJh", "eyJhIjp9", strings.Repeat("A", cookiesession.MaxValue+1)} {
+		if f, err := cookiesession.Decode(value); !errors.Is(err, cookiesession.ErrInvalid) {
+			t.Errorf("%.20q: got %v, %v", value, f, err)
+		}
+	}
+}
+
+func TestReservedNamesAreDropped(t *testing.T) {
+	f, err := fields.Parse([]byte(`{"isNew":1,"a":2,"_ctx":3,"__proto__":4}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := cookiesession.Decode(cookiesession.Encode(f))
+	if err != nil || !slices.Equal(got.Names(), []string{"a"}) {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, value := range []string{
+		"eyJ1c2VyIjoiYm9iIn0=", "eyJhIjoiPz8_Pj4-In0", "e30=", "bnVsbA==", "W10=", "garbage", "eyJ1c2VyIjoi", "%", "eyIxIjoxfQ",
+	} {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		got, err := cookiesession.Decode(value)
+		if err != nil {
+			return
+		}
+		again, err := cookiesession.Decode(cookiesession.Encode(got))
+		if len(value) < cookiesession.MaxValue/4 && (err != nil || string(again.Append(nil)) != string(got.Append(nil))) {
+			t.Errorf("%q: got %v, %v, want %s", value, again, err, got.Append(nil))
+		}
+		for _, name := range got.Names() {
+			if cookiesession.Reserved(name) {
+				t.Errorf("%q: %q is there", value, name)
+			}
+		}
+	})
+}
+
+func ExampleLoad() {
+	keys, err := keygrip.New([][]byte{[]byte("key1")}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	jar := &cookies.Jar{Request: "session=eyJ1c2VyIjoiYm9iIn0=; session.sig=uJ1Dqx_t3D5_0Y4wENfMmFWP2eE", Keys: keys}
+	session, err := cookiesession.Load(jar, cookiesession.Name, cookies.Attributes{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := session.Fields.Set("user", []byte(`"alice"`)); err != nil {
+		log.Fatal(err)
+	}
+	if err := session.Save(jar, cookiesession.Name, cookies.Attributes{}); err != nil {
+		log.Fatal(err)
+	}
+	for _, header := range jar.Header() {
+		fmt.Println(header)
+	}
+	// Output:
+	// session=eyJ1c2VyIjoiYWxpY2UifQ==; path=/; httponly
+	// session.sig=MCV8D0UjvmIt9EzTRTRfNDn_L2k; path=/; httponly
+}
