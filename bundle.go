@@ -27,6 +27,7 @@ type kill struct {
 
 	gentle  bool // in the tombstone cookie: it may have been dead already
 	durable bool // in the tombstone cookie: the store has it
+	unborn  bool // the store never had the session
 
 	// heir: this session has its values and its lease, by Renew. Should another
 	// hand have ended the old one, by a logout above all, this one ends too.
@@ -37,15 +38,20 @@ const (
 	killHeir    = 1
 	killGentle  = 2
 	killDurable = 4
+	killUnborn  = 8
 )
 
-// maxKills bounds a list of kills: the oldest are dropped, as are those whose
-// tombstone would be gone.
+// maxKills bounds a list of kills. The oldest are dropped, and before them those
+// that the store never had: who looks for another hand finds it at the others.
 const maxKills = 8
 
 func withKill(l []kill, k kill) []kill {
 	out := append(slices.Clone(l), k)
-	return out[max(0, len(out)-maxKills):]
+	if len(out) <= maxKills {
+		return out
+	}
+	drop := max(0, slices.IndexFunc(out[:maxKills], func(k kill) bool { return k.unborn }))
+	return slices.Delete(out, drop, drop+1)
 }
 
 func joinKills(a, b []kill) []kill {
@@ -112,6 +118,9 @@ func appendKills(out []byte, l []kill) []byte {
 		if k.durable {
 			flags |= killDurable
 		}
+		if k.unborn {
+			flags |= killUnborn
+		}
 		out = appendBytes(k.dot.append(append(out, flags)), k.id)
 	}
 	return out
@@ -123,10 +132,10 @@ func cutKills(b []byte) (l []kill, rest []byte, ok bool) {
 	}
 	n, b := int(b[0]), b[1:]
 	for range n {
-		if len(b) < 1+dotSize || b[0] > killHeir|killGentle|killDurable {
+		if len(b) < 1+dotSize || b[0] > killHeir|killGentle|killDurable|killUnborn {
 			return nil, nil, false
 		}
-		k := kill{heir: b[0]&killHeir != 0, gentle: b[0]&killGentle != 0, durable: b[0]&killDurable != 0, dot: readDot(b[1:])}
+		k := kill{heir: b[0]&killHeir != 0, gentle: b[0]&killGentle != 0, durable: b[0]&killDurable != 0, unborn: b[0]&killUnborn != 0, dot: readDot(b[1:])}
 		var id []byte
 		if id, b, ok = cutBytes(b[1+dotSize:]); !ok {
 			return nil, nil, false

@@ -206,7 +206,7 @@ func (c *commit) update(ctx context.Context) error {
 	switch {
 	case err == nil:
 		c.state, c.version, c.confirmed, c.saved = st, v, sent.UnixMilli(), dot.clock
-		c.repair, c.restore, c.wrote = false, false, true
+		c.repair, c.restore, c.born, c.wrote = false, false, false, true
 	case errors.Is(err, ErrUnavailable):
 		// It may have happened: in the backup it keeps its dot, so that to write
 		// it again does no harm.
@@ -261,6 +261,7 @@ func (c *commit) move(ctx context.Context) error {
 	// Without an answer the old session may have ended, and the new one may be
 	// all that the visitor has: the token goes out with the error. Decision 13.
 	l.version, l.confirmed, l.saved, l.repair, l.restore = copied, sent.UnixMilli(), l.state.entries.latest(), false, false
+	l.born = false
 	c.loaded, c.begun, c.wrote = l, true, err == nil
 	return err
 }
@@ -271,7 +272,7 @@ func (c *commit) renewed() loaded {
 	l.id = c.token.id()
 	l.state = l.state.write(c.changes.against(l.state), c.m.stamp(l.state))
 	l.state.authenticated, l.state.lastSeen, l.state.end = now.authenticated, now.lastSeen, now.end
-	l.kills = withKill(l.kills, kill{id: c.id, dot: c.tombstone.death.dot, heir: true})
+	l.kills = withKill(l.kills, kill{id: c.id, dot: c.tombstone.death.dot, heir: true, unborn: l.born})
 	return l
 }
 

@@ -22,6 +22,7 @@ type shard struct {
 	obeying sync.Mutex
 	mode    atomic.Uint32 // the operator's, as the breaker has it; written with obeying held
 	wake    chan struct{} // something is owed
+	unsaved atomic.Int32  // saves that failed in a row
 	left    time.Time     // when it went away; guarded by health.mu
 }
 
@@ -104,6 +105,9 @@ func (c call) answered(ctx context.Context, w work) {
 		c.m.answered(ctx, w, c.id)
 		return
 	}
+	if w == saving {
+		c.shard.unsaved.Store(0)
+	}
 	c.shard.tell(ctx, nil)(c.shard.breaker.Report(c.ticket, c.m.now(), c.budget, circuit.Answered))
 }
 
@@ -113,8 +117,16 @@ func (c call) failed(ctx context.Context, w work, err error) {
 		c.m.away(ctx, w, c.id, err)
 		return
 	}
-	c.shard.tell(ctx, err)(c.shard.breaker.Report(c.ticket, c.m.now(), c.budget, circuit.Failed))
+	s := c.shard
+	s.tell(ctx, err)(s.breaker.Report(c.ticket, c.m.now(), c.budget, circuit.Failed))
+	// A store that loads may be unable to save, as a replica or a full one is.
+	if w == saving && c.ticket.Answer != circuit.No && s.unsaved.Add(1) == savesFailed {
+		s.tell(ctx, err)(s.breaker.Trip(c.m.now(), circuit.SavesFailed))
+	}
 }
+
+// savesFailed is how many saves in a row fail until a shard is away.
+const savesFailed = 5
 
 // tell returns what tells the hooks of a change, if it is one.
 func (s *shard) tell(ctx context.Context, err error) func(circuit.Change, bool) {

@@ -134,10 +134,30 @@ func (s *shard) examine(ctx context.Context, thoroughly bool) error {
 		restarted = before != "" && before != incarnation
 	}
 	value, err := s.readCanary(ctx)
-	if another := err == nil && s.meetCanary(value); another || restarted {
+	if err == nil && thoroughly && s.unsaved.Load() > 0 {
+		if err = s.trySave(ctx); err == nil {
+			s.unsaved.Store(0)
+		}
+	}
+	if another := value != nil && s.meetCanary(value); another || restarted {
 		s.forgot(ctx)
 	}
 	return err
+}
+
+// trySave saves a record of no meaning beside the canary.
+func (s *shard) trySave(ctx context.Context) error {
+	id, err := s.canaryID()
+	if err != nil {
+		return err
+	}
+	for n := range 1000 {
+		if probe := ID("probe-" + strconv.Itoa(n)); s.m.shard(probe) == s.m.shard(id) {
+			_, err = s.m.store.Save(ctx, probe, Record{Data: []byte{0}, Expires: s.m.now().Add(time.Minute)}, Any)
+			return err
+		}
+	}
+	return nil
 }
 
 // readCanary reads the canary, and makes one where there is none.

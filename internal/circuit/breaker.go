@@ -137,6 +137,15 @@ func (b *Breaker) Force(now time.Time, m Mode) (Change, bool) {
 	return b.trip(Forced)
 }
 
+// Trip takes the shard for away, for a reason that its operations do not show:
+// it loads and does not save, for instance.
+func (b *Breaker) Trip(now time.Time, why Cause) (Change, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.latest = max(b.latest, now.Sub(b.origin))
+	return b.trip(why)
+}
+
 // trip takes the shard for away. It asks for mu.
 func (b *Breaker) trip(why Cause) (Change, bool) {
 	b.cause, b.good, b.owed = why, 0, true

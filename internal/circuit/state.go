@@ -28,11 +28,13 @@ const (
 	FailuresInARow
 	HalfFailed
 	Forced
+	SavesFailed
 )
 
 func (c Cause) String() string {
 	return [...]string{
 		"", "5 failures in a row", "half of the last second's operations failed or were slow", "by order of the operator",
+		"it loads and does not save",
 	}[c]
 }
 
