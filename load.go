@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -118,9 +119,7 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 		_ = s.bury(ctx, grave{id: id, death: st.death})
 		return loaded{phase: dead, id: id, state: st, version: v}
 	case m.disowned(w, err == nil):
-		tombstone := m.tombstone(revoked)
-		_ = s.bury(ctx, grave{id: id, death: tombstone.death, pending: true})
-		return loaded{phase: dead, id: id, state: tombstone, version: v}
+		return m.end(ctx, id, v)
 	case err == nil:
 		l := loaded{phase: live, id: id, state: st, version: v, source: FromStore, confirmed: sent.UnixMilli(), saved: st.entries.latest()}
 		if r.cached {
@@ -142,6 +141,17 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 			phase: live, id: id, state: w.state, version: v, source: FromBackup,
 			confirmed: w.confirmed, saved: w.saved, kills: w.kills, repair: true, restore: true, born: w.born,
 		}
+		if answered && slices.ContainsFunc(l.kills, func(k kill) bool { return k.heir }) {
+			// Whether it may live is known when the other one was read.
+			more, err := m.mayRestore(ctx, w.bundle, true)
+			switch {
+			case errors.Is(err, ErrEnded):
+				return m.end(ctx, id, v)
+			case err != nil:
+				answered = false
+			}
+			l.state.entries = joinEntries(l.state.entries, more)
+		}
 		if !answered {
 			m.health.degraded.Add(1)
 			l.away = m.now()
@@ -160,6 +170,13 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 		return loaded{phase: nobody}
 	}
 	return loaded{phase: unknown, id: id, err: err}
+}
+
+// end is for a session that has to be dead, because the one that it came from is.
+func (m *Manager) end(ctx context.Context, id ID, v Version) loaded {
+	tombstone := m.tombstone(revoked)
+	_ = m.shardOf(id).bury(ctx, grave{id: id, death: tombstone.death, pending: true})
+	return loaded{phase: dead, id: id, state: tombstone, version: v}
 }
 
 // fetchAlone is fetch without a backup.

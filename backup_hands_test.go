@@ -1,0 +1,168 @@
+package session_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/storetest"
+)
+
+// Two hands on one session: a Renew and a logout, or a write, that do not see
+// each other.
+
+func (s *site) instance(skew time.Duration, b session.Backup, o session.Options) (*session.Manager, *storetest.Faulty) {
+	link := storetest.NewFaulty(s.store)
+	b.Keys = s.keys
+	o.Backup = &b
+	m, err := session.Without(link, &o, skew)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { link.Heal(); m.Close(context.Background()) })
+	s.after(10 * time.Second)
+	return m, link
+}
+
+func TestALogoutAfterManyRenewals(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		b, link := s.instance(0, session.Backup{}, session.Options{})
+		v := s.visitor()
+		for range 8 {
+			s.serve(s.a, v, func(x *session.Session) { x.Renew(); color.Set(x, "red") })
+		}
+		old := s.copyOf(v) // the cookies of before the logout, as a late answer sets them
+		s.store.Fail(errRefused)
+		link.Fail(errRefused)
+		s.serve(s.a, v, func(x *session.Session) { x.Destroy(t.Context()) })
+		for _, c := range old.Request("GET", "/", nil).Cookies() {
+			v.Keep(&http.Response{Header: http.Header{"Set-Cookie": {c.Name + "=" + c.Value}}})
+		}
+		s.want(b, v, "-")
+	})
+}
+
+func TestALogoutUnderADeadTokenEndsNobodyElse(t *testing.T) {
+	for _, how := range []string{"outage", "empty"} {
+		t.Run(how, func(t *testing.T) {
+			testSite(t, session.Options{}, func(s *site) {
+				v := s.visitor()
+				planted := s.copyOf(v)
+				s.serve(s.a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
+				s.want(s.a, v, "blue/")
+				s.serve(s.a, planted, func(x *session.Session) { x.Destroy(t.Context()) })
+				s.want(s.a, v, "blue/")
+				if how == "outage" {
+					s.store.Fail(errRefused)
+				} else {
+					s.store.Replace(memstore.New(nil))
+					s.after(10 * time.Second)
+				}
+				s.want(s.a, v, "blue/")
+			})
+		})
+	}
+}
+
+func TestAWriteBesideARenewalThatWaitsIsKept(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		a, link := s.instance(0, session.Backup{}, session.Options{})
+		v := s.visitor()
+		tab := s.copyOf(v)
+		link.Fail(errRefused)
+		s.serve(a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
+		s.serve(s.b, tab, func(x *session.Session) {
+			food.Set(x, "tofu")
+			if d, err := x.Save(t.Context()); d != session.Durable || err != nil {
+				t.Errorf("Save: %v %v", d, err)
+			}
+		})
+		link.Heal()
+		s.after(10 * time.Second)
+		s.want(a, v, "blue/tofu")
+		s.want(s.b, v, "blue/tofu")
+	})
+}
+
+func TestAWriteBesideARenewalWithoutAnAnswerIsKept(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		a, link := s.instance(0, session.Backup{}, session.Options{})
+		v := s.visitor()
+		tab := s.copyOf(v)
+		old := id(t, s, v)
+		link.Before = func(op string, i session.ID) error {
+			if op == "save" && i == old {
+				return errRefused
+			}
+			return nil
+		}
+		s.serve(a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
+		s.serve(s.b, tab, func(x *session.Session) {
+			food.Set(x, "tofu")
+			if d, err := x.Save(t.Context()); d != session.Durable || err != nil {
+				t.Errorf("Save: %v %v", d, err)
+			}
+		})
+		link.Hang()
+		time.Sleep(time.Second)
+		link.Before = nil
+		link.Heal()
+		s.after(10 * time.Second)
+		s.want(a, v, "blue/tofu")
+	})
+}
+
+func TestALogoutThatTravelsEndsARenewalThatWaits(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		c, cut := s.instance(0, session.Backup{}, session.Options{})
+		d, cut2 := s.instance(0, session.Backup{}, session.Options{})
+		v := s.visitor()
+		thief := s.copyOf(v)
+		cut.Fail(errRefused)
+		cut2.Fail(errRefused)
+		s.serve(c, thief, func(x *session.Session) { x.Renew(); color.Set(x, "stolen") })
+		s.want(c, thief, "stolen/")
+		s.serve(d, v, func(x *session.Session) {
+			if d, err := x.Destroy(t.Context()); d != session.Pending || err != nil {
+				t.Errorf("Destroy() = %v, %v", d, err)
+			}
+		})
+		s.want(c, v, "-") // it brings the tombstone cookie
+		s.want(c, thief, "-")
+		cut.Heal()
+		s.after(10 * time.Second)
+		s.want(c, thief, "-")
+		s.want(s.a, thief, "-")
+	})
+}
+
+func TestALogoutBesideARenewalWithoutAnAnswer(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		a, link := s.instance(0, session.Backup{}, session.Options{})
+		v := s.visitor()
+		other := s.copyOf(v)
+		old := id(t, s, v)
+		first := true
+		link.Before = func(op string, i session.ID) error {
+			if op == "save" && i == old && first {
+				first = false
+				// A logout, complete and durable, before this save reaches the store.
+				s.serve(a, other, func(x *session.Session) {
+					if d, err := x.Destroy(t.Context()); d != session.Durable || err != nil {
+						t.Errorf("Destroy: %v %v", d, err)
+					}
+				})
+				return errRefused
+			}
+			return nil
+		}
+		st := s.serve(a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
+		t.Logf("renew: %d", st)
+		s.after(10 * time.Second)
+		s.want(a, v, "-")
+		s.want(s.b, v, "-")
+	})
+}
