@@ -26,11 +26,22 @@ func (s status) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		Refreshes uint64 `json:"refreshes"`
 		Conflicts uint64 `json:"conflicts"`
 		Failures  uint64 `json:"failures"`
+		Degraded  uint64 `json:"degraded"`
+		Restores  uint64 `json:"restores"`
+	}
+	type owed struct {
+		Sessions int `json:"sessions"`
+		Ended    int `json:"ended"`
 	}
 	reply(w, http.StatusOK, struct {
 		State  string    `json:"state"`
 		Since  time.Time `json:"since"`
 		Store  string    `json:"store"`
 		Counts counts    `json:"counts"`
-	}{word, state.Since, s.store, counts{state.Loads, state.Saves, state.Refreshes, state.Conflicts, state.Failures}})
+		Owed   owed      `json:"owed"` // to the store
+	}{
+		word, state.Since, s.store,
+		counts{state.Loads, state.Saves, state.Refreshes, state.Conflicts, state.Failures, state.Degraded, state.Restores},
+		owed{state.Journal.States, state.Journal.Tombstones},
+	})
 }

@@ -1,0 +1,175 @@
+package e2e_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// outageLog is what the shop logs where its store is stopped and comes back.
+const outageLog = `msg="session store is (away|back|empty)`
+
+const cartLength = "document.querySelector('#cart ol')?.children.length"
+
+// The promise of it all, in a real browser, with the keyboard only.
+func TestTheStoreIsKilledAndTheVisitorDoesNotNotice(t *testing.T) {
+	for _, store := range []string{"memory:", "spawn:memcached", "spawn:redis"} {
+		t.Run(store, func(t *testing.T) {
+			name := "outage-" + strings.Trim(strings.TrimPrefix(store, "spawn:"), ":")
+			url := startShopThatSays(t, outageLog, "-insecure", "-store", store)
+			b := openBrowser(t)
+			run(b, chromedp.EmulateViewport(1280, 900))
+			b.open(url)
+			b.tabTo("#name")
+			b.press("Ada" + kb.Enter)
+			b.shows("Hello, Ada")
+			b.shows("The store answers. Each visitor")
+			for _, sku := range []string{"rye", "cake"} {
+				b.tabTo("form:has([value=" + sku + "]) button")
+				b.press(kb.Enter)
+				b.shows("is in your cart.")
+			}
+			b.becomes(cartLength + " == 2")
+			b.wantGoodLooks(name + "-before")
+			run(b, chromedp.EmulateViewport(1280, 900))
+
+			b.tabTo("form[action='/store/kill'] button")
+			b.press(kb.Enter)
+			b.shows("The store was killed, and all that it held is gone.")
+			if !eval[bool](b, "document.activeElement.matches(\"form[action='/store/kill'] button\")") {
+				t.Error("the focus left the button that was pressed")
+			}
+			b.tabTo("form:has([value=soup]) button")
+			b.press(kb.Enter)
+			b.becomes(cartLength + " == 3")
+			b.shows("visitors are served from their own cookies.")
+			b.shows("1 change waits for the store.")
+			run(b, chromedp.Reload())
+			b.shows("the backup in your cookies")
+			b.becomes(cartLength + " == 3")
+			b.wantGoodLooks(name + "-away")
+			run(b, chromedp.EmulateViewport(1280, 900))
+
+			b.tabTo("form[action='/store/back'] button")
+			b.press(kb.Enter)
+			b.shows("The store was started again, empty.")
+			b.shows("The store is back, empty; 1 session was put back.")
+			b.becomes("document.getElementById('live-state').textContent.startsWith('The store answers. ')")
+			run(b, chromedp.Reload())
+			b.shows("Hello, Ada")
+			b.shows("€ 12.30")
+			b.becomes("[...document.querySelectorAll('#session dd')].some((d) => d.textContent == 'the store')")
+			b.becomes(cartLength + " == 3")
+			b.wantGoodLooks(name + "-after")
+			b.wantEmptyConsole()
+		})
+	}
+}
+
+func TestTheStoreIsFrozenAndThawedWithoutJavaScript(t *testing.T) {
+	url := startShopThatSays(t, outageLog, "-insecure", "-store", "spawn:redis")
+	b := openBrowser(t)
+	b.withoutScripts()
+	b.open(url)
+	b.tabTo("#name")
+	b.press("Grace" + kb.Enter)
+	b.shows("Hello, Grace")
+	b.tabTo("form[action='/store/freeze'] button")
+	b.press(kb.Enter)
+	b.shows("The store was frozen: it takes what is sent, and answers nothing.")
+	b.tabTo("form:has([value=soup]) button")
+	b.press(kb.Enter)
+	b.shows("Barley soup is in your cart.")
+	reloadUntil(b, "visitors are served from their own cookies.")
+	b.tabTo("form[action='/store/back'] button")
+	b.press(kb.Enter)
+	b.shows("The store was thawed, with all that it held.")
+	reloadUntil(b, "The store is back; 1 change was delivered that waited.")
+	b.shows("Hello, Grace")
+	b.shows("€ 4.90")
+	b.wantEmptyConsole()
+}
+
+// Without a backup the visitor sees what goes on, and can bring the store back.
+func TestWithoutABackupTheStoreCanBeBroughtBackFromTheErrorPage(t *testing.T) {
+	url := startShopThatSays(t, outageLog, "-insecure", "-no-backup")
+	b := openBrowser(t)
+	run(b, chromedp.EmulateViewport(1280, 900))
+	b.open(url)
+	b.tabTo("#name")
+	b.press("Bo" + kb.Enter)
+	b.shows("Hello, Bo")
+	b.tabTo("form[action='/store/freeze'] button")
+	b.press(kb.Enter)
+	b.shows("The store was frozen")
+	b.open(url)
+	b.shows("Your session is safe.")
+	b.wantGoodLooks("no-backup")
+	b.tabTo("form[action='/store/back'] button")
+	b.press(kb.Enter)
+	b.shows("The store was thawed")
+	b.open(url)
+	b.shows("Hello, Bo")
+}
+
+func TestShoppersComeInAndAreServedThroughAnOutage(t *testing.T) {
+	url := startShopThatSays(t, outageLog, "-insecure", "-store", "spawn:memcached", "-shoppers", "5")
+	b := openBrowser(t)
+	run(b, chromedp.EmulateViewport(1280, 900))
+	b.open(url)
+	b.shows("5 simulated shoppers came in.")
+	b.tabTo("form:has([value='10']) button")
+	b.press(kb.Enter)
+	b.becomes(size("Inside") + " == 15")
+	b.becomes(size("Requests") + " > 150")
+	b.tabTo("form[action='/store/freeze'] button")
+	b.press(kb.Enter)
+	b.shows("visitors are served from their own cookies.")
+	b.becomes(share + " == '100 %'")
+	before := eval[int](b, size("Requests"))
+	for deadline := time.Now().Add(patience); eval[int](b, size("Requests")) < before+150; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the shoppers wait")
+		}
+	}
+	eval[chromedp.Void](b, "document.activeElement.blur()")
+	b.wantGoodLooks("shoppers-away")
+	run(b, chromedp.EmulateViewport(1280, 900))
+	b.tabTo("form[action='/store/restart'] button")
+	b.press(kb.Enter)
+	b.shows("The store is back, empty;")
+	b.becomes(share + " == '0 %'")
+	b.wantGoodLooks("shoppers-back")
+	run(b, chromedp.EmulateViewport(1280, 900))
+	for _, bad := range []string{"Failed", "Logged out", "Lost"} {
+		if n := eval[int](b, size(bad)); n != 0 {
+			t.Errorf("%s: got %d, want 0", bad, n)
+		}
+	}
+	b.tabTo("form[action='/shoppers/home'] button")
+	b.press(kb.Enter)
+	b.becomes(size("Inside") + " == 0")
+	b.wantEmptyConsole()
+}
+
+// share is that of the requests that are served from the backup.
+const share = "document.querySelector('#crowd-figures figure:last-child b').textContent"
+
+// size is a number of the shoppers'.
+func size(name string) string {
+	return "+[...document.querySelectorAll('#crowd-size dt')].find((d) => d.textContent == " + quote(name) + ").nextElementSibling.textContent"
+}
+
+// reloadUntil is for pages that do not change by themselves.
+func reloadUntil(b *browser, text string) {
+	b.t.Helper()
+	for deadline := time.Now().Add(patience); !eval[bool](b, "document.body.innerText.includes("+quote(text)+")"); time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.shows(text) // which fails
+		}
+		run(b, chromedp.Reload())
+	}
+}

@@ -1,0 +1,227 @@
+package simulation
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+// Route is what a request asks of the application.
+type Route uint8
+
+// The routes of the application.
+const (
+	Read      Route = iota // all values
+	ReadOnly               // the same, wrapped in Manager.ReadOnly
+	FromStore              // the same, wrapped in Manager.RequireStore
+	Set                    // a key to a new value
+	Add                    // an item to a cart, by Update
+	Delete                 // a key
+	Login                  // Renew, and the user's name
+	Logout                 // Destroy
+	Begin                  // session.Begin, and the user's name
+)
+
+func (r Route) String() string {
+	return [...]string{"read", "read-only", "read-store", "set", "add", "delete", "login", "logout", "begin"}[r]
+}
+
+// writes tells whether the route leaves a mark in the session.
+func (r Route) writes() bool { return r >= Set && r != Logout }
+
+// ends tells whether the route ends the session that the request carries.
+func (r Route) ends() bool { return r >= Login }
+
+// The application's keys. Their values carry marks like #17#, the number of
+// the step that wrote them, so that they are found in the records of the store
+// and told apart in what a visitor sees.
+const (
+	registers = 3 // keys 0 to 2 hold one small value each
+	carts     = 2 // the next ones hold a list, which Add lengthens
+	bulkKey   = registers + carts
+	secretKey = bulkKey + 1 // ServerOnly
+	userKey   = secretKey + 1
+	keyCount  = userKey + 1
+)
+
+var keyNames = [keyCount]string{"a", "b", "c", "cart", "list", "bulk", "secret", "user"}
+
+var (
+	plainKeys [keyCount]session.Key[string]
+	cartKeys  [keyCount]session.Key[[]string]
+)
+
+// live stands in every session from its first write on: a record of the store
+// without it is a tombstone.
+var live = session.NewKey[string]("live")
+
+const alive = "#live#"
+
+func init() {
+	for i, name := range keyNames {
+		switch {
+		case i >= registers && i < bulkKey:
+			cartKeys[i] = session.NewKey[[]string](name)
+		case i == secretKey:
+			plainKeys[i] = session.NewKey[string](name, session.ServerOnly())
+		default:
+			plainKeys[i] = session.NewKey[string](name)
+		}
+	}
+}
+
+func isCart(key int) bool { return key >= registers && key < bulkKey }
+
+// bulk is how large the values of bulkKey are: two of them fill a backup.
+const bulkSize = 2500
+
+func mark(op int) string { return fmt.Sprintf("#%d#", op) }
+
+// Answer is what the application tells the visitor.
+type Answer struct {
+	Session    string              // the session's ID when the request came; empty: there was none
+	Source     string              // where it was loaded from
+	Marks      map[string][]string // by key
+	Faults     map[string]string   // why a key was not shown: "lost", "unavailable"
+	Durability string              // of a logout
+}
+
+// ask is a request to the application, as its URL says it.
+type ask struct {
+	route Route
+	key   int
+	op    int
+	think time.Duration
+}
+
+func (a ask) url() string {
+	return fmt.Sprintf("https://%s/%s?key=%d&op=%d&think=%d", host, a.route, a.key, a.op, a.think)
+}
+
+// host is where the application is, for the browsers.
+const host = "shop.test"
+
+func parseAsk(r *http.Request) (a ask, err error) {
+	_, err = fmt.Sscanf(r.URL.RawQuery, "key=%d&op=%d&think=%d", &a.key, &a.op, &a.think)
+	if err == nil && (a.key < 0 || a.key >= keyCount) {
+		err = fmt.Errorf("simulation: no key %d", a.key)
+	}
+	return a, err
+}
+
+// Application is the program that every instance runs, on the sessions of m.
+func Application(m *session.Manager) http.Handler {
+	mux := http.NewServeMux()
+	for _, route := range []Route{Read, ReadOnly, FromStore, Set, Add, Delete, Login, Logout, Begin} {
+		serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			a, err := parseAsk(r)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			a.route = route
+			a.serve(w, r)
+		})
+		switch route {
+		case ReadOnly:
+			mux.Handle("/"+route.String(), m.ReadOnly(serve))
+		case FromStore:
+			mux.Handle("/"+route.String(), m.RequireStore(serve))
+		default:
+			mux.Handle("/"+route.String(), m.Handler(serve))
+		}
+	}
+	return mux
+}
+
+// serve loads the session, thinks, and changes it: what happens to the session
+// elsewhere meanwhile meets the commit.
+func (a ask) serve(w http.ResponseWriter, r *http.Request) {
+	if a.route == Begin {
+		time.Sleep(a.think)
+		s, err := session.Begin(r.Context())
+		if err == nil {
+			err = plainKeys[userKey].Set(s, mark(a.op))
+		}
+		live.Set(s, alive)
+		a.answer(w, r, s, Answer{}, err)
+		return
+	}
+	s, err := session.From(r.Context())
+	if err != nil && a.route != Logout { // who cannot be asked can be told
+		session.Error(w, r, err)
+		return
+	}
+	out := Answer{Session: string(s.ID()), Source: s.Source().String()}
+	time.Sleep(a.think)
+	switch a.route {
+	case Set:
+		value := mark(a.op)
+		if a.key == bulkKey {
+			value += strings.Repeat("x", bulkSize)
+		}
+		err = plainKeys[a.key].Set(s, value)
+	case Add:
+		err = cartKeys[a.key].Update(s, func(items *[]string) error {
+			*items = append(*items, mark(a.op))
+			return nil
+		})
+	case Delete:
+		err = plainKeys[a.key].Delete(s)
+	case Login:
+		if err = s.Renew(); err == nil {
+			err = plainKeys[userKey].Set(s, mark(a.op))
+		}
+	case Logout:
+		var d session.Durability
+		d, err = s.Destroy(r.Context())
+		out.Durability = d.String()
+	}
+	if a.route.writes() && live.Or(s, "") == "" {
+		live.Set(s, alive)
+	}
+	a.answer(w, r, s, out, err)
+}
+
+func (a ask) answer(w http.ResponseWriter, r *http.Request, s *session.Session, out Answer, err error) {
+	if err != nil {
+		session.Error(w, r, err)
+		return
+	}
+	out.Marks, out.Faults = map[string][]string{}, map[string]string{}
+	for i, name := range keyNames {
+		var marks []string
+		if isCart(i) {
+			marks, err = cartKeys[i].Get(s)
+		} else {
+			var value string
+			value, err = plainKeys[i].Get(s)
+			marks = []string{value}
+		}
+		switch {
+		case err == nil:
+			for j, m := range marks {
+				marks[j] = strings.TrimRight(m, "x")
+			}
+			out.Marks[name] = marks
+		case errors.Is(err, session.ErrNoValue):
+		case errors.Is(err, session.ErrLost):
+			out.Faults[name] = "lost"
+		case errors.Is(err, session.ErrUnavailable):
+			out.Faults[name] = "unavailable"
+		default:
+			out.Faults[name] = err.Error()
+		}
+	}
+	body, err := json.Marshal(out)
+	if err != nil {
+		session.Error(w, r, err)
+		return
+	}
+	_, _ = w.Write(body)
+}

@@ -1,0 +1,71 @@
+package simulation
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+// Config is what the worlds of a run have in common.
+type Config struct {
+	// New starts an instance of the program.
+	New func(Spec) (Instance, error)
+
+	// WithoutBackup says that the instances keep no backup: what only a backup
+	// can promise is not asked of them.
+	WithoutBackup bool
+
+	Calm     bool // nothing fails, nobody steals
+	OneClock bool // New cannot set the clock of an instance
+
+	// Steps of each world; default 20 to 60, as the seed says.
+	Steps int
+
+	// Story names what each world must have: one of Stories. Empty, half of the
+	// worlds have any.
+	Story string
+
+	// Cookie is the name of the token's cookie; default __Host-session.
+	Cookie string
+
+	Off Switches
+}
+
+// Switches turn off what the world, and not the program, does for sessions, so
+// that a run shows what it is good for.
+type Switches struct {
+	CAS             bool // a Save over a Version is one over Any
+	Tombstones      bool // the store keeps no tombstones
+	Slots           bool // browsers send only the bundle that was set last
+	TombstoneCookie bool // browsers do not send it
+	Incarnation     bool // a restart changes neither the incarnation nor what is no session
+	Backup          bool // browsers send no bundles
+}
+
+// Timing is how a world's sessions are configured. Worlds are short, so these
+// are too.
+type Timing struct {
+	Idle, Lifetime, Refresh  time.Duration
+	Lease, MaxLease          time.Duration
+	ReadTimeout, SaveTimeout time.Duration
+	Budget                   int           // of bytes, for all bundles
+	Settle                   time.Duration // after which a link that is well must serve
+}
+
+// Spec says which instance is to be made.
+type Spec struct {
+	Timing
+	Instance   int // its place, from 0
+	Generation int // 0, then 1 more with each crash or deployment of that place
+	Store      session.Store
+	Skew       time.Duration     // how far its clock is ahead of the world's
+	Count      func(what string) // counts an event, for hooks
+}
+
+// Instance is one running program.
+type Instance struct {
+	Handler http.Handler
+	Close   func(context.Context) error
+}

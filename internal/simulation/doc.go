@@ -1,0 +1,46 @@
+// Package simulation runs sessions in a world that goes wrong, and judges what
+// the visitors saw of it.
+//
+// A world is a few instances of a program, a store of several shards, browsers
+// with several tabs, and an attacker who copies their cookies. It runs inside a
+// testing/synctest bubble, so that hours cost nothing. A [Plan] says what
+// happens in it and when: who asks what of which instance, which link between
+// an instance and a shard refuses, hangs, is slow or loses answers, which shard
+// restarts empty, which instance crashes, which answers are late or lost. The
+// plan is made from a seed before the world begins, so that it can be run
+// again, and made shorter until nothing in it can be left out ([Shrink]).
+//
+// What is left to chance is what no seed reaches: the tokens (crypto/rand), the
+// number that a Manager draws for itself, and the order in which goroutines run
+// that wake in the same instant. The world avoids the last: all delays are odd
+// nanoseconds drawn from the seed, so that two things rarely fall in the same
+// instant, and a token's place among the shards follows from the order in which
+// tokens appear, not from their bytes.
+//
+// The oracle knows nothing of how sessions are made. It knows what was sent and
+// answered, which records the store was given, and finds in them the marks that
+// the simulation's own small application wrote. [Judge] holds a [History] to
+// the promises of DESIGN.md; each exemption stands in the code with the sentence
+// that grants it.
+//
+// The package knows the Manager only as an application does. Who runs it says
+// how an instance is made:
+//
+//	cfg := simulation.Config{New: func(s simulation.Spec) (simulation.Instance, error) {
+//		m, err := session.New(s.Store, &session.Options{
+//			Idle: s.Idle, Lifetime: s.Lifetime, Refresh: s.Refresh,
+//			Backup: &session.Backup{Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget},
+//			Hooks:  session.Hooks{Forgot: func(context.Context, string) { s.Count("hook: a shard forgot") }},
+//		})
+//		if err != nil {
+//			return simulation.Instance{}, err
+//		}
+//		return simulation.Instance{Handler: simulation.Application(m), Close: m.Close}, nil
+//	}}
+//	report := simulation.Sweep(t, cfg, 1, 500)
+//	report.Log(t)
+//
+// Spec.Skew is how far the instance's clock is ahead; a factory that cannot set
+// the clock sets Config.OneClock. One seed is replayed, with its trace, by
+// [Again]; [Shrink] looks for the shortest plan that still goes wrong.
+package simulation

@@ -1,0 +1,215 @@
+package simulation
+
+import (
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+// ringLife is how long a tombstone is known: section 1, "Lives Backup.MaxLease
+// + 5 min".
+func (o *oracle) ringLife() time.Duration {
+	if o.WithoutBackup {
+		return 5 * time.Minute
+	}
+	return o.MaxLease + 5*time.Minute
+}
+
+// judgeShown: an answer shows the session of the request's token, and nothing
+// that was written to another one.
+func (o *oracle) judgeShown(q *Request, a *asked) {
+	if q.Answer.Session != string(q.Token) {
+		o.violate(q, q.Ended, "g: another session", "the answer shows session %s", q.Answer.Session)
+		return
+	}
+	x := o.life(q.Token)
+	if x.maker == nil {
+		o.violate(q, q.Ended, "g: another session", "nobody was ever given this token")
+	}
+	var allowed ops
+	for y := x; y != nil; y = y.parent {
+		allowed = allowed.or(y.own)
+	}
+	if strange := o.shown(q).minus(allowed); (strange != ops{}) {
+		o.violate(q, q.Ended, "g: another session", "the answer shows writes %v of another session", strange.list())
+	}
+	if q.Answer.Source != "backup" {
+		return
+	}
+	// Section 1: "from the time taken before sending the store request that last
+	// confirmed the session". What an instance itself was told by the store, and
+	// a session that it began itself, it may vouch for as long: its journal holds
+	// the state.
+	last := a.leaseMax
+	for y := x; y != nil && y.maker != nil; y = y.parent {
+		last = max(last, y.confirmedBy(q.Birth), y.vouchedBy(q.Birth))
+		if y.maker.Birth == q.Birth {
+			last = max(last, y.maker.Ended+o.skew(q.Instance))
+		}
+	}
+	if last == never {
+		o.violate(q, q.Ended, "g: forged", "served from a backup that nobody made")
+	} else if over := q.Began + o.skew(q.Instance) - last - o.Lease; over > tick {
+		o.violate(q, q.Ended, "c: after the lease", "served from a backup whose lease ended %v before", over)
+	}
+	if !a.backup {
+		o.count("oracle: served from the journal alone")
+	}
+}
+
+// done tells whether a request has ended its session, as far as anybody was
+// told.
+func (q *Request) done() bool {
+	if !q.ok() || q.Ended == 0 {
+		return false
+	}
+	if q.Route == Logout {
+		return true
+	}
+	return q.NewToken != "" && (q.Route == Begin || q.Answer.Session == string(q.Token))
+}
+
+// judgeEnds are promises (c) and (e): a session that was ended stays so.
+func (o *oracle) judgeEnds(q *Request, a *asked) {
+	x := o.life(q.Token)
+	dead := func(r *kept) bool { return r != nil && r.dead }
+	stood := dead(a.record) && dead(x.record)
+	within := a.settled && o.settled(q.Birth, x.shard, q.Ended)
+	for _, e := range x.ends {
+		if e == q || !e.done() || e.Ended > q.Began {
+			continue
+		}
+		if e.Route == Logout && q.Browser >= 0 && q.Browser == e.Browser && e.arrived() && e.Delivered <= q.Sent {
+			o.violate(q, q.Ended, "c: revived", "the browser had logged out by request %d", e.N)
+			return
+		}
+		// Section 5: "an instance that reaches the store honors it at once, as
+		// long as the store keeps the tombstone".
+		if stood && (within || q.Answer.Source == "store") {
+			o.violate(q, q.Ended, "c: revived", "ended by request %d, and the tombstone stands in the store", e.N)
+			return
+		}
+		// Section 5: "If the store loses it, a copied cookie may live until an
+		// instance whose ring has the tombstone publishes it", and "Where the
+		// store cannot be reached the tombstone is a hint, delivered before a
+		// recovered shard serves reads".
+		if within && o.holder(e, x, q.Began) != 0 && q.Ended < e.Ended+o.ringLife()-tick {
+			o.violate(q, q.Ended, "c: revived", "ended by request %d, whose instance has had the time to tell the store", e.N)
+			return
+		}
+		o.count("oracle: exempt: an ended session is served, by an instance that cannot know")
+	}
+	o.judgeHeir(q, x, within)
+}
+
+// holder finds an instance that knows of a logout and has had the time to tell
+// the store; 0 is none. Section 5: a logout is in the ring of the instance that
+// took it, "a crash loses journal and ring (cookies and peers have the rest)".
+func (o *oracle) holder(e *Request, x *life, at time.Duration) int {
+	if e.Route != Logout {
+		return 0
+	}
+	for b, since := range o.asked[e].known {
+		if at-since >= o.Settle && o.settled(b, x.shard, at) {
+			return b
+		}
+	}
+	return 0
+}
+
+// judgeHeir is promise (e): what a thief makes of a session by renewing it ends
+// with it. Section 5: a session that Renew makes while degraded "is created in
+// the store only after the old ID was read and is not dead by another hand; else
+// it is dead too".
+func (o *oracle) judgeHeir(q *Request, y *life, within bool) {
+	x := y.parent
+	if x == nil || !within || !o.settled(q.Birth, x.shard, q.Began) {
+		return
+	}
+	thief := y.maker
+	for _, e := range x.ends {
+		if e == thief || e.Route != Logout || !e.done() || e.Ended > q.Began {
+			continue
+		}
+		byAnother := never // when the store first had the logout's tombstone, or one after it
+		for _, t := range x.tombs {
+			own := t.by == thief || t.by == nil && t.birth == thief.Birth && e.Birth != thief.Birth
+			if !own && t.at >= e.Began {
+				byAnother = t.at
+				break
+			}
+		}
+		stands := x.record != nil && x.record.dead && x.lostTomb == 0
+		switch {
+		case byAnother == never:
+		case y.stored > 0 && y.stored <= byAnother+o.ReadTimeout+o.SaveTimeout:
+			// Where the old ID was read just before the tombstone came, the new one
+			// is made just after.
+			o.count("oracle: exempt: renewed in the store before the logout got there")
+		case stands:
+			o.violate(q, q.Ended, "e: outlives the logout", "its session %s was logged out by request %d", short8(x.id), e.N)
+			return
+		case thief.Began > byAnother && thief.Began > e.Ended && x.lostTomb > 0 && o.watched(e, x):
+			o.violate(q, q.Ended, "e: outlives the logout", "made by request %d of session %s, which request %d had logged out", thief.N, short8(x.id), e.N)
+			return
+		}
+	}
+}
+
+// watched tells whether the instance that took a logout was there when the
+// store lost the tombstone, and within reach of it until now. Section 5: "for
+// 5 s nothing counts as no answer, so that every connected instance publishes
+// before anyone restores".
+func (o *oracle) watched(e *Request, x *life) bool {
+	l := o.links[linkOf{e.Birth, x.shard}]
+	return o.alive(e.Birth) && l != nil && l.healthy && x.lostTomb-l.since >= o.Settle
+}
+
+func short8(id session.ID) string { return string(id[:min(8, len(id))]) }
+
+// judgeTombstone looks for the tombstone of a session that was ended.
+func (o *oracle) judgeTombstone(x *life, at time.Duration) {
+	for _, e := range x.ends {
+		if !e.done() || x.shard < 0 || at > e.Ended+o.ringLife()-tick {
+			continue
+		}
+		if e.Route == Logout && o.holder(e, x, at) == 0 || e.Route != Logout && (x.tomb == 0 || !o.settled(e.Birth, x.shard, at)) {
+			continue // of a login in an outage the kill list of the new session knows
+		}
+		o.count("oracle: a tombstone is looked for in the store")
+		switch {
+		case x.record != nil && x.record.dead:
+		case x.record != nil:
+			o.violate(e, at, "c: revived", "ended by request %d (%s), and alive in the store %v after all was well", e.N, e.Route, o.Settle)
+			return
+		case !o.WithoutBackup:
+			o.violate(e, at, "c: not delivered", "ended by request %d (%s), and no tombstone in the store %v after all was well", e.N, e.Route, o.Settle)
+			return
+		}
+	}
+}
+
+// judgeAge is promise (f). Section 4: "Stored expiry = lastSeen + Idle +
+// Refresh, capped by the absolute end"; section 3 says the same of a bundle.
+func (o *oracle) judgeAge(q *Request, _ *asked) {
+	x := o.life(q.Token)
+	if x.maker == nil {
+		return
+	}
+	used := x.maker.Ended
+	for _, u := range x.uses {
+		switch {
+		case u == q || u.Began > q.Began:
+		case u.Ended == 0:
+			return // it may still be in use
+		default:
+			used = max(used, u.Ended)
+		}
+	}
+	if over := q.Began - used - o.Idle - o.Refresh - o.spread(); over > tick {
+		o.violate(q, q.Ended, "f: too old", "nobody had used the session for %v longer than the idle timeout", over)
+	}
+	if over := q.Began - x.maker.Ended - o.Lifetime - o.spread(); over > tick {
+		o.violate(q, q.Ended, "f: too old", "the session had ended %v before, used or not", over)
+	}
+}

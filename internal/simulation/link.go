@@ -1,0 +1,257 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+// Fault is what is wrong between one instance and one shard.
+type Fault uint8
+
+// The faults of a link.
+const (
+	Healthy  Fault = iota
+	Refuse         // an error at once; nothing is done
+	Hang           // no answer; a save is not done
+	HangLate       // no answer; a save is done when its caller has gone
+	Slow           // each way takes 20 to 80 ms
+	LoseAck        // a save is done and answered by an error
+	HangAck        // a save is done and not answered
+	faults
+)
+
+func (f Fault) String() string {
+	return [...]string{"healthy", "refuses", "hangs", "hangs, and saves later", "slow", "loses acks", "hangs after saving"}[f]
+}
+
+var (
+	errRefused = errors.New("simulation: connection refused")
+	errReset   = errors.New("simulation: connection reset")
+)
+
+// client is the store as one generation of one instance has it: a
+// session.Store and a session.Prober.
+type client struct {
+	c        *cluster
+	instance int
+	birth    int // counts the generations of all instances
+	start    time.Time
+	observe  func(what string)
+	journal  func(Event)
+	links    []link // one for each shard
+}
+
+type link struct {
+	mu      sync.Mutex
+	fault   Fault
+	dead    bool          // the instance crashed: nothing it does is heard
+	changed chan struct{} // closed when the fault changes
+}
+
+func (l *link) set(f Fault, dead bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fault, l.dead = f, l.dead || dead
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+func (l *link) state() (Fault, bool, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fault, l.dead, l.changed
+}
+
+func newClient(c *cluster, instance, birth int) *client {
+	cl := &client{c: c, instance: instance, birth: birth, start: time.Now(), links: make([]link, len(c.shards)),
+		observe: func(string) {}, journal: func(Event) {}}
+	for i := range cl.links {
+		cl.links[i].changed = make(chan struct{})
+	}
+	return cl
+}
+
+type requestKey struct{}
+
+// requestOf finds the request that a call to the store belongs to; what runs
+// in the background has none.
+func requestOf(ctx context.Context) *Request {
+	r, _ := ctx.Value(requestKey{}).(*Request)
+	return r
+}
+
+// Shard implements session.Prober.
+func (cl *client) Shard(id session.ID) string { return strconv.Itoa(cl.c.of(id)) }
+
+// Probe implements session.Prober.
+func (cl *client) Probe(ctx context.Context, name string) (string, error) {
+	shard, err := strconv.Atoi(name)
+	if err != nil || shard < 0 || shard >= len(cl.links) {
+		return "", fmt.Errorf("simulation: probe: there is no shard %q", name)
+	}
+	incarnation := cl.c.incarnation(shard)
+	if _, err := cl.there(ctx, shard); err != nil {
+		return "", err
+	}
+	if incarnation != cl.c.incarnation(shard) {
+		return "", errReset
+	}
+	if err := cl.wait(ctx, shard, 2); err != nil {
+		return "", err
+	}
+	if cl.c.off.Incarnation {
+		incarnation = 0
+	}
+	return fmt.Sprintf("%d since %d", shard, incarnation), nil
+}
+
+// Load implements session.Store.
+func (cl *client) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	if err := ctx.Err(); err != nil {
+		return session.Record{}, err
+	}
+	shard, sent := cl.c.of(id), time.Now()
+	if _, err := cl.there(ctx, shard); err != nil {
+		cl.observe("load: " + short(err))
+		return session.Record{}, err
+	}
+	r, save, err := cl.c.load(id, time.Now())
+	if back := cl.wait(ctx, shard, 2); back != nil {
+		return session.Record{}, back
+	}
+	if isSession(id) {
+		cl.journal(Event{Kind: Loaded, Sent: sent.Sub(cl.start), Request: requestOf(ctx), Session: id, Shard: shard, Save: save})
+	}
+	return r, err
+}
+
+// Save implements session.Store.
+func (cl *client) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
+	if r.Expires.IsZero() {
+		return session.Absent, errors.New("simulation: save: Record.Expires is zero")
+	}
+	if err := ctx.Err(); err != nil {
+		return session.Absent, err
+	}
+	shard, sent := cl.c.of(id), time.Now()
+	incarnation := cl.c.incarnation(shard)
+	r.Data = append([]byte(nil), r.Data...)
+	e := Event{Sent: sent.Sub(cl.start), Request: requestOf(ctx), Session: id, Shard: shard}
+	do := func() (session.Version, int, error) {
+		e.At, e.Instance, e.Birth = time.Since(cl.start), cl.instance, cl.birth
+		return cl.c.save(id, r, over, incarnation, e)
+	}
+	late, err := cl.there(ctx, shard)
+	if err != nil {
+		if late > 0 {
+			cl.observe("save: done when its caller had gone")
+			time.AfterFunc(late, func() {
+				if _, dead, _ := cl.links[shard].state(); !dead {
+					_, _, _ = do()
+				}
+			})
+		}
+		cl.observe("save: " + short(err))
+		return session.Absent, err
+	}
+	v, save, err := do()
+	if err == nil || errors.Is(err, session.ErrConflict) {
+		switch fault, _, _ := cl.links[shard].state(); fault {
+		case LoseAck:
+			cl.observe("save: acknowledgement lost")
+			return session.Absent, errReset
+		case HangAck:
+			cl.observe("save: acknowledgement lost")
+			<-ctx.Done()
+			return session.Absent, ctx.Err()
+		}
+	}
+	if back := cl.wait(ctx, shard, 2); back != nil {
+		cl.observe("save: acknowledgement lost")
+		return session.Absent, back
+	}
+	if isSession(id) {
+		e.Save = save
+		switch {
+		case err == nil:
+			e.Kind = Acked
+			cl.journal(e)
+		case errors.Is(err, session.ErrConflict):
+			cl.observe("save: conflict")
+			e.Kind = Conflicted
+			cl.journal(e)
+		}
+	}
+	return v, err
+}
+
+// there is the way to the shard. Where the call does not arrive in time it
+// may still arrive late: after that much, if it is a save.
+func (cl *client) there(ctx context.Context, shard int) (late time.Duration, err error) {
+	for {
+		fault, dead, changed := cl.links[shard].state()
+		switch {
+		case dead, fault == Refuse:
+			if err := cl.wait(ctx, shard, 3); err != nil {
+				return 0, err
+			}
+			return 0, errRefused
+		case fault == Hang, fault == HangLate:
+			select {
+			case <-changed:
+				continue
+			case <-ctx.Done():
+			}
+			if fault == HangLate {
+				late = time.Duration(1 + mix(cl.c.seed, uint64(time.Since(cl.start)), 4)%uint64(2*time.Second))
+			}
+			return late, ctx.Err()
+		}
+		if err := cl.wait(ctx, shard, 1); err != nil {
+			if fault == Slow && mix(cl.c.seed, uint64(time.Since(cl.start)), 5)%2 == 0 {
+				late = 13 * time.Millisecond // it was on the wire
+			}
+			return late, err
+		}
+		return 0, nil
+	}
+}
+
+// wait is the time that one way takes.
+func (cl *client) wait(ctx context.Context, shard int, way uint64) error {
+	d := 100*time.Microsecond + cl.draw(shard, way, 400*time.Microsecond)
+	if fault, _, _ := cl.links[shard].state(); fault == Slow {
+		d = 20*time.Millisecond + cl.draw(shard, way, 60*time.Millisecond)
+	}
+	done := ctx.Done()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-done:
+		return ctx.Err()
+	}
+}
+
+func (cl *client) draw(shard int, way uint64, below time.Duration) time.Duration {
+	return time.Duration(mix(cl.c.seed, uint64(time.Since(cl.start)), uint64(cl.birth*8+shard), way) % uint64(below))
+}
+
+func short(err error) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "out of time"
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.Is(err, errRefused):
+		return "refused"
+	}
+	return "reset"
+}

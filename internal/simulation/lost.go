@@ -1,0 +1,207 @@
+package simulation
+
+import "time"
+
+// Promises (a) and (d): what a visitor was told is written, or was shown, is
+// shown from then on.
+
+// required is what an answer to q must not be older than.
+func (o *oracle) required(v *view, q *Request) ops {
+	if !q.Final {
+		return v.seen.minus(v.displaced)
+	}
+	// The world is well, and has been for a while: what only store or journal
+	// had must be back too, as long as one of them was there to keep it.
+	out := v.seen
+	for _, n := range v.displaced.list() {
+		if o.gone(n, o.life(q.Token), q.Sent) {
+			o.count("oracle: exempt: displaced from the jar, then lost with store or journal")
+			out = out.minus(ops{}.with(n))
+		}
+	}
+	return out
+}
+
+// gone tells whether a write that is in no jar may be nowhere. Section 4: "A
+// crash loses journal and ring (cookies and peers have the rest)", and "The
+// journal creates a record only while the state's lease holds; later it only
+// joins into a live record, or drops the state". A store that restarts empty
+// loses what only it had, and one whose record expires too: "Stored expiry =
+// lastSeen + Idle + Refresh", while a bundle sent later vouches for longer.
+func (o *oracle) gone(n int, x *life, at time.Duration) bool {
+	w := o.writes[n]
+	if w == nil {
+		return true
+	}
+	if w.durable > 0 && (x.record == nil || x.record.until <= at || x.expired > w.durable) {
+		return true
+	}
+	if w.durable > 0 || w.q.Route == Delete { // of which nobody can see when the store has it
+		for _, f := range o.forgot {
+			if f >= max(w.durable, w.q.Began) {
+				return true
+			}
+		}
+	}
+	if w.durable > 0 {
+		return false
+	}
+	for _, other := range o.writes { // which may have taken its place, side by side with it
+		if other != nil && other != w && other.q.Key == w.q.Key && !w.know.has(other.n) && other.durable > 0 && o.gone(other.n, x, at) {
+			return true
+		}
+	}
+	lease := w.q.Began
+	if len(w.q.Bundle) > 0 {
+		lease = o.bundles[w.q.Bundle[0]].leaseMin
+	}
+	return !o.alive(w.q.Birth) || at > lease+o.Lease-o.spread()
+}
+
+// judgeRead holds what an answer shows against what it must show.
+func (o *oracle) judgeRead(q *Request, a *asked) {
+	promise := func(n int) string {
+		switch {
+		case !a.told.has(n):
+			return "d: older than what the visitor was shown"
+		case q.Final:
+			return "a: lost"
+		}
+		return "d: older than what the visitor was told"
+	}
+	of := [keyCount]ops{}
+	for _, n := range a.required.list() {
+		if w := o.writes[n]; w != nil {
+			of[w.q.Key] = of[w.q.Key].with(n)
+		}
+	}
+	for key, required := range of {
+		if (required == ops{}) {
+			continue
+		}
+		name := keyNames[key]
+		if fault := q.Answer.Faults[name]; fault != "" {
+			// Section 4: "reading or updating a withheld key in an outage is
+			// ErrUnavailable; after a restore from a bundle it is ErrLost until
+			// set again". Section 6: "ServerOnly keys always".
+			if key == secretKey {
+				o.count("oracle: exempt: a ServerOnly key is " + fault)
+				continue
+			}
+			o.violate(q, q.Ended, promise(required.list()[0]), "%s is %s", name, fault)
+			continue
+		}
+		var shown ops
+		for _, m := range q.Answer.Marks[name] {
+			shown = shown.or(findMarks([]byte(m)))
+		}
+		if isCart(key) {
+			o.judgeCart(q, promise, key, required, shown)
+		} else {
+			o.judgeRegister(q, promise, key, required, shown)
+		}
+	}
+}
+
+// judgeRegister: section 2, "a later write always wins, whatever the wall
+// clocks say; only writes of one key that truly happened side by side are
+// decided by the dot".
+func (o *oracle) judgeRegister(q *Request, promise func(int) string, key int, required, shown ops) {
+	for _, r := range required.list() {
+		for _, u := range shown.list() {
+			if u != r && o.writes[r].know.has(u) {
+				o.violate(q, q.Ended, promise(r), "%s shows write %d, which write %d came after", keyNames[key], u, r)
+				return
+			}
+		}
+		if (shown != ops{}) || o.writes[r].q.Route == Delete {
+			continue
+		}
+		if !o.beside(q, key, func(w *write) bool { return w.q.Route == Delete && !o.writes[r].know.has(w.n) }) {
+			o.violate(q, q.Ended, promise(r), "%s shows nothing, and write %d was there", keyNames[key], r)
+			return
+		}
+	}
+}
+
+// judgeCart: an item may be missing only where another request wrote the cart
+// side by side with the one that added it. Section 2: "only writes of one key
+// that truly happened side by side are decided by the dot"; section 4: "a
+// counter in the store is never lost", since each of its writes knows the one
+// before.
+func (o *oracle) judgeCart(q *Request, promise func(int) string, key int, required, shown ops) {
+	for _, r := range required.minus(shown).list() {
+		if o.beside(q, key, func(w *write) bool { return w.n != r && w.q != q && !w.know.has(r) && !o.writes[r].know.has(w.n) }) {
+			o.count("oracle: exempt: two writes of one cart side by side")
+			continue
+		}
+		o.violate(q, q.Ended, promise(r), "%s lacks write %d", keyNames[key], r)
+		return
+	}
+}
+
+// beside tells whether a write of key was sent before q ended for which is
+// holds.
+func (o *oracle) beside(q *Request, key int, is func(*write) bool) bool {
+	for _, w := range o.writes {
+		if w != nil && w.q.Key == key && w.q.Sent <= q.Ended && is(w) {
+			return true
+		}
+	}
+	return false
+}
+
+// atRest looks into the store when the world has been well for a while.
+func (o *oracle) atRest(at time.Duration) {
+	for _, w := range o.writes {
+		if w != nil {
+			o.judgeDelivered(w, at)
+		}
+	}
+	for _, x := range o.lives {
+		o.judgeTombstone(x, at)
+	}
+}
+
+// judgeDelivered: section 4, "the journal, which delivers it when the shard is
+// back, so that the write arrives even if the visitor never returns".
+func (o *oracle) judgeDelivered(w *write, at time.Duration) {
+	q := w.q
+	pending := w.durable == 0 || w.durable > q.Ended
+	if q.Browser < 0 || !q.arrived() || !q.ok() || q.Route == Delete || o.WithoutBackup || !pending || !q.shows() && q.NewToken == "" {
+		return
+	}
+	id := q.Token
+	if q.NewToken != "" {
+		id = q.NewToken
+	}
+	x := o.life(id)
+	if x.shard < 0 {
+		x.shard = q.Shard // nothing but a guess: it never reached the store
+		if q.NewToken != "" {
+			return
+		}
+	}
+	if len(x.ends) > 0 || o.endedElsewhere(x, at) || !o.settled(q.Birth, x.shard, at) {
+		return
+	}
+	// Section 4: "The journal creates a record only while the state's lease
+	// holds".
+	reached := max(o.links[linkOf{q.Birth, x.shard}].since, o.forgot[x.shard]) + o.Settle + o.spread() + 2*time.Second
+	if len(q.Bundle) == 0 || reached > o.bundles[q.Bundle[0]].leaseMin+o.Lease || reached > q.Began+o.Idle || x.maker == nil || reached > x.maker.Began+o.Lifetime {
+		return
+	}
+	o.count("oracle: a pending write is looked for in the store")
+	if w.durable > 0 {
+		return // it was there, and came into the cookies with it
+	}
+	if x.record != nil && !x.record.dead && x.record.content.has(w.n) {
+		return
+	}
+	for _, other := range o.writes { // one that came later, or side by side
+		if other != nil && other != w && other.q.Key == q.Key && !w.know.has(other.n) && (other.durable > 0 || other.q.Route == Delete) {
+			return
+		}
+	}
+	o.violate(q, at, "a: not delivered", "write %d is not in the store, %v after all was well", w.n, o.Settle)
+}

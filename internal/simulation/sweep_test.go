@@ -1,0 +1,169 @@
+package simulation_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/simulation"
+	"github.com/holdfast-go/session/seal"
+)
+
+var seeds = flag.Int("seeds", 60, "how many seeds to run")
+
+// storeOnly makes instances without a backup.
+func storeOnly(s simulation.Spec) (simulation.Instance, error) { return instance(s, nil) }
+
+func instance(s simulation.Spec, b *session.Backup) (simulation.Instance, error) {
+	m, err := session.New(s.Store, &session.Options{
+		Idle: s.Idle, Lifetime: s.Lifetime, Refresh: s.Refresh, ReadTimeout: s.ReadTimeout, SaveTimeout: s.SaveTimeout, Backup: b,
+		Hooks: session.Hooks{Conflict: func(context.Context, session.ID, int) { s.Count("hook: conflict") }},
+	})
+	if err != nil {
+		return simulation.Instance{}, err
+	}
+	return simulation.Instance{Handler: simulation.Application(m), Close: m.Close}, nil
+}
+
+// withBackup makes instances with the backup that the promises are about.
+func withBackup(t *testing.T) func(simulation.Spec) (simulation.Instance, error) {
+	keys, err := seal.NewKeys(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(s simulation.Spec) (simulation.Instance, error) {
+		return instance(s, &session.Backup{Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget})
+	}
+}
+
+func TestAHealthyStoreBreaksNoPromise(t *testing.T) {
+	cfg := simulation.Config{New: storeOnly, WithoutBackup: true, Calm: true, OneClock: true}
+	r := simulation.Sweep(t, cfg, 1, *seeds)
+	for _, v := range r.Failed {
+		t.Errorf("%s", v.Trace())
+	}
+	for _, what := range []string{"answer: a write from store", "save: conflict", "answer: logout durable", "hook: conflict"} {
+		if r.Counts[what] == 0 {
+			t.Errorf("%q never happened in %d seeds", what, r.Seeds)
+		}
+	}
+}
+
+func TestAStoreAloneBreaksNoPromiseOfTheStore(t *testing.T) {
+	cfg := simulation.Config{New: storeOnly, WithoutBackup: true, OneClock: true}
+	r := simulation.Sweep(t, cfg, 1, *seeds)
+	for _, v := range r.Failed {
+		t.Errorf("%s", v.Trace())
+	}
+}
+
+func TestAStoreAloneBreaksThePromisesOfABackup(t *testing.T) {
+	for _, promise := range []string{"b: logged out", "b: turned away", "c: not delivered"} {
+		r := simulation.Hunt(t, simulation.Config{New: storeOnly, OneClock: true}, 1, 300, promise)
+		if r.Broken[promise] == 0 {
+			t.Errorf("%d seeds did not break %q\n%v", r.Seeds, promise, r)
+		}
+	}
+}
+
+// What the world does for sessions is not left out without a promise broken.
+func TestEverySwitchOfTheWorldIsMissed(t *testing.T) {
+	tests := map[string]struct {
+		off     simulation.Switches
+		promise []string
+	}{
+		"CAS":             {simulation.Switches{CAS: true}, []string{"c: revived", "a: lost"}},
+		"Tombstones":      {simulation.Switches{Tombstones: true}, []string{"c: revived"}},
+		"Slots":           {simulation.Switches{Slots: true}, []string{"d: older than what the visitor was told"}},
+		"TombstoneCookie": {simulation.Switches{TombstoneCookie: true}, []string{"c: not delivered", "c: revived"}},
+		"Incarnation":     {simulation.Switches{Incarnation: true}, []string{"c: not delivered", "c: revived"}},
+		"Backup":          {simulation.Switches{Backup: true}, []string{"b: logged out"}},
+	}
+	switches := reflect.TypeFor[simulation.Switches]()
+	for i := range switches.NumField() {
+		f := switches.Field(i)
+		test, ok := tests[f.Name]
+		if !ok {
+			t.Errorf("no test of switch %s", f.Name)
+			continue
+		}
+		t.Run(f.Name, func(t *testing.T) {
+			cfg := simulation.Config{New: withBackup(t), OneClock: true, Off: test.off}
+			r := simulation.Hunt(t, cfg, 1, 600, test.promise...)
+			missed := 0
+			for _, p := range test.promise {
+				missed += r.Broken[p]
+			}
+			if missed == 0 {
+				t.Errorf("%d seeds broke none of %q\n%v", r.Seeds, test.promise, r)
+			}
+		})
+	}
+}
+
+func TestEqualSeedsGiveEqualWorlds(t *testing.T) {
+	cfg := simulation.Config{New: withBackup(t), OneClock: true}
+	same := 0
+	const n = 20
+	for seed := range uint64(n) {
+		a, b := simulation.Again(t, cfg, seed), simulation.Again(t, cfg, seed)
+		if !reflect.DeepEqual(a.Plan, b.Plan) {
+			t.Fatalf("seed %d gives two plans", seed)
+		}
+		if answers(a) == answers(b) {
+			same++
+		}
+	}
+	if same < n*8/10 { // what wakes in the same instant runs in any order
+		t.Errorf("%d of %d seeds gave the same answers twice", same, n)
+	}
+}
+
+// answers is what the visitors of a world saw, and when.
+func answers(v simulation.Verdict) string {
+	var b strings.Builder
+	for _, e := range v.History.Events {
+		if q := e.Request; e.Kind == simulation.Ended {
+			fmt.Fprintln(&b, q.N, e.At, q.Status, q.Answer.Source, q.Answer.Marks, q.Answer.Faults, q.Answer.Durability)
+		}
+	}
+	return b.String()
+}
+
+func TestShrinkKeepsWhatIsNeededAndNoMore(t *testing.T) {
+	cfg := simulation.Config{New: storeOnly, OneClock: true}
+	r := simulation.Hunt(t, cfg, 1, 300, "b: logged out")
+	for _, v := range r.Failed {
+		if v.Plan.Seed == 0 || r.Broken["b: logged out"] == 0 || !strings.Contains(fmt.Sprint(v.Promises()), "b: logged out") {
+			continue
+		}
+		short := simulation.Shrink(t, cfg, v, "b: logged out")
+		if got := len(short.Plan.Steps); got > 8 {
+			t.Errorf("%d of %d steps are left\n%s", got, len(v.Plan.Steps), short.Trace())
+		}
+		if !strings.Contains(short.Trace(), "BROKEN b: logged out") {
+			t.Errorf("the trace does not say what was broken:\n%s", short.Trace())
+		}
+		return
+	}
+	t.Fatal("nothing to shrink")
+}
+
+func TestAStoryIsInEveryPlanThatAsksForIt(t *testing.T) {
+	for _, story := range simulation.Stories() {
+		with := simulation.NewPlan(1, simulation.Config{Story: story, Steps: 1})
+		without := simulation.NewPlan(1, simulation.Config{Calm: true, Steps: 1})
+		if len(with.Steps) < len(without.Steps)+4 {
+			t.Errorf("%q adds %d steps", story, len(with.Steps)-len(without.Steps))
+		}
+		for i, s := range with.Steps[1:] {
+			if s.At < with.Steps[i].At {
+				t.Errorf("%q: step %d is out of order", story, s.N)
+			}
+		}
+	}
+}

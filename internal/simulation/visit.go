@@ -1,0 +1,319 @@
+package simulation
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+func (w *world) cookieName() string {
+	if w.cfg.Cookie != "" {
+		return w.cfg.Cookie
+	}
+	return "__Host-session"
+}
+
+// idOf is how DESIGN.md section 1 makes an ID of a token.
+func idOf(token string) session.ID {
+	b, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(b) != 32 {
+		return ""
+	}
+	sum := sha256.Sum256(b)
+	return session.ID(hex.EncodeToString(sum[:16]))
+}
+
+func (w *world) isBundle(name string) bool { return strings.HasPrefix(name, w.cookieName()+"-b") }
+
+func (w *world) visit(s Step, b *browser) { w.send(s, b, b.jar, false) }
+
+// replay sends a request with a stolen jar.
+func (w *world) replay(s Step) {
+	w.mu.Lock()
+	i := s.Copy % len(w.copies)
+	if s.Copy < 0 {
+		i = len(w.copies) - 1
+	}
+	b, other := w.copies[i], w.copies[(i+len(w.copies)-1)%len(w.copies)]
+	jar := w.tamper(b.jar, other.jar, s.Tamper)
+	w.mu.Unlock()
+	if s.Tamper != Genuine {
+		w.count("jar tampered with: " + s.Tamper.String())
+	}
+	w.send(s, b, jar, false)
+}
+
+func (w *world) tamper(jar, other *Jar, how Tamper) *Jar {
+	jar = jar.Clone()
+	var kept []Cookie
+	for _, c := range jar.Cookies {
+		bundle := w.isBundle(c.Name)
+		switch {
+		case bundle && how == Truncated && len(c.Value) > 8:
+			c.Value = c.Value[:len(c.Value)-5]
+		case bundle && how == Flipped && len(c.Value) > 40:
+			b := []byte(c.Value)
+			if b[30] != 'A' {
+				b[30] = 'A'
+			} else {
+				b[30] = 'B'
+			}
+			c.Value = string(b)
+		case bundle && (how == Swapped || how == Bare):
+			continue
+		case c.Name == w.cookieName()+"-x" && how == NoTombstone:
+			continue
+		}
+		kept = append(kept, c)
+	}
+	jar.Cookies = kept
+	for _, c := range other.Cookies {
+		if w.isBundle(c.Name) && (how == Swapped || how == Mixed && jar.Value(c.Name) == "") {
+			jar.Cookies = append(jar.Cookies, c)
+		}
+	}
+	return jar
+}
+
+// send sends a request with the cookies of jar, which go back into b's.
+func (w *world) send(s Step, b *browser, jar *Jar, final bool) {
+	a := ask{route: s.Route, key: s.Key, think: s.Think}
+	if s.Route.writes() {
+		a.op = s.N
+	}
+	now := time.Now()
+	w.mu.Lock()
+	cookies := jar.Send("/", now)
+	w.mu.Unlock()
+	token, carried, used := w.read(cookies)
+	shard := w.store.of(token)
+	w.mu.Lock()
+	w.requests++
+	q := &Request{
+		N: w.requests, Browser: b.number, Copy: b.copy, Tampered: s.Tamper != Genuine, Route: s.Route, Key: s.Key, Op: a.op,
+		Instance: s.Instance, Final: final, Sent: w.now(),
+	}
+	if q.Route == Login || q.Route == Begin {
+		q.Key = userKey
+	}
+	q.Token, q.Carried, q.Used, q.Shard = token, carried, used, shard
+	q.Endings = jar.Value(w.cookieName() + "-x")
+	if q.Endings != "" && !w.cfg.Off.TombstoneCookie {
+		w.counts["tombstone cookie sent"]++
+	}
+	w.append(Event{Kind: Sent, Request: q})
+	w.mu.Unlock()
+
+	r := httptest.NewRequest(http.MethodPost, a.url(), nil)
+	if cookies := w.filter(cookies); len(cookies) > 0 {
+		r.Header.Set("Cookie", Line(cookies))
+	}
+	if n := len("Cookie: ") + len(r.Header.Get("Cookie")); n > 8190 {
+		w.violate(Violation{At: w.now(), Promise: "size", Text: fmt.Sprintf("request %d: a Cookie line of %d bytes", q.N, n)})
+	}
+	w.visits.Go(func() {
+		ctx, leave := context.WithCancel(context.WithValue(context.Background(), requestKey{}, q))
+		defer leave()
+		if s.Abort > 0 {
+			time.AfterFunc(s.Abort, leave)
+		}
+		time.Sleep(s.Up)
+		if ctx.Err() != nil {
+			return
+		}
+		answer := w.serve(q, r.WithContext(ctx))
+		if answer == nil {
+			return
+		}
+		time.Sleep(s.Down)
+		if ctx.Err() != nil || s.Lost {
+			w.count("answer lost")
+			return
+		}
+		w.deliver(q, b, answer)
+	})
+}
+
+// filter takes away what a switch keeps browsers from sending.
+func (w *world) filter(cookies []Cookie) []Cookie {
+	latest := 0
+	for _, c := range cookies {
+		if w.isBundle(c.Name) {
+			latest = max(latest, c.set)
+		}
+	}
+	var out []Cookie
+	for _, c := range cookies {
+		off := w.cfg.Off
+		if w.isBundle(c.Name) && (off.Backup || off.Slots && c.set != latest) || c.Name == w.cookieName()+"-x" && off.TombstoneCookie {
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// read finds the session in a jar, and its bundles.
+func (w *world) read(cookies []Cookie) (id session.ID, bundles, names []string) {
+	for _, c := range cookies {
+		switch {
+		case c.Name == w.cookieName():
+			id = idOf(c.Value)
+		case w.isBundle(c.Name):
+			bundles, names = append(bundles, c.Value), append(names, c.Name)
+		}
+	}
+	return id, bundles, names
+}
+
+// serve lets an instance answer. It returns nil where no answer leaves it.
+func (w *world) serve(q *Request, r *http.Request) *httptest.ResponseRecorder {
+	w.mu.Lock()
+	i := w.instances[q.Instance]
+	i.busy.Add(1)
+	defer i.busy.Done()
+	q.Birth, q.Began = i.birth, w.now()
+	w.append(Event{Kind: Began, Request: q, Instance: i.place, Birth: i.birth})
+	w.mu.Unlock()
+
+	answer := httptest.NewRecorder()
+	func() {
+		defer func() {
+			if p := recover(); p != nil {
+				w.violate(Violation{At: w.now(), Promise: "panic", Text: fmt.Sprintf("request %d: %v", q.N, p)})
+				answer.Code = http.StatusInternalServerError
+			}
+		}()
+		i.Handler.ServeHTTP(answer, r)
+	}()
+
+	w.mu.Lock()
+	if i.dead {
+		w.mu.Unlock()
+		return nil
+	}
+	q.Ended, q.Status = w.now(), answer.Code
+	if q.ok() {
+		if err := json.Unmarshal(answer.Body.Bytes(), &q.Answer); err != nil {
+			q.Status = http.StatusInternalServerError
+		}
+	}
+	probe := Jar{Host: host}
+	probe.Take(answer.Header()["Set-Cookie"], time.Now())
+	q.NewToken, q.Bundle, q.Given = w.read(probe.Cookies)
+	q.Slots = w.slots(r.Header["Cookie"], "carries") + w.slots(answer.Header()["Set-Cookie"], "sets")
+	q.Ending = probe.Value(w.cookieName() + "-x")
+	for _, v := range q.Bundle {
+		q.Size += len(v)
+	}
+	for _, line := range answer.Header()["Set-Cookie"] {
+		q.Cleared = q.Cleared || strings.HasPrefix(line, w.cookieName()+"=;")
+	}
+	w.append(Event{Kind: Ended, Request: q, Instance: i.place, Birth: i.birth})
+	w.countAnswer(q)
+	w.mu.Unlock()
+	w.tell("  %s", w.describe(q))
+	return answer
+}
+
+// countAnswer says how much of the promises a run has touched. w.mu is held.
+func (w *world) countAnswer(q *Request) {
+	who := "answer: "
+	if q.Browser < 0 {
+		who = "attacker: "
+	}
+	switch {
+	case q.ok() && q.Answer.Session == "":
+		w.counts[who+"nobody"]++
+	case q.ok():
+		w.counts[who+"from "+q.Answer.Source]++
+		if q.Op > 0 {
+			w.counts[who+"a write from "+q.Answer.Source]++
+		}
+	default:
+		w.counts[fmt.Sprintf("%s%d", who, q.Status)]++
+	}
+	if q.Route == Logout && q.ok() {
+		w.counts[who+"logout "+q.Answer.Durability]++
+	}
+	if len(q.Bundle) > 1 {
+		w.counts[who+"bundle in parts"]++
+	}
+}
+
+// slots names the bundle cookies of a header.
+func (w *world) slots(lines []string, verb string) string {
+	var out []string
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, "; ") {
+			if name, value, _ := strings.Cut(part, "="); w.isBundle(name) {
+				if name = strings.TrimPrefix(name, w.cookieName()+"-"); value == "" {
+					name = "no " + name
+				}
+				out = append(out, name)
+			}
+		}
+	}
+	if out == nil {
+		return ""
+	}
+	return "; " + verb + " " + strings.Join(out, ", ")
+}
+
+// describe says what was answered, for the trace.
+func (w *world) describe(q *Request) string {
+	var b strings.Builder
+	who := fmt.Sprintf("browser %d", q.Browser)
+	if q.Browser < 0 {
+		who = fmt.Sprintf("attacker with copy %d", q.Copy)
+	}
+	fmt.Fprintf(&b, "r%d %c to %s, %s with %s: ", q.N, 'A'+q.Instance, who, q.Route, w.store.name(q.Token))
+	if q.Op > 0 {
+		fmt.Fprintf(&b, "write %d: ", q.Op)
+	}
+	fmt.Fprintf(&b, "%d", q.Status)
+	if q.ok() {
+		fmt.Fprintf(&b, " %s from %s", w.store.name(session.ID(q.Answer.Session)), q.Answer.Source)
+		if q.Answer.Durability != "" {
+			fmt.Fprintf(&b, " logout %s", q.Answer.Durability)
+		}
+		for _, name := range keyNames {
+			if m := q.Answer.Marks[name]; m != nil {
+				fmt.Fprintf(&b, " %s=%s", name, strings.Join(m, ""))
+			}
+			if f := q.Answer.Faults[name]; f != "" {
+				fmt.Fprintf(&b, " %s:%s", name, f)
+			}
+		}
+	}
+	if q.NewToken != "" {
+		fmt.Fprintf(&b, "; token of %s", w.store.name(q.NewToken))
+	}
+	if q.Cleared {
+		b.WriteString("; token cleared")
+	}
+	b.WriteString(q.Slots)
+	return b.String()
+}
+
+// deliver hands an answer to the browser.
+func (w *world) deliver(q *Request, b *browser, answer *httptest.ResponseRecorder) {
+	w.mu.Lock()
+	b.jar.Take(answer.Header()["Set-Cookie"], time.Now())
+	q.Delivered = w.now()
+	q.JarToken, q.Jar, _ = w.read(b.jar.Cookies)
+	w.append(Event{Kind: Delivered, Request: q})
+	w.mu.Unlock()
+	if q.Delivered-q.Ended > 50*time.Millisecond {
+		w.tell("  r%d arrives", q.N)
+	}
+}

@@ -1,0 +1,113 @@
+package simulation
+
+import "time"
+
+// tick is what clocks and stores may be off besides their skew: a store keeps a
+// record up to two seconds too long, and dates are rounded.
+const tick = 2 * time.Second
+
+// judgeVouched is promise (b): no fault logs a visitor out, and none turns away
+// one for whom a bundle vouches.
+func (o *oracle) judgeVouched(q *Request, a *asked) {
+	if q.Route == Begin || q.Token == "" {
+		o.judgeStranger(q)
+		return
+	}
+	x := o.life(q.Token)
+	if q.Route == Logout {
+		if q.Status == 503 && !o.WithoutBackup {
+			o.violate(q, q.Ended, "b: turned away", "a logout was answered 503")
+		}
+		return
+	}
+	if q.shows() || !q.ok() && q.Status != 503 || x.maker == nil || x.endedBy(q) || o.endedElsewhere(x, q.Ended) {
+		return
+	}
+	// Section 3: "A bundle vouches until the earliest of the end of its lease,
+	// the session's absolute end, and lastSeen + Idle + one refresh interval".
+	if q.Ended+o.spread()+tick > a.active+o.Idle || q.Ended+o.spread()+tick > x.maker.Began+o.Lifetime {
+		return
+	}
+	now := q.Ended + o.skew(q.Instance)
+	vouches := !o.WithoutBackup && a.backup && now+tick < a.leaseMin+o.Lease && now+tick < a.seen+o.Idle
+	// The record stood there all the time, and had not expired by any clock.
+	present := a.record != nil && !a.record.dead && x.record != nil && !x.record.dead && x.record.until > q.Ended+o.spread()+tick &&
+		o.forgot[x.shard] < q.Began
+
+	if q.ok() { // as if there were no session
+		switch {
+		case vouches:
+			o.violate(q, q.Ended, "b: logged out", "a bundle vouches for %v more", a.leaseMin+o.Lease-now)
+		case present:
+			o.violate(q, q.Ended, "b: logged out", "the store has the session")
+		default:
+			// Section 5: "An empty store logs out whoever was not seen for a lease."
+			o.count("oracle: exempt: logged out, the store has nothing and nothing vouches")
+		}
+		return
+	}
+	switch {
+	case o.exempt503(q, a):
+	case vouches:
+		o.violate(q, q.Ended, "b: turned away", "answered %d, and a bundle vouches for %v more", q.Status, a.leaseMin+o.Lease-now)
+	case present && a.settled && o.settled(q.Birth, x.shard, q.Ended) && q.Route != Login: // its new ID may be on another shard
+		o.violate(q, q.Ended, "b: turned away", "answered %d, and the store has the session", q.Status)
+	default:
+		// Section 3: "Else unknown: ErrUnavailable, by default 503".
+		o.count("oracle: exempt: 503, nobody can vouch")
+	}
+}
+
+// exempt503 names the reasons for a 503 though a bundle vouches.
+func (o *oracle) exempt503(q *Request, a *asked) bool {
+	switch {
+	case q.Route == FromStore:
+		// Section 10: "not on a backup: 503".
+		o.count("oracle: exempt: 503, the route requires the store")
+	case q.Key == secretKey && q.Route == Set:
+		// Section 4: "setting a ServerOnly key while degraded is ErrUnavailable".
+		o.count("oracle: exempt: 503, a ServerOnly key")
+	case a.conflict && q.Op > 0:
+		// Section 4: "until the budget ends, then an error (it never degrades on
+		// conflict)".
+		o.count("oracle: exempt: 503, conflict")
+	default:
+		return false
+	}
+	return true
+}
+
+// judgeStranger: who has no session is not told about the store. Section 3:
+// "No token: there is no session, the store is not asked", and "session.Begin
+// starts a session anew from unknown".
+func (o *oracle) judgeStranger(q *Request) {
+	if q.Status != 503 || o.WithoutBackup || q.Route == FromStore || q.Key == secretKey && q.Route == Set {
+		return
+	}
+	o.violate(q, q.Ended, "b: turned away", "answered 503 without a session to ask for")
+}
+
+// endedBy tells whether anybody has asked to end the session before q was
+// answered. Whatever came of it, the session may be gone: section 5.
+func (x *life) endedBy(q *Request) bool {
+	for _, e := range x.ends {
+		if e != q && e.Sent <= q.Ended {
+			return true
+		}
+	}
+	return false
+}
+
+// endedElsewhere: section 5, a session that Renew makes "is created in the
+// store only after the old ID was read and is not dead by another hand; else it
+// is dead too".
+func (o *oracle) endedElsewhere(x *life, at time.Duration) bool {
+	for ; x.parent != nil; x = x.parent {
+		for _, e := range x.parent.ends {
+			if e != x.maker && e.Sent <= at {
+				return true
+			}
+		}
+	}
+	return false
+}

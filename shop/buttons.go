@@ -1,0 +1,101 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+)
+
+// buttons are what stops the store and lets shoppers in. They are for whoever
+// sits at this machine, unless -public-buttons says otherwise.
+type buttons struct{ *strip }
+
+func (b buttons) serve(mux *http.ServeMux) {
+	if b.machine != nil {
+		mux.Handle("POST /store/kill", b.press(b.machine.kill, "The store was killed, and all that it held is gone."))
+		mux.Handle("POST /store/freeze", b.press(b.machine.freeze, "The store was frozen: it takes what is sent, and answers nothing."))
+		mux.Handle("POST /store/restart", b.press(b.machine.restart, "The store was killed and started again, empty."))
+		mux.Handle("POST /store/back", http.HandlerFunc(b.bringBack))
+	}
+	if b.crowd != nil {
+		mux.HandleFunc("POST /shoppers", b.letIn)
+		mux.HandleFunc("POST /shoppers/home", b.sendHome)
+	}
+}
+
+// allowed asks for the Host too. Else another site's page could give its own
+// name this machine's address, and press (DNS rebinding); and behind a proxy
+// everyone seems to sit here.
+func (b buttons) allowed(r *http.Request) bool {
+	if b.public {
+		return true
+	}
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return local != nil && isLoopback(local.String()) && isLoopback(r.Host)
+}
+
+func isLoopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+var notHere = &refusal{http.StatusForbidden, "Not from here",
+	"Only who sits at the shop’s machine can do this. Start the shop with -public-buttons to let everyone."}
+
+// press does what a button says, which shows in the strip of the page that the
+// answer leads to.
+func (b buttons) press(do func() error, text string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !b.allowed(r) {
+			answerError(w, r, notHere)
+			return
+		}
+		if err := do(); err != nil {
+			b.diary.write("That did not work: " + err.Error() + ".")
+		} else {
+			b.diary.write(text)
+		}
+		http.Redirect(w, r, "/#live", http.StatusSeeOther)
+	})
+}
+
+func (b buttons) bringBack(w http.ResponseWriter, r *http.Request) {
+	text := map[condition]string{
+		running: "The store runs.",
+		frozen:  "The store was thawed, with all that it held.",
+		dead:    "The store was started again, empty.",
+	}[b.machine.condition()]
+	b.press(b.machine.back, text).ServeHTTP(w, r)
+}
+
+func (b buttons) letIn(w http.ResponseWriter, r *http.Request) {
+	if err := readForm(w, r); err != nil {
+		answerError(w, r, err)
+		return
+	}
+	n, err := strconv.Atoi(r.PostForm.Get("n"))
+	if err != nil || n < 1 || n > maxShoppers {
+		answerError(w, r, &refusal{http.StatusBadRequest, "How many?", "Between 1 and 200 shoppers can be let in."})
+		return
+	}
+	if b.allowed(r) && b.crowd.size()+n > maxShoppers {
+		answerError(w, r, &refusal{http.StatusConflict, "The shop is full", "No more than 200 shoppers fit in."})
+		return
+	}
+	b.press(func() error { return b.crowd.let(n) }, shoppersCame(n)).ServeHTTP(w, r)
+}
+
+func shoppersCame(n int) string {
+	if n == 1 {
+		return "1 simulated shopper came in."
+	}
+	return strconv.Itoa(n) + " simulated shoppers came in."
+}
+
+func (b buttons) sendHome(w http.ResponseWriter, r *http.Request) {
+	b.press(func() error { b.crowd.sendHome(); return nil }, "The simulated shoppers were sent home.").ServeHTTP(w, r)
+}

@@ -1,0 +1,23 @@
+package main
+
+// machine is a store that the shop runs itself, and so can stop. Its methods
+// return when it is done, do nothing where it is so already, and may be called
+// by any number of goroutines.
+type machine interface {
+	kill() error    // it is gone, and what it held too
+	freeze() error  // it takes what is sent, and answers nothing
+	restart() error // killed, and started again, empty
+	back() error    // it runs: thawed with all that it held, or started empty
+	condition() condition
+	close()
+}
+
+// condition is what was done to a machine. Whether its clients noticed is
+// another question.
+type condition string
+
+const (
+	running condition = "running"
+	frozen  condition = "frozen"
+	dead    condition = "dead"
+)

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestAServerThatIsNotInstalledIsAClearError(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for address, command := range map[string]string{"spawn:redis": "apt-get install redis-server", "spawn:memcached": "apt-get install memcached"} {
+		_, err := open(t.Context(), address, slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), command) || !strings.Contains(err.Error(), "-store "+address) {
+			t.Errorf("%s: got %v, want %q", address, err, command)
+		}
+	}
+}
+
+func TestASpawnedServerEndsWithTheShop(t *testing.T) {
+	for _, address := range []string{"spawn:redis", "spawn:memcached"} {
+		for _, last := range []string{"", "/store/freeze", "/store/kill"} {
+			s := start(t, "-addr", "127.0.0.1:0", "-store", address, "-shoppers", "2")
+			_, server, ok := strings.Cut(strings.TrimSuffix(s.line, ")\n"), " at ")
+			if !ok {
+				t.Fatalf("got %q, want the server's address", s.line)
+			}
+			if last != "" {
+				w, err := http.PostForm(s.url+last, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.Body.Close()
+			}
+			began := time.Now()
+			if exit := s.stop(t); exit != 0 {
+				t.Errorf("%s after %s: got exit status %d: %s", address, last, exit, s.stderr.String())
+			}
+			if d := time.Since(began); d > 3*time.Second {
+				t.Errorf("%s after %s: it took %v to close", address, last, d)
+			}
+			if c, err := net.Dial("tcp", server); err == nil {
+				c.Close()
+				t.Errorf("%s after %s: the server is still there", address, last)
+			}
+		}
+	}
+}
+
+func TestAServerThatOthersKillIsSeenAsDead(t *testing.T) {
+	s := openLive(t, "spawn:memcached")
+	p := s.machine.(*spawned)
+	if err := syscall.Kill(p.cmd.Process.Pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	s.wait("it to be dead", 10*time.Second, func() bool { return p.condition() == dead })
+	if err := p.back(); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.condition(); got != running {
+		t.Errorf("it is %s, want running", got)
+	}
+}

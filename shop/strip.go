@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+// strip is what the page tells of the store and the backup, live. It is made
+// before the sessions are, whose hooks write to its diary.
+type strip struct {
+	store   string
+	machine machine // nil: the store is not the shop's to stop
+	backup  bool
+	public  bool // the buttons are for everyone, see buttons.allowed
+	diary   *diary
+	meter   *meter
+	crowd   *crowd // nil: none can be let in
+	hub     *hub
+
+	sessions *session.Manager
+}
+
+func newStrip(b backend, c config) *strip {
+	s := &strip{store: b.name, machine: b.machine, backup: !c.noBackup, public: c.public, meter: &meter{}}
+	s.hub = newHub(s.render, s.watch)
+	s.diary = newDiary(s.backup, s.hub.kick)
+	return s
+}
+
+// watch looks how the sessions are, a few times a second.
+func (s *strip) watch(now time.Time) {
+	st := s.sessions.State()
+	s.diary.watch(st)
+	s.meter.see(now, s.worst(st))
+}
+
+// worst is how the part of the store does that does worst. A store that is new
+// is in quarantine as one that was emptied is, and nobody misses anything.
+func (s *strip) worst(st session.State) lane {
+	l := serving
+	if st.Failing {
+		l = away
+	}
+	for _, shard := range st.Shards {
+		switch {
+		case shard.State == "away":
+			return away
+		case shard.State == "returning", shard.Quarantine > 0 && !s.diary.isNew():
+			l = returning
+		}
+	}
+	return l
+}
+
+// view is what the templates show.
+type view struct {
+	State      string // in words
+	StoreDoes  string
+	BackupDoes string
+	Lanes      template.HTML
+	Charts     charts
+	Notes      []note
+
+	Condition condition // empty: there are no buttons for the store
+	Shoppers  int
+	Crowd     bool // shoppers can be let in
+	Served    int64
+	Failed    int64
+	LoggedOut int64
+	Lost      int64
+	Figures   figures
+}
+
+// view returns what the page shows now. Where the buttons would not work it has
+// none.
+func (s *strip) view(buttons bool) view {
+	now, st := time.Now(), s.sessions.State()
+	seconds := s.meter.last(now, reach)
+	v := view{
+		Notes: s.diary.read(), Figures: newFigures(seconds),
+		Lanes: drawLanes(seconds[reach-laneSeconds:]), Charts: drawCharts(seconds),
+	}
+	is := running
+	if s.machine != nil {
+		is = s.machine.condition()
+		if buttons {
+			v.Condition = is
+		}
+	}
+	v.State, v.StoreDoes = s.inWords(st, is)
+	switch last := seconds[reach-1]; {
+	case !s.backup:
+		v.BackupDoes = "is off"
+	case last.backed > 0:
+		v.BackupDoes = "serves " + counted(last.backed, "request") + " a second"
+	default:
+		v.BackupDoes = "stands by"
+	}
+	if c := s.crowd; c != nil {
+		v.Crowd, v.Shoppers = buttons, c.size()
+		v.Served, v.Failed = c.requests.Load(), c.failed.Load()
+		v.LoggedOut, v.Lost = c.logouts.Load(), c.lost.Load()+c.revived.Load()
+	}
+	return v
+}
+
+// inWords tells how the store is: to the shop, which is not what was done to
+// it, until a request or a probe has found out.
+func (s *strip) inWords(st session.State, is condition) (state, store string) {
+	switch l := s.worst(st); {
+	case l == away && !s.backup:
+		state, store = "The store does not answer. Visitors who have a session are asked to come back later.", "does not answer"
+	case l == away:
+		state, store = "The store does not answer; visitors are served from their own cookies.", "does not answer"
+	case l == returning:
+		state, store = "The store answers again, and is brought up to date; visitors are still served from their own cookies.", "is coming back"
+	case is == dead:
+		return "The store was killed. The next requests will find out.", "is dead"
+	case is == frozen:
+		return "The store was frozen. The next requests will find out.", "is frozen"
+	case s.backup:
+		state, store = "The store answers. Each visitor’s cookies hold a sealed copy of the session, should it stop.", "answers"
+	default:
+		state, store = "The store answers. There is no backup: sessions are in the store only.", "answers"
+	}
+	if n := st.Journal.States; n > 0 {
+		state += " " + wait(n, "change")
+	}
+	if n := st.Journal.Tombstones; n > 0 {
+		state += " " + wait(n, "ended session")
+	}
+	return state, store
+}
+
+func wait(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing + " waits for the store."
+	}
+	return fmt.Sprintf("%d %ss wait for the store.", n, thing)
+}
+
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// parts are the elements of the page that change, by their IDs, which are also
+// the names of their templates.
+var parts = []string{"live-state", "live-lanes", "live-notes", "crowd-size", "crowd-figures"}
+
+// render returns them as HTML. The buttons are not among them: they stay where
+// the focus is.
+func (s *strip) render() map[string]string {
+	v := s.view(true)
+	out := map[string]string{"condition": string(v.Condition)}
+	for _, name := range parts {
+		var b bytes.Buffer
+		if err := pages.ExecuteTemplate(&b, name, v); err != nil {
+			panic(err) // a mistake in the template
+		}
+		out[name] = b.String()
+	}
+	return out
+}
