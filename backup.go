@@ -45,8 +45,9 @@ type Backup struct {
 	Restores int
 
 	// Journal is how many bytes the process holds of what it still owes the
-	// store; default 64 MiB. Beyond it the oldest sessions go, which their
-	// visitors' cookies still have, but no tombstone does.
+	// store; default 64 MiB. Beyond it tombstones go of sessions that nobody has
+	// seen, then the oldest sessions, which their visitors' cookies still have.
+	// A logout that finds no room fails.
 	Journal int
 }
 

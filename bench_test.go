@@ -82,7 +82,11 @@ func (s step) run(b *testing.B, wrapped bool) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = m.Close(b.Context()) }() // what a killed store is owed stays
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		defer cancel()
+		_ = m.Close(ctx) // what a killed store is owed stays
+	}()
 
 	visitor := sessiontest.NewVisitor(b, m)
 	if !s.anonymous {

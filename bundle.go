@@ -17,7 +17,8 @@ type bundle struct {
 	confirmed int64  // when the store was last asked with success, in Unix milliseconds
 	saved     uint64 // the store had all entries up to this clock then
 	kills     []kill // what must be dead before this session is put into the store
-	born      bool   // it began here without the store. It does not travel
+	unstored  bool   // the store never had it
+	born      bool   // the same, and the journal knows it. It does not travel
 }
 
 // kill names a session that ended when this one began.
@@ -26,7 +27,7 @@ type kill struct {
 	dot dot // of its tombstone
 
 	gentle  bool // in the tombstone cookie: it may have been dead already
-	durable bool // in the tombstone cookie: the store has it
+	durable bool // the store has its tombstone
 	unborn  bool // the store never had the session
 
 	// heir: this session has its values and its lease, by Renew. Should another
@@ -45,12 +46,21 @@ const (
 // that the store never had: who looks for another hand finds it at the others.
 const maxKills = 8
 
+// rootsBeyond tells whether one more would drop a session of which it is not
+// known yet by which hand it died.
+func rootsBeyond(l []kill) bool {
+	return len(l) == maxKills && !slices.ContainsFunc(l, func(k kill) bool { return k.unborn || k.durable || !k.heir })
+}
+
 func withKill(l []kill, k kill) []kill {
 	out := append(slices.Clone(l), k)
 	if len(out) <= maxKills {
 		return out
 	}
-	drop := max(0, slices.IndexFunc(out[:maxKills], func(k kill) bool { return k.unborn }))
+	drop := slices.IndexFunc(out[:maxKills], func(k kill) bool { return k.unborn })
+	if drop < 0 {
+		drop = max(0, slices.IndexFunc(out[:maxKills], func(k kill) bool { return k.durable || !k.heir }))
+	}
 	return slices.Delete(out, drop, drop+1)
 }
 
@@ -68,7 +78,11 @@ func joinKills(a, b []kill) []kill {
 
 func (b bundle) encode() []byte {
 	out := make([]byte, 0, 64+len(b.state.entries)+len(b.kills)*64)
-	out = append(out, formatV1)
+	unstored := byte(0)
+	if b.unstored {
+		unstored = 1
+	}
+	out = append(out, formatV1, unstored)
 	out = appendBytes(out, b.id)
 	out = binary.AppendUvarint(out, uint64(b.confirmed))
 	out = binary.AppendUvarint(out, b.saved)
@@ -77,10 +91,11 @@ func (b bundle) encode() []byte {
 }
 
 func decodeBundle(b []byte) (out bundle, err error) {
-	if len(b) == 0 || b[0] != formatV1 {
+	if len(b) < 2 || b[0] != formatV1 || b[1] > 1 {
 		return out, errCorrupt
 	}
-	id, b, ok := cutBytes(b[1:])
+	out.unstored = b[1] == 1
+	id, b, ok := cutBytes(b[2:])
 	at, n := binary.Uvarint(b)
 	if !ok || n <= 0 || at > maxMillis {
 		return out, errCorrupt

@@ -87,6 +87,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 		_ = s.fail(err) // what was changed is gone: do not answer as if it were not
 	}
 	moved := c.version != s.version || c.phase != s.phase || c.pending
+	s.written = s.written || moved && c.phase == live
 	s.mu.Unlock()
 	s.parcel.dirty = s.parcel.dirty || moved && c.phase == live
 	if err == nil || moved || tooLarge {
@@ -124,6 +125,7 @@ func (c *commit) run(ctx context.Context) error {
 	case len(c.doubts) > 0 || !c.away.IsZero() && c.worthAsking():
 		err = c.reload(ctx)
 	case ok:
+		c.yield(last)
 		err = c.meet(last)
 	}
 	for attempt := 1; err == nil; attempt++ {
@@ -165,12 +167,12 @@ func (c *commit) create(ctx context.Context) error {
 			return ErrEnded
 		}
 	}
-	t, st := c.m.carrier.newToken(), c.m.begin()
+	t, st := c.m.carrier.newToken(ctx), c.m.begin()
 	st = st.write(c.changes.against(st), c.m.stamp(st))
 	l := loaded{phase: live, id: t.id(), state: st, source: FromStore, confirmed: st.created, saved: st.entries.latest()}
 	v, err := c.m.save(ctx, l.id, st, Absent)
 	if l.version = v; err != nil {
-		l.restore, l.born, l.saved = true, true, 0
+		l.restore, l.born, l.unstored, l.saved = true, true, true, 0
 		if err = c.entrust(ctx, &l, err); err != nil {
 			return err
 		}
@@ -178,8 +180,9 @@ func (c *commit) create(ctx context.Context) error {
 	c.token, c.begun = t, true
 	if c.replaced != "" {
 		g := &grave{id: c.replaced, death: c.m.tombstone(renewed).death, gentle: true}
-		l.kills = []kill{{id: c.replaced, dot: g.death.dot}}
-		_, err = c.m.bury(ctx, g)
+		var d Durability
+		d, err = c.m.bury(ctx, g)
+		l.kills = []kill{{id: c.replaced, dot: g.death.dot, gentle: true, durable: d == Durable}}
 	}
 	// The old session may have ended without an answer: see move.
 	c.loaded = l
@@ -206,7 +209,7 @@ func (c *commit) update(ctx context.Context) error {
 	switch {
 	case err == nil:
 		c.state, c.version, c.confirmed, c.saved = st, v, sent.UnixMilli(), dot.clock
-		c.repair, c.restore, c.born, c.wrote = false, false, false, true
+		c.repair, c.restore, c.born, c.unstored, c.wrote = false, false, false, false, true
 	case errors.Is(err, ErrUnavailable):
 		// It may have happened: in the backup it keeps its dot, so that to write
 		// it again does no harm.
@@ -226,7 +229,7 @@ func (c *commit) update(ctx context.Context) error {
 // needs no cleaning up.
 func (c *commit) move(ctx context.Context) error {
 	if !c.tombstone.dead() {
-		c.token, c.tombstone = c.m.carrier.newToken(), c.m.tombstone(renewed)
+		c.token, c.tombstone = c.m.carrier.newToken(ctx), c.m.tombstone(renewed)
 	}
 	if !c.away.IsZero() {
 		return c.degrade(ctx, true, errAway)
@@ -250,6 +253,7 @@ func (c *commit) move(ctx context.Context) error {
 	switch {
 	case err == nil:
 		c.m.remember(ctx, c.id, c.tombstone.death)
+		l.kills[len(l.kills)-1].durable = true
 	case !errors.Is(err, ErrUnavailable):
 		return err
 	case c.backed():
@@ -261,7 +265,7 @@ func (c *commit) move(ctx context.Context) error {
 	// Without an answer the old session may have ended, and the new one may be
 	// all that the visitor has: the token goes out with the error. Decision 13.
 	l.version, l.confirmed, l.saved, l.repair, l.restore = copied, sent.UnixMilli(), l.state.entries.latest(), false, false
-	l.born = false
+	l.born, l.unstored = false, false
 	c.loaded, c.begun, c.wrote = l, true, err == nil
 	return err
 }
@@ -272,7 +276,7 @@ func (c *commit) renewed() loaded {
 	l.id = c.token.id()
 	l.state = l.state.write(c.changes.against(l.state), c.m.stamp(l.state))
 	l.state.authenticated, l.state.lastSeen, l.state.end = now.authenticated, now.lastSeen, now.end
-	l.kills = withKill(l.kills, kill{id: c.id, dot: c.tombstone.death.dot, heir: true, unborn: l.born})
+	l.kills = withKill(l.kills, kill{id: c.id, dot: c.tombstone.death.dot, heir: true, unborn: l.unstored})
 	return l
 }
 
@@ -287,6 +291,7 @@ func (c *commit) reload(ctx context.Context) error {
 	case nobody:
 		l = loaded{phase: dead, state: c.m.tombstone(revoked)}
 	}
+	c.yield(l)
 	return c.meet(l)
 }
 

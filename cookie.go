@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -113,11 +114,11 @@ func (c *carrier) parse(value string) (token, bool) {
 	return token{value, ID(id)}, ok
 }
 
-func (c *carrier) newToken() token {
+func (c *carrier) newToken(ctx context.Context) token {
 	if c.format == nil {
 		return newToken()
 	}
-	value, id := c.format.NewToken()
+	value, id := c.format.NewToken(ctx)
 	return token{value, ID(id)}
 }
 
@@ -135,8 +136,8 @@ func (c *carrier) receive(h http.Header) (token, bool) {
 			if strings.TrimSpace(name) != c.cookie.Name {
 				continue
 			}
-			if t, ok := c.parse(strings.TrimSpace(value)); ok {
-				return t, true
+			if t, ok := c.parse(strings.TrimSpace(value)); ok || c.format != nil {
+				return t, ok // another system looks at the first only
 			}
 		}
 	}

@@ -50,10 +50,13 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 	l := c.loaded
 	if renew {
 		if !c.tombstone.dead() {
-			c.token, c.tombstone = c.m.carrier.newToken(), c.m.tombstone(renewed)
+			c.token, c.tombstone = c.m.carrier.newToken(ctx), c.m.tombstone(renewed)
+		}
+		if lost := rootsBeyond(c.kills); lost {
+			return fmt.Errorf("%w: renewed too often without the store: %w", ErrUnavailable, cause)
 		}
 		l = c.renewed()
-		l.version, l.restore, l.born = Absent, true, true
+		l.version, l.restore, l.born, l.unstored = Absent, true, true, true
 	} else if changes := c.changes.against(l.state); len(changes) > 0 {
 		l.state = l.state.write(changes, c.m.stamp(l.state)).seen(c.m.now())
 	} else if l.state.equal(c.state) && len(c.edits) == 0 {
@@ -187,6 +190,16 @@ func (m *Manager) bury(ctx context.Context, g *grave) (Durability, error) {
 	}
 	g.pending = d == Pending
 	return d, s.bury(ctx, *g)
+}
+
+// bequeathed tells whether the session ended by a Renew that the store does not
+// know of yet.
+func (m *Manager) bequeathed(id ID) bool {
+	if m.backup == nil {
+		return false
+	}
+	g, ok := m.shardOf(id).journal.buried(id)
+	return ok && g.pending && g.heir != ""
 }
 
 // remember enters a tombstone that the store has into the ring.

@@ -129,6 +129,27 @@ func (l entries) has(d dot) bool {
 	return false
 }
 
+// covers tells whether l knows of every write that other knows of, with or
+// without its value.
+func (l entries) covers(other entries) bool {
+	if bytes.Equal(l, other) {
+		return true
+	}
+	for len(other) > 0 {
+		e, rest, _ := other.cut()
+		l = l.from(string(e.name))
+		mine, _, ok := l.cut()
+		if !ok || !bytes.Equal(mine.name, e.name) || mine.dot.compare(e.dot) < 0 {
+			return false
+		}
+		if foreign := e.dot.instance == 0; foreign && mine.dot == e.dot && mine.flags.kind() == present && !bytes.Equal(mine.value, e.value) {
+			return false // who wrote it has no dots
+		}
+		other = rest
+	}
+	return true
+}
+
 // latest is the largest clock of any entry.
 func (l entries) latest() uint64 {
 	var c uint64

@@ -28,6 +28,9 @@ func (s *Session) finish(ctx context.Context) error {
 		s.m.refresh(ctx, l)
 	}
 	s.wrap(ctx, l, due)
+	if err == nil && !readOnly && s.m.foreign() {
+		s.repeat()
+	}
 	return err
 }
 
@@ -53,10 +56,12 @@ func (s *Session) announce(h http.Header) {
 		return
 	}
 	s.vary(h)
-	switch s.notice {
-	case sendToken:
+	switch {
+	case s.m.foreign() && s.m.carrier.header == "":
+		s.tell(h)
+	case s.notice == sendToken:
 		s.m.carrier.send(h, s.token, time.UnixMilli(s.tokenEnd))
-	case clearToken:
+	case s.notice == clearToken:
 		s.m.carrier.clear(h)
 	}
 	if len(s.parcel.out) > 0 {

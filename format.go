@@ -1,7 +1,9 @@
 package session
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/holdfast-go/session/internal/foreign"
@@ -20,10 +22,22 @@ type Format interface {
 
 func (m *Manager) foreign() bool { return m.carrier.format != nil }
 
-func (m *Manager) encode(st state) ([]byte, error) {
+// encode returns what is to be stored of st, and until when.
+func (m *Manager) encode(ctx context.Context, st state) ([]byte, time.Time, error) {
 	if !m.foreign() {
-		return st.encode(), nil
+		return st.encode(), m.expires(st), nil
 	}
+	data, expires, err := m.carrier.format.Encode(ctx, st.foreign(), m.now())
+	switch {
+	case err != nil:
+		return nil, expires, fmt.Errorf("session: %w", err)
+	case st.dead(), expires.IsZero():
+		expires = m.expires(st)
+	}
+	return data, expires, nil
+}
+
+func (st state) foreign() foreign.State {
 	f := foreign.State{
 		Created: st.created, Renewed: st.authenticated, LastSeen: st.lastSeen, End: st.end,
 		Dead: st.dead(), Death: foreign.Dot{Clock: st.death.dot.clock, Instance: st.death.dot.instance},
@@ -36,11 +50,7 @@ func (m *Manager) encode(st state) ([]byte, error) {
 		})
 		l = rest
 	}
-	data, err := m.carrier.format.Encode(f, m.now())
-	if err != nil {
-		return nil, fmt.Errorf("session: %w", err)
-	}
-	return data, nil
+	return f
 }
 
 func (m *Manager) decode(data []byte) (state, error) {
@@ -71,4 +81,77 @@ func (m *Manager) decode(data []byte) (state, error) {
 		}.append(st.entries)
 	}
 	return st, st.entries.check()
+}
+
+// settled returns what an older copy still has to say beside a record that was
+// just read from the store. saved is up to where the store had the copy's
+// entries. What a Go program wrote is kept: where it is missing now, the other
+// program has saved what it had read before. Of what that one wrote itself, the
+// dots have no instance, and a record says less than ours:
+//
+//   - of two values with one dot the record's is the newer;
+//   - it leaves nothing where it removes a value that we have not saved since;
+//   - it may have removed everything, our dots too, and then it meant to.
+func (m *Manager) settled(old state, saved uint64, record state) state {
+	if !m.foreign() || old.dead() || record.dead() {
+		return old
+	}
+	cleared := saved > 1 && record.entries.latest() <= 1
+	kept := make(entries, 0, len(old.entries))
+	rest := record.entries
+	for l := old.entries; len(l) > 0; {
+		e, more, _ := l.cut()
+		l = more
+		name := string(e.name)
+		rest = rest.from(name)
+		now, _, ok := rest.cut()
+		ok = ok && string(now.name) == name
+		switch {
+		case ok && now.dot == e.dot && now.flags.kind() != withheld:
+		case !ok && e.dot.instance == 0:
+		case cleared && e.dot.clock <= saved:
+		default:
+			kept = append(kept, e.raw...)
+		}
+	}
+	old.entries, old.origin = kept, nil
+	return old
+}
+
+// yield makes room for what the store has now.
+func (c *commit) yield(l loaded) {
+	if l.phase == live && l.source == FromStore {
+		c.state = c.m.settled(c.state, c.saved, l.state)
+	}
+}
+
+// tell puts into an answer's header what a format wants the visitor to know
+// about the token. s.mu is held.
+func (s *Session) tell(h http.Header) {
+	t, why := s.token, foreign.Begun
+	switch s.notice {
+	case nothing:
+		return
+	case clearToken:
+		t, why = token{}, foreign.Ended
+	case repeatToken:
+		why = foreign.Seen
+		if s.written {
+			why = foreign.Changed
+		}
+	}
+	c := &s.m.carrier
+	if header := c.format.SetCookie(s.ctx, t.reveal(), s.state.foreign(), why, s.m.now()); header != "" {
+		h.Add("Set-Cookie", header)
+		c.noCache(h, "Set-Cookie")
+	}
+}
+
+// repeat lets the format send the token again, which the visitor has.
+func (s *Session) repeat() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t, ok := s.m.carrier.receive(s.in); ok && s.notice == nothing && s.phase == live && t.id() == s.id {
+		s.token, s.notice = t, repeatToken
+	}
 }

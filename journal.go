@@ -101,7 +101,7 @@ func (s *shard) owe(ctx context.Context, b bundle) bool {
 		d.confirmed = max(d.confirmed, b.confirmed)
 		d.saved = min(d.saved, b.saved)
 		d.kills = joinKills(d.kills, b.kills)
-		d.born = d.born || b.born
+		d.born, d.unstored = d.born || b.born, d.unstored && b.unstored
 		d.version++
 		j.oldDebts.MoveToBack(e)
 	} else {
@@ -164,6 +164,9 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 // onto is g where old is known already. Where two hands have ended the session,
 // whoever inherited it ends too: it is returned.
 func (g grave) onto(old grave) (joined grave, ended []ID) {
+	if old.heir != "" && old.pending && g.death.reason != renewed {
+		g.gentle = false // it is not known yet whether the heir may live
+	}
 	if old.death.dot != g.death.dot && !g.gentle && !old.gentle {
 		g.contested = true
 		for _, heir := range []ID{old.heir, g.heir} {

@@ -124,6 +124,9 @@ func (s *shard) delivered(ctx context.Context) (waiting, blind bool) {
 	j := &s.journal
 	j.mu.Lock()
 	for g := range j.known {
+		if j.unburied == 0 {
+			break
+		}
 		if g.pending && g.tries < hopeless {
 			waiting, blind = true, blind || g.heir == "" && !g.gentle
 		}
@@ -224,7 +227,7 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 	defer s.journal.mu.Unlock()
 	if e := s.journal.graves[g.id]; e != nil {
 		if now := e.Value.(*grave); now.pending && now.death == g.death && now.heir == g.heir {
-			now.pending = false
+			now.pending, now.heir = false, "" // whose heir may live, or is dead
 			s.journal.unburied--
 		}
 	}

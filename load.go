@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/holdfast-go/session/internal/deadline"
 )
 
 // loaded is what is known of a session.
@@ -23,10 +25,13 @@ type loaded struct {
 	repair    bool      // the store lacks some of the state
 	restore   bool      // the store lacks all of it
 	born      bool      // because it began without the store
+	unstored  bool      // and the store has not had it since, as far as its visitor was told
 }
 
 // copy is the session as a backup has it.
-func (l *loaded) copy() bundle { return bundle{l.id, l.state, l.confirmed, l.saved, l.kills, l.born} }
+func (l *loaded) copy() bundle {
+	return bundle{l.id, l.state, l.confirmed, l.saved, l.kills, l.unstored, l.born}
+}
 
 type phase uint8
 
@@ -126,7 +131,7 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 			l.confirmed = w.confirmed
 		}
 		if w.found {
-			l.state, l.kills = join(st, w.state), w.kills
+			l.state, l.kills = join(st, m.settled(w.state, w.saved, st)), w.kills
 			if r.cached && !l.state.equal(st) {
 				return m.fetch(ctx, id, w, true) // it may be the cache that is behind
 			}
@@ -139,11 +144,12 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	case vouched && (!answered || !m.foreign() || w.born):
 		l := loaded{
 			phase: live, id: id, state: w.state, version: v, source: FromBackup,
-			confirmed: w.confirmed, saved: w.saved, kills: w.kills, repair: true, restore: true, born: w.born,
+			confirmed: w.confirmed, saved: w.saved, kills: w.kills, repair: true, restore: true,
+			born: w.born, unstored: w.unstored,
 		}
-		if answered && slices.ContainsFunc(l.kills, func(k kill) bool { return k.heir }) {
+		if answered && slices.ContainsFunc(l.kills, func(k kill) bool { return k.heir && !k.durable }) {
 			// Whether it may live is known when the other one was read.
-			more, err := m.mayRestore(ctx, w.bundle, true)
+			more, err := m.inherit(ctx, w.bundle)
 			switch {
 			case errors.Is(err, ErrEnded):
 				return m.end(ctx, id, v)
@@ -172,6 +178,16 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	return loaded{phase: unknown, id: id, err: err}
 }
 
+// inherit is mayRestore within the bounds of a load.
+func (m *Manager) inherit(ctx context.Context, b bundle) (entries, error) {
+	if !m.restores.take(m.now(), m.backup.Restores) {
+		return nil, errAway
+	}
+	budget := deadline.After(ctx, m.options.ReadTimeout)
+	defer budget.Cancel()
+	return m.mayRestore(budget, b, true)
+}
+
 // end is for a session that has to be dead, because the one that it came from is.
 func (m *Manager) end(ctx context.Context, id ID, v Version) loaded {
 	tombstone := m.tombstone(revoked)
@@ -190,7 +206,11 @@ func (m *Manager) fetchAlone(ctx context.Context, id ID, fresh bool) loaded {
 	case r.state.dead():
 		return loaded{phase: dead, id: id, state: r.state, version: r.version}
 	}
-	return loaded{phase: live, id: id, state: r.state, version: r.version, source: FromStore}
+	l := loaded{phase: live, id: id, state: r.state, version: r.version, source: FromStore}
+	if m.foreign() {
+		l.saved = r.state.entries.latest()
+	}
+	return l
 }
 
 // disowned tells whether the session has its values from one that another hand
@@ -205,7 +225,7 @@ func (m *Manager) disowned(w witness, stored bool) bool {
 				return true
 			}
 		}
-		if g, ok := m.shardOf(k.id).journal.buried(k.id); ok && !stored && g.byAnother(k) {
+		if g, ok := m.shardOf(k.id).journal.buried(k.id); ok && !stored && !k.durable && g.byAnother(k) {
 			return true
 		}
 	}

@@ -13,6 +13,7 @@ import (
 type mail struct {
 	token      token
 	ok         bool // there is a token
+	named      bool // there is a cookie of its name
 	bundles    jar.Carried
 	sizes      [jar.Most]int // of the bundle cookies, in bytes of name and value
 	tombstones []string      // at most a few: a sibling may have planted one
@@ -39,9 +40,10 @@ func (c *carrier) collect(h http.Header) *mail {
 			value = strings.TrimSpace(value)
 			switch {
 			case suffix == "":
-				if !in.ok {
+				if !in.ok && (c.format == nil || !in.named) {
 					in.token, in.ok = c.parse(value)
 				}
+				in.named = true
 			case suffix == tombstoneSuffix:
 				if len(in.tombstones) < maxTombstoneCookies {
 					in.tombstones = append(in.tombstones, value)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/textproto"
@@ -108,7 +109,7 @@ func New(store Store, o *Options) (*Manager, error) { return newManager(store, o
 
 // newManager is New with a last word before anything runs, for tests.
 func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error) {
-	m := &Manager{store: store, instance: rand.Uint32()}
+	m := &Manager{store: store, instance: 1 + rand.Uint32N(math.MaxUint32)} // 0 is a foreign writer
 	if o != nil {
 		m.options = *o
 	}

@@ -33,7 +33,7 @@ func (p *parcel) open(ctx context.Context, s *Session) {
 	for _, k := range ended {
 		sh := m.shardOf(k.id)
 		if g, ok := sh.journal.buried(k.id); !ok || g.byAnother(k) && !g.contested && !k.gentle {
-			_ = sh.bury(ctx, grave{id: k.id, death: death{k.dot, destroyed}, pending: !k.durable, gentle: k.gentle})
+			_ = sh.bury(ctx, grave{id: k.id, death: death{k.dot, destroyed}, pending: true, gentle: k.gentle || k.durable})
 		}
 	}
 	if p.in.ok {
@@ -84,10 +84,11 @@ func (s *Session) wrap(ctx context.Context, l loaded, due bool) {
 }
 
 // wanted tells whether the visitor needs a new bundle: something has changed,
-// the expiry is put off, none opened, or the store has confirmed the session
-// since and that was long ago.
+// the expiry is put off, none opened, the session holds more than they do, or
+// the store has confirmed it since and that was long ago.
 func (p *parcel) wanted(m *Manager, l loaded, due bool) bool {
-	return p.dirty || due || !p.witness.found || m.wornOut(p.witness) && l.confirmed > p.witness.confirmed
+	return p.dirty || due || !p.witness.found || !p.witness.state.entries.covers(l.state.entries) ||
+		m.wornOut(p.witness) && l.confirmed > p.witness.confirmed
 }
 
 // bundle returns what puts a session into the visitor's cookies.

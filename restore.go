@@ -32,25 +32,33 @@ func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more 
 		if m.forgotten(k) {
 			continue
 		}
-		g := grave{id: k.id, death: death{k.dot, renewed}, gentle: !k.heir}
-		if k.heir {
+		g := grave{id: k.id, death: death{k.dot, renewed}}
+		inherits := k.heir && !k.durable
+		if g.gentle = !inherits; inherits {
 			g.heir = b.id
 		}
 		s := m.shardOf(k.id)
-		if known, ok := s.journal.buried(k.id); ok && k.heir && known.byAnother(k) {
+		if known, ok := s.journal.buried(k.id); ok && inherits && known.byAnother(k) {
 			return nil, ErrEnded
 		}
 		c := s.anyway(k.id)
 		if visitor { // who has not to wait for a shard that is away
-			if c, err = m.call(ctx, k.id, true, m.options.ReadTimeout); err != nil {
+			if c, err = m.call(ctx, k.id, true, m.options.ReadTimeout); err != nil && inherits {
 				return nil, err
 			}
 		}
-		done, err := m.execute(ctx, c, g)
 		if err != nil {
-			return nil, err
+			continue
 		}
-		more = joinEntries(more, done.entries)
+		done, err := m.execute(ctx, c, g)
+		switch {
+		case err != nil && inherits:
+			return nil, err
+		case err != nil:
+			continue // it was dead once, by the hand that began this one
+		case inherits:
+			more = joinEntries(more, done.entries)
+		}
 		g.death = done.death
 		if err := s.bury(ctx, g); err != nil {
 			return nil, err
@@ -70,8 +78,8 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
 		st := r.state
 		switch {
 		case errors.Is(err, ErrNotFound):
-			if c.shard.quarantined() {
-				return state{}, errForgetful
+			if g.heir != "" && c.shard.quarantined() {
+				return state{}, errForgetful // there may have been a tombstone
 			}
 		case err != nil:
 			return state{}, err

@@ -40,6 +40,7 @@ type Session struct {
 	sealed   bool // the response header is written
 	visits   bool // somebody will say when the request is over
 	notice   notice
+	written  bool  // something was saved
 	token    token // for the notice
 	parcel   parcel
 	tokenEnd int64 // when its session ends at the latest
@@ -61,6 +62,7 @@ const (
 	nothing notice = iota
 	sendToken
 	clearToken
+	repeatToken // which the visitor has already
 )
 
 // Source tells where a session was loaded from.
@@ -208,7 +210,10 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		ctx, cancel := s.m.saveBudget(ctx)
 		defer cancel()
 		g := &grave{id: id, death: s.m.tombstone(destroyed).death, gentle: l.phase != live, weak: l.phase != live && !s.parcel.witness.found}
-		if l.phase == dead {
+		switch {
+		case l.phase == dead && s.m.bequeathed(id):
+			g.gentle, g.weak = false, false // by a Renew that is not in the store yet: this is another hand
+		case l.phase == dead:
 			g.death = l.state.death // as it was: who holds a dead token ends nobody else
 		}
 		var err error

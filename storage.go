@@ -82,11 +82,11 @@ func (m *Manager) put(ctx context.Context, c call, operation string, st state, o
 	if over == Absent && m.without&restoreByCreate != 0 {
 		over = Any
 	}
-	data, err := m.encode(st)
+	data, expires, err := m.encode(ctx, st)
 	if err != nil {
 		return Absent, err
 	}
-	v, err := m.store.Save(ctx, c.id, Record{Data: data, Expires: m.expires(st)}, over)
+	v, err := m.store.Save(ctx, c.id, Record{Data: data, Expires: expires}, over)
 	switch {
 	case err == nil:
 		c.answered(ctx, saving)

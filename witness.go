@@ -62,7 +62,7 @@ func (w *witness) add(b bundle, now time.Time) {
 	w.state = join(w.state, b.state)
 	w.confirmed = max(w.confirmed, b.confirmed)
 	w.saved = min(w.saved, b.saved)
-	w.born = w.born || b.born
+	w.born, w.unstored = w.born || b.born, w.unstored && b.unstored
 	w.kills = joinKills(w.kills, b.kills)
 }
 

@@ -3,28 +3,49 @@
 // can implement it, until it has proved its shape.
 package foreign
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Format is how another system writes sessions. Its methods are called
-// concurrently.
+// concurrently. A ctx has the values of the request that it is for, if there is
+// one.
 type Format interface {
 	// NewToken returns a new token as the cookie has it, and the ID of its
 	// session.
-	NewToken() (value, id string)
+	NewToken(ctx context.Context) (value, id string)
 
 	// ParseToken returns the ID of the session that the value of a cookie
-	// names. It fails where the value is not genuine.
+	// names. It fails where the value is not genuine. Of several cookies of the
+	// name it is asked for the first.
 	ParseToken(value string) (id string, ok bool)
 
-	// Encode returns what is to be stored. Its error is what the program cannot
-	// express to the other one.
-	Encode(s State, now time.Time) ([]byte, error)
+	// SetCookie returns the Set-Cookie header that hands a token out or takes
+	// it back, and "" where there is to be none.
+	SetCookie(ctx context.Context, value string, s State, why Why, now time.Time) string
+
+	// Encode returns what is to be stored, and until when; zero is for the
+	// Manager to say. Its error is what the program cannot express to the other
+	// one.
+	Encode(ctx context.Context, s State, now time.Time) (data []byte, expires time.Time, err error)
 
 	// Decode reads what is stored, by whomever it was written. The State may
-	// keep data. What the other system takes for no session at all is an error
-	// too.
+	// keep data. What the other system takes for no session at all is
+	// session.ErrNotFound.
 	Decode(data []byte, now time.Time) (State, error)
 }
+
+// Why is the occasion of a Set-Cookie header.
+type Why uint8
+
+// The occasions. The last two are for a visitor who has the token already.
+const (
+	Begun   Why = iota + 1 // the session, or its token, is new
+	Ended                  // it was destroyed
+	Changed                // this request has saved it
+	Seen                   // this request has asked for it
+)
 
 // State is a session, live or dead. Times are Unix milliseconds; zero is not
 // known.

@@ -44,6 +44,16 @@ func (l *ledger) since(at uint64) (m Mask) {
 	return m
 }
 
+// latest is when somebody last began to hold one of these.
+func (l *ledger) latest(m Mask) (at uint64) {
+	for i := range Most {
+		if m.Has(i) {
+			at = max(at, l.last[i])
+		}
+	}
+	return at
+}
+
 // join adds what another ledger counts, as if all of both began now.
 func (l *ledger) join(k *ledger, now uint64) {
 	for i := range Most {

@@ -140,8 +140,8 @@ func TestSlots(t *testing.T) {
 			take(t, enter(s, 0b1110), "b", 0b0001, 0b1110)
 			take(t, v, "a", 0b0010, 0)
 		}},
-		{"at last the first slot", func(t *testing.T, s *jar.Slots) {
-			for _, want := range []jar.Mask{1, 2, 4, 8, 1, 1} {
+		{"at last the one that was taken longest ago", func(t *testing.T, s *jar.Slots) {
+			for _, want := range []jar.Mask{1, 2, 4, 8, 1, 2, 4} {
 				take(t, enter(s, 0), fmt.Sprint("n", want), want, 0)
 			}
 		}},

@@ -91,7 +91,14 @@ func (v *Visit) choose(parts, slots int) Mask {
 			}
 		}
 	}
-	return slot(0, parts)
+	// All were given to others: the one that was longest ago.
+	best, oldest := slot(0, parts), ^uint64(0)
+	for i := range slots {
+		if at := v.home().set.latest(slot(i, parts)); at < oldest {
+			best, oldest = slot(i, parts), at
+		}
+	}
+	return best
 }
 
 // Also says that the session gets another ID. Whoever enters by either shares

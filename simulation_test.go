@@ -1,0 +1,106 @@
+package session_test
+
+import (
+	"context"
+	"flag"
+	"testing"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/simulation"
+	"github.com/holdfast-go/session/seal"
+)
+
+// A long run: go test -run TestNoPromiseIsBroken -seeds 20000 -timeout 2h .
+// One seed again, with its trace: go test -run TestNoPromiseIsBroken -seed 4711 -v .
+var (
+	simSeed  = flag.Uint64("seed", 0, "replay one seed of the simulation, with its trace")
+	simFirst = flag.Uint64("first", 1, "the first seed")
+	simSeeds = flag.Int("seeds", 0, "how many seeds; 0: as many as there is time for")
+)
+
+func seedsFor(t *testing.T) int {
+	switch {
+	case *simSeeds > 0:
+		return *simSeeds
+	case testing.Short():
+		return 50
+	case raceEnabled:
+		return 150
+	}
+	return 1500
+}
+
+// worlds makes instances without some mechanisms of the protocol.
+func worlds(t testing.TB, without ...string) simulation.Config {
+	keys := mustKeysOf(t)
+	return simulation.Config{New: func(s simulation.Spec) (simulation.Instance, error) {
+		m, err := session.Without(s.Store, &session.Options{
+			Idle: s.Idle, Lifetime: s.Lifetime, Refresh: s.Refresh, ReadTimeout: s.ReadTimeout, SaveTimeout: s.SaveTimeout,
+			Backup: &session.Backup{Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget},
+			Hooks: session.Hooks{
+				Down:    func(context.Context, string, error) { s.Count("hook: down") },
+				Forgot:  func(context.Context, string) { s.Count("hook: forgot") },
+				Dropped: func(context.Context, session.ID, error) { s.Count("hook: dropped") },
+				Backup: func(_ context.Context, _ session.ID, f session.BackupFault, _ error) {
+					s.Count("hook: backup " + f.String())
+				},
+			},
+		}, s.Skew, without...)
+		if err != nil {
+			return simulation.Instance{}, err
+		}
+		return simulation.Instance{Handler: simulation.Application(m), Close: m.Close}, nil
+	}}
+}
+
+func mustKeysOf(t testing.TB) *seal.Keys {
+	keys, err := seal.NewKeys(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+func TestNoPromiseIsBroken(t *testing.T) {
+	cfg := worlds(t)
+	if *simSeed != 0 {
+		t.Log(simulation.Again(t, cfg, *simSeed).Trace())
+		return
+	}
+	r := simulation.Sweep(t, cfg, *simFirst, seedsFor(t))
+	r.Log(t)
+	for i, v := range r.Failed {
+		if i == 3 {
+			t.Errorf("and %d more", len(r.Failed)-i)
+			break
+		}
+		short := simulation.Shrink(t, cfg, v, v.Promises()[0])
+		t.Errorf("seed %d, shortened:\n%s", v.Plan.Seed, short.Trace())
+	}
+}
+
+// What the model of the protocol says is lost without a mechanism is lost: the
+// oracle would notice.
+func TestEveryMechanismIsMissed(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("hunts through thousands of seeds")
+	}
+	for without, test := range map[string]struct{ story, promise string }{
+		"hints":             {"lost hint", "c: revived"},
+		"ring":              {"", "c: not delivered"},
+		"pending states":    {"", "a: not delivered"},
+		"early stamp":       {"late stamp", "c: after the lease"},
+		"quarantine":        {"amnesia", "e: outlives the logout"},
+		"kill lists":        {"thief", "e: outlives the logout"},
+		"restore by create": {"", "c: revived"},
+		"overlaps":          {"side by side", "d: older than what the visitor was told"},
+	} {
+		t.Run(without, func(t *testing.T) {
+			cfg := worlds(t, without)
+			cfg.Story = test.story
+			if r := simulation.Hunt(t, cfg, 1, 3000, test.promise); r.Broken[test.promise] == 0 {
+				t.Errorf("%d seeds did not break %q", r.Seeds, test.promise)
+			}
+		})
+	}
+}
