@@ -59,7 +59,7 @@ func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more 
 		case inherits:
 			more = joinEntries(more, done.entries)
 		}
-		g.death = done.death
+		g.death, g.heir = done.death, "" // it is decided
 		if err := s.bury(ctx, g); err != nil {
 			return nil, err
 		}

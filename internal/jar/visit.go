@@ -79,16 +79,24 @@ func slot(i, parts int) Mask { return (1<<parts - 1) << (i * parts) }
 
 // choose finds the slot that does the least harm.
 func (v *Visit) choose(parts, slots int) Mask {
+	for i := range slots { // free
+		if m := slot(i, parts); m&(v.carried|v.busy) == 0 {
+			return m
+		}
+	}
 	for _, taken := range [...]Mask{
-		v.carried | v.busy,           // free
-		v.busy,                       // what only this request carried, its bundle has joined
+		v.busy,                       // what only this request carried: its bundle has joined
 		v.busy&^v.carried | v.theirs, // others carried it too, and may delete it
-		v.theirs,                     // only others did
 	} {
 		for i := range slots {
 			if m := slot(i, parts); m&taken == 0 {
 				return m
 			}
+		}
+	}
+	for i := range slots { // only others carried it
+		if m := slot(i, parts); m&v.theirs == 0 {
+			return m
 		}
 	}
 	// All were given to others: the one that was longest ago.

@@ -187,7 +187,14 @@ func (o *oracle) judgeDelivered(w *write, at time.Duration) {
 	}
 	// Section 4: "The journal creates a record only while the state's lease
 	// holds".
-	reached := max(o.links[linkOf{q.Birth, x.shard}].since, o.forgot[x.shard]) + o.Settle + o.spread() + 2*time.Second
+	// It is there when the shards are of the sessions that it took the place of.
+	reached := o.links[linkOf{q.Birth, x.shard}].since
+	for link, state := range o.links {
+		if link.birth == q.Birth {
+			reached = max(reached, state.since, o.forgot[link.shard])
+		}
+	}
+	reached += o.Settle + o.spread() + 2*time.Second
 	if len(q.Bundle) == 0 || reached > o.bundles[q.Bundle[0]].leaseMin+o.Lease || reached > q.Began+o.Idle || x.maker == nil || reached > x.maker.Began+o.Lifetime {
 		return
 	}

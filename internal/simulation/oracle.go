@@ -597,29 +597,27 @@ func (o *oracle) oneSlot(q *Request) bool { return 2*(q.Size+30*len(q.Bundle)) >
 // carried one". A request overlaps, as the browser sees it, until its answer has
 // arrived; the instance cannot see that, and may take half a minute for it.
 func (o *oracle) noneFree(q *Request) bool {
-	const slots, unseen = 4, 30 * time.Second
-	overwrites := false
-	taken := map[string]bool{}
+	const unseen = 30 * time.Second
+	slots := max(1, min(4, o.Budget/max(1, q.Size+30*len(q.Bundle)))) // of this size
+	taken := map[byte]bool{} // by the number that a cookie's name ends with
 	for _, name := range q.Used {
-		overwrites = overwrites || slices.Contains(q.Given, name)
-		taken[name] = true
+		taken[name[len(name)-1]] = true
 	}
-	family := func(id session.ID) bool {
-		for x := o.life(q.Token); x != nil; x = x.parent {
-			if x.id == id {
-				return true
-			}
-		}
-		return false
-	}
+	// Those of other sessions of this browser count too: a session that begins
+	// under another's token takes over what its answers hold.
 	for other := range o.asked {
-		if other.Birth != q.Birth || other.Browser != q.Browser || !family(other.Token) && !family(other.NewToken) ||
+		if other.Birth != q.Birth || other.Browser != q.Browser ||
 			other.Began > q.Ended || other.Ended > 0 && other.Ended < q.Began-unseen {
 			continue
 		}
 		for _, name := range append(slices.Clone(other.Used), other.Given...) {
-			taken[name] = true
+			taken[name[len(name)-1]] = true
 		}
 	}
-	return overwrites && len(taken) >= slots
+	for i := range slots {
+		if !taken[byte('0'+i)] {
+			return false
+		}
+	}
+	return true
 }
