@@ -63,9 +63,11 @@ cover: setup ## coverage of the root module, in coverage.out
 	go tool cover -func=coverage.out | tail -1
 
 .PHONY: bench
-bench: setup ## benchmarks of the root module, and docs/BENCHMARKS.md anew
-	go test -run='^$$' -bench=. -benchmem ./...
-	go run ./bench -page docs/BENCHMARKS.md
+bench: setup bench/node/node_modules ## docs/BENCHMARKS.md and its picture anew, in a quarter of an hour
+	go run ./bench -full -page docs/BENCHMARKS.md -picture docs/benchmarks.svg
+
+bench/node/node_modules: bench/node/package-lock.json
+	@if command -v npm >/dev/null; then cd bench/node && npm ci --no-audit --no-fund && touch node_modules; else echo "no npm: Express is left out"; fi
 
 .PHONY: bench-compare
 bench-compare: $(TOOLS)/benchstat ## compare with a commit: make bench-compare REF=main~1

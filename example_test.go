@@ -25,7 +25,7 @@ var cart = session.NewKey[Cart]("cart")
 
 func add(w http.ResponseWriter, r *http.Request) {
 	s, err := session.From(r.Context()) // loads on the first call; a route that never calls it costs nothing
-	if err != nil {                     // the store does not answer: session.ErrUnavailable
+	if err != nil {                     // neither store nor backup can vouch: session.ErrUnavailable
 		session.Error(w, r, err)
 		return
 	}

@@ -273,7 +273,7 @@ func (m *Manager) settleDebt(ctx context.Context, b bundle) error {
 			}
 			var more entries
 			more, err = m.mayRestore(ctx, b, false)
-			st = b.state
+			st = revive(r, b.state)
 			st.entries = joinEntries(st.entries, more)
 		case err == nil && st.dead():
 			return ErrEnded

@@ -143,7 +143,7 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 		return l
 	case vouched && (!answered || !m.foreign() || w.born):
 		l := loaded{
-			phase: live, id: id, state: w.state, version: v, source: FromBackup,
+			phase: live, id: id, state: revive(r, w.state), version: v, source: FromBackup,
 			confirmed: w.confirmed, saved: w.saved, kills: w.kills, repair: true, restore: true,
 			born: w.born, unstored: w.unstored,
 		}
@@ -176,6 +176,15 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 		return loaded{phase: nobody}
 	}
 	return loaded{phase: unknown, id: id, err: err}
+}
+
+// revive returns what is known of a session that the store does not have, or
+// takes for expired because it lacks its last use.
+func revive(r stored, st state) state {
+	if r.version == Absent {
+		return st
+	}
+	return join(r.state, st)
 }
 
 // inherit is mayRestore within the bounds of a load.

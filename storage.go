@@ -17,9 +17,10 @@ type stored struct {
 }
 
 // load asks the store for a session, within the read budget. It fails with
-// ErrNotFound for one that does not stand there, or has expired and only its
-// version is good for something, and with ErrUnavailable and the cause. vouched
-// tells whether the visitor can do without the store.
+// ErrNotFound for one that does not stand there, or has expired, and then it
+// returns that one too: who knows of a later use may go on from it. It fails
+// with ErrUnavailable and the cause. vouched tells whether the visitor can do
+// without the store.
 func (m *Manager) load(ctx context.Context, id ID, vouched, fresh bool) (stored, error) {
 	m.health.loads.Add(1)
 	c, err := m.call(ctx, id, vouched, m.options.ReadTimeout)
@@ -56,7 +57,7 @@ func (m *Manager) read(ctx context.Context, c call, fresh bool) (stored, error) 
 	case err == nil && (m.foreign() || !m.expired(st, m.now())):
 		return stored{st, r.Version, r.Cached}, nil
 	case err == nil:
-		return stored{version: r.Version}, ErrNotFound
+		return stored{state: st, version: r.Version}, ErrNotFound
 	case errors.Is(err, ErrNotFound):
 		return stored{}, ErrNotFound
 	case ctx.Err() == nil:

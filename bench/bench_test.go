@@ -3,128 +3,193 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/xml"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdfast-go/session/bench/contestant"
 )
 
-func TestItRunsThroughAndWritesItsPage(t *testing.T) {
-	page := filepath.Join(t.TempDir(), "BENCHMARKS.md")
-	var out bytes.Buffer
-	for range 2 { // the second time it replaces what the first wrote
-		if err := run(t.Context(), []string{"-rounds", "2", "-slice", "1ms", "-page", page}, &out); err != nil {
-			t.Fatal(err)
+// A contestant's process is this program once more, which here is the test.
+func TestMain(m *testing.M) {
+	if what := os.Getenv(serveVar); what != "" {
+		if err := child(what); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
 		}
+		os.Exit(0)
 	}
+	os.Exit(m.Run())
+}
+
+// small is a run that only has to go through.
+func small(t *testing.T, args ...string) (out string) {
+	t.Helper()
+	t.Parallel() // processes start, and a store that was away is not trusted for seconds
+	var b bytes.Buffer
+	args = append([]string{"-no-node", "-rounds", "2", "-slice", "2ms", "-sessions", "200", "-standing", "1000", "-visitors", "4"}, args...)
+	if err := run(t.Context(), args, &b); err != nil {
+		t.Fatalf("%v\n%s", err, &b)
+	}
+	return b.String()
+}
+
+func TestEveryContestantAnswersRightlyAndIsMeasured(t *testing.T) {
+	dir := t.TempDir()
+	page, picture := filepath.Join(dir, "BENCHMARKS.md"), filepath.Join(dir, "benchmarks.svg")
+	small(t, "-sections", "application", "-page", page, "-picture", picture)
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range (&rivals{}).comparisons() {
-		row := fmt.Sprintf(`(?m)^\| %d \| %s \| [1-9]\d*/s \| [1-9]\d*/s \| \*\*\d+\.\d\d\*\* \| .* to .* \| \d+\.\d, \d+\.\d \|$`, c.callers, c.name)
-		if n := len(regexp.MustCompile(row).FindAll(text, -1)); n != 1 {
-			t.Errorf("got %d rows for %s by %d callers, want 1", n, c.name, c.callers)
+	for _, c := range contestant.All() {
+		want := len(routes) + 1 // the tables of the routes, and that of the costs
+		if c.Node {
+			want = 0
+		}
+		if n := strings.Count(string(text), "\n| "+c.Title+" |"); n != want {
+			t.Errorf("%s: got %d rows, want %d", c.Name, n, want)
 		}
 	}
-	for _, want := range []string{"# Benchmarks\n", "\n<!-- memcached -->\n", "\n<!-- end of memcached -->\n",
-		"* Machine: ", "go1.", "memcached 1.", "gomemcache v0.", "* Commit: ", "* Again: `make bench`\n"} {
+	for _, want := range []string{"# Benchmarks\n", "\n<!-- application -->\n", "\n<!-- end of lines -->\n", "* Machine: ", "* Versions: go1.",
+		"* Commit: ", "* Noise: ", "Again: `make bench`"} {
 		if n := strings.Count(string(text), want); n != 1 {
-			t.Errorf("%q is there %d times, want once, in\n%s", want, n, text)
+			t.Errorf("%q is there %d times, want once", want, n)
 		}
 	}
-}
-
-func TestFiguresAreConsistent(t *testing.T) {
-	const fast, slow = time.Millisecond, 4 * time.Millisecond
-	wait := func(d time.Duration, calls []int) operation {
-		return func(_ context.Context, caller int) error {
-			calls[caller]++
-			time.Sleep(d)
-			return nil
-		}
-	}
-	const callers = 3
-	ours, theirs := make([]int, callers), make([]int, callers)
-	o, err := turns{rounds: 5, slice: 20 * time.Millisecond}.compare(t.Context(), callers, wait(fast, ours), wait(slow, theirs))
+	drawing, err := os.Open(picture)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.low > o.ratio || o.ratio > o.high || o.low <= 0 {
-		t.Errorf("the ratio %v is not between its quartiles %v and %v", o.ratio, o.low, o.high)
-	}
-	// A caller who waits a millisecond makes at most a thousand calls a second.
-	if most := callers / fast.Seconds(); o.ours.rate <= 0 || o.ours.rate > most {
-		t.Errorf("got %v operations a second, want at most %v", o.ours.rate, most)
-	}
-	if most := callers / slow.Seconds(); o.theirs.rate <= 0 || o.theirs.rate > most {
-		t.Errorf("got %v operations a second, want at most %v", o.theirs.rate, most)
-	}
-	for i := range callers {
-		if ours[i] == 0 || theirs[i] == 0 {
-			t.Errorf("caller %d made %d and %d calls", i, ours[i], theirs[i])
+	defer func() { _ = drawing.Close() }()
+	rects := 0
+	for d := xml.NewDecoder(drawing); ; {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
 		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "rect" {
+			rects++
+		}
+	}
+	if want := 3 * (len(bars) - 1); rects != want { // Express is not here
+		t.Errorf("got %d bars, want %d", rects, want)
 	}
 }
 
-func TestAllocationsAreCounted(t *testing.T) {
-	var kept [2][]byte
-	allocate := func(n int) operation {
-		return func(context.Context, int) error {
-			for range n {
-				kept[n-1] = make([]byte, 100)
+func TestWhatIsCounted(t *testing.T) {
+	out := small(t, "-sections", "application", "-only", "^(bare|holdfast-redis|floor-redis|holdfast-redis-backup|scs-redis-idle|gorilla-redis|holdfast-memcached)$")
+	_, table, ok := strings.Cut(out, "### What a request takes")
+	if !ok {
+		t.Fatal(out)
+	}
+	for row, want := range map[string][]string{
+		"Holdfast, Redis":             {"none", "GET 1", "GET 1", "EVALSHA 1, GET 1"},
+		"Holdfast, Redis, backup":     {"none", "GET 1", "GET 1", "EVALSHA 1, GET 1"},
+		"Holdfast, memcached":         {"none", "get 1", "get 1", "get 1, set 1"},
+		"scs, go-redis, idle timeout": {"GET 1, SET 1", "GET 1, SET 1", "GET 1, SET 1", "GET 1, SET 1"},
+	} {
+		_, cells, ok := strings.Cut(table, "\n| "+row+" |")
+		if !ok {
+			t.Errorf("%s: no row", row)
+			continue
+		}
+		cells, _, _ = strings.Cut(cells, "\n")
+		all := strings.Split(cells, "|")
+		for i, w := range want {
+			if got := strings.TrimSpace(all[3*i]); got != w {
+				t.Errorf("%s, %s: got %q, want %q", row, routes[i].Path, got, w)
 			}
-			return nil
+		}
+		// Holdfast sets a cookie where there is something new in it, the backup.
+		setCookie := strings.TrimSpace(all[3*userRoute+2])
+		if strings.HasPrefix(row, "Holdfast") && setCookie != "0" {
+			t.Errorf("%s: a read sets %s bytes of cookies", row, setCookie)
 		}
 	}
-	o, err := turns{rounds: 3, slice: 5 * time.Millisecond}.compare(t.Context(), 1, allocate(1), allocate(2))
+}
+
+func TestAnOutageEndsWithAllSessionsInTheStore(t *testing.T) {
+	out := small(t, "-sections", "outage", "-only", "^holdfast-redis-backup$")
+	for _, want := range []string{"## An outage", "all sessions in the store again",
+		"| Outage with 200 sessions, failed requests | ≤ 0 | 0 |", "| Outage, lost writes | ≤ 0 | 0 |"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+}
+
+func TestTheOtherSectionsGoThrough(t *testing.T) {
+	out := small(t, "-sections", "steps|growth|standing|flights|memcached", "-only", "^(bare|holdfast-redis|floor-redis|holdfast-cache)$", "-profiles")
+	for _, want := range []string{"## The steps of a request", "### Size of the session", "### Keys of the session", "### Connections",
+		"## Sessions in memory", "| 1000 |", "## A page with 20 calls", "beside gomemcache", "| 100 | CAS over the last save |",
+		"| Page with 20 calls, loads, client-side cache | ≤ 1 | 1 |"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+}
+
+func TestAContestantThatAnswersWronglyIsNotMeasured(t *testing.T) {
+	s, err := startStores()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.ours.allocs < 1 || o.theirs.allocs < 2 || o.ours.allocs >= o.theirs.allocs {
-		t.Errorf("got %.2f and %.2f allocations, want 1 and 2", o.ours.allocs, o.theirs.allocs)
+	defer s.close()
+	p, err := start(t.Context(), contestant.Contestant{Name: "bare", Sessions: true}, s.addresses(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	r := &runner{process: p}
+	if r.visitors, err = p.arrive(1, contestant.Usual); err != nil {
+		t.Fatal(err)
+	}
+	defer r.visitors.Leave()
+	if err := r.check(); err == nil || !strings.Contains(err.Error(), "a stranger") {
+		t.Errorf("a handler which knows strangers by name: got %v", err)
+	}
+	r.Sessions = false
+	if err := r.check(); err == nil || !strings.Contains(err.Error(), "write 2") {
+		t.Errorf("a handler which forgets what it is told: got %v", err)
+	}
+	if _, err := start(t.Context(), contestant.Contestant{Name: "nobody"}, s.addresses(), "", ""); err == nil || !strings.Contains(err.Error(), `"nobody"`) {
+		t.Errorf("no such contestant: got %v", err)
+	}
+}
+
+func TestTheClockOfAnotherProcessGoesOn(t *testing.T) {
+	if cpuOf(os.Getpid()) == 0 {
+		t.Skip("the clock of a process is known on Linux only")
+	}
+	before := cpuOf(os.Getpid())
+	for start := time.Now(); time.Since(start) < 20*time.Millisecond; {
+		_ = bytes.Repeat([]byte("busy"), 100)
+	}
+	if d := cpuOf(os.Getpid()) - before; d <= 0 || d > 10*time.Second {
+		t.Errorf("20 ms of work took %v", d)
 	}
 }
 
 func TestAFailureEndsTheRun(t *testing.T) {
-	boom := errors.New("boom")
-	fails := func(context.Context, int) error { return boom }
-	if _, err := (turns{1, time.Millisecond}).compare(t.Context(), 2, fails, fails); !errors.Is(err, boom) {
-		t.Errorf("got %v", err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := run(ctx, nil, io.Discard); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want context.Canceled", err)
+	if err := run(ctx, []string{"-no-node"}, io.Discard); err == nil {
+		t.Error("a canceled run ended without an error")
 	}
-	for _, args := range [][]string{{"now"}, {"-rounds", "0"}, {"-slice", "-1s"}, {"-slice", "soon"}} {
+	for _, args := range [][]string{{"now"}, {"-rounds", "0"}, {"-slice", "-1s"}, {"-slice", "soon"}, {"-sessions", "-1"}, {"-only", "("}, {"-sections", "("}} {
 		if err := run(t.Context(), args, io.Discard); err == nil || errors.Is(err, flag.ErrHelp) {
 			t.Errorf("%q: got %v", args, err)
-		}
-	}
-}
-
-func TestSections(t *testing.T) {
-	page := "# Head\n"
-	for _, s := range [][2]string{{"a", "one\n"}, {"b", "two\n"}, {"a", "three\n"}} {
-		var err error
-		if page, err = withSection(page, s[0], s[1]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want := "# Head\n\n<!-- a -->\nthree\n<!-- end of a -->\n\n<!-- b -->\ntwo\n<!-- end of b -->\n"
-	if page != want {
-		t.Errorf("got %q, want %q", page, want)
-	}
-	for _, broken := range []string{"<!-- a -->\n", "<!-- end of a -->\n"} {
-		if _, err := withSection(broken, "a", "text"); err == nil {
-			t.Errorf("%q: got no error", broken)
 		}
 	}
 }

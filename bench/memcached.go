@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 )
 
 // measureMemcached compares the clients of memcached, without any session.
 func measureMemcached(ctx context.Context, f *field, _ *results) (string, error) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU()))
 	r, err := newRivals(ctx, f.stores.memcached.Addr)
 	if err != nil {
 		return "", err

@@ -17,7 +17,7 @@ too; the ratios are what to look at.
 
 // pageOrder is the order of the sections in the page.
 func pageOrder() []string {
-	return append([]string{"run", "lines", "profiles"}, sectionNames()...)
+	return append(append([]string{"run", "lines"}, sectionNames()...), "profiles")
 }
 
 // writePage replaces the sections that were measured, and adds those that the

@@ -133,7 +133,8 @@ func (o *oracle) judgeHeir(q *Request, y *life, within bool) {
 		}
 		byAnother := never // when the store first had the logout's tombstone, or one after it
 		for _, t := range x.tombs {
-			own := t.by == thief || t.by == nil && t.birth == thief.Birth && e.Birth != thief.Birth
+			own := t.by == thief || t.by == nil && t.birth == thief.Birth && e.Birth != thief.Birth ||
+			t.by != nil && t.by.Token == y.id // which makes sure that the old one is dead before it comes to life
 			if !own && t.at >= e.Began {
 				byAnother = t.at
 				break
