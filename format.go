@@ -73,7 +73,7 @@ func (m *Manager) decode(data []byte) (state, error) {
 	}
 	st := state{
 		created: known(f.Created, now), authenticated: known(f.Renewed, now),
-		lastSeen: known(f.LastSeen, now), end: known(f.End, now.Add(century)), origin: f.Origin,
+		lastSeen: known(f.LastSeen, now), end: known(f.End, now.Add(century)), origin: f.Origin, bare: f.Bare,
 	}
 	for _, e := range f.Entries {
 		st.entries = entry{
@@ -96,7 +96,7 @@ func (m *Manager) settled(old state, saved uint64, record state) state {
 	if !m.foreign() || old.dead() || record.dead() {
 		return old
 	}
-	cleared := saved > 1 && record.entries.latest() <= 1
+	cleared := record.bare && saved > record.entries.latest()
 	kept := make(entries, 0, len(old.entries))
 	rest := record.entries
 	for l := old.entries; len(l) > 0; {

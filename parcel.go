@@ -50,11 +50,7 @@ func (p *parcel) enter(m *Manager, id ID) {
 	if p.visit != nil || m.without&overlaps != 0 {
 		return
 	}
-	var names []string
-	for b := range p.in.bundles.Bundles {
-		names = append(names, b.Name)
-	}
-	p.visit = m.slots.Enter(string(id), p.in.bundles.Cookies(), names, m.now())
+	p.visit = m.slots.Enter(string(id), p.in.bundles.Cookies(), p.in.names, m.now())
 }
 
 // wrap makes the cookies that the answer takes along, beside the token's.

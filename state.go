@@ -17,7 +17,10 @@ type state struct {
 
 	entries entries
 	death   death
-	origin  []byte // the record of another system's format that it was read from
+
+	// Of a record of another system's format:
+	origin []byte // what it was read from
+	bare   bool   // it has no dots
 }
 
 // death is the dot and the reason of a tombstone. The zero death is life.

@@ -73,6 +73,7 @@ func (m *Manager) open(ctx context.Context, in *mail, id ID) (w witness) {
 		m.fault(ctx, id, BackupIncomplete, errIncomplete)
 	}
 	for c := range in.bundles.Bundles {
+		in.names = append(in.names, c.Name)
 		plain, _, err := m.bundles.Open(c.Text)
 		var b bundle
 		if err == nil {

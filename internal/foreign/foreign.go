@@ -53,6 +53,7 @@ type State struct {
 	Created, Renewed, LastSeen, End int64
 
 	Entries []Entry // in ascending order of their names
+	Bare    bool    // read from a record that has no dots: the other program has written all of it
 	Dead    bool
 	Death   Dot
 	Reason  uint8

@@ -131,10 +131,12 @@ func (o *oracle) judgeHeir(q *Request, y *life, within bool) {
 		if e == thief || e.Route != Logout || !e.done() || e.Ended > q.Began {
 			continue
 		}
+		renewed := false   // before the logout got there, which found nothing to end
 		byAnother := never // when the store first had the logout's tombstone, or one after it
 		for _, t := range x.tombs {
 			own := t.by == thief || t.by == nil && t.birth == thief.Birth && e.Birth != thief.Birth ||
-			t.by != nil && t.by.Token == y.id // which makes sure that the old one is dead before it comes to life
+				t.by != nil && t.by.Token == y.id // which makes sure that the old one is dead before it comes to life
+			renewed = renewed || own && t.at < e.Began
 			if !own && t.at >= e.Began {
 				byAnother = t.at
 				break
@@ -143,6 +145,8 @@ func (o *oracle) judgeHeir(q *Request, y *life, within bool) {
 		stands := x.record != nil && x.record.dead && x.lostTomb == 0
 		switch {
 		case byAnother == never:
+		case renewed:
+			o.count("oracle: exempt: renewed in the store before the logout got there")
 		case y.stored > 0 && y.stored <= byAnother+o.ReadTimeout+o.SaveTimeout:
 			// Where the old ID was read just before the tombstone came, the new one
 			// is made just after.

@@ -599,14 +599,15 @@ func (o *oracle) oneSlot(q *Request) bool { return 2*(q.Size+30*len(q.Bundle)) >
 func (o *oracle) noneFree(q *Request) bool {
 	const unseen = 30 * time.Second
 	slots := max(1, min(4, o.Budget/max(1, q.Size+30*len(q.Bundle)))) // of this size
-	taken := map[byte]bool{} // by the number that a cookie's name ends with
+	taken := map[byte]bool{}                                          // by the number that a cookie's name ends with
 	for _, name := range q.Used {
 		taken[name[len(name)-1]] = true
 	}
 	// Those of other sessions of this browser count too: a session that begins
-	// under another's token takes over what its answers hold.
+	// under another's token takes over what its answers hold. And those of a
+	// thief do: nobody can tell him from the visitor.
 	for other := range o.asked {
-		if other.Birth != q.Birth || other.Browser != q.Browser ||
+		if other.Birth != q.Birth || other.Browser != q.Browser && other.Token != q.Token ||
 			other.Began > q.Ended || other.Ended > 0 && other.Ended < q.Began-unseen {
 			continue
 		}

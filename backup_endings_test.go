@@ -1,0 +1,191 @@
+package session_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+)
+
+func TestARestoreHasABudget(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		a, link := s.instance(0, session.Backup{}, session.Options{})
+		v := s.visitor()
+		s.serve(s.a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") }) // as every login does
+		s.store.Replace(memstore.New(nil))
+		s.after(10 * time.Second)
+		var frozen bool
+		link.Before = func(op string, id session.ID) error {
+			if !frozen && op == "load" && !strings.HasPrefix(string(id), "canary") {
+				frozen = true
+				go func() { time.Sleep(time.Microsecond); link.Hang() }()
+			} else if frozen {
+				time.Sleep(2 * time.Microsecond)
+			}
+			return nil
+		}
+		time.AfterFunc(time.Minute, link.Heal)
+		begin := time.Now()
+		s.want(a, v, "blue/")
+		if d := time.Since(begin); d > 200*time.Millisecond {
+			t.Errorf("a read took %v", d)
+		}
+	})
+}
+
+func TestBeginUnderADeadTokenEndsNobodyElse(t *testing.T) {
+	for _, how := range []string{"begin", "begin+logout", "revoke"} {
+		t.Run(how, func(t *testing.T) {
+			testSite(t, session.Options{}, func(s *site) {
+				v := s.visitor()
+				old := id(t, s, v)
+				planted := s.copyOf(v)
+				s.serve(s.a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
+				begin := s.a.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					x, err := session.Begin(r.Context())
+					if err != nil {
+						t.Error(err)
+					}
+					color.Set(x, "mallory")
+				}))
+				switch how {
+				case "begin":
+					planted.Get(begin, "/")
+				case "begin+logout":
+					planted.Get(begin, "/")
+					s.want(s.a, planted, "mallory/")
+					s.serve(s.a, planted, func(x *session.Session) { x.Destroy(context.Background()) })
+					s.want(s.a, planted, "-")
+					s.want(s.b, planted, "-")
+				case "revoke":
+					s.a.Revoke(context.Background(), old)
+				}
+				s.store.Fail(errRefused)
+				s.want(s.a, v, "blue/")
+				s.want(s.b, v, "blue/")
+				s.store.Heal()
+				s.after(10 * time.Second)
+				s.store.Replace(memstore.New(nil))
+				s.after(10 * time.Second)
+				s.want(s.a, v, "blue/")
+			})
+		})
+	}
+}
+
+func TestARevokeEndsARenewalThatWaits(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v := s.visitor()
+		old := id(t, s, v)
+		thief := s.copyOf(v)
+		c, cut := s.instance(0, session.Backup{}, session.Options{})
+		cut.Fail(errRefused)
+		s.serve(c, thief, func(x *session.Session) { x.Renew(); color.Set(x, "stolen") })
+		d, err := c.Revoke(context.Background(), old)
+		t.Log(d, err)
+		s.want(c, thief, "-")
+		cut.Heal()
+		s.after(10 * time.Second)
+		s.want(c, thief, "-")
+		s.want(s.b, thief, "-")
+	})
+}
+
+func TestAStolenSessionThatIsRenewedOnTwoInstances(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v := s.visitor()
+		thief := s.copyOf(v)
+		c, cut := s.instance(0, session.Backup{}, session.Options{})
+		d, cut2 := s.instance(0, session.Backup{}, session.Options{})
+		cut.Fail(errRefused)
+		cut2.Fail(errRefused)
+		s.after(5 * time.Second)
+		for i := range 20 {
+			m := c
+			if i%2 == 1 {
+				m = d
+			}
+			s.serve(m, thief, func(x *session.Session) { x.Renew(); color.Set(x, "stolen") })
+		}
+		s.want(c, thief, "stolen/")
+		s.serve(s.a, v, func(x *session.Session) {
+			if d, err := x.Destroy(context.Background()); d != session.Durable || err != nil {
+				t.Errorf("Destroy() = %v, %v", d, err)
+			}
+		})
+		s.want(s.b, s.copyOf(thief), "-")
+		cut.Heal()
+		cut2.Heal()
+		s.after(10 * time.Second)
+		s.want(c, thief, "-")
+		s.want(s.a, thief, "-")
+	})
+}
+
+func TestWhatEndedIsPublishedBeforeAnyoneRestores(t *testing.T) {
+	for _, how := range []string{"logout", "revoke", "begin", "renew"} {
+		t.Run(how, func(t *testing.T) {
+			testSite(t, session.Options{}, func(s *site) {
+				v := s.visitor()
+				old := id(t, s, v)
+				thief := s.copyOf(v)
+				a, cut := s.instance(0, session.Backup{}, session.Options{})
+				switch how {
+				case "logout":
+					s.serve(a, v, func(x *session.Session) { x.Destroy(context.Background()) })
+				case "revoke":
+					a.Revoke(context.Background(), old)
+				case "begin":
+					v.Get(a.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						x, _ := session.Begin(r.Context())
+						color.Set(x, "new")
+					})), "/")
+				case "renew":
+					cut.Fail(errRefused)
+					s.serve(a, v, func(x *session.Session) { x.Renew() })
+					cut.Heal()
+				}
+				s.after(20 * time.Second)
+				s.store.Replace(memstore.New(nil))
+				s.after(2 * time.Second)
+				if j := a.State().Journal; j.Tombstones != 0 {
+					t.Errorf("2 s after the restart %d tombstones are not published", j.Tombstones)
+				}
+				n := 0
+				for range 2000 {
+					s.serve(s.b, s.copyOf(thief), func(x *session.Session) {
+						if x.ID() != "" && x.Source() == session.FromStore {
+							n++
+						}
+					})
+					s.after(5 * time.Millisecond)
+				}
+				if n > 0 {
+					t.Errorf("the session was back for %d ms", n*5)
+				}
+			})
+		})
+	}
+}
+
+func TestATombstoneCookieAfterAnEmptyRestart(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		a, _ := s.instance(0, session.Backup{}, session.Options{})
+		v := s.visitor()
+		thief := s.copyOf(v)
+		s.serve(a, v, func(x *session.Session) { x.Destroy(context.Background()) })
+		a.Close(context.Background()) // rolled out
+		s.store.Replace(memstore.New(nil))
+		s.after(2 * time.Second)
+		s.want(s.b, v, "-") // brings the tombstone cookie, within the quarantine
+		s.after(10 * time.Second)
+		s.want(s.b, v, "-")
+		s.after(10 * time.Second)
+		s.want(s.b, thief, "-")
+		s.want(s.a, thief, "-")
+	})
+}
