@@ -16,6 +16,7 @@ type mail struct {
 	named      bool // there is a cookie of its name
 	bundles    jar.Carried
 	sizes      [jar.Most]int // of the bundle cookies, in bytes of name and value
+	names      []string      // of the bundles that are whole
 	tombstones []string      // at most a few: a sibling may have planted one
 }
 
