@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -275,15 +276,15 @@ func TestARestoreThatStopsHalfWay(t *testing.T) {
 		s.serve(s.b, tab, func(x *session.Session) { food.Set(x, "tofu") })
 		heir := session.ID("")
 		s.serve(c, v, func(x *session.Session) { heir = x.ID() })
-		fails := 1
+		var fails atomic.Int32
+		fails.Store(1)
 		cut.Heal()
-		cut.Before = func(op string, i session.ID) error {
-			if op == "save" && i == heir && fails > 0 {
-				fails--
+		cut.Before(func(op string, i session.ID) error {
+			if op == "save" && i == heir && fails.Add(-1) >= 0 {
 				return errRefused
 			}
 			return nil
-		}
+		})
 		s.after(10 * time.Second)
 		s.want(c, v, "green/tofu")
 		link.Heal()
@@ -352,12 +353,12 @@ func TestAStoreThatLoadsAndDoesNotSaveIsAway(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		m, link := s.instance(0, session.Backup{}, session.Options{})
 		v := s.visitor()
-		link.Before = func(op string, _ session.ID) error {
+		link.Before(func(op string, _ session.ID) error {
 			if op == "save" {
 				return errors.New("READONLY")
 			}
 			return nil
-		}
+		})
 		saves := link.Saves()
 		for range 60 {
 			if status := s.serve(m, v, func(x *session.Session) { food.Set(x, time.Now().String()) }); status != 200 {
@@ -371,7 +372,7 @@ func TestAStoreThatLoadsAndDoesNotSaveIsAway(t *testing.T) {
 		if n := link.Saves() - saves; n > 100 {
 			t.Errorf("%d saves were tried", n)
 		}
-		link.Before = nil
+		link.Before(nil)
 		s.after(10 * time.Second)
 		if st := m.State(); st.Failing || st.Journal.States > 0 {
 			t.Errorf("10 s after it saves again: %+v", st)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,16 +19,15 @@ func TestARestoreHasABudget(t *testing.T) {
 		s.serve(s.a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") }) // as every login does
 		s.store.Replace(memstore.New(nil))
 		s.after(10 * time.Second)
-		var frozen bool
-		link.Before = func(op string, id session.ID) error {
-			if !frozen && op == "load" && !strings.HasPrefix(string(id), "canary") {
-				frozen = true
+		var frozen atomic.Bool
+		link.Before(func(op string, id session.ID) error {
+			if op == "load" && !strings.HasPrefix(string(id), "canary") && frozen.CompareAndSwap(false, true) {
 				go func() { time.Sleep(time.Microsecond); link.Hang() }()
-			} else if frozen {
+			} else if frozen.Load() {
 				time.Sleep(2 * time.Microsecond)
 			}
 			return nil
-		}
+		})
 		time.AfterFunc(time.Minute, link.Heal)
 		begin := time.Now()
 		s.want(a, v, "blue/")

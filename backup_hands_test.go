@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,12 +94,12 @@ func TestAWriteBesideARenewalWithoutAnAnswerIsKept(t *testing.T) {
 		v := s.visitor()
 		tab := s.copyOf(v)
 		old := id(t, s, v)
-		link.Before = func(op string, i session.ID) error {
+		link.Before(func(op string, i session.ID) error {
 			if op == "save" && i == old {
 				return errRefused
 			}
 			return nil
-		}
+		})
 		s.serve(a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
 		s.serve(s.b, tab, func(x *session.Session) {
 			food.Set(x, "tofu")
@@ -108,7 +109,7 @@ func TestAWriteBesideARenewalWithoutAnAnswerIsKept(t *testing.T) {
 		})
 		link.Hang()
 		time.Sleep(time.Second)
-		link.Before = nil
+		link.Before(nil)
 		link.Heal()
 		s.after(10 * time.Second)
 		s.want(a, v, "blue/tofu")
@@ -145,10 +146,9 @@ func TestALogoutBesideARenewalWithoutAnAnswer(t *testing.T) {
 		v := s.visitor()
 		other := s.copyOf(v)
 		old := id(t, s, v)
-		first := true
-		link.Before = func(op string, i session.ID) error {
-			if op == "save" && i == old && first {
-				first = false
+		var first atomic.Bool
+		link.Before(func(op string, i session.ID) error {
+			if op == "save" && i == old && first.CompareAndSwap(false, true) {
 				// A logout, complete and durable, before this save reaches the store.
 				s.serve(a, other, func(x *session.Session) {
 					if d, err := x.Destroy(t.Context()); d != session.Durable || err != nil {
@@ -158,7 +158,7 @@ func TestALogoutBesideARenewalWithoutAnAnswer(t *testing.T) {
 				return errRefused
 			}
 			return nil
-		}
+		})
 		st := s.serve(a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
 		t.Logf("renew: %d", st)
 		s.after(10 * time.Second)

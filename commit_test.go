@@ -366,13 +366,13 @@ func TestRenewDuringASaveIsNotForgotten(t *testing.T) {
 	v := sessiontest.NewVisitor(t, m, bob)
 	before := v.Session().ID()
 	var saving *session.Session
-	store.Before = func(op string, _ session.ID) error {
+	store.Before(func(op string, _ session.ID) error {
 		if s := saving; op == "save" && s != nil {
 			saving = nil
 			return s.Renew() // as another goroutine would
 		}
 		return nil
-	}
+	})
 	v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, r *http.Request, s *session.Session) {
 		saving = s
 		count.Set(s, 1)
@@ -493,19 +493,19 @@ func TestAStoreThatOnlyReadsIsOneOutage(t *testing.T) {
 	}})
 	v := sessiontest.NewVisitor(t, m, bob)
 	write := m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { user.Set(s, "alice") }))
-	store.Before = func(op string, _ session.ID) error {
+	store.Before(func(op string, _ session.ID) error {
 		if op == "save" {
 			return errors.New("READONLY")
 		}
 		return nil
-	}
+	})
 	for range 100 {
 		v.Get(write, "/")
 	}
 	if downs != 1 || ups != 0 {
 		t.Errorf("100 requests: %d times down, %d times up", downs, ups)
 	}
-	store.Before = nil
+	store.Before(nil)
 	v.Get(write, "/")
 	if downs != 1 || ups != 1 {
 		t.Errorf("then one that works: %d times down, %d times up", downs, ups)

@@ -204,12 +204,12 @@ func TestAStreamWhoseSavesFailStaysBounded(t *testing.T) {
 	store := storetest.NewFaulty(memstore.New(nil))
 	m := mustNew(t, store, nil)
 	s := sessiontest.NewVisitor(t, m, bob).Session()
-	store.Before = func(op string, _ session.ID) error {
+	store.Before(func(op string, _ session.ID) error {
 		if op == "save" {
 			return errors.New("READONLY")
 		}
 		return nil
-	}
+	})
 	var err error
 	n := 0
 	for ; err == nil && n < 20_000; n++ {

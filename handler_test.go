@@ -233,12 +233,12 @@ func TestBegin(t *testing.T) {
 		m := mustNew(t, store, nil)
 		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })
 		broken := errors.New("cannot read")
-		store.Before = func(op string, _ session.ID) error {
+		store.Before(func(op string, _ session.ID) error {
 			if op == "load" {
 				return broken
 			}
 			return nil
-		}
+		})
 		v.Do(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			if s, err := session.From(r.Context()); !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, broken) || s == nil {
 				t.Errorf("From = %v, %v", s, err)
@@ -249,7 +249,7 @@ func TestBegin(t *testing.T) {
 			}
 			user.Set(s, "alice")
 		})), v.Request(http.MethodPost, "/login", nil))
-		store.Before = nil
+		store.Before(nil)
 		if got := user.Or(v.Session(), ""); got != "alice" {
 			t.Errorf("user = %q", got)
 		}

@@ -129,12 +129,12 @@ func TestRefreshIsOffTheResponsePath(t *testing.T) {
 		m := mustNew(t, store, &session.Options{Idle: time.Hour})
 		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })
 		time.Sleep(10 * time.Minute)
-		store.Before = func(op string, _ session.ID) error {
+		store.Before(func(op string, _ session.ID) error {
 			if op == "save" {
 				time.Sleep(90 * time.Millisecond)
 			}
 			return nil
-		}
+		})
 		begun := time.Now()
 		v.Get(m.Handler(ask(t, func(http.ResponseWriter, *http.Request, *session.Session) {})), "/")
 		if d := time.Since(begun); d != 0 {

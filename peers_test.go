@@ -91,7 +91,7 @@ func TestLeavingEarlyLogsNobodyOut(t *testing.T) {
 		Down:   func(context.Context, string, error) { failures++ },
 	}})
 	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })
-	store.Before = func(string, session.ID) error { leave(); return ctx.Err() }
+	store.Before(func(string, session.ID) error { leave(); return ctx.Err() })
 	answer := v.Do(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := session.From(r.Context())
 		if !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, context.Canceled) {
@@ -102,7 +102,7 @@ func TestLeavingEarlyLogsNobodyOut(t *testing.T) {
 	if answer.Header["Set-Cookie"] != nil || failures != 0 || m.State().Failing {
 		t.Errorf("cookies %v, %d failures, %+v", answer.Header["Set-Cookie"], failures, m.State())
 	}
-	store.Before = nil
+	store.Before(nil)
 	if got := user.Or(v.Session(), ""); got != "bob" {
 		t.Errorf("user = %q", got)
 	}

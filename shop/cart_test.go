@@ -64,7 +64,7 @@ func TestACartThatFillsUpWhileARequestRunsIsA409(t *testing.T) {
 			}
 			in := http.Header{"Cookie": {"__Host-session=" + v.cookie()}}
 			var once sync.Once
-			s.store.Before = func(op string, _ session.ID) error {
+			s.store.Before(func(op string, _ session.ID) error {
 				if op == "save" {
 					once.Do(func() {
 						// By another instance, which knows nothing of this one's queue.
@@ -85,7 +85,7 @@ func TestACartThatFillsUpWhileARequestRunsIsA409(t *testing.T) {
 					})
 				}
 				return nil
-			}
+			})
 			a := v.do(http.MethodPost, "/user/shoppingcart", map[string]string{jsonType: `{"a":1}`, formType: "sku=rye"}[kind], "Content-Type", kind)
 			a.ok(t, http.StatusConflict)
 			if s.sessions.State().Conflicts == 0 {

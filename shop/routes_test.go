@@ -216,12 +216,12 @@ func TestAFormOfAnotherSiteIsRefused(t *testing.T) {
 func TestAPanicIsA500AndSavesNothing(t *testing.T) {
 	s := openShop(t)
 	v := s.visitor()
-	s.store.Before = func(op string, _ session.ID) error { panic("boom on " + op) }
+	s.store.Before(func(op string, _ session.ID) error { panic("boom on " + op) })
 	a := v.get("/user").ok(t, http.StatusInternalServerError)
 	if strings.Contains(a.body, "boom") || strings.Contains(a.body, ".go:") || a.header.Get("Set-Cookie") != "" {
 		t.Errorf("got %q and the cookie %q, want no details and none", a.body, a.header.Get("Set-Cookie"))
 	}
-	s.store.Before = nil
+	s.store.Before(nil)
 	v.get("/user").ok(t, http.StatusOK)
 }
 

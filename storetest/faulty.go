@@ -28,13 +28,8 @@ var ErrLostAck = errors.New("storetest: acknowledgement lost")
 // A store that restarted empty, or failed over to a replica that lacks the
 // last writes, is [Faulty.Replace].
 type Faulty struct {
-	// Before, if not nil, is called before each call to the store, with
-	// "load" (LoadFresh too), "save", "list" or "probe", and no ID for the last
-	// two. It may block, and may use the store. An error it returns is the
-	// call's. Set it while no call is under way.
-	Before func(op string, id session.ID) error
-
 	mu           sync.Mutex
+	before       func(op string, id session.ID) error
 	store        session.Store
 	replaced     int // how often
 	fault        fault
@@ -51,6 +46,16 @@ type fault struct {
 
 // NewFaulty returns a Faulty that works as s does.
 func NewFaulty(s session.Store) *Faulty { return &Faulty{store: s} }
+
+// Before has f called before each call to the store, from the next one on, by
+// many goroutines at once: with "load" (LoadFresh too), "save", "list" or
+// "probe", and no ID for the last two. f may block, and may use the store. An
+// error it returns is the call's. Nil calls nothing. Heal does not touch it.
+func (f *Faulty) Before(call func(op string, id session.ID) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before = call
+}
 
 // Fail makes each call return err. The store is not asked.
 func (f *Faulty) Fail(err error) { f.set(func(f *fault) { f.err = err }) }
@@ -194,9 +199,10 @@ func (f *Faulty) begin(ctx context.Context, op string, id session.ID) (session.S
 	case "save":
 		f.saves++
 	}
+	before := f.before
 	f.mu.Unlock()
-	if f.Before != nil {
-		if err := f.Before(op, id); err != nil {
+	if before != nil {
+		if err := before(op, id); err != nil {
 			return nil, false, err
 		}
 	}

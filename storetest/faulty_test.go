@@ -132,7 +132,7 @@ func TestFaultyForwards(t *testing.T) {
 func TestFaultyCallsBefore(t *testing.T) {
 	f := storetest.NewFaulty(memstore.New(nil))
 	var calls []string
-	f.Before = func(op string, id session.ID) error {
+	f.Before(func(op string, id session.ID) error {
 		calls = append(calls, op+" "+string(id))
 		if id == "2" {
 			return errAway
@@ -141,7 +141,7 @@ func TestFaultyCallsBefore(t *testing.T) {
 			f.Load(t.Context(), "3")
 		}
 		return nil
-	}
+	})
 	if _, err := f.Save(t.Context(), "1", live("1"), session.Absent); err != nil {
 		t.Errorf("Save: %v", err)
 	}
@@ -173,10 +173,10 @@ func (sharded) Probe(_ context.Context, shard string) (string, error) {
 func TestFaultyIsAProber(t *testing.T) {
 	f := storetest.NewFaulty(memstore.New(nil))
 	var calls []string
-	f.Before = func(op string, id session.ID) error {
+	f.Before(func(op string, id session.ID) error {
 		calls = append(calls, op+" "+string(id))
 		return nil
-	}
+	})
 	first, err := f.Probe(t.Context(), f.Shard("1"))
 	if err != nil || f.Shard("1") != "" {
 		t.Fatalf("around no Prober: got shard %q and error %v, want one shard without a name", f.Shard("1"), err)

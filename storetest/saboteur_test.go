@@ -61,10 +61,10 @@ func (s saboteur) try(t *testing.T, c testCase) []string {
 	h := Harness{
 		New: func(testing.TB) session.Store {
 			faulty = NewFaulty(empty())
-			faulty.Before = func(string, session.ID) error { // so that calls at once are so in each run
+			faulty.Before(func(string, session.ID) error { // so that calls at once are so in each run
 				time.Sleep(time.Millisecond)
 				return nil
-			}
+			})
 			return with(s.client, faulty)
 		},
 		Again: func(testing.TB) session.Store {
