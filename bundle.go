@@ -46,6 +46,19 @@ const (
 // that the store never had: who looks for another hand finds it at the others.
 const maxKills = 8
 
+// done returns the kills of a session that the store has: it came there after
+// they had been carried out.
+func done(l []kill) []kill {
+	if !slices.ContainsFunc(l, func(k kill) bool { return !k.durable }) {
+		return l
+	}
+	l = slices.Clone(l)
+	for i := range l {
+		l[i].durable = true
+	}
+	return l
+}
+
 // rootsBeyond tells whether one more would drop a session of which it is not
 // known yet by which hand it died.
 func rootsBeyond(l []kill) bool {

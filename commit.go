@@ -143,7 +143,9 @@ func (c *commit) run(ctx context.Context) error {
 		if c.m.hooks.Conflict != nil {
 			c.m.hooks.Conflict(ctx, c.id, attempt)
 		}
-		if err = c.reload(ctx); err == nil && ctx.Err() != nil {
+		// Without an answer now it is the store that fails, and not the others
+		// who are faster.
+		if err = c.reload(ctx); err == nil && c.away.IsZero() && ctx.Err() != nil {
 			err = fmt.Errorf("%w: other requests of session %s were faster: %w", ErrUnavailable, c.id, ctx.Err())
 		}
 	}
@@ -208,7 +210,7 @@ func (c *commit) update(ctx context.Context) error {
 	v, err := c.m.save(ctx, c.id, st, c.version)
 	switch {
 	case err == nil:
-		c.state, c.version, c.confirmed, c.saved = st, v, sent.UnixMilli(), dot.clock
+		c.state, c.version, c.confirmed, c.saved, c.kills = st, v, sent.UnixMilli(), dot.clock, done(c.kills)
 		c.repair, c.restore, c.born, c.unstored, c.wrote = false, false, false, false, true
 	case errors.Is(err, ErrUnavailable):
 		// It may have happened: in the backup it keeps its dot, so that to write

@@ -131,7 +131,7 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 			l.confirmed = w.confirmed
 		}
 		if w.found {
-			l.state, l.kills = join(st, m.settled(w.state, w.saved, st)), w.kills
+			l.state, l.kills = join(st, m.settled(w.state, w.saved, st)), done(w.kills)
 			if r.cached && !l.state.equal(st) {
 				return m.fetch(ctx, id, w, true) // it may be the cache that is behind
 			}
