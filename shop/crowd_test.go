@@ -79,6 +79,7 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 			if err := c.stop(s.machine); err != nil {
 				t.Fatal(err)
 			}
+			gone := time.Now() // what is sent from now on finds no store
 			s.wait("the outage to be noticed", 20*time.Second, func() bool { return s.strip.worst(s.sessions.State()) == away })
 			noticed := s.down()
 			if noticed.Before(stopped) {
@@ -96,7 +97,7 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 				for _, crowd := range []*crowd{stay, leave} {
 					crowd.mu.Lock()
 					for _, x := range crowd.departed {
-						if x.wrote.After(stopped) && x.wrote.Before(started) && len(x.jar.named) > 0 {
+						if x.wrote.After(gone) && x.wrote.Before(started) && len(x.jar.named) > 0 {
 							l = append(l, x)
 						}
 					}
@@ -128,7 +129,7 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 			s.wait("more requests", time.Minute, func() bool { return stay.requests.Load()-before > int64(4*shoppers) })
 			stay.sendHome()
 			for _, x := range stay.departed { // by now all are in the store, or were seen to be
-				if x.wrote.After(stopped) {
+				if x.wrote.After(gone) {
 					if err := direct.has(x); err != nil {
 						t.Errorf("at the end: %s: %v", x.name, err)
 					}

@@ -24,7 +24,7 @@ type shopper struct {
 
 	cart  map[string]bool // the numbers of the things that must be in the cart
 	maybe map[string]bool // and of those of which that is not known, as an answer was lost
-	wrote time.Time       // when the shop last acknowledged a change
+	wrote time.Time       // when the last change was sent that the shop acknowledged
 	next  int             // the number of the next thing
 }
 
@@ -193,6 +193,7 @@ func (s *shopper) send(r *http.Request, want int) ([]byte, bool) {
 		r.AddCookie(c)
 	}
 	s.crowd.requests.Add(1)
+	sent := time.Now()
 	w, err := s.crowd.client.Do(r)
 	var body []byte
 	if err == nil {
@@ -203,7 +204,7 @@ func (s *shopper) send(r *http.Request, want int) ([]byte, bool) {
 	switch {
 	case err == nil && w.StatusCode == want:
 		if r.Method == http.MethodPost {
-			s.wrote = time.Now()
+			s.wrote = sent
 		}
 		return body, true
 	case err == nil && w.StatusCode == http.StatusForbidden:

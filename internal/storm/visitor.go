@@ -47,7 +47,7 @@ func (v *visitor) live() {
 		select {
 		case <-v.done:
 			return
-		case <-time.After(time.Duration(v.random.IntN(20)) * time.Millisecond):
+		case <-time.After(time.Duration(v.random.IntN(100)) * time.Millisecond):
 		}
 		item := fmt.Sprintf("%d-%d", v.n, round)
 		switch dice := v.random.IntN(40); {
