@@ -32,6 +32,13 @@ race: setup ## test every module under the race detector
 e2e: setup ## the tests in a real browser only
 	cd e2e && go test -count=1 -v ./...
 
+.PHONY: test-node
+test-node: setup ## test beside real Express, which it installs
+	@command -v node >/dev/null && command -v npm >/dev/null || scripts/setup nodejs npm
+	@for d in node/interop/app examples/express-and-go/app; do [ -d $$d/node_modules ] || (cd $$d && npm ci --no-fund --no-audit) || exit 1; done
+	cd node/interop && GOWORK=off go test -count=1 ./...
+	cd examples/express-and-go && GOWORK=off go test -count=1 ./...
+
 .PHONY: vet
 vet:
 	go vet work

@@ -36,9 +36,13 @@ func (s *Store) compareAndSet(ctx context.Context, key string, data []byte, vers
 		args[1], args[2] = encode(version, data), strconv.FormatInt(left, 10)
 		n = 3
 	}
-	reply := s.do(ctx, pinLarge(s.client.B().Arbitrary("EVALSHA", scriptName, "1").Keys(key).Args(args[:n]...).Build(), data))
+	return s.runScript(ctx, scriptName, script, key, data, args[:n])
+}
+
+func (s *Store) runScript(ctx context.Context, name, text, key string, data []byte, args []string) error {
+	reply := s.do(ctx, pinLarge(s.client.B().Arbitrary("EVALSHA", name, "1").Keys(key).Args(args...).Build(), data))
 	if e, ok := rueidis.IsRedisErr(reply.Error()); ok && e.IsNoScript() {
-		reply = s.do(ctx, pinLarge(s.client.B().Arbitrary("EVAL", script, "1").Keys(key).Args(args[:n]...).Build(), data))
+		reply = s.do(ctx, pinLarge(s.client.B().Arbitrary("EVAL", text, "1").Keys(key).Args(args...).Build(), data))
 	}
 	done, err := reply.AsInt64()
 	switch {

@@ -6,9 +6,11 @@ import (
 	"testing"
 )
 
-func TestTheScriptHasItsName(t *testing.T) {
-	sum := sha1.Sum([]byte(script))
-	if got := hex.EncodeToString(sum[:]); got != scriptName {
-		t.Errorf("scriptName: got %s, want %s", scriptName, got)
+func TestTheScriptsHaveTheirNames(t *testing.T) {
+	for text, name := range map[string]string{script: scriptName, rawScript: rawScriptName} {
+		sum := sha1.Sum([]byte(text))
+		if got := hex.EncodeToString(sum[:]); got != name {
+			t.Errorf("scriptName: got %s, want %s", name, got)
+		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 type Store struct {
 	client rueidis.Client
 	prefix string
+	raw    bool // records have no version in front
 	line   line
 	ttl    time.Duration // of what the client caches; 0: it does not
 	floors *floors       // nil where nothing is cached
@@ -90,7 +91,7 @@ func (s *Store) Save(ctx context.Context, id session.ID, r session.Record, over 
 	if len(r.Data) > maxData {
 		return session.Absent, fmt.Errorf("session: redis save: %d bytes: %w", len(r.Data), session.ErrTooLarge)
 	}
-	key, version := s.key(id), newVersion()
+	key, version := s.key(id), s.version(r.Data)
 	s.floors.lift(key)
 	err := s.save(ctx, key, r, version, over)
 	s.floors.settle(key, version, err == nil)
@@ -106,6 +107,9 @@ func (s *Store) Save(ctx context.Context, id session.ID, r session.Record, over 
 func (s *Store) save(ctx context.Context, key string, r session.Record, version, over session.Version) error {
 	left := ceilMilliseconds(time.Until(r.Expires))
 	switch {
+	case over != session.Absent && over != session.Any && s.raw:
+		return s.compareAndSetRaw(ctx, key, r.Data, over, left)
+
 	case over != session.Absent && over != session.Any:
 		return s.compareAndSet(ctx, key, r.Data, version, over, left)
 
@@ -122,7 +126,7 @@ func (s *Store) save(ctx context.Context, key string, r session.Record, version,
 		}
 		return nil
 	}
-	args := []string{encode(version, r.Data), "PX", strconv.FormatInt(left, 10), "NX"}
+	args := []string{s.value(version, r.Data), "PX", strconv.FormatInt(left, 10), "NX"}
 	if over == session.Any {
 		args = args[:3]
 	}
@@ -146,6 +150,9 @@ func (s *Store) record(ctx context.Context, key string, reply rueidis.RedisResul
 	}
 	if err != nil {
 		return session.Record{}, s.failure(ctx, "load", err)
+	}
+	if s.raw {
+		return session.Record{Data: b, Version: hashVersion(b)}, nil
 	}
 	if len(b) < versionSize {
 		return session.Record{}, foreign("load", key)

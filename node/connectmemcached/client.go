@@ -40,12 +40,19 @@ func wireKey(key string, noLong bool) (string, error) {
 	case js.UTF16Len(key) > maxKey && noLong:
 		return "", errors.New("connectmemcached: key: longer than 250 characters")
 	case js.UTF16Len(key) > maxKey:
-		sum := md5.Sum([]byte(key))
-		return hex.EncodeToString(sum[:]), nil
+		return HashKey(key), nil
 	case strings.IndexFunc(key, blank) >= 0:
 		return "", errors.New("connectmemcached: key: has a blank or a line break")
 	}
 	return replaced(key)
+}
+
+// HashKey is memcached.Options.HashKey for servers that are shared with the Node
+// client: what is longer than 250 characters stands there under its MD5. It has
+// an error for other keys that memcached cannot take, which no session's are.
+func HashKey(key string) string {
+	sum := md5.Sum([]byte(key))
+	return hex.EncodeToString(sum[:])
 }
 
 // blank is JavaScript's \s.

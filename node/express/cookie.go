@@ -275,3 +275,54 @@ func boolean(b bool) json.RawMessage {
 	}
 	return json.RawMessage("false")
 }
+
+// SetExpires gives the cookie an end. What is left until then is what each
+// touch gives it again, as in JavaScript.
+func (c *Cookie) SetExpires(t, now time.Time) {
+	c.expires = moment{date: true, valid: true, ms: t.UnixMilli()}
+	c.max = c.age(now)
+}
+
+// attributes are the members that a program sets, without what follows from
+// them and the time.
+func (c *Cookie) attributes() json.RawMessage {
+	f, err := fields.Parse(c.stored())
+	if err != nil {
+		return json.RawMessage("{}")
+	}
+	if _, ok := c.OriginalMaxAge(); ok {
+		f.Delete("expires")
+	}
+	return f.Append(nil)
+}
+
+// assign makes the changes that the members of an object say, as the
+// middleware's option cookie has them.
+func (c *Cookie) assign(options json.RawMessage, now time.Time) error {
+	f, err := fields.Parse(options)
+	if err != nil {
+		return fmt.Errorf("express: cookie: %w", err)
+	}
+	for _, name := range f.Names() {
+		value, _ := f.Get(name)
+		n, number := js.Number(value)
+		text, isText := js.String(value)
+		switch {
+		case name != "expires" && name != "maxAge" && name != "originalMaxAge":
+			c.change(name, value)
+		case number && name != "expires":
+			c.SetMaxAge(n, now)
+		case isText && name == "expires":
+			ms, ok := js.ParseDate(text)
+			if !ok {
+				return errors.New("express: cookie.expires is no date")
+			}
+			c.SetExpires(time.UnixMilli(ms), now)
+		case string(value) != "null" && string(value) != "false":
+			return fmt.Errorf("express: cookie.%s cannot be %s", name, value)
+		case name != "originalMaxAge" || f.Len() == 1:
+			c.expires, c.max = moment{other: null}, null
+		}
+	}
+	return nil
+}

@@ -1,6 +1,12 @@
-// Package express reads and writes what express-session 1.19.0 has in a
-// browser and in a store, so that a Go service and an Express application can
-// have the same sessions.
+// Package express shares sessions with express-session 1.19.0: a Go service and
+// an Express application have the same ones, at the same time, in the same Redis
+// or memcached.
+//
+// [Profile] is all that a service needs. docs/FROM-NODE.md says how to move one
+// route at a time, and what each option becomes.
+//
+// Below it are the parts that the profile is made of, for programs that read and
+// write such sessions by themselves:
 //
 //   - [Secrets] sign the id that is in the cookie and verify it, whichever of
 //     several secrets it was signed with.
@@ -10,5 +16,5 @@
 //     whether a request ends with a save, a touch or a destroy.
 //
 // The keys, expiries and encryption of the stores are in connectredis and
-// connectmemcached. Nothing here serves requests.
+// connectmemcached.
 package express

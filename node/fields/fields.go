@@ -46,7 +46,12 @@ func Parse(text []byte) (*Fields, error) {
 		return nil, errors.New("fields: not a JSON object")
 	}
 	f := &Fields{source: slices.Clone(text)}
-	text = f.source
+	f.read(f.source, i)
+	return f, nil
+}
+
+// read takes in the object that begins at i, in text that is JSON.
+func (f *Fields) read(text []byte, i int) {
 	for i = js.SkipBlanks(text, i+1); text[i] != '}'; i = js.SkipBlanks(text, i) {
 		if text[i] == ',' {
 			i = js.SkipBlanks(text, i+1)
@@ -58,7 +63,6 @@ func Parse(text []byte) (*Fields, error) {
 		f.put(member{name: js.Unquote(key), key: key, value: json.RawMessage(text[i:end:end])})
 		i = end
 	}
-	return f, nil
 }
 
 // Len returns the number of members.

@@ -1,0 +1,135 @@
+package interop_test
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+// impatient is how long a visitor waits here for what never comes.
+const impatient = 1500 * time.Millisecond
+
+// hangs tells whether a request of v gets no answer in that time.
+func (v *visitor) hangs(url string) bool {
+	v.t.Helper()
+	twin := v.twin(url)
+	twin.client.Timeout = impatient
+	status, text, err := twin.try(http.MethodGet, url, nil)
+	if err == nil {
+		v.t.Logf("%s: %d %.60q", url, status, text)
+	}
+	return errors.Is(err, os.ErrDeadlineExceeded) || err != nil && os.IsTimeout(err)
+}
+
+// short has the budgets that a session has by default.
+func short(t testing.TB) func(*session.Options) {
+	withBackup := backup(t)
+	return func(o *session.Options) {
+		withBackup(o)
+		o.ReadTimeout, o.SaveTimeout = 0, 0
+	}
+}
+
+func TestNodeHangsWithoutItsStoreAndGoDoesNot(t *testing.T) {
+	type outage struct {
+		s          sides
+		begin, end func()
+	}
+	for _, test := range []struct {
+		name  string
+		begin func(t *testing.T) outage
+	}{
+		{name: "redis killed", begin: func(t *testing.T) outage {
+			s, srv := onRedis(t, short(t), "--appendonly", "yes", "--appendfsync", "always")
+			return outage{s, srv.Kill, srv.Restart}
+		}},
+		{name: "redis frozen", begin: func(t *testing.T) outage {
+			s, srv := onRedis(t, short(t))
+			return outage{s, srv.Freeze, srv.Thaw}
+		}},
+		{name: "memcached frozen", begin: func(t *testing.T) outage {
+			s, srv := onMemcached(t, short(t), nil)
+			return outage{s, srv.Freeze, srv.Thaw}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := test.begin(t)
+			s, v := o.s, newVisitor(t)
+			id := v.post(s.node+"/set", map[string]any{"user": "bob", "cart": 1}).ID
+			v.get(s.goSide + "/read") // and a backup with it
+			eventually(t, "the end of the quarantine of a new store", func() bool {
+				for _, shard := range s.manager.State().Shards {
+					return shard.State == "serving" && shard.Quarantine == 0
+				}
+				return false
+			})
+
+			o.begin()
+			if !v.hangs(s.node + "/read") {
+				t.Error("Node: got an answer, want none: NODE.md 10 says otherwise")
+			}
+			for i := range 20 {
+				began := time.Now()
+				if a := v.get(s.goSide + "/read"); a.ID != id || field(a, "user") != `"bob"` {
+					t.Fatalf("Go: got %v, want bob", a)
+				}
+				if took := time.Since(began); took > impatient/2 {
+					t.Errorf("Go: request %d took %v", i, took)
+				}
+			}
+			if a := v.post(s.goSide+"/set", map[string]any{"cart": 2}); a.ID != id {
+				t.Fatalf("Go: got id %s, want %s", a.ID, id)
+			}
+			if a := v.get(s.goSide + "/read"); field(a, "cart") != "2" {
+				t.Errorf("Go: got cart %s, want 2", field(a, "cart"))
+			}
+
+			o.end()
+			after := eventually(t, "what Go wrote meanwhile, in Node", func() bool {
+				twin := v.twin(s.node)
+				twin.client.Timeout = impatient
+				_, text, err := twin.try(http.MethodGet, s.node+"/read", nil)
+				return err == nil && text == `{"id":"`+id+`","fields":{"cart":2,"user":"bob"}}`
+			})
+			t.Logf("both agreed %v after the store was back", after.Round(time.Millisecond))
+			v.post(s.node+"/set", map[string]any{"user": "eve"})
+			after = eventually(t, "what Node wrote since, in Go", func() bool { // after three good probes
+				a := v.get(s.goSide + "/read")
+				return field(a, "user") == `"eve"` && field(a, "cart") == "2"
+			})
+			t.Logf("and Go trusted it %v later", after.Round(time.Millisecond))
+		})
+	}
+}
+
+// A memcached that was killed comes back empty: everybody is logged out, on both
+// sides, as it was with Node alone. Until then Go goes on.
+func TestNodeFailsWithoutMemcachedAndGoDoesNot(t *testing.T) {
+	s, srv := onMemcached(t, short(t), map[string]any{"retries": 0, "retry": 300})
+	v := newVisitor(t)
+	id := v.post(s.node+"/set", map[string]any{"user": "bob"}).ID
+	v.get(s.goSide + "/read")
+	srv.Kill()
+	if status, text, err := v.twin(s.node).try(http.MethodGet, s.node+"/read", nil); err != nil || status != http.StatusInternalServerError {
+		t.Errorf("Node: got %d %s, %v, want 500", status, text, err)
+	}
+	if a := v.get(s.goSide + "/read"); a.ID != id || field(a, "user") != `"bob"` {
+		t.Errorf("Go: got %v, want bob", a)
+	}
+	srv.Restart()
+	eventually(t, "a session that has ended for Node", func() bool {
+		status, text, err := v.twin(s.node).try(http.MethodGet, s.node+"/read", nil)
+		return err == nil && status == http.StatusOK && len(text) > 0
+	})
+	eventually(t, "a session that has ended for Go", func() bool {
+		return v.twin(s.goSide).get(s.goSide+"/read").ID == ""
+	})
+	v.post(s.node+"/set", map[string]any{"user": "eve"})
+	if a := v.get(s.goSide + "/read"); field(a, "user") != `"eve"` {
+		t.Errorf("Go: got %v, want eve", a)
+	}
+}

@@ -1,0 +1,35 @@
+package koa_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/node/koa"
+)
+
+func ExampleHooks() {
+	hooks := koa.Hooks{
+		BeforeSave: func(_ *http.Request, s *session.Session) error { return writes.Set(s, 1) },
+	}
+	sessions, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	site := sessions.Handler(hooks.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s, err := session.From(r.Context()); err == nil {
+			user.Set(s, "bob")
+		}
+	})))
+	w := httptest.NewRecorder()
+	site.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+
+	in := http.Header{"Cookie": {w.Result().Cookies()[0].Name + "=" + w.Result().Cookies()[0].Value}}
+	s, err := sessions.Start(context.Background(), in)
+	fmt.Println(user.Or(s, ""), writes.Or(s, 0), err)
+	// Output: bob 1 <nil>
+}
