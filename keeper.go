@@ -27,7 +27,7 @@ func (s *shard) keep(ctx context.Context) {
 	defer timer.Stop()
 	var next time.Time // delivery; zero: nothing is owed
 	backoff := firstRetry
-	for {
+	for ctx.Err() == nil { // however much there is to deliver
 		s.obey(ctx)
 		if _, err := s.canaryID(); err != nil {
 			s.retire(ctx)
