@@ -12,10 +12,11 @@ import (
 
 // Canonical returns a JSON value as it is after JSON.parse and JSON.stringify:
 // two texts of one value have the same. exact is false where an integer has
-// become another one, as beyond ±2^53 it may. The value must be JSON.
+// become another one, as beyond ±2^53 it may. The value must be JSON; bytes that
+// are not UTF-8 count as in [Parse].
 func Canonical(value json.RawMessage) (text []byte, exact bool) {
 	exact = true
-	text = appendCanonical(make([]byte, 0, len(value)), bytes.TrimSpace(value), &exact)
+	text = appendCanonical(make([]byte, 0, len(value)), bytes.TrimSpace(js.UTF8(value)), &exact)
 	return text, exact
 }
 

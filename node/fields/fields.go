@@ -33,7 +33,8 @@ type member struct {
 const manyMembers = 16
 
 // Parse reads a JSON object. Of a name that is written twice the first place
-// and the last value count.
+// and the last value count. Bytes that are not UTF-8 count as U+FFFD, which is
+// what Node's clients make of them before they parse.
 func Parse(text []byte) (*Fields, error) {
 	if len(text) > MaxText {
 		return nil, fmt.Errorf("fields: %d bytes of JSON, more than %d", len(text), MaxText)
@@ -45,7 +46,7 @@ func Parse(text []byte) (*Fields, error) {
 	if text[i] != '{' {
 		return nil, errors.New("fields: not a JSON object")
 	}
-	f := &Fields{source: slices.Clone(text)}
+	f := &Fields{source: slices.Clone(js.UTF8(text))}
 	f.read(f.source, i)
 	return f, nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/session/node/fields"
+	"github.com/holdfast-go/session/node/internal/js"
 )
 
 func parse(t testing.TB, text string) *fields.Fields {
@@ -112,6 +113,17 @@ func TestWhatIsNoJSONObjectIsRefused(t *testing.T) {
 	}
 }
 
+// What JSON.parse(Buffer.from(bytes).toString()) has.
+func TestBytesThatAreNoTextAreReplaced(t *testing.T) {
+	f := parse(t, "{\"a\":\"x\xed\xdby\",\"b\":\"\xe2\x82\"}")
+	if got, want := string(f.Append(nil)), "{\"a\":\"x\ufffd\ufffdy\",\"b\":\"\ufffd\"}"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if text, _ := fields.Canonical([]byte("\"x\xed\xdby\"")); string(text) != "\"x\ufffd\ufffdy\"" {
+		t.Errorf("got %q", text)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"cookie":{"a":"}"},"b":[{"c":"\"]"}],"\u0061\ud800":1e5}`), "b")
 	f.Add([]byte(" {\n} "), "")
@@ -121,6 +133,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
+		text = js.UTF8(text)
 		var members map[string]json.RawMessage
 		if err := json.Unmarshal(text, &members); err != nil {
 			t.Fatalf("%q: not JSON: %v", text, err)

@@ -149,11 +149,15 @@ func FuzzDate(f *testing.F) {
 
 func FuzzString(f *testing.F) {
 	f.Add(`"a\u0041\ud83d\ude00\ud800\n\/"`)
+	f.Add("\"\xed\xdbI\"")
 	f.Fuzz(func(t *testing.T, text string) {
 		if !json.Valid([]byte(text)) || text[0] != '"' || text[len(text)-1] != '"' {
 			return
 		}
-		s, ok := js.String(json.RawMessage(text))
+		if quoted := js.Quote(text); !json.Valid(quoted) {
+			t.Fatalf("%q: quoted as %s, which is not JSON", text, quoted)
+		}
+		s, ok := js.String(js.UTF8([]byte(text)))
 		if !ok {
 			t.Fatalf("%s: no string", text)
 		}

@@ -51,8 +51,9 @@ func ValueEnd(text []byte, i int) int {
 	return i
 }
 
-// String returns what a JSON string says, and false for any other value. Lone
-// surrogates are kept as three bytes, which is not UTF-8 but WTF-8.
+// String returns what a JSON string says, and false for any other value. The
+// value is UTF-8, as after [UTF8]. Lone surrogates, which only an escape can
+// write, are kept as three bytes, which is not UTF-8 but WTF-8.
 func String(value json.RawMessage) (string, bool) {
 	if len(value) < 2 || value[0] != '"' {
 		return "", false
@@ -111,7 +112,7 @@ func appendWTF8(b []byte, r rune) []byte {
 }
 
 // Quote returns s as JSON.stringify writes it: only what JSON wants escaped is,
-// and lone surrogates.
+// and lone surrogates. Bytes that are no text stay as they are.
 func Quote(s string) json.RawMessage {
 	const hex = "0123456789abcdef"
 	b := []byte{'"'}
@@ -134,7 +135,7 @@ func Quote(s string) json.RawMessage {
 			default:
 				b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 			}
-		case c == 0xed && i+2 < len(s) && s[i+1] >= 0xa0:
+		case c == 0xed && i+2 < len(s) && s[i+1]&0xe0 == 0xa0 && s[i+2]&0xc0 == 0x80:
 			r := rune(c&0x0f)<<12 | rune(s[i+1]&0x3f)<<6 | rune(s[i+2]&0x3f)
 			b = append(b, '\\', 'u', hex[r>>12], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 			i += 2
