@@ -89,7 +89,9 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	moved := c.version != s.version || c.phase != s.phase || c.pending
 	s.written = s.written || moved && c.phase == live
 	s.mu.Unlock()
-	s.parcel.dirty = s.parcel.dirty || moved && c.phase == live
+	if moved && c.phase == live && s.parcel != nil {
+		s.parcel.dirty = true
+	}
 	if err == nil || moved || tooLarge {
 		if err := s.settle(c.loaded); err != nil {
 			_ = s.failed(err)
@@ -110,8 +112,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 }
 
 func (c *commit) run(ctx context.Context) error {
-	ctx, cancel := c.m.saveBudget(ctx)
-	defer cancel()
+	ctx = c.m.saveBudget(ctx)
 	if c.phase != live {
 		return c.create(ctx)
 	}

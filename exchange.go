@@ -39,7 +39,8 @@ func (x *exchange) session() *Session {
 		if s != nil && s != headerSent {
 			return s
 		}
-		asked := &Session{m: x.m, in: x.req.Header, ctx: x.Context, sealed: s == headerSent, visits: true}
+		asked := x.m.newSession(x.Context, x.req.Header)
+		asked.sealed, asked.visits = s == headerSent, true
 		if x.asked.CompareAndSwap(s, asked) {
 			return asked
 		}

@@ -20,7 +20,7 @@ func (s *Session) finish(ctx context.Context) error {
 	s.mu.Lock()
 	l, readOnly := s.loaded, s.readOnly
 	s.mu.Unlock()
-	if !cookies || readOnly && !s.parcel.dirty {
+	if !cookies || readOnly && !s.parcel.changed() {
 		return err
 	}
 	due := l.phase == live && !readOnly && s.m.now().Sub(time.UnixMilli(l.state.lastSeen)) >= s.m.options.Refresh
@@ -40,7 +40,7 @@ func (s *Session) giveUp(ctx context.Context) {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	l, saved := s.loaded, s.parcel.dirty && !s.sealed
+	l, saved := s.loaded, s.parcel.changed() && !s.sealed
 	s.mu.Unlock()
 	if saved {
 		s.wrap(ctx, l, false)
@@ -64,8 +64,8 @@ func (s *Session) announce(h http.Header) {
 	case s.notice == clearToken:
 		s.m.carrier.clear(h)
 	}
-	if len(s.parcel.out) > 0 {
-		h["Set-Cookie"] = append(h["Set-Cookie"], s.parcel.out...)
+	if p := s.parcel; p != nil && len(p.out) > 0 {
+		h["Set-Cookie"] = append(h["Set-Cookie"], p.out...)
 		s.m.carrier.noCache(h, "Set-Cookie")
 	}
 }
@@ -75,7 +75,9 @@ func (s *Session) announced() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.notice = nothing
-	s.parcel.out = nil
+	if s.parcel != nil {
+		s.parcel.out = nil
+	}
 }
 
 // vary tells caches what the answer depends on. s.mu is held.

@@ -183,7 +183,7 @@ func mustExchange(ctx context.Context, key any) *exchange {
 // Start loads the session of a request that did not come through net/http,
 // from the header that it has. Commit must follow. The session is never nil.
 func (m *Manager) Start(ctx context.Context, in http.Header) (*Session, error) {
-	s := &Session{m: m, in: in, ctx: ctx}
+	s := m.newSession(ctx, in)
 	return s, s.load(ctx)
 }
 

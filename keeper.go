@@ -204,8 +204,7 @@ func (s *shard) pendingDebts() (out []debt) {
 
 // publish brings the shard a tombstone.
 func (s *shard) publish(ctx context.Context, g grave) error {
-	ctx, cancel := s.m.saveBudget(ctx)
-	defer cancel()
+	ctx = s.m.saveBudget(ctx)
 	if g.heir == "" && !g.gentle {
 		if _, err := s.m.put(ctx, s.anyway(g.id), "deliver", state{death: g.death}, Any); err != nil {
 			s.tried(g.id)
@@ -237,8 +236,7 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 // pay brings the shard a state: joined into what stands there, or created where
 // nothing does and the state's lease still holds.
 func (s *shard) pay(ctx context.Context, d debt) error {
-	ctx, cancel := s.m.saveBudget(ctx)
-	defer cancel()
+	ctx = s.m.saveBudget(ctx)
 	err := s.m.settleDebt(ctx, d.bundle)
 	switch {
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrUnavailable):

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"slices"
 	"time"
-
-	"github.com/holdfast-go/session/internal/deadline"
 )
 
 // loaded is what is known of a session.
@@ -69,21 +67,22 @@ func (s *Session) load(ctx context.Context) error {
 // ask reads the cookies, and asks the store. s.io is held.
 func (s *Session) ask(ctx context.Context, fresh bool) loaded {
 	m := s.m
-	if m.backup == nil || m.carrier.header != "" {
+	p := s.parcel
+	if p == nil {
 		t, ok := m.carrier.receive(s.in)
 		if !ok {
 			return loaded{phase: nobody}
 		}
 		return m.fetch(ctx, t.id(), witness{}, fresh)
 	}
-	s.parcel.open(ctx, s)
-	if !s.parcel.in.ok {
+	p.open(ctx, s)
+	if !p.in.ok {
 		return loaded{phase: nobody}
 	}
 	s.mu.Lock()
 	renewable := !s.readOnly && !s.sealed
 	s.mu.Unlock()
-	return m.fetch(ctx, s.parcel.in.token.id(), s.parcel.witness, fresh || renewable && m.wornOut(s.parcel.witness))
+	return m.fetch(ctx, p.in.token.id(), p.witness, fresh || renewable && m.wornOut(p.witness))
 }
 
 // fetch asks the store, and tells what its answer means beside what the witness
@@ -192,9 +191,7 @@ func (m *Manager) inherit(ctx context.Context, b bundle) (entries, error) {
 	if !m.restores.take(m.now(), m.backup.Restores) {
 		return nil, errAway
 	}
-	budget := deadline.After(ctx, m.options.ReadTimeout)
-	defer budget.Cancel()
-	return m.mayRestore(budget, b, true)
+	return m.mayRestore(m.reading.Within(ctx, time.Now(), m.options.ReadTimeout), b, true)
 }
 
 // end is for a session that has to be dead, because the one that it came from is.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/deadline"
+	"github.com/holdfast-go/session/internal/flight"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/queue"
 	"github.com/holdfast-go/session/seal"
@@ -78,6 +80,9 @@ type Manager struct {
 
 	clock    clock
 	instance uint32
+
+	reading, saving deadline.Line
+	loads           flight.Group[ID, loadAnswer]
 
 	commits   queue.Queue[ID, loaded] // what a commit leaves to the next one of its session
 	refreshes refreshes
@@ -205,8 +210,7 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	if len(id) > 200 || strings.ContainsFunc(string(id), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return 0, fmt.Errorf("session: revoke: %q is no ID", id)
 	}
-	ctx, cancel := m.saveBudget(ctx)
-	defer cancel()
+	ctx = m.saveBudget(ctx)
 	return m.bury(ctx, &grave{id: id, death: m.tombstone(revoked).death, gentle: true})
 }
 

@@ -21,6 +21,12 @@ type parcel struct {
 	out     []string
 }
 
+// changed tells whether the visitor must be told of something.
+func (p *parcel) changed() bool { return p != nil && p.dirty }
+
+// vouched tells whether the visitor has brought a copy of the session.
+func (p *parcel) vouched() bool { return p != nil && p.witness.found }
+
 // open takes in what the request carried, and learns whom the visitor has
 // ended.
 func (p *parcel) open(ctx context.Context, s *Session) {
@@ -55,8 +61,8 @@ func (p *parcel) enter(m *Manager, id ID) {
 
 // wrap makes the cookies that the answer takes along, beside the token's.
 func (s *Session) wrap(ctx context.Context, l loaded, due bool) {
-	m, p := s.m, &s.parcel
-	if m.backup == nil || m.carrier.header != "" || p.in == nil && !p.dirty {
+	m, p := s.m, s.parcel
+	if p == nil || p.in == nil && !p.dirty {
 		return
 	}
 	if p.in == nil {
@@ -127,10 +133,14 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded) []string {
 
 // leave is called when the request is over.
 func (s *Session) leave() {
+	p := s.parcel
+	if p == nil {
+		return
+	}
 	s.io.Lock()
 	defer s.io.Unlock()
-	if s.parcel.visit != nil {
-		s.parcel.visit.Leave(s.m.now())
+	if p.visit != nil {
+		p.visit.Leave(s.m.now())
 	}
 }
 

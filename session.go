@@ -40,11 +40,19 @@ type Session struct {
 	sealed   bool // the response header is written
 	visits   bool // somebody will say when the request is over
 	notice   notice
-	written  bool  // something was saved
-	token    token // for the notice
-	parcel   parcel
-	tokenEnd int64 // when its session ends at the latest
+	written  bool    // something was saved
+	token    token   // for the notice
+	tokenEnd int64   // when its session ends at the latest
+	parcel   *parcel // nil: there is no backup
 	varies   [1]string
+}
+
+func (m *Manager) newSession(ctx context.Context, in http.Header) *Session {
+	s := &Session{m: m, ctx: ctx, in: in}
+	if m.backup != nil && m.carrier.header == "" {
+		s.parcel = new(parcel)
+	}
+	return s
 }
 
 type renewal uint8
@@ -207,9 +215,8 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	}
 	d := Durable
 	if id != "" {
-		ctx, cancel := s.m.saveBudget(ctx)
-		defer cancel()
-		g := &grave{id: id, death: s.m.tombstone(destroyed).death, gentle: l.phase != live, weak: l.phase != live && !s.parcel.witness.found}
+		ctx = s.m.saveBudget(ctx)
+		g := &grave{id: id, death: s.m.tombstone(destroyed).death, gentle: l.phase != live, weak: l.phase != live && !s.parcel.vouched()}
 		switch {
 		case l.phase == dead && s.m.bequeathed(id):
 			g.gentle, g.weak = false, false // by a Renew that is not in the store yet: this is another hand
@@ -220,9 +227,11 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		if d, err = s.m.bury(ctx, g); err != nil {
 			return 0, s.failed(err)
 		}
-		s.parcel.dirty = true
-		own := kill{id: id, dot: g.death.dot, gentle: g.gentle, durable: d == Durable}
-		s.parcel.ended = withKill(joinKills(s.parcel.ended, l.kills), own)
+		if p := s.parcel; p != nil {
+			p.dirty = true
+			own := kill{id: id, dot: g.death.dot, gentle: g.gentle, durable: d == Durable}
+			p.ended = withKill(joinKills(p.ended, l.kills), own)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

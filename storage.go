@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/holdfast-go/session/internal/deadline"
 )
 
 // stored is what the store answered to a load.
@@ -21,20 +19,59 @@ type stored struct {
 // returns that one too: who knows of a later use may go on from it. It fails
 // with ErrUnavailable and the cause. vouched tells whether the visitor can do
 // without the store.
+//
+// Who asks for a session that is just being loaded waits, and loads it once
+// more together with all who came meanwhile: what is on its way may be older
+// than what he has seen. Only who asks past a cache always goes alone.
 func (m *Manager) load(ctx context.Context, id ID, vouched, fresh bool) (stored, error) {
-	m.health.loads.Add(1)
-	c, err := m.call(ctx, id, vouched, m.options.ReadTimeout)
-	if err != nil {
-		return stored{}, err
+	if err := ctx.Err(); err != nil {
+		return stored{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return m.read(ctx, c, fresh)
+	budget := m.reading.Within(ctx, time.Now(), m.options.ReadTimeout)
+	if _, caches := m.store.(FreshLoader); !caches {
+		fresh = false
+	}
+	ask := func() (a loadAnswer) {
+		var c call
+		if c, a.err = m.call(ctx, id, vouched, m.options.ReadTimeout); a.err == nil {
+			m.health.loads.Add(1)
+			a.stored, a.err = m.readWithin(ctx, budget, c, fresh)
+		}
+		return a
+	}
+	if fresh {
+		a := ask()
+		return a.stored, a.err
+	}
+	for {
+		a, shared, err := m.loads.Do(budget, id, ask)
+		switch {
+		case err != nil:
+			if ctx.Err() == nil {
+				m.failed(ctx, "load", id, err)
+			}
+			return stored{}, fmt.Errorf("%w: while another request loaded the session: %w", ErrUnavailable, err)
+		case shared && a.err == errAway && !vouched:
+			continue // he could do without
+		}
+		return a.stored, a.err
+	}
 }
 
-// read is load with permission. Only ErrUnavailable is a failure, and a request
-// that its visitor canceled is none.
+// loadAnswer is what came of a load, for all who share it.
+type loadAnswer struct {
+	stored
+	err error
+}
+
+// read is load with permission, and for one alone.
 func (m *Manager) read(ctx context.Context, c call, fresh bool) (stored, error) {
-	budget := deadline.After(ctx, c.budget)
-	defer budget.Cancel()
+	return m.readWithin(ctx, m.reading.Within(ctx, time.Now(), c.budget), c, fresh)
+}
+
+// readWithin asks the store. Only ErrUnavailable is a failure, and a request
+// that its visitor canceled is none.
+func (m *Manager) readWithin(ctx, budget context.Context, c call, fresh bool) (stored, error) {
 	var r Record
 	var err error
 	if f, ok := m.store.(FreshLoader); ok && fresh {
@@ -107,9 +144,8 @@ func (m *Manager) put(ctx context.Context, c call, operation string, st state, o
 
 // saveBudget is the time that a write has. The visitor's leaving does not end
 // it: what a handler wrote is saved even if nobody waits for the answer.
-func (m *Manager) saveBudget(ctx context.Context) (context.Context, context.CancelFunc) {
-	budget := deadline.After(context.WithoutCancel(ctx), m.options.SaveTimeout)
-	return budget, budget.Cancel
+func (m *Manager) saveBudget(ctx context.Context) context.Context {
+	return m.saving.After(ctx, time.Now(), m.options.SaveTimeout)
 }
 
 // expires is when the store may forget st. A live session may be that late

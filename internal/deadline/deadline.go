@@ -1,54 +1,76 @@
-// Package deadline is context.WithTimeout for calls that mostly return before
-// anybody has to wait: it makes a channel and a timer only when Done is asked
-// for. On a store in memory that is never, and saves four allocations.
+// Package deadline is context.WithTimeout for very many calls that mostly return
+// before anybody has to wait. A context is one small allocation. The channel
+// and the timer behind it are made only when Done is asked for, and calls that
+// begin at about the same time share them, so that nothing has to be stopped.
 package deadline
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// Context ends after a time, when its parent ends, or by Cancel.
-type Context struct {
-	context.Context // the parent
-
-	at   time.Time
+// Line makes contexts of about the same length. The zero Line is ready. Any
+// number of goroutines may use it.
+type Line struct {
 	mu   sync.Mutex
-	err  error
-	done chan struct{} // nil until somebody asks for it
-	stop []func() bool // what done has started
+	last *moment
 }
 
-// After returns a Context that ends after d at the latest. Cancel must be
-// called, like the function that context.WithTimeout returns.
-func After(parent context.Context, d time.Duration) *Context {
-	c := &Context{Context: parent, at: time.Now().Add(d)}
+// moment is when many contexts end.
+type moment struct {
+	at   time.Time
+	over atomic.Bool
+	done chan struct{}
+}
+
+// shared is which part of its time a context may end early by, so that it can
+// share a moment.
+const shared = 32
+
+// Context ends at a time. It has its parent's values; the parent's end does not
+// end it.
+type Context struct {
+	parent context.Context
+	line   *Line
+	at     time.Time
+	slack  time.Duration
+	moment atomic.Pointer[moment] // nil until somebody asks for the channel
+}
+
+// After returns a Context that ends d after now, which is the time. Its Done may
+// be closed earlier by 1/32 of d. It needs no cancel.
+func (l *Line) After(parent context.Context, now time.Time, d time.Duration) *Context {
+	return &Context{parent: parent, line: l, at: now.Add(d), slack: d / shared}
+}
+
+// Within is After, but for a parent whose deadline is earlier: then that counts.
+func (l *Line) Within(parent context.Context, now time.Time, d time.Duration) *Context {
+	c := l.After(parent, now, d)
 	if at, ok := parent.Deadline(); ok && at.Before(c.at) {
 		c.at = at
 	}
 	return c
 }
 
-// Deadline returns the earlier of the parent's and its own.
+// Deadline returns when the context ends.
 func (c *Context) Deadline() (time.Time, bool) { return c.at, true }
 
-// Err returns why the context has ended, or nil.
-func (c *Context) Err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil && c.done == nil {
-		c.err = c.due()
-	}
-	return c.err
-}
+// Value returns the parent's.
+func (c *Context) Value(key any) any { return c.parent.Value(key) }
 
-// due tells whether it is time to end. c.mu is held.
-func (c *Context) due() error {
-	if err := c.Context.Err(); err != nil {
-		return err
+// Err returns context.DeadlineExceeded once the context has ended.
+func (c *Context) Err() error {
+	over := false
+	if m := c.moment.Load(); m != nil {
+		over = m.over.Load()
+	} else {
+		over = !time.Now().Before(c.at)
 	}
-	if !time.Now().Before(c.at) {
+	if over {
 		return context.DeadlineExceeded
 	}
 	return nil
@@ -56,41 +78,39 @@ func (c *Context) due() error {
 
 // Done returns a channel that is closed when the context ends.
 func (c *Context) Done() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.done != nil {
-		return c.done
+	m := c.moment.Load()
+	if m == nil {
+		c.moment.CompareAndSwap(nil, c.line.near(c.at, c.slack))
+		m = c.moment.Load()
 	}
-	c.done = make(chan struct{})
-	if c.err == nil {
-		c.err = c.due()
-	}
-	if c.err != nil {
-		close(c.done)
-		return c.done
-	}
-	timer := time.AfterFunc(time.Until(c.at), func() { c.end(context.DeadlineExceeded) })
-	c.stop = append(c.stop, timer.Stop)
-	if c.Context.Done() != nil {
-		c.stop = append(c.stop, context.AfterFunc(c.Context, func() { c.end(c.Context.Err()) }))
-	}
-	return c.done
+	return m.done
 }
 
-// Cancel ends the context, if it has not ended yet.
-func (c *Context) Cancel() { c.end(context.Canceled) }
+// String and Format keep what the parent holds, which may be a request with its
+// cookies, out of what is printed where somebody prints a context.
+func (c *Context) String() string { return "deadline.Context" }
 
-func (c *Context) end(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.err = err
-		if c.done != nil {
-			close(c.done)
-		}
+// Format prints what String returns, with every verb.
+func (c *Context) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
+
+// near returns a moment that is at a time, or a little earlier.
+func (l *Line) near(at time.Time, slack time.Duration) *moment {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m := l.last; m != nil && !m.at.After(at) && at.Sub(m.at) <= slack && !m.over.Load() {
+		return m
 	}
-	for _, stop := range c.stop {
-		stop()
+	m := &moment{at: at, done: make(chan struct{})}
+	if left := time.Until(at); left > 0 {
+		time.AfterFunc(left, m.end)
+	} else {
+		m.end()
 	}
-	c.stop = nil
+	l.last = m
+	return m
+}
+
+func (m *moment) end() {
+	m.over.Store(true)
+	close(m.done)
 }

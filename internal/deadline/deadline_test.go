@@ -2,7 +2,7 @@ package deadline_test
 
 import (
 	"context"
-	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,50 +11,53 @@ import (
 )
 
 func TestAContextEnds(t *testing.T) {
-	cause := errors.New("cause")
 	for _, test := range []struct {
 		name   string
-		parent func() (context.Context, func())
-		end    func(c *deadline.Context)
-		want   error
+		parent func(context.Context) (context.Context, context.CancelFunc)
 		after  time.Duration
 	}{
-		{"at its deadline", none, func(*deadline.Context) {}, context.DeadlineExceeded, time.Second},
-		{"by Cancel", none, func(c *deadline.Context) { c.Cancel() }, context.Canceled, 0},
-		{"by its parent's cancel", func() (context.Context, func()) {
-			ctx, cancel := context.WithCancelCause(context.Background())
-			return ctx, func() { cancel(cause) }
-		}, nil, context.Canceled, 0},
-		{"at its parent's earlier deadline", func() (context.Context, func()) {
-			return context.WithTimeout(context.Background(), time.Millisecond)
-		}, func(*deadline.Context) {}, context.DeadlineExceeded, time.Millisecond},
-		{"at its own, before its parent's", func() (context.Context, func()) {
-			return context.WithTimeout(context.Background(), time.Minute)
-		}, func(*deadline.Context) {}, context.DeadlineExceeded, time.Second},
+		{"after its time", context.WithCancel, time.Second},
+		{"at its parent's earlier deadline", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Millisecond)
+		}, time.Millisecond},
+		{"before its parent's", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Minute)
+		}, time.Second},
+		{"at once where there is no time left", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 0)
+		}, 0},
+		{"not when its parent is canceled", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			return ctx, cancel
+		}, time.Second},
 	} {
 		for _, waits := range []bool{true, false} {
 			synctest.Test(t, func(t *testing.T) {
-				parent, cancel := test.parent()
+				parent, cancel := test.parent(context.WithValue(t.Context(), key{}, "value"))
 				defer cancel()
-				c := deadline.After(parent, time.Second)
-				defer c.Cancel()
+				var l deadline.Line
+				c := l.Within(parent, time.Now(), time.Second)
+				if at, _ := l.After(parent, time.Now(), time.Hour).Deadline(); time.Until(at) != time.Hour {
+					t.Errorf("%s: After got a deadline in %v", test.name, time.Until(at))
+				}
+				if got := c.Value(key{}); got != "value" {
+					t.Errorf("%s: got the value %v", test.name, got)
+				}
+				if at, ok := c.Deadline(); !ok || time.Until(at) != test.after {
+					t.Errorf("%s: got a deadline in %v, %v, want in %v", test.name, time.Until(at), ok, test.after)
+				}
 				begun := time.Now()
-				if err := c.Err(); err != nil {
-					t.Fatalf("%s: ended at once: %v", test.name, err)
+				if test.after > 0 && c.Err() != nil {
+					t.Fatalf("%s: ended at once: %v", test.name, c.Err())
 				}
 				if waits {
-					select {
-					case <-c.Done():
+					if select0(c.Done()) != (test.after == 0) {
 						t.Fatalf("%s: ended at once", test.name)
-					default:
 					}
-				}
-				if test.end == nil {
-					cancel()
-				} else {
-					test.end(c)
-				}
-				if waits {
+					if test.after > 0 && c.Err() != nil {
+						t.Errorf("%s: ended at once: %v", test.name, c.Err())
+					}
 					<-c.Done()
 				} else {
 					time.Sleep(test.after)
@@ -62,30 +65,107 @@ func TestAContextEnds(t *testing.T) {
 				if got := time.Since(begun); got != test.after {
 					t.Errorf("%s: ended after %v, want %v", test.name, got, test.after)
 				}
-				if err := c.Err(); err != test.want {
-					t.Errorf("%s: Err = %v, want %v", test.name, err, test.want)
+				if err := c.Err(); err != context.DeadlineExceeded {
+					t.Errorf("%s: Err = %v", test.name, err)
 				}
 				<-c.Done() // closed, whenever it is asked for
-				c.Cancel()
-				if err := c.Err(); err != test.want {
-					t.Errorf("%s: after Cancel Err = %v, want still %v", test.name, err, test.want)
-				}
 			})
 		}
 	}
 }
 
-func none() (context.Context, func()) { return context.Background(), func() {} }
+type key struct{}
+
+func select0(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Who comes a little later may end a little early, and never late.
+func TestContextsShareTheirEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l deadline.Line
+		begun := time.Now()
+		dones := map[<-chan struct{}]int{}
+		var wg sync.WaitGroup
+		for range 640 {
+			c := l.After(t.Context(), time.Now(), 320*time.Millisecond)
+			at, _ := c.Deadline()
+			dones[c.Done()]++
+			wg.Go(func() {
+				<-c.Done()
+				if early := time.Until(at); early < 0 || early > 10*time.Millisecond {
+					t.Errorf("ended %v before its deadline, want at most 10ms", early)
+				}
+				if c.Err() != context.DeadlineExceeded {
+					t.Errorf("ended, and Err = %v", c.Err())
+				}
+			})
+			time.Sleep(time.Millisecond)
+		}
+		wg.Wait()
+		if got := len(dones); got > 64 {
+			t.Errorf("640 contexts in %v have %d ends", time.Since(begun), got)
+		}
+	})
+}
+
+// A moment that is over is nobody's any more.
+func TestAContextDoesNotBeginAtAnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l deadline.Line
+		short := l.After(t.Context(), time.Now(), 0)
+		<-short.Done()
+		c := l.After(t.Context(), time.Now(), time.Nanosecond)
+		if c.Err() != nil {
+			t.Error(c.Err())
+		}
+		<-c.Done()
+	})
+}
 
 func TestChildrenEndToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := deadline.After(context.Background(), time.Second)
-		defer c.Cancel()
-		child, cancel := context.WithTimeout(c, time.Hour)
+		var l deadline.Line
+		child, cancel := context.WithTimeout(l.After(t.Context(), time.Now(), time.Second), time.Hour)
 		defer cancel()
 		<-child.Done()
 		if err := child.Err(); err != context.DeadlineExceeded {
 			t.Errorf("child ended with %v", err)
 		}
 	})
+}
+
+func TestManyAskAtOnce(t *testing.T) {
+	var l deadline.Line
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 500 {
+				c := l.After(t.Context(), time.Now(), time.Millisecond)
+				<-c.Done()
+				if c.Err() == nil {
+					t.Error("Done, and Err is nil")
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestAContextIsOneAllocation(t *testing.T) {
+	var l deadline.Line
+	ctx := t.Context()
+	if got := testing.AllocsPerRun(1000, func() {
+		c := l.After(ctx, time.Now(), time.Hour)
+		if c.Done() == nil || c.Err() != nil {
+			t.Error("ended")
+		}
+	}); got > 1 {
+		t.Errorf("got %v allocations, want 1", got)
+	}
 }
