@@ -90,7 +90,7 @@ func joinKills(a, b []kill) []kill {
 // confirmation, the kills, and the state as a store has it.
 
 func (b bundle) encode() []byte {
-	out := make([]byte, 0, 64+len(b.state.entries)+len(b.kills)*64)
+	out := make([]byte, 0, 64+len(b.kills)*64+b.state.size())
 	unstored := byte(0)
 	if b.unstored {
 		unstored = 1
@@ -100,7 +100,7 @@ func (b bundle) encode() []byte {
 	out = binary.AppendUvarint(out, uint64(b.confirmed))
 	out = binary.AppendUvarint(out, b.saved)
 	out = appendKills(out, b.kills)
-	return append(out, b.state.encode()...)
+	return b.state.append(out)
 }
 
 func decodeBundle(b []byte) (out bundle, err error) {
@@ -241,16 +241,23 @@ func (m *Manager) seal(b bundle, now time.Time) (string, error) {
 // withhold leaves the values out of the entries that which picks, and keeps
 // that they are there.
 func (l entries) withhold(which func(entry) bool) entries {
-	out := make(entries, 0, len(l))
-	for len(l) > 0 {
-		e, rest, _ := l.cut()
-		if e.flags.kind() == present && which(e) {
+	var out entries // nil: as l so far
+	for rest := l; len(rest) > 0; {
+		e, next, _ := rest.cut()
+		switch {
+		case e.flags.kind() == present && which(e):
+			if out == nil {
+				out = append(make(entries, 0, len(l)), l[:len(l)-len(rest)]...)
+			}
 			e.flags, e.value = e.flags&^kindMask|withheld, nil
 			out = e.append(out)
-		} else {
+		case out != nil:
 			out = append(out, e.raw...)
 		}
-		l = rest
+		rest = next
+	}
+	if out == nil {
+		return l
 	}
 	return out
 }

@@ -83,17 +83,45 @@ func cutBytes(b []byte) (field, rest []byte, ok bool) {
 	return b[:n:n], b[n:], true
 }
 
+// check is what makes cut safe. Each load passes over all entries here, so it
+// looks at the bytes where they lie.
 func (l entries) check() error {
-	var last []byte
+	const head = 1 + dotSize
+	last := entries{}
 	for len(l) > 0 {
-		e, rest, ok := l.cut()
-		if !ok || len(e.name) == 0 || len(e.name) > maxName || e.flags.kind() == kindMask ||
-			bytes.Compare(last, e.name) >= 0 || e.dot.clock>>counterBits > maxMillis {
+		if len(l) <= head || flags(l[0]).kind() == kindMask || l[1] >= 0x80 { // a clock beyond maxMillis
 			return errCorrupt
 		}
-		last, l = e.name, rest
+		name, rest, ok := l[head:].field()
+		if !ok || len(name) == 0 || len(name) > maxName || string(last) >= string(name) {
+			return errCorrupt
+		}
+		if flags(l[0]).kind() == present {
+			if _, rest, ok = rest.field(); !ok {
+				return errCorrupt
+			}
+		}
+		last, l = name, rest
 	}
 	return nil
+}
+
+// field is cutBytes, but quick where the length is one byte or two.
+func (l entries) field() (field, rest entries, ok bool) {
+	n, size := 0, 1
+	switch {
+	case len(l) > 0 && l[0] < 0x80:
+		n = int(l[0])
+	case len(l) > 1 && l[1] < 0x80:
+		n, size = int(l[0]&0x7f)|int(l[1])<<7, 2
+	default:
+		a, b, ok := cutBytes(l)
+		return a, b, ok
+	}
+	if n > len(l)-size {
+		return nil, nil, false
+	}
+	return l[size : size+n], l[size+n:], true
 }
 
 // find returns the entry of that name, deleted and withheld ones too.
@@ -108,9 +136,12 @@ func (l entries) find(name string) (entry, bool) {
 // from leaves out the entries whose names come before name.
 func (l entries) from(name string) entries {
 	for len(l) > 0 {
-		e, rest, _ := l.cut()
-		if string(e.name) >= name {
+		n, rest, _ := l[1+dotSize:].field()
+		if string(n) >= name {
 			break
+		}
+		if flags(l[0]).kind() == present {
+			_, rest, _ = rest.field()
 		}
 		l = rest
 	}

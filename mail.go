@@ -98,8 +98,13 @@ func (c *carrier) size(n int) int {
 // bundle returns what puts a bundle into the visitor's cookies, and what drops
 // the ones that it takes the place of.
 func (c *carrier) bundleCookies(name, text string, set, drop jar.Mask, end time.Time) []string {
-	var values, out []string
+	var values []jar.Value
+	var out []string
+	rest := "" // of the line, behind the value
 	if set != 0 {
+		cookie := c.cookie.cookie("")
+		cookie.MaxAge = c.maxAge(end)
+		rest = strings.TrimPrefix(cookie.String(), cookie.Name+"=")
 		var err error
 		if values, err = jar.Split(name, text, maxCookie-len(c.bundleName(0))); err != nil {
 			panic(err) // pack has measured it
@@ -108,9 +113,9 @@ func (c *carrier) bundleCookies(name, text string, set, drop jar.Mask, end time.
 	for i := range jar.Most {
 		switch {
 		case set.Has(i) && len(values) > 0:
-			cookie := c.cookie.cookie(values[0])
-			cookie.Name, cookie.MaxAge = c.bundleName(i), c.maxAge(end)
-			out, values = append(out, cookie.String()), values[1:]
+			// Nothing in the value needs the looking at that http.Cookie gives it.
+			out = append(out, c.bundleName(i)+"="+values[0].Head+values[0].Text+rest)
+			values = values[1:]
 		case drop.Has(i):
 			out = append(out, c.drop(c.bundleName(i)))
 		}

@@ -110,13 +110,17 @@ const (
 	kindDead = 2
 )
 
-func (st state) encode() []byte {
+func (st state) encode() []byte { return st.append(make([]byte, 0, st.size())) }
+
+// size is how many bytes append adds at most.
+func (st state) size() int { return 2 + max(dotSize+1, 4*binary.MaxVarintLen64+len(st.entries)) }
+
+func (st state) append(b []byte) []byte {
 	if st.dead() {
-		b := append(make([]byte, 0, 2+dotSize+1), formatV1, kindDead)
-		b = st.death.dot.append(b)
+		b = st.death.dot.append(append(b, formatV1, kindDead))
 		return append(b, byte(st.death.reason))
 	}
-	b := append(make([]byte, 0, 2+4*binary.MaxVarintLen64+len(st.entries)), formatV1, kindLive)
+	b = append(b, formatV1, kindLive)
 	for _, t := range []int64{st.created, st.authenticated, st.lastSeen, st.end} {
 		b = binary.AppendUvarint(b, uint64(t))
 	}

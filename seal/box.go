@@ -71,7 +71,18 @@ func (b *Box) Seal(now time.Time, plaintext []byte) (string, error) {
 	header := appendHeader(make([]byte, 0, overhead+paddedLen(len(body))), r.seals.id, minuteOf(now))
 	const at = headerLen + halfNonce // in place, see xaes.seal
 	content := appendPadded(header[at:at], codec, body)
-	return encoding.EncodeToString(r.seals.cipher.seal(header, content, b.aad(header))), nil
+	return encode(r.seals.cipher.seal(header, content, b.aad(header))), nil
+}
+
+// encode is encoding.EncodeToString without its second copy, which is as large as
+// a cookie.
+func encode(raw []byte) string {
+	var text strings.Builder
+	text.Grow(encoding.EncodedLen(len(raw)))
+	e := base64.NewEncoder(encoding, &text)
+	_, _ = e.Write(raw) // a Builder takes all
+	_ = e.Close()
+	return text.String()
 }
 
 // Open returns what was sealed, and the minute in which it was. It fails with
@@ -95,7 +106,7 @@ func (b *Box) open(text string) (codec byte, body []byte, sealedAt time.Time, er
 	if most := SealedLen(b.limit()); len(text) > most {
 		return fail(fmt.Errorf("%w: %d characters, at most %d were sealed", ErrTooLarge, len(text), most))
 	}
-	if strings.ContainsAny(text, "\r\n") {
+	if strings.IndexByte(text, '\r') >= 0 || strings.IndexByte(text, '\n') >= 0 {
 		return fail(fmt.Errorf("%w: not base64url", ErrMalformed))
 	}
 	raw, err := encoding.DecodeString(text)

@@ -122,7 +122,7 @@ func TestWhatWasSplitIsWholeAgainAmongStrangers(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		room := 12 + r.IntN(30)
 		text := strings.Repeat("0123456789", 20)[:1+r.IntN(4*(room-11))]
-		values, err := jar.Split("abcdef", text, room)
+		values, err := split("abcdef", text, room)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

@@ -28,9 +28,14 @@ func parsePart(value string) (p part, ok bool) {
 // ErrTooLarge is wrapped by the error of Split for a text that does not fit.
 var ErrTooLarge = errors.New("jar: too large")
 
+// Value is the value of a cookie, as two pieces of which one is long.
+type Value struct{ Head, Text string }
+
+func (v Value) String() string { return v.Head + v.Text }
+
 // Split returns the values of the cookies that hold text, each of at most room
 // bytes. It fails with ErrTooLarge where that takes more than Most of them.
-func Split(name, text string, room int) ([]string, error) {
+func Split(name, text string, room int) ([]Value, error) {
 	size := room - partOverhead
 	switch {
 	case !isName(name):
@@ -41,10 +46,10 @@ func Split(name, text string, room int) ([]string, error) {
 		return nil, fmt.Errorf("%w: %d characters in %d cookies of %d", ErrTooLarge, len(text), Most, room)
 	}
 	count := (len(text) + size - 1) / size
-	values := make([]string, count)
+	values := make([]Value, count)
 	for i := range values {
-		piece := text[i*size : min((i+1)*size, len(text))]
-		values[i] = name + "." + string(rune('0'+i)) + "." + string(rune('0'+count)) + "." + piece
+		values[i].Text = text[i*size : min((i+1)*size, len(text))]
+		values[i].Head = name + "." + string(rune('0'+i)) + "." + string(rune('0'+count)) + "."
 	}
 	return values, nil
 }

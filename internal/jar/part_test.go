@@ -21,12 +21,20 @@ func TestSplit(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.is, func(t *testing.T) {
-			got, err := jar.Split("abc-_9", tt.text, tt.room)
+			got, err := split("abc-_9", tt.text, tt.room)
 			if err != nil || strings.Join(got, " ") != strings.Join(tt.want, " ") {
 				t.Errorf("Split: got %q, %v, want %q", got, err, tt.want)
 			}
 		})
 	}
+}
+
+func split(name, text string, room int) (values []string, err error) {
+	parts, err := jar.Split(name, text, room)
+	for _, v := range parts {
+		values = append(values, v.String())
+	}
+	return values, err
 }
 
 func TestSplitRefuses(t *testing.T) {
@@ -44,7 +52,7 @@ func TestSplitRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.is, func(t *testing.T) {
-			got, err := jar.Split(tt.name, tt.text, tt.room)
+			got, err := split(tt.name, tt.text, tt.room)
 			if err == nil || got != nil {
 				t.Fatalf("Split: got %q and the error %v, want an error alone", got, err)
 			}
@@ -63,7 +71,7 @@ func TestNamesDiffer(t *testing.T) {
 			t.Fatalf("NewName: got %q twice in 1000", name)
 		}
 		seen[name] = true
-		if _, err := jar.Split(name, "text", 100); err != nil {
+		if _, err := split(name, "text", 100); err != nil {
 			t.Fatalf("Split takes no name that NewName made: %v", err)
 		}
 	}
