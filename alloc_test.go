@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
 )
 
@@ -54,26 +55,29 @@ func TestAllocations(t *testing.T) {
 		t.Skip("the race detector allocates: make test counts, make race does not")
 	}
 	m := mustNew(t, memstore.New(nil), nil)
-	r := visitorWith5KB(t, m)
+	backed := mustNew(t, memstore.New(nil), &session.Options{Backup: &session.Backup{Keys: mustKeys(t, seal.NewKey()), Budget: 8 << 10}})
+	r, rBacked := visitorWith5KB(t, m), visitorWith5KB(t, backed)
 	h := http.Header{}
 	w := nullWriter{h}
-	measure := func(handler http.Handler) float64 {
+	measure := func(handler http.Handler, r *http.Request) float64 {
 		return testing.AllocsPerRun(1000, func() {
 			clear(h)
 			handler.ServeHTTP(w, r)
 		})
 	}
-	base := measure(http.HandlerFunc(bare))
+	base := measure(http.HandlerFunc(bare), r)
 	for _, test := range []struct {
 		name    string
 		handler http.Handler
+		request *http.Request
 		most    float64
 	}{
-		{"a route that does not ask", m.Handler(http.HandlerFunc(bare)), 1},
-		{"a read", m.Handler(http.HandlerFunc(reader)), 6 + 1}, // and the value's own string, boxed for the codec
-		{"a read on a read-only route", m.ReadOnly(http.HandlerFunc(reader)), 6 + 1},
+		{"a route that does not ask", m.Handler(http.HandlerFunc(bare)), r, 1},
+		{"a read", m.Handler(http.HandlerFunc(reader)), r, 5}, // with the value's own string, boxed for the codec
+		{"a read on a read-only route", m.ReadOnly(http.HandlerFunc(reader)), r, 5},
+		{"a read with a backup", backed.Handler(http.HandlerFunc(reader)), rBacked, 10},
 	} {
-		got := measure(test.handler) - base
+		got := measure(test.handler, test.request) - base
 		t.Logf("%s: %v allocations", test.name, got)
 		if got > test.most {
 			t.Errorf("%s: %v allocations over the bare handler, want at most %v", test.name, got, test.most)

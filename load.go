@@ -82,7 +82,12 @@ func (s *Session) ask(ctx context.Context, fresh bool) loaded {
 	s.mu.Lock()
 	renewable := !s.readOnly && !s.sealed
 	s.mu.Unlock()
-	return m.fetch(ctx, p.in.token.id(), p.witness, fresh || renewable && m.wornOut(p.witness))
+	l := m.fetch(ctx, p.in.token.id(), p.witness, fresh || renewable && m.wornOut(p.witness))
+	if p.in.unfolded != nil {
+		m.unfold(ctx, &p.witness)
+	}
+	m.keepInMind(p.in, p.witness, l)
+	return l
 }
 
 // fetch asks the store, and tells what its answer means beside what the witness
@@ -96,12 +101,17 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 		w = witness{}
 	}
 	if b, ok := s.journal.owed(id); ok {
+		m.unfold(ctx, &w)
 		w.add(b, m.now())
 	}
 	vouched := m.vouches(w) && !storeOnly
 	sent := m.now()
 	r, err := m.load(ctx, id, vouched, fresh)
 	st, v := r.state, r.version
+	if w.folded != nil && (err != nil || st.dead() || v != w.version) {
+		m.unfold(ctx, &w)
+		vouched = m.vouches(w) && !storeOnly
+	}
 
 	// What is known to be dead is dead whatever the store says, and is written
 	// again where it said something else.
@@ -125,43 +135,13 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	case m.disowned(w, err == nil):
 		return m.end(ctx, id, v)
 	case err == nil:
-		l := loaded{phase: live, id: id, state: st, version: v, source: FromStore, confirmed: sent.UnixMilli(), saved: st.entries.latest()}
-		if r.cached {
-			l.confirmed = w.confirmed
-		}
-		if w.found {
-			l.state, l.kills = join(st, m.settled(w.state, w.saved, st)), done(w.kills)
-			if r.cached && !l.state.equal(st) {
-				return m.fetch(ctx, id, w, true) // it may be the cache that is behind
-			}
-			l.repair = !l.state.equal(st) || l.state.lastSeen-st.lastSeen >= m.options.Refresh.Milliseconds()
-			if l.repair {
-				l.saved = min(l.saved, w.saved)
-			}
+		l := m.fetchStore(id, w, r, sent)
+		if r.cached && !l.state.equal(st) {
+			return m.fetch(ctx, id, w, true) // it may be the cache that is behind
 		}
 		return l
 	case vouched && (!answered || !m.foreign() || w.born):
-		l := loaded{
-			phase: live, id: id, state: revive(r, w.state), version: v, source: FromBackup,
-			confirmed: w.confirmed, saved: w.saved, kills: w.kills, repair: true, restore: true,
-			born: w.born, unstored: w.unstored,
-		}
-		if answered && slices.ContainsFunc(l.kills, func(k kill) bool { return k.heir && !k.durable }) {
-			// Whether it may live is known when the other one was read.
-			more, err := m.inherit(ctx, w.bundle)
-			switch {
-			case errors.Is(err, ErrEnded):
-				return m.end(ctx, id, v)
-			case err != nil:
-				answered = false
-			}
-			l.state.entries = joinEntries(l.state.entries, more)
-		}
-		if !answered {
-			m.health.degraded.Add(1)
-			l.away = m.now()
-		}
-		return l
+		return m.fetchBackup(ctx, id, w, r, answered)
 	}
 	if w.found {
 		m.fault(ctx, id, BackupStale, errStale)
@@ -175,6 +155,52 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 		return loaded{phase: nobody}
 	}
 	return loaded{phase: unknown, id: id, err: err}
+}
+
+// fetchStore is what a record of the store comes to, beside the backup.
+func (m *Manager) fetchStore(id ID, w witness, r stored, sent time.Time) loaded {
+	st := r.state
+	l := loaded{
+		phase: live, id: id, state: st, version: r.version, source: FromStore,
+		confirmed: sent.UnixMilli(), saved: st.entries.latest(),
+	}
+	if r.cached {
+		l.confirmed = w.confirmed
+	}
+	if w.found {
+		l.state, l.kills = join(st, m.settled(w.state, w.saved, st)), done(w.kills)
+		l.repair = !l.state.equal(st) || l.state.lastSeen-st.lastSeen >= m.options.Refresh.Milliseconds()
+		if l.repair {
+			l.saved = min(l.saved, w.saved)
+		}
+	}
+	return l
+}
+
+// fetchBackup is what a backup that vouches comes to, where the store has no
+// record or, unless it has answered, nobody knows.
+func (m *Manager) fetchBackup(ctx context.Context, id ID, w witness, r stored, answered bool) loaded {
+	l := loaded{
+		phase: live, id: id, state: revive(r, w.state), version: r.version, source: FromBackup,
+		confirmed: w.confirmed, saved: w.saved, kills: w.kills, repair: true, restore: true,
+		born: w.born, unstored: w.unstored,
+	}
+	if answered && slices.ContainsFunc(l.kills, func(k kill) bool { return k.heir && !k.durable }) {
+		// Whether it may live is known when the other one was read.
+		more, err := m.inherit(ctx, w.bundle)
+		switch {
+		case errors.Is(err, ErrEnded):
+			return m.end(ctx, id, r.version)
+		case err != nil:
+			answered = false
+		}
+		l.state.entries = joinEntries(l.state.entries, more)
+	}
+	if !answered {
+		m.health.degraded.Add(1)
+		l.away = m.now()
+	}
+	return l
 }
 
 // revive returns what is known of a session that the store does not have, or

@@ -92,6 +92,7 @@ type Manager struct {
 	backup     *Backup // nil: none
 	bundles    seal.Box
 	endingsBox seal.Box
+	recent     recent
 	slots      jar.Slots
 	shards     shards
 	ledger     ledger

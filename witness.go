@@ -24,6 +24,17 @@ type witness struct {
 	keep    jar.Mask // cookies of such bundles
 
 	ended []kill // the sessions that this visitor has ended, by the tombstone cookie
+
+	folded  *mail   // where its values are; nil: here. See recent
+	version Version // then: of a record that had all of them
+}
+
+// covers tells whether the visitor has all of a session.
+func (w *witness) covers(l loaded) bool {
+	if w.folded != nil {
+		return w.version == l.version
+	}
+	return w.found && w.state.entries.covers(l.state.entries)
 }
 
 // BackupFault is what is wrong with a backup.
@@ -67,14 +78,21 @@ func (w *witness) add(b bundle, now time.Time) {
 }
 
 // open reads what a request carried for the session id.
-func (m *Manager) open(ctx context.Context, in *mail, id ID) (w witness) {
+func (m *Manager) open(ctx context.Context, in *mail, id ID) witness {
+	if w, ok := m.recall(in, id); ok {
+		return w
+	}
+	return m.openBundles(ctx, in, id)
+}
+
+func (m *Manager) openBundles(ctx context.Context, in *mail, id ID) (w witness) {
 	now := m.now()
 	if in.bundles.Incomplete() {
 		m.fault(ctx, id, BackupIncomplete, errIncomplete)
 	}
 	for c := range in.bundles.Bundles {
 		in.names = append(in.names, c.Name)
-		plain, _, err := m.bundles.Open(c.Text)
+		plain, _, err := m.bundles.Open(c.Text())
 		var b bundle
 		if err == nil {
 			b, err = decodeBundle(plain)

@@ -24,7 +24,11 @@ type ring struct {
 	seals *material
 	all   []*material
 	names []string // what may be printed of them
+
+	generation uint64
 }
+
+var generations atomic.Uint64
 
 // next returns the place, from i on, of a key with this ID, or -1.
 func (r *ring) next(i int, id KeyID) int {
@@ -80,6 +84,15 @@ func KeysFromEnv(name string) (*Keys, error) {
 	return newKeys(r), nil
 }
 
+// Generation is another number whenever the keys were changed. It is told from
+// that of all other Keys of the process.
+func (k *Keys) Generation() uint64 {
+	if r := k.current(); r != nil {
+		return r.generation
+	}
+	return 0
+}
+
 // Format prints the IDs, whatever the verb.
 func (k *Keys) Format(f fmt.State, _ rune) { io.WriteString(f, k.describe()) }
 
@@ -109,7 +122,7 @@ func newKeys(r *ring) *Keys {
 
 // newRing reports every mistake, with the place where name says the key is.
 func newRing(keys []Key, name func(int) string) (*ring, error) {
-	r := &ring{}
+	r := &ring{generation: generations.Add(1)}
 	var errs []error
 	first := map[[keySize]byte]int{}
 	for i, k := range keys {

@@ -65,9 +65,16 @@ func (c *Carried) Cookies() Mask { return c.there }
 // Bundle is a whole text and the cookies in which it lay.
 type Bundle struct {
 	Name    string
-	Text    string
 	Cookies Mask
+	pieces  [Most]string
+	n       int
 }
+
+// Pieces returns what the text is put together from.
+func (b *Bundle) Pieces() []string { return b.pieces[:b.n] }
+
+// Text returns the whole text.
+func (b *Bundle) Text() string { return strings.Join(b.Pieces(), "") }
 
 // mostBundles bounds what planted parts can make a request try to open.
 const mostBundles = 16
@@ -110,18 +117,12 @@ func (p *piece) follows(first *piece, number byte) bool {
 }
 
 func (c *Carried) join(parts []int) Bundle {
-	first := c.at(parts[0])
-	b := Bundle{Name: first.name, Text: first.piece, Cookies: first.cookies}
-	if len(parts) == 1 {
-		return b
-	}
-	pieces := make([]string, 0, Most)
-	for _, i := range parts {
-		p := c.at(i)
-		pieces = append(pieces, p.piece)
+	b := Bundle{Name: c.at(parts[0]).name, n: len(parts)}
+	for i, at := range parts {
+		p := c.at(at)
+		b.pieces[i] = p.piece
 		b.Cookies |= p.cookies
 	}
-	b.Text = strings.Join(pieces, "")
 	return b
 }
 

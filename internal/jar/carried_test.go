@@ -22,7 +22,7 @@ func carry(cookies ...string) *jar.Carried {
 
 func bundles(c *jar.Carried) (all []string) {
 	for b := range c.Bundles {
-		all = append(all, fmt.Sprintf("%s:%s:%04b", b.Name, b.Text, b.Cookies))
+		all = append(all, fmt.Sprintf("%s:%s:%04b", b.Name, b.Text(), b.Cookies))
 	}
 	return all
 }
@@ -148,8 +148,8 @@ func TestWhatWasSplitIsWholeAgainAmongStrangers(t *testing.T) {
 		for b := range c.Bundles {
 			if b.Name == "abcdef" {
 				got++
-				if b.Text != text {
-					t.Fatalf("seed %d: got the text %q, want %q", seed, b.Text, text)
+				if b.Text() != text {
+					t.Fatalf("seed %d: got the text %q, want %q", seed, b.Text(), text)
 				}
 			}
 		}
@@ -173,8 +173,8 @@ func TestOneCookieIsReadWithoutAnAllocation(t *testing.T) {
 		var c jar.Carried
 		c.Add(2, value)
 		for b := range c.Bundles {
-			if b.Text != "text" {
-				t.Error(b.Text)
+			if b.Text() != "text" {
+				t.Error(b.Text())
 			}
 		}
 		if c.Incomplete() {
@@ -213,8 +213,8 @@ func FuzzCarried(f *testing.F) {
 			if b.Cookies&^there != 0 || b.Cookies == 0 {
 				t.Fatalf("%q lies in %04b of %04b", b.Name, b.Cookies, there)
 			}
-			if !madeOf(values, b.Name, b.Text) {
-				t.Fatalf("got the bundle %q %q, want one whose parts are there", b.Name, b.Text)
+			if !madeOf(values, b.Name, b.Text()) {
+				t.Fatalf("got the bundle %q %q, want one whose parts are there", b.Name, b.Text())
 			}
 		}
 		if n > 16 {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/node/fields"
+	"github.com/holdfast-go/session/node/internal/js"
 	"github.com/holdfast-go/session/node/koa"
 )
 
@@ -89,13 +90,14 @@ func FuzzParseRecord(f *testing.F) {
 	f.Add([]byte(`{"cookie":{"httpOnly":true,"path":"/","overwrite":true,"signed":true,"maxAge":86400000},"user":"bob"}`))
 	f.Add([]byte(`{"cookie":{"expires":"2023-11-14T22:13:21.000Z","maxAge":null,"sameSite":true,"secureProxy":1},"1":2}`))
 	f.Add([]byte(`{"cookie":[],"a":1}`))
+	f.Add([]byte("{\"cookie\":{},\"a\":\"\xcc\xcc\"}"))
 	var store koa.Store
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r, err := koa.ParseRecord(text)
 		if err != nil {
 			return
 		}
-		if got := r.Bytes(); string(got) != string(text) {
+		if got := r.Bytes(); string(got) != string(js.UTF8(text)) {
 			t.Errorf("%q: got %q", text, got)
 		}
 		r.Attributes()

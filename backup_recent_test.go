@@ -1,0 +1,136 @@
+package session_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/seal"
+)
+
+// opening counts how often a bundle is opened.
+type opening struct {
+	seal.Codec
+	n *int
+}
+
+func (opening) ID() byte { return 200 }
+
+func (o opening) Decompress(dst, src []byte, limit int) ([]byte, error) {
+	*o.n++
+	return o.Codec.Decompress(dst, src, limit)
+}
+
+func TestABundleIsOpenedWhereTheStoreHasChangedSince(t *testing.T) {
+	n := 0
+	testSite(t, session.Options{Backup: &session.Backup{Codec: opening{seal.Flate, &n}}}, func(s *site) {
+		opened := func(want int, why string) {
+			t.Helper()
+			if n != want {
+				t.Errorf("%s: opened %d times, want %d", why, n, want)
+			}
+			n = 0
+		}
+		v := s.visitor()
+		long := strings.Repeat("red ", 500)
+		s.serve(s.a, v, func(x *session.Session) { color.Set(x, long) })
+		n = 0
+		for range 10 {
+			s.want(s.a, v, long+"/")
+		}
+		opened(1, "ten reads of what does not change")
+		s.want(s.b, v, long+"/")
+		s.want(s.b, v, long+"/")
+		opened(1, "another instance")
+
+		other := s.copyOf(v)
+		s.serve(s.b, other, func(x *session.Session) { food.Set(x, "tofu") })
+		n = 0
+		s.want(s.a, v, long+"/tofu")
+		opened(1, "somebody wrote the session elsewhere")
+		s.want(s.a, v, long+"/tofu") // the answer brought another bundle
+		s.want(s.a, v, long+"/tofu")
+		opened(1, "and then nobody did")
+
+		s.store.Fail(errRefused)
+		s.want(s.a, v, long+"/tofu")
+		opened(1, "the store is away")
+		s.serve(s.a, v, func(x *session.Session) { food.Set(x, "rice") })
+		n = 0
+		s.want(s.a, v, long+"/rice")
+		s.want(s.a, v, long+"/rice")
+		opened(2, "the store is still away")
+		s.store.Heal()
+		s.after(10 * time.Second)
+		s.want(s.a, v, long+"/rice")
+		s.want(s.a, v, long+"/rice")
+		s.want(s.a, v, long+"/rice")
+		opened(1, "the store is back")
+
+		s.store.Replace(memstore.New(nil))
+		s.after(10 * time.Second)
+		s.want(s.a, v, long+"/rice")
+		opened(1, "the store is empty")
+		s.want(s.b, v, long+"/rice")
+	})
+}
+
+// What was opened by a key is not in mind any more once the key is taken away:
+// the visitor gets a bundle that opens.
+func TestAKeyThatIsTakenAwayOpensNothing(t *testing.T) {
+	first, second := seal.NewKey(), seal.NewKey()
+	path := filepath.Join(t.TempDir(), "keys")
+	write := func(keys ...seal.Key) {
+		var lines []string
+		for _, k := range keys {
+			lines = append(lines, k.Reveal())
+		}
+		if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(first)
+	testSite(t, session.Options{Backup: &session.Backup{Keys: mustKeys(t, first)}}, func(s *site) {
+		file, err := seal.WatchFile(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		m := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Keys: file.Keys}})
+		s.after(10 * time.Second)
+		v, absent := s.visitor(), s.visitor()
+		for range 2 {
+			s.want(m, v, "red/")
+			s.want(m, absent, "red/")
+		}
+		write(second)
+		if err := file.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		s.want(m, v, "red/")
+		s.store.Fail(errRefused)
+		s.want(m, v, "red/")
+		s.want(m, absent, "503")
+	})
+}
+
+// A bundle that is in mind is nothing for another visitor.
+func TestABundleInMindIsForItsSessionAlone(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v, thief := s.visitor(), s.visitor()
+		s.serve(s.a, v, func(x *session.Session) { color.Set(x, "blue") })
+		s.want(s.a, v, "blue/")
+		s.want(s.a, v, "blue/")
+		give(thief, bundles(v))
+		s.want(s.a, s.copyOf(thief), "red/")
+		if s.faults[session.BackupForeign] != 1 {
+			t.Errorf("got the faults %v", s.faults)
+		}
+		s.store.Fail(errRefused)
+		s.want(s.a, thief, "503")
+	})
+}
