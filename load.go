@@ -52,12 +52,13 @@ func (s *Session) load(ctx context.Context) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	l, fresh := s.loaded, s.fresh
+	phase, err, fresh := s.phase, s.err, s.fresh
 	s.mu.Unlock()
-	if l.phase != unasked {
-		return l.err
+	if phase != unasked {
+		return err
 	}
-	l = s.ask(ctx, fresh)
+	var l loaded
+	s.ask(ctx, fresh, &l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loaded = l
@@ -65,36 +66,52 @@ func (s *Session) load(ctx context.Context) error {
 }
 
 // ask reads the cookies, and asks the store. s.io is held.
-func (s *Session) ask(ctx context.Context, fresh bool) loaded {
-	m := s.m
-	p := s.parcel
+func (s *Session) ask(ctx context.Context, fresh bool, l *loaded) {
+	if s.m.backup != nil {
+		s.askBoth(ctx, fresh, l)
+		return
+	}
+	t, ok := s.m.carrier.receive(s.in)
+	if !ok {
+		l.phase = nobody
+		return
+	}
+	s.m.fetchAlone(ctx, t.id(), fresh, l)
+}
+
+// askBoth is ask for a visitor who may have brought a backup.
+func (s *Session) askBoth(ctx context.Context, fresh bool, l *loaded) {
+	m, p := s.m, s.parcel
 	if p == nil {
-		t, ok := m.carrier.receive(s.in)
-		if !ok {
-			return loaded{phase: nobody}
+		if t, ok := m.carrier.receive(s.in); ok {
+			*l = m.fetch(ctx, t.id(), witness{}, fresh)
+		} else {
+			l.phase = nobody
 		}
-		return m.fetch(ctx, t.id(), witness{}, fresh)
+		return
 	}
 	p.open(ctx, s)
 	if !p.in.ok {
-		return loaded{phase: nobody}
+		l.phase = nobody
+		return
 	}
 	s.mu.Lock()
 	renewable := !s.readOnly && !s.sealed
 	s.mu.Unlock()
-	l := m.fetch(ctx, p.in.token.id(), p.witness, fresh || renewable && m.wornOut(p.witness))
+	*l = m.fetch(ctx, p.in.token.id(), p.witness, fresh || renewable && m.wornOut(p.witness))
 	if p.in.unfolded != nil {
 		m.unfold(ctx, &p.witness)
 	}
-	m.keepInMind(p.in, p.witness, l)
-	return l
+	m.keepInMind(p.in, p.witness, *l)
 }
 
 // fetch asks the store, and tells what its answer means beside what the witness
 // knows. There are three answers, never two: yes, no, and none.
 func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loaded {
 	if m.backup == nil {
-		return m.fetchAlone(ctx, id, fresh)
+		var l loaded
+		m.fetchAlone(ctx, id, fresh, &l)
+		return l
 	}
 	s, storeOnly := m.shardOf(id), m.override().Mode == StoreOnly
 	if storeOnly {
@@ -106,7 +123,8 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	}
 	vouched := m.vouches(w) && !storeOnly
 	sent := m.now()
-	r, err := m.load(ctx, id, vouched, fresh)
+	var r stored
+	err := m.load(ctx, id, vouched, fresh, &r)
 	st, v := r.state, r.version
 	if w.folded != nil && (err != nil || st.dead() || v != w.version) {
 		m.unfold(ctx, &w)
@@ -227,22 +245,30 @@ func (m *Manager) end(ctx context.Context, id ID, v Version) loaded {
 	return loaded{phase: dead, id: id, state: tombstone, version: v}
 }
 
-// fetchAlone is fetch without a backup.
-func (m *Manager) fetchAlone(ctx context.Context, id ID, fresh bool) loaded {
-	r, err := m.load(ctx, id, false, fresh)
+// fetchAlone is fetch without a backup, into an l that knows nothing yet.
+func (m *Manager) fetchAlone(ctx context.Context, id ID, fresh bool, l *loaded) {
+	var r stored
+	err := m.load(ctx, id, false, fresh, &r)
+	if errors.Is(err, ErrNotFound) {
+		l.phase = nobody
+		return
+	}
+	l.id, l.err = id, err
+	if err != nil {
+		l.phase = unknown
+		return
+	}
+	l.state = r.state
+	l.version = r.version
 	switch {
-	case errors.Is(err, ErrNotFound):
-		return loaded{phase: nobody}
-	case err != nil:
-		return loaded{phase: unknown, id: id, err: err}
-	case r.state.dead():
-		return loaded{phase: dead, id: id, state: r.state, version: r.version}
+	case l.state.dead():
+		l.phase = dead
+	default:
+		l.phase, l.source = live, FromStore
+		if m.foreign() {
+			l.saved = l.state.entries.latest()
+		}
 	}
-	l := loaded{phase: live, id: id, state: r.state, version: r.version, source: FromStore}
-	if m.foreign() {
-		l.saved = r.state.entries.latest()
-	}
-	return l
 }
 
 // disowned tells whether the session has its values from one that another hand

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/holdfast-go/session/internal/flight"
 )
 
 // stored is what the store answered to a load.
@@ -16,46 +18,39 @@ type stored struct {
 
 // load asks the store for a session, within the read budget. It fails with
 // ErrNotFound for one that does not stand there, or has expired, and then it
-// returns that one too: who knows of a later use may go on from it. It fails
+// tells of that one too: who knows of a later use may go on from it. It fails
 // with ErrUnavailable and the cause. vouched tells whether the visitor can do
 // without the store.
 //
 // Who asks for a session that is just being loaded waits, and loads it once
 // more together with all who came meanwhile: what is on its way may be older
 // than what he has seen. Only who asks past a cache always goes alone.
-func (m *Manager) load(ctx context.Context, id ID, vouched, fresh bool) (stored, error) {
+//
+// From here down a load is on the stack of each request that waits for the
+// store, so the frames are kept small: out is the caller's.
+func (m *Manager) load(ctx context.Context, id ID, vouched, fresh bool, out *stored) error {
 	if err := ctx.Err(); err != nil {
-		return stored{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	budget := m.reading.Within(ctx, time.Now(), m.options.ReadTimeout)
-	if _, caches := m.store.(FreshLoader); !caches {
-		fresh = false
+	if _, caches := m.store.(FreshLoader); fresh && caches {
+		return m.loadAlone(ctx, budget, id, vouched, true, out)
 	}
-	ask := func() (a loadAnswer) {
-		var c call
-		if c, a.err = m.call(ctx, id, vouched, m.options.ReadTimeout); a.err == nil {
-			m.health.loads.Add(1)
-			a.stored, a.err = m.readWithin(ctx, budget, c, fresh)
-		}
-		return a
+	turn, asks := m.loads.Enter(id)
+	if !asks {
+		return m.loadTogether(ctx, budget, turn, vouched, out)
 	}
-	if fresh {
-		a := ask()
-		return a.stored, a.err
+	defer turn.Leave()
+	return m.loadAlone(ctx, budget, id, vouched, false, out)
+}
+
+func (m *Manager) loadAlone(ctx, budget context.Context, id ID, vouched, fresh bool, out *stored) error {
+	c, err := m.call(ctx, id, vouched, m.options.ReadTimeout)
+	if err != nil {
+		return err
 	}
-	for {
-		a, shared, err := m.loads.Do(budget, id, ask)
-		switch {
-		case err != nil:
-			if ctx.Err() == nil {
-				m.failed(ctx, "load", id, err)
-			}
-			return stored{}, fmt.Errorf("%w: while another request loaded the session: %w", ErrUnavailable, err)
-		case shared && a.err == errAway && !vouched:
-			continue // he could do without
-		}
-		return a.stored, a.err
-	}
+	m.health.loads.Add(1)
+	return m.readWithin(ctx, budget, &c, fresh, out)
 }
 
 // loadAnswer is what came of a load, for all who share it.
@@ -64,14 +59,44 @@ type loadAnswer struct {
 	err error
 }
 
+// loadTogether waits for the turn to load, or for what somebody else has loaded
+// since.
+func (m *Manager) loadTogether(ctx, budget context.Context, turn flight.Turn[ID, loadAnswer], vouched bool, out *stored) error {
+	id := turn.Key
+	for asks := false; !asks; {
+		a, answered, mine, err := turn.Wait(budget)
+		switch {
+		case err != nil:
+			if ctx.Err() == nil {
+				m.failed(ctx, "load", id, err)
+			}
+			return fmt.Errorf("%w: while another request loaded the session: %w", ErrUnavailable, err)
+		case mine:
+			asks = true
+		case answered && (a.err != errAway || vouched): // he could do without
+			*out = a.stored
+			return a.err
+		default:
+			turn, asks = m.loads.Enter(id)
+		}
+	}
+	defer turn.Leave()
+	err := m.loadAlone(ctx, budget, id, vouched, false, out)
+	if turn.Shared() {
+		turn.Answer(loadAnswer{*out, err})
+	}
+	return err
+}
+
 // read is load with permission, and for one alone.
-func (m *Manager) read(ctx context.Context, c call, fresh bool) (stored, error) {
-	return m.readWithin(ctx, m.reading.Within(ctx, time.Now(), c.budget), c, fresh)
+func (m *Manager) read(ctx context.Context, c call, fresh bool) (r stored, err error) {
+	err = m.readWithin(ctx, m.reading.Within(ctx, time.Now(), c.budget), &c, fresh, &r)
+	return r, err
 }
 
 // readWithin asks the store. Only ErrUnavailable is a failure, and a request
 // that its visitor canceled is none.
-func (m *Manager) readWithin(ctx, budget context.Context, c call, fresh bool) (stored, error) {
+func (m *Manager) readWithin(ctx, budget context.Context, c *call, fresh bool, out *stored) error {
 	var r Record
 	var err error
 	if f, ok := m.store.(FreshLoader); ok && fresh {
@@ -86,21 +111,22 @@ func (m *Manager) readWithin(ctx, budget context.Context, c call, fresh bool) (s
 	case ctx.Err() == nil:
 		c.failed(ctx, loading, err)
 	}
-	var st state
 	if err == nil {
-		st, err = m.decode(r.Data)
+		out.state, err = m.decode(r.Data)
 	}
 	switch {
-	case err == nil && (m.foreign() || !m.expired(st, m.now())):
-		return stored{st, r.Version, r.Cached}, nil
+	case err == nil && (m.foreign() || !m.expired(out.state, m.now())):
+		out.version, out.cached = r.Version, r.Cached
+		return nil
 	case err == nil:
-		return stored{state: st, version: r.Version}, ErrNotFound
+		out.version = r.Version
+		return ErrNotFound
 	case errors.Is(err, ErrNotFound):
-		return stored{}, ErrNotFound
+		return ErrNotFound
 	case ctx.Err() == nil:
 		m.failed(ctx, "load", c.id, err)
 	}
-	return stored{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // save writes st over a version, within what is left of ctx.

@@ -72,10 +72,11 @@ func (r request) run(ctx context.Context) rueidis.RedisResult {
 
 func (l *line) send(ctx context.Context, r request) (reply rueidis.RedisResult) {
 	for range attempts {
-		if err := ended(ctx); err != nil {
+		began := time.Now()
+		if err := endedBy(ctx, began); err != nil {
 			return rueidis.NewErrorResult(err)
 		}
-		now := int64(time.Since(epoch))
+		now := int64(began.Sub(epoch))
 		if l.enter(now) {
 			reply = r.run(ctx)
 			l.calls.Add(-1)
@@ -170,11 +171,13 @@ func (s *Store) doCached(ctx context.Context, c rueidis.Cacheable) rueidis.Redis
 
 // ended is ctx.Err, and the deadline's error from the moment when it passed,
 // which the client may notice before the context does.
-func ended(ctx context.Context) error {
+func ended(ctx context.Context) error { return endedBy(ctx, time.Now()) }
+
+func endedBy(ctx context.Context, now time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+	if deadline, ok := ctx.Deadline(); ok && !now.Before(deadline) {
 		return context.DeadlineExceeded
 	}
 	return nil

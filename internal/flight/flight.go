@@ -7,140 +7,151 @@ package flight
 
 import (
 	"context"
-	"hash/maphash"
 	"sync"
 )
 
 // Group keeps the questions that are under way apart by their keys. The zero
-// Group is ready; it holds memory only for keys that are asked. Any number of
-// goroutines may use it.
+// Group is ready; it holds memory for as many keys as were ever asked at once.
+// Any number of goroutines may use it.
 type Group[K ~string, V any] struct {
-	parts [16]part[K, V] // so that many processors do not wait for one another
+	slots [256]slot[K, V] // by a hash of the key: who asks at once hardly meets another key
 }
 
-type part[K ~string, V any] struct {
-	mu    sync.Mutex
-	crews map[K]*crew[V] // under way; nil where nobody waits
-	_     [48]byte       // a cache line of its own
+type slot[K ~string, V any] struct {
+	mu       sync.Mutex
+	underWay []question[K, V]
 }
 
-var seed = maphash.MakeSeed()
-
-func (g *Group[K, V]) part(key K) *part[K, V] {
-	return &g.parts[maphash.String(seed, string(key))%uint64(len(g.parts))]
-}
-
-// Do asks, or takes the answer of somebody who began to ask after Do was
-// called; shared tells which. When ctx ends while it waits, it returns ctx's
-// error. What ask does when ctx ends is its own concern.
-func (g *Group[K, V]) Do(ctx context.Context, key K, ask func() V) (v V, shared bool, err error) {
-	p := g.part(key)
-	for {
-		c := p.enter(key)
-		if c != nil {
-			select {
-			case <-c.done:
-				if !c.answered { // he panicked
-					continue
-				}
-				return c.answer, true, nil
-			case <-c.turn:
-			case <-ctx.Done():
-				p.quit(c, key)
-				return v, false, ctx.Err()
-			}
-		}
-		return p.ask(c, key, ask), false, nil
-	}
-}
-
-// ask is for the one whose turn it is, with a crew or without.
-func (p *part[K, V]) ask(c *crew[V], key K, ask func() V) V {
-	defer p.leave(c, key)
-	v := ask()
-	if c != nil {
-		c.answer, c.answered = v, true
-	}
-	return v
+type question[K ~string, V any] struct {
+	key  K
+	crew *crew[V] // who wait; nil: nobody
 }
 
 // crew are those who wait to ask together.
 type crew[V any] struct {
 	turn    chan struct{} // holds an element once it is the crew's turn, until one of them asks
-	members int           // who waits, and who asks; guarded by part.mu
+	members int           // who waits, and who asks; guarded by slot.mu
 
 	done     chan struct{} // closed when the one who asked has left
 	answer   V
 	answered bool
 }
 
-// enter returns the crew that the caller waits with, or nil: he asks.
-func (p *part[K, V]) enter(key K) *crew[V] {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	c, busy := p.crews[key]
-	if !busy {
-		if p.crews == nil {
-			p.crews = make(map[K]*crew[V])
-		}
-		p.crews[key] = nil
-		return nil
+func (g *Group[K, V]) slot(key K) *slot[K, V] {
+	h := uint32(2166136261) // FNV-1a, of the end: keys that begin alike are common
+	for i := max(0, len(key)-8); i < len(key); i++ {
+		h = (h ^ uint32(key[i])) * 16777619
 	}
-	if c == nil {
-		c = &crew[V]{turn: make(chan struct{}, 1), done: make(chan struct{})}
-		p.crews[key] = c
-	}
-	c.members++
-	return c
+	return &g.slots[(h^h>>16)%uint32(len(g.slots))]
 }
 
-// leave is for the one who asked, for a crew or for himself.
-func (p *part[K, V]) leave(c *crew[V], key K) {
-	if c != nil {
-		close(c.done)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.next(key)
+// Turn is one goroutine's part in the questions of a key. Who asks calls Leave
+// when he has the answer; the others do not.
+type Turn[K ~string, V any] struct {
+	Key  K
+	slot *slot[K, V]
+	crew *crew[V] // nil: for himself
 }
 
-// next gives the turn to the crew that waits for it. p.mu is held.
-func (p *part[K, V]) next(key K) {
-	c := p.crews[key]
-	if c == nil {
-		delete(p.crews, key)
-		return
+// Enter returns the caller's turn. asks tells whether it has come; else he waits
+// for it.
+func (g *Group[K, V]) Enter(key K) (t Turn[K, V], asks bool) {
+	s := g.slot(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.find(key)
+	if q == nil {
+		s.underWay = append(s.underWay, question[K, V]{key: key})
+		return Turn[K, V]{Key: key, slot: s}, true
 	}
-	p.crews[key] = nil
-	c.turn <- struct{}{}
+	if q.crew == nil {
+		q.crew = &crew[V]{turn: make(chan struct{}, 1), done: make(chan struct{})}
+	}
+	q.crew.members++
+	return Turn[K, V]{key, s, q.crew}, false
+}
+
+// Wait returns the answer of somebody who began to ask after Enter, or that the
+// caller asks; with neither it was lost, and he enters anew. When ctx ends first
+// it returns ctx's error, and there is no turn to leave.
+func (t Turn[K, V]) Wait(ctx context.Context) (answer V, answered, asks bool, err error) {
+	select {
+	case <-t.crew.done:
+		return t.crew.answer, t.crew.answered, false, nil
+	case <-t.crew.turn:
+		return answer, false, true, nil
+	case <-ctx.Done():
+		t.quit()
+		return answer, false, false, ctx.Err()
+	}
+}
+
+// Shared tells whether others wait for the answer of the one who asks.
+func (t Turn[K, V]) Shared() bool { return t.crew != nil }
+
+// Answer tells them, before Leave.
+func (t Turn[K, V]) Answer(v V) { t.crew.answer, t.crew.answered = v, true }
+
+// Leave is for the one who has asked.
+func (t Turn[K, V]) Leave() {
+	if t.crew != nil {
+		close(t.crew.done)
+	}
+	t.slot.mu.Lock()
+	defer t.slot.mu.Unlock()
+	t.slot.next(t.Key)
 }
 
 // quit is for one who does not wait any longer. The last one takes the crew
 // along, or its turn.
-func (p *part[K, V]) quit(c *crew[V], key K) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if c.members--; c.members > 0 {
+func (t Turn[K, V]) quit() {
+	s := t.slot
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.crew.members--; t.crew.members > 0 {
 		return
 	}
-	if p.crews[key] == c {
-		p.crews[key] = nil
+	if q := s.find(t.Key); q != nil && q.crew == t.crew {
+		q.crew = nil
 		return
 	}
 	select {
-	case <-c.turn:
-		p.next(key)
-	default: // nobody is left, and the one who asked has had the turn
+	case <-t.crew.turn:
+		s.next(t.Key)
+	default: // the one who asked has had it
 	}
+}
+
+func (s *slot[K, V]) find(key K) *question[K, V] {
+	for i := range s.underWay {
+		if s.underWay[i].key == key {
+			return &s.underWay[i]
+		}
+	}
+	return nil
+}
+
+// next gives the turn to the crew that waits for it. s.mu is held.
+func (s *slot[K, V]) next(key K) {
+	q := s.find(key)
+	if c := q.crew; c != nil {
+		q.crew = nil
+		c.turn <- struct{}{}
+		return
+	}
+	last := len(s.underWay) - 1
+	*q = s.underWay[last]
+	s.underWay[last] = question[K, V]{}
+	s.underWay = s.underWay[:last]
 }
 
 // Len is the number of keys that are asked.
 func (g *Group[K, V]) Len() (n int) {
-	for i := range g.parts {
-		p := &g.parts[i]
-		p.mu.Lock()
-		n += len(p.crews)
-		p.mu.Unlock()
+	for i := range g.slots {
+		s := &g.slots[i]
+		s.mu.Lock()
+		n += len(s.underWay)
+		s.mu.Unlock()
 	}
 	return n
 }
