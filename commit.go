@@ -35,19 +35,14 @@ type commit struct {
 	pending   bool // backup and journal took it, not the store
 }
 
+// idle tells whether there is nothing to commit. s.mu is held.
+func (s *Session) idle() bool {
+	return s.fault == nil && len(s.edits) == 0 && len(s.changes) == 0 && len(s.doubts) == 0 && s.renewal == keepID && !s.repair
+}
+
 // commit saves what is not saved yet. cookies tells whether one can still be
 // sent. s.io is held.
 func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) {
-	s.mu.Lock()
-	idle := s.fault == nil && len(s.edits) == 0 && len(s.changes) == 0 && len(s.doubts) == 0 && s.renewal == keepID && !s.repair
-	s.mu.Unlock()
-	if idle {
-		return Durable, nil
-	}
-	return s.commitChanges(ctx, cookies)
-}
-
-func (s *Session) commitChanges(ctx context.Context, cookies bool) (Durability, error) {
 	s.mu.Lock()
 	c := commit{
 		m: s.m, loaded: s.loaded, edits: s.edits, changes: s.changes, doubts: s.doubts,

@@ -13,10 +13,13 @@ func (s *Session) finish(ctx context.Context) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	before, cookies := s.version, !s.sealed
+	before, cookies, idle := s.version, !s.sealed, s.idle()
 	s.sealed = true // what comes from now on cannot send a cookie
 	s.mu.Unlock()
-	_, err := s.commit(ctx, cookies)
+	var err error
+	if !idle {
+		_, err = s.commit(ctx, cookies)
+	}
 	s.mu.Lock()
 	l, readOnly := s.loaded, s.readOnly
 	s.mu.Unlock()

@@ -1,7 +1,8 @@
 // Package deadline is context.WithTimeout for very many calls that mostly return
 // before anybody has to wait. A context is one small allocation. The channel
-// and the timer behind it are made only when Done is asked for, and calls that
-// begin at about the same time share them, so that nothing has to be stopped.
+// and the timer behind it are made only when somebody asks for them, and calls
+// that begin at about the same time share them, so that nothing has to be
+// stopped.
 package deadline
 
 import (
@@ -64,26 +65,22 @@ func (c *Context) Value(key any) any { return c.parent.Value(key) }
 
 // Err returns context.DeadlineExceeded once the context has ended.
 func (c *Context) Err() error {
-	over := false
-	if m := c.moment.Load(); m != nil {
-		over = m.over.Load()
-	} else {
-		over = !time.Now().Before(c.at)
-	}
-	if over {
+	if c.when().over.Load() {
 		return context.DeadlineExceeded
 	}
 	return nil
 }
 
 // Done returns a channel that is closed when the context ends.
-func (c *Context) Done() <-chan struct{} {
-	m := c.moment.Load()
-	if m == nil {
-		c.moment.CompareAndSwap(nil, c.line.near(c.at, c.slack))
-		m = c.moment.Load()
+func (c *Context) Done() <-chan struct{} { return c.when().done }
+
+// when is a look at a flag from the second time on, and no look at the clock.
+func (c *Context) when() *moment {
+	if m := c.moment.Load(); m != nil {
+		return m
 	}
-	return m.done
+	c.moment.CompareAndSwap(nil, c.line.near(c.at, c.slack))
+	return c.moment.Load()
 }
 
 // String and Format keep what the parent holds, which may be a request with its

@@ -61,6 +61,7 @@ func TestAContextEnds(t *testing.T) {
 					<-c.Done()
 				} else {
 					time.Sleep(test.after)
+					synctest.Wait()
 				}
 				if got := time.Since(begun); got != test.after {
 					t.Errorf("%s: ended after %v, want %v", test.name, got, test.after)
