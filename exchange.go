@@ -26,6 +26,7 @@ type exchange struct {
 	err       error // why the handler's response is not sent
 	begun     bool  // the header is written, or an error instead of it
 	answering bool  // Options.Error runs
+	nested    bool  // in another Manager's
 }
 
 // headerSent stands for the session nobody asked for before the response
@@ -71,8 +72,8 @@ func (x *exchange) String() string { return "session.Handler" }
 func (x *exchange) Format(f fmt.State, _ rune) { io.WriteString(f, x.String()) }
 
 // serve runs next on a request, and commits when it returns.
-func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, next http.Handler) {
-	x := &exchange{Context: r.Context(), m: m, w: w}
+func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, next http.Handler, nested bool) {
+	x := &exchange{Context: r.Context(), m: m, w: w, nested: nested}
 	x.req = *r.WithContext(x) // inlined, so this copies and does not allocate
 	if h := w.Header(); len(h) > 0 {
 		x.outer = h.Clone()
@@ -135,7 +136,8 @@ func (x *exchange) commit() bool {
 // that one's header too, which may still be replaced by an error.
 func (x *exchange) announce(s *Session) {
 	s.announce(x.w.Header())
-	for o, ok := x.Context.Value(exchangeKey{}).(*exchange); ok; o, ok = o.Context.Value(exchangeKey{}).(*exchange) {
+	for o := x; o.nested; {
+		o = o.Context.Value(exchangeKey{}).(*exchange)
 		if o.outer == nil {
 			o.outer = http.Header{}
 		}

@@ -49,9 +49,14 @@ func (m *Manager) RequireStore(next http.Handler) http.Handler { return m.wrap(n
 
 func (m *Manager) wrap(next http.Handler, c condition) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x, ok := r.Context().Value(m).(*exchange)
-		if !ok {
-			m.serve(w, r, c, next)
+		ctx := r.Context()
+		nested := ctx.Value(exchangeKey{}) != nil
+		var x *exchange
+		if nested {
+			x, _ = ctx.Value(m).(*exchange)
+		}
+		if x == nil {
+			m.serve(w, r, c, next, nested)
 			return
 		}
 		if x.admit(w, r, c) {

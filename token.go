@@ -29,6 +29,8 @@ func newToken() token {
 	return token{base64.RawURLEncoding.EncodeToString(b[:]), idOf(b)}
 }
 
+var strictBase64 = base64.RawURLEncoding.Strict()
+
 // parseToken accepts the one spelling that newToken gives, and no other.
 func parseToken(s string) (token, bool) {
 	if len(s) != tokenLen {
@@ -37,7 +39,7 @@ func parseToken(s string) (token, bool) {
 	var b [tokenSize]byte
 	var src [tokenLen]byte
 	copy(src[:], s)
-	if n, err := base64.RawURLEncoding.Strict().Decode(b[:], src[:]); err != nil || n != len(b) {
+	if n, err := strictBase64.Decode(b[:], src[:]); err != nil || n != len(b) {
 		return token{}, false
 	}
 	return token{s, idOf(b)}, true
