@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/seal"
+	"github.com/holdfast-go/session/sessiontest"
 )
 
 // opening counts how often a bundle is opened.
@@ -25,7 +27,7 @@ func (o opening) Decompress(dst, src []byte, limit int) ([]byte, error) {
 	return o.Codec.Decompress(dst, src, limit)
 }
 
-func TestABundleIsOpenedWhereTheStoreHasChangedSince(t *testing.T) {
+func TestABundleIsOpenedOnceByAProcess(t *testing.T) {
 	n := 0
 	testSite(t, session.Options{Backup: &session.Backup{Codec: opening{seal.Flate, &n}}}, func(s *site) {
 		opened := func(want int, why string) {
@@ -42,41 +44,49 @@ func TestABundleIsOpenedWhereTheStoreHasChangedSince(t *testing.T) {
 		for range 10 {
 			s.want(s.a, v, long+"/")
 		}
-		opened(1, "ten reads of what does not change")
+		opened(0, "by the one who sealed it")
 		s.want(s.b, v, long+"/")
 		s.want(s.b, v, long+"/")
-		opened(1, "another instance")
+		opened(1, "by another one")
 
 		other := s.copyOf(v)
 		s.serve(s.b, other, func(x *session.Session) { food.Set(x, "tofu") })
-		n = 0
 		s.want(s.a, v, long+"/tofu")
-		opened(1, "somebody wrote the session elsewhere")
-		s.want(s.a, v, long+"/tofu") // the answer brought another bundle
 		s.want(s.a, v, long+"/tofu")
-		opened(1, "and then nobody did")
+		opened(0, "somebody wrote the session elsewhere, and the answer brought another bundle")
+		s.want(s.a, other, long+"/tofu")
+		opened(1, "the one that he got elsewhere")
 
 		s.store.Fail(errRefused)
 		s.want(s.a, v, long+"/tofu")
-		opened(1, "the store is away")
 		s.serve(s.a, v, func(x *session.Session) { food.Set(x, "rice") })
-		n = 0
 		s.want(s.a, v, long+"/rice")
-		s.want(s.a, v, long+"/rice")
-		opened(2, "the store is still away")
+		opened(0, "the store is away")
+		s.want(s.b, v, long+"/rice")
+		opened(1, "the store is away, and it was written elsewhere")
 		s.store.Heal()
 		s.after(10 * time.Second)
 		s.want(s.a, v, long+"/rice")
-		s.want(s.a, v, long+"/rice")
-		s.want(s.a, v, long+"/rice")
-		opened(1, "the store is back")
-
 		s.store.Replace(memstore.New(nil))
 		s.after(10 * time.Second)
-		s.want(s.a, v, long+"/rice")
-		opened(1, "the store is empty")
 		s.want(s.b, v, long+"/rice")
+		s.want(s.a, v, long+"/rice")
 	})
+}
+
+// What is kept is what would be opened, and not more than it may be.
+func TestBundlesThatAreKept(t *testing.T) {
+	size := 0
+	testSite(t, session.Options{Backup: &session.Backup{Budget: 16 << 10}}, func(s *site) {
+		for i := range 4000 { // 20 MB
+			v := sessiontest.NewVisitor(s.T, s.a)
+			s.serve(s.a, v, func(x *session.Session) { color.Set(x, strings.Repeat("red ", 1250)); food.Set(x, fmt.Sprint(i)) })
+			size = max(size, s.a.RecentBytes())
+		}
+	})
+	if size < 8<<20 || size > 17<<20 {
+		t.Errorf("%d bytes of bundles were kept, want 8 to 16 MiB", size)
+	}
 }
 
 // What was opened by a key is not in mind any more once the key is taken away:

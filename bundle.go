@@ -231,9 +231,13 @@ func (m *Manager) seal(b bundle, now time.Time) (string, error) {
 	if m.backup.Codec == nil && m.carrier.size(seal.SealedLen(len(plain))) > m.backup.Budget {
 		return "", seal.ErrTooLarge
 	}
+	generation := m.backup.Keys.Generation()
 	text, err := m.bundles.Seal(now, plain)
 	if err == nil && m.carrier.size(len(text)) > m.backup.Budget {
 		return "", seal.ErrTooLarge
+	}
+	if err == nil {
+		m.recent.keep(sumOf(text), generation, b)
 	}
 	return text, err
 }

@@ -19,3 +19,15 @@ func Without(store Store, o *Options, skew time.Duration, mechanisms ...string) 
 		}
 	})
 }
+
+// RecentBytes is how much the bundles take up that are kept.
+func (m *Manager) RecentBytes() (size int) {
+	m.recent.mu.Lock()
+	defer m.recent.mu.Unlock()
+	for _, kept := range []map[uint64]bundle{m.recent.young, m.recent.old} {
+		for _, b := range kept {
+			size += 512 + len(b.state.entries)
+		}
+	}
+	return size
+}

@@ -99,10 +99,6 @@ func (s *Session) askBoth(ctx context.Context, fresh bool, l *loaded) {
 	renewable := !s.readOnly && !s.sealed
 	s.mu.Unlock()
 	*l = m.fetch(ctx, p.in.token.id(), p.witness, fresh || renewable && m.wornOut(p.witness))
-	if p.in.unfolded != nil {
-		m.unfold(ctx, &p.witness)
-	}
-	m.keepInMind(p.in, p.witness, *l)
 }
 
 // fetch asks the store, and tells what its answer means beside what the witness
@@ -118,7 +114,6 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 		w = witness{}
 	}
 	if b, ok := s.journal.owed(id); ok {
-		m.unfold(ctx, &w)
 		w.add(b, m.now())
 	}
 	vouched := m.vouches(w) && !storeOnly
@@ -126,10 +121,6 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	var r stored
 	err := m.load(ctx, id, vouched, fresh, &r)
 	st, v := r.state, r.version
-	if w.folded != nil && (err != nil || st.dead() || v != w.version) {
-		m.unfold(ctx, &w)
-		vouched = m.vouches(w) && !storeOnly
-	}
 
 	// What is known to be dead is dead whatever the store says, and is written
 	// again where it said something else.

@@ -18,9 +18,6 @@ type mail struct {
 	sizes      [jar.Most]int // of the bundle cookies, in bytes of name and value
 	names      []string      // of the bundles that are whole
 	tombstones []string      // at most a few: a sibling may have planted one
-
-	sum, generation uint64   // of the only bundle, and of the keys; see recent
-	unfolded        *witness // what was in it, once it was looked at after all
 }
 
 const maxTombstoneCookies = 4

@@ -89,7 +89,7 @@ func (s *Session) wrap(ctx context.Context, l loaded, due bool) {
 // the expiry is put off, none opened, the session holds more than they do, or
 // the store has confirmed it since and that was long ago.
 func (p *parcel) wanted(m *Manager, l loaded, due bool) bool {
-	return p.dirty || due || !p.witness.covers(l) ||
+	return p.dirty || due || !p.witness.found || !p.witness.state.entries.covers(l.state.entries) ||
 		m.wornOut(p.witness) && l.confirmed > p.witness.confirmed
 }
 

@@ -1,137 +1,95 @@
 package session
 
 import (
-	"context"
 	"hash/maphash"
 	"sync"
+
+	"github.com/holdfast-go/session/internal/jar"
 )
 
-// To open a bundle takes ten times as long as all else that a read does here.
-// But mostly a visitor sends what he sent the last time, and the store has what
-// it had then. So this process keeps in mind which bundles it has opened, and
-// that the store had all of what was in them when its record had some version.
-// A request that brings one of them while the record has that version still
-// learns all that it needs from the store; else the bundle is opened after all.
+// recent keeps the bundles that this process has opened or sealed, by their
+// texts: to open one takes several times as long as all else that a read does
+// here, and mostly a visitor sends the one that he sent the last time. The zero
+// recent is empty.
 //
-// The bundle's text is told by a hash with a secret seed. Nobody gains by
-// finding another text with the same: it could only stand for his own bundle,
-// since the ID has to be the token's.
-
-// recent holds what is kept in mind. The zero recent is empty.
+// A text is told by a hash with a secret seed. Nobody gains by finding another
+// text with the same: it would stand for a bundle of his own, since the ID in
+// it has to be that of the token.
 type recent struct {
 	mu         sync.Mutex
-	generation uint64 // of the keys that opened them
-	young, old map[uint64]memory
+	generation uint64 // of the keys that open all of them
+	young, old map[uint64]bundle
+	size       int // of the young ones, in bytes, about
 }
 
-// memory is a bundle without its values.
-type memory struct {
-	bundle
-	version Version // of a record that had all of them
-}
-
-// recentBundles is how many are kept at least. Each takes about 400 bytes, and
-// there may be twice as many.
-const recentBundles = 8192
+// recentBytes is how much is kept at least; there may be twice as much.
+const recentBytes = 8 << 20
 
 var recentSeed = maphash.MakeSeed()
 
-func (r *recent) recall(sum, generation uint64) (memory, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.generation != generation {
-		return memory{}, false
+// sumOf is the sum of a text in pieces.
+func sumOf(pieces ...string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(recentSeed)
+	for _, piece := range pieces {
+		_, _ = h.WriteString(piece)
 	}
-	e, ok := r.young[sum]
-	if !ok {
-		if e, ok = r.old[sum]; ok {
-			r.put(sum, e)
-		}
-	}
-	return e, ok
+	return h.Sum64()
 }
 
-func (r *recent) keep(sum, generation uint64, e memory) {
+// recall returns the bundle of a text that the keys of that generation open.
+func (r *recent) recall(sum, generation uint64) (bundle, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.generation != generation {
-		r.young, r.old, r.generation = nil, nil, generation
+		return bundle{}, false
 	}
-	r.put(sum, e)
+	b, ok := r.young[sum]
+	if !ok {
+		if b, ok = r.old[sum]; ok {
+			r.put(sum, b)
+		}
+	}
+	return b, ok
+}
+
+func (r *recent) keep(sum, generation uint64, b bundle) {
+	// What does not travel is not in it when it is opened elsewhere either.
+	b.born, b.state.origin, b.state.bare = false, nil, false
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.generation != generation {
+		r.young, r.old, r.size, r.generation = nil, nil, 0, generation
+	}
+	r.put(sum, b)
 }
 
 // put forgets the old ones when there are enough young ones. r.mu is held.
-func (r *recent) put(sum uint64, e memory) {
-	if len(r.young) >= recentBundles {
-		r.young, r.old = nil, r.young
+func (r *recent) put(sum uint64, b bundle) {
+	const about = 512 // for all but the values
+	if r.size >= recentBytes {
+		r.young, r.old, r.size = nil, r.young, 0
 	}
 	if r.young == nil {
-		r.young = make(map[uint64]memory)
+		r.young = make(map[uint64]bundle)
 	}
-	r.young[sum] = e
+	r.young[sum] = b
+	r.size += about + len(b.state.entries)
 }
 
-// bundleSum tells the only bundle of a request from others, if there is one and
-// nothing is wrong with the cookies.
-func (in *mail) bundleSum() (sum uint64, ok bool) {
-	n := 0
-	var h maphash.Hash
-	h.SetSeed(recentSeed)
-	for b := range in.bundles.Bundles {
-		if n++; n > 1 {
-			return 0, false
-		}
-		for _, piece := range b.Pieces() {
-			_, _ = h.WriteString(piece)
-		}
+// openBundle opens what a request carried, or recalls it.
+func (m *Manager) openBundle(c jar.Bundle) (bundle, error) {
+	sum, generation := sumOf(c.Pieces()...), m.backup.Keys.Generation()
+	if b, ok := m.recent.recall(sum, generation); ok {
+		return b, nil
 	}
-	return h.Sum64(), n == 1 && !in.bundles.Incomplete()
-}
-
-// recall is open for a bundle that is kept in mind. The witness lacks the
-// values, until unfold.
-func (m *Manager) recall(in *mail, id ID) (witness, bool) {
-	if m.foreign() { // who has no versions that only one write has
-		return witness{}, false
+	plain, _, err := m.bundles.Open(c.Text())
+	if err != nil {
+		return bundle{}, err
 	}
-	in.generation = m.backup.Keys.Generation()
-	var ok bool
-	if in.sum, ok = in.bundleSum(); !ok {
-		return witness{}, false
+	b, err := decodeBundle(plain)
+	if err == nil {
+		m.recent.keep(sum, generation, b)
 	}
-	e, ok := m.recent.recall(in.sum, in.generation)
-	if !ok || e.id != id {
-		return witness{}, false
-	}
-	for b := range in.bundles.Bundles {
-		in.names = append(in.names, b.Name)
-	}
-	return witness{bundle: e.bundle, found: true, folded: in, version: e.version}, true
-}
-
-// keepInMind remembers the only bundle that a request brought, if it and the
-// store's record have the same values.
-func (m *Manager) keepInMind(in *mail, w witness, l loaded) {
-	if in.sum == 0 || !w.found || w.folded != nil || l.phase != live || l.source != FromStore || l.repair ||
-		!w.state.entries.covers(l.state.entries) {
-		return
-	}
-	e := memory{w.bundle, l.version}
-	e.state.entries = nil
-	m.recent.keep(in.sum, in.generation, e)
-}
-
-// unfold opens the bundle of which the witness lacks the values.
-func (m *Manager) unfold(ctx context.Context, w *witness) {
-	in, ended := w.folded, w.ended
-	if in == nil {
-		return
-	}
-	if in.unfolded == nil {
-		in.names = nil
-		full := m.openBundles(ctx, in, w.id)
-		in.unfolded = &full
-	}
-	*w = *in.unfolded
-	w.ended = ended
+	return b, err
 }

@@ -24,17 +24,6 @@ type witness struct {
 	keep    jar.Mask // cookies of such bundles
 
 	ended []kill // the sessions that this visitor has ended, by the tombstone cookie
-
-	folded  *mail   // where its values are; nil: here. See recent
-	version Version // then: of a record that had all of them
-}
-
-// covers tells whether the visitor has all of a session.
-func (w *witness) covers(l loaded) bool {
-	if w.folded != nil {
-		return w.version == l.version
-	}
-	return w.found && w.state.entries.covers(l.state.entries)
 }
 
 // BackupFault is what is wrong with a backup.
@@ -78,37 +67,17 @@ func (w *witness) add(b bundle, now time.Time) {
 }
 
 // open reads what a request carried for the session id.
-func (m *Manager) open(ctx context.Context, in *mail, id ID) witness {
-	if w, ok := m.recall(in, id); ok {
-		return w
-	}
-	return m.openBundles(ctx, in, id)
-}
-
-func (m *Manager) openBundles(ctx context.Context, in *mail, id ID) (w witness) {
+func (m *Manager) open(ctx context.Context, in *mail, id ID) (w witness) {
 	now := m.now()
 	if in.bundles.Incomplete() {
 		m.fault(ctx, id, BackupIncomplete, errIncomplete)
 	}
 	for c := range in.bundles.Bundles {
 		in.names = append(in.names, c.Name)
-		plain, _, err := m.bundles.Open(c.Text())
-		var b bundle
-		if err == nil {
-			b, err = decodeBundle(plain)
-		}
-		var unknown *seal.UnknownKeyError
+		b, err := m.openBundle(c)
 		switch {
-		case errors.As(err, &unknown):
-			m.fault(ctx, id, BackupUnknownKey, err)
-			if age := now.Sub(unknown.SealedAt); age < m.backup.MaxLease && age > -2*maxAhead {
-				w.excused = true
-				w.keep |= c.Cookies
-			}
-		case errors.Is(err, seal.ErrForged):
-			m.fault(ctx, id, BackupForged, err)
 		case err != nil:
-			m.fault(ctx, id, BackupMalformed, err)
+			m.unopened(ctx, id, c, err, &w)
 		case b.id != id:
 			m.fault(ctx, id, BackupForeign, errForeign)
 		default:
@@ -116,6 +85,23 @@ func (m *Manager) openBundles(ctx context.Context, in *mail, id ID) (w witness) 
 		}
 	}
 	return w
+}
+
+// unopened tells what is wrong with a bundle.
+func (m *Manager) unopened(ctx context.Context, id ID, c jar.Bundle, err error, w *witness) {
+	var unknown *seal.UnknownKeyError
+	switch {
+	case errors.As(err, &unknown):
+		m.fault(ctx, id, BackupUnknownKey, err)
+		if age := m.now().Sub(unknown.SealedAt); age < m.backup.MaxLease && age > -2*maxAhead {
+			w.excused = true
+			w.keep |= c.Cookies
+		}
+	case errors.Is(err, seal.ErrForged):
+		m.fault(ctx, id, BackupForged, err)
+	default:
+		m.fault(ctx, id, BackupMalformed, err)
+	}
 }
 
 var (
