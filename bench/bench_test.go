@@ -133,7 +133,7 @@ func TestTheOtherSectionsGoThrough(t *testing.T) {
 	out := small(t, "-sections", "steps|growth|standing|flights|memcached", "-only", "^(bare|holdfast-redis|floor-redis|holdfast-cache)$", "-profiles")
 	for _, want := range []string{"## The steps of a request", "### Size of the session", "### Keys of the session", "### Connections",
 		"## Sessions in memory", "| 1000 |", "## A page with 20 calls", "beside gomemcache", "| 100 | CAS over the last save |",
-		"| Page with 20 calls, loads, client-side cache | ≤ 1 | 1 |"} {
+		"| Page with 20 calls, loads, one at a time, client-side cache | ≤ 2 | 1 |"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}

@@ -87,7 +87,8 @@ func lines(p plan, r *results) (all []line) {
 		{"redis", "Redis"}, {"redis-backup", "Redis, backup"}, {"cache", "client-side cache"}, {"memcached", "memcached"},
 	} {
 		if loads, ok := r.flights[ours(f.name)]; ok {
-			most(fmt.Sprintf("Page with %d calls, loads, %s", calls, f.title), 1, loads, "", spot{})
+			// One at a time: the first, and one for all who came while it was under way.
+			most(fmt.Sprintf("Page with %d calls, loads, one at a time, %s", calls, f.title), 2, loads, "", spot{})
 		}
 	}
 	if o := r.outage; o != nil {
