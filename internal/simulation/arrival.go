@@ -1,0 +1,161 @@
+package simulation
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+// shown returns all writes whose marks stand in an answer.
+func (o *oracle) shown(q *Request) (all ops) {
+	for _, marks := range q.Answer.Marks {
+		for _, m := range marks {
+			all = all.or(findMarks([]byte(m)))
+		}
+	}
+	return all
+}
+
+// content returns what the complete bundles among values hold of a session.
+func (o *oracle) content(values []string, id session.ID) (all ops) {
+	parts := map[*bundle]int{}
+	for _, v := range values {
+		if b := o.bundles[v]; b != nil && b.id == id {
+			if parts[b]++; parts[b] == b.parts {
+				all = all.or(b.content)
+			}
+		}
+	}
+	return all
+}
+
+// delivered is when an answer reaches its browser: the cookies first, then the
+// visitor's eyes.
+func (o *oracle) delivered(q *Request) {
+	if q.Browser < 0 || q.JarToken == "" {
+		return
+	}
+	a := o.asked[q]
+	v := o.view(q.Browser, q.JarToken)
+	switch {
+	case q.NewToken != "" && q.NewToken == q.JarToken:
+		if q.ok() {
+			v.told = ops{}.with(q.Op)
+			v.seen = v.told
+		}
+		if y := o.life(q.NewToken); y.parent != nil && q.ok() {
+			// Section 5: "the same values (...), so that no parallel write is lost".
+			old := o.view(q.Browser, q.Token)
+			v.told = v.told.or(old.told.and(a.know.or(a.moved)))
+			v.seen = v.seen.or(v.told).or(old.seen.and(a.know))
+		}
+		v.active = q.Began
+		o.owe(q, a, v, true)
+	case q.JarToken == q.Token && q.shows():
+		v.told, v.seen = v.told.with(q.Op), v.seen.with(q.Op)
+		if q.Route != ReadOnly {
+			// handler.go, ReadOnly: "the session's expiry is not put off, and
+			// the answer sets no cookie". So what only it has shown is in no
+			// backup.
+			v.seen = v.seen.or(o.shown(q))
+			v.active = max(v.active, q.Began)
+			o.owe(q, a, v, q.Op > 0 && q.Route != Delete) // which may have had nothing to delete
+		}
+	}
+	o.displace(q, v)
+}
+
+// owe notes a backup that an answer should have brought. Section 6: "It is
+// sent again when something changed, (...) when it is older than a quarter of
+// min(Lease, Idle), or when none opened".
+func (o *oracle) owe(q *Request, a *asked, v *view, changed bool) {
+	if o.WithoutBackup || !a.isConfirmed {
+		return
+	}
+	stamp := a.confirmed + o.skew(q.Instance)
+	if !changed {
+		stamp -= min(o.Lease, o.Idle)/4 + time.Second
+	}
+	for _, value := range append(slices.Clone(q.Bundle), q.Carried...) {
+		if b := o.bundles[value]; b != nil && b.id == q.JarToken && b.leaseMin >= stamp {
+			return
+		}
+	}
+	v.owed, v.owedLease = true, max(v.owedLease, stamp)
+	o.count("oracle: no backup was sent where one is due")
+}
+
+// displace finds out what an answer has taken from the jar without knowing of
+// it. Section 6: "Across instances, or with one slot, an answer may displace
+// another from the jar; then only store or journal has it."
+func (o *oracle) displace(q *Request, v *view) {
+	before := v.content
+	if len(q.Bundle) > 0 && o.bundles[q.Bundle[0]].id == q.JarToken {
+		before = before.or(o.bundles[q.Bundle[0]].content)
+	}
+	after := o.content(q.Jar, q.JarToken)
+	granted := false
+	for _, value := range v.jar {
+		b := o.bundles[value]
+		if b == nil || b.id != q.JarToken || slices.Contains(q.Jar, value) || slices.Contains(q.Carried, value) {
+			continue
+		}
+		switch {
+		case q.Token != b.id && q.NewToken != b.id:
+			granted = true // the sentence before speaks of the requests "of that session"
+			o.count("oracle: exempt: a bundle displaced another session's")
+		case b.q.Birth != q.Birth:
+			granted = true
+			o.count("oracle: exempt: a bundle displaced another instance's")
+		case o.oneSlot(b.q) || o.oneSlot(q):
+			granted = true
+			o.count("oracle: exempt: a bundle displaced another in the only slot")
+		case o.noneFree(b.q):
+			granted = true
+			o.count("oracle: exempt: a bundle displaced another, none was free")
+		default:
+			o.count("oracle: an instance displaced its own bundle")
+		}
+	}
+	if granted {
+		v.displaced = v.displaced.or(before.minus(after))
+	}
+	v.displaced = v.displaced.minus(after)
+	v.content, v.jar = after, slices.Clone(q.Jar)
+}
+
+// oneSlot: section 6, "As many slots as the budget (...) holds of this size, at
+// least one".
+func (o *oracle) oneSlot(q *Request) bool { return 2*(q.Size+30*len(q.Bundle)) > o.Budget }
+
+// noneFree: section 6, "an instance gives a request no slot that an overlapping
+// request of that session carried or was given; none free: it overwrites a
+// carried one". A request overlaps, as the browser sees it, until its answer has
+// arrived; the instance cannot see that, and may take half a minute for it.
+func (o *oracle) noneFree(q *Request) bool {
+	const unseen = 30 * time.Second
+	slots := max(1, min(4, o.Budget/max(1, q.Size+30*len(q.Bundle)))) // of this size
+	taken := map[byte]bool{}                                          // by the number that a cookie's name ends with
+	for _, name := range q.Used {
+		taken[name[len(name)-1]] = true
+	}
+	// Those of other sessions of this browser count too: a session that begins
+	// under another's token takes over what its answers hold. And those of a
+	// thief do: nobody can tell him from the visitor.
+	for other := range o.asked {
+		if other.Birth != q.Birth || other.Browser != q.Browser && other.Token != q.Token ||
+			other.Began > q.Ended || other.Ended > 0 && other.Ended < q.Began-unseen {
+			continue
+		}
+		for _, name := range append(slices.Clone(other.Used), other.Given...) {
+			taken[name[len(name)-1]] = true
+		}
+	}
+	for i := range slots {
+		if !taken[byte('0'+i)] {
+			return false
+		}
+	}
+	return true
+}
