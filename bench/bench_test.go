@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -130,13 +131,17 @@ func TestAnOutageEndsWithAllSessionsInTheStore(t *testing.T) {
 }
 
 func TestTheOtherSectionsGoThrough(t *testing.T) {
-	out := small(t, "-sections", "steps|growth|standing|flights|memcached", "-only", "^(bare|holdfast-redis|floor-redis|holdfast-cache)$", "-profiles")
+	out := small(t, "-sections", "duels|steps|growth|standing|flights|memcached", "-only", "^(bare|holdfast-redis|floor-redis|holdfast-cache)$", "-profiles")
 	for _, want := range []string{"## The steps of a request", "### Size of the session", "### Keys of the session", "### Connections",
 		"## Sessions in memory", "| 1000 |", "## A page with 20 calls", "beside gomemcache", "| 100 | CAS over the last save |",
 		"| Page with 20 calls, loads, one at a time, client-side cache | ≤ 2 | 1 |"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
+	}
+	if !regexp.MustCompile(`\| Read from Redis, × floor \| ≥ 0.93 \| \d+\.\d\d \| \d`).MatchString(out) ||
+		!strings.Contains(out, "| Write of one key, × scs + go-redis | ≥ 1.30 | – | – | not measured | – |") {
+		t.Errorf("of the duels that could be, and that could not:\n%s", out)
 	}
 }
 

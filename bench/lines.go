@@ -25,42 +25,34 @@ type line struct {
 func lines(p plan, r *results) (all []line) {
 	many := p.most()
 	ours := func(name string) string { return "holdfast-" + name }
-	least := func(what string, require float64, name string, route int, other string, otherRoute int) {
-		lane := r.application[spot{name, route, many}]
-		got := lane.beside(r.application[spot{other, otherRoute, many}])
-		all = append(all, line{
-			what: what, required: fmt.Sprintf("≥ %.2f", require), reached: got.String(),
-			spread:   fmt.Sprintf("%.2f to %.2f", got.low, got.high),
-			alone:    r.application[spot{name, route, 1}].beside(r.application[spot{other, otherRoute, 1}]).String(),
-			measured: got.median != 0, met: got.median >= require, profile: spot{name, route, many},
-		})
-	}
 	most := func(what string, require, got float64, unit string, profile spot) {
 		all = append(all, line{
 			what: what, required: fmt.Sprintf("≤ %s%s", decimal(require), unit), reached: decimal(got) + unit,
 			spread: "–", alone: "–", measured: true, met: got <= require, profile: profile,
 		})
 	}
-	least("Untouched route, × bare", 0.97, ours("redis"), foodRoute, "bare", foodRoute)
-	least("Untouched route with a backup, × bare with the same cookies", 0.97, ours("redis-backup"), foodRoute, "bare-cookies", foodRoute)
+	for _, d := range duels(many) {
+		// One connection has no duel, nor has a run without that section.
+		at := func(conns int) ratio {
+			one, other := d.one, d.other
+			one.conns, other.conns = conns, conns
+			return r.application[one].beside(r.application[other])
+		}
+		got := at(many)
+		if lanes, ok := r.duels[d]; ok {
+			got = lanes[0].beside(lanes[1])
+		}
+		all = append(all, line{
+			what: d.what, required: fmt.Sprintf("≥ %.2f", d.require), reached: got.String(),
+			spread: fmt.Sprintf("%.2f to %.2f", got.low, got.high), alone: at(1).String(),
+			measured: got.median != 0, met: got.median >= d.require, profile: d.one,
+		})
+	}
 	if u := r.untouched; u != nil {
 		over := u.untouched.time - u.bare.time
 		most("Untouched route, allocations over bare", 1, u.untouched.allocs-u.bare.allocs, "", spot{})
 		most("Untouched route, time over bare", 150, float64(over), " ns", spot{})
 	}
-	least("Read from Redis, × floor", 0.93, ours("redis"), userRoute, "floor-redis", userRoute)
-	least("Read from memcached, × floor", 0.93, ours("memcached"), userRoute, "floor-memcached", userRoute)
-	least("Read with the client-side cache, × bare", 0.85, ours("cache"), userRoute, "bare", userRoute)
-	least("Read, × scs + go-redis, idle timeout on", 2.5, ours("redis"), userRoute, "scs-redis-idle", userRoute)
-	least("Read, × scs + go-redis, idle timeout off", 1.5, ours("redis"), userRoute, "scs-redis", userRoute)
-	least("Read, × gorilla + redistore", 2, ours("redis"), userRoute, "gorilla-redis", userRoute)
-	least("`/user/readonly`, × express-session", 6, ours("redis"), readOnlyRoute, "express-redis", readOnlyRoute)
-	least("`/food`, × express-session's global middleware", 10, ours("redis"), foodRoute, "express-redis", foodRoute)
-	least("Write of one key, × scs + go-redis", 1.3, ours("redis"), cartRoute, "scs-redis", cartRoute)
-	least("Write of one key, × scs + go-redis, idle timeout on", 1.3, ours("redis"), cartRoute, "scs-redis-idle", cartRoute)
-	least("Degraded read, × healthy read, both with a backup", 1, ours("redis-killed"), userRoute, ours("redis-backup"), userRoute)
-	least("Degraded read, × healthy read without a backup", 1, ours("redis-killed"), userRoute, ours("redis"), userRoute)
-
 	if keys := r.keys[ours("redis")]; keys != nil {
 		least, worst := time.Duration(1<<62), time.Duration(0)
 		for _, l := range keys {
@@ -108,7 +100,7 @@ func decimal(n float64) string {
 
 func linesText(p plan, all []line) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## What it must show\n\nRatios of the medians of one run, with %d connections; read is `%s`, write `%s`, untouched `%s`. Quartiles are those of the\nrounds' own ratios; the last column is the same with one connection. A line is met by its median.\n\n"+
+	fmt.Fprintf(&b, "## What it must show\n\nRatios of the medians of one run, with %d connections; read is `%s`, write `%s`, untouched `%s`. Quartiles are those of the\nrounds' own ratios; the last column is from the tables below, with one connection. A line is met by its median.\n\n"+
 		"| | required | reached | quartiles | | one connection |\n|---|--:|--:|--:|---|--:|\n", p.most(), contestant.User, contestant.Cart, contestant.Food)
 	for _, l := range all {
 		verdict := "**not met**"

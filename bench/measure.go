@@ -21,6 +21,7 @@ type section struct {
 func sections() []section {
 	return []section{
 		{"application", measureApplication},
+		{"duels", measureDuels},
 		{"steps", measureSteps},
 		{"growth", measureGrowth},
 		{"standing", runStanding},
@@ -40,6 +41,7 @@ func sectionNames() (all []string) {
 // results are what lines are made of. Nil, or zero, is not measured.
 type results struct {
 	application map[spot]*lane
+	duels       map[duel][2]*lane
 	untouched   *steps
 	keys        map[string]map[int]*lane // by contestant and keys
 	standing    []standingRow
