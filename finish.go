@@ -15,6 +15,10 @@ func (s *Session) finish(ctx context.Context) error {
 	s.mu.Lock()
 	before, cookies, idle := s.version, !s.sealed, s.idle()
 	s.sealed = true // what comes from now on cannot send a cookie
+	if idle && s.parcel == nil && !s.m.foreign() && (s.readOnly || !s.seenLongAgo(&s.loaded)) {
+		s.mu.Unlock()
+		return nil // which most requests are
+	}
 	s.mu.Unlock()
 	var err error
 	if !idle {
@@ -26,7 +30,7 @@ func (s *Session) finish(ctx context.Context) error {
 	if !cookies || readOnly && !s.parcel.changed() {
 		return err
 	}
-	due := l.phase == live && !readOnly && s.m.now().Sub(time.UnixMilli(l.state.lastSeen)) >= s.m.options.Refresh
+	due := !readOnly && s.seenLongAgo(&l)
 	if err == nil && due && l.version == before && l.away.IsZero() && !l.restore {
 		s.m.refresh(ctx, l)
 	}
@@ -35,6 +39,11 @@ func (s *Session) finish(ctx context.Context) error {
 		s.repeat()
 	}
 	return err
+}
+
+// seenLongAgo tells whether it is time to put the expiry off.
+func (s *Session) seenLongAgo(l *loaded) bool {
+	return l.phase == live && s.m.now().UnixMilli()-l.state.lastSeen >= s.m.options.Refresh.Milliseconds()
 }
 
 // giveUp takes the place of finish after a panic: what was saved before must

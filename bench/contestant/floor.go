@@ -127,7 +127,8 @@ func (f *floor) login(w http.ResponseWriter, r *http.Request, c Content) error {
 		v.place.Store(&place{at, len(text), v.fromEnd})
 	}
 	key := "floor:" + rand.Text()
-	http.SetCookie(w, &http.Cookie{Name: "key", Value: key})
+	key += strings.Repeat("-", 43-len(key)) // as long as a token of Holdfast's
+	http.SetCookie(w, &http.Cookie{Name: floorCookie, Value: key})
 	return f.set(r.Context(), key, record)
 }
 
@@ -156,12 +157,14 @@ func recordOf(ctx context.Context, c Content) ([]byte, error) {
 	return append(make([]byte, len(session.Version{})), stored.Data...), nil
 }
 
+const floorCookie = "__Host-session"
+
 func keyOf(r *http.Request) string {
 	line := r.Header["Cookie"]
 	if len(line) == 0 {
 		return ""
 	}
-	return strings.TrimPrefix(line[0], "key=")
+	return strings.TrimPrefix(line[0], floorCookie+"=")
 }
 
 func (f *floor) readName(_ http.ResponseWriter, r *http.Request) (name string, err error) {
