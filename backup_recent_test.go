@@ -87,6 +87,19 @@ func TestBundlesThatAreKept(t *testing.T) {
 	if size < 8<<20 || size > 17<<20 {
 		t.Errorf("%d bytes of bundles were kept, want 8 to 16 MiB", size)
 	}
+	// What stays on the server does not stay in here.
+	testSite(t, session.Options{}, func(s *site) {
+		for range 100 {
+			v := sessiontest.NewVisitor(s.T, s.a)
+			s.serve(s.a, v, func(x *session.Session) {
+				card.Set(x, strings.Repeat("4", 50_000))
+				food.Set(x, strings.Repeat("tofu", 5000))
+			})
+		}
+		if size := s.a.RecentBytes(); size == 0 || size > 100_000 {
+			t.Errorf("%d bytes of 100 bundles of next to nothing were kept", size)
+		}
+	})
 }
 
 // What was opened by a key is not in mind any more once the key is taken away:

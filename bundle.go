@@ -176,16 +176,20 @@ func cutKills(b []byte) (l []kill, rest []byte, ok bool) {
 
 var errUnsealable = errors.New("not even the names of the values fit the budget")
 
+// packed is a bundle that fits.
+type packed struct {
+	bundle          // without the values that stay behind
+	text   string   // sealed
+	left   []string // the names of those that do not fit; some always stay on the server
+}
+
 // pack seals b within the budget. What does not fit is left out: from the lowest
-// rank, the largest first, and last of all what the store lacks. It returns the
-// names that were left out, apart from those that stay on the server always.
-func (m *Manager) pack(b bundle, now time.Time) (text string, left []string, err error) {
+// rank, the largest first, and last of all what the store lacks.
+func (m *Manager) pack(b bundle, now time.Time) (p packed, err error) {
 	b.state.entries = b.state.entries.withhold(func(e entry) bool { return e.flags&serverOnly != 0 })
-	if text, err = m.seal(b, now); err == nil {
-		return text, nil, nil
-	}
-	if !errors.Is(err, seal.ErrTooLarge) {
-		return "", nil, err
+	p.bundle = b
+	if p.text, err = m.seal(b, now); err == nil || !errors.Is(err, seal.ErrTooLarge) {
+		return p, err
 	}
 	order := b.state.entries.present()
 	slices.SortStableFunc(order, func(x, y entry) int {
@@ -202,27 +206,28 @@ func (m *Manager) pack(b bundle, now time.Time) (text string, left []string, err
 		place[string(e.name)] = i
 	}
 	// The fewest that must stay behind, by bisection: more left out is shorter.
-	without := func(n int) (string, error) {
-		c := b
-		c.state.entries = b.state.entries.withhold(func(e entry) bool { return place[string(e.name)] < n })
-		return m.seal(c, now)
+	without := func(n int) (p packed, err error) {
+		p.bundle = b
+		p.state.entries = b.state.entries.withhold(func(e entry) bool { return place[string(e.name)] < n })
+		p.text, err = m.seal(p.bundle, now)
+		return p, err
 	}
 	low, high := 1, len(order)
-	if text, err = without(high); err != nil {
-		return "", nil, errUnsealable
+	if p, err = without(high); err != nil {
+		return packed{}, errUnsealable
 	}
 	for low < high {
 		middle := (low + high) / 2
-		if t, err := without(middle); err == nil {
-			text, high = t, middle
+		if q, err := without(middle); err == nil {
+			p, high = q, middle
 		} else {
 			low = middle + 1
 		}
 	}
 	for _, e := range order[:high] {
-		left = append(left, string(e.name))
+		p.left = append(p.left, string(e.name))
 	}
-	return text, left, nil
+	return p, nil
 }
 
 // seal fails with seal.ErrTooLarge where the text does not fit the budget.
@@ -231,13 +236,9 @@ func (m *Manager) seal(b bundle, now time.Time) (string, error) {
 	if m.backup.Codec == nil && m.carrier.size(seal.SealedLen(len(plain))) > m.backup.Budget {
 		return "", seal.ErrTooLarge
 	}
-	generation := m.backup.Keys.Generation()
 	text, err := m.bundles.Seal(now, plain)
 	if err == nil && m.carrier.size(len(text)) > m.backup.Budget {
 		return "", seal.ErrTooLarge
-	}
-	if err == nil {
-		m.recent.keep(sumOf(text), generation, b)
 	}
 	return text, err
 }

@@ -103,10 +103,10 @@ func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
 	}
 	b := l.copy()
 	if c.cookies {
-		_, left, err := m.pack(b, m.now())
-		for _, name := range left {
+		p, err := m.pack(b, m.now())
+		for _, name := range p.left {
 			if e, ok := b.state.entries.find(name); ok && e.dot.clock > b.saved && err == nil {
-				err = &leftError{left}
+				err = &leftError{p.left}
 			}
 		}
 		if err != nil {

@@ -26,7 +26,7 @@ func (m *Manager) RecentBytes() (size int) {
 	defer m.recent.mu.Unlock()
 	for _, kept := range []map[uint64]bundle{m.recent.young, m.recent.old} {
 		for _, b := range kept {
-			size += 512 + len(b.state.entries)
+			size += 512 + cap(b.state.entries)
 		}
 	}
 	return size

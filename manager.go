@@ -81,8 +81,8 @@ type Manager struct {
 	clock    clock
 	instance uint32
 
-	reading, saving deadline.Line
-	loads           flight.Group[ID, loadAnswer]
+	reading, waiting, saving deadline.Line
+	loads                    flight.Group[ID, loadAnswer]
 
 	commits   queue.Queue[ID, loaded] // what a commit leaves to the next one of its session
 	refreshes refreshes

@@ -103,14 +103,17 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded) []string {
 	}
 	p.enter(m, l.id)
 	end := time.UnixMilli(l.state.end)
-	text, left, err := m.pack(b, now)
+	generation := m.backup.Keys.Generation()
+	sealed, err := m.pack(b, now)
 	if err != nil {
 		m.fault(ctx, l.id, BackupTooLarge, err)
 		return m.carrier.bundleCookies("", "", 0, p.in.bundles.Cookies(), end)
 	}
-	if len(left) > 0 {
-		m.fault(ctx, l.id, BackupPartial, &leftError{left})
+	if len(sealed.left) > 0 {
+		m.fault(ctx, l.id, BackupPartial, &leftError{sealed.left})
 	}
+	text := sealed.text
+	m.recent.keep(sumOf(text), generation, sealed.bundle)
 	if p.name == "" {
 		p.name = jar.NewName()
 	}

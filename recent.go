@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"hash/maphash"
 	"sync"
 
@@ -56,6 +57,9 @@ func (r *recent) recall(sum, generation uint64) (bundle, bool) {
 func (r *recent) keep(sum, generation uint64, b bundle) {
 	// What does not travel is not in it when it is opened elsewhere either.
 	b.born, b.state.origin, b.state.bare = false, nil, false
+	if l := b.state.entries; cap(l) > len(l)+len(l)/8 {
+		b.state.entries = bytes.Clone(l) // which may be a small part of what it was cut from
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.generation != generation {
@@ -74,7 +78,7 @@ func (r *recent) put(sum uint64, b bundle) {
 		r.young = make(map[uint64]bundle)
 	}
 	r.young[sum] = b
-	r.size += about + len(b.state.entries)
+	r.size += about + cap(b.state.entries)
 }
 
 // openBundle opens what a request carried, or recalls it.

@@ -22,9 +22,10 @@ type stored struct {
 // with ErrUnavailable and the cause. vouched tells whether the visitor can do
 // without the store.
 //
-// Who asks for a session that is just being loaded waits, and loads it once
-// more together with all who came meanwhile: what is on its way may be older
-// than what he has seen. Only who asks past a cache always goes alone.
+// Who asks for a session that is just being loaded waits for a moment, and loads
+// it once more together with all who came meanwhile: what is on its way may be
+// older than what he has seen. Where the store is slow, everybody goes alone; who
+// asks past a cache always does.
 //
 // From here down a load is on the stack of each request that waits for the
 // store, so the frames are kept small: out is the caller's.
@@ -32,25 +33,25 @@ func (m *Manager) load(ctx context.Context, id ID, vouched, fresh bool, out *sto
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
+	c, err := m.call(ctx, id, vouched, m.options.ReadTimeout)
+	if err != nil {
+		return err
+	}
 	budget := m.reading.Within(ctx, time.Now(), m.options.ReadTimeout)
 	if _, caches := m.store.(FreshLoader); fresh && caches {
-		return m.loadAlone(ctx, budget, id, vouched, true, out)
+		return m.loadAlone(ctx, budget, &c, true, out)
 	}
 	turn, asks := m.loads.Enter(id)
 	if !asks {
 		return m.loadTogether(ctx, budget, turn, vouched, out)
 	}
 	defer turn.Leave()
-	return m.loadAlone(ctx, budget, id, vouched, false, out)
+	return m.loadAlone(ctx, budget, &c, false, out)
 }
 
-func (m *Manager) loadAlone(ctx, budget context.Context, id ID, vouched, fresh bool, out *stored) error {
-	c, err := m.call(ctx, id, vouched, m.options.ReadTimeout)
-	if err != nil {
-		return err
-	}
+func (m *Manager) loadAlone(ctx, budget context.Context, c *call, fresh bool, out *stored) error {
 	m.health.loads.Add(1)
-	return m.readWithin(ctx, budget, &c, fresh, out)
+	return m.readWithin(ctx, budget, c, fresh, out)
 }
 
 // loadAnswer is what came of a load, for all who share it.
@@ -59,33 +60,46 @@ type loadAnswer struct {
 	err error
 }
 
+// patience is which part of its time a load may wait for others. What is left is
+// enough for a store that is just fast enough.
+const patience = 4
+
 // loadTogether waits for the turn to load, or for what somebody else has loaded
 // since.
 func (m *Manager) loadTogether(ctx, budget context.Context, turn flight.Turn[ID, loadAnswer], vouched bool, out *stored) error {
-	id := turn.Key
+	id, wait := turn.Key, m.waiting.Within(budget, time.Now(), m.options.ReadTimeout/patience)
 	for asks := false; !asks; {
-		a, answered, mine, err := turn.Wait(budget)
+		var a loadAnswer
+		var answered bool
+		var slow error
+		a, answered, asks, slow = turn.Wait(wait)
 		switch {
-		case err != nil:
-			if ctx.Err() == nil {
-				m.failed(ctx, "load", id, err)
-			}
-			return fmt.Errorf("%w: while another request loaded the session: %w", ErrUnavailable, err)
-		case mine:
-			asks = true
-		case answered && (a.err != errAway || vouched): // he could do without
+		case answered:
 			*out = a.stored
 			return a.err
-		default:
+		case slow != nil:
+			return m.loadNow(ctx, budget, id, vouched, out)
+		case !asks:
 			turn, asks = m.loads.Enter(id)
 		}
 	}
 	defer turn.Leave()
-	err := m.loadAlone(ctx, budget, id, vouched, false, out)
-	if turn.Shared() {
+	err := m.loadNow(ctx, budget, id, vouched, out)
+	// That his time is over, or that he can do without, is his own answer.
+	own := budget.Err() != nil || err == errAway
+	if turn.Shared() && (err == nil || errors.Is(err, ErrNotFound) || !own) {
 		turn.Answer(loadAnswer{*out, err})
 	}
 	return err
+}
+
+// loadNow is loadAlone for who has waited: the shard may have gone away.
+func (m *Manager) loadNow(ctx, budget context.Context, id ID, vouched bool, out *stored) error {
+	c, err := m.call(ctx, id, vouched, m.options.ReadTimeout)
+	if err != nil {
+		return err
+	}
+	return m.loadAlone(ctx, budget, &c, false, out)
 }
 
 // read is load with permission, and for one alone.
@@ -108,7 +122,7 @@ func (m *Manager) readWithin(ctx, budget context.Context, c *call, fresh bool, o
 	case r.Cached: // it says nothing about the store
 	case err == nil, errors.Is(err, ErrNotFound):
 		c.answered(ctx, loading)
-	case ctx.Err() == nil:
+	case !callers(ctx, budget):
 		c.failed(ctx, loading, err)
 	}
 	if err == nil {
@@ -123,10 +137,18 @@ func (m *Manager) readWithin(ctx, budget context.Context, c *call, fresh bool, o
 		return ErrNotFound
 	case errors.Is(err, ErrNotFound):
 		return ErrNotFound
-	case ctx.Err() == nil:
+	case !callers(ctx, budget):
 		m.failed(ctx, "load", c.id, err)
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// callers tells whether it was the caller's own time that ended, or that he has
+// left: the store is not to blame then.
+func callers(ctx, budget context.Context) bool {
+	own, limited := ctx.Deadline()
+	end, _ := budget.Deadline()
+	return ctx.Err() != nil || limited && !end.Before(own) && !time.Now().Before(own)
 }
 
 // save writes st over a version, within what is left of ctx.
@@ -171,7 +193,7 @@ func (m *Manager) put(ctx context.Context, c call, operation string, st state, o
 // saveBudget is the time that a write has. The visitor's leaving does not end
 // it: what a handler wrote is saved even if nobody waits for the answer.
 func (m *Manager) saveBudget(ctx context.Context) context.Context {
-	return m.saving.After(ctx, time.Now(), m.options.SaveTimeout)
+	return m.saving.After(context.WithoutCancel(ctx), time.Now(), m.options.SaveTimeout)
 }
 
 // expires is when the store may forget st. A live session may be that late

@@ -48,11 +48,12 @@ func (l *Line) After(parent context.Context, now time.Time, d time.Duration) *Co
 	return &Context{parent: parent, line: l, at: now.Add(d), slack: d / shared}
 }
 
-// Within is After, but for a parent whose deadline is earlier: then that counts.
+// Within is After, but for a parent whose deadline is earlier: then that counts,
+// to the moment.
 func (l *Line) Within(parent context.Context, now time.Time, d time.Duration) *Context {
 	c := l.After(parent, now, d)
 	if at, ok := parent.Deadline(); ok && at.Before(c.at) {
-		c.at = at
+		c.at, c.slack = at, 0
 	}
 	return c
 }
