@@ -13,7 +13,8 @@ import (
 // Backup keeps a second copy of each session, sealed, in its visitor's own
 // cookies: a bundle. While the store is away visitors are served from it and
 // what they write waits, in the bundle and in this process, until the store is
-// back.
+// back. Each process keeps the bundles that it has sealed or opened lately, in up
+// to 16 MB, to open each only once.
 type Backup struct {
 	// Keys seal the copies. They are needed, the same on all instances, and
 	// never in the store.

@@ -45,7 +45,8 @@ type Options struct {
 
 	// ReadTimeout bounds what a request waits for the store to load its
 	// session, and SaveTimeout what it waits to save it; default 50 ms and
-	// 100 ms.
+	// 100 ms. They hold for a visitor who has left, too: others may wait for
+	// the same load.
 	ReadTimeout, SaveTimeout time.Duration
 
 	// Backup keeps a second copy of each session in its visitor's cookies, for
