@@ -98,13 +98,20 @@ func TestAPageOnAFrozenStore(t *testing.T) {
 	})
 }
 
+// limited has a deadline, and does not tell when it has passed.
+type limited struct {
+	context.Context
+	at time.Time
+}
+
+func (l limited) Deadline() (time.Time, bool) { return l.at, true }
+
 // The time that one request has left is no other's.
 func TestWhoseTimeIsOverSpoilsNobody(t *testing.T) {
 	testPage(t, func(p *page) {
 		p.store.Delay(5 * time.Millisecond)
 		p.call(p.Context(), p.want(200, 5*time.Millisecond))
-		short, cancel := context.WithTimeout(p.Context(), 6*time.Millisecond)
-		defer cancel()
+		short := limited{p.Context(), time.Now().Add(6 * time.Millisecond)}
 		p.call(short, p.want(503, 6*time.Millisecond))
 		for range 5 {
 			p.call(p.Context(), p.want(200, 20*time.Millisecond))
