@@ -108,10 +108,10 @@ func (l entries) check() error {
 
 // field is cutBytes, but quick where the length is one byte or two.
 func (l entries) field() (field, rest entries, ok bool) {
-	n, size := 0, 1
+	var n, size int
 	switch {
 	case len(l) > 0 && l[0] < 0x80:
-		n = int(l[0])
+		n, size = int(l[0]), 1
 	case len(l) > 1 && l[1] < 0x80:
 		n, size = int(l[0]&0x7f)|int(l[1])<<7, 2
 	default:

@@ -122,6 +122,9 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded) []string {
 	set, drop := jar.Mask(1<<parts-1), p.in.bundles.Cookies()
 	if p.visit != nil {
 		p.visit.Also(string(l.id))
+		for _, k := range b.kills { // a request of the one before may still be on its way
+			p.visit.Also(string(k.id))
+		}
 		set, drop = p.visit.Take(p.name, parts, slots, now)
 	}
 	if !l.away.IsZero() {

@@ -86,7 +86,7 @@ func (m *Manager) loadTogether(ctx, budget context.Context, turn flight.Turn[ID,
 	defer turn.Leave()
 	err := m.loadNow(ctx, budget, id, vouched, out)
 	// That his time is over, or that he can do without, is his own answer.
-	own := budget.Err() != nil || err == errAway
+	own := budget.Err() != nil || errors.Is(err, errAway)
 	if turn.Shared() && (err == nil || errors.Is(err, ErrNotFound) || !own) {
 		turn.Answer(loadAnswer{*out, err})
 	}
