@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -50,7 +51,7 @@ func lines(p plan, r *results) (all []line) {
 	}
 	if u := r.untouched; u != nil {
 		over := u.untouched.time - u.bare.time
-		most("Untouched route, allocations over bare", 1, u.untouched.allocs-u.bare.allocs, "", spot{})
+		most("Untouched route, allocations over bare", 1, math.Round(u.untouched.allocs-u.bare.allocs), "", spot{}) // others allocate too
 		most("Untouched route, time over bare", 150, float64(over), " ns", spot{})
 	}
 	if keys := r.keys[ours("redis")]; keys != nil {
