@@ -117,22 +117,23 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 }
 
 func (c *commit) run(ctx context.Context) error {
-	ctx = c.m.saveBudget(ctx)
+	ctx = context.WithoutCancel(ctx)
 	if c.phase != live {
 		return c.create(ctx)
 	}
-	turn, err := c.m.commits.Enter(ctx, c.id)
+	turn, err := c.m.commits.Enter(c.m.turns.After(ctx, time.Now(), 2*c.m.options.SaveTimeout), c.id)
 	if err != nil {
-		err = fmt.Errorf("%w: waiting for other requests of session %s: %w", ErrUnavailable, c.id, err)
-		return c.degrade(ctx, c.renewal == newID, err)
+		// The store may be well: this write waited for others of its session.
+		return fmt.Errorf("%w: waiting for other requests of session %s: %w", ErrUnavailable, c.id, err)
 	}
 	defer turn.Leave()
-	switch last, ok := turn.Last(); {
-	case len(c.doubts) > 0 || !c.away.IsZero() && c.worthAsking():
-		err = c.reload(ctx)
-	case ok:
+	end := c.m.attempts()
+	if last, ok := turn.Last(); ok {
 		c.yield(last)
 		err = c.meet(last)
+	}
+	if err == nil && (len(c.doubts) > 0 || !c.away.IsZero() && c.worthAsking()) {
+		err = c.reload(ctx)
 	}
 	for attempt := 1; err == nil; attempt++ {
 		if c.renewal == keepID {
@@ -151,8 +152,8 @@ func (c *commit) run(ctx context.Context) error {
 		}
 		// Without an answer now it is the store that fails, and not the others
 		// who are faster.
-		if err = c.reload(ctx); err == nil && c.away.IsZero() && ctx.Err() != nil {
-			err = fmt.Errorf("%w: other requests of session %s were faster: %w", ErrUnavailable, c.id, ctx.Err())
+		if err = c.reload(ctx); err == nil && c.away.IsZero() && !c.m.now().Before(end) {
+			err = fmt.Errorf("%w: too many concurrent writes of session %s", ErrUnavailable, c.id)
 		}
 	}
 	return err
@@ -218,7 +219,7 @@ func (c *commit) update(ctx context.Context) error {
 	case err == nil:
 		c.state, c.version, c.confirmed, c.saved, c.kills = st, v, sent.UnixMilli(), dot.clock, done(c.kills)
 		c.repair, c.restore, c.born, c.unstored, c.wrote = false, false, false, false, true
-	case errors.Is(err, ErrUnavailable):
+	case isAway(err):
 		// It may have happened: in the backup it keeps its dot, so that to write
 		// it again does no harm.
 		l := c.loaded
@@ -251,10 +252,7 @@ func (c *commit) move(ctx context.Context) error {
 		err = fmt.Errorf("%w: renew: a session stands under the new ID", ErrUnavailable)
 	}
 	if err != nil {
-		if errors.Is(err, ErrUnavailable) {
-			return c.degrade(ctx, true, err)
-		}
-		return err
+		return c.degrade(ctx, true, err)
 	}
 	c.copied = copied
 	_, err = c.m.save(ctx, c.id, c.tombstone, c.version)
@@ -262,7 +260,7 @@ func (c *commit) move(ctx context.Context) error {
 	case err == nil:
 		c.m.remember(ctx, c.id, c.tombstone.death)
 		l.kills[len(l.kills)-1].durable = true
-	case !errors.Is(err, ErrUnavailable):
+	case !isAway(err):
 		return err
 	case c.backed():
 		err = c.bequeath(ctx, l.id)

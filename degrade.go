@@ -29,7 +29,7 @@ func (c *commit) witness() witness {
 
 // degrade takes a write that the store did not, because of cause.
 func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
-	if !errors.Is(cause, ErrUnavailable) || !c.backed() {
+	if !isAway(cause) || !c.backed() {
 		return cause
 	}
 	// What another request of this process has written meanwhile, the store
@@ -92,7 +92,7 @@ func (c *commit) bequeath(ctx context.Context, heir ID) error {
 // what this commit has changed.
 func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
 	m := c.m
-	if !errors.Is(cause, ErrUnavailable) ||
+	if !isAway(cause) ||
 		m.backup == nil || m.carrier.header != "" || c.fresh || m.override().Mode == StoreOnly {
 		return cause
 	}
@@ -116,7 +116,12 @@ func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
 	if kept := m.shardOf(l.id).owe(ctx, b); !kept && !c.cookies {
 		return fmt.Errorf("%w: the journal is full: %w", ErrUnavailable, cause)
 	}
-	l.source, l.away, l.repair = FromBackup, m.now(), true
+	// The time when the store did not answer stays: commits of this session that
+	// follow each other closely ask it again a second later.
+	if l.away.IsZero() {
+		l.away = m.now()
+	}
+	l.source, l.repair = FromBackup, true
 	c.wrote, c.pending = true, true
 	return nil
 }

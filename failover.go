@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,9 +54,6 @@ func (m *Manager) shardNamed(name string) *shard {
 	}
 	return s
 }
-
-// errAway is the answer of a shard that was not asked.
-var errAway = fmt.Errorf("%w: the shard is taken for away", ErrUnavailable)
 
 // call is one operation on the store.
 type call struct {

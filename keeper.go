@@ -204,7 +204,7 @@ func (s *shard) pendingDebts() (out []debt) {
 
 // publish brings the shard a tombstone.
 func (s *shard) publish(ctx context.Context, g grave) error {
-	ctx = s.m.saveBudget(ctx)
+	ctx = context.WithoutCancel(ctx)
 	if g.heir == "" && !g.gentle {
 		if _, err := s.m.put(ctx, s.anyway(g.id), "deliver", state{death: g.death}, Any); err != nil {
 			s.tried(g.id)
@@ -236,7 +236,7 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 // pay brings the shard a state: joined into what stands there, or created where
 // nothing does and the state's lease still holds.
 func (s *shard) pay(ctx context.Context, d debt) error {
-	ctx = s.m.saveBudget(ctx)
+	ctx = context.WithoutCancel(ctx)
 	err := s.m.settleDebt(ctx, d.bundle)
 	switch {
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrUnavailable):
@@ -258,7 +258,7 @@ func (s *shard) pay(ctx context.Context, d debt) error {
 // again.
 func (m *Manager) settleDebt(ctx context.Context, b bundle) error {
 	c := m.shardOf(b.id).anyway(b.id)
-	for {
+	for end := m.attempts(); ; {
 		r, err := m.read(ctx, c, true)
 		st := r.state
 		switch {
@@ -285,7 +285,7 @@ func (m *Manager) settleDebt(ctx context.Context, b bundle) error {
 		if err != nil {
 			return err
 		}
-		if _, err = m.put(ctx, c, "deliver", st, r.version); !errors.Is(err, ErrConflict) || ctx.Err() != nil {
+		if _, err = m.put(ctx, c, "deliver", st, r.version); !errors.Is(err, ErrConflict) || !m.now().Before(end) {
 			return err
 		}
 	}

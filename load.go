@@ -102,7 +102,9 @@ func (s *Session) askBoth(ctx context.Context, fresh bool, l *loaded) {
 }
 
 // fetch asks the store, and tells what its answer means beside what the witness
-// knows. There are three answers, never two: yes, no, and none.
+// knows. There are three answers, never two: yes, no, and none. Where the
+// request has ended, or the store has answered what this program cannot read,
+// there is none, and no copy takes its place.
 func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loaded {
 	if m.backup == nil {
 		var l loaded
@@ -137,6 +139,7 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 		}
 	}
 	answered := err == nil || errors.Is(err, ErrNotFound) && !s.quarantined()
+	away := !answered && (isAway(err) || errors.Is(err, ErrNotFound))
 	switch {
 	case err == nil && st.dead():
 		_ = s.bury(ctx, grave{id: id, death: st.death})
@@ -149,7 +152,7 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 			return m.fetch(ctx, id, w, true) // it may be the cache that is behind
 		}
 		return l
-	case vouched && (!answered || !m.foreign() || w.born):
+	case vouched && (away || answered && (!m.foreign() || w.born)):
 		return m.fetchBackup(ctx, id, w, r, answered)
 	}
 	if w.found {
@@ -200,8 +203,10 @@ func (m *Manager) fetchBackup(ctx context.Context, id ID, w witness, r stored, a
 		switch {
 		case errors.Is(err, ErrEnded):
 			return m.end(ctx, id, r.version)
-		case err != nil:
+		case isAway(err):
 			answered = false
+		case err != nil:
+			return loaded{phase: unknown, id: id, err: err}
 		}
 		l.state.entries = joinEntries(l.state.entries, more)
 	}
@@ -226,7 +231,7 @@ func (m *Manager) inherit(ctx context.Context, b bundle) (entries, error) {
 	if !m.restores.take(m.now(), m.backup.Restores) {
 		return nil, errAway
 	}
-	return m.mayRestore(m.reading.Within(ctx, time.Now(), m.options.ReadTimeout), b, true)
+	return m.mayRestore(ctx, b, true)
 }
 
 // end is for a session that has to be dead, because the one that it came from is.

@@ -43,10 +43,11 @@ type Options struct {
 	// Idle by so much.
 	Refresh time.Duration
 
-	// ReadTimeout bounds what a request waits for the store to load its
-	// session, and SaveTimeout what it waits to save it; default 50 ms and
-	// 100 ms. They hold for a visitor who has left, too: others may wait for
-	// the same load.
+	// ReadTimeout is how long the store may take to load a session, and
+	// SaveTimeout how long to save it; default 50 ms and 100 ms. A request that
+	// also waits for others of its session takes longer: to load by a quarter of
+	// ReadTimeout, to save by two SaveTimeout. Both hold for a client that has
+	// left, too: others may wait for the same load.
 	ReadTimeout, SaveTimeout time.Duration
 
 	// Backup keeps a second copy of each session in its visitor's cookies, for
@@ -82,8 +83,8 @@ type Manager struct {
 	clock    clock
 	instance uint32
 
-	reading, waiting, saving deadline.Line
-	loads                    flight.Group[ID, loadAnswer]
+	reading, waiting, saving, turns deadline.Line
+	loads                           flight.Group[ID, loadAnswer]
 
 	commits   queue.Queue[ID, loaded] // what a commit leaves to the next one of its session
 	refreshes refreshes
@@ -212,7 +213,7 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	if len(id) > 200 || strings.ContainsFunc(string(id), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return 0, fmt.Errorf("session: revoke: %q is no ID", id)
 	}
-	ctx = m.saveBudget(ctx)
+	ctx = context.WithoutCancel(ctx)
 	return m.bury(ctx, &grave{id: id, death: m.tombstone(revoked).death, gentle: true})
 }
 

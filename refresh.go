@@ -36,7 +36,7 @@ func (m *Manager) due(l loaded) bool {
 // putOff saves a refresh, and returns what stands then.
 func (m *Manager) putOff(ctx context.Context, l loaded) loaded {
 	defer m.refreshes.done(l.id)
-	ctx = m.saveBudget(ctx)
+	ctx = context.WithoutCancel(ctx)
 	c, err := m.call(ctx, l.id, true, m.options.SaveTimeout)
 	if err != nil {
 		return l

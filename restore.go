@@ -19,8 +19,11 @@ import (
 // waits.
 func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more entries, err error) {
 	s := m.shardOf(b.id)
-	if err := s.examine(ctx, false); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	if err := s.examine(m.reading.Within(ctx, time.Now(), m.options.ReadTimeout), false); err != nil {
+		if over(ctx) {
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, errOver(ctx))
+		}
+		return nil, &awayError{err}
 	}
 	if s.quarantined() {
 		return nil, errForgetful
@@ -67,13 +70,11 @@ func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more 
 	return more, nil
 }
 
-var errForgetful = fmt.Errorf("%w: the store has just lost its memory", ErrUnavailable)
-
 // execute makes sure that a session is dead in the store, without overwriting a
 // tombstone. It returns the death that stands there, and what an heir takes
 // over. ErrEnded says that the heir is dead too.
 func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
-	for {
+	for end := m.attempts(); ; {
 		r, err := m.read(ctx, c, true)
 		st := r.state
 		switch {
@@ -100,11 +101,14 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
 			return st, nil
 		case !errors.Is(err, ErrConflict):
 			return state{}, err
-		case ctx.Err() != nil:
-			return state{}, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+		case !m.now().Before(end):
+			return state{}, errContested
 		}
 	}
 }
+
+// errContested is why an operation gives up that others always came before.
+var errContested = fmt.Errorf("%w: others write the session all the time", ErrUnavailable)
 
 // quarantined tells whether the shard has just lost its memory: that it has
 // nothing is then no answer.

@@ -215,7 +215,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	}
 	d := Durable
 	if id != "" {
-		ctx = s.m.saveBudget(ctx)
+		ctx = context.WithoutCancel(ctx)
 		g := &grave{id: id, death: s.m.tombstone(destroyed).death, gentle: l.phase != live, weak: l.phase != live && !s.parcel.vouched()}
 		switch {
 		case l.phase == dead && s.m.bequeathed(id):

@@ -30,8 +30,8 @@ type stored struct {
 // From here down a load is on the stack of each request that waits for the
 // store, so the frames are kept small: out is the caller's.
 func (m *Manager) load(ctx context.Context, id ID, vouched, fresh bool, out *stored) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	if over(ctx) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, errOver(ctx))
 	}
 	c, err := m.call(ctx, id, vouched, m.options.ReadTimeout)
 	if err != nil {
@@ -43,7 +43,7 @@ func (m *Manager) load(ctx context.Context, id ID, vouched, fresh bool, out *sto
 	}
 	turn, asks := m.loads.Enter(id)
 	if !asks {
-		return m.loadTogether(ctx, budget, turn, vouched, out)
+		return m.loadTogether(ctx, turn, vouched, out)
 	}
 	defer turn.Leave()
 	return m.loadAlone(ctx, budget, &c, false, out)
@@ -60,14 +60,15 @@ type loadAnswer struct {
 	err error
 }
 
-// patience is which part of its time a load may wait for others. What is left is
-// enough for a store that is just fast enough.
+// patience is which part of ReadTimeout a load may wait for others. It is not
+// taken from the load's own time: a store that had less than a whole
+// ReadTimeout to answer has not failed.
 const patience = 4
 
 // loadTogether waits for the turn to load, or for what somebody else has loaded
 // since.
-func (m *Manager) loadTogether(ctx, budget context.Context, turn flight.Turn[ID, loadAnswer], vouched bool, out *stored) error {
-	id, wait := turn.Key, m.waiting.Within(budget, time.Now(), m.options.ReadTimeout/patience)
+func (m *Manager) loadTogether(ctx context.Context, turn flight.Turn[ID, loadAnswer], vouched bool, out *stored) error {
+	id, wait := turn.Key, m.waiting.Within(ctx, time.Now(), m.options.ReadTimeout/patience)
 	for asks := false; !asks; {
 		var a loadAnswer
 		var answered bool
@@ -78,27 +79,33 @@ func (m *Manager) loadTogether(ctx, budget context.Context, turn flight.Turn[ID,
 			*out = a.stored
 			return a.err
 		case slow != nil:
-			return m.loadNow(ctx, budget, id, vouched, out)
+			return m.loadNow(ctx, id, vouched, out)
 		case !asks:
 			turn, asks = m.loads.Enter(id)
 		}
 	}
 	defer turn.Leave()
-	err := m.loadNow(ctx, budget, id, vouched, out)
-	// That his time is over, or that he can do without, is his own answer.
-	own := budget.Err() != nil || errors.Is(err, errAway)
+	err := m.loadNow(ctx, id, vouched, out)
+	// That the request has ended, or that the shard was not asked because the
+	// caller can do without it, is an answer for this caller alone.
+	own := over(ctx) || errors.Is(err, errAway)
 	if turn.Shared() && (err == nil || errors.Is(err, ErrNotFound) || !own) {
 		turn.Answer(loadAnswer{*out, err})
 	}
 	return err
 }
 
-// loadNow is loadAlone for who has waited: the shard may have gone away.
-func (m *Manager) loadNow(ctx, budget context.Context, id ID, vouched bool, out *stored) error {
+// loadNow is loadAlone after a wait: the shard may have gone away meanwhile, and
+// the request may have ended.
+func (m *Manager) loadNow(ctx context.Context, id ID, vouched bool, out *stored) error {
+	if over(ctx) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, errOver(ctx))
+	}
 	c, err := m.call(ctx, id, vouched, m.options.ReadTimeout)
 	if err != nil {
 		return err
 	}
+	budget := m.reading.Within(ctx, time.Now(), m.options.ReadTimeout)
 	return m.loadAlone(ctx, budget, &c, false, out)
 }
 
@@ -108,25 +115,49 @@ func (m *Manager) read(ctx context.Context, c call, fresh bool) (r stored, err e
 	return r, err
 }
 
-// readWithin asks the store. Only ErrUnavailable is a failure, and a request
-// that its visitor canceled is none.
-func (m *Manager) readWithin(ctx, budget context.Context, c *call, fresh bool, out *stored) error {
-	var r Record
-	var err error
+// ask is the store's Load, or LoadFresh.
+func (m *Manager) ask(ctx context.Context, id ID, fresh bool) (Record, error) {
 	if f, ok := m.store.(FreshLoader); ok && fresh {
-		r, err = f.LoadFresh(budget, c.id)
-	} else {
-		r, err = m.store.Load(budget, c.id)
+		return f.LoadFresh(ctx, id)
 	}
+	return m.store.Load(ctx, id)
+}
+
+// stalled reports whether budget ended a good while ago, although a load honors
+// it: this process stood still, throttled or suspended, and the answer may have
+// been waiting for it. Then the store is asked once more, and the second answer
+// counts, however late it is.
+func stalled(budget context.Context) bool {
+	at, _ := budget.Deadline()
+	return time.Since(at) > longPause
+}
+
+// longPause is more than a busy scheduler makes of a timer.
+const longPause = 20 * time.Millisecond
+
+// readWithin asks the store. Its error is ErrNotFound, an awayError where the
+// store failed, or ErrUnavailable where it is not known whether there is a
+// session although the store may be well: the request has ended, or the record
+// cannot be read here.
+func (m *Manager) readWithin(ctx, budget context.Context, c *call, fresh bool, out *stored) error {
+	r, err := m.ask(budget, c.id, fresh)
+	if err != nil && stalled(budget) && !over(ctx) {
+		r, err = m.ask(m.reading.Within(ctx, time.Now(), c.budget), c.id, fresh)
+	}
+	absent := errors.Is(err, ErrNotFound)
 	switch {
 	case r.Cached: // it says nothing about the store
-	case err == nil, errors.Is(err, ErrNotFound):
+	case err == nil, absent:
 		c.answered(ctx, loading)
-	case !callers(ctx, budget):
+	case !over(ctx):
 		c.failed(ctx, loading, err)
+		m.failed(ctx, "load", c.id, err)
+		return &awayError{err}
 	}
 	if err == nil {
-		out.state, err = m.decode(r.Data)
+		if out.state, err = m.decode(r.Data); err != nil {
+			m.failed(ctx, "load", c.id, err)
+		}
 	}
 	switch {
 	case err == nil && (m.foreign() || !m.expired(out.state, m.now())):
@@ -135,23 +166,13 @@ func (m *Manager) readWithin(ctx, budget context.Context, c *call, fresh bool, o
 	case err == nil:
 		out.version = r.Version
 		return ErrNotFound
-	case errors.Is(err, ErrNotFound):
+	case absent:
 		return ErrNotFound
-	case !callers(ctx, budget):
-		m.failed(ctx, "load", c.id, err)
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// callers tells whether it was the caller's own time that ended, or that he has
-// left: the store is not to blame then.
-func callers(ctx, budget context.Context) bool {
-	own, limited := ctx.Deadline()
-	end, _ := budget.Deadline()
-	return ctx.Err() != nil || limited && !end.Before(own) && !time.Now().Before(own)
-}
-
-// save writes st over a version, within what is left of ctx.
+// save writes st over a version.
 func (m *Manager) save(ctx context.Context, id ID, st state, over Version) (Version, error) {
 	c, err := m.call(ctx, id, true, m.options.SaveTimeout)
 	if err != nil {
@@ -164,6 +185,9 @@ func (m *Manager) save(ctx context.Context, id ID, st state, over Version) (Vers
 	return v, err
 }
 
+// put is save with permission. The save has SaveTimeout to itself, and goes on
+// when the client leaves: what a handler wrote is saved even if nobody waits for
+// the answer.
 func (m *Manager) put(ctx context.Context, c call, operation string, st state, over Version) (Version, error) {
 	if over == Absent && m.without&restoreByCreate != 0 {
 		over = Any
@@ -172,7 +196,8 @@ func (m *Manager) put(ctx context.Context, c call, operation string, st state, o
 	if err != nil {
 		return Absent, err
 	}
-	v, err := m.store.Save(ctx, c.id, Record{Data: data, Expires: expires}, over)
+	budget := m.saving.After(ctx, time.Now(), m.options.SaveTimeout)
+	v, err := m.store.Save(budget, c.id, Record{Data: data, Expires: expires}, over)
 	switch {
 	case err == nil:
 		c.answered(ctx, saving)
@@ -187,14 +212,12 @@ func (m *Manager) put(ctx context.Context, c call, operation string, st state, o
 	}
 	m.failed(ctx, operation, c.id, err)
 	c.failed(ctx, saving, err)
-	return Absent, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	return Absent, &awayError{err}
 }
 
-// saveBudget is the time that a write has. The visitor's leaving does not end
-// it: what a handler wrote is saved even if nobody waits for the answer.
-func (m *Manager) saveBudget(ctx context.Context) context.Context {
-	return m.saving.After(context.WithoutCancel(ctx), time.Now(), m.options.SaveTimeout)
-}
+// attempts is how long an operation that meets others goes on beginning anew.
+// Each load and save that it makes has a whole budget of its own.
+func (m *Manager) attempts() (end time.Time) { return m.now().Add(m.options.SaveTimeout) }
 
 // expires is when the store may forget st. A live session may be that late
 // because its lastSeen is put off only once in a while.
