@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// graceAfterDeath is how long a write under the token of a dead session is
-// refused instead of beginning a new one: the answer that carries the new
-// token, after a login in another tab, may still be on its way.
+// graceAfterDeath is how long a write under the token of a session that its own
+// client has renewed or destroyed is refused instead of beginning a new one: the
+// answer that says so, after a login in another tab, may still be on its way.
+// After Revoke no answer is on its way, and the client begins anew at once.
 const graceAfterDeath = 30 * time.Second
 
 // commit is one save of what a request has changed: apply, compare and set,
@@ -170,7 +171,7 @@ func (c *commit) last() loaded {
 // create begins a session. Should it fail half-way, what it left behind is out
 // of reach: nobody was given its token.
 func (c *commit) create(ctx context.Context) error {
-	if c.phase == dead && c.renewal == keepID {
+	if c.phase == dead && c.renewal == keepID && c.state.death.reason != revoked {
 		// A death far ahead is of another clock, or this one was set back.
 		if age := c.m.now().Sub(c.state.death.dot.time()); age < graceAfterDeath && age > -maxAhead {
 			return ErrEnded

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
 	"github.com/holdfast-go/session/storetest"
 )
@@ -258,5 +259,37 @@ func TestAWebsocketSeesOthersAndTheLogout(t *testing.T) {
 	})), "/")
 	if s := v.Session(); s.ID() != "" {
 		t.Errorf("closing the websocket brought back %v", s)
+	}
+}
+
+// Whom another hand has logged out, on another device or at the administrator's
+// desk, may log in again at once: no answer is on its way that says otherwise.
+func TestAfterARevokeTheVisitorBeginsAnewAtOnce(t *testing.T) {
+	for name, o := range map[string]*session.Options{"without a backup": nil, "with a backup": {}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if o != nil {
+					o.Backup = &session.Backup{Keys: mustKeys(t, seal.NewKey())}
+				}
+				store := memstore.New(nil)
+				m, other := mustNew(t, store, o), mustNew(t, store, o)
+				time.Sleep(10 * time.Second)
+				v := sessiontest.NewVisitor(t, m, bob)
+				id := v.Session().ID()
+				if _, err := other.Revoke(t.Context(), id); err != nil {
+					t.Fatal(err)
+				}
+				// A page that keeps something for strangers too.
+				page := m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
+					count.Update(s, func(n *int) error { *n++; return nil })
+				}))
+				if answer := v.Get(page, "/"); answer.StatusCode != http.StatusOK {
+					t.Errorf("right after Revoke: %d", answer.StatusCode)
+				}
+				if s := v.Session(); s.ID() == id || user.Or(s, "") != "" || count.Or(s, 0) != 1 {
+					t.Errorf("the new session is %s, of %q", s.ID(), user.Or(s, ""))
+				}
+			})
+		})
 	}
 }

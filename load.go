@@ -138,7 +138,7 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 			return loaded{phase: dead, id: id, state: state{death: death{k.dot, destroyed}}, version: v}
 		}
 	}
-	answered := err == nil || errors.Is(err, ErrNotFound) && !s.quarantined()
+	answered := err == nil || errors.Is(err, ErrNotFound) && (m.foreign() || !s.quarantined())
 	away := !answered && (isAway(err) || errors.Is(err, ErrNotFound))
 	switch {
 	case err == nil && st.dead():

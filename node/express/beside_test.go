@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/node/express"
 	"github.com/holdfast-go/session/seal"
+	"github.com/holdfast-go/session/storetest"
 )
 
 // beside is a Go program with a visitor who has a backup, beside a Node program
@@ -23,6 +24,7 @@ import (
 type beside struct {
 	t       *testing.T
 	store   *memstore.Store
+	faulty  *storetest.Faulty // the same, as the Go program sees it
 	m       *session.Manager
 	handler http.Handler
 	cookies map[string]string
@@ -57,7 +59,8 @@ func withNode(t *testing.T, test func(t *testing.T, b *beside)) {
 		o.Backup = &session.Backup{Keys: keys}
 		b := &beside{t: t, store: memstore.New(nil), id: "visitor", cookies: map[string]string{}}
 		b.cookies["connect.sid"] = strings.NewReplacer(":", "%3A", "+", "%2B", "/", "%2F").Replace(s.Sign("visitor"))
-		if b.m, err = session.New(b.store, o); err != nil {
+		b.faulty = storetest.NewFaulty(b.store)
+		if b.m, err = session.New(b.faulty, o); err != nil {
 			t.Fatal(err)
 		}
 		defer b.m.Close(t.Context())
@@ -198,6 +201,38 @@ func TestALogoutThatNodeUndoesIsDoneAgain(t *testing.T) {
 		b.asks("", "a=none b=none")
 		if got := strings.TrimSpace(b.stored()); got != "null" {
 			t.Errorf("Node has %s, want no session", got)
+		}
+	})
+}
+
+// Node leaves no tombstones: where it has ended a session there is nothing, and
+// a store that may just have lost its memory has nothing either. A visitor whom
+// Node has logged out stays out, and is not told that a write was kept that
+// nobody will ever see.
+func TestWhomNodeLoggedOutStaysOutWhenTheStoreMayHaveLostItsMemory(t *testing.T) {
+	withNode(t, func(t *testing.T, b *beside) {
+		b.asks("b=1", "a=5 b=1")
+		// A tombstone of Node's: nothing.
+		over := session.Record{Data: []byte("{}"), Expires: time.Now().Add(-time.Hour)}
+		if _, err := b.store.Save(t.Context(), b.id, over, session.Any); err != nil {
+			t.Fatal(err)
+		}
+		b.faulty.Replace(b.store) // with another incarnation
+		time.Sleep(1500 * time.Millisecond)
+		quarantined := false
+		for _, shard := range b.m.State().Shards {
+			quarantined = quarantined || shard.Quarantine > 0
+		}
+		if !quarantined {
+			t.Fatal("the store is believed")
+		}
+		b.asks("", "a=none b=none")
+		b.asks("b=2", "a=none b=2") // a session of its own
+		if got := b.cookies["connect.sid"]; strings.Contains(got, "visitor") {
+			t.Errorf("the cookie is still %s", got)
+		}
+		if st := b.m.State(); st.Degraded != 0 || st.Journal.States != 0 {
+			t.Errorf("%+v", st)
 		}
 	})
 }
