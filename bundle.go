@@ -30,6 +30,10 @@ type kill struct {
 	durable bool // the store has its tombstone
 	unborn  bool // the store never had the session
 
+	// ifStored: nobody has seen the session. Where the store has nothing under
+	// its ID there is nothing to end.
+	ifStored bool
+
 	// heir: this session has its values and its lease, by Renew. Should another
 	// hand have ended the old one, by a logout above all, this one ends too.
 	heir bool
@@ -40,6 +44,7 @@ const (
 	killGentle  = 2
 	killDurable = 4
 	killUnborn  = 8
+	killStored  = 16
 )
 
 // maxKills bounds a list of kills. The oldest are dropped, and before them those
@@ -149,6 +154,9 @@ func appendKills(out []byte, l []kill) []byte {
 		if k.unborn {
 			flags |= killUnborn
 		}
+		if k.ifStored {
+			flags |= killStored
+		}
 		out = appendBytes(k.dot.append(append(out, flags)), k.id)
 	}
 	return out
@@ -160,10 +168,13 @@ func cutKills(b []byte) (l []kill, rest []byte, ok bool) {
 	}
 	n, b := int(b[0]), b[1:]
 	for range n {
-		if len(b) < 1+dotSize || b[0] > killHeir|killGentle|killDurable|killUnborn {
+		if len(b) < 1+dotSize || b[0] > killHeir|killGentle|killDurable|killUnborn|killStored {
 			return nil, nil, false
 		}
-		k := kill{heir: b[0]&killHeir != 0, gentle: b[0]&killGentle != 0, durable: b[0]&killDurable != 0, unborn: b[0]&killUnborn != 0, dot: readDot(b[1:])}
+		k := kill{
+			heir: b[0]&killHeir != 0, gentle: b[0]&killGentle != 0, durable: b[0]&killDurable != 0,
+			unborn: b[0]&killUnborn != 0, ifStored: b[0]&killStored != 0, dot: readDot(b[1:]),
+		}
 		var id []byte
 		if id, b, ok = cutBytes(b[1+dotSize:]); !ok {
 			return nil, nil, false

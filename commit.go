@@ -28,6 +28,7 @@ type commit struct {
 	fresh   bool // RequireStore: never into the backup
 
 	replaced  ID      // the session that ends when this commit begins one
+	vouched   bool    // its client has brought a copy of it
 	token     token   // of the session that this commit begins
 	tombstone state   // of the session that it ends
 	copied    Version // of the new one's record
@@ -48,6 +49,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	c := commit{
 		m: s.m, loaded: s.loaded, edits: s.edits, changes: s.changes, doubts: s.doubts,
 		renewal: s.renewal, replaced: s.replaced, cookies: cookies, fresh: s.fresh,
+		vouched: s.parcel.vouched(),
 	}
 	fault, readOnly := s.fault, s.readOnly
 	if !cookies {
@@ -189,7 +191,8 @@ func (c *commit) create(ctx context.Context) error {
 	}
 	c.token, c.begun = t, true
 	if c.replaced != "" {
-		g := &grave{id: c.replaced, death: c.m.tombstone(renewed).death, gentle: true}
+		// Nobody has asked the store for it: it may be a made-up token's.
+		g := &grave{id: c.replaced, death: c.m.tombstone(renewed).death, gentle: true, weak: !c.vouched, ifStored: !c.vouched}
 		var d Durability
 		d, err = c.m.bury(ctx, g)
 		l.kills = []kill{{id: c.replaced, dot: g.death.dot, gentle: true, durable: d == Durable}}

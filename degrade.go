@@ -164,6 +164,12 @@ func (c *commit) mend(ctx context.Context) {
 // does. The death of g becomes the one that stands.
 func (m *Manager) bury(ctx context.Context, g *grave) (Durability, error) {
 	if m.backup == nil {
+		if g.ifStored {
+			var r stored
+			if err := m.load(ctx, g.id, false, true, &r); errors.Is(err, ErrNotFound) {
+				return Durable, nil // nobody's
+			}
+		}
 		_, err := m.save(ctx, g.id, state{death: g.death}, Any)
 		return Durable, err
 	}
@@ -178,6 +184,9 @@ func (m *Manager) bury(ctx context.Context, g *grave) (Durability, error) {
 		if g.gentle {
 			var done state
 			if done, err = m.execute(ctx, c, *g); err == nil {
+				if !done.dead() {
+					return Durable, nil
+				}
 				g.death = done.death
 			}
 		} else {

@@ -43,6 +43,7 @@ type grave struct {
 	gentle    bool // a tombstone that stands already stays as it is
 	contested bool // more than one hand has ended it
 	weak      bool // nobody has seen the session: a token was shown, and no more
+	ifStored  bool // likewise, and where the store has nothing there is nothing to end
 	tries     int  // that failed
 }
 
@@ -185,6 +186,7 @@ func (g grave) onto(old grave) (joined grave, ended []ID) {
 	g.pending = g.pending || old.pending
 	g.contested = g.contested || old.contested
 	g.gentle, g.weak = g.gentle && old.gentle, g.weak && old.weak
+	g.ifStored = g.ifStored && old.ifStored
 	return g, ended
 }
 

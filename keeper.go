@@ -211,7 +211,11 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 			return err
 		}
 	} else {
-		_, err := s.m.execute(ctx, s.anyway(g.id), g)
+		done, err := s.m.execute(ctx, s.anyway(g.id), g)
+		if err == nil && !done.dead() {
+			s.unburyNobody(g.id)
+			return nil
+		}
 		if errors.Is(err, ErrEnded) {
 			err = s.m.shardOf(g.heir).bury(ctx, grave{id: g.heir, death: s.m.tombstone(revoked).death, pending: true})
 		}
@@ -231,6 +235,16 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 		}
 	}
 	return nil
+}
+
+// unburyNobody takes the tombstone of a session that never was out of the ring.
+func (s *shard) unburyNobody(id ID) {
+	s.journal.mu.Lock()
+	defer s.journal.mu.Unlock()
+	if e := s.journal.graves[id]; e != nil && e.Value.(*grave).ifStored {
+		s.journal.unbury(e)
+		s.m.ledger.size.Add(-graveSize)
+	}
 }
 
 // pay brings the shard a state: joined into what stands there, or created where

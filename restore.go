@@ -19,14 +19,8 @@ import (
 // waits.
 func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more entries, err error) {
 	s := m.shardOf(b.id)
-	if err := s.examine(m.reading.Within(ctx, time.Now(), m.options.ReadTimeout), false); err != nil {
-		if over(ctx) {
-			return nil, fmt.Errorf("%w: %w", ErrUnavailable, errOver(ctx))
-		}
-		return nil, &awayError{err}
-	}
-	if s.quarantined() {
-		return nil, errForgetful
+	if err := s.believed(ctx); err != nil {
+		return nil, err
 	}
 	if m.without&killLists != 0 {
 		return nil, nil
@@ -72,7 +66,8 @@ func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more 
 
 // execute makes sure that a session is dead in the store, without overwriting a
 // tombstone. It returns the death that stands there, and what an heir takes
-// over. ErrEnded says that the heir is dead too.
+// over; where there was nothing to end, a state that is not dead. ErrEnded says
+// that the heir is dead too.
 func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
 	for end := m.attempts(); ; {
 		r, err := m.read(ctx, c, true)
@@ -81,6 +76,9 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
 		case errors.Is(err, ErrNotFound):
 			if g.heir != "" && c.shard.quarantined() {
 				return state{}, errForgetful // there may have been a tombstone
+			}
+			if g.ifStored && r.version == Absent {
+				return state{}, c.shard.believed(ctx) // nobody's
 			}
 		case err != nil:
 			return state{}, err
@@ -105,6 +103,22 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
 			return state{}, errContested
 		}
 	}
+}
+
+// believed looks whether the shard still remembers what it should, so that its
+// having nothing is an answer. Else it returns why not.
+func (s *shard) believed(ctx context.Context) error {
+	m := s.m
+	err := s.examine(m.reading.Within(ctx, time.Now(), m.options.ReadTimeout), false)
+	switch {
+	case err != nil && over(ctx):
+		return fmt.Errorf("%w: %w", ErrUnavailable, errOver(ctx))
+	case err != nil:
+		return &awayError{err}
+	case s.quarantined():
+		return errForgetful
+	}
+	return nil
 }
 
 // errContested is why an operation gives up that others always came before.
@@ -224,6 +238,7 @@ func (s *shard) forgot(ctx context.Context) {
 	j := &s.journal
 	j.mu.Lock()
 	for g := range j.known {
+		g.ifStored = false // that it has nothing says nothing any more
 		if !g.pending && s.m.without&ring == 0 {
 			g.pending = true
 			j.unburied++

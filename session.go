@@ -213,10 +213,17 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 			id = t.id()
 		}
 	}
+	// Where the store answered that there is nothing, and the visitor brought no
+	// copy, there is no session to end: a made-up token makes no record.
+	ends := id != "" && (l.phase != nobody || s.replacing() || s.parcel.vouched())
 	d := Durable
-	if id != "" {
+	if ends {
 		ctx = context.WithoutCancel(ctx)
-		g := &grave{id: id, death: s.m.tombstone(destroyed).death, gentle: l.phase != live, weak: l.phase != live && !s.parcel.vouched()}
+		unseen := l.phase != live && l.phase != dead && !s.parcel.vouched()
+		g := &grave{
+			id: id, death: s.m.tombstone(destroyed).death, gentle: l.phase != live,
+			weak: l.phase != live && !s.parcel.vouched(), ifStored: unseen,
+		}
 		switch {
 		case l.phase == dead && s.m.bequeathed(id):
 			g.gentle, g.weak = false, false // by a Renew that is not in the store yet: this is another hand
@@ -229,7 +236,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		}
 		if p := s.parcel; p != nil {
 			p.dirty = true
-			own := kill{id: id, dot: g.death.dot, gentle: g.gentle, durable: d == Durable}
+			own := kill{id: id, dot: g.death.dot, gentle: g.gentle, durable: d == Durable, ifStored: unseen}
 			p.ended = withKill(joinKills(p.ended, l.kills), own)
 		}
 	}
@@ -241,6 +248,14 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		s.notice = clearToken
 	}
 	return d, nil
+}
+
+// replacing reports whether Begin is to end a session, which nobody has asked
+// the store for.
+func (s *Session) replacing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.replaced != ""
 }
 
 // Save saves now what was changed so far, instead of when the response header
