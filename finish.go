@@ -122,7 +122,7 @@ func (s *Session) late(ctx context.Context) {
 	s.io.Lock()
 	defer s.io.Unlock()
 	if _, err := s.commit(ctx, false); err != nil && !errors.Is(err, ErrPending) && s.m.hooks.Dropped != nil {
-		s.m.hooks.Dropped(ctx, s.ID(), err)
+		s.m.hooks.Dropped(ctx, s.name(), err)
 	}
 }
 

@@ -87,7 +87,7 @@ func (s *Session) impose(ctx context.Context, c condition) error {
 	if err := s.load(ctx); err != nil {
 		return err
 	}
-	if _, caches := s.m.store.(FreshLoader); c&storeRequired != 0 && cached && caches && s.ID() != "" {
+	if _, caches := s.m.store.(FreshLoader); c&storeRequired != 0 && cached && caches && s.name() != "" {
 		if err := s.Reload(ctx); err != nil && !errors.Is(err, ErrNoSession) {
 			return err
 		}
@@ -95,7 +95,7 @@ func (s *Session) impose(ctx context.Context, c condition) error {
 	if c&storeRequired != 0 && s.Source() == FromBackup {
 		return fmt.Errorf("%w: the session is from its backup", ErrUnavailable)
 	}
-	if c&sessionRequired != 0 && s.ID() == "" {
+	if c&sessionRequired != 0 && s.name() == "" {
 		return ErrNoSession
 	}
 	return nil

@@ -3,7 +3,6 @@ package session
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -93,22 +92,29 @@ func (k Key[T]) Get(s *Session) (T, error) {
 	return v, nil
 }
 
-// Or returns the value, or else otherwise: also where the session could not
-// be loaded. A value that does not decode is told to Hooks.BadValue.
+// Or returns the value, or else otherwise. It falls back where there is no
+// value, and where a value does not decode, which Hooks.BadValue is told.
+//
+// Where the value is not known, because the session could not be loaded, the
+// value is not in the sealed copy, or no copy of it has survived, Or returns
+// otherwise too, and the commit answers that error instead of the handler's
+// response: otherwise a page would show an empty cart as if it were the
+// visitor's, and save what was built on it. A handler that can do without the
+// value asks Get.
 func (k Key[T]) Or(s *Session, otherwise T) T {
 	v, err := k.Get(s)
 	if err == nil {
 		return v
 	}
-	if bad := (*ValueError)(nil); errors.As(err, &bad) && s.m.hooks.BadValue != nil {
-		s.m.hooks.BadValue(s.ctx, s.ID(), bad)
-	}
+	s.fallBack(k.name, err)
 	return otherwise
 }
 
 // Set changes the value. It encodes v at once: later changes to v are not
 // saved. After Get or Update met a value that does not decode, Set fails until
-// Delete, so that no program overwrites what it cannot read.
+// Delete, so that no program overwrites what it cannot read. It also fails
+// until Delete while the store is away and the value that it would replace is
+// not in the sealed copy: nobody can have read that value.
 func (k Key[T]) Set(s *Session, v T) error {
 	data, err := k.encode(v)
 	if err != nil {

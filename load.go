@@ -35,7 +35,7 @@ type phase uint8
 
 const (
 	unasked phase = iota
-	nobody        // the visitor has no session
+	nobody        // the visitor has no session; the version is of one that has expired
 	live
 	dead
 	unknown // neither store nor backup can tell
@@ -164,7 +164,7 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	case answered && w.excused:
 		err = errExcused
 	case answered:
-		return loaded{phase: nobody}
+		return loaded{phase: nobody, version: v}
 	}
 	return loaded{phase: unknown, id: id, err: err}
 }
@@ -246,7 +246,7 @@ func (m *Manager) fetchAlone(ctx context.Context, id ID, fresh bool, l *loaded) 
 	var r stored
 	err := m.load(ctx, id, false, fresh, &r)
 	if errors.Is(err, ErrNotFound) {
-		l.phase = nobody
+		l.phase, l.version = nobody, r.version
 		return
 	}
 	l.id, l.err = id, err

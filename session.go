@@ -81,6 +81,7 @@ const (
 	FromNowhere Source = iota // there is none yet
 	FromStore
 	FromBackup // the store did not answer, or had lost it
+	Unknown    // nobody can say whether there is one: see Err
 )
 
 func (s Source) String() string {
@@ -91,6 +92,8 @@ func (s Source) String() string {
 		return "store"
 	case FromBackup:
 		return "backup"
+	case Unknown:
+		return "unknown"
 	}
 	return fmt.Sprintf("Source(%d)", uint8(s))
 }
@@ -120,7 +123,23 @@ func (d Durability) String() string {
 
 // ID returns the name of the session in the store, which may be logged. It is
 // empty while there is no session, and changes with Renew.
+//
+// Where nobody knows whether there is a session it is empty too, and as with
+// Or the commit then answers why: a handler that takes no ID for no session must
+// not send visitors to the login page because the store is away. Err and Source
+// tell the two apart.
 func (s *Session) ID() ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.decide()
+	if s.phase != live {
+		return ""
+	}
+	return s.id
+}
+
+// name is ID for logs and hooks, which decide nothing.
+func (s *Session) name() ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.phase != live {
@@ -129,18 +148,42 @@ func (s *Session) ID() ID {
 	return s.id
 }
 
-// Source tells where the session was loaded from.
+// decide is called where a handler asks for something that it may decide by. If
+// the session is not known, the commit answers why. s.mu is held.
+func (s *Session) decide() {
+	if s.phase == unknown && !s.sealed {
+		_ = s.fail(s.err)
+	}
+}
+
+// Err returns why it is not known whether there is a session, which is what
+// From returned, or else the first error of a write or of Or that the commit
+// will answer instead of the handler's response. It is nil if all is well.
+func (s *Session) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == unknown {
+		return s.err
+	}
+	return s.fault
+}
+
+// Source returns where the session was loaded from.
 func (s *Session) Source() Source {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase != live {
-		return FromNowhere
+	switch s.phase {
+	case live:
+		return s.source
+	case unknown:
+		return Unknown
 	}
-	return s.source
+	return FromNowhere
 }
 
 // Created returns when the session began, whatever its ID was then. Like
-// Renewed and Expires it is zero while there is none in the store.
+// Renewed and Expires it is zero while there is none, and where nobody knows
+// whether there is one it makes the commit answer why, as ID does.
 func (s *Session) Created() time.Time {
 	return s.date(func(st state) time.Time { return time.UnixMilli(st.created) })
 }
@@ -162,6 +205,7 @@ func (s *Session) Expires() time.Time {
 func (s *Session) date(of func(state) time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.decide()
 	if s.phase != live {
 		return time.Time{}
 	}
@@ -213,9 +257,11 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 			id = t.id()
 		}
 	}
-	// Where the store answered that there is nothing, and the visitor brought no
-	// copy, there is no session to end: a made-up token makes no record.
-	ends := id != "" && (l.phase != nobody || s.replacing() || s.parcel.vouched())
+	// Where the store answered that there is nothing, not even a record that has
+	// expired and that a copy of a later use could go on from, and the visitor
+	// brought no copy, there is no session to end: a made-up token makes no record.
+	stranger := l.phase == nobody && l.version == Absent && !s.replacing() && !s.parcel.vouched()
+	ends := id != "" && !stranger
 	d := Durable
 	if ends {
 		ctx = context.WithoutCancel(ctx)
@@ -312,7 +358,7 @@ func (s *Session) Reload(ctx context.Context) error {
 }
 
 // Format prints no more than the ID, with every verb.
-func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, "session "+string(s.ID())) }
+func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, "session "+string(s.name())) }
 
 // LogValue logs no more than the ID.
-func (s *Session) LogValue() slog.Value { return slog.StringValue(string(s.ID())) }
+func (s *Session) LogValue() slog.Value { return slog.StringValue(string(s.name())) }

@@ -52,6 +52,46 @@ func (s *Session) value(name string) ([]byte, error) {
 	return value, err
 }
 
+// isWithheld reports whether a value stands under name that this copy lacks, and
+// that this request has not deleted. s.mu is held.
+func (s *Session) isWithheld(name string) bool {
+	_, err := lookup(s.state, s.changes, name)
+	return errors.Is(err, ErrLost)
+}
+
+// fallBack is told why Or returns what it was given instead of a value. Where
+// the value is not known, what the handler makes of its absence is not answered
+// as if it were so. Once the response header is written nothing is left to
+// replace, and what is built on the absence is refused where it is set.
+func (s *Session) fallBack(name string, err error) {
+	var bad *ValueError
+	switch {
+	case errors.Is(err, ErrNoValue):
+		return
+	case errors.As(err, &bad):
+		if s.m.hooks.BadValue != nil {
+			s.m.hooks.BadValue(s.ctx, s.name(), bad)
+		}
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sealed {
+		return
+	}
+	if errors.Is(err, ErrLost) {
+		err = &lostError{name}
+	}
+	_ = s.fail(err)
+}
+
+// lostError is ErrLost of one key.
+type lostError struct{ key string }
+
+func (e *lostError) Error() string { return ErrLost.Error() + ": key " + e.key }
+
+func (e *lostError) Unwrap() error { return ErrLost }
+
 // withheldError tells of a value that the store has, and the backup has not.
 func withheldError(name string) error {
 	return fmt.Errorf("%w: key %s is not in the backup", ErrUnavailable, name)
@@ -62,7 +102,7 @@ func (s *Session) set(c change) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.writable()
-	if err == nil && !s.away.IsZero() && c.flags&serverOnly != 0 && c.flags.kind() == present {
+	if err == nil && !s.away.IsZero() && c.flags.kind() == present && (c.flags&serverOnly != 0 || s.isWithheld(c.name)) {
 		err = withheldError(c.name)
 	}
 	if err != nil {
@@ -70,7 +110,9 @@ func (s *Session) set(c change) error {
 	}
 	if c.flags.kind() == deleted {
 		var bad *ValueError
-		if delete(s.broken, c.name); errors.As(s.fault, &bad) && bad.Key == c.name {
+		var lost *lostError
+		delete(s.broken, c.name)
+		if errors.As(s.fault, &bad) && bad.Key == c.name || errors.As(s.fault, &lost) && lost.key == c.name {
 			s.fault = nil
 		}
 	} else if bad := s.broken[c.name]; bad != nil {
