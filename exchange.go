@@ -18,30 +18,52 @@ type exchange struct {
 	context.Context // of the request
 
 	m     *Manager
-	asked atomic.Pointer[Session] // nil or headerSent: nobody has asked
+	asked atomic.Pointer[Session] // nil or one of those below: nobody has asked
 	req   http.Request
 	w     http.ResponseWriter
 	outer http.Header // what stood in the header before this handler ran
 
 	err       error // why the handler's response is not sent
 	begun     bool  // the header is written, or an error instead of it
+	returned  bool  // the handler has, without a panic
 	answering bool  // Options.Error runs
 	nested    bool  // in another Manager's
 }
 
-// headerSent stands for the session nobody asked for before the response
-// header was written. Who asks later can read it.
-var headerSent = new(Session)
+var (
+	// headerSent stands for the session nobody asked for before the response
+	// header was written. Later callers can read it.
+	headerSent = new(Session)
+
+	// handlerReturned stands for the session nobody asked for before the handler
+	// returned, where the header is not written yet.
+	handlerReturned = new(Session)
+
+	// allOver stands for the session nobody asked for before both.
+	allOver = new(Session)
+)
+
+// known returns the request's session if somebody has asked for it, else nil.
+func (x *exchange) known() *Session {
+	switch s := x.asked.Load(); s {
+	case headerSent, handlerReturned, allOver:
+		return nil
+	default:
+		return s
+	}
+}
 
 // session returns the request's session, which nobody may have loaded yet.
 func (x *exchange) session() *Session {
 	for {
-		s := x.asked.Load()
-		if s != nil && s != headerSent {
+		if s := x.known(); s != nil {
 			return s
 		}
+		s := x.asked.Load()
 		asked := x.m.newSession(x.Context, x.req.Header)
-		asked.sealed, asked.visits = s == headerSent, true
+		asked.visits = true
+		asked.sealed = s == headerSent || s == allOver
+		asked.returned = s == handlerReturned || s == allOver
 		if x.asked.CompareAndSwap(s, asked) {
 			return asked
 		}
@@ -82,13 +104,29 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, nex
 	if c == 0 || x.admit(x, &x.req, c) {
 		next.ServeHTTP(x, &x.req)
 	}
-	if x.commit() {
-		if s := x.asked.Load(); s != headerSent {
-			s.late(x)
-		}
-	}
+	x.end()
 	if r.MultipartForm == nil {
 		r.MultipartForm = x.req.MultipartForm // so that the server removes its files
+	}
+}
+
+// end commits when the handler has returned. That is not the end of the
+// response: where the handler has written nothing, middleware further out may
+// still answer through this writer (echo's error handler does), and then what
+// was changed meanwhile is committed at the first byte. What is changed and not
+// saved when the request is over is saved then, or told to Hooks.Dropped.
+func (x *exchange) end() {
+	x.returned = true
+	if !x.asked.CompareAndSwap(nil, handlerReturned) && !x.asked.CompareAndSwap(headerSent, allOver) {
+		switch s := x.known(); {
+		case s == nil: // the header was sent by an error, and nobody asked
+		case !x.begun:
+			x.save(s, false)
+			s.handOff()
+		case x.err == nil:
+			s.late(x)
+			s.handOff()
+		}
 	}
 }
 
@@ -96,14 +134,16 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, nex
 // token that was saved must reach the visitor with whatever answer there will
 // be.
 func (x *exchange) abandon() {
-	s := x.asked.Load()
-	if s == nil || s == headerSent {
+	s := x.known()
+	if s == nil {
 		return
 	}
-	if !x.begun {
+	if !x.begun && !x.returned {
 		x.begun = true
 		s.giveUp(x)
 		x.announce(s)
+		s.discard()
+		s.handOff()
 	}
 	s.leave()
 }
@@ -115,19 +155,33 @@ func (x *exchange) commit() bool {
 		return x.err == nil
 	}
 	x.begun = true
-	if x.asked.CompareAndSwap(nil, headerSent) {
+	if x.asked.CompareAndSwap(nil, headerSent) || x.asked.CompareAndSwap(handlerReturned, allOver) {
 		return true
 	}
-	s := x.asked.Load()
-	x.err = s.finish(x)
+	s := x.known()
+	ok := x.save(s, true)
+	if x.returned {
+		s.leave() // again: it has sent a copy once more
+	}
+	return ok
+}
+
+// save commits s and puts what the client must know into the header. last says
+// that the header is about to be written. It reports whether the handler's
+// response may be sent; else it has answered the error.
+func (x *exchange) save(s *Session, last bool) bool {
+	x.err = s.finish(x, last)
 	if x.err == nil {
 		x.announce(s)
 		return true
 	}
+	s.seal()
 	h := x.w.Header()
 	clear(h)
 	maps.Copy(h, x.outer)
+	s.repeatTold()
 	x.announce(s)
+	x.begun = true
 	x.answer(x.w, &x.req, x.err)
 	return false
 }

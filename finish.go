@@ -4,17 +4,26 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
 
-// finish commits, because the response header is about to be written.
-func (s *Session) finish(ctx context.Context) error {
+// finish commits, because the handler has returned or, the last time, because
+// the response header is about to be written.
+func (s *Session) finish(ctx context.Context, last bool) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	before, cookies, idle := s.version, !s.sealed, s.idle()
-	s.sealed = true // what comes from now on cannot send a cookie
+	before, cookies, idle, again := s.version, !s.sealed, s.idle(), s.finished
+	s.finished = true
+	if last {
+		s.sealed = true // what comes from now on cannot send a cookie
+	}
+	if again && idle && !s.parcel.changed() {
+		s.mu.Unlock()
+		return nil // nothing has changed since the handler returned
+	}
 	if idle && s.parcel == nil && !s.m.foreign() && (s.readOnly || !s.seenLongAgo(&s.loaded)) {
 		s.mu.Unlock()
 		return nil // which most requests are
@@ -72,11 +81,14 @@ func (s *Session) announce(h http.Header) {
 	case s.m.foreign() && s.m.carrier.header == "":
 		s.tell(h)
 	case s.notice == sendToken:
+		s.takeBack(h, s.m.carrier.cookie.Name)
 		s.m.carrier.send(h, s.token, time.UnixMilli(s.tokenEnd))
 	case s.notice == clearToken:
+		s.takeBack(h, s.m.carrier.cookie.Name)
 		s.m.carrier.clear(h)
 	}
 	if p := s.parcel; p != nil && len(p.out) > 0 {
+		s.takeBack(h, s.m.carrier.cookie.Name+bundleSuffix, s.m.carrier.cookie.Name+tombstoneSuffix)
 		h["Set-Cookie"] = append(h["Set-Cookie"], p.out...)
 		s.m.carrier.noCache(h, "Set-Cookie")
 	}
@@ -86,10 +98,102 @@ func (s *Session) announce(h http.Header) {
 func (s *Session) announced() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.notice = nothing
-	if s.parcel != nil {
-		s.parcel.out = nil
+	if s.notice == sendToken || s.notice == clearToken {
+		s.told.notice, s.told.token, s.told.tokenEnd = s.notice, s.token, s.tokenEnd
 	}
+	s.notice = nothing
+	if p := s.parcel; p != nil {
+		if len(p.out) > 0 {
+			s.told.out = p.out
+		}
+		p.out, p.dirty = nil, false
+	}
+}
+
+// told is what the client was told last, for an answer that is put together
+// again: the handler has returned, and the header was not written yet.
+type told struct {
+	notice   notice
+	token    token
+	tokenEnd int64
+	out      []string
+}
+
+// takeBack drops the lines of cookies of these names, numbered ones too, from
+// the header of an answer that is put together again: what follows takes their
+// place. s.mu is held.
+func (s *Session) takeBack(h http.Header, names ...string) {
+	if !s.returned || len(h["Set-Cookie"]) == 0 {
+		return
+	}
+	h["Set-Cookie"] = slices.DeleteFunc(slices.Clone(h["Set-Cookie"]), func(line string) bool {
+		name, _, _ := strings.Cut(line, "=")
+		return slices.ContainsFunc(names, func(ours string) bool {
+			copies := strings.HasSuffix(ours, bundleSuffix) && strings.HasPrefix(name, ours)
+			return copies || name == ours
+		})
+	})
+}
+
+// repeatTold makes announce tell again what the client was told when the handler
+// returned, because the header that it stood in is replaced by an error's. What
+// is newer stays.
+func (s *Session) repeatTold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.notice == nothing && s.told.notice != nothing {
+		s.notice, s.token, s.tokenEnd = s.told.notice, s.told.token, s.told.tokenEnd
+	}
+	if p := s.parcel; p != nil && len(p.out) == 0 {
+		p.out = s.told.out
+	}
+}
+
+// seal says that the header is written.
+func (s *Session) seal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sealed = true
+}
+
+// handOff says that the handler has returned: changes have to be watched from
+// now on.
+func (s *Session) handOff() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.returned = true
+	if len(s.edits) > 0 {
+		s.watch()
+	}
+}
+
+// watch makes sure that what is changed after the handler has returned is not
+// forgotten: it is saved when the request is over, if no first byte and no Save
+// has done so, or shortly after, for a goroutine that outlives the request.
+// s.mu is held.
+func (s *Session) watch() {
+	if !s.returned || s.watched {
+		return
+	}
+	s.watched = true
+	if s.ctx.Err() == nil {
+		context.AfterFunc(s.ctx, s.saveRest)
+	} else {
+		time.AfterFunc(restAfter, s.saveRest)
+	}
+}
+
+// restAfter is how long a goroutine that outlives its request has until what it
+// changed is saved without being asked.
+const restAfter = time.Second
+
+// saveRest saves what was changed after the handler has returned. The response
+// is over, so there is nobody left to tell but Hooks.Dropped.
+func (s *Session) saveRest() {
+	s.mu.Lock()
+	s.watched, s.sealed = false, true
+	s.mu.Unlock()
+	s.m.refreshes.wait(func() { s.late(context.WithoutCancel(s.ctx)) })
 }
 
 // vary tells caches what the answer depends on. s.mu is held.
@@ -114,7 +218,7 @@ func (s *Session) vary(h http.Header) {
 // was written.
 func (s *Session) late(ctx context.Context) {
 	s.mu.Lock()
-	late := len(s.edits) > 0 || s.fault != nil
+	late := len(s.edits) > 0 || s.fault != nil || s.renewal != keepID
 	s.mu.Unlock()
 	if !late {
 		return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/holdfast-go/session/internal/foreign"
@@ -142,6 +143,8 @@ func (s *Session) tell(h http.Header) {
 	}
 	c := &s.m.carrier
 	if header := c.format.SetCookie(s.ctx, t.reveal(), s.state.foreign(), why, s.m.now()); header != "" {
+		name, _, _ := strings.Cut(header, "=")
+		s.takeBack(h, name)
 		h.Add("Set-Cookie", header)
 		c.noCache(h, "Set-Cookie")
 	}

@@ -25,6 +25,12 @@ const (
 // After the header, what next changed is saved when it returns, but can no
 // longer begin a session. A panic drops what is not saved.
 //
+// Where next returns without an answer and middleware further out writes one
+// through the writer that next had, as echo's error handler does, what was
+// changed in between is saved before that first byte. All else that is changed
+// after next has returned is saved when the request is over; what cannot be
+// saved then is told to Hooks.Dropped.
+//
 // Handler, ReadOnly, Require and RequireStore may be nested in any order, each
 // works alone, and under a Handler of the same Manager they only add their
 // condition.
@@ -156,8 +162,8 @@ func Loaded(ctx context.Context) (*Session, bool) {
 	if !ok {
 		return nil, false
 	}
-	s := x.asked.Load()
-	if s == nil || s == headerSent {
+	s := x.known()
+	if s == nil {
 		return nil, false
 	}
 	s.mu.Lock()
@@ -198,7 +204,7 @@ func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error
 	if s.m != m {
 		panic("session: Commit of a session of another Manager")
 	}
-	err := s.finish(ctx)
+	err := s.finish(ctx, true)
 	s.announce(out)
 	s.announced()
 	s.leave()

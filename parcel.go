@@ -150,6 +150,7 @@ func (s *Session) leave() {
 	defer s.io.Unlock()
 	if p.visit != nil {
 		p.visit.Leave(s.m.now())
+		p.visit, p.name = nil, "" // an answer that is put together again is another one
 	}
 }
 

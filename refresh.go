@@ -72,6 +72,17 @@ func (r *refreshes) done(id ID) {
 	r.wg.Done()
 }
 
+// wait runs f, and has close wait for it.
+func (r *refreshes) wait(f func()) {
+	r.mu.Lock()
+	if !r.closed {
+		r.wg.Add(1)
+		defer r.wg.Done()
+	}
+	r.mu.Unlock()
+	f()
+}
+
 func (r *refreshes) close(ctx context.Context) error {
 	r.mu.Lock()
 	r.closed = true

@@ -15,7 +15,8 @@ import (
 // the response header is about to be written, or by Save.
 //
 // A Session may be used by many goroutines at once, and outlives its request:
-// from then on only Save writes.
+// from then on it is Save that writes, and what a goroutine has not saved a
+// second later is saved for it.
 type Session struct {
 	m   *Manager
 	in  http.Header     // the request's, for the token in it
@@ -38,11 +39,15 @@ type Session struct {
 	required bool // Require: never begins a session
 	fresh    bool // RequireStore: reads past the store's caches
 	sealed   bool // the response header is written
+	finished bool // committed, because the handler had returned
+	returned bool // the handler has
+	watched  bool // what is changed from now on is saved when the request is over
 	visits   bool // somebody will say when the request is over
 	notice   notice
 	written  bool    // something was saved
 	token    token   // for the notice
 	tokenEnd int64   // when its session ends at the latest
+	told     told    // by the answer so far
 	parcel   *parcel // nil: there is no backup
 	varies   [1]string
 }
@@ -229,6 +234,7 @@ func (s *Session) Renew() error {
 		return s.fail(err)
 	}
 	s.renewal = max(s.renewal, newID)
+	s.watch()
 	return nil
 }
 

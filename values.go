@@ -190,6 +190,7 @@ func (s *Session) forget() {
 func (s *Session) add(e *edit, after changes) {
 	s.edits, s.changes = append(s.edits, e), after
 	s.seq++
+	s.watch()
 }
 
 // spoil remembers that the value under a key does not decode, so that it is

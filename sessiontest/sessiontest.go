@@ -88,11 +88,14 @@ func (v *Visitor) carry() http.Header {
 }
 
 // Do sends r to h, and keeps the cookies of the answer. h is what an
-// application serves: it includes the Manager's Handler.
+// application serves: it includes the Manager's Handler. When h returns, the
+// request's context ends, as with a server.
 func (v *Visitor) Do(h http.Handler, r *http.Request) *http.Response {
 	v.t.Helper()
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	h.ServeHTTP(w, r.WithContext(ctx))
 	answer := w.Result()
 	v.Keep(answer)
 	return answer

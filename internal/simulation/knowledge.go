@@ -135,6 +135,7 @@ type asked struct {
 
 	record  *kept // the store's, when it began
 	settled bool  // the shard was within reach when it began
+	nothing bool  // the store answered that it has nothing under the ID
 }
 
 func (o *oracle) life(id session.ID) *life {

@@ -126,6 +126,9 @@ func (o *oracle) began(e *Event) {
 // confirm is an answer of the store that an instance got.
 func (o *oracle) confirm(e *Event) {
 	r := o.records[e.Save]
+	if a := o.asked[e.Request]; a != nil && e.Kind == Loaded && e.Save == 0 && e.Session == e.Request.Token {
+		a.nothing = true
+	}
 	if e.Save == 0 || r == nil || r.dead {
 		return
 	}

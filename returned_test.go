@@ -1,0 +1,296 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/seal"
+	"github.com/holdfast-go/session/sessiontest"
+)
+
+// returns is a route whose handler writes nothing, and what middleware further
+// out does with its writer and its request when it has returned, as echo does
+// with the error of a handler.
+func returns(m *session.Manager, inside func(*http.Request), after func(http.ResponseWriter, *http.Request)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var insideW http.ResponseWriter
+		var insideR *http.Request
+		m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			insideW, insideR = w, r
+			inside(r)
+		})).ServeHTTP(w, r)
+		after(insideW, insideR)
+	})
+}
+
+func sessionOf(t *testing.T, r *http.Request) *session.Session {
+	t.Helper()
+	s, err := session.From(r.Context())
+	if err != nil {
+		t.Error(err)
+	}
+	return s
+}
+
+func TestWhatIsChangedAfterTheHandlerReturnedIsSavedAtTheFirstByte(t *testing.T) {
+	nothing := func(*http.Request) {}
+	set := func(t *testing.T, value string) func(*http.Request) {
+		return func(r *http.Request) { color.Set(sessionOf(t, r), value) }
+	}
+	for name, test := range map[string]struct {
+		inside, after func(*testing.T) func(*http.Request)
+		stranger      bool // begins without a session
+		status        int
+		want          string
+	}{
+		"nobody asked before": {
+			after: func(t *testing.T) func(*http.Request) { return set(t, "blue") }, status: 404, want: "blue",
+		},
+		"the handler asked": {
+			inside: func(t *testing.T) func(*http.Request) { return func(r *http.Request) { sessionOf(t, r) } },
+			after:  func(t *testing.T) func(*http.Request) { return set(t, "blue") }, status: 404, want: "blue",
+		},
+		"the handler changed it too": {
+			inside: func(t *testing.T) func(*http.Request) { return set(t, "green") },
+			after:  func(t *testing.T) func(*http.Request) { return set(t, "blue") }, status: 404, want: "blue",
+		},
+		"nothing is changed any more": {
+			inside: func(t *testing.T) func(*http.Request) { return set(t, "green") }, status: 404, want: "green",
+		},
+		"a session begins": {
+			after:    func(t *testing.T) func(*http.Request) { return set(t, "blue") },
+			stranger: true, status: 404, want: "blue",
+		},
+		"a session begins before, and is renewed after": {
+			inside: func(t *testing.T) func(*http.Request) { return set(t, "green") },
+			after: func(t *testing.T) func(*http.Request) {
+				return func(r *http.Request) { sessionOf(t, r).Renew() }
+			},
+			stranger: true, status: 404, want: "green",
+		},
+		"a session ends": {
+			inside: func(t *testing.T) func(*http.Request) { return set(t, "green") },
+			after: func(t *testing.T) func(*http.Request) {
+				return func(r *http.Request) {
+					if _, err := sessionOf(t, r).Destroy(r.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+			},
+			status: 404, want: "",
+		},
+		"a change that fails": {
+			inside: func(t *testing.T) func(*http.Request) { return set(t, "green") },
+			after: func(t *testing.T) func(*http.Request) {
+				return func(r *http.Request) { badKey.Set(sessionOf(t, r), func() {}) }
+			},
+			stranger: true, status: 500, want: "green",
+		},
+	} {
+		for _, backup := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", backup ", backup), func(t *testing.T) {
+				o := &session.Options{ReadTimeout: 5 * time.Second, SaveTimeout: 5 * time.Second}
+				if backup {
+					o.Backup = &session.Backup{Keys: mustKeys(t, seal.NewKey())}
+				}
+				m := mustNew(t, memstore.New(nil), o)
+				v := sessiontest.NewVisitor(t, m)
+				if !test.stranger {
+					v = sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+				}
+				inside, after := nothing, nothing
+				if test.inside != nil {
+					inside = test.inside(t)
+				}
+				if test.after != nil {
+					after = test.after(t)
+				}
+				answer := v.Get(returns(m, inside, func(w http.ResponseWriter, r *http.Request) {
+					after(r)
+					http.Error(w, "sorry", http.StatusNotFound)
+				}), "/")
+				if answer.StatusCode != test.status {
+					t.Errorf("status %d, want %d", answer.StatusCode, test.status)
+				}
+				names := map[string]int{}
+				for _, c := range answer.Cookies() {
+					if names[c.Name]++; names[c.Name] > 1 {
+						t.Errorf("the answer sets %s more than once: %q", c.Name, answer.Header["Set-Cookie"])
+					}
+				}
+				if got := color.Or(v.Session(), ""); got != test.want {
+					t.Errorf("the session holds %q, want %q", got, test.want)
+				}
+			})
+		}
+	}
+}
+
+var badKey = session.NewKey[func()]("bad")
+
+// over runs f behind a real server, for a visitor with a session, and returns
+// what the session holds when all is quiet, and what Hooks.Dropped was told.
+func overHTTP(t *testing.T, serve func(m *session.Manager) http.Handler, visit bool) (held string, dropped []error) {
+	t.Helper()
+	var mu sync.Mutex
+	m := mustNew(t, memstore.New(nil), &session.Options{
+		Cookie:      session.Cookie{Insecure: true},
+		ReadTimeout: 5 * time.Second, SaveTimeout: 5 * time.Second,
+		Hooks: session.Hooks{Dropped: func(_ context.Context, _ session.ID, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			dropped = append(dropped, err)
+		}},
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/", serve(m))
+	mux.Handle("/set", m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		color.Set(sessionOf(t, r), "red")
+	})))
+	mux.Handle("/show", m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, color.Or(sessionOf(t, r), ""))
+	})))
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	jar, _ := cookiejar.New(nil)
+	client := &http.Client{Jar: jar}
+	get := func(path string) string {
+		answer, err := client.Get(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		var b strings.Builder
+		_, _ = fmt.Fprint(&b, answer.StatusCode)
+		buf := make([]byte, 100)
+		n, _ := answer.Body.Read(buf)
+		return string(buf[:n])
+	}
+	if visit {
+		get("/set")
+	}
+	get("/")
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		held = get("/show")
+		mu.Lock()
+		done := held == "blue" || len(dropped) > 0
+		mu.Unlock()
+		if done {
+			break
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return held, dropped
+}
+
+// Functions that run after the handler, and answer nothing.
+func TestWhatIsChangedAfterTheHandlerReturnedIsSavedWhenTheRequestIsOver(t *testing.T) {
+	blue := func(r *http.Request) {
+		s, _ := session.From(r.Context())
+		color.Set(s, "blue")
+	}
+	for name, serve := range map[string]func(m *session.Manager) http.Handler{
+		"a handler that wrote nothing, and nobody does": func(m *session.Manager) http.Handler {
+			return returns(m, func(r *http.Request) { sessionOf(t, r) }, func(_ http.ResponseWriter, r *http.Request) { blue(r) })
+		},
+		"a deferred function behind a body": func(m *session.Manager) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				var inside *http.Request
+				defer func() { blue(inside) }()
+				m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					inside = r
+					fmt.Fprint(w, color.Or(sessionOf(t, r), ""))
+				})).ServeHTTP(w, r)
+			})
+		},
+		"middleware that recovers": func(m *session.Manager) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				var inside *http.Request
+				defer func() {
+					_ = recover()
+					blue(inside)
+				}()
+				m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					inside = r
+					color.Set(sessionOf(t, r), "dropped by the panic")
+					panic("oops")
+				})).ServeHTTP(w, r)
+			})
+		},
+		"a handler that http.TimeoutHandler does not wait for": func(m *session.Manager) http.Handler {
+			return m.Handler(http.TimeoutHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				s := sessionOf(t, r)
+				<-r.Context().Done()
+				time.Sleep(20 * time.Millisecond) // and the request is over
+				color.Set(s, "blue")
+			}), 10*time.Millisecond, "too slow"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if held, dropped := overHTTP(t, serve, true); held != "blue" || dropped != nil {
+				t.Errorf("the session holds %q, and Hooks.Dropped was told %v", held, dropped)
+			}
+		})
+	}
+}
+
+// What needs a cookie cannot be saved any more, and that is told.
+func TestWhatCannotBeSavedAfterTheResponseIsTold(t *testing.T) {
+	for name, after := range map[string]func(r *http.Request){
+		"a new session": func(r *http.Request) { color.Set(sessionOf(t, r), "blue") },
+		"a renewal": func(r *http.Request) {
+			s := sessionOf(t, r)
+			s.Renew()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			held, dropped := overHTTP(t, func(m *session.Manager) http.Handler {
+				return returns(m, func(r *http.Request) { sessionOf(t, r) }, func(_ http.ResponseWriter, r *http.Request) { after(r) })
+			}, name == "a renewal")
+			if len(dropped) != 1 || !errors.Is(dropped[0], session.ErrTooLate) {
+				t.Errorf("the session holds %q, and Hooks.Dropped was told %v, want ErrTooLate", held, dropped)
+			}
+		})
+	}
+}
+
+// A goroutine that outlives its request may still save what it changes by
+// itself, all at once.
+func TestAGoroutineThatOutlivesItsRequestSavesByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New(nil)
+		m := mustNew(t, store, nil)
+		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+		var s *session.Session
+		v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, x *session.Session) { s = x })), "/")
+		saves := m.State().Saves
+		color.Set(s, "blue")
+		food.Set(s, "tofu")
+		if d, err := s.Save(t.Context()); d != session.Durable || err != nil {
+			t.Errorf("Save = %v, %v", d, err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := m.State().Saves - saves; got != 1 {
+			t.Errorf("%d saves, want 1", got)
+		}
+		color.Set(s, "green") // and no Save
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := color.Or(v.Session(), ""); got != "green" {
+			t.Errorf("the session holds %q", got)
+		}
+	})
+}
