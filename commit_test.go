@@ -589,7 +589,8 @@ func TestNoUpdateIsLostUnderStress(t *testing.T) {
 		var sessions []*session.Session
 		var wg sync.WaitGroup
 		for _, m := range []*session.Manager{a, b, a} {
-			s, err := m.Start(t.Context(), in)
+			s := m.Start(t.Context(), in)
+			err := s.Load(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -643,7 +644,8 @@ func TestALoginLosesNoAcknowledgedWrite(t *testing.T) {
 			go func() {
 				defer wg.Done()
 				m := []*session.Manager{a, b}[i%2]
-				s, err := m.Start(t.Context(), in)
+				s := m.Start(t.Context(), in)
+				err := s.Load(t.Context())
 				if err != nil || s.ID() == "" {
 					return // after a login
 				}

@@ -108,8 +108,8 @@ func TestALostAcknowledgement(t *testing.T) {
 		if got := user.Or(v.Session(), ""); got != "bob" || answer.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("answered %d, user = %q: the visitor's session is gone", answer.StatusCode, got)
 		}
-		if s, err := m.Start(t.Context(), old.Header); err != nil || s.ID() != "" {
-			t.Errorf("the old token shows %v, %v", s, err)
+		if s := m.Start(t.Context(), old.Header); s.Load(t.Context()) != nil || s.ID() != "" {
+			t.Errorf("the old token shows %v, %v", s, s.Err())
 		}
 	})
 	t.Run("of a login counts its updates once", func(t *testing.T) {

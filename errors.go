@@ -1,39 +1,73 @@
 package session
 
-import "errors"
+import (
+	"errors"
+	"net/http"
+)
+
+// StatusError is an error that knows the HTTP status of its answer: what
+// Options.Error answers by default. The errors below are of this kind, and those
+// that wrap them have one in their chain, so that a framework whose handlers
+// return errors finds the status with errors.As, or by Status.
+type StatusError interface {
+	error
+	StatusCode() int
+}
+
+// Status returns the HTTP status that err should be answered with: that of the
+// first StatusError in its chain, else 500.
+func Status(err error) int {
+	var e StatusError
+	if errors.As(err, &e) {
+		return e.StatusCode()
+	}
+	return http.StatusInternalServerError
+}
+
+// sentinel is an error to compare with, and its status.
+type sentinel struct {
+	text   string
+	status int
+}
+
+func (e *sentinel) Error() string { return e.text }
+
+func (e *sentinel) StatusCode() int { return e.status }
+
+func newSentinel(status int, text string) error { return &sentinel{text, status} }
 
 // What a handler may meet. Compare with errors.Is: most arrive wrapped, with
 // the cause behind them.
 var (
 	// ErrNoSession: the route requires a session and the visitor has none, or
 	// the session has ended.
-	ErrNoSession = errors.New("session: no session")
+	ErrNoSession = newSentinel(http.StatusForbidden, "session: no session")
 
 	// ErrNoValue: the session holds nothing under this key.
-	ErrNoValue = errors.New("session: no value")
+	ErrNoValue = newSentinel(http.StatusInternalServerError, "session: no value")
 
 	// ErrUnavailable: nobody can say whether there is a session, because the
 	// store does not answer. It never means that there is none.
-	ErrUnavailable = errors.New("session: store unavailable")
+	ErrUnavailable = newSentinel(http.StatusServiceUnavailable, "session: store unavailable")
 
 	// ErrEnded: the session was ended elsewhere while this request ran.
 	// Nothing was written.
-	ErrEnded = errors.New("session: session has ended")
+	ErrEnded = newSentinel(http.StatusServiceUnavailable, "session: session has ended")
 
 	// ErrLost: there was a value, but no copy of it has survived. It lasts
 	// until the key is set again.
-	ErrLost = errors.New("session: value lost")
+	ErrLost = newSentinel(http.StatusInternalServerError, "session: value lost")
 
 	// ErrReadOnly: a write on a route that is wrapped in ReadOnly.
-	ErrReadOnly = errors.New("session: read-only")
+	ErrReadOnly = newSentinel(http.StatusInternalServerError, "session: read-only")
 
 	// ErrPending: the store is away, and the response header, where the backup
 	// travels, is already written. The change waits in this process alone.
-	ErrPending = errors.New("session: change not saved yet")
+	ErrPending = newSentinel(http.StatusServiceUnavailable, "session: change not saved yet")
 
 	// ErrTooLate: the change needs a cookie, and the response header, where
 	// cookies travel, is already written.
-	ErrTooLate = errors.New("session: response header already written")
+	ErrTooLate = newSentinel(http.StatusInternalServerError, "session: response header already written")
 )
 
 // What a Store returns.

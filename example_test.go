@@ -324,7 +324,8 @@ func ExampleManager_Start() {
 	}
 	ctx := context.Background()
 	serve := func(in, out http.Header) {
-		s, err := sessions.Start(ctx, in)
+		s := sessions.Start(ctx, in)
+		err := s.Load(ctx)
 		if err != nil {
 			fmt.Println(err)
 			return

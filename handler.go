@@ -44,8 +44,9 @@ func (m *Manager) Handler(next http.Handler) http.Handler { return m.wrap(next, 
 func (m *Manager) ReadOnly(next http.Handler) http.Handler { return m.wrap(next, readOnly) }
 
 // Require is Handler for routes that need a session: without one Options.Error
-// answers ErrNoSession, 403 by default. It never begins one, not even after
-// Destroy.
+// answers ErrNoSession, 403 by default, and next does not run. Writes never begin
+// a session there, except after Destroy, which the visitor had one for: what a
+// logout sets afterwards, such as a message for the next page, is a new one's.
 func (m *Manager) Require(next http.Handler) http.Handler { return m.wrap(next, sessionRequired) }
 
 // RequireStore is Handler for routes that must not act on a copy of the
@@ -108,7 +109,10 @@ func (s *Session) impose(ctx context.Context, c condition) error {
 }
 
 // From returns the session of the request that ctx belongs to, under the
-// innermost Manager. It panics where there is none: the route is not wrapped.
+// innermost Manager. It panics where there is none: the route is not wrapped, or
+// ctx is not the request's. Some frameworks have a context of their own that is
+// a context.Context too and does not know what the request's holds: with gin
+// pass c.Request.Context(), not c. Handled tells without a panic.
 //
 // The first call asks the store. If it does not answer, the error wraps
 // ErrUnavailable; nobody knows then whether the visitor has a session. The
@@ -183,20 +187,31 @@ func Error(w http.ResponseWriter, r *http.Request, err error) {
 	x.answer(w, r, err)
 }
 
+// Handled reports whether ctx is of a request that comes through Handler,
+// ReadOnly, Require or RequireStore, so that From has a session to return. It is
+// for helpers that also run where no session is, and asks nothing.
+func Handled(ctx context.Context) bool {
+	_, ok := ctx.Value(exchangeKey{}).(*exchange)
+	return ok
+}
+
 func mustExchange(ctx context.Context, key any) *exchange {
 	x, ok := ctx.Value(key).(*exchange)
 	if !ok {
-		panic("session: this request does not come through Handler, ReadOnly, Require or RequireStore of the Manager")
+		panic(fmt.Sprintf("session: this context (%T) is not of a request that comes through Handler, ReadOnly, Require or RequireStore of the Manager; "+
+			"pass the context of the request itself, r.Context(): in gin c.Request.Context(), in echo c.Request().Context()", ctx))
 	}
 	return x
 }
 
-// Start loads the session of a request that did not come through net/http,
-// from the header that it has. Commit must follow. The session is never nil.
-func (m *Manager) Start(ctx context.Context, in http.Header) (*Session, error) {
-	s := m.newSession(ctx, in)
-	return s, s.load(ctx)
-}
+// Start returns the session of a request that did not come through net/http,
+// from the header that it has. Nothing is asked: the first use of the session
+// does, or Load, which returns the error. Commit must follow.
+func (m *Manager) Start(ctx context.Context, in http.Header) *Session { return m.newSession(ctx, in) }
+
+// Load asks the store for a session of Manager.Start, unless that has been done.
+// It returns what From returns.
+func (s *Session) Load(ctx context.Context) error { return s.load(ctx) }
 
 // Commit saves a session of Start, and puts into out what the answer's header
 // must tell the visitor. After it only Save writes.

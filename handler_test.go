@@ -75,23 +75,98 @@ func TestWrappersWorkAloneAndInAnyOrder(t *testing.T) {
 	}
 }
 
+// A logout on a route that needs a session leaves a message for the next page:
+// it is a new session's, and nothing of the old one is in it.
+func TestAMessageAfterALogout(t *testing.T) {
+	m := sessiontest.New(t, nil)
+	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob"); count.Set(s, 7) })
+	old := v.Request(http.MethodGet, "/", nil)
+	logout := m.Require(ask(t, func(_ http.ResponseWriter, r *http.Request, s *session.Session) {
+		if _, err := s.Destroy(r.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := color.Set(s, "you have logged out"); err != nil {
+			t.Errorf("Set after Destroy = %v", err)
+		}
+	}))
+	if answer := v.Do(logout, v.Request(http.MethodPost, "/", nil)); answer.StatusCode != http.StatusOK {
+		t.Errorf("status %d", answer.StatusCode)
+	}
+	s := v.Session()
+	if color.Or(s, "") == "" || user.Or(s, "") != "" || count.Or(s, 0) != 0 {
+		t.Errorf("the next page has %q of %q, %d", color.Or(s, ""), user.Or(s, ""), count.Or(s, 0))
+	}
+	w := httptest.NewRecorder()
+	logout.ServeHTTP(w, old)
+	if w.Code != http.StatusForbidden {
+		t.Errorf("the old token: %d, want 403", w.Code)
+	}
+}
+
+// On a route that needs a session, one that another hand has ended meanwhile is
+// not begun anew.
 func TestRequireNeverBeginsASession(t *testing.T) {
 	m := sessiontest.New(t, nil)
 	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })
 	answer := v.Do(m.Require(ask(t, func(_ http.ResponseWriter, r *http.Request, s *session.Session) {
-		if _, err := s.Destroy(r.Context()); err != nil {
+		if _, err := m.Revoke(r.Context(), s.ID()); err != nil {
 			t.Error(err)
 		}
+		if err := s.Reload(r.Context()); !errors.Is(err, session.ErrNoSession) {
+			t.Errorf("Reload = %v", err)
+		}
 		if err := user.Set(s, "again"); !errors.Is(err, session.ErrNoSession) {
-			t.Errorf("Set after Destroy = %v, want ErrNoSession", err)
+			t.Errorf("Set after the end = %v, want ErrNoSession", err)
 		}
 	})), v.Request(http.MethodPost, "/", nil))
-	if answer.StatusCode != http.StatusForbidden {
-		t.Errorf("status %d, want 403", answer.StatusCode)
+	if answer.StatusCode != http.StatusForbidden || len(answer.Cookies()) != 0 {
+		t.Errorf("status %d, cookies %v, want 403 and none", answer.StatusCode, answer.Cookies())
 	}
-	if c := answer.Cookies(); len(c) != 1 || c[0].MaxAge >= 0 {
-		t.Errorf("cookies %v: want the old one cleared, as its session has ended", c)
+}
+
+// Some frameworks' handlers return errors, and answer them in one place.
+func TestAnErrorKnowsItsStatus(t *testing.T) {
+	store := storetest.NewFaulty(memstore.New(nil))
+	m := mustNew(t, store, nil)
+	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })
+	store.Fail(errors.New("away"))
+	v.Get(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, err := session.From(r.Context())
+		wrapped := fmt.Errorf("show: %w", err)
+		var coder interface{ StatusCode() int } // as frameworks look for it
+		if !errors.As(wrapped, &coder) || coder.StatusCode() != 503 || session.Status(wrapped) != 503 {
+			t.Errorf("%v: %v, Status %d", wrapped, coder, session.Status(wrapped))
+		}
+	})), "/")
+	for err, want := range map[error]int{
+		session.ErrNoSession: 403, session.ErrEnded: 503, session.ErrPending: 503, session.ErrLost: 500,
+		session.ErrReadOnly: 500, session.ErrTooLate: 500, errors.New("another"): 500,
+	} {
+		if got := session.Status(err); got != want {
+			t.Errorf("Status(%v) = %d, want %d", err, got, want)
+		}
 	}
+}
+
+// gin's context is a context.Context, and does not know the request's values.
+type frameworkContext struct{ context.Context }
+
+func TestFromSaysWhichContextItNeeds(t *testing.T) {
+	defer func() {
+		if said := fmt.Sprint(recover()); !strings.Contains(said, "c.Request.Context()") || !strings.Contains(said, "frameworkContext") {
+			t.Errorf("panic: %s", said)
+		}
+	}()
+	if session.Handled(context.Background()) {
+		t.Error("Handled(context.Background()) = true")
+	}
+	v := sessiontest.NewVisitor(t, sessiontest.New(t, nil))
+	v.Get(sessiontest.New(t, nil).Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if !session.Handled(r.Context()) {
+			t.Error("Handled(r.Context()) = false")
+		}
+	})), "/")
+	_, _ = session.From(frameworkContext{context.Background()})
 }
 
 func TestReadOnlyRefusesEveryWrite(t *testing.T) {
@@ -162,7 +237,8 @@ func TestTwoManagersNest(t *testing.T) {
 		in.Add("Cookie", c.Name+"="+c.Value)
 	}
 	for m, want := range map[*session.Manager]string{site: "bob", admin: "root"} {
-		s, err := m.Start(t.Context(), in)
+		s := m.Start(t.Context(), in)
+		err := s.Load(t.Context())
 		if got := user.Or(s, ""); err != nil || got != want {
 			t.Errorf("user = %q, want %q, %v; cookies %v", got, want, err, in)
 		}
@@ -224,8 +300,8 @@ func TestBegin(t *testing.T) {
 		if s := v.Session(); user.Or(s, "") != "alice" || count.Or(s, 0) != 0 {
 			t.Errorf("user = %q, count = %d", user.Or(s, ""), count.Or(s, 0))
 		}
-		if s, err := m.Start(t.Context(), old.Header); err != nil || s.Source() != session.FromNowhere {
-			t.Errorf("the old token shows %v, %v", s, err)
+		if s := m.Start(t.Context(), old.Header); s.Load(t.Context()) != nil || s.Source() != session.FromNowhere {
+			t.Errorf("the old token shows %v, %v", s, s.Err())
 		}
 	})
 	t.Run("works where the store cannot load", func(t *testing.T) {
@@ -258,7 +334,8 @@ func TestBegin(t *testing.T) {
 
 func TestStartAndCommitForOtherFrameworks(t *testing.T) {
 	m := sessiontest.New(t, nil)
-	s, err := m.Start(t.Context(), http.Header{})
+	s := m.Start(t.Context(), http.Header{})
+	err := s.Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +349,8 @@ func TestStartAndCommitForOtherFrameworks(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}}
-	again, err := m.Start(t.Context(), in)
+	again := m.Start(t.Context(), in)
+	err = again.Load(t.Context())
 	if got := user.Or(again, ""); err != nil || got != "bob" {
 		t.Errorf("user = %q, %v", got, err)
 	}
@@ -340,5 +418,52 @@ func TestWithoutAnAnswerNobodyIsLoggedOut(t *testing.T) {
 	store.Heal()
 	if got := user.Or(v.Session(), ""); got != "bob" {
 		t.Errorf("after the outage user = %q", got)
+	}
+}
+
+// A session of a request that came another way costs what it is used for, too.
+func TestStartAsksWhenTheSessionIsUsed(t *testing.T) {
+	store := storetest.NewFaulty(memstore.New(nil))
+	m := mustNew(t, store, nil)
+	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })
+	in := v.Request(http.MethodGet, "/", nil).Header
+	before := store.Loads()
+	out := http.Header{}
+	if err := m.Commit(t.Context(), m.Start(t.Context(), in), out); err != nil || store.Loads() != before || len(out) != 0 {
+		t.Errorf("unused: %v, %d loads, %v", err, store.Loads()-before, out)
+	}
+	for name, use := range map[string]func(*session.Session) string{
+		"Get":     func(s *session.Session) string { return user.Or(s, "") },
+		"ID":      func(s *session.Session) string { return map[bool]string{true: "bob"}[s.ID() != ""] },
+		"Created": func(s *session.Session) string { return map[bool]string{true: "bob"}[!s.Created().IsZero()] },
+		"Source":  func(s *session.Session) string { return map[bool]string{true: "bob"}[s.Source() == session.FromStore] },
+		"Set": func(s *session.Session) string {
+			count.Set(s, 3)
+			if _, err := s.Save(t.Context()); err != nil {
+				return err.Error()
+			}
+			return user.Or(s, "")
+		},
+		"Update": func(s *session.Session) string {
+			count.Update(s, func(n *int) error { *n++; return nil })
+			return user.Or(s, "")
+		},
+		"Reload": func(s *session.Session) string { _ = s.Reload(t.Context()); return user.Or(s, "") },
+		"Err":    func(s *session.Session) string { _ = s.Err(); return user.Or(s, "") },
+	} {
+		s := m.Start(t.Context(), in)
+		if got := use(s); got != "bob" {
+			t.Errorf("%s: %q", name, got)
+		}
+		if err := m.Commit(t.Context(), s, http.Header{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s := m.Start(t.Context(), in)
+	if _, err := s.Destroy(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if user.Or(v.Session(), "") != "" {
+		t.Error("Destroy before any other use ended nothing")
 	}
 }

@@ -222,8 +222,8 @@ func TestARequestLongerThanATombstoneRevivesNobody(t *testing.T) {
 		if answer.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("status %d", answer.StatusCode)
 		}
-		if s, err := m.Start(t.Context(), old.Header); err != nil || s.Source() != session.FromNowhere {
-			t.Errorf("the session is back: %v, %v", s, err)
+		if s := m.Start(t.Context(), old.Header); s.Load(t.Context()) != nil || s.Source() != session.FromNowhere {
+			t.Errorf("the session is back: %v, %v", s, s.Err())
 		}
 	})
 }

@@ -65,6 +65,17 @@ func (s *Session) load(ctx context.Context) error {
 	return l.err
 }
 
+// lockLoaded locks s.mu on a session that has been asked for.
+func (s *Session) lockLoaded() {
+	s.mu.Lock()
+	if s.phase != unasked {
+		return
+	}
+	s.mu.Unlock()
+	_ = s.load(s.ctx) // the error stays with the session
+	s.mu.Lock()
+}
+
 // ask reads the cookies, and asks the store. s.io is held.
 func (s *Session) ask(ctx context.Context, fresh bool, l *loaded) {
 	if s.m.backup != nil {

@@ -232,16 +232,16 @@ func (m *Manager) Close(ctx context.Context) error {
 // answer is the default of Options.Error.
 func answer(w http.ResponseWriter, _ *http.Request, err error) {
 	w.Header().Set("Cache-Control", "no-store")
+	text := "session failed"
 	switch {
 	case errors.Is(err, ErrNoSession):
-		http.Error(w, "session required", http.StatusForbidden)
+		text = "session required"
 	case errors.Is(err, ErrEnded):
 		w.Header().Set("Retry-After", "1")
-		http.Error(w, "session has just ended, try again", http.StatusServiceUnavailable)
+		text = "session has just ended, try again"
 	case errors.Is(err, ErrUnavailable):
 		w.Header().Set("Retry-After", "5")
-		http.Error(w, "session unavailable, try again", http.StatusServiceUnavailable)
-	default:
-		http.Error(w, "session failed", http.StatusInternalServerError)
+		text = "session unavailable, try again"
 	}
+	http.Error(w, text, Status(err))
 }

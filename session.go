@@ -134,7 +134,7 @@ func (d Durability) String() string {
 // not send visitors to the login page because the store is away. Err and Source
 // tell the two apart.
 func (s *Session) ID() ID {
-	s.mu.Lock()
+	s.lockLoaded()
 	defer s.mu.Unlock()
 	s.decide()
 	if s.phase != live {
@@ -165,7 +165,7 @@ func (s *Session) decide() {
 // From returned, or else the first error of a write or of Or that the commit
 // will answer instead of the handler's response. It is nil if all is well.
 func (s *Session) Err() error {
-	s.mu.Lock()
+	s.lockLoaded()
 	defer s.mu.Unlock()
 	if s.phase == unknown {
 		return s.err
@@ -175,7 +175,7 @@ func (s *Session) Err() error {
 
 // Source returns where the session was loaded from.
 func (s *Session) Source() Source {
-	s.mu.Lock()
+	s.lockLoaded()
 	defer s.mu.Unlock()
 	switch s.phase {
 	case live:
@@ -208,7 +208,7 @@ func (s *Session) Expires() time.Time {
 }
 
 func (s *Session) date(of func(state) time.Time) time.Time {
-	s.mu.Lock()
+	s.lockLoaded()
 	defer s.mu.Unlock()
 	s.decide()
 	if s.phase != live {
@@ -224,7 +224,7 @@ func (s *Session) date(of func(state) time.Time) time.Time {
 //
 // Once the response header is written it returns ErrTooLate.
 func (s *Session) Renew() error {
-	s.mu.Lock()
+	s.lockLoaded()
 	defer s.mu.Unlock()
 	err := s.writable()
 	if err == nil && s.sealed {
@@ -246,6 +246,8 @@ func (s *Session) Renew() error {
 // error replaces the response, so that no visitor is told of a logout that
 // did not happen.
 func (s *Session) Destroy(ctx context.Context) (Durability, error) {
+	s.lockLoaded()
+	s.mu.Unlock()
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
@@ -294,6 +296,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.required = false // it was there; what is set from here on begins another
 	s.loaded = loaded{phase: nobody}
 	s.forget()
 	if id != "" {
@@ -335,6 +338,8 @@ func (s *Session) Save(ctx context.Context) (Durability, error) {
 // when the session has expired, it returns ErrNoSession, and unsaved changes
 // are dropped. Like a request that asks for the session it counts as use.
 func (s *Session) Reload(ctx context.Context) error {
+	s.lockLoaded()
+	s.mu.Unlock()
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()

@@ -40,7 +40,7 @@ func (s *Session) failed(err error) error {
 
 // value returns the encoded value under name, which must not be changed.
 func (s *Session) value(name string) ([]byte, error) {
-	s.mu.Lock()
+	s.lockLoaded()
 	defer s.mu.Unlock()
 	if s.phase == unknown {
 		return nil, s.err
@@ -99,7 +99,7 @@ func withheldError(name string) error {
 
 // set keeps a change until the commit.
 func (s *Session) set(c change) error {
-	s.mu.Lock()
+	s.lockLoaded()
 	defer s.mu.Unlock()
 	err := s.writable()
 	if err == nil && !s.away.IsZero() && c.flags.kind() == present && (c.flags&serverOnly != 0 || s.isWithheld(c.name)) {
@@ -142,7 +142,7 @@ var errTooMany = fmt.Errorf("%w: %d changes wait to be saved already", ErrUnavai
 // more if another goroutine came in between.
 func (s *Session) update(e *edit) error {
 	for range maxRuns {
-		s.mu.Lock()
+		s.lockLoaded()
 		if err := s.writable(); err != nil {
 			defer s.mu.Unlock()
 			return s.fail(err)

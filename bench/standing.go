@@ -89,7 +89,8 @@ func measureStanding(out io.Writer) error {
 	cookies := make([]string, 0, most)
 	ids := make([]session.ID, 0, most)
 	create := func() error {
-		s, err := sessions.Start(ctx, http.Header{})
+		s := sessions.Start(ctx, http.Header{})
+		err := s.Load(ctx)
 		if err != nil {
 			return err
 		}

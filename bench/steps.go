@@ -34,7 +34,8 @@ func measureSteps(ctx context.Context, f *field, r *results) (string, error) {
 	}
 	name := session.NewKey[string]("name")
 	visitor := func(keys int) (*http.Request, error) {
-		s, err := sessions.Start(ctx, http.Header{})
+		s := sessions.Start(ctx, http.Header{})
+		err := s.Load(ctx)
 		if err != nil {
 			return nil, err
 		}

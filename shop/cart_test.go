@@ -73,7 +73,8 @@ func TestACartThatFillsUpWhileARequestRunsIsA409(t *testing.T) {
 							t.Error(err)
 							return
 						}
-						o, err := m.Start(t.Context(), in)
+						o := m.Start(t.Context(), in)
+						err = o.Load(t.Context())
 						if err != nil {
 							t.Error(err)
 							return

@@ -171,8 +171,8 @@ func (d direct) has(x *shopper) error {
 	if !ok {
 		return errors.New("has no token")
 	}
-	its, err := d.sessions.Start(d.t.Context(), http.Header{"Cookie": {"__Host-session=" + token.value}})
-	if err != nil {
+	its := d.sessions.Start(d.t.Context(), http.Header{"Cookie": {"__Host-session=" + token.value}})
+	if err := its.Load(d.t.Context()); err != nil {
 		return err
 	}
 	if u, err := user.Get(its); err != nil || u.Name != x.name {

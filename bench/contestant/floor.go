@@ -140,7 +140,8 @@ func recordOf(ctx context.Context, c Content) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := sessions.Start(ctx, http.Header{})
+	in := sessions.Start(ctx, http.Header{})
+	err = in.Load(ctx)
 	if err != nil {
 		return nil, err
 	}

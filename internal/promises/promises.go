@@ -313,7 +313,8 @@ func overlapLogout(t *testing.T, open func(testing.TB) session.Store) {
 				t.Errorf("Retry-After = %q, want 1", answer.Header.Get("Retry-After"))
 			}
 			for _, m := range []*session.Manager{a, b} {
-				s, err := m.Start(t.Context(), before.Header)
+				s := m.Start(t.Context(), before.Header)
+				err := s.Load(t.Context())
 				if err != nil || s.Source() != session.FromNowhere {
 					t.Errorf("after the logout the token shows %v from source %d, %v", s, s.Source(), err)
 				}
@@ -339,8 +340,8 @@ func overlapLogin(t *testing.T, open func(testing.TB) session.Store) {
 	if left.Or(s, "") != "logged in" || right.Or(s, "") != "added meanwhile" {
 		t.Errorf("after the login left = %q, right = %q", left.Or(s, ""), right.Or(s, ""))
 	}
-	if s, err := a.Start(t.Context(), old.Header); err != nil || s.Source() != session.FromNowhere {
-		t.Errorf("the token of before the login shows %v, %v", s, err)
+	if s := a.Start(t.Context(), old.Header); s.Load(t.Context()) != nil || s.Source() != session.FromNowhere {
+		t.Errorf("the token of before the login shows %v, %v", s, s.Err())
 	}
 }
 
@@ -359,8 +360,8 @@ func fixation(t *testing.T, open func(testing.TB) session.Store) {
 	if got := answer.Cookies(); len(got) != 1 || got[0].Value == chosen || len(got[0].Value) != len(chosen) {
 		t.Fatalf("cookies = %v, want one with a token of ours", got)
 	}
-	if s, err := m.Start(t.Context(), r.Header); err != nil || s.Source() != session.FromNowhere {
-		t.Errorf("the chosen token shows %v, %v", s, err)
+	if s := m.Start(t.Context(), r.Header); s.Load(t.Context()) != nil || s.Source() != session.FromNowhere {
+		t.Errorf("the chosen token shows %v, %v", s, s.Err())
 	}
 	if got := left.Or(v.Session(), ""); got != "mine" {
 		t.Errorf("under our token left = %q", got)

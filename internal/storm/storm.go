@@ -253,7 +253,8 @@ func (s *storm) check(t *testing.T) {
 }
 
 func look(m *session.Manager, token string) (got []string, alive bool) {
-	x, err := m.Start(context.Background(), http.Header{"Cookie": {cookie + "=" + token}})
+	x := m.Start(context.Background(), http.Header{"Cookie": {cookie + "=" + token}})
+	err := x.Load(context.Background())
 	if err != nil || x.ID() == "" {
 		return nil, false
 	}

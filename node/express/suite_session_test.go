@@ -44,7 +44,8 @@ var (
 		first := a.get("/")
 		equal(t, "body", first.Body.String(), "1")
 		equal(t, "body", a.get("/", first).Body.String(), "2")
-		s, err := a.m.Start(t.Context(), request("/", first).Header)
+		s := a.m.Start(t.Context(), request("/", first).Header)
+		err := s.Load(t.Context())
 		if err != nil || hits.Or(s, 0) != 2 {
 			t.Errorf("got %d, %v, want 2", hits.Or(s, 0), err)
 		}
