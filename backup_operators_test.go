@@ -178,7 +178,7 @@ func TestCloseDeliversAndTellsWhatIsLeft(t *testing.T) {
 // mustOpen returns a third instance, which the test closes.
 func mustOpen(t *testing.T, s *site) *session.Manager {
 	t.Helper()
-	m, err := session.New(s.store, &session.Options{Backup: &session.Backup{Keys: s.keys}})
+	m, err := session.New(s.store, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,12 +246,16 @@ func TestOptionsOfABackupAreChecked(t *testing.T) {
 		want    string
 	}{
 		{session.Options{Backup: &session.Backup{}}, "Backup.Keys is nil"},
-		{session.Options{Backup: &session.Backup{Keys: keys, Lease: -time.Second}}, "Backup.Lease -1s is shorter than a second"},
-		{session.Options{Backup: &session.Backup{Keys: keys, Lease: time.Hour, MaxLease: time.Minute}}, "Backup.MaxLease 1m0s is shorter than Lease 1h0m0s"},
-		{session.Options{Backup: &session.Backup{Keys: keys, Budget: 100}}, "Backup.Budget 100 is not between 512 and 16384 bytes"},
-		{session.Options{Backup: &session.Backup{Keys: keys, Budget: 20000}}, "Backup.Budget 20000 is not between"},
-		{session.Options{Backup: &session.Backup{Keys: keys, Restores: -1}}, "Backup.Restores is negative: -1"},
-		{session.Options{Backup: &session.Backup{Keys: keys, Journal: -1}}, "Backup.Journal is negative: -1"},
+		{session.Options{Backup: &session.Backup{Keys: keys}}, `Backup.Audience is empty: name the application and its environment, as in "shop-production"; two applications with the same keys would let each other's visitors in`},
+		{session.Options{Backup: &session.Backup{Keys: keys, Audience: strings.Repeat("x", 65)}}, "Backup.Audience has 65 bytes; at most 64 are allowed"},
+		{session.Options{Backup: &session.Backup{Keys: keys, Audience: "shop\n"}}, `Backup.Audience "shop\n" has a character that is not printable ASCII`},
+		{session.Options{Backup: &session.Backup{Keys: keys, Audience: "läden"}}, `Backup.Audience "läden" has a character that is not printable ASCII`},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Lease: -time.Second}}, "Backup.Lease -1s is shorter than a second"},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Lease: time.Hour, MaxLease: time.Minute}}, "Backup.MaxLease 1m0s is shorter than Lease 1h0m0s"},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Budget: 100}}, "Backup.Budget 100 is not between 512 and 16384 bytes"},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Budget: 20000}}, "Backup.Budget 20000 is not between"},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Restores: -1}}, "Backup.Restores is negative: -1"},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Journal: -1}}, "Backup.Journal is negative: -1"},
 		{session.Options{Switch: &lever{}}, "Switch without a Backup"},
 	} {
 		_, err := session.New(memstore.New(nil), &c.options)

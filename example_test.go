@@ -124,7 +124,7 @@ func ExampleBackup() {
 		panic(err)
 	}
 	sessions, err := session.New(store, &session.Options{
-		Backup: &session.Backup{Keys: keys},
+		Backup: &session.Backup{Keys: keys, Audience: "shop-production"},
 		Hooks:  session.LogHooks(slog.Default()),
 	})
 	if err != nil {
@@ -157,7 +157,7 @@ func ExampleBackup() {
 func ExampleSession_Source() {
 	keys, _ := seal.NewKeys(seal.NewKey())
 	store := storetest.NewFaulty(memstore.New(nil))
-	sessions, err := session.New(store, &session.Options{Backup: &session.Backup{Keys: keys}})
+	sessions, err := session.New(store, &session.Options{Backup: &session.Backup{Keys: keys, Audience: "shop-production"}})
 	if err != nil {
 		panic(err)
 	}

@@ -186,6 +186,7 @@ func (d *diary) fault(f session.BackupFault) {
 		session.BackupMalformed:  "A copy made no sense, and was not believed.",
 		session.BackupUnknownKey: "A copy is sealed with a key that the shop does not have.",
 		session.BackupForeign:    "A copy of another session was not believed.",
+		session.BackupAudience:   "A copy of another application or environment was not believed.",
 		session.BackupStale:      "A copy was older than the lease, and did not vouch any more.",
 		session.BackupIncomplete: "A copy came with a part missing.",
 		session.BackupPartial:    "A cart is too large for its visitor’s cookies; it is in the store only.",
