@@ -81,6 +81,8 @@ func afterwards(what string, loggedIn bool) string {
 			"Start the shop with -insecure."
 	case what == "logout" && !loggedIn:
 		return "You are logged out. The session has ended in the store too, not only in this browser."
+	case what == "logout-that-waits" && !loggedIn:
+		return "You are logged out in this browser. " + logoutWaits
 	}
 	return ""
 }
