@@ -33,13 +33,22 @@ func TestThePageSaysWhatItDemonstratesAndWhatToTry(t *testing.T) {
 	}
 }
 
-// covered lists what can be pressed and is under a message.
+// covered lists what can be pressed and is under a message, however far the page
+// is scrolled.
 const covered = `(() => {
+	const all = new Set();
+	for (let at = 0; at < document.documentElement.scrollHeight; at += 40) {
+		scrollTo(0, at);
+		for (const e of under()) all.add(e);
+	}
+	return [...all];
+	function under() {
 	const over = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 	const said = [...document.querySelectorAll("#message, .said")].filter((m) => m.textContent && m.getBoundingClientRect().width > 1);
 	return [...document.querySelectorAll("button, a, input:not([type=hidden])")]
 		.filter((e) => !e.matches(".skip") && said.some((m) => over(m.getBoundingClientRect(), e.getBoundingClientRect())))
-		.map((e) => e.textContent);
+		.map((e) => e.textContent.trim());
+	}
 })()`
 
 func TestAMessageCoversNoButton(t *testing.T) {
