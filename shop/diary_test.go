@@ -51,7 +51,7 @@ func TestTheDiaryTellsWhatHappened(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				kicks := 0
 				d := newDiary(true, func() { kicks++ })
-				var written []note // the first first
+				var written []note // the oldest first
 				for _, step := range c.steps {
 					step(d)
 					now := d.read()
