@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/holdfast-go/session/seal"
@@ -19,6 +20,15 @@ type Backup struct {
 	// Keys seal the copies. They are needed, the same on all instances, and
 	// never in the store.
 	Keys *seal.Keys
+
+	// Audience names the application and its environment, as in
+	// "shop-production", in 1 to 64 printable ASCII characters. It is needed, and
+	// the same on all instances. A copy opens only for the audience that it was
+	// sealed for: without a name of its own an application would restore the
+	// sessions of any other that has the same keys, and production those of
+	// staging. Who changes it drops all copies that visitors have. It is no
+	// secret.
+	Audience string
 
 	// Lease is how long a copy may vouch for a session since the store last
 	// confirmed it; default an hour. A logout that an instance cannot know of,
@@ -58,6 +68,8 @@ const (
 	maxCookie = 4096
 	maxBudget = 4 * maxCookie
 	minBudget = 512
+
+	maxAudience = 64
 )
 
 // complete fills in the defaults and reports every mistake.
@@ -71,6 +83,15 @@ func (b Backup) complete() (Backup, error) {
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf("session: Backup."+format, a...)) }
 	if b.Keys == nil {
 		bad("Keys is nil: make keys with seal.NewKeys, seal.ParseKeys, seal.KeysFromEnv or seal.WatchFile")
+	}
+	switch {
+	case b.Audience == "":
+		bad("Audience is empty: name the application and its environment, as in %q; "+
+			"two applications with the same keys would let each other's visitors in", "shop-production")
+	case len(b.Audience) > maxAudience:
+		bad("Audience has %d bytes; at most %d are allowed", len(b.Audience), maxAudience)
+	case strings.ContainsFunc(b.Audience, func(r rune) bool { return r < ' ' || r > '~' }):
+		bad("Audience %q has a character that is not printable ASCII", b.Audience)
 	}
 	if b.Lease < time.Second {
 		bad("Lease %v is shorter than a second", b.Lease)
@@ -115,11 +136,21 @@ func (m *Manager) lease() time.Duration {
 
 // startBackup is the rest of New where there is a backup.
 func (m *Manager) startBackup() {
-	audience := m.options.Cookie.Name + " " + m.options.Cookie.Domain + " " + m.options.Cookie.Path
+	audience := audience(m.backup.Audience, m.options.Cookie)
 	m.bundles = seal.Box{Keys: m.backup.Keys, Purpose: "session backup", Audience: audience, Codec: m.backup.Codec}
 	m.endingsBox = seal.Box{Keys: m.backup.Keys, Purpose: "session tombstones", Audience: audience}
 	m.shards.ctx, m.shards.close = context.WithCancel(context.Background())
 	for n := range 256 { // as good as certain to meet all shards, there being few
 		m.shardOf(canaryIDs(n))
 	}
+}
+
+// audience is whom copies and tombstone cookies are sealed for. Each part comes
+// after its length, so that no two applications or cookies share one.
+func audience(application string, c Cookie) string {
+	var b []byte
+	for _, part := range []string{application, c.Name, c.Domain, c.Path} {
+		b = appendBytes(b, part)
+	}
+	return string(b)
 }

@@ -117,13 +117,13 @@ func TestAKeyThatIsTakenAwayOpensNothing(t *testing.T) {
 		}
 	}
 	write(first)
-	testSite(t, session.Options{Backup: &session.Backup{Keys: mustKeys(t, first)}}, func(s *site) {
+	testSite(t, session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: mustKeys(t, first)}}, func(s *site) {
 		file, err := seal.WatchFile(path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		m := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Keys: file.Keys}})
+		m := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: file.Keys}})
 		s.after(10 * time.Second)
 		v, absent := s.visitor(), s.visitor()
 		for range 2 {

@@ -68,7 +68,7 @@ func TestWhatDoesNotFitIsLeftOutByRankAndSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := New(emptyStore{}, &Options{Backup: &Backup{Keys: keys, Budget: 2000}})
+	m, err := New(emptyStore{}, &Options{Backup: &Backup{Audience: "shop-test", Keys: keys, Budget: 2000}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,7 @@ func TestBadFlagsGetAClearAnswer(t *testing.T) {
 		{"a lease that is no duration", "-lease long", 2, "-lease"},
 		{"a key file without a name", "-keys=", 2, "-keys: must name a file"},
 		{"keys without a backup", "-no-backup -keys shop.keys", 2, "-keys with -no-backup"},
+		{"an audience without a backup", "-no-backup -audience shop-production", 2, "-audience with -no-backup"},
 		{"a lease without a backup", "-no-backup -lease 2h", 2, "-lease with -no-backup"},
 		{"too many shoppers", "-shoppers 201", 2, "-shoppers 201: must be between 0 and 200"},
 		{"less than no shoppers", "-shoppers -1", 2, "-shoppers -1"},

@@ -74,7 +74,7 @@ func holdfast(in func(Stores) (session.Store, error), backup bool) func(Stores) 
 			}
 			// The usual session of 5 KB does not fit the default of 6144 bytes once
 			// it is sealed and encoded.
-			o.Backup = &session.Backup{Keys: keys, Budget: 8 << 10}
+			o.Backup = &session.Backup{Keys: keys, Audience: "bench", Budget: 8 << 10}
 		}
 		sessions, err := session.New(store, &o)
 		if err != nil {

@@ -104,11 +104,17 @@ func (*shop) add(w http.ResponseWriter, r *http.Request) {
 
 func (*shop) logout(w http.ResponseWriter, r *http.Request) {
 	s, err := session.From(r.Context())
+	var durability session.Durability
 	if err == nil {
-		_, err = s.Destroy(r.Context())
+		durability, err = s.Destroy(r.Context())
 	}
 	if err != nil {
 		session.Error(w, r, err)
+		return
+	}
+	if durability == session.Pending { // with a Backup, while the store is away
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprintln(w, "You are logged out in this browser. The session ends in the store, and for Express, when the store is back.")
 		return
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)

@@ -238,7 +238,9 @@ func ChangeCookie(s *session.Session, options json.RawMessage) error {
 }
 
 // Unset is req.session = null. With UnsetDestroys the session is destroyed, and
-// else it stays as it is and this response is silent about it.
+// else it stays as it is and this response is silent about it. Like Node it
+// does not tell how far the end has come: a handler that says so to its visitor
+// calls Session.Destroy, which does.
 func (p *Profile) Unset(ctx context.Context) error {
 	s, err := session.From(ctx)
 	if err != nil {

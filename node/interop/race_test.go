@@ -28,7 +28,7 @@ func backup(t testing.TB) func(*session.Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(o *session.Options) { o.Backup = &session.Backup{Keys: keys} }
+	return func(o *session.Options) { o.Backup = &session.Backup{Keys: keys, Audience: "shop-test"} }
 }
 
 // sides are an Express application and a Go program on one store.

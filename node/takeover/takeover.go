@@ -8,6 +8,10 @@
 // The old systems take nothing back: who has copied a cookie can bring it again
 // until it ends, after a logout too. So take over for as long as the longest
 // visit lasts, and then take the handler out.
+//
+// Nor do they name whom a cookie is for. Every application that has the secrets
+// of the old site takes its visitors over, and so do staging and production where
+// they share them: give a Source the secrets of one site.
 package takeover
 
 import (
