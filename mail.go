@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/cookieheader"
 	"github.com/holdfast-go/session/internal/jar"
 )
 
@@ -13,7 +14,6 @@ import (
 type mail struct {
 	token      token
 	ok         bool // there is a token
-	named      bool // there is a cookie of its name
 	bundles    jar.Carried
 	sizes      [jar.Most]int // of the bundle cookies, in bytes of name and value
 	names      []string      // of the bundles that are whole
@@ -29,30 +29,28 @@ func (c *carrier) collect(h http.Header) *mail {
 		in.token, in.ok = c.parse(h.Get(c.header))
 		return &in
 	}
+	first := false // no later cookie of the token's name counts
 	for _, line := range h["Cookie"] {
 		for line != "" {
-			var pair string
-			pair, line, _ = strings.Cut(line, ";")
-			name, value, _ := strings.Cut(pair, "=")
-			suffix, ok := strings.CutPrefix(strings.TrimSpace(name), c.cookie.Name)
+			var p cookieheader.Pair
+			p, line = cookieheader.Next(line)
+			suffix, ok := strings.CutPrefix(p.Name, c.cookie.Name)
 			if !ok {
 				continue
 			}
-			value = strings.TrimSpace(value)
 			switch {
 			case suffix == "":
-				if !in.ok && (c.format == nil || !in.named) {
-					in.token, in.ok = c.parse(value)
+				if !in.ok && !first {
+					in.token, first, in.ok = c.take(p)
 				}
-				in.named = true
 			case suffix == tombstoneSuffix:
 				if len(in.tombstones) < maxTombstoneCookies {
-					in.tombstones = append(in.tombstones, value)
+					in.tombstones = append(in.tombstones, p.Value())
 				}
 			case len(suffix) == len(bundleSuffix)+1 && strings.HasPrefix(suffix, bundleSuffix):
 				if i := int(suffix[len(bundleSuffix)]) - '0'; 0 <= i && i < jar.Most {
-					in.bundles.Add(i, value)
-					in.sizes[i] += len(name) + len(value)
+					in.bundles.Add(i, p.Value())
+					in.sizes[i] += len(p.Name) + len(p.Raw)
 				}
 			}
 		}
