@@ -77,7 +77,7 @@ func (s *Session) announce(h http.Header) {
 		s.m.carrier.clear(h)
 	}
 	if p := s.parcel; p != nil && len(p.out) > 0 {
-		h["Set-Cookie"] = append(h["Set-Cookie"], p.out...)
+		p.write(h, s.m.backup.answerSize())
 		s.m.carrier.noCache(h, "Set-Cookie")
 	}
 }
@@ -88,7 +88,7 @@ func (s *Session) announced() {
 	defer s.mu.Unlock()
 	s.notice = nothing
 	if s.parcel != nil {
-		s.parcel.out = nil
+		s.parcel.out, s.parcel.later = nil, nil
 	}
 }
 

@@ -72,7 +72,14 @@ func (m *Manager) open(ctx context.Context, in *mail, id ID) (w witness) {
 	if in.bundles.Incomplete() {
 		m.fault(ctx, id, BackupIncomplete, errIncomplete)
 	}
+	for range in.oversized {
+		m.fault(ctx, id, BackupMalformed, errOversized)
+	}
 	for c := range in.bundles.Bundles {
+		if c.Len() > maxBudget { // no instance seals so much, whatever its Budget
+			m.fault(ctx, id, BackupMalformed, errOversized)
+			continue
+		}
 		in.names = append(in.names, c.Name)
 		b, err := m.openBundle(c)
 		switch {
@@ -106,6 +113,7 @@ func (m *Manager) unopened(ctx context.Context, id ID, c jar.Bundle, err error, 
 
 var (
 	errIncomplete = errors.New("session: parts of a backup are missing")
+	errOversized  = errors.New("session: a cookie of a backup's name is larger than a backup can be")
 	errForeign    = errors.New("session: a backup of another session")
 	errExcused    = fmt.Errorf("%w: a backup is sealed with a key that is not known here", ErrUnavailable)
 	errStale      = errors.New("session: the store has confirmed the backup too long ago")
