@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/textproto"
 	"strings"
 	"time"
 )
@@ -102,7 +103,7 @@ func (s *Session) vary(h http.Header) {
 	}
 	for _, line := range h["Vary"] {
 		for f := range strings.SplitSeq(line, ",") {
-			if f = strings.TrimSpace(f); f == "*" || strings.EqualFold(f, field) {
+			if f = textproto.TrimString(f); f == "*" || strings.EqualFold(f, field) {
 				return
 			}
 		}

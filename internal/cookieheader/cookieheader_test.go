@@ -64,9 +64,9 @@ func TestPairsAreThoseOfNetHTTP(t *testing.T) {
 		{"a; =b;; ", []cookie{{"a", ""}, {"", "b"}, {"", ""}, {"", ""}}},
 		{"a=1; a=2", []cookie{{"a", "1"}, {"a", "2"}}},
 		{"\u2000a=b", []cookie{{"\u2000a", "b"}}},
-		{"\u00a0a=b; \u0085a=b; \u3000a=b; \ufeffa=b; \va=b; \fa=b; \xa0a=b; \x85a=b; a\u2003=\u2003b", []cookie{
-			{"\u00a0a", "b"}, {"\u0085a", "b"}, {"\u3000a", "b"}, {"\ufeffa", "b"}, {"\va", "b"}, {"\fa", "b"},
-			{"\xa0a", "b"}, {"\x85a", "b"}, {"a\u2003", "\u2003b"},
+		{"\u00a0a=1; \u0085a=2; \u3000a=3; \ufeffa=4; \va=5; \fa=6; \xa0a=7; \x85a=8; a\u2003=\u2003b", []cookie{
+			{"\u00a0a", "1"}, {"\u0085a", "2"}, {"\u3000a", "3"}, {"\ufeffa", "4"}, {"\va", "5"}, {"\fa", "6"},
+			{"\xa0a", "7"}, {"\x85a", "8"}, {"a\u2003", "\u2003b"},
 		}},
 	} {
 		all, cookies := read([]string{tt.line})

@@ -68,3 +68,14 @@ func FuzzTheManagerFindsTheCookieOfExpress(f *testing.F) {
 		}
 	})
 }
+
+func TestTheProtocolThatAProxyForwardsIsTrimmedOfSpacesAndTabsOnly(t *testing.T) {
+	for forwarded, want := range map[string]bool{
+		"https": true, " HTTPS\t, http": true, "http": false, "": false,
+		"\u00a0https": false, "https\u2003": false, "\u0085https": false, "http\u017f": false,
+	} {
+		if got := express.Secure(express.ProxyTrusted, false, false, forwarded); got != want {
+			t.Errorf("%q: got %v, want %v", forwarded, got, want)
+		}
+	}
+}
