@@ -37,7 +37,7 @@ const (
 	BackupForeign                           // of another session: swapped, or left from before a login
 	BackupStale                             // needed, but the store confirmed it too long ago
 	BackupIncomplete                        // parts are missing
-	BackupPartial                           // made, without the values that do not fit the budget
+	BackupPartial                           // made, without the values that do not fit Backup.Copy
 	BackupTooLarge                          // not made: not even the names of the values fit
 )
 
