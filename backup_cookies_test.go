@@ -154,7 +154,7 @@ func TestABundleOfAnUnknownKeyIsNoLogout(t *testing.T) {
 }
 
 func TestSessionsGrowAndShrinkInTheirCookies(t *testing.T) {
-	testSite(t, session.Options{}, func(s *site) {
+	testSite(t, session.Options{Backup: &session.Backup{Copy: 6144}}, func(s *site) {
 		v := s.visitor()
 		for _, n := range []int{10, 3000, 1000, 4000, 20, 3900, 2200, 0, 4000} {
 			value := strings.Repeat("x", n)

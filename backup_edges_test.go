@@ -67,7 +67,7 @@ func (s *split) freeze(shard string) {
 func TestADegradedWriteOfLowRankIsInTheBundle(t *testing.T) {
 	profile := session.NewKey[string]("profile")
 	cart := session.NewKey[string]("cart5", session.Rank(3))
-	testSite(t, session.Options{}, func(s *site) {
+	testSite(t, session.Options{Backup: &session.Backup{Copy: 6144}}, func(s *site) {
 		v := s.visitor()
 		s.serve(s.a, v, func(x *session.Session) { cart.Set(x, strings.Repeat("c", 3000)) })
 		s.store.Fail(errRefused)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strings"
 	"time"
@@ -89,7 +90,7 @@ func (s *Session) announce(h http.Header) {
 	}
 	if p := s.parcel; p != nil && len(p.out) > 0 {
 		s.takeBack(h, s.m.carrier.cookie.Name+bundleSuffix, s.m.carrier.cookie.Name+tombstoneSuffix)
-		h["Set-Cookie"] = append(h["Set-Cookie"], p.out...)
+		p.write(h, s.m.backup.answerSize())
 		s.m.carrier.noCache(h, "Set-Cookie")
 	}
 }
@@ -106,7 +107,7 @@ func (s *Session) announced() {
 		if len(p.out) > 0 {
 			s.told.out = p.out
 		}
-		p.out, p.dirty = nil, false
+		p.out, p.later, p.dirty = nil, nil, false
 	}
 }
 
@@ -206,7 +207,7 @@ func (s *Session) vary(h http.Header) {
 	}
 	for _, line := range h["Vary"] {
 		for f := range strings.SplitSeq(line, ",") {
-			if f = strings.TrimSpace(f); f == "*" || strings.EqualFold(f, field) {
+			if f = textproto.TrimString(f); f == "*" || strings.EqualFold(f, field) {
 				return
 			}
 		}

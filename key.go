@@ -44,7 +44,7 @@ type keyOptions struct {
 func ServerOnly() KeyOption { return func(o *keyOptions) { o.flags |= serverOnly } }
 
 // Rank says what stays out of a backup last, from 0, the default, to 15: where
-// not all values fit Backup.Budget, those of the lowest rank are left out, the
+// not all values fit Backup.Copy, those of the lowest rank are left out, the
 // largest first. Changing the rank of a key rewrites its values as they are set.
 func Rank(n int) KeyOption {
 	if n < 0 || n > maxRank {

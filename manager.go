@@ -176,6 +176,14 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 	if o.Format != nil {
 		m.carrier.format = o.Format.Foreign()
 	}
+	if m.backup != nil {
+		m.carrier.budget = m.backup.Budget
+		// An empty session takes a block of 128 bytes, sealed.
+		if err == nil && m.backup.Copy > 0 && m.carrier.size(seal.SealedLen(127)) > m.backup.Copy {
+			errs = append(errs, fmt.Errorf("session: cookie %q: the name is too long for copies of %d bytes in a budget of %d",
+				o.Cookie.Name, m.backup.Copy, m.backup.Budget))
+		}
+	}
 	m.hooks = o.Hooks
 	m.health.since = time.Now()
 	if err := errors.Join(errs...); err != nil {

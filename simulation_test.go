@@ -36,7 +36,7 @@ func worlds(t testing.TB, without ...string) simulation.Config {
 	return simulation.Config{New: func(s simulation.Spec) (simulation.Instance, error) {
 		m, err := session.Without(s.Store, &session.Options{
 			Idle: s.Idle, Lifetime: s.Lifetime, Refresh: s.Refresh, ReadTimeout: s.ReadTimeout, SaveTimeout: s.SaveTimeout,
-			Backup: &session.Backup{Audience: "shop-test", Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget},
+			Backup: &session.Backup{Audience: "shop-test", Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Budget},
 			Hooks: session.Hooks{
 				Down:    func(context.Context, string, error) { s.Count("hook: down") },
 				Forgot:  func(context.Context, string) { s.Count("hook: forgot") },

@@ -38,7 +38,7 @@ const (
 	BackupAudience                          // of another audience: another application or environment, by its own account
 	BackupStale                             // needed, but the store confirmed it too long ago
 	BackupIncomplete                        // parts are missing
-	BackupPartial                           // made, without the values that do not fit the budget
+	BackupPartial                           // made, without the values that do not fit Backup.Copy
 	BackupTooLarge                          // not made: not even the names of the values fit
 )
 
@@ -73,7 +73,14 @@ func (m *Manager) open(ctx context.Context, in *mail, id ID) (w witness) {
 	if in.bundles.Incomplete() {
 		m.fault(ctx, id, BackupIncomplete, errIncomplete)
 	}
+	for range in.oversized {
+		m.fault(ctx, id, BackupMalformed, errOversized)
+	}
 	for c := range in.bundles.Bundles {
+		if c.Len() > maxBudget { // no instance seals so much, whatever its Budget
+			m.fault(ctx, id, BackupMalformed, errOversized)
+			continue
+		}
 		in.names = append(in.names, c.Name)
 		b, err := m.openBundle(c)
 		switch {
@@ -116,6 +123,7 @@ func faultOf(err error) BackupFault {
 
 var (
 	errIncomplete = errors.New("session: parts of a backup are missing")
+	errOversized  = errors.New("session: a cookie of a backup's name is larger than a backup can be")
 	errForeign    = errors.New("session: a backup of another session")
 	errExcused    = fmt.Errorf("%w: a backup is sealed with a key that is not known here", ErrUnavailable)
 	errStale      = errors.New("session: the store has confirmed the backup too long ago")

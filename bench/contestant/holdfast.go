@@ -72,9 +72,9 @@ func holdfast(in func(Stores) (session.Store, error), backup bool) func(Stores) 
 			if err != nil {
 				return library{}, err
 			}
-			// The usual session of 5 KB does not fit the default of 6144 bytes once
-			// it is sealed and encoded.
-			o.Backup = &session.Backup{Keys: keys, Audience: "bench", Budget: 8 << 10}
+			// The usual session of 5 KB does not fit a copy once it is sealed and
+			// encoded.
+			o.Backup = &session.Backup{Audience: "bench", Keys: keys, Codec: seal.Flate}
 		}
 		sessions, err := session.New(store, &o)
 		if err != nil {
