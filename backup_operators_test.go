@@ -137,6 +137,9 @@ func TestAFullJournalDropsTheOldestStatesAndNoTombstone(t *testing.T) {
 				}
 			})
 		}
+		if st := s.a.State().Journal; st.Lost != uint64(len(dropped)) {
+			t.Errorf("%d changes dropped: %+v", len(dropped), st)
+		}
 		if st := s.a.State().Journal; ended == 0 || ended == 20 || st.Tombstones != ended || st.Bytes > 5000 {
 			t.Errorf("%d logouts taken; %+v", ended, st)
 		}
@@ -173,6 +176,51 @@ func TestCloseDeliversAndTellsWhatIsLeft(t *testing.T) {
 		s.want(s.b, s.copyOf(w), "-")
 		s.want(s.b, v, "blue/")
 	})
+}
+
+func TestTheJournalCountsWhatItDeliveredAndWhatItLost(t *testing.T) {
+	testSite(t, session.Options{Backup: &session.Backup{Lease: time.Minute, MaxLease: time.Hour}}, func(s *site) {
+		changed, ended, late, elsewhere := s.visitor(), s.visitor(), s.visitor(), s.visitor()
+		stale := s.copyOf(elsewhere)
+		blue := func(x *session.Session) { color.Set(x, "blue") }
+		s.store.Fail(errRefused)
+		for _, v := range []*sessiontest.Visitor{changed, elsewhere, ended} {
+			if status := s.serve(s.a, v, blue); status != 200 {
+				t.Fatalf("a change in the outage: %d", status)
+			}
+		}
+		s.serve(s.a, ended, func(x *session.Session) { x.Destroy(s.Context()) })
+		if j := s.a.State().Journal; j.States != 2 || j.Tombstones != 1 || j.Delivered != 0 || j.Lost != 0 {
+			t.Errorf("in the outage: %+v", j)
+		}
+		// The other instance ends one of them where this one's change is not known.
+		s.serve(s.b, stale, func(x *session.Session) { x.Destroy(s.Context()) })
+		s.b.Close(canceled(s.T))
+		s.store.Heal()
+		if err := s.b.Close(s.Context()); err != nil {
+			t.Fatalf("Close: %v", err)
+		}
+		s.after(10 * time.Second)
+		if j := s.a.State().Journal; j.States+j.Tombstones != 0 || j.Delivered != 2 || j.Lost != 1 {
+			t.Errorf("back: %+v, want one change and one tombstone delivered, and one change lost", j)
+		}
+
+		s.store.Fail(errRefused)
+		s.serve(s.a, late, blue)
+		s.after(2 * time.Minute)
+		s.store.Replace(memstore.New(nil))
+		s.store.Heal()
+		s.after(10 * time.Second)
+		if j := s.a.State().Journal; j.States != 0 || j.Lost != 2 {
+			t.Errorf("the lease has run out: %+v", j)
+		}
+	})
+}
+
+func canceled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
 }
 
 // mustOpen returns a third instance, which the test closes.

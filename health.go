@@ -43,6 +43,10 @@ type JournalState struct {
 	Tombstones int // ended sessions that the store does not know of
 	Ring       int // tombstones known, those included
 	Bytes      int // what all of it takes up, about
+
+	// Since the Manager was made, and never less than before:
+	Delivered uint64 // changes and tombstones that the store has taken from the journal
+	Lost      uint64 // dropped for good: the journal was full, the lease had run out or another hand had ended the session
 }
 
 func (s *JournalState) add(j *journal) {
@@ -197,6 +201,7 @@ func (m *Manager) State() State {
 	})
 	slices.SortFunc(st.Shards, func(a, b ShardState) int { return strings.Compare(a.Name, b.Name) })
 	st.Journal.Bytes = int(m.ledger.size.Load())
+	st.Journal.Delivered, st.Journal.Lost = m.ledger.delivered.Load(), m.ledger.lost.Load()
 	return st
 }
 

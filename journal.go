@@ -56,8 +56,12 @@ const (
 	graveSize = 320
 )
 
-// ledger is the size of all journals of a Manager together.
-type ledger struct{ size atomic.Int64 }
+// ledger is the size of all journals of a Manager together, and what became of
+// what they held.
+type ledger struct {
+	size            atomic.Int64
+	delivered, lost atomic.Uint64
+}
 
 func (d *debt) size() int64 { return debtSize + int64(len(d.state.entries)) }
 
@@ -147,6 +151,9 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 		s.breaker.Owe()
 	}
 	if e := j.debts[g.id]; e != nil {
+		if g.death.dot.instance != s.m.instance {
+			s.m.ledger.lost.Add(1) // what this process ends itself it wants gone
+		}
 		s.forgive(e)
 	}
 	pending := g.pending // the keeper has g from now on
@@ -304,6 +311,9 @@ func (s *shard) dropWeak() bool {
 	if e == nil {
 		return false
 	}
+	if e.Value.(*grave).pending {
+		s.m.ledger.lost.Add(1)
+	}
 	s.journal.unbury(e)
 	s.m.ledger.size.Add(-graveSize)
 	return true
@@ -318,6 +328,7 @@ func (s *shard) dropDebt() (ID, bool) {
 	}
 	id := e.Value.(*debt).id
 	s.forgive(e)
+	s.m.ledger.lost.Add(1)
 	return id, true
 }
 

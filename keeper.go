@@ -228,6 +228,7 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 		if now := e.Value.(*grave); now.pending && now.death == g.death && now.heir == g.heir {
 			now.pending, now.heir = false, "" // whose heir may live, or is dead
 			s.journal.unburied--
+			s.m.ledger.delivered.Add(1)
 		}
 	}
 	return nil
@@ -237,11 +238,13 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 // nothing does and the state's lease still holds.
 func (s *shard) pay(ctx context.Context, d debt) error {
 	ctx = s.m.saveBudget(ctx)
+	came := &s.m.ledger.delivered
 	err := s.m.settleDebt(ctx, d.bundle)
 	switch {
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrUnavailable):
 		return err
 	case err != nil:
+		came = &s.m.ledger.lost
 		if s.m.hooks.Dropped != nil {
 			s.m.hooks.Dropped(ctx, d.id, err)
 		}
@@ -250,6 +253,7 @@ func (s *shard) pay(ctx context.Context, d debt) error {
 	defer s.journal.mu.Unlock()
 	if e := s.journal.debts[d.id]; e != nil && e.Value.(*debt).version == d.version {
 		s.forgive(e)
+		came.Add(1)
 	}
 	return nil
 }
