@@ -138,6 +138,7 @@ func (c *commit) run(ctx context.Context) error {
 	if err == nil && (len(c.doubts) > 0 || !c.away.IsZero() && c.worthAsking()) {
 		err = c.reload(ctx)
 	}
+	refusals := 0
 	for attempt := 1; err == nil; attempt++ {
 		if c.renewal == keepID {
 			err = c.update(ctx)
@@ -155,8 +156,20 @@ func (c *commit) run(ctx context.Context) error {
 		}
 		// Without an answer now it is the store that fails, and not the others
 		// who are faster.
-		if err = c.reload(ctx); err == nil && c.away.IsZero() && !c.m.now().Before(end) {
-			err = fmt.Errorf("%w: too many concurrent writes of session %s", ErrUnavailable, c.id)
+		version, late := c.version, !c.m.now().Before(end)
+		if err = c.reload(ctx); late && err != nil {
+			c.m.failed(ctx, "save", c.id, err)
+		} else if err == nil && c.away.IsZero() {
+			if c.version == version {
+				refusals++
+			}
+			switch {
+			case refusals > 1: // once may be a cache's mistake
+				err = c.m.refused(ctx, c.id, version)
+			case late:
+				err = fmt.Errorf("%w: too many concurrent writes of session %s", ErrUnavailable, c.id)
+				c.m.failed(ctx, "save", c.id, err)
+			}
 		}
 	}
 	return err
@@ -183,6 +196,9 @@ func (c *commit) create(ctx context.Context) error {
 	st = st.write(c.changes.against(st), c.m.stamp(st))
 	l := loaded{phase: live, id: t.id(), state: st, source: FromStore, confirmed: st.created, saved: st.entries.latest()}
 	v, err := c.m.save(ctx, l.id, st, Absent)
+	if errors.Is(err, ErrConflict) {
+		err = c.m.refused(ctx, l.id, Absent)
+	}
 	if l.version = v; err != nil {
 		l.restore, l.born, l.unstored, l.saved = true, true, true, 0
 		if err = c.entrust(ctx, &l, err); err != nil {
@@ -253,7 +269,7 @@ func (c *commit) move(ctx context.Context) error {
 	l, sent := c.renewed(), c.m.now()
 	copied, err := c.m.save(ctx, l.id, l.state, c.copied)
 	if errors.Is(err, ErrConflict) {
-		err = fmt.Errorf("%w: renew: a session stands under the new ID", ErrUnavailable)
+		err = fmt.Errorf("renew: %w", c.m.refused(ctx, l.id, c.copied))
 	}
 	if err != nil {
 		return c.degrade(ctx, true, err)

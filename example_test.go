@@ -440,8 +440,8 @@ func ExampleLogHooks() {
 	hooks.Conflict = func(context.Context, session.ID, int) { conflicts++ } // count these, too
 
 	hooks.Down(context.Background(), "cache-1", errors.New("connection refused"))
-	hooks.Up(context.Background(), "cache-1", 3*time.Second)
+	hooks.Up(context.Background(), session.Outage{Shard: "cache-1", Duration: 3 * time.Second, Delivered: 42})
 	// Output:
 	// level=WARN msg="session store is away" shard=cache-1 error="connection refused"
-	// level=INFO msg="session store is back" shard=cache-1
+	// level=INFO msg="session store is back" shard=cache-1 delivered=42 lost=0 waiting=0
 }

@@ -60,8 +60,23 @@ const (
 // ledger is the size of all journals of a Manager together, and what became of
 // what they held.
 type ledger struct {
-	size            atomic.Int64
-	delivered, lost atomic.Uint64
+	size atomic.Int64
+	tally
+}
+
+// tally counts what has left a journal for good.
+type tally struct{ delivered, lost atomic.Uint64 }
+
+// arrived notes that the shard has taken something from the journal.
+func (s *shard) arrived() {
+	s.tally.delivered.Add(1)
+	s.m.ledger.delivered.Add(1)
+}
+
+// lose notes that something was dropped that the shard lacks.
+func (s *shard) lose() {
+	s.tally.lost.Add(1)
+	s.m.ledger.lost.Add(1)
 }
 
 func (d *debt) size() int64 { return debtSize + int64(len(d.state.entries)) }
@@ -153,7 +168,7 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 	}
 	if e := j.debts[g.id]; e != nil {
 		if g.death.dot.instance != s.m.instance {
-			s.m.ledger.lost.Add(1) // what this process ends itself it wants gone
+			s.lose() // what this process ends itself it wants gone
 		}
 		s.forgive(e)
 	}
@@ -314,7 +329,7 @@ func (s *shard) dropWeak() bool {
 		return false
 	}
 	if e.Value.(*grave).pending {
-		s.m.ledger.lost.Add(1)
+		s.lose()
 	}
 	s.journal.unbury(e)
 	s.m.ledger.size.Add(-graveSize)
@@ -330,7 +345,7 @@ func (s *shard) dropDebt() (ID, bool) {
 	}
 	id := e.Value.(*debt).id
 	s.forgive(e)
-	s.m.ledger.lost.Add(1)
+	s.lose()
 	return id, true
 }
 

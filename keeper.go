@@ -75,10 +75,17 @@ func (s *shard) keep(ctx context.Context) {
 // probe asks the shard how it is, and reports whether there may be something to
 // deliver.
 func (s *shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool) {
-	budget := s.m.options.SaveTimeout
-	limited, cancel := context.WithTimeout(ctx, budget)
+	read, save := s.m.options.ReadTimeout, s.m.options.SaveTimeout
+	limited, cancel := context.WithTimeout(ctx, save)
 	err := s.examine(limited, true)
 	cancel()
+	if err == nil {
+		err = s.rehearse(ctx)
+	}
+	budget := read + 2*save // what visitors' operations of these kinds have
+	if _, ok := s.m.store.(Prober); ok {
+		budget += read
+	}
 	outcome := circuit.Answered
 	switch {
 	case ctx.Err() != nil:
@@ -87,6 +94,9 @@ func (s *shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool)
 		outcome = circuit.Failed
 	}
 	s.tell(ctx, err)(s.breaker.Report(ticket, s.m.now(), budget, outcome))
+	if ctx.Err() == nil {
+		s.remind(ctx, err)
+	}
 	s.expire()
 	return outcome == circuit.Answered && (s.inDebt() || s.breaker.State(s.m.now()).State != circuit.Serving)
 }
@@ -232,7 +242,7 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 		if now := e.Value.(*grave); now.pending && now.death == g.death && now.heir == g.heir {
 			now.pending, now.heir = false, "" // whose heir may live, or is dead
 			s.journal.unburied--
-			s.m.ledger.delivered.Add(1)
+			s.arrived()
 		}
 	}
 	return nil
@@ -252,13 +262,13 @@ func (s *shard) unburyNobody(id ID) {
 // nothing does and the state's lease still holds.
 func (s *shard) pay(ctx context.Context, d debt) error {
 	ctx = context.WithoutCancel(ctx)
-	came := &s.m.ledger.delivered
+	left := s.arrived
 	err := s.m.settleDebt(ctx, d.bundle)
 	switch {
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrUnavailable):
 		return err
 	case err != nil:
-		came = &s.m.ledger.lost
+		left = s.lose
 		if s.m.hooks.Dropped != nil {
 			s.m.hooks.Dropped(ctx, d.id, err)
 		}
@@ -267,7 +277,7 @@ func (s *shard) pay(ctx context.Context, d debt) error {
 	defer s.journal.mu.Unlock()
 	if e := s.journal.debts[d.id]; e != nil && e.Value.(*debt).version == d.version {
 		s.forgive(e)
-		came.Add(1)
+		left()
 	}
 	return nil
 }

@@ -200,18 +200,18 @@ func (m *Manager) put(ctx context.Context, c call, operation string, st state, o
 	v, err := m.store.Save(budget, c.id, Record{Data: data, Expires: expires}, over)
 	switch {
 	case err == nil:
-		c.answered(ctx, saving)
+		c.answered(ctx, workOf(over))
 		return v, nil
 	case errors.Is(err, ErrConflict):
-		c.answered(ctx, saving)
+		c.answered(ctx, noWork)
 		m.health.conflicts.Add(1)
 		return Absent, err
 	case errors.Is(err, ErrTooLarge):
-		c.answered(ctx, saving)
+		c.answered(ctx, noWork)
 		return Absent, err
 	}
 	m.failed(ctx, operation, c.id, err)
-	c.failed(ctx, saving, err)
+	c.failed(ctx, workOf(over), err)
 	return Absent, &awayError{err}
 }
 

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,6 +13,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +25,8 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/redistest"
 	"github.com/holdfast-go/session/redisstore"
+	"github.com/holdfast-go/session/seal"
+	"github.com/holdfast-go/session/sessiontest"
 	"github.com/redis/rueidis"
 )
 
@@ -76,6 +80,58 @@ func TestItWorksWithAUserWhoMayDoNoMoreThanItNeeds(t *testing.T) {
 		"+hello +client|tracking +cluster|slots " +
 		"+client|caching +multi +exec +pttl +info")...) // the last line for the cache and the probe
 	works(t, newClient(t, "redis://shop:secret@"+srv.Addr()), 3)
+}
+
+// Without EVALSHA and EVAL sessions can be created and ended, and none changed.
+func TestAUserWithoutScriptsIsAnOutageThatNamesTheRight(t *testing.T) {
+	srv := redistest.Start(t)
+	srv.Command(strings.Fields("ACL SETUSER shop on >secret ~* -@all " +
+		"+get +set +del +exists +getrange +scan +hello +client|tracking +client|caching +multi +exec +pttl +info")...)
+	keys, err := seal.NewKeys(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, backup := range map[string]*session.Backup{"with a backup": {Keys: keys, Audience: "test"}, "without a backup": nil} {
+		t.Run(name, func(t *testing.T) {
+			type news struct {
+				shard string
+				err   error
+			}
+			down := make(chan news, 10)
+			store := redisstore.New(newClient(t, "redis://shop:secret@"+srv.Addr()))
+			m, err := session.New(store, &session.Options{
+				Backup: backup, ReadTimeout: 5 * time.Second, SaveTimeout: 5 * time.Second,
+				Hooks: session.Hooks{Down: func(_ context.Context, shard string, err error) { down <- news{shard, err} }},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, leave := context.WithCancel(t.Context())
+			leave()
+			defer m.Close(ctx) // what cannot be delivered is not waited for
+			count := session.NewKey[int]("n")
+			increment := func(s *session.Session) { count.Update(s, func(n *int) error { *n++; return nil }) }
+			v := sessiontest.NewVisitor(t, m, increment)
+			end := time.Now().Add(patience)
+			for time.Now().Before(end) {
+				v.Get(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					if s, err := session.From(r.Context()); err == nil {
+						increment(s)
+					}
+				})), "/")
+				sessiontest.NewVisitor(t, m, increment) // whose session can be created
+				select {
+				case n := <-down:
+					if n.shard != srv.Addr() || !strings.Contains(n.err.Error(), "eval") || !m.State().Failing {
+						t.Errorf("Down of %q: %v; failing: %v", n.shard, n.err, m.State().Failing)
+					}
+					return
+				case <-time.After(100 * time.Millisecond):
+				}
+			}
+			t.Fatalf("nobody was told in %v: %+v", patience, m.State())
+		})
+	}
 }
 
 func TestItWorksOverAUnixSocket(t *testing.T) {

@@ -11,17 +11,28 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// onlyShard is the name of what is no cluster. It stays when Sentinel makes
-// another server the primary.
-const onlyShard = "redis"
+// onlyShard names what is no cluster: the server's address. Behind Sentinel, and
+// where the client knows replicas too, the primary may become another one and the
+// name has to stay: it is "redis".
+func onlyShard(client rueidis.Client) string {
+	if client.Mode() == rueidis.ClientModeStandalone {
+		if nodes := client.Nodes(); len(nodes) == 1 {
+			for address := range nodes {
+				return address
+			}
+		}
+	}
+	return "redis"
+}
 
-// Shard implements [session.Prober]. A server, with or without Sentinel, is one
-// shard. A cluster has one for each primary that it had when the store was
-// made, named after its slots: "0-5460". The names stay, and so does the shard
-// of each session, when another node takes over or slots move.
+// Shard implements [session.Prober]. A server is one shard, named after its
+// address; behind Sentinel it is "redis", as its address may change. A cluster
+// has one for each primary that it had when the store was made, named after its
+// slots: "0-5460". The names stay, and so does the shard of each session, when
+// another node takes over or slots move.
 func (s *Store) Shard(id session.ID) string {
 	if s.cluster == nil {
-		return onlyShard
+		return s.shard
 	}
 	return s.cluster.names[s.cluster.shardOf[slotOf(s.key(id))]]
 }
@@ -38,7 +49,7 @@ func (s *Store) Shard(id session.ID) string {
 func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, err error) {
 	if s.cluster != nil {
 		incarnation, err = s.probeCluster(ctx, shard)
-	} else if shard == onlyShard {
+	} else if shard == s.shard {
 		incarnation, err = s.probeNode(ctx, s.client)
 	} else {
 		err = errShard(shard)

@@ -23,6 +23,7 @@ type Store struct {
 	floors *floors       // nil where nothing is cached
 
 	cluster *cluster // nil where there is none
+	shard   string   // the only one, where there is no cluster
 }
 
 // Option is an option of [New].
@@ -32,7 +33,7 @@ type Option func(*Store)
 // [ClientOption] explains. A cluster is asked for its layout, for up to a
 // second: see [Store.Shard].
 func New(client rueidis.Client, options ...Option) *Store {
-	s := &Store{client: client, prefix: "session:"}
+	s := &Store{client: client, prefix: "session:", shard: onlyShard(client)}
 	for _, o := range options {
 		o(s)
 	}

@@ -97,14 +97,11 @@ func (d *diary) hooks(h session.Hooks) session.Hooks {
 		down(ctx, shard, err)
 		d.down(shard)
 	}
-	h.Up = func(ctx context.Context, shard string, after time.Duration) {
-		up(ctx, shard, after)
-		d.up(shard)
+	h.Up = func(ctx context.Context, o session.Outage) {
+		up(ctx, o)
+		d.up(o.Shard)
 	}
 	h.Forgot = func(ctx context.Context, shard string) {
-		if d.isNew() {
-			return
-		}
 		forgot(ctx, shard)
 		d.forgot(shard)
 	}
