@@ -68,6 +68,7 @@ func (s *Session) announce(h http.Header) {
 		return
 	}
 	s.vary(h)
+	s.announceAdopted(h)
 	switch {
 	case s.m.foreign() && s.m.carrier.header == "":
 		s.tell(h)

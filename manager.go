@@ -64,6 +64,9 @@ type Options struct {
 	// Format shares sessions with another system; nil is our own.
 	Format Format
 
+	// Adopt takes over the sessions of another library. Nil is none.
+	Adopt *Adopt
+
 	// Error answers a request whose session cannot be loaded or saved, and
 	// one that Require turns away. The default answers 403 to ErrNoSession,
 	// 503 with Retry-After to ErrUnavailable and ErrEnded, 500 to all else,
@@ -168,6 +171,11 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 	} else if o.Switch != nil {
 		errs = append(errs, errors.New("session: Switch without a Backup has nothing to switch between"))
 	}
+	if o.Adopt != nil {
+		if err := o.Adopt.complete(o.Cookie); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	if o.Error == nil {
 		o.Error = answer
 	}
@@ -211,6 +219,9 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	}
 	if len(id) > 200 || strings.ContainsFunc(string(id), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return 0, fmt.Errorf("session: revoke: %q is no ID", id)
+	}
+	if strings.HasPrefix(string(id), adoptedPrefix) {
+		return Durable, nil // a marker is no session, and a tombstone in its place would not live as long
 	}
 	ctx = m.saveBudget(ctx)
 	return m.bury(ctx, &grave{id: id, death: m.tombstone(revoked).death, gentle: true})

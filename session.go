@@ -42,6 +42,7 @@ type Session struct {
 	notice   notice
 	written  bool    // something was saved
 	token    token   // for the notice
+	adopted  ID      // the session of an old one, whose token the visitor has not got yet
 	tokenEnd int64   // when its session ends at the latest
 	parcel   *parcel // nil: there is no backup
 	varies   [1]string
@@ -213,6 +214,10 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 			id = t.id()
 		}
 	}
+	adopted, err := s.endAdoption(ctx, &l)
+	if err != nil {
+		return 0, s.failed(err)
+	}
 	d := Durable
 	if id != "" {
 		ctx = s.m.saveBudget(ctx)
@@ -223,7 +228,6 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		case l.phase == dead:
 			g.death = l.state.death // as it was: who holds a dead token ends nobody else
 		}
-		var err error
 		if d, err = s.m.bury(ctx, g); err != nil {
 			return 0, s.failed(err)
 		}
@@ -237,7 +241,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	defer s.mu.Unlock()
 	s.loaded = loaded{phase: nobody}
 	s.forget()
-	if id != "" {
+	if id != "" || adopted {
 		s.notice = clearToken
 	}
 	return d, nil
