@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/deadline"
 	"github.com/holdfast-go/session/internal/flight"
+	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/queue"
 	"github.com/holdfast-go/session/seal"
@@ -182,6 +183,12 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 	m.carrier = carrier{cookie: o.Cookie, header: textproto.CanonicalMIMEHeaderKey(o.Header)}
 	if o.Format != nil {
 		m.carrier.format = o.Format.Foreign()
+		if f, ok := m.carrier.format.(foreign.Checker); ok {
+			err := f.Check(foreign.Settings{Store: store, Cookie: o.Cookie.Name, Idle: o.Idle, Refresh: o.Refresh})
+			if err != nil {
+				errs = append(errs, err)
+			}
+		}
 	}
 	m.hooks = o.Hooks
 	m.health.since = time.Now()

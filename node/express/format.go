@@ -20,11 +20,39 @@ import (
 // format is how a Manager reads and writes what express-session does.
 type format struct {
 	profile *Profile
+
+	// As Options returned them:
+	idle    time.Duration
 	refresh time.Duration
 }
 
 // Foreign implements [session.Format].
 func (f *format) Foreign() foreign.Format { return f }
+
+// Check implements [foreign.Checker].
+func (f *format) Check(s foreign.Settings) error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("express: "+format, args...)) }
+	if s.Cookie != f.profile.name() {
+		bad("Options.Cookie.Name is %q and Profile.Name %q; set it in the Profile", s.Cookie, f.profile.name())
+	}
+	if s.Idle != f.idle || s.Refresh != f.refresh {
+		bad("Options.Idle or Refresh is not what Profile.Options returned; they follow from Profile.Cookie and TTL")
+	}
+	if store, ok := s.Store.(interface{ IsRaw() bool }); ok && !store.IsRaw() {
+		bad("the store puts its versions in front of the sessions, which Node cannot read; make it with redisstore.Raw")
+	}
+	if store, ok := s.Store.(interface{ ItemFlags() uint32 }); ok {
+		const str, json = 0, 2 // how connect-memcached marks a string and an object
+		switch flags := store.ItemFlags(); {
+		case flags != str && flags != json:
+			bad("the store writes items with the flags %d, which are no session's in Node; make it with connectmemcached.Options.Open", flags)
+		case f.profile.Cipher != nil && flags != str:
+			bad("the store says of encrypted sessions that they are JSON, at which the Node process dies; make it with connectmemcached.Options.Open")
+		}
+	}
+	return errors.Join(errs...)
+}
 
 func (f *format) NewToken(ctx context.Context) (value, id string) {
 	if v := f.profile.visit(ctx); v != nil && f.profile.GenID != nil {

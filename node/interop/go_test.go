@@ -173,12 +173,12 @@ func redisStore(t testing.TB, url string) *redisstore.Store {
 	return redisstore.New(client, redisstore.Raw(), redisstore.Prefix("sess:"))
 }
 
-func memcachedStore(t testing.TB, flags uint32, addrs ...string) *memcachedstore.Store {
+func memcachedStore(t testing.TB, p *express.Profile, o connectmemcached.Options, addrs ...string) *memcachedstore.Store {
 	t.Helper()
-	client, err := memcached.New(memcached.Servers(addrs...), &memcached.Options{HashKey: connectmemcached.HashKey})
+	client, store, err := o.Open(p, memcached.Servers(addrs...), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { client.Close() })
-	return memcachedstore.New(client, memcachedstore.Prefix(""), memcachedstore.Flags(flags))
+	return store
 }

@@ -90,7 +90,7 @@ func TestVisitorsOfASiteWithItsSessionsInCookiesStayLoggedIn(t *testing.T) {
 			if _, text, err := v.try(http.MethodGet, node+test.path, nil); err != nil || text != "{}" {
 				t.Errorf("the old site: got %s, %v, want no session: its cookie is gone", text, err)
 			}
-			v.post(srv.URL+"/logout", nil)
+			v.post(srv.URL+"/destroy", nil)
 			if b := thief.get(srv.URL + "/read"); b.ID != "" || len(b.Fields) > 0 {
 				t.Errorf("the old cookie after the logout: got %v, want no session", b)
 			}
