@@ -32,7 +32,11 @@ func (s *Session) finish(ctx context.Context) error {
 	}
 	due := !readOnly && s.seenLongAgo(&l)
 	if err == nil && due && l.version == before && l.away.IsZero() && !l.restore {
-		s.m.refresh(ctx, l)
+		if s.m.resaves() {
+			l = s.resave(ctx, l)
+		} else {
+			s.m.refresh(ctx, l)
+		}
 	}
 	s.wrap(ctx, l, due)
 	if err == nil && !readOnly && s.m.foreign() {

@@ -286,7 +286,7 @@ func (s *Session) Reload(ctx context.Context) error {
 	case unknown:
 		return l.err // what was loaded before still stands
 	case live:
-		if !readOnly && l.away.IsZero() && !l.restore && s.m.due(l) {
+		if !readOnly && l.away.IsZero() && !l.restore && !s.m.resaves() && s.m.due(l) {
 			l = s.m.putOff(ctx, l) // here and now: the version is the next Save's
 		}
 		return s.settle(l)

@@ -29,6 +29,9 @@ type format struct {
 // Foreign implements [session.Format].
 func (f *format) Foreign() foreign.Format { return f }
 
+// Resaves implements [foreign.Resaver].
+func (f *format) Resaves() bool { return f.profile.Resave }
+
 // Check implements [foreign.Checker].
 func (f *format) Check(s foreign.Settings) error {
 	var errs []error
@@ -84,6 +87,11 @@ func (f *format) SetCookie(ctx context.Context, value string, s foreign.State, w
 		return header
 	}
 	id, ok := f.ParseToken(value)
+	if why != foreign.Seen {
+		// As it was saved. What a fixed date leaves and what a touch adds to it are
+		// counted from one reading of the clock, or the date moves.
+		now = time.UnixMilli(s.LastSeen)
+	}
 	c, err := f.cookie(v, s, now)
 	if err != nil || !ok || v != nil && (v.gone && why != foreign.Begun || !v.secure && c.Secure()) {
 		return ""
@@ -92,9 +100,6 @@ func (f *format) SetCookie(ctx context.Context, value string, s foreign.State, w
 		return ""
 	}
 	if _, restarts := c.OriginalMaxAge(); restarts {
-		if why != foreign.Seen {
-			now = time.UnixMilli(s.LastSeen) // as it was saved
-		}
 		c.Touch(now)
 	}
 	header, err := c.SetCookie(p.name(), p.Secrets.Sign(id))
@@ -141,11 +146,11 @@ func (f *format) Encode(ctx context.Context, s foreign.State, now time.Time) ([]
 	} else if err := record.Set(cookieName, null); err != nil { // the first place is the cookie's
 		return nil, time.Time{}, err
 	}
-	c, err := f.cookie(f.profile.visit(ctx), s, now)
+	seen := time.UnixMilli(s.LastSeen)
+	c, err := f.cookie(f.profile.visit(ctx), s, seen)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	seen := time.UnixMilli(s.LastSeen)
 	life := f.profile.ttl()
 	if ms, ok := c.OriginalMaxAge(); ok {
 		c.Touch(seen)
