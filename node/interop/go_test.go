@@ -91,7 +91,9 @@ func application(p *express.Profile) http.Handler {
 				return
 			}
 			a.ID = string(s.ID())
-			json.NewEncoder(w).Encode(a)
+			e := json.NewEncoder(w)
+			e.SetEscapeHTML(false) // to see what is stored
+			e.Encode(a)
 		})
 	}
 	set := func(s *session.Session, body map[string]json.RawMessage) error {
