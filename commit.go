@@ -97,6 +97,9 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	moved := c.version != s.version || c.phase != s.phase || c.pending
 	s.written = s.written || moved && c.phase == live
 	s.mu.Unlock()
+	if c.begun && c.renewal == newValues {
+		_, _ = s.endAdoption(ctx, &c.loaded) // as well as it can: Begin works without the store
+	}
 	if moved && c.phase == live && s.parcel != nil {
 		s.parcel.dirty = true
 	}

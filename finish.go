@@ -42,7 +42,11 @@ func (s *Session) finish(ctx context.Context, last bool) error {
 	}
 	due := !readOnly && s.seenLongAgo(&l)
 	if err == nil && due && l.version == before && l.away.IsZero() && !l.restore {
-		s.m.refresh(ctx, l)
+		if s.m.resaves() {
+			l = s.resave(ctx, l)
+		} else {
+			s.m.refresh(ctx, l)
+		}
 	}
 	s.wrap(ctx, l, due)
 	if err == nil && !readOnly && s.m.foreign() {
@@ -78,6 +82,7 @@ func (s *Session) announce(h http.Header) {
 		return
 	}
 	s.vary(h)
+	s.announceAdopted(h)
 	switch {
 	case s.m.foreign() && s.m.carrier.header == "":
 		s.tell(h)

@@ -2,7 +2,6 @@ package session
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -184,29 +183,4 @@ func (k Key[T]) decode(data []byte, v *T) *ValueError {
 		return &ValueError{k.name, err}
 	}
 	return nil
-}
-
-type jsonCodec struct{}
-
-func (jsonCodec) Encode(v any) ([]byte, error) { return json.Marshal(v) }
-
-func (jsonCodec) Decode(data []byte, v any) error {
-	if s, ok := v.(*string); ok && plain(data) {
-		*s = string(data[1 : len(data)-1])
-		return nil
-	}
-	return json.Unmarshal(data, v)
-}
-
-// plain tells whether data is a JSON string that says what stands there.
-func plain(data []byte) bool {
-	if len(data) < 2 || data[0] != '"' || data[len(data)-1] != '"' {
-		return false
-	}
-	for _, c := range data[1 : len(data)-1] {
-		if c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return true
 }

@@ -59,6 +59,9 @@ func (s *Session) load(ctx context.Context) error {
 	}
 	var l loaded
 	s.ask(ctx, fresh, &l)
+	if l.phase == nobody && s.m.options.Adopt != nil {
+		s.adopt(ctx, fresh, &l)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loaded = l

@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/deadline"
 	"github.com/holdfast-go/session/internal/flight"
+	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/queue"
 	"github.com/holdfast-go/session/seal"
@@ -64,6 +65,9 @@ type Options struct {
 
 	// Format shares sessions with another system; nil is our own.
 	Format Format
+
+	// Adopt takes over the sessions of another library. Nil is none.
+	Adopt *Adopt
 
 	// Error answers a request whose session cannot be loaded or saved, and
 	// one that Require turns away. The default answers 403 to ErrNoSession,
@@ -169,12 +173,23 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 	} else if o.Switch != nil {
 		errs = append(errs, errors.New("session: Switch without a Backup has nothing to switch between"))
 	}
+	if o.Adopt != nil {
+		if err := o.Adopt.complete(o.Cookie); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	if o.Error == nil {
 		o.Error = answer
 	}
 	m.carrier = carrier{cookie: o.Cookie, header: textproto.CanonicalMIMEHeaderKey(o.Header)}
 	if o.Format != nil {
 		m.carrier.format = o.Format.Foreign()
+		if f, ok := m.carrier.format.(foreign.Checker); ok {
+			err := f.Check(foreign.Settings{Store: store, Cookie: o.Cookie.Name, Idle: o.Idle, Refresh: o.Refresh})
+			if err != nil {
+				errs = append(errs, err)
+			}
+		}
 	}
 	if m.backup != nil {
 		m.carrier.budget = m.backup.Budget
@@ -220,6 +235,9 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	}
 	if len(id) > 200 || strings.ContainsFunc(string(id), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return 0, fmt.Errorf("session: revoke: %q is no ID", id)
+	}
+	if strings.HasPrefix(string(id), adoptedPrefix) {
+		return Durable, nil // a marker is no session, and a tombstone in its place would not live as long
 	}
 	ctx = context.WithoutCancel(ctx)
 	return m.bury(ctx, &grave{id: id, death: m.tombstone(revoked).death, gentle: true})

@@ -46,6 +46,7 @@ type Session struct {
 	notice   notice
 	written  bool    // something was saved
 	token    token   // for the notice
+	adopted  ID      // the session of an old one, whose token the visitor has not got yet
 	tokenEnd int64   // when its session ends at the latest
 	told     told    // by the answer so far
 	parcel   *parcel // nil: there is no backup
@@ -265,6 +266,10 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 			id = t.id()
 		}
 	}
+	adopted, err := s.endAdoption(ctx, &l)
+	if err != nil {
+		return 0, s.failed(err)
+	}
 	// Where the store answered that there is nothing, not even a record that has
 	// expired and that a copy of a later use could go on from, and the visitor
 	// brought no copy, there is no session to end: a made-up token makes no record.
@@ -284,7 +289,6 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		case l.phase == dead:
 			g.death = l.state.death // as it was: who holds a dead token ends nobody else
 		}
-		var err error
 		if d, err = s.m.bury(ctx, g); err != nil {
 			return 0, s.failed(err)
 		}
@@ -299,7 +303,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	s.required = false // it was there; what is set from here on begins another
 	s.loaded = loaded{phase: nobody}
 	s.forget()
-	if id != "" {
+	if id != "" || adopted {
 		s.notice = clearToken
 	}
 	return d, nil
@@ -354,7 +358,7 @@ func (s *Session) Reload(ctx context.Context) error {
 	case unknown:
 		return l.err // what was loaded before still stands
 	case live:
-		if !readOnly && l.away.IsZero() && !l.restore && s.m.due(l) {
+		if !readOnly && l.away.IsZero() && !l.restore && !s.m.resaves() && s.m.due(l) {
 			l = s.m.putOff(ctx, l) // here and now: the version is the next Save's
 		}
 		return s.settle(l)
