@@ -17,6 +17,10 @@ import (
 //	redis://host:port?addr=host2:port2          Cluster: more nodes to ask
 //	redis://host:port?master_set=name           Sentinel: host is a sentinel
 //
+// The scheme says who can read the password and the sessions on their way:
+// with redis://, everybody on the network. Use it for loopback addresses and
+// networks that encrypt, and rediss:// elsewhere.
+//
 // Change what you like before rueidis.NewClient, which fails where no server
 // answers; with ForceSingleClient it returns a client beside the error, which
 // works as soon as one does. The options that are set, and why:
