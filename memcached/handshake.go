@@ -88,7 +88,7 @@ func (n *node) handshake(nc net.Conn, br *bufio.Reader) (p peer, err error) {
 	now, err1 := strconv.ParseInt(stats["time"], 10, 64)
 	uptime, err2 := strconv.ParseInt(stats["uptime"], 10, 64)
 	if err1 != nil || err2 != nil || stats["pid"] == "" {
-		return p, fmt.Errorf("%w: its stats tell no pid, time and uptime", ErrNotMeta)
+		return p, fmt.Errorf("%w: its stats tell no pid, time and uptime; allow the command stats", ErrNotMeta)
 	}
 	p.time = now
 	p.itemMax, _ = strconv.Atoi(settings["item_size_max"])

@@ -9,7 +9,9 @@ import (
 )
 
 // ClientOption returns the options of a client for [New]: those that url
-// names, and those that a session store wants.
+// names, and those that a session store wants. Give it the options that New
+// gets: with [ClientCache] among them, and only then, the client asks the
+// server to track what it reads.
 //
 //	redis://user:password@host:port/database
 //	rediss://…                                  over TLS
@@ -28,6 +30,10 @@ import (
 //   - DisableRetry: a store never retries. The store's own commands are never
 //     sent again anyway, but a read that fills the [ClientCache] would be, until
 //     its context ends.
+//   - DisableCache, unless there is a ClientCache: CLIENT TRACKING, which the
+//     client would begin each connection with, is not known to every server nor
+//     allowed to every user.
+//   - ClientSetInfo, none: nothing depends on it, and it takes a right more.
 //   - AlwaysPipelining: without it, a connection that was never used by two at
 //     once is waited for until a deadline passes, whatever the context says
 //     before, and is closed when it does.
@@ -53,7 +59,7 @@ import (
 //
 // An error says what is wrong with the URL without quoting it, because there
 // may be a password in it.
-func ClientOption(url string) (rueidis.ClientOption, error) {
+func ClientOption(url string, options ...Option) (rueidis.ClientOption, error) {
 	base, query, hasQuery := strings.Cut(url, "?")
 	if !strings.HasPrefix(url, "unix:") {
 		base = strings.TrimSuffix(base, "/") // which rueidis takes for a database of no number
@@ -65,6 +71,15 @@ func ClientOption(url string) (rueidis.ClientOption, error) {
 	if err != nil || o.InitAddress[0] == "" {
 		return rueidis.ClientOption{}, errURL
 	}
+	var s Store
+	for _, option := range options {
+		option(&s)
+	}
+	if s.ttl > 0 && o.DisableCache {
+		return rueidis.ClientOption{}, errNoCache
+	}
+	o.DisableCache = s.ttl <= 0
+	o.ClientSetInfo = rueidis.DisableClientSetInfo
 	o.DisableRetry = true
 	o.AlwaysPipelining = true
 	if o.Dialer.Timeout == 0 {
@@ -88,3 +103,5 @@ func ClientOption(url string) (rueidis.ClientOption, error) {
 }
 
 var errURL = errors.New("session: redis URL: want redis://user:password@host:port/database, rediss:// or unix:///path; write what is special in a password as %XX")
+
+var errNoCache = errors.New("session: redis URL: client_cache=0 and the option ClientCache contradict each other; leave one of them out")
