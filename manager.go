@@ -45,8 +45,8 @@ type Options struct {
 
 	// ReadTimeout bounds what a request waits for the store to load its
 	// session, and SaveTimeout what it waits to save it; default 50 ms and
-	// 100 ms. They hold for a visitor who has left, too: others may wait for
-	// the same load.
+	// 100 ms, and 10 s for a store in this process, see Local. They hold for a
+	// visitor who has left, too: others may wait for the same load.
 	ReadTimeout, SaveTimeout time.Duration
 
 	// Backup keeps a second copy of each session in its visitor's cookies, for
@@ -129,8 +129,9 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 	o.Lifetime = cmp.Or(o.Lifetime, 24*time.Hour)
 	o.Idle = min(o.Idle, o.Lifetime)
 	o.Refresh = cmp.Or(o.Refresh, o.Idle/10)
-	o.ReadTimeout = cmp.Or(o.ReadTimeout, 50*time.Millisecond)
-	o.SaveTimeout = cmp.Or(o.SaveTimeout, 100*time.Millisecond)
+	read, save := defaultTimeouts(store)
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, read)
+	o.SaveTimeout = cmp.Or(o.SaveTimeout, save)
 	for name, d := range map[string]time.Duration{
 		"Idle": o.Idle, "Lifetime": o.Lifetime, "Refresh": o.Refresh,
 		"ReadTimeout": o.ReadTimeout, "SaveTimeout": o.SaveTimeout,
