@@ -45,10 +45,11 @@ type Options struct {
 	Refresh time.Duration
 
 	// ReadTimeout is how long the store may take to load a session, and
-	// SaveTimeout how long to save it; default 50 ms and 100 ms. A request that
-	// also waits for others of its session takes longer: to load by a quarter of
-	// ReadTimeout, to save by two SaveTimeout. Both hold for a client that has
-	// left, too: others may wait for the same load.
+	// SaveTimeout how long to save it; default 50 ms and 100 ms, or 10 s for a
+	// store in this process, see Local. A request that also waits for others of
+	// its session takes longer: to load by a quarter of ReadTimeout, to save by
+	// two SaveTimeout. Both hold for a client that has left, too: others may wait
+	// for the same load.
 	ReadTimeout, SaveTimeout time.Duration
 
 	// Backup keeps a second copy of each session in its visitor's cookies, for
@@ -134,8 +135,9 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 	o.Lifetime = cmp.Or(o.Lifetime, 24*time.Hour)
 	o.Idle = min(o.Idle, o.Lifetime)
 	o.Refresh = cmp.Or(o.Refresh, o.Idle/10)
-	o.ReadTimeout = cmp.Or(o.ReadTimeout, 50*time.Millisecond)
-	o.SaveTimeout = cmp.Or(o.SaveTimeout, 100*time.Millisecond)
+	read, save := defaultTimeouts(store)
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, read)
+	o.SaveTimeout = cmp.Or(o.SaveTimeout, save)
 	for name, d := range map[string]time.Duration{
 		"Idle": o.Idle, "Lifetime": o.Lifetime, "Refresh": o.Refresh,
 		"ReadTimeout": o.ReadTimeout, "SaveTimeout": o.SaveTimeout,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +61,8 @@ func TestItKeepsTheContract(t *testing.T) {
 					}
 				}
 			}
-			n := 0
+			n, asked := 0, 0
+			total := regexp.MustCompile(`STAT total_connections ([0-9]+)`)
 			open := func(t testing.TB) session.Store {
 				return memcachedstore.New(newClient(t, servers...), memcachedstore.Prefix(fmt.Sprintf("%d:", n)))
 			}
@@ -79,6 +81,21 @@ func TestItKeepsTheContract(t *testing.T) {
 				Down:      each((*memcachedtest.Server).Kill),
 				Up:        each((*memcachedtest.Server).Restart),
 				MaxRecord: 1<<20 - 1024,
+				Connections: func(t testing.TB) (all int) {
+					asked++ // over a connection of its own each
+					for _, s := range servers {
+						m := total.FindStringSubmatch(s.CommandUntil("stats\r\n", "END\r\n"))
+						if m == nil {
+							t.Fatal("stats without total_connections")
+						}
+						n, err := strconv.Atoi(m[1])
+						if err != nil {
+							t.Fatal(err)
+						}
+						all += n - asked
+					}
+					return all
+				},
 			})
 		})
 	}

@@ -70,7 +70,7 @@ func works(t *testing.T, client rueidis.Client, sessions int) {
 
 func TestItWorksWithAPasswordAndAnotherDatabase(t *testing.T) {
 	srv := redistest.Start(t, "--requirepass", "pass/word")
-	works(t, newClient(t, "redis://:pass%2Fword@"+srv.Addr()+"/5"), 3)
+	works(t, newClient(t, "redis://:pass%2Fword@"+srv.Addr()+"/5", withCache), 3)
 }
 
 func TestItWorksWithAUserWhoMayDoNoMoreThanItNeeds(t *testing.T) {
@@ -79,7 +79,7 @@ func TestItWorksWithAUserWhoMayDoNoMoreThanItNeeds(t *testing.T) {
 		"+get +set +del +exists +getrange +evalsha +eval +scan " +
 		"+hello +client|tracking +cluster|slots " +
 		"+client|caching +multi +exec +pttl +info")...) // the last line for the cache and the probe
-	works(t, newClient(t, "redis://shop:secret@"+srv.Addr()), 3)
+	works(t, newClient(t, "redis://shop:secret@"+srv.Addr(), withCache), 3)
 }
 
 // Without EVALSHA and EVAL sessions can be created and ended, and none changed.
@@ -142,8 +142,8 @@ func TestItWorksOverAUnixSocket(t *testing.T) {
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "s")
 	srv := redistest.Start(t, "--unixsocket", path)
-	works(t, newClient(t, "unix://"+path), 3)
-	works(t, newClient(t, "unix://"+path+"?db=2"), 3)
+	works(t, newClient(t, "unix://"+path, withCache), 3)
+	works(t, newClient(t, "unix://"+path+"?db=2", withCache), 3)
 	srv.Kill()
 }
 
@@ -152,7 +152,7 @@ func TestItWorksOverTLS(t *testing.T) {
 	cert, key, roots := selfSigned(t, dir)
 	srv := redistest.Start(t, "--tls-port", "{port}", "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no")
 	url := "rediss://127.0.0.1:" + strconv.Itoa(srv.Extra())
-	works(t, newClient(t, url, func(o *rueidis.ClientOption) { o.TLSConfig.RootCAs = roots }), 3)
+	works(t, newClient(t, url, withCache, func(o *rueidis.ClientOption) { o.TLSConfig.RootCAs = roots }), 3)
 
 	// A certificate that nobody vouches for is refused.
 	o, err := redisstore.ClientOption(url)
@@ -238,7 +238,7 @@ func TestItWorksOnACluster(t *testing.T) {
 		return strings.Contains(n.Command("CLUSTER", "SLOTS"), nodes[3].Command("CLUSTER", "MYID"))
 	})
 
-	client := newClient(t, nodes[0].URL())
+	client := newClient(t, nodes[0].URL(), withCache)
 	if got := client.Mode(); got != rueidis.ClientModeCluster {
 		t.Fatalf("mode: got %s, want cluster", got)
 	}
@@ -329,7 +329,7 @@ func TestItWorksWithSentinel(t *testing.T) {
 		return strings.Contains(sentinel.Command("SENTINEL", "REPLICAS", "shop"), strings.TrimPrefix(replica.Addr(), "127.0.0.1:")) &&
 			strings.Contains(replica.Command("INFO", "replication"), "master_link_status:up")
 	})
-	client := newClient(t, sentinel.URL()+"?master_set=shop")
+	client := newClient(t, sentinel.URL()+"?master_set=shop", withCache)
 	if got := client.Mode(); got != rueidis.ClientModeSentinel {
 		t.Fatalf("mode: got %s, want sentinel", got)
 	}

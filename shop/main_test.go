@@ -57,6 +57,7 @@ func TestBadFlagsGetAClearAnswer(t *testing.T) {
 		{"a memcached of no address", "-store memcached://:secret@host:port", 1, "want memcached://"},
 		{"a memcached with a query", "-store memcached://host?password=secret", 1, "want memcached://"},
 		{"a password with a broken escape", "-store memcached://:secret%@host", 1, "want memcached://"},
+		{"a password for a memcached elsewhere", "-store memcached://:secret@10.0.0.1:11211", 1, "to this machine's servers only"},
 		{"a memcached that is not there", "-store memcached://:secret@" + free.Addr().String(), 1, "connection refused"},
 		{"no memcached on the socket", "-store memcached://unix:///nowhere.sock", 1, "no such file"},
 		{"two that are not there", "-store memcached://" + free.Addr().String() + ",localhost:1", 1, "connection refused"},

@@ -37,11 +37,12 @@ func inRedis(stores Stores) (session.Store, error) {
 const cached = time.Minute
 
 func inCache(stores Stores) (session.Store, error) {
-	client, err := newRueidis(stores)
+	options := []redisstore.Option{redisstore.Prefix("cached:"), redisstore.ClientCache(cached)}
+	client, err := newRueidis(stores, options...)
 	if err != nil {
 		return nil, err
 	}
-	return redisstore.New(client, redisstore.Prefix("cached:"), redisstore.ClientCache(cached)), nil
+	return redisstore.New(client, options...), nil
 }
 
 func inMemcached(stores Stores) (session.Store, error) {
@@ -52,8 +53,8 @@ func inMemcached(stores Stores) (session.Store, error) {
 	return memcachedstore.New(client), nil
 }
 
-func newRueidis(stores Stores) (rueidis.Client, error) {
-	o, err := redisstore.ClientOption("redis://" + stores.Redis)
+func newRueidis(stores Stores, options ...redisstore.Option) (rueidis.Client, error) {
+	o, err := redisstore.ClientOption("redis://"+stores.Redis, options...)
 	if err != nil {
 		return nil, err
 	}
