@@ -213,7 +213,8 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 		return 0, fmt.Errorf("session: revoke: %q is no ID", id)
 	}
 	ctx = m.saveBudget(ctx)
-	return m.bury(ctx, &grave{id: id, death: m.tombstone(revoked).death, gentle: true})
+	d, _, err := m.endLine(ctx, &grave{id: id, death: m.tombstone(revoked).death, gentle: true}, Any)
+	return d, err
 }
 
 // Close waits until everything in the background is done, or ctx ends. With a

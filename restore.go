@@ -32,7 +32,7 @@ func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more 
 		if m.forgotten(k) {
 			continue
 		}
-		g := grave{id: k.id, death: death{k.dot, renewed}}
+		g := grave{id: k.id, death: death{dot: k.dot, reason: renewed}}
 		inherits := k.heir && !k.durable
 		if g.gentle = !inherits; inherits {
 			g.heir = b.id
@@ -81,6 +81,8 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
 			if g.heir != "" && c.shard.quarantined() {
 				return state{}, errForgetful // there may have been a tombstone
 			}
+		case err != nil && g.heir == "" && r.garbled != Absent:
+			r.version = r.garbled // nobody can go on with that either
 		case err != nil:
 			return state{}, err
 		case st.dead() && g.heir != "" && st.death.dot != g.death.dot:

@@ -13,7 +13,8 @@ import (
 type stored struct {
 	state   state // it may be dead
 	version Version
-	cached  bool // the store itself was not asked
+	cached  bool    // the store itself was not asked
+	garbled Version // of a record that cannot be read
 }
 
 // load asks the store for a session, within the read budget. It fails with
@@ -126,7 +127,9 @@ func (m *Manager) readWithin(ctx, budget context.Context, c *call, fresh bool, o
 		c.failed(ctx, loading, err)
 	}
 	if err == nil {
-		out.state, err = m.decode(r.Data)
+		if out.state, err = m.decode(r.Data); err != nil {
+			out.garbled = r.Version
+		}
 	}
 	switch {
 	case err == nil && (m.foreign() || !m.expired(out.state, m.now())):
@@ -218,7 +221,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 func (m *Manager) tombstone(r reason) state {
-	return state{death: death{m.stamp(state{}), r}}
+	return state{death: death{dot: m.stamp(state{}), reason: r}}
 }
 
 // stamp returns a dot for a write to st.
