@@ -202,7 +202,8 @@ func checkHeader(name string) error {
 	return nil
 }
 
-// Revoke ends the session id, whoever holds its token, at once and for good.
+// Revoke ends the session id, whoever holds its token, at once and for good,
+// and what Rotate has made of it since.
 // A session that does not exist cannot come to exist by it either. On
 // ErrUnavailable it may or may not have happened.
 func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {

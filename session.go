@@ -122,7 +122,7 @@ func (d Durability) String() string {
 }
 
 // ID returns the name of the session in the store, which may be logged. It is
-// empty while there is no session, and changes with Renew.
+// empty while there is no session, and changes with Renew and Rotate.
 func (s *Session) ID() ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,7 +199,9 @@ func (s *Session) Renew() error {
 
 // Destroy ends the session at once, on every instance, and drops what was
 // changed. The answer clears the visitor's token. What is set afterwards
-// begins a new session.
+// begins a new session. Under a token that Rotate has replaced it ends the
+// session that it became, as long as the tombstones stand that lead there: for
+// Backup.MaxLease and five minutes, without a Backup for five minutes.
 //
 // On error the session may or may not have ended, the token is kept, and the
 // error replaces the response, so that no visitor is told of a logout that

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -310,4 +311,29 @@ func FuzzDecodeState(f *testing.F) {
 		st.entries.find("k")
 		st.entries.latest()
 	})
+}
+
+// What docs/SPEC.md says of rotations, so that another language can be held to
+// it.
+func TestTheSpecificationOfRotations(t *testing.T) {
+	page, err := os.ReadFile("docs/SPEC.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b [tokenSize]byte
+	var random [linkRandom]byte
+	for i := range b {
+		b[i], random[i] = byte(i), byte(tokenSize+i)
+	}
+	old := token{strictBase64.EncodeToString(b[:]), idOf(b)}
+	at := dot{1772625600000 << counterBits, 7}
+	next := old.successor(string(random[:]))
+	tomb := state{death: death{dot: at, reason: rotated, link: newLink(at, random, next.id())}}
+	session := state{created: 1, authenticated: 1, lastSeen: 300, end: 70000, rotated: 300}
+	plain := strings.Join(strings.Fields(string(page)), "")
+	for _, want := range []string{next.secret, string(next.id()), hex.EncodeToString(tomb.encode()), hex.EncodeToString(session.encode())} {
+		if !strings.Contains(plain, want) {
+			t.Errorf("SPEC.md does not have %s", want)
+		}
+	}
 }
