@@ -54,7 +54,7 @@ func (g grave) byAnother(k kill) bool { return g.contested || g.death.dot != k.d
 // the maps' and lists' share.
 const (
 	debtSize  = 512
-	graveSize = 320
+	graveSize = 416
 )
 
 // ledger is the size of all journals of a Manager together.

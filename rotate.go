@@ -97,7 +97,7 @@ func (m *Manager) rotate(t token) (token, state) {
 // follow returns the token to which the tombstone of t leads while the grace
 // lasts. It never leads across a Renew, whose token nobody can derive.
 func (m *Manager) follow(t token, d death) (token, bool) {
-	if d.reason != rotated {
+	if d.reason != rotated || d.link == "" {
 		return token{}, false
 	}
 	if age := m.now().Sub(d.dot.time()); age >= graceAfterRotation || age < -maxAhead {
@@ -371,30 +371,26 @@ func (m *Manager) entomb(ctx context.Context, c call, g *grave, over Version) er
 const maxLine = 1000
 
 // endLine ends a session like buryOver, and what rotations have made of it since,
-// up to the next Renew. It returns all that it ended. Where the store does not
+// up to the next Renew. It returns all that it ended, or tried to. Where the store does not
 // answer, the journal goes on from there.
-func (m *Manager) endLine(ctx context.Context, g *grave, over Version) (Durability, []kill, error) {
+func (m *Manager) endLine(ctx context.Context, g *grave, over Version) (d Durability, ended []kill, err error) {
 	g.line = true
-	why := g.death.reason
-	d, err := m.buryOver(ctx, g, over)
-	var ended []kill
-	at, far := *g, d
-	for n := 0; err == nil; n++ {
+	why, at := g.death.reason, g
+	for range maxLine {
+		far, err := m.buryOver(ctx, at, over)
 		ended = withKill(ended, kill{id: at.id, dot: at.death.dot, gentle: at.gentle, durable: far == Durable})
+		if err != nil {
+			return 0, ended, err
+		}
+		d = max(d, far)
 		next := at.death.link.successor()
 		if next == "" {
 			return d, ended, nil
 		}
-		if n == maxLine {
-			err = fmt.Errorf("%w: more than %d rotations to follow", ErrUnavailable, maxLine)
-			break
-		}
-		at = m.nextGrave(next, why)
-		if far, err = m.bury(ctx, &at); err == nil {
-			d = max(d, far)
-		}
+		heir := m.nextGrave(next, why)
+		at, over = &heir, Any
 	}
-	return 0, nil, err
+	return 0, ended, fmt.Errorf("%w: more than %d rotations to follow", ErrUnavailable, maxLine)
 }
 
 // nextGrave is for what a rotation has made of a session that somebody ends. It
@@ -422,7 +418,7 @@ func (m *Manager) endNext(ctx context.Context, g grave, why reason) error {
 // store lacks: what was written to the old one before the grace was over. all
 // tells whether that is everything.
 func inheritance(b bundle, d death) (heir bundle, all, ok bool) {
-	if d.reason != rotated {
+	if d.reason != rotated || d.link == "" {
 		return heir, false, false
 	}
 	end := d.dot.time().Add(graceAfterRotation)

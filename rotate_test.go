@@ -427,13 +427,13 @@ func TestRotateWhereItCannot(t *testing.T) {
 				t.Errorf("Rotate without a session = %v", err)
 			}
 		})), "/")
-		if answer.StatusCode != 200 || len(answer.Cookies()) != 0 {
+		if answer.StatusCode != http.StatusOK || len(answer.Cookies()) != 0 {
 			t.Errorf("status %d, cookies %v", answer.StatusCode, answer.Cookies())
 		}
 	})
 	t.Run("on a route that requires a session", func(t *testing.T) {
 		answer := v.Get(m.Require(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { s.Rotate() })), "/")
-		if answer.StatusCode != 200 || cookieOf(v) == before || user.Or(v.Session(), "") != "bob" {
+		if answer.StatusCode != http.StatusOK || cookieOf(v) == before || user.Or(v.Session(), "") != "bob" {
 			t.Errorf("status %d", answer.StatusCode)
 		}
 	})
@@ -504,7 +504,7 @@ func TestARotationWaitsForTheStore(t *testing.T) {
 			store.Fail(errRefused)
 			s.Rotate()
 		})), "/")
-		if answer.StatusCode != 200 || cookieOf(v) != before {
+		if answer.StatusCode != http.StatusOK || cookieOf(v) != before {
 			t.Errorf("status %d", answer.StatusCode)
 		}
 		// A page that does not need the session answers.
@@ -514,7 +514,7 @@ func TestARotationWaitsForTheStore(t *testing.T) {
 				t.Errorf("Rotate of a session that nobody knows = %v", err)
 			}
 		})), "/")
-		if answer.StatusCode != 200 || cookieOf(v) != before {
+		if answer.StatusCode != http.StatusOK || cookieOf(v) != before {
 			t.Errorf("status %d", answer.StatusCode)
 		}
 	})
