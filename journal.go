@@ -50,7 +50,8 @@ type grave struct {
 // byAnother tells whether another hand than that of k has ended the session.
 func (g grave) byAnother(k kill) bool { return g.contested || g.death.dot != k.dot }
 
-// What an element of the journal takes up, besides its values: measured, with
+// What an element of the journal takes up, besides its values: measured, with a
+// link, and with
 // the maps' and lists' share.
 const (
 	debtSize  = 512
