@@ -50,9 +50,8 @@ type grave struct {
 // byAnother tells whether another hand than that of k has ended the session.
 func (g grave) byAnother(k kill) bool { return g.contested || g.death.dot != k.dot }
 
-// What an element of the journal takes up, besides its values: measured, with a
-// link, and with
-// the maps' and lists' share.
+// What an element of the journal takes up, besides its values: measured, with
+// the maps' and lists' share; a tombstone with the 96 bytes of a link on top.
 const (
 	debtSize  = 512
 	graveSize = 416
