@@ -100,6 +100,7 @@ func (s *Session) adopt(ctx context.Context, fresh bool, l *loaded) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.held = t
 	if !s.readOnly && !s.sealed {
 		s.token, s.tokenEnd, s.notice, s.adopted = t, l.state.end, sendToken, l.id
 	}
@@ -110,7 +111,7 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []kill, fresh b
 	marker, err := m.readMarker(ctx, o, fresh)
 	switch {
 	case err == nil:
-		return m.follow(ctx, o, marker, ended, fresh, l)
+		return m.followMarker(ctx, o, marker, ended, fresh, l)
 	case !errors.Is(err, ErrNotFound):
 		return token{}, err
 	}
@@ -136,7 +137,7 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []kill, fresh b
 		if marker, err = m.readMarker(ctx, o, true); err != nil {
 			return token{}, adoptError(err)
 		}
-		return m.follow(ctx, o, marker, ended, true, l)
+		return m.followMarker(ctx, o, marker, ended, true, l)
 	case err != nil:
 		return token{}, adoptError(err) // the marker may arrive yet, and leads to this session then
 	}
@@ -148,9 +149,9 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []kill, fresh b
 	return t, nil
 }
 
-// follow loads the session whose token a marker holds. One that is not there
+// followMarker loads the session whose token a marker holds. One that is not there
 // has ended.
-func (m *Manager) follow(ctx context.Context, o *oldSession, marker state, ended []kill, fresh bool, l *loaded) (token, error) {
+func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state, ended []kill, fresh bool, l *loaded) (token, error) {
 	t, ok := o.open(&m.carrier, marker)
 	if !ok {
 		return token{}, nil

@@ -531,8 +531,10 @@ type broken struct {
 	data []byte
 }
 
-func (b broken) Load(context.Context, session.ID) (session.Record, error) {
-	return session.Record{Data: b.data}, nil
+func (b broken) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	r, err := b.Store.Load(ctx, id)
+	r.Data = b.data
+	return r, err
 }
 
 func TestARecordThatCannotBeReadLogsNobodyOut(t *testing.T) {

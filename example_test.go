@@ -273,6 +273,34 @@ func ExampleSession_Destroy() {
 	// POST /logout: 202 goodbye; other copies of the session end when the store is back
 }
 
+// Middleware that exchanges a token after an hour, so that one which was stolen
+// is of use for an hour at most. It stands on routes that need the session
+// anyway. The requests of one page may all find the token old: they are answered.
+func ExampleSession_Rotate() {
+	sessions, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	hourly := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if s, err := session.From(r.Context()); err == nil && time.Since(s.Issued()) > time.Hour {
+				s.Rotate()
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", login)
+	mux.Handle("GET /account", sessions.Require(hourly(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context())
+		fmt.Fprintln(w, "account of", who.Or(s, "nobody"))
+	}))))
+	browse(sessions.Handler(mux), "POST /login", "GET /account")
+	// Output:
+	// POST /login: 200 welcome
+	// GET /account: 200 account of bob
+}
+
 // A stream or a websocket outlives the header of its response: Reload shows
 // what other requests wrote, and Save writes.
 func ExampleSession_Reload() {

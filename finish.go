@@ -86,7 +86,7 @@ func (s *Session) announce(h http.Header) {
 	switch {
 	case s.m.foreign() && s.m.carrier.header == "":
 		s.tell(h)
-	case s.notice == sendToken:
+	case s.notice == sendToken, s.notice == passToken && !s.readOnly:
 		s.takeBack(h, s.m.carrier.cookie.Name)
 		s.m.carrier.send(h, s.token, time.UnixMilli(s.tokenEnd))
 	case s.notice == clearToken:

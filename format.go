@@ -85,7 +85,7 @@ func (m *Manager) decode(data []byte) (state, error) {
 		return state{}, err
 	}
 	if f.Dead {
-		return state{death: death{dot{f.Death.Clock, f.Death.Instance}, reason(f.Reason)}}, nil
+		return state{death: death{dot: dot{f.Death.Clock, f.Death.Instance}, reason: reason(f.Reason)}}, nil
 	}
 	known := func(t int64, otherwise time.Time) int64 {
 		if t == 0 {

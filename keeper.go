@@ -215,17 +215,24 @@ func (s *shard) pendingDebts() (out []debt) {
 // publish brings the shard a tombstone.
 func (s *shard) publish(ctx context.Context, g grave) error {
 	ctx = context.WithoutCancel(ctx)
-	if g.heir == "" && !g.gentle {
-		if _, err := s.m.put(ctx, s.anyway(g.id), "deliver", state{death: g.death}, Any); err != nil {
+	known := g.death // to the journal
+	if g.heir == "" {
+		if err := s.m.entomb(ctx, s.anyway(g.id), &g, Absent); err != nil {
+			if errors.Is(err, errForgetful) {
+				return err
+			}
 			s.tried(g.id)
 			return err
 		}
-	} else {
-		done, err := s.m.execute(ctx, s.anyway(g.id), g)
-		if err == nil && !done.dead() {
+		if g.nobodys() {
 			s.unburyNobody(g.id)
 			return nil
 		}
+		if err := s.m.endNext(ctx, g, known.reason); err != nil {
+			return err
+		}
+	} else {
+		_, err := s.m.execute(ctx, s.anyway(g.id), g)
 		if errors.Is(err, ErrEnded) {
 			err = s.m.shardOf(g.heir).bury(ctx, grave{id: g.heir, death: s.m.tombstone(revoked).death, pending: true})
 		}
@@ -239,7 +246,7 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
 	if e := s.journal.graves[g.id]; e != nil {
-		if now := e.Value.(*grave); now.pending && now.death == g.death && now.heir == g.heir {
+		if now := e.Value.(*grave); now.pending && now.death == known && now.heir == g.heir {
 			now.pending, now.heir = false, "" // whose heir may live, or is dead
 			s.journal.unburied--
 			s.arrived()
@@ -302,7 +309,7 @@ func (m *Manager) settleDebt(ctx context.Context, b bundle) error {
 			st = revive(r, b.state)
 			st.entries = joinEntries(st.entries, more)
 		case err == nil && st.dead():
-			return ErrEnded
+			return m.settleLater(ctx, b, st.death)
 		case err == nil:
 			joined := join(st, b.state)
 			if joined.equal(st) {

@@ -228,7 +228,8 @@ func checkHeader(name string) error {
 	return nil
 }
 
-// Revoke ends the session id, whoever holds its token, at once and for good.
+// Revoke ends the session id, whoever holds its token, at once and for good,
+// and what Rotate has made of it since.
 // A session that does not exist cannot come to exist by it either. On
 // ErrUnavailable it may or may not have happened.
 func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
@@ -242,7 +243,8 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 		return Durable, nil // a marker is no session, and a tombstone in its place would not live as long
 	}
 	ctx = context.WithoutCancel(ctx)
-	return m.bury(ctx, &grave{id: id, death: m.tombstone(revoked).death, gentle: true})
+	d, _, err := m.endLine(ctx, &grave{id: id, death: m.tombstone(revoked).death, gentle: true}, Any)
+	return d, err
 }
 
 // Close waits until everything in the background is done, or ctx ends. With a

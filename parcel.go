@@ -42,8 +42,8 @@ func (p *parcel) open(ctx context.Context, s *Session) {
 		sh := m.shardOf(k.id)
 		if g, ok := sh.journal.buried(k.id); !ok || g.byAnother(k) && !g.contested && !k.gentle {
 			_ = sh.bury(ctx, grave{
-				id: k.id, death: death{k.dot, destroyed}, pending: true, gentle: k.gentle || k.durable,
-				weak: k.ifStored, ifStored: k.ifStored,
+				id: k.id, death: death{dot: k.dot, reason: destroyed}, pending: true, gentle: k.gentle || k.durable,
+				line: true, weak: k.ifStored, ifStored: k.ifStored,
 			})
 		}
 	}

@@ -29,7 +29,7 @@ func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more 
 		if m.forgotten(k) {
 			continue
 		}
-		g := grave{id: k.id, death: death{k.dot, renewed}}
+		g := grave{id: k.id, death: death{dot: k.dot, reason: renewed}}
 		inherits := k.heir && !k.durable
 		if g.gentle = !inherits; inherits {
 			g.heir = b.id
@@ -78,8 +78,13 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
 				return state{}, errForgetful // there may have been a tombstone
 			}
 			if g.ifStored && r.version == Absent {
-				return state{}, c.shard.believed(ctx) // nobody's
+				if c.shard == nil {
+					return state{}, nil
+				}
+				return state{}, c.shard.believed(ctx)
 			}
+		case err != nil && g.heir == "" && r.garbled != Absent:
+			r.version = r.garbled // nobody can go on with that either
 		case err != nil:
 			return state{}, err
 		case st.dead() && g.heir != "" && st.death.dot != g.death.dot:
