@@ -13,7 +13,7 @@ import (
 
 // Rotation exchanges an ageing token for a new one. No rights are gained, so
 // requests that are under way with the old token need not fail: the new token
-// can be made from the old one and the tombstone, by any instance. Decision 40.
+// can be made from the old one and the tombstone, by any instance. Decision 38.
 
 // graceAfterRotation is how long the old token still leads to the session.
 const graceAfterRotation = 10 * time.Second
