@@ -180,7 +180,9 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 	var owed bundle
 	if e := j.debts[g.id]; e != nil {
 		owed = e.Value.(*debt).bundle
-		if _, all, ok := inheritance(owed, g.death); g.death.dot.instance != s.m.instance && !(ok && all) {
+		_, all, inherited := inheritance(owed, g.death)
+		passedOn := inherited && all
+		if g.death.dot.instance != s.m.instance && !passedOn {
 			s.lose() // what this process ends itself it wants gone
 		}
 		s.forgive(e)

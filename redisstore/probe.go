@@ -90,7 +90,7 @@ var (
 
 // withoutInfo reports whether err is about INFO alone.
 func (s *Store) withoutInfo(ctx context.Context, shard string, err error) bool {
-	if err == errCut || errors.Is(err, errNoRunID) {
+	if errors.Is(err, errCut) || errors.Is(err, errNoRunID) {
 		return true
 	}
 	if reply := new(rueidis.RedisError); errors.As(err, &reply) {
