@@ -181,7 +181,7 @@ func (o *oracle) judgeTombstone(x *life, at time.Duration) {
 		if e.Route == Logout && o.holder(e, x, at) == 0 || e.Route != Logout && (x.tomb == 0 || !o.settled(e.Birth, x.shard, at)) {
 			continue // of a login in an outage the kill list of the new session knows
 		}
-		if a := o.asked[e]; a != nil && a.nothing && !a.backup {
+		if a := o.asked[e]; a != nil && !a.backup && x.nothing[e.Birth] > 0 && x.nothing[e.Birth] >= e.Began {
 			o.count("oracle: exempt: the store had nothing to end, and no copy came along")
 			continue
 		}

@@ -126,8 +126,8 @@ func (o *oracle) began(e *Event) {
 // confirm is an answer of the store that an instance got.
 func (o *oracle) confirm(e *Event) {
 	r := o.records[e.Save]
-	if a := o.asked[e.Request]; a != nil && e.Kind == Loaded && e.Save == 0 && e.Session == e.Request.Token {
-		a.nothing = true
+	if e.Kind == Loaded && e.Save == 0 {
+		o.life(e.Session).nothing[e.Birth] = e.At
 	}
 	if e.Save == 0 || r == nil || r.dead {
 		return
