@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -293,4 +294,51 @@ func TestAGoroutineThatOutlivesItsRequestSavesByItself(t *testing.T) {
 			t.Errorf("the session holds %q", got)
 		}
 	})
+}
+
+// gins is a writer that knows whether something was written, as those of gin,
+// negroni and martini do.
+type gins struct{ *httptest.ResponseRecorder }
+
+func (w gins) Written() bool { return w.Body.Len() > 0 }
+
+// A handler in a framework's chain whose writer is not ours writes past us: the
+// header with the cookie is gone before we are asked.
+func TestAnAnswerThatIsWrittenPastUsIsNoticed(t *testing.T) {
+	for name, test := range map[string]struct {
+		change  func(*session.Session)
+		held    string
+		dropped error
+	}{
+		"a change":  {func(s *session.Session) { color.Set(s, "blue") }, "blue", nil},
+		"a renewal": {func(s *session.Session) { s.Renew() }, "red", session.ErrTooLate},
+		"a new session": {
+			func(s *session.Session) {
+				s.Destroy(context.Background())
+				color.Set(s, "blue")
+			}, "", session.ErrTooLate,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var dropped error
+			m := mustNew(t, memstore.New(nil), &session.Options{Hooks: session.Hooks{
+				Dropped: func(_ context.Context, _ session.ID, err error) { dropped = errors.Join(dropped, err) },
+			}})
+			v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+			w := gins{httptest.NewRecorder()}
+			m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				test.change(sessionOf(t, r))
+				io.WriteString(w, "done")
+			})).ServeHTTP(w, v.Request(http.MethodPost, "/", nil))
+			if !errors.Is(dropped, test.dropped) || (dropped == nil) != (test.dropped == nil) {
+				t.Errorf("Hooks.Dropped was told %v, want %v", dropped, test.dropped)
+			}
+			if w.Body.String() != "done" {
+				t.Errorf("body %q", w.Body)
+			}
+			if got := color.Or(v.Session(), ""); got != test.held {
+				t.Errorf("the session holds %q, want %q", got, test.held)
+			}
+		})
+	}
 }
