@@ -218,14 +218,22 @@ func (s *Session) vary(h http.Header) {
 // was written.
 func (s *Session) late(ctx context.Context) {
 	s.mu.Lock()
-	late := len(s.edits) > 0 || s.fault != nil || s.renewal != keepID
+	seq := s.seq
+	late := s.fault != nil || (len(s.edits) > 0 || s.renewal != keepID) && seq != s.lost
 	s.mu.Unlock()
 	if !late {
 		return
 	}
 	s.io.Lock()
 	defer s.io.Unlock()
-	if _, err := s.commit(ctx, false); err != nil && !errors.Is(err, ErrPending) && s.m.hooks.Dropped != nil {
+	_, err := s.commit(ctx, false)
+	if err == nil || errors.Is(err, ErrPending) {
+		return
+	}
+	s.mu.Lock()
+	s.lost = seq
+	s.mu.Unlock()
+	if s.m.hooks.Dropped != nil {
 		s.m.hooks.Dropped(ctx, s.name(), err)
 	}
 }

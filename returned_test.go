@@ -18,6 +18,7 @@ import (
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
+	"github.com/holdfast-go/session/storetest"
 )
 
 // returns is a route whose handler writes nothing, and what middleware further
@@ -263,6 +264,43 @@ func TestWhatCannotBeSavedAfterTheResponseIsTold(t *testing.T) {
 			if len(dropped) != 1 || !errors.Is(dropped[0], session.ErrTooLate) {
 				t.Errorf("the session holds %q, and Hooks.Dropped was told %v, want ErrTooLate", held, dropped)
 			}
+		})
+	}
+}
+
+// What is told to be lost is not tried again when the request is over.
+func TestALossAfterTheHeaderIsToldOnce(t *testing.T) {
+	for name, late := range map[string]func(*session.Session){
+		"a change":    func(s *session.Session) { color.Set(s, "blue") },
+		"two changes": func(s *session.Session) { color.Set(s, "blue"); food.Set(s, "tofu") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := storetest.NewFaulty(memstore.New(nil))
+				var dropped []error
+				m := mustNew(t, store, &session.Options{Hooks: session.Hooks{
+					Dropped: func(_ context.Context, _ session.ID, err error) { dropped = append(dropped, err) },
+				}})
+				v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+				var s *session.Session
+				v.Get(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					io.WriteString(w, "first byte")
+					s = sessionOf(t, r)
+					store.Fail(errors.New("connection refused"))
+					late(s)
+				})), "/")
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if len(dropped) != 1 || !errors.Is(dropped[0], session.ErrUnavailable) {
+					t.Errorf("Hooks.Dropped was told %v, want ErrUnavailable once", dropped)
+				}
+				food.Set(s, "rice") // a loss of its own
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if len(dropped) != 2 {
+					t.Errorf("after another change Hooks.Dropped was told %v", dropped)
+				}
+			})
 		})
 	}
 }
