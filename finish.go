@@ -218,8 +218,8 @@ func (s *Session) vary(h http.Header) {
 // was written.
 func (s *Session) late(ctx context.Context) {
 	s.mu.Lock()
-	seq := s.seq
-	late := s.fault != nil || (len(s.edits) > 0 || s.renewal != keepID) && seq != s.lost
+	seq, fault := s.seq, s.fault != nil
+	late := fault || (len(s.edits) > 0 || s.renewal != keepID) && seq != s.lost
 	s.mu.Unlock()
 	if !late {
 		return
@@ -231,7 +231,9 @@ func (s *Session) late(ctx context.Context) {
 		return
 	}
 	s.mu.Lock()
-	s.lost = seq
+	if !fault { // which kept the other changes from being tried
+		s.lost = seq
+	}
 	s.mu.Unlock()
 	if s.m.hooks.Dropped != nil {
 		s.m.hooks.Dropped(ctx, s.name(), err)
