@@ -18,7 +18,8 @@ demo: ## run the shop on http://127.0.0.1:8080
 
 .PHONY: setup
 setup: ## install the servers and the browser that tests start
-	@scripts/setup redis-server memcached chromium
+	@scripts/setup redis-server memcached nginx chromium
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || scripts/setup postgresql
 
 .PHONY: test
 test: setup ## test every module, allocation gates included

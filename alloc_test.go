@@ -55,7 +55,7 @@ func TestAllocations(t *testing.T) {
 		t.Skip("the race detector allocates: make test counts, make race does not")
 	}
 	m := mustNew(t, memstore.New(nil), nil)
-	backed := mustNew(t, memstore.New(nil), &session.Options{Backup: &session.Backup{Keys: mustKeys(t, seal.NewKey()), Budget: 8 << 10}})
+	backed := mustNew(t, memstore.New(nil), &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: mustKeys(t, seal.NewKey()), Codec: seal.Flate}})
 	r, rBacked := visitorWith5KB(t, m), visitorWith5KB(t, backed)
 	h := http.Header{}
 	w := nullWriter{h}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/holdfast-go/session/seal"
@@ -20,6 +21,15 @@ type Backup struct {
 	// never in the store.
 	Keys *seal.Keys
 
+	// Audience names the application and its environment, as in
+	// "shop-production", in 1 to 64 printable ASCII characters. It is needed, and
+	// the same on all instances. A copy opens only for the audience that it was
+	// sealed for: without a name of its own an application would restore the
+	// sessions of any other that has the same keys, and production those of
+	// staging. Who changes it drops all copies that visitors have. It is no
+	// secret.
+	Audience string
+
 	// Lease is how long a copy may vouch for a session since the store last
 	// confirmed it; default an hour. A logout that an instance cannot know of,
 	// because it does not reach the store, it honors one Lease later at most.
@@ -29,10 +39,22 @@ type Backup struct {
 	// Tombstones stay in the store for MaxLease and five minutes.
 	MaxLease time.Duration
 
+	// Copy is how many bytes of cookies one copy may take up, names and
+	// separators included; default 2304, at most Budget. What does not fit is
+	// left out, see Rank. With the default the header of an answer stays below
+	// the 4 KB that nginx takes from a server unless told otherwise. A larger
+	// one needs settings in the proxies that docs/PROXIES.md names.
+	Copy int
+
 	// Budget is how many bytes of cookies a session's copies may take up
-	// together, names included; default 6144, at most 16384. Servers and
-	// proxies often refuse a request whose Cookie line is longer than 8 KB.
-	// What does not fit is left out, see Rank.
+	// together in a visitor's browser, names and separators included; default
+	// 6144, at most 6656. No order in which answers arrive makes it more. With
+	// the most that is allowed there is room in a Cookie line of 8 KB, which is
+	// what nginx and Apache take, for the token, the list of ended sessions and
+	// 850 bytes of other cookies.
+	//
+	// Answers that overlap leave a copy each: there is room for four that are
+	// no larger than a quarter of the Budget, and for two up to a half of it.
 	Budget int
 
 	// Codec compresses the copies: seal.Flate, or your own. Nil, the default,
@@ -52,25 +74,51 @@ type Backup struct {
 	Journal int
 }
 
-// The cookies' own limits. RFC 6265bis 5.6: a name and value of more than 4096
-// bytes together is ignored.
 const (
+	// RFC 6265bis 5.6: a name and value of more bytes together is ignored.
 	maxCookie = 4096
-	maxBudget = 4 * maxCookie
-	minBudget = 512
+
+	// A Cookie line of 8 KB has room for this, the token (63 bytes) and a list
+	// of eight ended sessions (597), under the default names, and for 850 bytes
+	// of others' cookies.
+	maxBudget     = 6656
+	minBudget     = 1024
+	defaultBudget = 6144
+
+	// A copy in two cookies with its attributes, the token, the usual fields of
+	// a handler and a list of ended sessions fit the header of one answer.
+	defaultCopy = 2304
+
+	maxAudience = 64
 )
+
+// answerSize is how many bytes the header of an answer may have, what the server
+// adds to it included, before deletions of stale copies wait for a later one.
+// nginx reads it into proxy_buffer_size, 4 KB unless told otherwise. A Copy above
+// the default says that it was told.
+func (b *Backup) answerSize() int { return 3800 + max(0, b.Copy-defaultCopy) }
 
 // complete fills in the defaults and reports every mistake.
 func (b Backup) complete() (Backup, error) {
 	b.Lease = cmp.Or(b.Lease, time.Hour)
 	b.MaxLease = cmp.Or(b.MaxLease, b.Lease)
-	b.Budget = cmp.Or(b.Budget, 6144)
+	b.Budget = cmp.Or(b.Budget, defaultBudget)
+	b.Copy = cmp.Or(b.Copy, min(defaultCopy, b.Budget))
 	b.Restores = cmp.Or(b.Restores, 1000)
 	b.Journal = cmp.Or(b.Journal, 64<<20)
 	var errs []error
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf("session: Backup."+format, a...)) }
 	if b.Keys == nil {
 		bad("Keys is nil: make keys with seal.NewKeys, seal.ParseKeys, seal.KeysFromEnv or seal.WatchFile")
+	}
+	switch {
+	case b.Audience == "":
+		bad("Audience is empty: name the application and its environment, as in %q; "+
+			"two applications with the same keys would let each other's visitors in", "shop-production")
+	case len(b.Audience) > maxAudience:
+		bad("Audience has %d bytes; at most %d are allowed", len(b.Audience), maxAudience)
+	case strings.ContainsFunc(b.Audience, func(r rune) bool { return r < ' ' || r > '~' }):
+		bad("Audience %q has a character that is not printable ASCII", b.Audience)
 	}
 	if b.Lease < time.Second {
 		bad("Lease %v is shorter than a second", b.Lease)
@@ -83,6 +131,8 @@ func (b Backup) complete() (Backup, error) {
 	}
 	if b.Budget < minBudget || b.Budget > maxBudget {
 		bad("Budget %d is not between %d and %d bytes", b.Budget, minBudget, maxBudget)
+	} else if b.Copy < minBudget || b.Copy > b.Budget {
+		bad("Copy %d is not between %d bytes and the Budget, %d", b.Copy, minBudget, b.Budget)
 	}
 	if b.Codec != nil && b.Codec != seal.Flate && b.Codec.ID() < 128 {
 		bad("Codec has ID %d, which is reserved; choose one between 128 and 255", b.Codec.ID())
@@ -115,11 +165,21 @@ func (m *Manager) lease() time.Duration {
 
 // startBackup is the rest of New where there is a backup.
 func (m *Manager) startBackup() {
-	audience := m.options.Cookie.Name + " " + m.options.Cookie.Domain + " " + m.options.Cookie.Path
+	audience := audience(m.backup.Audience, m.options.Cookie)
 	m.bundles = seal.Box{Keys: m.backup.Keys, Purpose: "session backup", Audience: audience, Codec: m.backup.Codec}
 	m.endingsBox = seal.Box{Keys: m.backup.Keys, Purpose: "session tombstones", Audience: audience}
 	m.shards.ctx, m.shards.close = context.WithCancel(context.Background())
 	for n := range 256 { // as good as certain to meet all shards, there being few
 		m.shardOf(canaryIDs(n))
 	}
+}
+
+// audience is whom copies and tombstone cookies are sealed for. Each part comes
+// after its length, so that no two applications or cookies share one.
+func audience(application string, c Cookie) string {
+	var b []byte
+	for _, part := range []string{application, c.Name, c.Domain, c.Path} {
+		b = appendBytes(b, part)
+	}
+	return string(b)
 }

@@ -72,7 +72,7 @@ func TestABackupThatIsNotGenuineCountsAsAbsent(t *testing.T) {
 			give(v, old)
 		}, session.BackupStale, "503"},
 		"sealed with a key of others": {func(s *site, v *sessiontest.Visitor) {
-			text, err := (&seal.Box{Keys: other, Purpose: "session backup"}).Seal(time.Now().Add(-3*time.Hour), []byte("x"))
+			text, err := (&seal.Box{Keys: other, Purpose: "session backup", Audience: session.AudienceOf("shop-test", session.Cookie{Name: "__Host-session", Path: "/"})}).Seal(time.Now().Add(-3*time.Hour), []byte("x"))
 			if err != nil {
 				s.Fatal(err)
 			}
@@ -114,9 +114,9 @@ func TestKeysRotateWhileTheStoreIsAway(t *testing.T) {
 	first, second := seal.NewKey(), seal.NewKey()
 	// Three instances in the middle of it: one has not heard of the new key, one
 	// opens with it, and one seals with it.
-	testSite(t, session.Options{Backup: &session.Backup{Keys: mustKeys(t, first)}}, func(s *site) {
-		opens := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Keys: mustKeys(t, first, second)}})
-		seals := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Keys: mustKeys(t, second, first)}})
+	testSite(t, session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: mustKeys(t, first)}}, func(s *site) {
+		opens := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: mustKeys(t, first, second)}})
+		seals := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: mustKeys(t, second, first)}})
 		s.after(10 * time.Second)
 		v := s.visitor()
 		s.store.Fail(errRefused)
@@ -140,7 +140,7 @@ func TestKeysRotateWhileTheStoreIsAway(t *testing.T) {
 
 func TestABundleOfAnUnknownKeyIsNoLogout(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		ahead := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Keys: mustKeys(t, seal.NewKey())}})
+		ahead := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: mustKeys(t, seal.NewKey())}})
 		s.after(10 * time.Second)
 		v := sessiontest.NewVisitor(s.T, ahead)
 		s.serve(ahead, v, func(x *session.Session) { color.Set(x, "red") })
@@ -154,7 +154,7 @@ func TestABundleOfAnUnknownKeyIsNoLogout(t *testing.T) {
 }
 
 func TestSessionsGrowAndShrinkInTheirCookies(t *testing.T) {
-	testSite(t, session.Options{}, func(s *site) {
+	testSite(t, session.Options{Backup: &session.Backup{Copy: 6144}}, func(s *site) {
 		v := s.visitor()
 		for _, n := range []int{10, 3000, 1000, 4000, 20, 3900, 2200, 0, 4000} {
 			value := strings.Repeat("x", n)

@@ -67,7 +67,7 @@ func (s *split) freeze(shard string) {
 func TestADegradedWriteOfLowRankIsInTheBundle(t *testing.T) {
 	profile := session.NewKey[string]("profile")
 	cart := session.NewKey[string]("cart5", session.Rank(3))
-	testSite(t, session.Options{}, func(s *site) {
+	testSite(t, session.Options{Backup: &session.Backup{Copy: 6144}}, func(s *site) {
 		v := s.visitor()
 		s.serve(s.a, v, func(x *session.Session) { cart.Set(x, strings.Repeat("c", 3000)) })
 		s.store.Fail(errRefused)
@@ -224,7 +224,7 @@ func TestRestoresByTheJournalAreBounded(t *testing.T) {
 func TestAFrozenShardDelaysNoSessionOfAHealthyOne(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		sp := &split{Faulty: storetest.NewFaulty(memstore.New(nil))}
-		m := mustNew(s.T, sp, &session.Options{Backup: &session.Backup{Keys: s.keys}})
+		m := mustNew(s.T, sp, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
 		s.after(10 * time.Second)
 		keyOf := func(v *sessiontest.Visitor) (key session.ID) {
 			s.serve(m, v, func(x *session.Session) { key = x.ID() })
@@ -295,7 +295,7 @@ func TestARestoreThatStopsHalfWay(t *testing.T) {
 
 func TestATokenInAHeaderHasNoBackup(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		a := mustNew(s.T, struct{ session.Store }{s.store}, &session.Options{Header: "X-Session", Backup: &session.Backup{Keys: s.keys}})
+		a := mustNew(s.T, struct{ session.Store }{s.store}, &session.Options{Header: "X-Session", Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
 		s.after(10 * time.Second)
 		v := sessiontest.NewVisitor(t, a, func(x *session.Session) { color.Set(x, "red") })
 		s.serve(a, v, func(x *session.Session) {
@@ -336,7 +336,7 @@ func TestWhatWasSavedBeforeAPanicTravels(t *testing.T) {
 func TestAValueNewerThanTheCacheIsNotLost(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		store := &cachingStore{s.store, map[session.ID]session.Record{}}
-		c := mustNew(s.T, store, &session.Options{Backup: &session.Backup{Keys: s.keys}})
+		c := mustNew(s.T, store, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
 		s.after(10 * time.Second)
 		v := s.visitor()
 		s.want(c, v, "red/") // it is in the cache now

@@ -18,6 +18,7 @@ import (
 func (s *site) instance(skew time.Duration, b session.Backup, o session.Options) (*session.Manager, *storetest.Faulty) {
 	link := storetest.NewFaulty(s.store)
 	b.Keys = s.keys
+	b.Audience = "shop-test"
 	o.Backup = &b
 	m, err := session.Without(link, &o, skew)
 	if err != nil {

@@ -137,6 +137,9 @@ func TestAFullJournalDropsTheOldestStatesAndNoTombstone(t *testing.T) {
 				}
 			})
 		}
+		if st := s.a.State().Journal; st.Lost != uint64(len(dropped)) {
+			t.Errorf("%d changes dropped: %+v", len(dropped), st)
+		}
 		if st := s.a.State().Journal; ended == 0 || ended == 20 || st.Tombstones != ended || st.Bytes > 5000 {
 			t.Errorf("%d logouts taken; %+v", ended, st)
 		}
@@ -175,10 +178,55 @@ func TestCloseDeliversAndTellsWhatIsLeft(t *testing.T) {
 	})
 }
 
+func TestTheJournalCountsWhatItDeliveredAndWhatItLost(t *testing.T) {
+	testSite(t, session.Options{Backup: &session.Backup{Lease: time.Minute, MaxLease: time.Hour}}, func(s *site) {
+		changed, ended, late, elsewhere := s.visitor(), s.visitor(), s.visitor(), s.visitor()
+		stale := s.copyOf(elsewhere)
+		blue := func(x *session.Session) { color.Set(x, "blue") }
+		s.store.Fail(errRefused)
+		for _, v := range []*sessiontest.Visitor{changed, elsewhere, ended} {
+			if status := s.serve(s.a, v, blue); status != 200 {
+				t.Fatalf("a change in the outage: %d", status)
+			}
+		}
+		s.serve(s.a, ended, func(x *session.Session) { x.Destroy(s.Context()) })
+		if j := s.a.State().Journal; j.States != 2 || j.Tombstones != 1 || j.Delivered != 0 || j.Lost != 0 {
+			t.Errorf("in the outage: %+v", j)
+		}
+		// The other instance ends one of them where this one's change is not known.
+		s.serve(s.b, stale, func(x *session.Session) { x.Destroy(s.Context()) })
+		s.b.Close(canceled(s.T))
+		s.store.Heal()
+		if err := s.b.Close(s.Context()); err != nil {
+			t.Fatalf("Close: %v", err)
+		}
+		s.after(10 * time.Second)
+		if j := s.a.State().Journal; j.States+j.Tombstones != 0 || j.Delivered != 2 || j.Lost != 1 {
+			t.Errorf("back: %+v, want one change and one tombstone delivered, and one change lost", j)
+		}
+
+		s.store.Fail(errRefused)
+		s.serve(s.a, late, blue)
+		s.after(2 * time.Minute)
+		s.store.Replace(memstore.New(nil))
+		s.store.Heal()
+		s.after(10 * time.Second)
+		if j := s.a.State().Journal; j.States != 0 || j.Lost != 2 {
+			t.Errorf("the lease has run out: %+v", j)
+		}
+	})
+}
+
+func canceled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
 // mustOpen returns a third instance, which the test closes.
 func mustOpen(t *testing.T, s *site) *session.Manager {
 	t.Helper()
-	m, err := session.New(s.store, &session.Options{Backup: &session.Backup{Keys: s.keys}})
+	m, err := session.New(s.store, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,12 +294,19 @@ func TestOptionsOfABackupAreChecked(t *testing.T) {
 		want    string
 	}{
 		{session.Options{Backup: &session.Backup{}}, "Backup.Keys is nil"},
-		{session.Options{Backup: &session.Backup{Keys: keys, Lease: -time.Second}}, "Backup.Lease -1s is shorter than a second"},
-		{session.Options{Backup: &session.Backup{Keys: keys, Lease: time.Hour, MaxLease: time.Minute}}, "Backup.MaxLease 1m0s is shorter than Lease 1h0m0s"},
-		{session.Options{Backup: &session.Backup{Keys: keys, Budget: 100}}, "Backup.Budget 100 is not between 512 and 16384 bytes"},
-		{session.Options{Backup: &session.Backup{Keys: keys, Budget: 20000}}, "Backup.Budget 20000 is not between"},
-		{session.Options{Backup: &session.Backup{Keys: keys, Restores: -1}}, "Backup.Restores is negative: -1"},
-		{session.Options{Backup: &session.Backup{Keys: keys, Journal: -1}}, "Backup.Journal is negative: -1"},
+		{session.Options{Backup: &session.Backup{Keys: keys}}, `Backup.Audience is empty: name the application and its environment, as in "shop-production"; two applications with the same keys would let each other's visitors in`},
+		{session.Options{Backup: &session.Backup{Keys: keys, Audience: strings.Repeat("x", 65)}}, "Backup.Audience has 65 bytes; at most 64 are allowed"},
+		{session.Options{Backup: &session.Backup{Keys: keys, Audience: "shop\n"}}, `Backup.Audience "shop\n" has a character that is not printable ASCII`},
+		{session.Options{Backup: &session.Backup{Keys: keys, Audience: "läden"}}, `Backup.Audience "läden" has a character that is not printable ASCII`},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Lease: -time.Second}}, "Backup.Lease -1s is shorter than a second"},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Lease: time.Hour, MaxLease: time.Minute}}, "Backup.MaxLease 1m0s is shorter than Lease 1h0m0s"},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Budget: 100}}, "Backup.Budget 100 is not between 1024 and 6656 bytes"},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Budget: 2048, Copy: 4096}}, "Backup.Copy 4096 is not between 1024 bytes and the Budget, 2048"},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Copy: -1}}, "Backup.Copy -1 is not between"},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Budget: 1024}, Cookie: session.Cookie{Name: strings.Repeat("n", 200)}}, "the name is too long for copies of 1024 bytes"},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Budget: 20000}}, "Backup.Budget 20000 is not between"},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Restores: -1}}, "Backup.Restores is negative: -1"},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Journal: -1}}, "Backup.Journal is negative: -1"},
 		{session.Options{Switch: &lever{}}, "Switch without a Backup"},
 	} {
 		_, err := session.New(memstore.New(nil), &c.options)

@@ -77,7 +77,7 @@ func TestABundleIsOpenedOnceByAProcess(t *testing.T) {
 // What is kept is what would be opened, and not more than it may be.
 func TestBundlesThatAreKept(t *testing.T) {
 	size := 0
-	testSite(t, session.Options{Backup: &session.Backup{Budget: 16 << 10}}, func(s *site) {
+	testSite(t, session.Options{Backup: &session.Backup{Codec: seal.Flate}}, func(s *site) {
 		for i := range 4000 { // 20 MB
 			v := sessiontest.NewVisitor(s.T, s.a)
 			s.serve(s.a, v, func(x *session.Session) { color.Set(x, strings.Repeat("red ", 1250)); food.Set(x, fmt.Sprint(i)) })
@@ -117,13 +117,13 @@ func TestAKeyThatIsTakenAwayOpensNothing(t *testing.T) {
 		}
 	}
 	write(first)
-	testSite(t, session.Options{Backup: &session.Backup{Keys: mustKeys(t, first)}}, func(s *site) {
+	testSite(t, session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: mustKeys(t, first)}}, func(s *site) {
 		file, err := seal.WatchFile(path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		m := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Keys: file.Keys}})
+		m := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: file.Keys}})
 		s.after(10 * time.Second)
 		v, absent := s.visitor(), s.visitor()
 		for range 2 {

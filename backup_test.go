@@ -43,6 +43,9 @@ func testSite(t *testing.T, o session.Options, test func(*site)) {
 		if o.Backup.Keys == nil {
 			o.Backup.Keys = mustKeys(t, seal.NewKey())
 		}
+		if o.Backup.Audience == "" {
+			o.Backup.Audience = "shop-test"
+		}
 		s.keys = o.Backup.Keys
 		if o.Hooks.Backup == nil {
 			o.Hooks.Backup = func(_ context.Context, _ session.ID, f session.BackupFault, _ error) { s.faults[f]++ }
@@ -266,7 +269,7 @@ func TestAStolenSessionThatIsRenewedDoesNotOutliveTheLogout(t *testing.T) {
 		thief := s.copyOf(v)
 		// The thief finds an instance that is cut off.
 		cut := storetest.NewFaulty(s.store)
-		c := mustNew(s.T, cut, &session.Options{Backup: &session.Backup{Keys: s.keys}})
+		c := mustNew(s.T, cut, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
 		s.after(10 * time.Second)
 		cut.Fail(errRefused)
 		s.after(5 * time.Second)
@@ -388,7 +391,7 @@ func (s *cachingStore) Load(ctx context.Context, id session.ID) (session.Record,
 func TestACacheThatAnswersProlongsNoLease(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		m := mustNew(s.T, &cachingStore{s.store, map[session.ID]session.Record{}}, &session.Options{
-			Idle: 12 * time.Hour, Backup: &session.Backup{Keys: s.keys, Lease: time.Hour},
+			Idle: 12 * time.Hour, Backup: &session.Backup{Audience: "shop-test", Keys: s.keys, Lease: time.Hour},
 		})
 		s.after(10 * time.Second)
 		v := sessiontest.NewVisitor(s.T, m)

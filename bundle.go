@@ -185,7 +185,7 @@ func cutKills(b []byte) (l []kill, rest []byte, ok bool) {
 	return l, b, true
 }
 
-var errUnsealable = errors.New("not even the names of the values fit the budget")
+var errUnsealable = errors.New("not even the names of the values fit")
 
 // packed is a bundle that fits.
 type packed struct {
@@ -194,7 +194,7 @@ type packed struct {
 	left   []string // the names of those that do not fit; some always stay on the server
 }
 
-// pack seals b within the budget. What does not fit is left out: from the lowest
+// pack seals b within Backup.Copy. What does not fit is left out: from the lowest
 // rank, the largest first, and last of all what the store lacks.
 func (m *Manager) pack(b bundle, now time.Time) (p packed, err error) {
 	b.state.entries = b.state.entries.withhold(func(e entry) bool { return e.flags&serverOnly != 0 })
@@ -241,14 +241,14 @@ func (m *Manager) pack(b bundle, now time.Time) (p packed, err error) {
 	return p, nil
 }
 
-// seal fails with seal.ErrTooLarge where the text does not fit the budget.
+// seal fails with seal.ErrTooLarge where the text is larger than a copy may be.
 func (m *Manager) seal(b bundle, now time.Time) (string, error) {
 	plain := b.encode()
-	if m.backup.Codec == nil && m.carrier.size(seal.SealedLen(len(plain))) > m.backup.Budget {
+	if m.backup.Codec == nil && m.carrier.size(seal.SealedLen(len(plain))) > m.backup.Copy {
 		return "", seal.ErrTooLarge
 	}
 	text, err := m.bundles.Seal(now, plain)
-	if err == nil && m.carrier.size(len(text)) > m.backup.Budget {
+	if err == nil && m.carrier.size(len(text)) > m.backup.Copy {
 		return "", seal.ErrTooLarge
 	}
 	return text, err

@@ -20,6 +20,7 @@ const graceAfterDeath = 30 * time.Second
 type commit struct {
 	m *Manager
 	loaded
+	held    token // that opens the session
 	edits   []*edit
 	changes changes // what the edits come to on the state
 	doubts  []doubt
@@ -35,6 +36,9 @@ type commit struct {
 	begun     bool    // the new one stands
 	wrote     bool
 	pending   bool // backup and journal took it, not the store
+
+	arriving bool // a rotation was followed, and what it made is not read yet
+	followed bool // and it was read: the visitor may not have its token
 }
 
 // idle tells whether there is nothing to commit. s.mu is held.
@@ -47,7 +51,7 @@ func (s *Session) idle() bool {
 func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) {
 	s.mu.Lock()
 	c := commit{
-		m: s.m, loaded: s.loaded, edits: s.edits, changes: s.changes, doubts: s.doubts,
+		m: s.m, loaded: s.loaded, held: s.held, edits: s.edits, changes: s.changes, doubts: s.doubts,
 		renewal: s.renewal, replaced: s.replaced, cookies: cookies, fresh: s.fresh,
 		vouched: s.parcel.vouched(),
 	}
@@ -58,6 +62,10 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	s.mu.Unlock()
 	if fault != nil {
 		return 0, fault
+	}
+	asked := c.renewal
+	if c.renewal == turnID && (c.phase != live || !cookies) {
+		c.renewal = keepID // there is no token to exchange, or no way to send the new one
 	}
 	changed := len(c.doubts) > 0 || len(c.changes.against(c.state)) > 0
 	var err error
@@ -85,10 +93,14 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	}
 	s.mu.Lock()
 	s.doubts = c.doubts
-	if c.begun {
+	switch {
+	case c.begun:
+		s.held = c.token
 		s.token, s.tokenEnd, s.notice = c.token, c.state.end, sendToken
+	case c.followed:
+		s.pass(c.held, c.state.end)
 	}
-	if err == nil && c.renewal != keepID || c.begun {
+	if err == nil && asked != keepID || c.begun {
 		s.renewal, s.replaced = keepID, ""
 	}
 	if errors.Is(err, ErrEnded) && cookies {
@@ -97,6 +109,9 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	moved := c.version != s.version || c.phase != s.phase || c.pending
 	s.written = s.written || moved && c.phase == live
 	s.mu.Unlock()
+	if c.begun && c.renewal == newValues {
+		_, _ = s.endAdoption(ctx, &c.loaded) // as well as it can: Begin works without the store
+	}
 	if moved && c.phase == live && s.parcel != nil {
 		s.parcel.dirty = true
 	}
@@ -124,20 +139,34 @@ func (c *commit) run(ctx context.Context) error {
 	if c.phase != live {
 		return c.create(ctx)
 	}
+	return c.followRotations(ctx)
+}
+
+// write saves the session under the ID that it has.
+func (c *commit) write(ctx context.Context) (err error) {
 	turn, err := c.m.commits.Enter(c.m.turns.After(ctx, time.Now(), 2*c.m.options.SaveTimeout), c.id)
 	if err != nil {
 		// The store may be well: this write waited for others of its session.
 		return fmt.Errorf("%w: waiting for other requests of session %s: %w", ErrUnavailable, c.id, err)
 	}
 	defer turn.Leave()
+	defer func() {
+		if turned := (*turnedError)(nil); errors.As(err, &turned) {
+			turn.Pass(loaded{phase: dead, state: state{death: turned.death}})
+		}
+	}()
 	end := c.m.attempts()
-	if last, ok := turn.Last(); ok {
+	switch last, ok := turn.Last(); {
+	case c.arriving && (!ok || len(c.doubts) > 0):
+		err = c.arrive(ctx)
+	case ok:
 		c.yield(last)
 		err = c.meet(last)
 	}
 	if err == nil && (len(c.doubts) > 0 || !c.away.IsZero() && c.worthAsking()) {
 		err = c.reload(ctx)
 	}
+	refusals := 0
 	for attempt := 1; err == nil; attempt++ {
 		if c.renewal == keepID {
 			err = c.update(ctx)
@@ -155,8 +184,20 @@ func (c *commit) run(ctx context.Context) error {
 		}
 		// Without an answer now it is the store that fails, and not the others
 		// who are faster.
-		if err = c.reload(ctx); err == nil && c.away.IsZero() && !c.m.now().Before(end) {
-			err = fmt.Errorf("%w: too many concurrent writes of session %s", ErrUnavailable, c.id)
+		version, late := c.version, !c.m.now().Before(end)
+		if err = c.reload(ctx); late && err != nil {
+			c.m.failed(ctx, "save", c.id, err)
+		} else if err == nil && c.away.IsZero() {
+			if c.version == version {
+				refusals++
+			}
+			switch {
+			case refusals > 1: // once may be a cache's mistake
+				err = c.m.refused(ctx, c.id, version)
+			case late:
+				err = fmt.Errorf("%w: too many concurrent writes of session %s", ErrUnavailable, c.id)
+				c.m.failed(ctx, "save", c.id, err)
+			}
 		}
 	}
 	return err
@@ -183,6 +224,9 @@ func (c *commit) create(ctx context.Context) error {
 	st = st.write(c.changes.against(st), c.m.stamp(st))
 	l := loaded{phase: live, id: t.id(), state: st, source: FromStore, confirmed: st.created, saved: st.entries.latest()}
 	v, err := c.m.save(ctx, l.id, st, Absent)
+	if errors.Is(err, ErrConflict) {
+		err = c.m.refused(ctx, l.id, Absent)
+	}
 	if l.version = v; err != nil {
 		l.restore, l.born, l.unstored, l.saved = true, true, true, 0
 		if err = c.entrust(ctx, &l, err); err != nil {
@@ -193,9 +237,7 @@ func (c *commit) create(ctx context.Context) error {
 	if c.replaced != "" {
 		// Nobody has asked the store for it: it may be a made-up token's.
 		g := &grave{id: c.replaced, death: c.m.tombstone(renewed).death, gentle: true, weak: !c.vouched, ifStored: !c.vouched}
-		var d Durability
-		d, err = c.m.bury(ctx, g)
-		l.kills = []kill{{id: c.replaced, dot: g.death.dot, gentle: true, durable: d == Durable}}
+		_, l.kills, err = c.m.endLine(ctx, g, Any)
 	}
 	// The old session may have ended without an answer: see move.
 	c.loaded = l
@@ -242,24 +284,31 @@ func (c *commit) update(ctx context.Context) error {
 // needs no cleaning up.
 func (c *commit) move(ctx context.Context) error {
 	if !c.tombstone.dead() {
-		c.token, c.tombstone = c.m.carrier.newToken(ctx), c.m.tombstone(renewed)
+		if c.renewal == turnID {
+			c.token, c.tombstone = c.m.rotate(c.held)
+		} else {
+			c.token, c.tombstone = c.m.carrier.newToken(ctx), c.m.tombstone(renewed)
+		}
 	}
 	if !c.away.IsZero() {
-		return c.degrade(ctx, true, errAway)
+		return c.moveLater(ctx, errAway)
 	}
 	if err := c.admit(ctx); err != nil {
-		return c.degrade(ctx, true, err)
+		return c.moveLater(ctx, err)
 	}
 	l, sent := c.renewed(), c.m.now()
 	copied, err := c.m.save(ctx, l.id, l.state, c.copied)
 	if errors.Is(err, ErrConflict) {
-		err = fmt.Errorf("%w: renew: a session stands under the new ID", ErrUnavailable)
+		err = fmt.Errorf("renew: %w", c.m.refused(ctx, l.id, c.copied))
 	}
 	if err != nil {
-		return c.degrade(ctx, true, err)
+		return c.moveLater(ctx, err)
 	}
 	c.copied = copied
 	_, err = c.m.save(ctx, c.id, c.tombstone, c.version)
+	if c.renewal == turnID && errors.Is(err, ErrUnavailable) {
+		err = c.lookAgain(ctx, err)
+	}
 	switch {
 	case err == nil:
 		c.m.remember(ctx, c.id, c.tombstone.death)
@@ -285,7 +334,11 @@ func (c *commit) renewed() loaded {
 	l, now := c.loaded, c.m.begin()
 	l.id = c.token.id()
 	l.state = l.state.write(c.changes.against(l.state), c.m.stamp(l.state))
-	l.state.authenticated, l.state.lastSeen, l.state.end = now.authenticated, now.lastSeen, now.end
+	if c.renewal == turnID {
+		l.state.rotated, l.state.lastSeen = now.lastSeen, now.lastSeen
+	} else {
+		l.state.authenticated, l.state.lastSeen, l.state.end, l.state.rotated = now.authenticated, now.lastSeen, now.end, 0
+	}
 	l.kills = withKill(l.kills, kill{id: c.id, dot: c.tombstone.death.dot, heir: true, unborn: l.unstored})
 	return l
 }
@@ -308,8 +361,14 @@ func (c *commit) reload(ctx context.Context) error {
 // meet joins another copy in and makes the changes again on top.
 func (c *commit) meet(l loaded) error {
 	if l.state.dead() {
+		if next, ok := c.m.follow(c.held, l.state.death); ok {
+			return &turnedError{next, l.state.death}
+		}
 		c.loaded = loaded{phase: dead, id: c.id, state: l.state, version: l.version}
 		return ErrEnded
+	}
+	if c.arriving {
+		c.arriving, c.followed, c.source = false, true, l.source
 	}
 	unknown := resolve(c.doubts, l.state)
 	c.edits = pending(c.edits)

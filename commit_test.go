@@ -317,7 +317,7 @@ func TestEachDeadShardIsOneOutage(t *testing.T) {
 	store := &sharded{Store: memstore.New(nil), down: "-"}
 	m := mustNew(t, store, &session.Options{Hooks: session.Hooks{
 		Down: func(context.Context, string, error) { downs++ },
-		Up:   func(context.Context, string, time.Duration) { ups++ },
+		Up:   func(context.Context, session.Outage) { ups++ },
 	}})
 	var visitors []*sessiontest.Visitor
 	for range 50 {
@@ -489,7 +489,7 @@ func TestAStoreThatOnlyReadsIsOneOutage(t *testing.T) {
 	store := storetest.NewFaulty(memstore.New(nil))
 	m := mustNew(t, store, &session.Options{Hooks: session.Hooks{
 		Down: func(context.Context, string, error) { downs++ },
-		Up:   func(context.Context, string, time.Duration) { ups++ },
+		Up:   func(context.Context, session.Outage) { ups++ },
 	}})
 	v := sessiontest.NewVisitor(t, m, bob)
 	write := m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { user.Set(s, "alice") }))
@@ -531,8 +531,10 @@ type broken struct {
 	data []byte
 }
 
-func (b broken) Load(context.Context, session.ID) (session.Record, error) {
-	return session.Record{Data: b.data}, nil
+func (b broken) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	r, err := b.Store.Load(ctx, id)
+	r.Data = b.data
+	return r, err
 }
 
 func TestARecordThatCannotBeReadLogsNobodyOut(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/cookieheader"
 	"github.com/holdfast-go/session/internal/foreign"
 )
 
@@ -104,6 +105,7 @@ type carrier struct {
 	cookie Cookie
 	header string         // canonical; empty: the cookie
 	format foreign.Format // nil: ours
+	budget int            // of all bundles, in bytes; 0 without a backup
 }
 
 func (c *carrier) parse(value string) (token, bool) {
@@ -130,18 +132,32 @@ func (c *carrier) receive(h http.Header) (token, bool) {
 	}
 	for _, line := range h["Cookie"] {
 		for line != "" {
-			var pair string
-			pair, line, _ = strings.Cut(line, ";")
-			name, value, _ := strings.Cut(pair, "=")
-			if strings.TrimSpace(name) != c.cookie.Name {
+			var p cookieheader.Pair
+			p, line = cookieheader.Next(line)
+			if p.Name != c.cookie.Name {
 				continue
 			}
-			if t, ok := c.parse(strings.TrimSpace(value)); ok || c.format != nil {
-				return t, ok // another system looks at the first only
+			if t, first, ok := c.take(p); ok || first {
+				return t, ok
 			}
 		}
 	}
 	return token{}, false
+}
+
+// take reads the token in a cookie of its name. first reports that no later
+// cookie of the name counts, whatever this one holds: so it is with another
+// system, which unquotes and decodes by rules of its own.
+func (c *carrier) take(p cookieheader.Pair) (t token, first, ok bool) {
+	switch {
+	case c.format == nil:
+		t, ok = c.parse(p.Value())
+		return t, false, ok
+	case !p.Assigned:
+		return token{}, false, false
+	}
+	t, ok = c.parse(p.Raw)
+	return t, true, ok
 }
 
 // send puts t into an answer, to last until end.

@@ -163,15 +163,13 @@ func (c *commit) mend(ctx context.Context) {
 // bury ends a session in the store, or where it does not answer as soon as it
 // does. The death of g becomes the one that stands.
 func (m *Manager) bury(ctx context.Context, g *grave) (Durability, error) {
+	return m.buryOver(ctx, g, Any)
+}
+
+// buryOver is bury where it is known what stands in the store, or over Any.
+func (m *Manager) buryOver(ctx context.Context, g *grave, over Version) (Durability, error) {
 	if m.backup == nil {
-		if g.ifStored {
-			var r stored
-			if err := m.load(ctx, g.id, false, true, &r); errors.Is(err, ErrNotFound) {
-				return Durable, nil // nobody's
-			}
-		}
-		_, err := m.save(ctx, g.id, state{death: g.death}, Any)
-		return Durable, err
+		return Durable, m.entomb(ctx, call{m: m, id: g.id, budget: m.options.SaveTimeout}, g, over)
 	}
 	s := m.shardOf(g.id)
 	err := errAway
@@ -181,17 +179,7 @@ func (m *Manager) bury(ctx context.Context, g *grave) (Durability, error) {
 		if no != nil {
 			c = s.anyway(g.id)
 		}
-		if g.gentle {
-			var done state
-			if done, err = m.execute(ctx, c, *g); err == nil {
-				if !done.dead() {
-					return Durable, nil
-				}
-				g.death = done.death
-			}
-		} else {
-			_, err = m.put(ctx, c, "save", state{death: g.death}, Any)
-		}
+		err = m.entomb(ctx, c, g, over)
 	}
 	d := Durable
 	if err != nil {
@@ -199,6 +187,8 @@ func (m *Manager) bury(ctx context.Context, g *grave) (Durability, error) {
 			return 0, err
 		}
 		d = Pending
+	} else if g.nobodys() {
+		return d, nil
 	} else {
 		m.health.saves.Add(1)
 	}

@@ -27,7 +27,8 @@
 //
 // A session begins when the first value is set. It ends by Destroy, by
 // Revoke, when nobody has used it for Options.Idle, and at the latest
-// Options.Lifetime after it began or was renewed. Call Renew at every login.
+// Options.Lifetime after it began or was renewed. Call Renew at every login, and
+// Rotate to exchange a token that is getting old.
 //
 // # Concurrency
 //

@@ -124,7 +124,7 @@ func ExampleBackup() {
 		panic(err)
 	}
 	sessions, err := session.New(store, &session.Options{
-		Backup: &session.Backup{Keys: keys},
+		Backup: &session.Backup{Keys: keys, Audience: "shop-production"},
 		Hooks:  session.LogHooks(slog.Default()),
 	})
 	if err != nil {
@@ -157,7 +157,7 @@ func ExampleBackup() {
 func ExampleSession_Source() {
 	keys, _ := seal.NewKeys(seal.NewKey())
 	store := storetest.NewFaulty(memstore.New(nil))
-	sessions, err := session.New(store, &session.Options{Backup: &session.Backup{Keys: keys}})
+	sessions, err := session.New(store, &session.Options{Backup: &session.Backup{Keys: keys, Audience: "shop-production"}})
 	if err != nil {
 		panic(err)
 	}
@@ -209,8 +209,14 @@ func login(w http.ResponseWriter, r *http.Request) {
 
 func logout(w http.ResponseWriter, r *http.Request) {
 	s, _ := session.From(r.Context()) // Destroy tries even where the store did not answer
-	if _, err := s.Destroy(r.Context()); err != nil {
+	durability, err := s.Destroy(r.Context())
+	if err != nil {
 		session.Error(w, r, err)
+		return
+	}
+	if durability == session.Pending { // with a Backup, while the store is away
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprintln(w, "goodbye; other copies of the session end when the store is back")
 		return
 	}
 	fmt.Fprintln(w, "goodbye")
@@ -238,6 +244,63 @@ func ExampleSession() {
 	// GET /account: 403 session required
 }
 
+// A logout while the store is away holds in the visitor's browser at once, and
+// waits for the store. Destroy says which it is, so that nobody is told that a
+// session has ended everywhere when it has not.
+func ExampleSession_Destroy() {
+	keys, _ := seal.NewKeys(seal.NewKey())
+	store := storetest.NewFaulty(memstore.New(nil))
+	sessions, err := session.New(store, &session.Options{Backup: &session.Backup{Keys: keys, Audience: "shop-production"}})
+	if err != nil {
+		panic(err)
+	}
+	defer sessions.Close(context.Background())
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", login)
+	mux.HandleFunc("POST /logout", logout)
+	mux.HandleFunc("POST /kill", func(w http.ResponseWriter, _ *http.Request) {
+		store.Fail(errors.New("connection refused"))
+		fmt.Fprintln(w, "killed")
+	})
+	browse(sessions.Handler(mux), "POST /login", "POST /logout", "POST /login", "POST /kill", "POST /logout")
+	store.Heal()
+	// Output:
+	// POST /login: 200 welcome
+	// POST /logout: 200 goodbye
+	// POST /login: 200 welcome
+	// POST /kill: 200 killed
+	// POST /logout: 202 goodbye; other copies of the session end when the store is back
+}
+
+// Middleware that exchanges a token after an hour, so that one which was stolen
+// is of use for an hour at most. It stands on routes that need the session
+// anyway. The requests of one page may all find the token old: they are answered.
+func ExampleSession_Rotate() {
+	sessions, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	hourly := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if s, err := session.From(r.Context()); err == nil && time.Since(s.Issued()) > time.Hour {
+				s.Rotate()
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", login)
+	mux.Handle("GET /account", sessions.Require(hourly(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context())
+		fmt.Fprintln(w, "account of", who.Or(s, "nobody"))
+	}))))
+	browse(sessions.Handler(mux), "POST /login", "GET /account")
+	// Output:
+	// POST /login: 200 welcome
+	// GET /account: 200 account of bob
+}
+
 // A stream or a websocket outlives the header of its response: Reload shows
 // what other requests wrote, and Save writes.
 func ExampleSession_Reload() {
@@ -259,7 +322,10 @@ func ExampleSession_Reload() {
 				return
 			}
 			fmt.Fprintln(w, cart.Or(s, Cart{}).Items)
-			sessions.Revoke(r.Context(), s.ID()) // an operator logs the visitor out
+			if d, err := sessions.Revoke(r.Context(), s.ID()); err != nil || d != session.Durable { // an operator logs the visitor out
+				fmt.Fprintln(w, d, err)
+				return
+			}
 		}
 	}
 	browse(sessions.Handler(http.HandlerFunc(stream)), "GET /events")
@@ -371,19 +437,21 @@ func ExampleLister() {
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/login", nil))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/login", nil))
 
-	ctx, n := context.Background(), 0
+	ctx := context.Background()
+	ended := map[session.Durability]int{}
 	for id, err := range store.List(ctx) {
+		var d session.Durability
 		if err == nil {
-			_, err = sessions.Revoke(ctx, id)
+			d, err = sessions.Revoke(ctx, id)
 		}
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
-		n++
+		ended[d]++
 	}
-	fmt.Println(n, "visitors logged out")
-	// Output: 2 visitors logged out
+	fmt.Println(ended[session.Durable], "visitors logged out,", ended[session.Pending], "as soon as the store is back")
+	// Output: 2 visitors logged out, 0 as soon as the store is back
 }
 
 func ExampleLogHooks() {
@@ -400,8 +468,8 @@ func ExampleLogHooks() {
 	hooks.Conflict = func(context.Context, session.ID, int) { conflicts++ } // count these, too
 
 	hooks.Down(context.Background(), "cache-1", errors.New("connection refused"))
-	hooks.Up(context.Background(), "cache-1", 3*time.Second)
+	hooks.Up(context.Background(), session.Outage{Shard: "cache-1", Duration: 3 * time.Second, Delivered: 42})
 	// Output:
 	// level=WARN msg="session store is away" shard=cache-1 error="connection refused"
-	// level=INFO msg="session store is back" shard=cache-1
+	// level=INFO msg="session store is back" shard=cache-1 delivered=42 lost=0 waiting=0
 }

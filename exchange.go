@@ -124,13 +124,18 @@ func (x *exchange) end() {
 		}
 	}
 	if !x.asked.CompareAndSwap(nil, handlerReturned) && !x.asked.CompareAndSwap(headerSent, allOver) {
-		switch s := x.known(); {
+		s := x.known()
+		switch {
 		case s == nil: // the header was sent by an error, and nobody asked
 		case !x.begun:
 			x.save(s, false)
-			s.handOff()
 		case x.err == nil:
 			s.late(x)
+		}
+		if s != nil {
+			if x.err != nil {
+				s.discard() // the client was told that it is not saved
+			}
 			s.handOff()
 		}
 	}

@@ -31,3 +31,6 @@ func (m *Manager) RecentBytes() (size int) {
 	}
 	return size
 }
+
+// AudienceOf is the audience of what an application seals for a cookie.
+func AudienceOf(application string, c Cookie) string { return audience(application, c) }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,16 +14,33 @@ import (
 // shard is a part of the store that fails as one, seen from here: whether it is
 // asked, and what it is owed. It exists only where there is a backup.
 type shard struct {
-	m       *Manager
-	name    string
-	breaker *circuit.Breaker
-	journal journal
-	canary  canary
-	obeying sync.Mutex
-	mode    atomic.Uint32 // the operator's, as the breaker has it; written with obeying held
-	wake    chan struct{} // something is owed
-	unsaved atomic.Int32  // saves that failed in a row
-	left    time.Time     // when it went away; guarded by health.mu
+	m         *Manager
+	name      string
+	breaker   *circuit.Breaker
+	journal   journal
+	canary    canary
+	obeying   sync.Mutex
+	mode      atomic.Uint32   // the operator's, as the breaker has it; written with obeying held
+	wake      chan struct{}   // something is owed
+	unsaved   [2]atomic.Int32 // saves of each kind that failed in a row
+	tally     tally           // of its journal
+	rehearsal rehearsal
+	outage    outage // guarded by health.mu
+}
+
+// outage is when a shard went away, and what is told of it.
+type outage struct {
+	since           time.Time
+	told            time.Time // that it is away, or still is
+	delivered, lost uint64    // by then
+}
+
+// failures is how many saves of a kind have failed in a row.
+func (s *shard) failures(w work) *atomic.Int32 {
+	if w == putting {
+		return &s.unsaved[0]
+	}
+	return &s.unsaved[1]
 }
 
 // shards are those that were met so far. Each has a goroutine, its keeper.
@@ -95,14 +113,15 @@ func (s *shard) obey(ctx context.Context) {
 
 var errForced = errors.New("session: by order of the operator")
 
-// answered notes that the store did what it was asked, or said why not.
+// answered notes that the store did what it was asked, or said why not: then w
+// is noWork.
 func (c call) answered(ctx context.Context, w work) {
 	if c.shard == nil {
 		c.m.answered(ctx, w, c.id)
 		return
 	}
-	if w == saving {
-		c.shard.unsaved.Store(0)
+	if w == putting || w == swapping {
+		c.shard.failures(w).Store(0)
 	}
 	c.shard.tell(ctx, nil)(c.shard.breaker.Report(c.ticket, c.m.now(), c.budget, circuit.Answered))
 }
@@ -115,14 +134,36 @@ func (c call) failed(ctx context.Context, w work, err error) {
 	}
 	s := c.shard
 	s.tell(ctx, err)(s.breaker.Report(c.ticket, c.m.now(), c.budget, circuit.Failed))
-	// A store that loads may be unable to save, as a replica or a full one is.
-	if w == saving && c.ticket.Answer != circuit.No && s.unsaved.Add(1) == savesFailed {
-		s.tell(ctx, err)(s.breaker.Trip(c.m.now(), circuit.SavesFailed))
+	if w != loading && c.ticket.Answer != circuit.No {
+		s.unable(ctx, w, err)
 	}
 }
 
-// savesFailed is how many saves in a row fail until a shard is away.
+// savesFailed is how many saves of a kind fail in a row until a shard is away.
 const savesFailed = 5
+
+// unable notes that a save failed, or a compare-and-set that had to succeed. A
+// shard that loads may be unable to save, as a replica or a full one is, or to
+// do one kind of save: it goes away then.
+func (s *shard) unable(ctx context.Context, w work, err error) {
+	if s.failures(w).Add(1) == savesFailed {
+		s.tell(ctx, err)(s.breaker.Trip(s.m.now(), circuit.SavesFailed))
+	}
+}
+
+// refused notes that the store answered a save with a conflict where nobody else
+// can have written: under an ID that nobody knows yet, or over the version that
+// stood there before and after. It returns an error that says so.
+func (m *Manager) refused(ctx context.Context, id ID, over Version) error {
+	err := fmt.Errorf("%w: the store refuses a save over what stands there", ErrUnavailable)
+	m.failed(ctx, "save", id, err)
+	if m.backup == nil {
+		m.away(ctx, workOf(over), id, err)
+	} else {
+		m.shardOf(id).unable(ctx, workOf(over), err)
+	}
+	return err
+}
 
 // tell returns what tells the hooks of a change, if it is one.
 func (s *shard) tell(ctx context.Context, err error) func(circuit.Change, bool) {
@@ -132,7 +173,8 @@ func (s *shard) tell(ctx context.Context, err error) func(circuit.Change, bool) 
 		case !news:
 		case c.From == circuit.Serving:
 			h.mu.Lock()
-			s.left = s.m.now()
+			now := s.m.now()
+			s.outage = outage{now, now, s.tally.delivered.Load(), s.tally.lost.Load()}
 			h.count(+1)
 			h.mu.Unlock()
 			if err == nil {
@@ -143,12 +185,47 @@ func (s *shard) tell(ctx context.Context, err error) func(circuit.Change, bool) 
 			}
 		case c.To == circuit.Serving:
 			h.mu.Lock()
-			after := s.m.now().Sub(s.left)
+			o := s.outage
 			h.count(-1)
 			h.mu.Unlock()
 			if s.m.hooks.Up != nil {
-				s.m.hooks.Up(ctx, s.name, after)
+				s.m.hooks.Up(ctx, s.report(o, nil))
 			}
 		}
+	}
+}
+
+// remind tells the hooks of an outage that lasts. err is what came of the last
+// probe.
+func (s *shard) remind(ctx context.Context, err error) {
+	b := s.breaker.State(s.m.now())
+	if b.State == circuit.Serving {
+		return
+	}
+	h := &s.m.health
+	h.mu.Lock()
+	due := s.m.now().Sub(s.outage.told) >= reminder
+	if due {
+		s.outage.told = s.m.now()
+	}
+	o := s.outage
+	h.mu.Unlock()
+	if !due || s.m.hooks.StillDown == nil {
+		return
+	}
+	if err == nil {
+		err = errors.New("session: " + b.String())
+	}
+	s.m.hooks.StillDown(ctx, s.report(o, err))
+}
+
+// report is an outage with what became of the journal since it began.
+func (s *shard) report(o outage, err error) Outage {
+	var j JournalState
+	j.add(&s.journal)
+	return Outage{
+		Shard: s.name, Since: o.since, Duration: s.m.now().Sub(o.since), Err: err,
+		States: j.States, Tombstones: j.Tombstones,
+		Delivered: s.tally.delivered.Load() - o.delivered, Lost: s.tally.lost.Load() - o.lost,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strings"
 	"time"
@@ -41,7 +42,11 @@ func (s *Session) finish(ctx context.Context, last bool) error {
 	}
 	due := !readOnly && s.seenLongAgo(&l)
 	if err == nil && due && l.version == before && l.away.IsZero() && !l.restore {
-		s.m.refresh(ctx, l)
+		if s.m.resaves() {
+			l = s.resave(ctx, l)
+		} else {
+			s.m.refresh(ctx, l)
+		}
 	}
 	s.wrap(ctx, l, due)
 	if err == nil && !readOnly && s.m.foreign() {
@@ -77,10 +82,11 @@ func (s *Session) announce(h http.Header) {
 		return
 	}
 	s.vary(h)
+	s.announceAdopted(h)
 	switch {
 	case s.m.foreign() && s.m.carrier.header == "":
 		s.tell(h)
-	case s.notice == sendToken:
+	case s.notice == sendToken, s.notice == passToken && !s.readOnly:
 		s.takeBack(h, s.m.carrier.cookie.Name)
 		s.m.carrier.send(h, s.token, time.UnixMilli(s.tokenEnd))
 	case s.notice == clearToken:
@@ -89,7 +95,7 @@ func (s *Session) announce(h http.Header) {
 	}
 	if p := s.parcel; p != nil && len(p.out) > 0 {
 		s.takeBack(h, s.m.carrier.cookie.Name+bundleSuffix, s.m.carrier.cookie.Name+tombstoneSuffix)
-		h["Set-Cookie"] = append(h["Set-Cookie"], p.out...)
+		p.write(h, s.m.backup.answerSize())
 		s.m.carrier.noCache(h, "Set-Cookie")
 	}
 }
@@ -106,7 +112,7 @@ func (s *Session) announced() {
 		if len(p.out) > 0 {
 			s.told.out = p.out
 		}
-		p.out, p.dirty = nil, false
+		p.out, p.later, p.dirty = nil, nil, false
 	}
 }
 
@@ -206,7 +212,7 @@ func (s *Session) vary(h http.Header) {
 	}
 	for _, line := range h["Vary"] {
 		for f := range strings.SplitSeq(line, ",") {
-			if f = strings.TrimSpace(f); f == "*" || strings.EqualFold(f, field) {
+			if f = textproto.TrimString(f); f == "*" || strings.EqualFold(f, field) {
 				return
 			}
 		}

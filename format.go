@@ -23,6 +23,27 @@ type Format interface {
 
 func (m *Manager) foreign() bool { return m.carrier.format != nil }
 
+// resaves reports whether the format wants each session saved once in each
+// request that has it, before the answer.
+func (m *Manager) resaves() bool {
+	f, ok := m.carrier.format.(foreign.Resaver)
+	return ok && f.Resaves()
+}
+
+// resave saves the session as it was read, unless this request has saved it
+// already. Like every refresh it undoes nothing, and nothing is lost where it
+// fails. s.io is held.
+func (s *Session) resave(ctx context.Context, l loaded) loaded {
+	s.mu.Lock()
+	saved := s.written
+	s.mu.Unlock()
+	if !saved && s.m.due(l) {
+		l = s.m.putOff(ctx, l)
+		_ = s.settle(l) // an edit that fails now was refused by the commit before
+	}
+	return l
+}
+
 // encode returns what is to be stored of st, and until when.
 func (m *Manager) encode(ctx context.Context, st state) ([]byte, time.Time, error) {
 	if !m.foreign() {
@@ -64,7 +85,7 @@ func (m *Manager) decode(data []byte) (state, error) {
 		return state{}, err
 	}
 	if f.Dead {
-		return state{death: death{dot{f.Death.Clock, f.Death.Instance}, reason(f.Reason)}}, nil
+		return state{death: death{dot: dot{f.Death.Clock, f.Death.Instance}, reason: reason(f.Reason)}}, nil
 	}
 	known := func(t int64, otherwise time.Time) int64 {
 		if t == 0 {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast-go/session/internal/circuit"
 )
 
 // State is what a Manager has seen since it was made.
@@ -18,7 +20,7 @@ type State struct {
 	Saves     uint64 // sessions written, new ones and tombstones included
 	Refreshes uint64 // saves that only put the expiry off
 	Conflicts uint64 // saves that another writer came before
-	Failures  uint64 // operations that the store failed
+	Failures  uint64 // operations that the store failed, and saves that other writers came before until the time was up
 
 	// With a Backup:
 	Degraded uint64       // loads that were answered from the backup
@@ -32,7 +34,7 @@ type ShardState struct {
 	Name       string
 	State      string        // "serving", "away" or "returning"
 	Since      time.Time     // when State became what it is
-	Cause      string        // of being away, now or the last time
+	Cause      string        // of being away; empty while it serves
 	Mode       Mode          // the operator's
 	Quarantine time.Duration // how long it is still not believed when it has nothing: it lost its memory
 }
@@ -43,6 +45,10 @@ type JournalState struct {
 	Tombstones int // ended sessions that the store does not know of
 	Ring       int // tombstones known, those included
 	Bytes      int // what all of it takes up, about
+
+	// Since the Manager was made, and never less than before:
+	Delivered uint64 // changes and tombstones that the store has taken from the journal
+	Lost      uint64 // dropped for good: the journal was full, the lease had run out or another hand had ended the session
 }
 
 func (s *JournalState) add(j *journal) {
@@ -68,24 +74,46 @@ type health struct {
 // ailment is what is wrong with one shard: each kind of work that failed last,
 // and how often in a row.
 type ailment struct {
-	works work
-	row   int
-	since time.Time // it was news
+	works  work
+	alone  work // those of works that failed since it last failed to load
+	row    int
+	latest time.Time // failure
+	since  time.Time // it was news
+	told   time.Time // that it is, or still is
 }
 
-// work is a kind of operation. A store that loads may be unable to save, as a
-// replica or a full one is: it recovers when it saves. One that did neither is
-// back when it loads.
+// work is a kind of operation. A store that does one of them may be unable to do
+// another: a replica loads and does not save, and a memcached without CAS, or a
+// Redis user without EVALSHA, creates sessions and changes none. Each kind that
+// failed recovers when it works. A shard that did not even load is back when it
+// loads.
 type work uint8
 
 const (
-	loading work = 1 << iota
-	saving
+	loading  work = 1 << iota
+	putting       // a save over Absent or Any
+	swapping      // a save over a Version
 )
+
+// noWork is the work of an operation that was answered, and proves no more
+// than that: a conflict, for instance.
+const noWork work = 0
+
+// workOf is the kind of a save.
+func workOf(over Version) work {
+	if over == Absent || over == Any {
+		return putting
+	}
+	return swapping
+}
 
 // newsAfter is how many operations of one shard have to fail in a row before
 // the store counts as failing: a single slow answer is no outage.
 const newsAfter = 3
+
+// reminder is how often an outage that lasts is told. Failures that lie further
+// apart are not in a row.
+const reminder = time.Minute
 
 // shard names the part of the store that has id.
 func (m *Manager) shard(id ID) string {
@@ -97,57 +125,67 @@ func (m *Manager) shard(id ID) string {
 
 // answered notes that an operation worked.
 func (m *Manager) answered(ctx context.Context, w work, id ID) {
-	if m.health.ailing.Load() == 0 {
+	if w == noWork || m.health.ailing.Load() == 0 {
 		return
 	}
 	shard := m.shard(id)
-	if after, news := m.health.recover(shard, w); news && m.hooks.Up != nil {
-		m.hooks.Up(ctx, shard, after)
+	if since, news := m.health.recover(shard, w); news && m.hooks.Up != nil {
+		m.hooks.Up(ctx, Outage{Shard: shard, Since: since, Duration: time.Since(since)})
 	}
 }
 
 // away notes that an operation failed.
 func (m *Manager) away(ctx context.Context, w work, id ID, err error) {
 	shard := m.shard(id)
-	if m.health.fail(shard, w) && m.hooks.Down != nil {
+	switch since, news := m.health.fail(shard, w); {
+	case news == began && m.hooks.Down != nil:
 		m.hooks.Down(ctx, shard, err)
+	case news == lasts && m.hooks.StillDown != nil:
+		m.hooks.StillDown(ctx, Outage{Shard: shard, Since: since, Duration: time.Since(since), Err: err})
 	}
 }
 
-// recover reports whether the shard is well again by it, and how long it was
+// recover reports whether the shard is well again by it, and since when it was
 // not.
-func (h *health) recover(shard string, w work) (after time.Duration, news bool) {
+func (h *health) recover(shard string, w work) (since time.Time, news bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	a := h.shards[shard]
-	if a == nil {
-		return 0, false
-	}
 	switch {
-	case a.works&w == 0:
-		return 0, false // it still does not do what failed
+	case a == nil || a.works&w == 0:
+		return time.Time{}, false // it still does not do what failed
 	case w == loading:
-		a.works = 0
+		a.works = a.alone // what failed beside the loads may work again too
 	default:
 		a.works &^= w
+		a.alone &^= w
 	}
 	if a.works != 0 {
-		return 0, false
+		return time.Time{}, false
 	}
 	delete(h.shards, shard)
 	h.ailing.Add(-1)
 	if a.row < newsAfter {
-		return 0, false
+		return time.Time{}, false
 	}
 	h.count(-1)
-	return time.Since(a.since), true
+	return a.since, true
 }
 
-// fail reports whether the shard fails by it, and did not before.
-func (h *health) fail(shard string, w work) (news bool) {
+// tidings are what a failure says that nobody was told yet.
+type tidings uint8
+
+const (
+	began tidings = iota + 1 // the shard fails, and did not before
+	lasts                    // it still does, for another minute
+)
+
+// fail notes a failure. It returns what there is to tell, and since when the
+// shard fails.
+func (h *health) fail(shard string, w work) (since time.Time, news tidings) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	a := h.shards[shard]
+	a, now := h.shards[shard], time.Now()
 	if a == nil {
 		a = &ailment{}
 		if h.shards == nil {
@@ -156,13 +194,26 @@ func (h *health) fail(shard string, w work) (news bool) {
 		h.shards[shard] = a
 		h.ailing.Add(1)
 	}
-	a.works |= w
-	if a.row++; a.row != newsAfter {
-		return false
+	if a.row < newsAfter && now.Sub(a.latest) > reminder {
+		*a = ailment{}
 	}
-	a.since = time.Now()
-	h.count(+1)
-	return true
+	switch a.works |= w; {
+	case w == loading:
+		a.alone = 0 // a shard that is dead does nothing
+	case a.works&loading == 0:
+		a.alone |= w
+	}
+	a.latest = now
+	switch a.row++; {
+	case a.row == newsAfter:
+		a.since, a.told = now, now
+		h.count(+1)
+		return now, began
+	case a.row > newsAfter && now.Sub(a.told) >= reminder:
+		a.told = now
+		return a.since, lasts
+	}
+	return a.since, 0
 }
 
 // count counts the shards that are away. h.mu is held.
@@ -197,11 +248,15 @@ func (m *Manager) State() State {
 	})
 	slices.SortFunc(st.Shards, func(a, b ShardState) int { return strings.Compare(a.Name, b.Name) })
 	st.Journal.Bytes = int(m.ledger.size.Load())
+	st.Journal.Delivered, st.Journal.Lost = m.ledger.delivered.Load(), m.ledger.lost.Load()
 	return st
 }
 
 func (s *shard) status() ShardState {
 	b := s.breaker.State(s.m.now())
+	if b.State == circuit.Serving {
+		b.Cause = circuit.Nothing // of an outage that is over
+	}
 	return ShardState{
 		Name: s.name, State: b.State.String(), Since: b.Since, Cause: b.Cause.String(),
 		Mode: Mode(b.Mode), Quarantine: b.Quarantine,

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -17,12 +18,14 @@ type Hooks struct {
 	// it is not made of shards, and its name is empty then. Without a Backup that
 	// is after three loads or saves in a row that failed; with one it is when the
 	// shard's breaker trips, and requests are served from the backup from then
-	// on. Up is called when it is back.
-	Down func(ctx context.Context, shard string, err error)
-	Up   func(ctx context.Context, shard string, after time.Duration)
+	// on. StillDown is called once a minute while it lasts: with a Backup by the
+	// probe, without one when something fails again. Up is called when it is back.
+	Down      func(ctx context.Context, shard string, err error)
+	StillDown func(ctx context.Context, o Outage)
+	Up        func(ctx context.Context, o Outage)
 
 	// Forgot is called when a shard has lost its memory: it was restarted or
-	// emptied. It is called once for a new store too.
+	// emptied since this process first saw it.
 	Forgot func(ctx context.Context, shard string)
 
 	// Backup is called for each backup that a request brought and that cannot
@@ -36,8 +39,9 @@ type Hooks struct {
 
 	// Failed is called for each operation that the store failed: "load",
 	// "save", "refresh" or "deliver", and for a record that cannot be read. It is meant
-	// for counters. Misses, conflicts and requests that their visitor canceled
-	// are no failures.
+	// for counters. Misses and requests that their visitor canceled are no
+	// failures, nor are conflicts, unless they go on until the time of a save is
+	// up, or the store answers with one where nobody else has written.
 	Failed func(ctx context.Context, operation string, id ID, err error)
 
 	// Conflict is called when two requests wrote one session at once, and one
@@ -55,20 +59,51 @@ type Hooks struct {
 	Dropped func(ctx context.Context, id ID, err error)
 }
 
-// LogHooks writes one line when a shard of the store goes away and one when it
-// is back, however many requests there are in between, and one for each loss.
-// Of the backups that cannot be used it writes one line a minute for each kind.
+// Outage is a time in which a shard of the store is away. The numbers are of this
+// process, and are zero without a Backup.
+type Outage struct {
+	Shard    string
+	Since    time.Time
+	Duration time.Duration // until now
+	Err      error         // what the shard answered last; nil when it is back
+
+	States     int    // sessions that the shard still lacks a change of
+	Tombstones int    // ended sessions that it does not know of yet
+	Delivered  uint64 // changes and tombstones that it has taken since the outage began
+	Lost       uint64 // those that were dropped for good since then
+}
+
+// LogHooks writes one line when a shard of the store goes away, one a minute
+// while it stays away, and one when it is back, however many requests there are
+// in between, and one for each loss. Of operations that keep failing for longer
+// than ten seconds while no shard is away, and of the backups that cannot be
+// used, it writes one line a minute for each kind.
 func LogHooks(l *slog.Logger) Hooks {
 	var told [BackupTooLarge + 1]atomic.Int64 // Unix seconds
+	var down atomic.Int32
+	var failing failing
 	return Hooks{
 		Down: func(ctx context.Context, shard string, err error) {
-			l.WarnContext(ctx, "session store is away", "shard", shard, "error", err)
+			down.Add(1)
+			l.LogAttrs(ctx, slog.LevelWarn, "session store is away", named(shard, slog.Any("error", err))...)
 		},
-		Up: func(ctx context.Context, shard string, after time.Duration) {
-			l.InfoContext(ctx, "session store is back", "shard", shard, "after", after)
+		StillDown: func(ctx context.Context, o Outage) {
+			l.LogAttrs(ctx, slog.LevelWarn, "session store is still away", named(o.Shard, append(o.attrs(), slog.Any("error", o.Err))...)...)
+		},
+		Up: func(ctx context.Context, o Outage) {
+			down.Add(-1)
+			l.LogAttrs(ctx, slog.LevelInfo, "session store is back", named(o.Shard, o.attrs()...)...)
 		},
 		Forgot: func(ctx context.Context, shard string) {
-			l.WarnContext(ctx, "session store is empty: new, restarted or flushed", "shard", shard)
+			l.LogAttrs(ctx, slog.LevelWarn, "session store has lost its memory: restarted or flushed", named(shard)...)
+		},
+		Failed: func(ctx context.Context, operation string, id ID, err error) {
+			if down.Load() > 0 {
+				return // which is told
+			}
+			if n, ok := failing.add(operation, time.Now()); ok {
+				l.WarnContext(ctx, "session store keeps failing", "operation", operation, "failures", n, "session", id, "error", err)
+			}
 		},
 		Backup: func(ctx context.Context, id ID, fault BackupFault, err error) {
 			last, now := told[fault].Load(), time.Now().Unix()
@@ -90,3 +125,56 @@ func LogHooks(l *slog.Logger) Hooks {
 		},
 	}
 }
+
+// named puts the shard in front, where it has a name.
+func named(shard string, attrs ...slog.Attr) []slog.Attr {
+	if shard == "" {
+		return attrs
+	}
+	return append([]slog.Attr{slog.String("shard", shard)}, attrs...)
+}
+
+func (o Outage) attrs() []slog.Attr {
+	return []slog.Attr{
+		slog.Duration("after", o.Duration.Round(time.Millisecond)), slog.Uint64("delivered", o.Delivered), slog.Uint64("lost", o.Lost),
+		slog.Int("waiting", o.States+o.Tombstones),
+	}
+}
+
+// failing is what has kept failing, by operation.
+type failing struct {
+	mu  sync.Mutex
+	all map[string]*streak
+}
+
+// streak is failures of which none lies further than a minute from the next.
+type streak struct {
+	since, latest, told time.Time
+	untold              int
+}
+
+// add notes a failure, and returns how many there were that nobody was told of,
+// if that is due.
+func (f *failing) add(operation string, now time.Time) (n int, due bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	k := f.all[operation]
+	if k == nil || now.Sub(k.latest) > reminder {
+		if f.all == nil {
+			f.all = make(map[string]*streak)
+		}
+		k = &streak{since: now}
+		f.all[operation] = k
+	}
+	k.latest = now
+	k.untold++
+	if k.untold < newsAfter || now.Sub(k.since) < patient || now.Sub(k.told) < reminder {
+		return 0, false
+	}
+	n = k.untold
+	k.told, k.untold = now, 0
+	return n, true
+}
+
+// patient is how long something has to keep failing before it is told.
+const patient = 10 * time.Second

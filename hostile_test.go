@@ -55,7 +55,7 @@ func newHostile(t *testing.T) *hostile {
 
 func (h *hostile) instance() *session.Manager {
 	return mustNew(h.T, h.store, &session.Options{
-		Backup:      &session.Backup{Keys: h.keys},
+		Backup:      &session.Backup{Audience: "test", Keys: h.keys},
 		ReadTimeout: 5 * time.Second, SaveTimeout: 5 * time.Second,
 	})
 }

@@ -42,6 +42,7 @@ type grave struct {
 
 	gentle    bool // a tombstone that stands already stays as it is
 	contested bool // more than one hand has ended it
+	line      bool // what rotations have made of it ends too
 	weak      bool // nobody has seen the session: a token was shown, and no more
 	ifStored  bool // likewise, and where the store has nothing there is nothing to end
 	tries     int  // that failed
@@ -50,15 +51,37 @@ type grave struct {
 // byAnother tells whether another hand than that of k has ended the session.
 func (g grave) byAnother(k kill) bool { return g.contested || g.death.dot != k.dot }
 
+// nobodys reports whether it turned out that there was nothing to end.
+func (g *grave) nobodys() bool { return g.death.reason == 0 }
+
 // What an element of the journal takes up, besides its values: measured, with
-// the maps' and lists' share.
+// the maps' and lists' share; a tombstone with the 96 bytes of a link on top.
 const (
 	debtSize  = 512
-	graveSize = 320
+	graveSize = 416
 )
 
-// ledger is the size of all journals of a Manager together.
-type ledger struct{ size atomic.Int64 }
+// ledger is the size of all journals of a Manager together, and what became of
+// what they held.
+type ledger struct {
+	size atomic.Int64
+	tally
+}
+
+// tally counts what has left a journal for good.
+type tally struct{ delivered, lost atomic.Uint64 }
+
+// arrived notes that the shard has taken something from the journal.
+func (s *shard) arrived() {
+	s.tally.delivered.Add(1)
+	s.m.ledger.delivered.Add(1)
+}
+
+// lose notes that something was dropped that the shard lacks.
+func (s *shard) lose() {
+	s.tally.lost.Add(1)
+	s.m.ledger.lost.Add(1)
+}
 
 func (d *debt) size() int64 { return debtSize + int64(len(d.state.entries)) }
 
@@ -90,8 +113,12 @@ func (s *shard) owe(ctx context.Context, b bundle) bool {
 	}
 	j := &s.journal
 	j.mu.Lock()
-	if j.graves[b.id] != nil {
+	if e := j.graves[b.id]; e != nil {
+		d := e.Value.(*grave).death
 		j.mu.Unlock()
+		if heir, _, ok := inheritance(b, d); ok {
+			return s.m.shardOf(heir.id).owe(ctx, heir)
+		}
 		return true // it has ended meanwhile, and what is dead is owed nothing
 	}
 	d := &debt{bundle: b}
@@ -133,8 +160,11 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 	g.until = s.m.now().Add(s.m.tombstoneLife()).UnixMilli()
 	j.mu.Lock()
 	var ended []ID // whose values and right to live another hand has taken
+	ends := false  // what rotations have made of it, which the store was not asked for
 	if e := j.graves[g.id]; e != nil {
-		g, ended = g.onto(*e.Value.(*grave))
+		old := *e.Value.(*grave)
+		ends = g.pending && g.line && !old.line
+		g, ended = g.onto(old)
 		j.unbury(e)
 		s.m.ledger.size.Add(-graveSize)
 	}
@@ -147,11 +177,24 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 		j.unburied++
 		s.breaker.Owe()
 	}
+	var owed bundle
 	if e := j.debts[g.id]; e != nil {
+		owed = e.Value.(*debt).bundle
+		_, all, inherited := inheritance(owed, g.death)
+		passedOn := inherited && all
+		if g.death.dot.instance != s.m.instance && !passedOn {
+			s.lose() // what this process ends itself it wants gone
+		}
 		s.forgive(e)
 	}
-	pending := g.pending // the keeper has g from now on
+	pending, copied := g.pending, g // the keeper has g from now on
 	j.mu.Unlock()
+	if heir, _, ok := inheritance(owed, copied.death); ok {
+		s.m.shardOf(heir.id).owe(ctx, heir)
+	}
+	if ends {
+		_ = s.m.endNext(ctx, copied, destroyed)
+	}
 	if pending {
 		s.rouse()
 	}
@@ -185,6 +228,7 @@ func (g grave) onto(old grave) (joined grave, ended []ID) {
 	g.heir = cmp.Or(g.heir, old.heir)
 	g.pending = g.pending || old.pending
 	g.contested = g.contested || old.contested
+	g.line = g.line || old.line
 	g.gentle, g.weak = g.gentle && old.gentle, g.weak && old.weak
 	g.ifStored = g.ifStored && old.ifStored
 	return g, ended
@@ -306,6 +350,9 @@ func (s *shard) dropWeak() bool {
 	if e == nil {
 		return false
 	}
+	if e.Value.(*grave).pending {
+		s.lose()
+	}
 	s.journal.unbury(e)
 	s.m.ledger.size.Add(-graveSize)
 	return true
@@ -320,6 +367,7 @@ func (s *shard) dropDebt() (ID, bool) {
 	}
 	id := e.Value.(*debt).id
 	s.forgive(e)
+	s.lose()
 	return id, true
 }
 

@@ -75,10 +75,17 @@ func (s *shard) keep(ctx context.Context) {
 // probe asks the shard how it is, and reports whether there may be something to
 // deliver.
 func (s *shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool) {
-	budget := s.m.options.SaveTimeout
-	limited, cancel := context.WithTimeout(ctx, budget)
+	read, save := s.m.options.ReadTimeout, s.m.options.SaveTimeout
+	limited, cancel := context.WithTimeout(ctx, save)
 	err := s.examine(limited, true)
 	cancel()
+	if err == nil {
+		err = s.rehearse(ctx)
+	}
+	budget := read + 2*save // what visitors' operations of these kinds have
+	if _, ok := s.m.store.(Prober); ok {
+		budget += read
+	}
 	outcome := circuit.Answered
 	switch {
 	case ctx.Err() != nil:
@@ -87,6 +94,9 @@ func (s *shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool)
 		outcome = circuit.Failed
 	}
 	s.tell(ctx, err)(s.breaker.Report(ticket, s.m.now(), budget, outcome))
+	if ctx.Err() == nil {
+		s.remind(ctx, err)
+	}
 	s.expire()
 	return outcome == circuit.Answered && (s.inDebt() || s.breaker.State(s.m.now()).State != circuit.Serving)
 }
@@ -205,17 +215,24 @@ func (s *shard) pendingDebts() (out []debt) {
 // publish brings the shard a tombstone.
 func (s *shard) publish(ctx context.Context, g grave) error {
 	ctx = context.WithoutCancel(ctx)
-	if g.heir == "" && !g.gentle {
-		if _, err := s.m.put(ctx, s.anyway(g.id), "deliver", state{death: g.death}, Any); err != nil {
+	known := g.death // to the journal
+	if g.heir == "" {
+		if err := s.m.entomb(ctx, s.anyway(g.id), &g, Absent); err != nil {
+			if errors.Is(err, errForgetful) {
+				return err
+			}
 			s.tried(g.id)
 			return err
 		}
-	} else {
-		done, err := s.m.execute(ctx, s.anyway(g.id), g)
-		if err == nil && !done.dead() {
+		if g.nobodys() {
 			s.unburyNobody(g.id)
 			return nil
 		}
+		if err := s.m.endNext(ctx, g, known.reason); err != nil {
+			return err
+		}
+	} else {
+		_, err := s.m.execute(ctx, s.anyway(g.id), g)
 		if errors.Is(err, ErrEnded) {
 			err = s.m.shardOf(g.heir).bury(ctx, grave{id: g.heir, death: s.m.tombstone(revoked).death, pending: true})
 		}
@@ -229,9 +246,10 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
 	if e := s.journal.graves[g.id]; e != nil {
-		if now := e.Value.(*grave); now.pending && now.death == g.death && now.heir == g.heir {
+		if now := e.Value.(*grave); now.pending && now.death == known && now.heir == g.heir {
 			now.pending, now.heir = false, "" // whose heir may live, or is dead
 			s.journal.unburied--
+			s.arrived()
 		}
 	}
 	return nil
@@ -251,11 +269,13 @@ func (s *shard) unburyNobody(id ID) {
 // nothing does and the state's lease still holds.
 func (s *shard) pay(ctx context.Context, d debt) error {
 	ctx = context.WithoutCancel(ctx)
+	left := s.arrived
 	err := s.m.settleDebt(ctx, d.bundle)
 	switch {
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrUnavailable):
 		return err
 	case err != nil:
+		left = s.lose
 		if s.m.hooks.Dropped != nil {
 			s.m.hooks.Dropped(ctx, d.id, err)
 		}
@@ -264,6 +284,7 @@ func (s *shard) pay(ctx context.Context, d debt) error {
 	defer s.journal.mu.Unlock()
 	if e := s.journal.debts[d.id]; e != nil && e.Value.(*debt).version == d.version {
 		s.forgive(e)
+		left()
 	}
 	return nil
 }
@@ -288,7 +309,7 @@ func (m *Manager) settleDebt(ctx context.Context, b bundle) error {
 			st = revive(r, b.state)
 			st.entries = joinEntries(st.entries, more)
 		case err == nil && st.dead():
-			return ErrEnded
+			return m.settleLater(ctx, b, st.death)
 		case err == nil:
 			joined := join(st, b.state)
 			if joined.equal(st) {

@@ -2,7 +2,6 @@ package session
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -44,7 +43,7 @@ type keyOptions struct {
 func ServerOnly() KeyOption { return func(o *keyOptions) { o.flags |= serverOnly } }
 
 // Rank says what stays out of a backup last, from 0, the default, to 15: where
-// not all values fit Backup.Budget, those of the lowest rank are left out, the
+// not all values fit Backup.Copy, those of the lowest rank are left out, the
 // largest first. Changing the rank of a key rewrites its values as they are set.
 func Rank(n int) KeyOption {
 	if n < 0 || n > maxRank {
@@ -184,29 +183,4 @@ func (k Key[T]) decode(data []byte, v *T) *ValueError {
 		return &ValueError{k.name, err}
 	}
 	return nil
-}
-
-type jsonCodec struct{}
-
-func (jsonCodec) Encode(v any) ([]byte, error) { return json.Marshal(v) }
-
-func (jsonCodec) Decode(data []byte, v any) error {
-	if s, ok := v.(*string); ok && plain(data) {
-		*s = string(data[1 : len(data)-1])
-		return nil
-	}
-	return json.Unmarshal(data, v)
-}
-
-// plain tells whether data is a JSON string that says what stands there.
-func plain(data []byte) bool {
-	if len(data) < 2 || data[0] != '"' || data[len(data)-1] != '"' {
-		return false
-	}
-	for _, c := range data[1 : len(data)-1] {
-		if c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return true
 }

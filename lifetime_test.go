@@ -269,7 +269,7 @@ func TestAfterARevokeTheVisitorBeginsAnewAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				if o != nil {
-					o.Backup = &session.Backup{Keys: mustKeys(t, seal.NewKey())}
+					o.Backup = &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}
 				}
 				store := memstore.New(nil)
 				m, other := mustNew(t, store, o), mustNew(t, store, o)

@@ -59,6 +59,9 @@ func (s *Session) load(ctx context.Context) error {
 	}
 	var l loaded
 	s.ask(ctx, fresh, &l)
+	if l.phase == nobody && s.m.options.Adopt != nil {
+		s.adopt(ctx, fresh, &l)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loaded = l
@@ -88,6 +91,7 @@ func (s *Session) ask(ctx context.Context, fresh bool, l *loaded) {
 		return
 	}
 	s.m.fetchAlone(ctx, t.id(), fresh, l)
+	s.hold(ctx, t, l)
 }
 
 // askBoth is ask for a visitor who may have brought a backup.
@@ -96,6 +100,7 @@ func (s *Session) askBoth(ctx context.Context, fresh bool, l *loaded) {
 	if p == nil {
 		if t, ok := m.carrier.receive(s.in); ok {
 			*l = m.fetch(ctx, t.id(), witness{}, fresh)
+			s.hold(ctx, t, l)
 		} else {
 			l.phase = nobody
 		}
@@ -110,6 +115,7 @@ func (s *Session) askBoth(ctx context.Context, fresh bool, l *loaded) {
 	renewable := !s.readOnly && !s.sealed
 	s.mu.Unlock()
 	*l = m.fetch(ctx, p.in.token.id(), p.witness, fresh || renewable && m.wornOut(p.witness))
+	s.hold(ctx, p.in.token, l)
 }
 
 // fetch asks the store, and tells what its answer means beside what the witness
@@ -146,7 +152,7 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	}
 	for _, k := range w.ended {
 		if k.id == id {
-			return loaded{phase: dead, id: id, state: state{death: death{k.dot, destroyed}}, version: v}
+			return loaded{phase: dead, id: id, state: state{death: death{dot: k.dot, reason: destroyed}}, version: v}
 		}
 	}
 	answered := err == nil || errors.Is(err, ErrNotFound) && (m.foreign() || !s.quarantined())

@@ -6,18 +6,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/cookieheader"
 	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/seal"
 )
 
 // mail is what the cookies of a request bring.
 type mail struct {
 	token      token
 	ok         bool // there is a token
-	named      bool // there is a cookie of its name
 	bundles    jar.Carried
-	sizes      [jar.Most]int // of the bundle cookies, in bytes of name and value
+	sizes      [jar.Most]int // of the bundle cookies, in bytes of the Cookie header
 	names      []string      // of the bundles that are whole
 	tombstones []string      // at most a few: a sibling may have planted one
+	oversized  int           // cookies of either kind that are too large to be ours
 }
 
 const maxTombstoneCookies = 4
@@ -29,30 +31,37 @@ func (c *carrier) collect(h http.Header) *mail {
 		in.token, in.ok = c.parse(h.Get(c.header))
 		return &in
 	}
+	first := false // no later cookie of the token's name counts
 	for _, line := range h["Cookie"] {
 		for line != "" {
-			var pair string
-			pair, line, _ = strings.Cut(line, ";")
-			name, value, _ := strings.Cut(pair, "=")
-			suffix, ok := strings.CutPrefix(strings.TrimSpace(name), c.cookie.Name)
+			var p cookieheader.Pair
+			p, line = cookieheader.Next(line)
+			suffix, ok := strings.CutPrefix(p.Name, c.cookie.Name)
 			if !ok {
 				continue
 			}
-			value = strings.TrimSpace(value)
 			switch {
 			case suffix == "":
-				if !in.ok && (c.format == nil || !in.named) {
-					in.token, in.ok = c.parse(value)
+				if !in.ok && !first {
+					in.token, first, in.ok = c.take(p)
 				}
-				in.named = true
 			case suffix == tombstoneSuffix:
-				if len(in.tombstones) < maxTombstoneCookies {
+				if value := p.Value(); len(value) > c.longestList() {
+					in.oversized++
+				} else if len(in.tombstones) < maxTombstoneCookies {
 					in.tombstones = append(in.tombstones, value)
 				}
 			case len(suffix) == len(bundleSuffix)+1 && strings.HasPrefix(suffix, bundleSuffix):
-				if i := int(suffix[len(bundleSuffix)]) - '0'; 0 <= i && i < jar.Most {
-					in.bundles.Add(i, value)
-					in.sizes[i] += len(name) + len(value)
+				i := int(suffix[len(bundleSuffix)]) - '0'
+				if i < 0 || i >= jar.Most {
+					continue
+				}
+				in.sizes[i] += jar.Bytes(p.Name, p.Raw)
+				if len(p.Name)+len(p.Raw) > maxCookie { // a browser keeps none such
+					in.bundles.Note(i)
+					in.oversized++
+				} else {
+					in.bundles.Add(i, p.Value())
 				}
 			}
 		}
@@ -64,6 +73,16 @@ const (
 	bundleSuffix    = "-b" // and the number of the cookie
 	tombstoneSuffix = "-x"
 )
+
+// longestList is how long a list of ended sessions can be. IDs of another system
+// may be longer than ours.
+func (c *carrier) longestList() int {
+	if c.format != nil {
+		return maxCookie
+	}
+	const idLen = 2 * 16
+	return seal.SealedLen(len("\x01\x08") + maxKills*(len("f")+dotSize+len(" ")+idLen))
+}
 
 // size is how many bytes some of the bundle cookies take up.
 func (in *mail) size(which jar.Mask) (n int) {
@@ -81,10 +100,17 @@ func (c *carrier) bundleName(i int) string { return c.cookie.Name + bundleSuffix
 const partHead = len("nnnnnn.0.1.")
 
 // room is how much of a bundle's text fits one cookie.
-func (c *carrier) room() int { return maxCookie - len(c.bundleName(0)) - partHead }
+func (c *carrier) room() int { return jar.Room(c.budget, c.bundleName(0)) - partHead }
 
-// parts is how many cookies a text of n bytes takes.
-func (c *carrier) parts(n int) int { return max(1, (n+c.room()-1)/c.room()) }
+// parts is how many cookies a text of n bytes takes; more than jar.Most where it
+// does not fit at all.
+func (c *carrier) parts(n int) int {
+	room := c.room()
+	if room <= 0 {
+		return jar.Most + 1
+	}
+	return max(1, (n+room-1)/room)
+}
 
 // size is how many bytes of cookies a text of n bytes takes.
 func (c *carrier) size(n int) int {
@@ -92,21 +118,20 @@ func (c *carrier) size(n int) int {
 	if k > jar.Most {
 		return maxBudget + 1
 	}
-	return n + k*(len(c.bundleName(0))+partHead)
+	return n + k*(jar.Bytes(c.bundleName(0), "")+partHead)
 }
 
-// bundle returns what puts a bundle into the visitor's cookies, and what drops
-// the ones that it takes the place of.
-func (c *carrier) bundleCookies(name, text string, set, drop jar.Mask, end time.Time) []string {
+// bundleCookies returns what puts a bundle into the visitor's cookies, and what
+// drops the ones that it takes the place of.
+func (c *carrier) bundleCookies(name, text string, set, drop jar.Mask, end time.Time) (out, drops []string) {
 	var values []jar.Value
-	var out []string
 	rest := "" // of the line, behind the value
 	if set != 0 {
 		cookie := c.cookie.cookie("")
 		cookie.MaxAge = c.maxAge(end)
 		rest = strings.TrimPrefix(cookie.String(), cookie.Name+"=")
 		var err error
-		if values, err = jar.Split(name, text, maxCookie-len(c.bundleName(0))); err != nil {
+		if values, err = jar.Split(name, text, jar.Room(c.budget, c.bundleName(0))); err != nil {
 			panic(err) // pack has measured it
 		}
 	}
@@ -117,10 +142,10 @@ func (c *carrier) bundleCookies(name, text string, set, drop jar.Mask, end time.
 			out = append(out, c.bundleName(i)+"="+values[0].Head+values[0].Text+rest)
 			values = values[1:]
 		case drop.Has(i):
-			out = append(out, c.drop(c.bundleName(i)))
+			drops = append(drops, c.drop(c.bundleName(i)))
 		}
 	}
-	return out
+	return out, drops
 }
 
 // drop returns what makes the visitor forget a cookie.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/deadline"
 	"github.com/holdfast-go/session/internal/flight"
+	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/queue"
 	"github.com/holdfast-go/session/seal"
@@ -44,10 +45,11 @@ type Options struct {
 	Refresh time.Duration
 
 	// ReadTimeout is how long the store may take to load a session, and
-	// SaveTimeout how long to save it; default 50 ms and 100 ms. A request that
-	// also waits for others of its session takes longer: to load by a quarter of
-	// ReadTimeout, to save by two SaveTimeout. Both hold for a client that has
-	// left, too: others may wait for the same load.
+	// SaveTimeout how long to save it; default 50 ms and 100 ms, or 10 s for a
+	// store in this process, see Local. A request that also waits for others of
+	// its session takes longer: to load by a quarter of ReadTimeout, to save by
+	// two SaveTimeout. Both hold for a client that has left, too: others may wait
+	// for the same load.
 	ReadTimeout, SaveTimeout time.Duration
 
 	// Backup keeps a second copy of each session in its visitor's cookies, for
@@ -64,6 +66,9 @@ type Options struct {
 
 	// Format shares sessions with another system; nil is our own.
 	Format Format
+
+	// Adopt takes over the sessions of another library. Nil is none.
+	Adopt *Adopt
 
 	// Error answers a request whose session cannot be loaded or saved, and
 	// one that Require turns away. The default answers 403 to ErrNoSession,
@@ -130,8 +135,9 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 	o.Lifetime = cmp.Or(o.Lifetime, 24*time.Hour)
 	o.Idle = min(o.Idle, o.Lifetime)
 	o.Refresh = cmp.Or(o.Refresh, o.Idle/10)
-	o.ReadTimeout = cmp.Or(o.ReadTimeout, 50*time.Millisecond)
-	o.SaveTimeout = cmp.Or(o.SaveTimeout, 100*time.Millisecond)
+	read, save := defaultTimeouts(store)
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, read)
+	o.SaveTimeout = cmp.Or(o.SaveTimeout, save)
 	for name, d := range map[string]time.Duration{
 		"Idle": o.Idle, "Lifetime": o.Lifetime, "Refresh": o.Refresh,
 		"ReadTimeout": o.ReadTimeout, "SaveTimeout": o.SaveTimeout,
@@ -169,12 +175,31 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 	} else if o.Switch != nil {
 		errs = append(errs, errors.New("session: Switch without a Backup has nothing to switch between"))
 	}
+	if o.Adopt != nil {
+		if err := o.Adopt.complete(o.Cookie); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	if o.Error == nil {
 		o.Error = answer
 	}
 	m.carrier = carrier{cookie: o.Cookie, header: textproto.CanonicalMIMEHeaderKey(o.Header)}
 	if o.Format != nil {
 		m.carrier.format = o.Format.Foreign()
+		if f, ok := m.carrier.format.(foreign.Checker); ok {
+			err := f.Check(foreign.Settings{Store: store, Cookie: o.Cookie.Name, Idle: o.Idle, Refresh: o.Refresh})
+			if err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if m.backup != nil {
+		m.carrier.budget = m.backup.Budget
+		// An empty session takes a block of 128 bytes, sealed.
+		if err == nil && m.backup.Copy > 0 && m.carrier.size(seal.SealedLen(127)) > m.backup.Copy {
+			errs = append(errs, fmt.Errorf("session: cookie %q: the name is too long for copies of %d bytes in a budget of %d",
+				o.Cookie.Name, m.backup.Copy, m.backup.Budget))
+		}
 	}
 	m.hooks = o.Hooks
 	m.health.since = time.Now()
@@ -203,7 +228,8 @@ func checkHeader(name string) error {
 	return nil
 }
 
-// Revoke ends the session id, whoever holds its token, at once and for good.
+// Revoke ends the session id, whoever holds its token, at once and for good,
+// and what Rotate has made of it since.
 // A session that does not exist cannot come to exist by it either. On
 // ErrUnavailable it may or may not have happened.
 func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
@@ -213,8 +239,12 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	if len(id) > 200 || strings.ContainsFunc(string(id), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return 0, fmt.Errorf("session: revoke: %q is no ID", id)
 	}
+	if strings.HasPrefix(string(id), adoptedPrefix) {
+		return Durable, nil // a marker is no session, and a tombstone in its place would not live as long
+	}
 	ctx = context.WithoutCancel(ctx)
-	return m.bury(ctx, &grave{id: id, death: m.tombstone(revoked).death, gentle: true})
+	d, _, err := m.endLine(ctx, &grave{id: id, death: m.tombstone(revoked).death, gentle: true}, Any)
+	return d, err
 }
 
 // Close waits until everything in the background is done, or ctx ends. With a

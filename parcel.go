@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ type parcel struct {
 	dirty   bool   // something was saved, or ended
 	ended   []kill // the sessions that ended in this request
 	out     []string
+	later   []string // deletions that may wait for a later answer
 }
 
 // changed tells whether the visitor must be told of something.
@@ -40,8 +42,8 @@ func (p *parcel) open(ctx context.Context, s *Session) {
 		sh := m.shardOf(k.id)
 		if g, ok := sh.journal.buried(k.id); !ok || g.byAnother(k) && !g.contested && !k.gentle {
 			_ = sh.bury(ctx, grave{
-				id: k.id, death: death{k.dot, destroyed}, pending: true, gentle: k.gentle || k.durable,
-				weak: k.ifStored, ifStored: k.ifStored,
+				id: k.id, death: death{dot: k.dot, reason: destroyed}, pending: true, gentle: k.gentle || k.durable,
+				line: true, weak: k.ifStored, ifStored: k.ifStored,
 			})
 		}
 	}
@@ -71,13 +73,13 @@ func (s *Session) wrap(ctx context.Context, l loaded, due bool) {
 	if p.in == nil {
 		p.open(ctx, s) // it began without asking
 	}
-	p.out = nil
+	p.out, p.later = nil, nil
 	carried := p.in.bundles.Cookies()
 	switch {
 	case l.phase == live && p.wanted(m, l, due):
-		p.out = p.bundle(ctx, m, l)
+		p.bundle(ctx, m, l)
 	case l.phase != live && p.dirty:
-		p.out = m.carrier.bundleCookies("", "", 0, carried, time.Time{})
+		_, p.out = m.carrier.bundleCookies("", "", 0, carried, time.Time{})
 	}
 	if len(p.ended) > 0 {
 		all := joinKills(p.witness.ended, p.ended)
@@ -96,8 +98,8 @@ func (p *parcel) wanted(m *Manager, l loaded, due bool) bool {
 		m.wornOut(p.witness) && l.confirmed > p.witness.confirmed
 }
 
-// bundle returns what puts a session into the visitor's cookies.
-func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded) []string {
+// bundle makes what puts a session into the visitor's cookies.
+func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded) {
 	now := m.now()
 	b := l.copy()
 	b.state, b.kills = l.state.seen(now), slices.DeleteFunc(slices.Clone(l.kills), m.forgotten)
@@ -110,7 +112,8 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded) []string {
 	sealed, err := m.pack(b, now)
 	if err != nil {
 		m.fault(ctx, l.id, BackupTooLarge, err)
-		return m.carrier.bundleCookies("", "", 0, p.in.bundles.Cookies(), end)
+		_, p.out = m.carrier.bundleCookies("", "", 0, p.in.bundles.Cookies(), end)
+		return
 	}
 	if len(sealed.left) > 0 {
 		m.fault(ctx, l.id, BackupPartial, &leftError{sealed.left})
@@ -121,24 +124,64 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded) []string {
 		p.name = jar.NewName()
 	}
 	parts := m.carrier.parts(len(text))
-	slots := max(1, min(jar.Most/parts, m.backup.Budget/m.carrier.size(len(text))))
 	set, drop := jar.Mask(1<<parts-1), p.in.bundles.Cookies()
 	if p.visit != nil {
 		p.visit.Also(string(l.id))
 		for _, k := range b.kills { // a request of the one before may still be on its way
 			p.visit.Also(string(k.id))
 		}
-		set, drop = p.visit.Take(p.name, parts, slots, now)
+		set, drop = p.visit.Take(p.name, parts, now)
 	}
 	if !l.away.IsZero() {
 		drop &^= p.witness.keep // another instance may be able to open it
 	}
 	stay := p.in.bundles.Cookies() &^ set &^ drop
+	must := p.in.size(stay|drop)+m.carrier.size(len(text)) > m.backup.Budget
 	if p.in.size(stay)+m.carrier.size(len(text)) > m.backup.Budget {
-		drop |= stay // whatever it is: too much of it, and no request gets through any more
+		// Whatever it is, planted or of an instance with another budget: too much
+		// of it, and no request gets through any more.
+		drop |= stay
 	}
-	return m.carrier.bundleCookies(p.name, text, set, drop&^set, end)
+	var drops []string
+	p.out, drops = m.carrier.bundleCookies(p.name, text, set, drop&^set, end)
+	if must {
+		p.out = append(drops, p.out...)
+	} else {
+		p.later = drops
+	}
 }
+
+// write adds the cookies to the header of an answer. What only tidies up waits
+// for an answer whose header has room for all of it, because half a bundle would
+// count as a damaged one.
+func (p *parcel) write(h http.Header, most int) {
+	h["Set-Cookie"] = append(h["Set-Cookie"], p.out...)
+	if len(p.later) == 0 {
+		return
+	}
+	size := headerSize(h)
+	for _, line := range p.later {
+		size += fieldSize("Set-Cookie", line)
+	}
+	if size <= most {
+		h["Set-Cookie"] = append(h["Set-Cookie"], p.later...)
+	}
+}
+
+// headerSize is how many bytes a header takes up on the wire, with the status
+// line and what the server adds: Date, Content-Type, Content-Length, Connection.
+func headerSize(h http.Header) int {
+	const server = 200
+	n := server
+	for name, lines := range h {
+		for _, line := range lines {
+			n += fieldSize(name, line)
+		}
+	}
+	return n
+}
+
+func fieldSize(name, line string) int { return len(name) + len(": ") + len(line) + len("\r\n") }
 
 // leave is called when the request is over.
 func (s *Session) leave() {

@@ -29,7 +29,7 @@ func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more 
 		if m.forgotten(k) {
 			continue
 		}
-		g := grave{id: k.id, death: death{k.dot, renewed}}
+		g := grave{id: k.id, death: death{dot: k.dot, reason: renewed}}
 		inherits := k.heir && !k.durable
 		if g.gentle = !inherits; inherits {
 			g.heir = b.id
@@ -78,8 +78,13 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
 				return state{}, errForgetful // there may have been a tombstone
 			}
 			if g.ifStored && r.version == Absent {
-				return state{}, c.shard.believed(ctx) // nobody's
+				if c.shard == nil {
+					return state{}, nil
+				}
+				return state{}, c.shard.believed(ctx)
 			}
+		case err != nil && g.heir == "" && r.garbled != Absent:
+			r.version = r.garbled // nobody can go on with that either
 		case err != nil:
 			return state{}, err
 		case st.dead() && g.heir != "" && st.death.dot != g.death.dot:
@@ -160,31 +165,100 @@ func (s *shard) examine(ctx context.Context, thoroughly bool) error {
 		restarted = before != "" && before != incarnation
 	}
 	value, err := s.readCanary(ctx)
-	if err == nil && thoroughly && s.unsaved.Load() > 0 {
-		if err = s.trySave(ctx); err == nil {
-			s.unsaved.Store(0)
-		}
+	another, young := false, false
+	if err == nil || errors.Is(err, errNoCanary) {
+		another, young = s.meetCanary(value)
 	}
-	if another := value != nil && s.meetCanary(value); another || restarted {
-		s.forgot(ctx)
+	if restarted || another || young {
+		s.forgot(ctx, restarted || another)
 	}
 	return err
 }
 
-// trySave saves a record of no meaning beside the canary.
-func (s *shard) trySave(ctx context.Context) error {
-	id, err := s.canaryID()
+// rehearsal is the record that probes try saves on. Only the keeper uses it.
+type rehearsal struct {
+	id      ID
+	version Version // Absent: nothing stands there
+	made    int     // records, each under an ID of its own
+}
+
+// How long the record of a probe may stay: long enough for the clock of a store
+// that is ahead of this one, and what no clock takes for the future.
+const probeLife = time.Hour
+
+var past = time.Unix(1, 0)
+
+// rehearse saves as visitors do: a store that answers all else may refuse it. In
+// turn it creates a record and replaces it, and replaces it and ends it. Nobody
+// else writes to that record, so that a conflict is a refusal, unless the shard
+// has lost it since the last probe.
+func (s *shard) rehearse(ctx context.Context) error {
+	r := &s.rehearsal
+	if r.version != Absent && s.m.shard(r.id) == s.name {
+		over := r.version
+		r.version = Absent
+		v, err := s.try(ctx, r.id, s.m.now().Add(probeLife), over)
+		if err == nil {
+			_, err = s.try(ctx, r.id, past, v)
+		}
+		if !errors.Is(err, ErrConflict) {
+			return s.judge(ctx, swapping, err)
+		}
+	}
+	id, err := s.probeID()
 	if err != nil {
 		return err
 	}
-	for n := range 1000 {
-		if probe := ID("probe-" + strconv.Itoa(n)); s.m.shard(probe) == s.m.shard(id) {
-			_, err = s.m.store.Save(ctx, probe, Record{Data: []byte{0}, Expires: s.m.now().Add(time.Minute)}, Any)
-			return err
+	v, err := s.try(ctx, id, s.m.now().Add(probeLife), Absent)
+	if err = s.judge(ctx, putting, err); err != nil {
+		return err
+	}
+	over := v
+	if v, err = s.try(ctx, id, s.m.now().Add(probeLife), over); err != nil {
+		_, _ = s.try(ctx, id, past, Any) // or one would stay for each probe
+	} else {
+		r.id, r.version = id, v
+	}
+	return s.judge(ctx, swapping, err)
+}
+
+func (s *shard) try(ctx context.Context, id ID, expires time.Time, over Version) (Version, error) {
+	limited, cancel := context.WithTimeout(ctx, s.m.options.SaveTimeout)
+	defer cancel()
+	return s.m.store.Save(limited, id, Record{Data: []byte("{}"), Expires: expires}, over)
+}
+
+// judge counts a save of a probe.
+func (s *shard) judge(ctx context.Context, w work, err error) error {
+	if err == nil {
+		s.failures(w).Store(0)
+		return nil
+	}
+	what := "create"
+	if w == swapping {
+		what = "compare-and-set over the version just returned"
+	}
+	err = fmt.Errorf("session: probe: %s: %w", what, err)
+	if ctx.Err() == nil {
+		s.unable(ctx, w, err)
+	}
+	return err
+}
+
+// probeID returns an ID in this shard that was never used.
+func (s *shard) probeID() (ID, error) {
+	for range enough {
+		s.rehearsal.made++
+		id := ID(fmt.Sprintf("probe-%08x-%x", s.m.instance, s.rehearsal.made))
+		if s.m.shard(id) == s.name {
+			return id, nil
 		}
 	}
-	return nil
+	return "", fmt.Errorf("session: no ID found in shard %s", s.name)
 }
+
+// errNoCanary says that the canary does not stand there and cannot be made.
+var errNoCanary = errors.New("session: the shard takes no canary")
 
 // readCanary reads the canary, and makes one where there is none.
 func (s *shard) readCanary(ctx context.Context) ([]byte, error) {
@@ -196,7 +270,7 @@ func (s *shard) readCanary(ctx context.Context) ([]byte, error) {
 	if f, ok := s.m.store.(FreshLoader); ok {
 		load = f.LoadFresh
 	}
-	for {
+	for attempt := 1; ; attempt++ {
 		r, err := load(ctx, id)
 		if errors.Is(err, ErrNotFound) {
 			value := make([]byte, canarySize)
@@ -204,36 +278,42 @@ func (s *shard) readCanary(ctx context.Context) ([]byte, error) {
 			rand.Read(value[8:])
 			r = Record{Data: value, Expires: s.m.now().Add(canaryLife)}
 			_, err = s.m.store.Save(ctx, id, r, Absent)
-			if errors.Is(err, ErrConflict) {
+			if errors.Is(err, ErrConflict) && attempt < 3 {
 				continue // another instance was first
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", errNoCanary, err)
 			}
 		}
 		return r.Data, err
 	}
 }
 
-// meetCanary tells whether the canary is another one than before. One that is
-// young is as good as a new one: who made it found the shard empty.
-func (s *shard) meetCanary(value []byte) bool {
+// meetCanary tells whether the canary is another one than before, or none any
+// more, or whether this process knew none and there is none or a young one. That
+// is as good as none: whatever made it found the shard empty.
+func (s *shard) meetCanary(value []byte) (another, young bool) {
 	s.canary.mu.Lock()
 	before := s.canary.value
 	s.canary.value = bytes.Clone(value)
 	s.canary.mu.Unlock()
 	if before != nil {
-		return !bytes.Equal(before, value)
+		return !bytes.Equal(before, value), false
 	}
 	if len(value) != canarySize {
-		return true
+		return false, true
 	}
 	born := time.UnixMilli(int64(binary.BigEndian.Uint64(value)))
-	return s.m.now().Sub(born) <= disbelief
+	return false, s.m.now().Sub(born) <= disbelief
 }
 
 const disbelief = 5 * time.Second // as long as package circuit has a shard in quarantine
 
 // forgot says that the shard has lost its memory: all tombstones that are known
-// here are published again.
-func (s *shard) forgot(ctx context.Context) {
+// here are published again. known tells whether it had one, as far as this
+// process saw. One that is not known is disbelieved all the same, but may be
+// new: that alarms nobody.
+func (s *shard) forgot(ctx context.Context, known bool) {
 	s.breaker.Forgot(s.m.now())
 	j := &s.journal
 	j.mu.Lock()
@@ -249,10 +329,13 @@ func (s *shard) forgot(ctx context.Context) {
 	}
 	j.mu.Unlock()
 	s.rouse()
-	if s.m.hooks.Forgot != nil {
+	if known && s.m.hooks.Forgot != nil {
 		s.m.hooks.Forgot(ctx, s.name)
 	}
 }
+
+// enough IDs for a shard that has a thousandth of them, many times over.
+const enough = 100_000
 
 func canaryIDs(n int) ID { return ID("canary-" + strconv.Itoa(n)) }
 
@@ -264,7 +347,6 @@ func (s *shard) canaryID() (ID, error) {
 	if c.id != "" && s.m.shard(c.id) == s.name {
 		return c.id, nil
 	}
-	const enough = 100_000 // for a shard that has a thousandth of the IDs, many times over
 	for n := range enough {
 		if id := canaryIDs(n); s.m.shard(id) == s.name {
 			if c.id != "" {

@@ -104,7 +104,7 @@ func TestWhatIsChangedAfterTheHandlerReturnedIsSavedAtTheFirstByte(t *testing.T)
 			t.Run(fmt.Sprint(name, ", backup ", backup), func(t *testing.T) {
 				o := &session.Options{ReadTimeout: 5 * time.Second, SaveTimeout: 5 * time.Second}
 				if backup {
-					o.Backup = &session.Backup{Keys: mustKeys(t, seal.NewKey())}
+					o.Backup = &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}
 				}
 				m := mustNew(t, memstore.New(nil), o)
 				v := sessiontest.NewVisitor(t, m)

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
@@ -35,8 +34,9 @@ func TestTheTokenIsNowhereButInTheCookie(t *testing.T) {
 	}
 	log := session.LogHooks(slog.New(slog.NewTextHandler(writerFunc(func(p []byte) { note(string(p)) }), nil)))
 	hooks := session.Hooks{
-		Down: func(ctx context.Context, shard string, err error) { note(ctx, shard, err); log.Down(ctx, shard, err) },
-		Up:   func(ctx context.Context, shard string, d time.Duration) { note(ctx, shard, d); log.Up(ctx, shard, d) },
+		Down:      func(ctx context.Context, shard string, err error) { note(ctx, shard, err); log.Down(ctx, shard, err) },
+		Up:        func(ctx context.Context, o session.Outage) { note(ctx, o); log.Up(ctx, o) },
+		StillDown: func(ctx context.Context, o session.Outage) { note(ctx, o); log.StillDown(ctx, o) },
 		Failed: func(ctx context.Context, op string, id session.ID, err error) {
 			note(ctx, op, id, err)
 		},

@@ -26,6 +26,7 @@ type Session struct {
 	mu sync.Mutex // guards all below
 
 	loaded
+	held    token   // that opens what is loaded
 	edits   []*edit // what is not saved yet
 	changes changes // what the edits come to
 	doubts  []doubt // saves that were not answered
@@ -47,6 +48,7 @@ type Session struct {
 	notice   notice
 	written  bool    // something was saved
 	token    token   // for the notice
+	adopted  ID      // the session of an old one, whose token the visitor has not got yet
 	tokenEnd int64   // when its session ends at the latest
 	told     told    // by the answer so far
 	parcel   *parcel // nil: there is no backup
@@ -65,6 +67,7 @@ type renewal uint8
 
 const (
 	keepID    renewal = iota
+	turnID            // Rotate: the same session under a new ID
 	newID             // Renew: the same values under a new ID
 	newValues         // Begin: a new session, and the old one ends
 )
@@ -77,6 +80,7 @@ const (
 	sendToken
 	clearToken
 	repeatToken // which the visitor has already
+	passToken   // of a rotation, to a visitor who may not have it yet
 )
 
 // Source tells where a session was loaded from.
@@ -128,7 +132,7 @@ func (d Durability) String() string {
 }
 
 // ID returns the name of the session in the store, which may be logged. It is
-// empty while there is no session, and changes with Renew.
+// empty while there is no session, and changes with Renew and Rotate.
 //
 // Where nobody knows whether there is a session it is empty too, and as with
 // Or the commit then answers why: a handler that takes no ID for no session must
@@ -200,6 +204,12 @@ func (s *Session) Renewed() time.Time {
 	return s.date(func(st state) time.Time { return time.UnixMilli(st.authenticated) })
 }
 
+// Issued returns when the session's token was made: when the session began, by
+// Renew or by Rotate, whatever was last.
+func (s *Session) Issued() time.Time {
+	return s.date(func(st state) time.Time { return time.UnixMilli(max(st.authenticated, st.rotated)) })
+}
+
 // Expires returns when the session ends if nobody uses it any more. It may
 // last longer, by Options.Refresh at most.
 func (s *Session) Expires() time.Time {
@@ -242,7 +252,9 @@ func (s *Session) Renew() error {
 
 // Destroy ends the session at once, on every instance, and drops what was
 // changed. The answer clears the visitor's token. What is set afterwards
-// begins a new session.
+// begins a new session. Under a token that Rotate has replaced it ends the
+// session that it became, as long as the tombstones stand that lead there: for
+// Backup.MaxLease and five minutes, without a Backup for five minutes.
 //
 // On error the session may or may not have ended, the token is kept, and the
 // error replaces the response, so that no visitor is told of a logout that
@@ -267,6 +279,10 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 			id = t.id()
 		}
 	}
+	adopted, err := s.endAdoption(ctx, &l)
+	if err != nil {
+		return 0, s.failed(err)
+	}
 	// Where the store answered that there is nothing, not even a record that has
 	// expired and that a copy of a later use could go on from, and the visitor
 	// brought no copy, there is no session to end: a made-up token makes no record.
@@ -286,14 +302,17 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		case l.phase == dead:
 			g.death = l.state.death // as it was: who holds a dead token ends nobody else
 		}
-		var err error
-		if d, err = s.m.bury(ctx, g); err != nil {
+		over := Any
+		if l.phase == live && l.away.IsZero() {
+			over = l.version
+		}
+		var line []kill
+		if d, line, err = s.m.endLine(ctx, g, over); err != nil {
 			return 0, s.failed(err)
 		}
 		if p := s.parcel; p != nil {
 			p.dirty = true
-			own := kill{id: id, dot: g.death.dot, gentle: g.gentle, durable: d == Durable, ifStored: unseen}
-			p.ended = withKill(joinKills(p.ended, l.kills), own)
+			p.ended = joinKills(joinKills(p.ended, l.kills), line)
 		}
 	}
 	s.mu.Lock()
@@ -301,7 +320,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	s.required = false // it was there; what is set from here on begins another
 	s.loaded = loaded{phase: nobody}
 	s.forget()
-	if id != "" {
+	if id != "" || adopted {
 		s.notice = clearToken
 	}
 	return d, nil
@@ -345,18 +364,19 @@ func (s *Session) Reload(ctx context.Context) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	l, readOnly := s.loaded, s.readOnly
+	l, held, readOnly := s.loaded, s.held, s.readOnly
 	s.mu.Unlock()
 	if l.phase == nobody || l.phase == dead {
 		return ErrNoSession
 	}
 	w := witness{bundle: l.copy(), found: l.phase == live && s.m.carrier.header == ""}
 	l = s.m.fetch(ctx, l.id, w, true)
+	s.hold(ctx, held, &l)
 	switch l.phase {
 	case unknown:
 		return l.err // what was loaded before still stands
 	case live:
-		if !readOnly && l.away.IsZero() && !l.restore && s.m.due(l) {
+		if !readOnly && l.away.IsZero() && !l.restore && !s.m.resaves() && s.m.due(l) {
 			l = s.m.putOff(ctx, l) // here and now: the version is the next Save's
 		}
 		return s.settle(l)

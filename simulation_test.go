@@ -3,6 +3,9 @@ package session_test
 import (
 	"context"
 	"flag"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-go/session"
@@ -15,7 +18,7 @@ import (
 var (
 	simSeed  = flag.Uint64("seed", 0, "replay one seed of the simulation, with its trace")
 	simFirst = flag.Uint64("first", 1, "the first seed")
-	simSeeds = flag.Int("seeds", 0, "how many seeds; 0: as many as there is time for")
+	simSeeds = flag.Int("seeds", 0, "how many seeds at most, in half of the time until -timeout; 0: 1500, fewer with -race and -short")
 )
 
 func seedsFor(t *testing.T) int {
@@ -36,7 +39,7 @@ func worlds(t testing.TB, without ...string) simulation.Config {
 	return simulation.Config{New: func(s simulation.Spec) (simulation.Instance, error) {
 		m, err := session.Without(s.Store, &session.Options{
 			Idle: s.Idle, Lifetime: s.Lifetime, Refresh: s.Refresh, ReadTimeout: s.ReadTimeout, SaveTimeout: s.SaveTimeout,
-			Backup: &session.Backup{Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget},
+			Backup: &session.Backup{Audience: "shop-test", Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Budget},
 			Hooks: session.Hooks{
 				Down:    func(context.Context, string, error) { s.Count("hook: down") },
 				Forgot:  func(context.Context, string) { s.Count("hook: forgot") },
@@ -76,6 +79,15 @@ func TestNoPromiseIsBroken(t *testing.T) {
 		}
 		short := simulation.Shrink(t, cfg, v, v.Promises()[0])
 		t.Errorf("seed %d, shortened:\n%s", v.Plan.Seed, short.Trace())
+	}
+}
+
+// A slow machine runs fewer seeds, and says how many.
+func TestASweepEndsBeforeItsDeadline(t *testing.T) {
+	run := exec.Command(os.Args[0], "-test.run=^TestNoPromiseIsBroken$", "-test.v", "-test.timeout=20s", "-seeds=10000000")
+	out, err := run.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "no time for more: seeds 1 to ") {
+		t.Errorf("got %v, want a test that passes and says which seeds it ran:\n%s", err, out)
 	}
 }
 

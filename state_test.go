@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/hex"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -14,11 +16,11 @@ import (
 // dots, which is where a join has something to decide.
 func randomState(r *rand.Rand) state {
 	if r.IntN(8) == 0 {
-		return state{death: death{dot{uint64(r.IntN(3)), uint32(r.IntN(2))}, reason(1 + r.IntN(3))}}
+		return state{death: randomDeath(r)}
 	}
 	st := state{
 		created: int64(r.IntN(4)), authenticated: int64(r.IntN(4)),
-		lastSeen: int64(r.IntN(4)), end: int64(r.IntN(4)),
+		lastSeen: int64(r.IntN(4)), end: int64(r.IntN(4)), rotated: int64(r.IntN(3)),
 	}
 	for _, name := range []string{"a", "ab", "b", "c"} {
 		if r.IntN(2) == 0 {
@@ -35,6 +37,19 @@ func randomState(r *rand.Rand) state {
 		st.entries = e.append(st.entries)
 	}
 	return st
+}
+
+func randomDeath(r *rand.Rand) death {
+	d := death{dot: dot{uint64(r.IntN(3)), uint32(r.IntN(2))}, reason: reason(1 + r.IntN(4))}
+	at := d.dot
+	if d.reason != rotated {
+		if r.IntN(2) == 0 {
+			return d
+		}
+		at = dot{uint64(r.IntN(3)), uint32(r.IntN(2))} // it was rotated, and somebody ended it as well
+	}
+	d.link = newLink(at, [linkRandom]byte{byte(r.IntN(2))}, ID(strings.Repeat("xy"[r.IntN(2):][:1], idLen)))
+	return d
 }
 
 func sameState(a, b state) bool { return bytes.Equal(a.encode(), b.encode()) }
@@ -99,12 +114,24 @@ func TestJoinDecidesPerEntry(t *testing.T) {
 			state{created: 1, authenticated: 2, lastSeen: 4, end: 3}},
 		{"dead stays dead",
 			live(entry{dot: recent, name: []byte("k")}),
-			state{death: death{old, renewed}},
-			state{death: death{old, renewed}}},
+			state{death: death{dot: old, reason: renewed}},
+			state{death: death{dot: old, reason: renewed}}},
 		{"of two deaths the later is told",
-			state{death: death{recent, renewed}},
-			state{death: death{old, destroyed}},
-			state{death: death{recent, renewed}}},
+			state{death: death{dot: recent, reason: renewed}},
+			state{death: death{dot: old, reason: destroyed}},
+			state{death: death{dot: recent, reason: renewed}}},
+		{"a death by any hand outranks a later rotation, and the link stays",
+			state{death: death{dot: recent, reason: rotated, link: newLink(recent, [linkRandom]byte{7}, "successor")}},
+			state{death: death{dot: old, reason: destroyed}},
+			state{death: death{dot: old, reason: destroyed, link: newLink(recent, [linkRandom]byte{7}, "successor")}}},
+		{"of two rotations the later leads on",
+			state{death: death{dot: recent, reason: rotated, link: newLink(recent, [linkRandom]byte{1}, "a")}},
+			state{death: death{dot: old, reason: rotated, link: newLink(old, [linkRandom]byte{9}, "b")}},
+			state{death: death{dot: recent, reason: rotated, link: newLink(recent, [linkRandom]byte{1}, "a")}}},
+		{"the later rotation of a token counts",
+			state{created: 1, authenticated: 2, lastSeen: 3, end: 4, rotated: 6},
+			state{created: 1, authenticated: 2, lastSeen: 3, end: 4},
+			state{created: 1, authenticated: 2, lastSeen: 3, end: 4, rotated: 6}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := join(test.a, test.b); !sameState(got, test.want) {
@@ -164,7 +191,9 @@ func TestStoredFormIsStable(t *testing.T) {
 	st := state{created: 1, authenticated: 2, lastSeen: 300, end: 70000}
 	st.entries = entry{dot: dot{0x0102030405060708, 0x090a0b0c}, flags: serverOnly, name: []byte("cart"), value: []byte("[]")}.append(nil)
 	st.entries = entry{dot: dot{1, 2}, flags: deleted, name: []byte("user")}.append(st.entries)
-	tomb := state{death: death{dot{3, 4}, revoked}}
+	turned := state{created: 1, authenticated: 2, lastSeen: 300, end: 70000, rotated: 5000}
+	tomb := state{death: death{dot: dot{3, 4}, reason: revoked}}
+	link := state{death: death{dot: dot{3, 4}, reason: rotated, link: newLink(dot{3, 4}, [linkRandom]byte{0xab}, ID(strings.Repeat("f", idLen)))}}
 	for _, test := range []struct {
 		name string
 		st   state
@@ -173,7 +202,10 @@ func TestStoredFormIsStable(t *testing.T) {
 		{"live", st, "0101" + "01" + "02" + "ac02" + "f0a204" +
 			"04" + "0102030405060708" + "090a0b0c" + "04" + "63617274" + "02" + "5b5d" +
 			"01" + "0000000000000001" + "00000002" + "04" + "75736572"},
+		{"live, under a rotated token", turned, "0103" + "01" + "02" + "ac02" + "f0a204" + "8827"},
 		{"dead", tomb, "0102" + "0000000000000003" + "00000004" + "03"},
+		{"dead by a rotation", link, "0102" + "0000000000000003" + "00000004" + "04" +
+			"0000000000000003" + "00000004" + "ab" + strings.Repeat("00", 31) + strings.Repeat("66", 32)},
 	} {
 		if got := hex.EncodeToString(test.st.encode()); got != test.want {
 			t.Errorf("%s: encode = %s, want %s; records of running sites would become unreadable", test.name, got, test.want)
@@ -210,7 +242,11 @@ func TestDamagedRecordsAreErrors(t *testing.T) {
 	}{
 		{"empty", ""},
 		{"a format of the future", "0201"},
-		{"an unknown kind", "0103"},
+		{"an unknown kind", "0104"},
+		{"a rotation without a date", "0103" + "01010101" + "00"},
+		{"a rotation that leads nowhere", "0102" + "0000000000000003" + "00000004" + "04"},
+		{"a rotation whose link is cut off", "0102" + "0000000000000003" + "00000004" + "04" + "0000000000000003" + "00000004" + strings.Repeat("00", 63)},
+		{"a rotation with the link of another", "0102" + "0000000000000003" + "00000004" + "04" + "0000000000000003" + "00000005" + strings.Repeat("00", 64)},
 		{"a tombstone that is too long", "0102" + "0000000000000003" + "00000004" + "0300"},
 		{"a tombstone without a reason", "0102" + "0000000000000003" + "00000004" + "00"},
 		{"a date past all dates", "0101" + "ffffffffffffffffff01" + "010101"},
@@ -275,4 +311,29 @@ func FuzzDecodeState(f *testing.F) {
 		st.entries.find("k")
 		st.entries.latest()
 	})
+}
+
+// What docs/SPEC.md says of rotations, so that another language can be held to
+// it.
+func TestTheSpecificationOfRotations(t *testing.T) {
+	page, err := os.ReadFile("docs/SPEC.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b [tokenSize]byte
+	var random [linkRandom]byte
+	for i := range b {
+		b[i], random[i] = byte(i), byte(tokenSize+i)
+	}
+	old := token{strictBase64.EncodeToString(b[:]), idOf(b)}
+	at := dot{1772625600000 << counterBits, 7}
+	next := old.successor(string(random[:]))
+	tomb := state{death: death{dot: at, reason: rotated, link: newLink(at, random, next.id())}}
+	session := state{created: 1, authenticated: 1, lastSeen: 300, end: 70000, rotated: 300}
+	plain := strings.Join(strings.Fields(string(page)), "")
+	for _, want := range []string{next.secret, string(next.id()), hex.EncodeToString(tomb.encode()), hex.EncodeToString(session.encode())} {
+		if !strings.Contains(plain, want) {
+			t.Errorf("SPEC.md does not have %s", want)
+		}
+	}
 }

@@ -13,7 +13,8 @@ import (
 type stored struct {
 	state   state // it may be dead
 	version Version
-	cached  bool // the store itself was not asked
+	cached  bool    // the store itself was not asked
+	garbled Version // of a record that cannot be read
 }
 
 // load asks the store for a session, within the read budget. It fails with
@@ -157,6 +158,7 @@ func (m *Manager) readWithin(ctx, budget context.Context, c *call, fresh bool, o
 	if err == nil {
 		if out.state, err = m.decode(r.Data); err != nil {
 			m.failed(ctx, "load", c.id, err)
+			out.garbled = r.Version
 		}
 	}
 	switch {
@@ -200,18 +202,18 @@ func (m *Manager) put(ctx context.Context, c call, operation string, st state, o
 	v, err := m.store.Save(budget, c.id, Record{Data: data, Expires: expires}, over)
 	switch {
 	case err == nil:
-		c.answered(ctx, saving)
+		c.answered(ctx, workOf(over))
 		return v, nil
 	case errors.Is(err, ErrConflict):
-		c.answered(ctx, saving)
+		c.answered(ctx, noWork)
 		m.health.conflicts.Add(1)
 		return Absent, err
 	case errors.Is(err, ErrTooLarge):
-		c.answered(ctx, saving)
+		c.answered(ctx, noWork)
 		return Absent, err
 	}
 	m.failed(ctx, operation, c.id, err)
-	c.failed(ctx, saving, err)
+	c.failed(ctx, workOf(over), err)
 	return Absent, &awayError{err}
 }
 
@@ -241,7 +243,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 func (m *Manager) tombstone(r reason) state {
-	return state{death: death{m.stamp(state{}), r}}
+	return state{death: death{dot: m.stamp(state{}), reason: r}}
 }
 
 // stamp returns a dot for a write to st.

@@ -17,10 +17,11 @@ type ID string
 // Both methods may be called by any number of goroutines at once. Both honor
 // ctx: once it is done they return without delay, with an error that wraps
 // ctx.Err(). A Save that fails this way may have happened, or not, or happen
-// shortly after. Neither method retries and neither logs. The error of a store
-// that is away wraps neither ErrNotFound nor ErrConflict. A Save may be refused
-// for want of room, with an error of the store's own: what stood before still
-// stands.
+// shortly after. A caller that leaves costs no connection: a server that was
+// slow for a moment serves within a second, over the connections that it had.
+// Neither method retries and neither logs. The error of a store that is away
+// wraps neither ErrNotFound nor ErrConflict. A Save may be refused for want of
+// room, with an error of the store's own: what stood before still stands.
 //
 // An ID is 1 to 200 bytes of printable ASCII without blanks. IDs that differ in
 // any byte, in case only too, are different sessions.

@@ -84,7 +84,7 @@ func TestWhatStrangersEndMakesNoRecord(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				store := memstore.New(nil)
 				if o != nil {
-					o.Backup = &session.Backup{Keys: mustKeys(t, seal.NewKey())}
+					o.Backup = &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}
 				}
 				m := mustNew(t, store, o)
 				r := httptest.NewRequest(http.MethodPost, "/login", nil)

@@ -21,6 +21,7 @@ type token struct {
 const (
 	tokenSize = 32 // random bytes, in base64url without padding
 	tokenLen  = 43
+	idLen     = 32
 )
 
 func newToken() token {
@@ -48,7 +49,7 @@ func parseToken(s string) (token, bool) {
 // idOf is one-way: who reads the store or a log cannot make a cookie of it.
 func idOf(b [tokenSize]byte) ID {
 	sum := sha256.Sum256(b[:])
-	var id [32]byte
+	var id [idLen]byte
 	hex.Encode(id[:], sum[:16])
 	return ID(id[:])
 }

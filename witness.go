@@ -35,14 +35,15 @@ const (
 	BackupMalformed                         // no sealed text at all, or of a format that is not known
 	BackupUnknownKey                        // sealed by a key that is not known here
 	BackupForeign                           // of another session: swapped, or left from before a login
+	BackupAudience                          // of another audience: another application or environment, by its own account
 	BackupStale                             // needed, but the store confirmed it too long ago
 	BackupIncomplete                        // parts are missing
-	BackupPartial                           // made, without the values that do not fit the budget
+	BackupPartial                           // made, without the values that do not fit Backup.Copy
 	BackupTooLarge                          // not made: not even the names of the values fit
 )
 
 func (f BackupFault) String() string {
-	names := [...]string{"no fault", "forged", "malformed", "unknown key", "foreign", "stale", "incomplete", "partial", "too large"}
+	names := [...]string{"no fault", "forged", "malformed", "unknown key", "foreign", "another audience", "stale", "incomplete", "partial", "too large"}
 	if int(f) < len(names) {
 		return names[f]
 	}
@@ -72,7 +73,14 @@ func (m *Manager) open(ctx context.Context, in *mail, id ID) (w witness) {
 	if in.bundles.Incomplete() {
 		m.fault(ctx, id, BackupIncomplete, errIncomplete)
 	}
+	for range in.oversized {
+		m.fault(ctx, id, BackupMalformed, errOversized)
+	}
 	for c := range in.bundles.Bundles {
+		if c.Len() > maxBudget { // no instance seals so much, whatever its Budget
+			m.fault(ctx, id, BackupMalformed, errOversized)
+			continue
+		}
 		in.names = append(in.names, c.Name)
 		b, err := m.openBundle(c)
 		switch {
@@ -89,23 +97,33 @@ func (m *Manager) open(ctx context.Context, in *mail, id ID) (w witness) {
 
 // unopened tells what is wrong with a bundle.
 func (m *Manager) unopened(ctx context.Context, id ID, c jar.Bundle, err error, w *witness) {
+	m.fault(ctx, id, faultOf(err), err)
 	var unknown *seal.UnknownKeyError
-	switch {
-	case errors.As(err, &unknown):
-		m.fault(ctx, id, BackupUnknownKey, err)
-		if age := m.now().Sub(unknown.SealedAt); age < m.backup.MaxLease && age > -2*maxAhead {
-			w.excused = true
-			w.keep |= c.Cookies
-		}
-	case errors.Is(err, seal.ErrForged):
-		m.fault(ctx, id, BackupForged, err)
-	default:
-		m.fault(ctx, id, BackupMalformed, err)
+	if !errors.As(err, &unknown) {
+		return
 	}
+	if age := m.now().Sub(unknown.SealedAt); age < m.backup.MaxLease && age > -2*maxAhead {
+		w.excused = true
+		w.keep |= c.Cookies
+	}
+}
+
+// faultOf names what is wrong with a text that does not open.
+func faultOf(err error) BackupFault {
+	switch {
+	case errors.As(err, new(*seal.UnknownKeyError)):
+		return BackupUnknownKey
+	case errors.Is(err, seal.ErrAudience):
+		return BackupAudience
+	case errors.Is(err, seal.ErrForged):
+		return BackupForged
+	}
+	return BackupMalformed
 }
 
 var (
 	errIncomplete = errors.New("session: parts of a backup are missing")
+	errOversized  = errors.New("session: a cookie of a backup's name is larger than a backup can be")
 	errForeign    = errors.New("session: a backup of another session")
 	errExcused    = fmt.Errorf("%w: a backup is sealed with a key that is not known here", ErrUnavailable)
 	errStale      = errors.New("session: the store has confirmed the backup too long ago")
@@ -126,13 +144,7 @@ func (m *Manager) endings(ctx context.Context, in *mail) (l []kill) {
 			}
 			err = errCorrupt
 		}
-		fault := BackupMalformed
-		if errors.As(err, new(*seal.UnknownKeyError)) {
-			fault = BackupUnknownKey
-		} else if errors.Is(err, seal.ErrForged) {
-			fault = BackupForged
-		}
-		m.fault(ctx, "", fault, err)
+		m.fault(ctx, "", faultOf(err), err)
 	}
 	return slices.DeleteFunc(l, m.forgotten)
 }

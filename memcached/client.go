@@ -68,7 +68,7 @@ func (r *routes) node(addr string) (*node, error) {
 func New(servers []Server, o *Options) (*Client, error) {
 	o, err1 := o.withDefaults()
 	ring, err2 := NewRing(servers, &o.Ring)
-	if err := errors.Join(err1, err2); err != nil {
+	if err := errors.Join(err1, err2, o.checkAuth(servers)); err != nil {
 		return nil, err
 	}
 	c := &Client{options: o, done: make(chan struct{})}
@@ -218,7 +218,7 @@ func (c *Client) Probe(ctx context.Context, node string) (incarnation string, er
 // connections. Calls to those that go are finished, for up to Options.Timeout.
 func (c *Client) SetServers(servers []Server) (moved float64, err error) {
 	ring, err := NewRing(servers, &c.options.Ring)
-	if err != nil {
+	if err = errors.Join(err, c.options.checkAuth(servers)); err != nil {
 		return 0, err
 	}
 	c.mu.Lock()

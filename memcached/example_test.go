@@ -72,7 +72,7 @@ func ExampleServerError() {
 
 func ExampleOptions() {
 	client, err := memcached.New(memcached.Servers(addr), &memcached.Options{
-		Auth:    memcached.Auth{User: "shop", Password: "secret"}, // for servers that ask
+		Auth:    memcached.Auth{User: "shop", Password: "secret"}, // for servers that ask, over loopback
 		Timeout: 500 * time.Millisecond,
 		Queue:   1000,
 	})

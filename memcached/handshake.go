@@ -88,7 +88,7 @@ func (n *node) handshake(nc net.Conn, br *bufio.Reader) (p peer, err error) {
 	now, err1 := strconv.ParseInt(stats["time"], 10, 64)
 	uptime, err2 := strconv.ParseInt(stats["uptime"], 10, 64)
 	if err1 != nil || err2 != nil || stats["pid"] == "" {
-		return p, fmt.Errorf("%w: its stats tell no pid, time and uptime", ErrNotMeta)
+		return p, fmt.Errorf("%w: its stats tell no pid, time and uptime; allow the command stats", ErrNotMeta)
 	}
 	p.time = now
 	p.itemMax, _ = strconv.Atoi(settings["item_size_max"])
@@ -106,7 +106,8 @@ func (n *node) handshake(nc net.Conn, br *bufio.Reader) (p peer, err error) {
 
 // signIn ends with the server having said that it knows mn. The password is
 // sent only to a server that asks for one: any other would store it as an item
-// that everybody can read.
+// that everybody can read. It is not sent where others can read the
+// connection: whoever answers in the server's place need only ask.
 func (n *node) signIn(nc net.Conn, br *bufio.Reader) error {
 	ask := func(command string) (string, error) {
 		if _, err := nc.Write([]byte(command)); err != nil {
@@ -117,6 +118,9 @@ func (n *node) signIn(nc net.Conn, br *bufio.Reader) error {
 	}
 	answer, err := ask("mn\r\n")
 	if err == nil && answer == "CLIENT_ERROR unauthenticated" && n.options.Auth != (Auth{}) {
+		if !n.options.InsecureAuthInClearText && !keepsSecrets(nc) {
+			return errClearText
+		}
 		secret := n.options.Auth.User + " " + n.options.Auth.Password
 		answer, err = ask(fmt.Sprintf("set auth 0 0 %d\r\n%s\r\n", len(secret), secret))
 		if err == nil && answer != "STORED" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -21,8 +22,16 @@ type Options struct {
 	TLS *tls.Config
 
 	// Auth signs in to servers that run with -Y. It is sent only to a server
-	// that asks for it.
+	// that asks for it, and only where nobody on the network can read it: over
+	// TLS, to this machine's loopback addresses, or to a unix socket. New and
+	// SetServers refuse a list with any other server, and a connection that
+	// turns out to lead elsewhere fails.
 	Auth Auth
+
+	// InsecureAuthInClearText sends Auth over any connection, to whoever asks
+	// for it. Set it only where the network itself is private, such as inside
+	// a VPN that encrypts.
+	InsecureAuthInClearText bool
 
 	// Conns is the number of connections to each server, default 1. One
 	// carries any number of requests at once; more help only where the server
@@ -49,6 +58,8 @@ type Options struct {
 	// and is called by one goroutine per server. What it returns has to
 	// support deadlines.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	dialOwn bool // Dial is the caller's
 }
 
 // withDefaults returns a copy of o that is complete, or every mistake in o.
@@ -73,11 +84,50 @@ func (o *Options) withDefaults() (*Options, error) {
 	if c.Timeout == 0 {
 		c.Timeout = time.Second
 	}
+	c.dialOwn = c.Dial != nil
 	if c.Dial == nil {
 		d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}}
 		c.Dial = d.DialContext
 	}
 	return &c, errors.Join(errs...)
+}
+
+// checkAuth joins an error for each server to which Auth would go in clear
+// text. Where Dial is the caller's, only the connection tells where it leads.
+func (o *Options) checkAuth(servers []Server) error {
+	if o.Auth == (Auth{}) || o.TLS != nil || o.InsecureAuthInClearText || o.dialOwn {
+		return nil
+	}
+	var errs []error
+	for _, s := range servers {
+		network, _ := s.endpoint()
+		host, _ := s.hostPort()
+		if network == "unix" || host == "localhost" || isLoopback(host) {
+			continue
+		}
+		errs = append(errs, fmt.Errorf("memcached: server %q: %w", s.Addr, errClearText))
+	}
+	return errors.Join(errs...)
+}
+
+var errClearText = errors.New("Options.Auth would go there in clear text; set Options.TLS, or Options.InsecureAuthInClearText where nobody else can read the network")
+
+// keepsSecrets reports whether nobody but the two ends reads what nc carries.
+func keepsSecrets(nc net.Conn) bool {
+	if _, ok := nc.(interface{ ConnectionState() tls.ConnectionState }); ok {
+		return true
+	}
+	remote := nc.RemoteAddr()
+	if remote.Network() == "unix" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(remote.String())
+	return err == nil && isLoopback(host)
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // Auth is a user and a password of memcached's -Y file. It does not print.

@@ -1,12 +1,14 @@
 package memcached_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"net"
 	"os"
@@ -141,3 +143,87 @@ func TestAuth(t *testing.T) {
 		t.Errorf("an open server stored the password: %q", got)
 	}
 }
+
+// A listener on this machine's other addresses stands for a server on a
+// network: whoever answers there asks for the password.
+func TestAPasswordLeavesThisMachineOnlyOverTLS(t *testing.T) {
+	const secret = "sesame"
+	auth := memcached.Auth{User: "shop", Password: secret}
+	for _, addr := range []string{"10.0.0.1:11211", "cache.shop.test", "[2001:db8::1]:11211", "0.0.0.0:11211"} {
+		_, err := memcached.New(memcached.Servers("127.0.0.1:11211", addr), &memcached.Options{Auth: auth})
+		if err == nil || !strings.Contains(err.Error(), "InsecureAuthInClearText") || !strings.Contains(err.Error(), addr) {
+			t.Errorf("%s: got %v, want an error that names the server and the option", addr, err)
+		} else if strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "127.0.0.1") {
+			t.Errorf("%s: got %v, want neither the password nor the server on loopback", addr, err)
+		}
+	}
+	for name, o := range map[string]*memcached.Options{
+		"TLS":        {Auth: auth, TLS: new(tls.Config)},
+		"the option": {Auth: auth, InsecureAuthInClearText: true},
+		"no Auth":    {},
+	} {
+		c, err := memcached.New(memcached.Servers("10.0.0.1:11211"), o)
+		if err != nil {
+			t.Errorf("%s: got %v, want a client", name, err)
+			continue
+		}
+		c.Close()
+	}
+	for _, addr := range []string{"localhost", "127.0.0.1:1", "[::1]:1", "unix:///run/memcached.sock"} {
+		c, err := memcached.New(memcached.Servers(addr), &memcached.Options{Auth: auth})
+		if err != nil {
+			t.Fatalf("%s: got %v, want a client", addr, err)
+		}
+		if _, err := c.SetServers(memcached.Servers("10.0.0.1:11211")); err == nil || !strings.Contains(err.Error(), "InsecureAuthInClearText") {
+			t.Errorf("SetServers: got %v, want an error that names the option", err)
+		}
+		c.Close()
+	}
+
+	// Where a name or the caller's own Dial leads is known by the connection.
+	for _, insecure := range []bool{false, true} {
+		got := make(chan string, 1)
+		dial := func(context.Context, string, string) (net.Conn, error) {
+			client, server := net.Pipe()
+			go func() {
+				defer server.Close()
+				var all []byte
+				buffer := make([]byte, 1000)
+				for {
+					n, err := server.Read(buffer)
+					all = append(all, buffer[:n]...)
+					if err != nil || strings.Contains(string(all), secret) {
+						break
+					}
+					if _, err := io.WriteString(server, "CLIENT_ERROR unauthenticated\r\n"); err != nil {
+						break
+					}
+				}
+				select {
+				case got <- string(all):
+				default:
+				}
+			}()
+			return elsewhere{client}, nil
+		}
+		c, err := memcached.New(memcached.Servers("cache.shop.test"), &memcached.Options{
+			Auth: auth, Dial: dial, InsecureAuthInClearText: insecure,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Get(within(t, time.Minute), "k")
+		if sent := strings.Contains(<-got, secret); sent != insecure {
+			t.Errorf("insecure %v: the password was sent: %v", insecure, sent)
+		}
+		if !insecure && (err == nil || !strings.Contains(err.Error(), "InsecureAuthInClearText")) {
+			t.Errorf("got %v, want an error that names the option", err)
+		}
+		c.Close()
+	}
+}
+
+// elsewhere is a connection to another machine.
+type elsewhere struct{ net.Conn }
+
+func (elsewhere) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 11211} }

@@ -48,6 +48,11 @@ func Prefix(p string) Option { return func(s *Store) { s.prefix = p } }
 // is 0. Load does not look at them.
 func Flags(f uint32) Option { return func(s *Store) { s.flags = f } }
 
+// ItemFlags returns the client flags of what the store writes: those of Flags.
+// What shares the items with other programs looks at them, see package
+// node/express.
+func (s *Store) ItemFlags() uint32 { return s.flags }
+
 // Load implements [session.Store]. Expires is zero: memcached does not tell.
 func (s *Store) Load(ctx context.Context, id session.ID) (session.Record, error) {
 	item, err := s.client.Get(ctx, s.key(id))

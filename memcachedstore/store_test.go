@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +16,8 @@ import (
 	"github.com/holdfast-go/session/internal/promises"
 	"github.com/holdfast-go/session/memcached"
 	"github.com/holdfast-go/session/memcachedstore"
+	"github.com/holdfast-go/session/seal"
+	"github.com/holdfast-go/session/sessiontest"
 	"github.com/holdfast-go/session/storetest"
 )
 
@@ -56,7 +61,8 @@ func TestItKeepsTheContract(t *testing.T) {
 					}
 				}
 			}
-			n := 0
+			n, asked := 0, 0
+			total := regexp.MustCompile(`STAT total_connections ([0-9]+)`)
 			open := func(t testing.TB) session.Store {
 				return memcachedstore.New(newClient(t, servers...), memcachedstore.Prefix(fmt.Sprintf("%d:", n)))
 			}
@@ -75,6 +81,21 @@ func TestItKeepsTheContract(t *testing.T) {
 				Down:      each((*memcachedtest.Server).Kill),
 				Up:        each((*memcachedtest.Server).Restart),
 				MaxRecord: 1<<20 - 1024,
+				Connections: func(t testing.TB) (all int) {
+					asked++ // over a connection of its own each
+					for _, s := range servers {
+						m := total.FindStringSubmatch(s.CommandUntil("stats\r\n", "END\r\n"))
+						if m == nil {
+							t.Fatal("stats without total_connections")
+						}
+						n, err := strconv.Atoi(m[1])
+						if err != nil {
+							t.Fatal(err)
+						}
+						all += n - asked
+					}
+					return all
+				},
 			})
 		})
 	}
@@ -254,5 +275,58 @@ func poll(t testing.TB, what string, done func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: not within %v", what, patience)
 		}
+	}
+}
+
+// memcached -C serves all but compare-and-set: every change of a session fails.
+func TestAMemcachedWithoutCASIsAnOutageThatNamesIt(t *testing.T) {
+	server := memcachedtest.Start(t, "-C")
+	keys, err := seal.NewKeys(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, backup := range map[string]*session.Backup{"with a backup": {Keys: keys, Audience: "test"}, "without a backup": nil} {
+		t.Run(name, func(t *testing.T) {
+			client, err := memcached.New(memcached.Servers(server.Addr), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			type news struct {
+				shard string
+				err   error
+			}
+			down := make(chan news, 10)
+			m, err := session.New(memcachedstore.New(client), &session.Options{
+				Backup: backup, ReadTimeout: 5 * time.Second, SaveTimeout: 5 * time.Second,
+				Hooks: session.Hooks{Down: func(_ context.Context, shard string, err error) { down <- news{shard, err} }},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, leave := context.WithCancel(t.Context())
+			leave()
+			defer m.Close(ctx) // what cannot be delivered is not waited for
+			key := session.NewKey[int]("n")
+			increment := func(s *session.Session) { key.Update(s, func(n *int) error { *n++; return nil }) }
+			v := sessiontest.NewVisitor(t, m, increment)
+			for end := time.Now().Add(patience); time.Now().Before(end); {
+				v.Get(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if s, err := session.From(r.Context()); err == nil {
+						increment(s)
+					}
+				})), "/")
+				sessiontest.NewVisitor(t, m, increment) // whose session can be created
+				select {
+				case n := <-down:
+					if n.shard != server.Addr || !strings.Contains(n.err.Error(), "-C") || !m.State().Failing {
+						t.Errorf("Down of %q: %v; failing: %v", n.shard, n.err, m.State().Failing)
+					}
+					return
+				case <-time.After(100 * time.Millisecond):
+				}
+			}
+			t.Fatalf("nobody was told in %v: %+v", patience, m.State())
+		})
 	}
 }

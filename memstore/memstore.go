@@ -43,7 +43,7 @@ type Options struct {
 	Evict bool
 }
 
-// Store is a [session.Store] and a [session.Lister]. Any number of goroutines
+// Store is a [session.Store], a [session.Lister] and [session.Local]. Any number of goroutines
 // may use it.
 type Store struct {
 	max   int64
@@ -76,6 +76,9 @@ func New(o *Options) *Store {
 	}
 	return s
 }
+
+// Local implements [session.Local].
+func (*Store) Local() {}
 
 // Load implements [session.Store]. It does not allocate: the Data it returns
 // is shared with all other callers.

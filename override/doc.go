@@ -9,29 +9,11 @@
 //
 // # Other sources
 //
-// Whatever tells a program that something has changed sets a Value: a watch of
-// etcd, a node of ZooKeeper, a feature flag. The rule is that the outage of the
-// source changes nothing. A broken connection, an expired watch or a text that
-// makes no sense is logged, and the Value stays what it was:
-//
-//	var v override.Value // Options.Switch is &v
-//
-//	for answer := range etcd.Watch(ctx, "/shop/override") {
-//		if err := answer.Err(); err != nil {
-//			log.Print(err) // and nothing else: the last word stands
-//			continue
-//		}
-//		for _, event := range answer.Events {
-//			o, err := override.Parse(string(event.Kv.Value))
-//			if err != nil {
-//				log.Print(err)
-//				continue
-//			}
-//			v.SetUntil(o.Override, o.Until)
-//		}
-//	}
-//
-// ZooKeeper is the same with GetW, whose watch is set again after each event:
-// read the node, set the Value, wait. A node that is gone is no order either;
-// who means auto writes auto.
+// A program that has its orders from elsewhere, a key of etcd or a feature
+// flag, implements [session.Switch] or sets a Value. The outage of the source
+// must change nothing: the Value keeps what was last read. An instance that
+// only follows changes is deaf to the order that stands when it starts or when
+// its watch breaks off, so it reads the present value first, watches from
+// exactly there, and does both again whenever the watch ends, for whatever
+// reason.
 package override

@@ -49,7 +49,9 @@ type File struct {
 //
 // A file that goes missing changes nothing: write auto to end an order. It is
 // a regular file, or a link to one, of at most 4 KiB, which not everyone may
-// write. (On Windows who may write it is not checked.) Replace it by renaming,
+// write. (On Windows who may write it is not checked.) Its owner and its group
+// are the operators who may, so any user may be its owner, unlike that of a file
+// of keys. Replace it by renaming,
 // or write it in place: half of it is no order.
 func WatchFile(path string, o *FileOptions) (*File, error) {
 	f := &File{path: path, done: make(chan struct{})}

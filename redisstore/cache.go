@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/holdfast-go/session"
+	"github.com/redis/rueidis"
 )
 
 // loadCached is Load by way of the client's cache. What came from there counts
@@ -18,6 +19,7 @@ func (s *Store) loadCached(ctx context.Context, key string) (session.Record, err
 	}
 	reply := s.doCached(ctx, s.client.B().Get().Key(key).Cache())
 	if !reply.IsCacheHit() {
+		s.checkTracking(reply)
 		// The client sent a GET of this call's own, after the floor was looked
 		// up: it is as good as one past the cache.
 		r, err := s.record(ctx, key, reply)
@@ -41,4 +43,21 @@ func (s *Store) loadAbove(ctx context.Context, key string, floor floor) (session
 		s.floors.raise(key, floor, r.Version)
 	}
 	return r, err
+}
+
+// checkTracking looks at an answer that the cache did not give: a client that
+// caches has put it there, with the time when it goes.
+func (s *Store) checkTracking(reply rueidis.RedisResult) {
+	if s.tracking.Load() {
+		return
+	}
+	if _, err := reply.AsBytes(); err != nil {
+		return
+	}
+	if reply.CacheTTL() >= 0 {
+		s.tracking.Store(true)
+		return
+	}
+	s.without("cache", "session: redis: ClientCache has no effect, because the client does not cache; "+
+		"give ClientOption the same option, or leave DisableCache unset")
 }

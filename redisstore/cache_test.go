@@ -23,7 +23,7 @@ func cached(t testing.TB, srv *redistest.Server, n int) []*Store {
 	t.Helper()
 	stores := make([]*Store, n)
 	for i := range stores {
-		o, err := ClientOption(srv.URL())
+		o, err := ClientOption(srv.URL(), ClientCache(time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,8 @@
 package redisstore_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ func TestItKeepsTheContractWithTheClientCache(t *testing.T) {
 
 func keepsTheContract(t *testing.T, o ...redisstore.Option) {
 	var srv *redistest.Server
+	asked := map[*redistest.Server]int{}
 	newOne := func(t testing.TB) session.Store { return newStore(t, srv, o...) }
 	storetest.Run(t, storetest.Harness{
 		New: func(t testing.TB) session.Store {
@@ -28,7 +31,16 @@ func keepsTheContract(t *testing.T, o ...redisstore.Option) {
 		Restart: func(testing.TB) { srv.Restart() },
 		Freeze:  func(testing.TB) { srv.Freeze() },
 		Thaw:    func(testing.TB) { srv.Thaw() },
-		Down:    func(testing.TB) { srv.Kill() },
-		Up:      func(testing.TB) { srv.Restart() },
+		Connections: func(t testing.TB) int {
+			asked[srv]++ // over a connection of its own each
+			var n int
+			_, stats, _ := strings.Cut(srv.Command("INFO", "stats"), "total_connections_received:")
+			if _, err := fmt.Sscan(stats, &n); err != nil {
+				t.Fatal(err)
+			}
+			return n - asked[srv]
+		},
+		Down: func(testing.TB) { srv.Kill() },
+		Up:   func(testing.TB) { srv.Restart() },
 	})
 }

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,6 +13,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +25,8 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/redistest"
 	"github.com/holdfast-go/session/redisstore"
+	"github.com/holdfast-go/session/seal"
+	"github.com/holdfast-go/session/sessiontest"
 	"github.com/redis/rueidis"
 )
 
@@ -66,7 +70,7 @@ func works(t *testing.T, client rueidis.Client, sessions int) {
 
 func TestItWorksWithAPasswordAndAnotherDatabase(t *testing.T) {
 	srv := redistest.Start(t, "--requirepass", "pass/word")
-	works(t, newClient(t, "redis://:pass%2Fword@"+srv.Addr()+"/5"), 3)
+	works(t, newClient(t, "redis://:pass%2Fword@"+srv.Addr()+"/5", withCache), 3)
 }
 
 func TestItWorksWithAUserWhoMayDoNoMoreThanItNeeds(t *testing.T) {
@@ -75,7 +79,59 @@ func TestItWorksWithAUserWhoMayDoNoMoreThanItNeeds(t *testing.T) {
 		"+get +set +del +exists +getrange +evalsha +eval +scan " +
 		"+hello +client|tracking +cluster|slots " +
 		"+client|caching +multi +exec +pttl +info")...) // the last line for the cache and the probe
-	works(t, newClient(t, "redis://shop:secret@"+srv.Addr()), 3)
+	works(t, newClient(t, "redis://shop:secret@"+srv.Addr(), withCache), 3)
+}
+
+// Without EVALSHA and EVAL sessions can be created and ended, and none changed.
+func TestAUserWithoutScriptsIsAnOutageThatNamesTheRight(t *testing.T) {
+	srv := redistest.Start(t)
+	srv.Command(strings.Fields("ACL SETUSER shop on >secret ~* -@all " +
+		"+get +set +del +exists +getrange +scan +hello +client|tracking +client|caching +multi +exec +pttl +info")...)
+	keys, err := seal.NewKeys(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, backup := range map[string]*session.Backup{"with a backup": {Keys: keys, Audience: "test"}, "without a backup": nil} {
+		t.Run(name, func(t *testing.T) {
+			type news struct {
+				shard string
+				err   error
+			}
+			down := make(chan news, 10)
+			store := redisstore.New(newClient(t, "redis://shop:secret@"+srv.Addr()))
+			m, err := session.New(store, &session.Options{
+				Backup: backup, ReadTimeout: 5 * time.Second, SaveTimeout: 5 * time.Second,
+				Hooks: session.Hooks{Down: func(_ context.Context, shard string, err error) { down <- news{shard, err} }},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, leave := context.WithCancel(t.Context())
+			leave()
+			defer m.Close(ctx) // what cannot be delivered is not waited for
+			count := session.NewKey[int]("n")
+			increment := func(s *session.Session) { count.Update(s, func(n *int) error { *n++; return nil }) }
+			v := sessiontest.NewVisitor(t, m, increment)
+			end := time.Now().Add(patience)
+			for time.Now().Before(end) {
+				v.Get(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					if s, err := session.From(r.Context()); err == nil {
+						increment(s)
+					}
+				})), "/")
+				sessiontest.NewVisitor(t, m, increment) // whose session can be created
+				select {
+				case n := <-down:
+					if n.shard != srv.Addr() || !strings.Contains(n.err.Error(), "eval") || !m.State().Failing {
+						t.Errorf("Down of %q: %v; failing: %v", n.shard, n.err, m.State().Failing)
+					}
+					return
+				case <-time.After(100 * time.Millisecond):
+				}
+			}
+			t.Fatalf("nobody was told in %v: %+v", patience, m.State())
+		})
+	}
 }
 
 func TestItWorksOverAUnixSocket(t *testing.T) {
@@ -86,8 +142,8 @@ func TestItWorksOverAUnixSocket(t *testing.T) {
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "s")
 	srv := redistest.Start(t, "--unixsocket", path)
-	works(t, newClient(t, "unix://"+path), 3)
-	works(t, newClient(t, "unix://"+path+"?db=2"), 3)
+	works(t, newClient(t, "unix://"+path, withCache), 3)
+	works(t, newClient(t, "unix://"+path+"?db=2", withCache), 3)
 	srv.Kill()
 }
 
@@ -96,7 +152,7 @@ func TestItWorksOverTLS(t *testing.T) {
 	cert, key, roots := selfSigned(t, dir)
 	srv := redistest.Start(t, "--tls-port", "{port}", "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no")
 	url := "rediss://127.0.0.1:" + strconv.Itoa(srv.Extra())
-	works(t, newClient(t, url, func(o *rueidis.ClientOption) { o.TLSConfig.RootCAs = roots }), 3)
+	works(t, newClient(t, url, withCache, func(o *rueidis.ClientOption) { o.TLSConfig.RootCAs = roots }), 3)
 
 	// A certificate that nobody vouches for is refused.
 	o, err := redisstore.ClientOption(url)
@@ -182,7 +238,7 @@ func TestItWorksOnACluster(t *testing.T) {
 		return strings.Contains(n.Command("CLUSTER", "SLOTS"), nodes[3].Command("CLUSTER", "MYID"))
 	})
 
-	client := newClient(t, nodes[0].URL())
+	client := newClient(t, nodes[0].URL(), withCache)
 	if got := client.Mode(); got != rueidis.ClientModeCluster {
 		t.Fatalf("mode: got %s, want cluster", got)
 	}
@@ -273,7 +329,7 @@ func TestItWorksWithSentinel(t *testing.T) {
 		return strings.Contains(sentinel.Command("SENTINEL", "REPLICAS", "shop"), strings.TrimPrefix(replica.Addr(), "127.0.0.1:")) &&
 			strings.Contains(replica.Command("INFO", "replication"), "master_link_status:up")
 	})
-	client := newClient(t, sentinel.URL()+"?master_set=shop")
+	client := newClient(t, sentinel.URL()+"?master_set=shop", withCache)
 	if got := client.Mode(); got != rueidis.ClientModeSentinel {
 		t.Fatalf("mode: got %s, want sentinel", got)
 	}

@@ -4,15 +4,15 @@
 // unix sockets are all the same to it: they are the client's business. The
 // client is github.com/redis/rueidis; [ClientOption] makes its options from a
 // URL, set as a session store wants them. A Load is one GET; a Save is one SET
-// or one script. The server needs no preparation, and is Redis 6 or later: the
-// client connects to an older one with DisableCache only, and without
-// [ClientCache].
+// or one script. The server needs no preparation. [ClientCache] takes Redis 6
+// or later.
 //
 // A user with no more rights than it needs has get, set, del, exists, getrange,
-// evalsha, eval and scan on the prefix, and hello, client|tracking and
-// cluster|slots for the client; for the cache client|caching, multi, exec and
-// pttl; to list a cluster role; and to be probed, which a session.Backup does
-// each second, info.
+// evalsha and eval on the prefix; to list, scan, and in a cluster role and
+// cluster|slots; for the cache client|tracking, client|caching, multi, exec and
+// pttl. A command that is refused is an error that names it and the right. The
+// probe, which a session.Backup makes each second, does without info, and less
+// well: see [Store.Probe].
 //
 // What the operator decides with the server's configuration:
 //

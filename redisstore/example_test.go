@@ -35,7 +35,11 @@ func Example() {
 }
 
 func ExampleNew() {
-	option, err := redisstore.ClientOption(os.Getenv("REDIS_URL"))
+	options := []redisstore.Option{
+		redisstore.Prefix("shop:session:"),
+		redisstore.ClientCache(time.Minute),
+	}
+	option, err := redisstore.ClientOption(os.Getenv("REDIS_URL"), options...)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -45,9 +49,7 @@ func ExampleNew() {
 	}
 	defer client.Close()
 
-	store := redisstore.New(client,
-		redisstore.Prefix("shop:session:"),
-		redisstore.ClientCache(time.Minute))
+	store := redisstore.New(client, options...)
 
 	ctx := context.Background()
 	for id, err := range store.List(ctx) {

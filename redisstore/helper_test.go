@@ -33,8 +33,15 @@ func newClient(t testing.TB, url string, change ...func(*rueidis.ClientOption)) 
 
 func newStore(t testing.TB, s *redistest.Server, o ...redisstore.Option) *redisstore.Store {
 	t.Helper()
-	return redisstore.New(newClient(t, s.URL()), o...)
+	option, err := redisstore.ClientOption(s.URL(), o...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return redisstore.New(newClient(t, s.URL(), func(c *rueidis.ClientOption) { *c = option }), o...)
 }
+
+// withCache is for a client whose stores may have a ClientCache.
+func withCache(c *rueidis.ClientOption) { c.DisableCache = false }
 
 // record lives for an hour.
 func record(data string) session.Record {

@@ -53,7 +53,11 @@ func (s *Store) listNode(ctx context.Context, node rueidis.Client, yield func(se
 			return yield("", s.failure(ctx, "list", err)) && false
 		}
 		for _, key := range keys {
-			if !yield(session.ID(strings.TrimPrefix(key, s.prefix)), nil) {
+			id := strings.TrimPrefix(key, s.prefix)
+			if strings.HasPrefix(id, ownRecord) {
+				continue
+			}
+			if !yield(session.ID(id), nil) {
 				return false
 			}
 		}

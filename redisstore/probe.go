@@ -2,26 +2,42 @@ package redisstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/holdfast-go/session"
 	"github.com/redis/rueidis"
 )
 
-// onlyShard is the name of what is no cluster. It stays when Sentinel makes
-// another server the primary.
-const onlyShard = "redis"
+// onlyShard names what is no cluster: the server's address. Behind Sentinel, and
+// where the client knows replicas too, the primary may become another one and the
+// name has to stay: it is "redis".
+func onlyShard(client rueidis.Client) string {
+	if client.Mode() == rueidis.ClientModeStandalone {
+		if nodes := client.Nodes(); len(nodes) == 1 {
+			for address := range nodes {
+				return address
+			}
+		}
+	}
+	return "redis"
+}
 
-// Shard implements [session.Prober]. A server, with or without Sentinel, is one
-// shard. A cluster has one for each primary that it had when the store was
-// made, named after its slots: "0-5460". The names stay, and so does the shard
-// of each session, when another node takes over or slots move.
+// Shard implements [session.Prober]. A server is one shard, named after its
+// address; behind Sentinel it is "redis", as its address may change. A cluster
+// has one for each primary that it had when the store was made, named after its
+// slots: "0-5460". The names stay, and so does the shard of each session, when
+// another node takes over or slots move.
 func (s *Store) Shard(id session.ID) string {
 	if s.cluster == nil {
-		return onlyShard
+		return s.shard
 	}
 	return s.cluster.names[s.cluster.shardOf[slotOf(s.key(id))]]
 }
@@ -35,24 +51,95 @@ func (s *Store) Shard(id session.ID) string {
 // another for a replica that became the primary. Redis changes that also where
 // nothing is lost: when a first replica comes, and an hour after the last has
 // left (repl-backlog-ttl). What FLUSHALL or an eviction took leaves no trace.
+//
+// Where INFO is refused, or names no run_id, as with proxies, some managed
+// services and miniredis, the store logs that once and keeps an incarnation
+// itself, a random value in a record of the shard: one that lost its memory has
+// lost that too. A replica, and a failover that lost the last writes, are not
+// told then.
 func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, err error) {
-	if s.cluster != nil {
+	switch {
+	case s.cluster != nil && !slices.Contains(s.cluster.names, shard), s.cluster == nil && shard != s.shard:
+		return "", s.failure(ctx, "probe", errShard(shard))
+	case s.cuts.Load() >= maxCuts:
+		err = errCut
+	case s.cluster != nil:
 		incarnation, err = s.probeCluster(ctx, shard)
-	} else if shard == onlyShard {
+	default:
 		incarnation, err = s.probeNode(ctx, s.client)
-	} else {
-		err = errShard(shard)
+	}
+	if err != nil && ended(ctx) == nil && s.withoutInfo(ctx, shard, err) {
+		if s.cuts.Load() >= maxCuts {
+			err = errCut
+		}
+		s.without("info", "session: redis: the server tells no run_id by INFO, so that a failover is not noticed; a user needs the right +info", "error", explained(err))
+		incarnation, err = s.ownIncarnation(ctx, shard)
 	}
 	return incarnation, s.failure(ctx, "probe", err)
+}
+
+// maxCuts is after how many INFOs that ended the connection, in a row and while
+// other commands were answered, INFO is not asked for any more: so do proxies
+// that do not know it. A restart looks like that once.
+const maxCuts = 3
+
+var (
+	errNoRunID = errors.New("its answer to INFO has no run_id")
+	errCut     = errors.New("INFO ends the connection")
+)
+
+// withoutInfo reports whether err is about INFO alone.
+func (s *Store) withoutInfo(ctx context.Context, shard string, err error) bool {
+	if errors.Is(err, errCut) || errors.Is(err, errNoRunID) {
+		return true
+	}
+	if reply := new(rueidis.RedisError); errors.As(err, &reply) {
+		s.cuts.Store(0)
+		return isRefusal(reply)
+	}
+	if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+		return false
+	}
+	if _, err := s.ownIncarnation(ctx, shard); err != nil {
+		s.cuts.Store(0)
+		return false
+	}
+	return s.cuts.Add(1) >= maxCuts
+}
+
+// ownRecord begins the IDs of records that are no sessions.
+const ownRecord = "~incarnation-"
+
+const ownLife = 5 * 366 * 24 * time.Hour
+
+// ownIncarnation is what a record of the store's own in the shard holds, which
+// it makes where there is none.
+func (s *Store) ownIncarnation(ctx context.Context, shard string) (string, error) {
+	var id session.ID
+	for n := 0; id == "" || s.Shard(id) != shard; n++ {
+		if n == slotCount {
+			return "", errShard(shard) // a layout of so few slots that none of the names is there
+		}
+		id = session.ID(ownRecord + strconv.Itoa(n))
+	}
+	key := s.key(id)
+	for {
+		r, err := s.load(ctx, key)
+		if !errors.Is(err, session.ErrNotFound) {
+			return string(r.Data), err
+		}
+		data := []byte(rand.Text())
+		err = s.save(ctx, key, session.Record{Data: data, Expires: time.Now().Add(ownLife)}, s.version(data), session.Absent)
+		if !errors.Is(err, session.ErrConflict) { // else another instance was first
+			return string(data), err
+		}
+	}
 }
 
 func errShard(name string) error { return fmt.Errorf("there is no shard %q", name) }
 
 func (s *Store) probeCluster(ctx context.Context, name string) (string, error) {
 	shard := slices.Index(s.cluster.names, name)
-	if shard < 0 {
-		return "", errShard(name)
-	}
 	if s.cluster.doubts(shard) {
 		// Another node may have taken over, which the others know.
 		if slots, err := s.askSlots(ctx); err == nil {
@@ -114,5 +201,9 @@ func (s *Store) probeNode(ctx context.Context, node rueidis.Client) (incarnation
 			return "", errors.New("the server is loading its data")
 		}
 	}
+	if run == "" {
+		return "", errNoRunID
+	}
+	s.cuts.Store(0)
 	return run + "/" + replication, nil
 }

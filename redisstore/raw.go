@@ -23,6 +23,10 @@ import (
 // could only overwrite the one with the other, and both are of one session.
 func Raw() Option { return func(s *Store) { s.raw = true } }
 
+// IsRaw reports whether the store was made with Raw. What shares the records
+// with other programs asks for it, see package node/express.
+func (s *Store) IsRaw() bool { return s.raw }
+
 // rawScript is script for records without a version: it compares ARGV[1] with
 // the hash of what stands there.
 const rawScript = `local v = redis.call('GET', KEYS[1])

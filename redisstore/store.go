@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/session"
@@ -23,6 +26,12 @@ type Store struct {
 	floors *floors       // nil where nothing is cached
 
 	cluster *cluster // nil where there is none
+	shard   string   // the only one, where there is no cluster
+
+	log      *slog.Logger // nil: slog.Default
+	told     sync.Map     // of lines that were logged, by what they are about
+	cuts     atomic.Int32 // INFOs in a row that ended the connection, where GET is answered
+	tracking atomic.Bool  // the client has been seen to cache
 }
 
 // Option is an option of [New].
@@ -32,7 +41,7 @@ type Option func(*Store)
 // [ClientOption] explains. A cluster is asked for its layout, for up to a
 // second: see [Store.Shard].
 func New(client rueidis.Client, options ...Option) *Store {
-	s := &Store{client: client, prefix: "session:"}
+	s := &Store{client: client, prefix: "session:", shard: onlyShard(client)}
 	for _, o := range options {
 		o(s)
 	}
@@ -57,11 +66,30 @@ func Prefix(p string) Option { return func(s *Store) { s.prefix = p } }
 // writes are always seen at once, by every Load that begins after the Save
 // returned. LoadFresh passes by the cache.
 //
-// It takes RESP3, and memory of the server's for each key that is
+// It works with a client of [ClientOption] that was given the same option; with
+// another, whose DisableCache is set, every read asks Redis, and the store logs
+// that once. It takes RESP3, and memory of the server's for each key that is
 // cached somewhere. A read that finds nothing cached costs up to twice a plain
 // one: a store whose sessions are written as often as they are read loses by
 // it. Use one caching Store per client and prefix. A ttl of 0 is no cache.
 func ClientCache(ttl time.Duration) Option { return func(s *Store) { s.ttl = ttl } }
+
+// Log sets where the store says what the server refuses and it can do without,
+// such as INFO: one line for each, whatever happens later. Nothing else is
+// logged. The default is slog.Default().
+func Log(l *slog.Logger) Option { return func(s *Store) { s.log = l } }
+
+// without logs, once, what the store does without.
+func (s *Store) without(what, message string, args ...any) {
+	if _, told := s.told.LoadOrStore(what, true); told {
+		return
+	}
+	l := s.log
+	if l == nil {
+		l = slog.Default()
+	}
+	l.Warn(message, args...)
+}
 
 // Load implements [session.Store].
 func (s *Store) Load(ctx context.Context, id session.ID) (session.Record, error) {
@@ -180,7 +208,7 @@ func (s *Store) failure(ctx context.Context, operation string, err error) error 
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("session: redis %s: not connected: %s", operation, err.Error()) // hides whose context it was
 	}
-	return fmt.Errorf("session: redis %s: %w", operation, err)
+	return fmt.Errorf("session: redis %s: %w", operation, explained(err))
 }
 
 func ceilMilliseconds(d time.Duration) int64 {

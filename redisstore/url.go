@@ -9,13 +9,19 @@ import (
 )
 
 // ClientOption returns the options of a client for [New]: those that url
-// names, and those that a session store wants.
+// names, and those that a session store wants. Give it the options that New
+// gets: with [ClientCache] among them, and only then, the client asks the
+// server to track what it reads.
 //
 //	redis://user:password@host:port/database
 //	rediss://…                                  over TLS
 //	unix://user:password@/path/to/socket?db=1
 //	redis://host:port?addr=host2:port2          Cluster: more nodes to ask
 //	redis://host:port?master_set=name           Sentinel: host is a sentinel
+//
+// The scheme says who can read the password and the sessions on their way:
+// with redis://, everybody on the network. Use it for loopback addresses and
+// networks that encrypt, and rediss:// elsewhere.
 //
 // Change what you like before rueidis.NewClient, which fails where no server
 // answers; with ForceSingleClient it returns a client beside the error, which
@@ -24,6 +30,10 @@ import (
 //   - DisableRetry: a store never retries. The store's own commands are never
 //     sent again anyway, but a read that fills the [ClientCache] would be, until
 //     its context ends.
+//   - DisableCache, unless there is a ClientCache: CLIENT TRACKING, which the
+//     client would begin each connection with, is not known to every server nor
+//     allowed to every user.
+//   - ClientSetInfo, none: nothing depends on it, and it takes a right more.
 //   - AlwaysPipelining: without it, a connection that was never used by two at
 //     once is waited for until a deadline passes, whatever the context says
 //     before, and is closed when it does.
@@ -49,7 +59,7 @@ import (
 //
 // An error says what is wrong with the URL without quoting it, because there
 // may be a password in it.
-func ClientOption(url string) (rueidis.ClientOption, error) {
+func ClientOption(url string, options ...Option) (rueidis.ClientOption, error) {
 	base, query, hasQuery := strings.Cut(url, "?")
 	if !strings.HasPrefix(url, "unix:") {
 		base = strings.TrimSuffix(base, "/") // which rueidis takes for a database of no number
@@ -61,6 +71,15 @@ func ClientOption(url string) (rueidis.ClientOption, error) {
 	if err != nil || o.InitAddress[0] == "" {
 		return rueidis.ClientOption{}, errURL
 	}
+	var s Store
+	for _, option := range options {
+		option(&s)
+	}
+	if s.ttl > 0 && o.DisableCache {
+		return rueidis.ClientOption{}, errNoCache
+	}
+	o.DisableCache = s.ttl <= 0
+	o.ClientSetInfo = rueidis.DisableClientSetInfo
 	o.DisableRetry = true
 	o.AlwaysPipelining = true
 	if o.Dialer.Timeout == 0 {
@@ -84,3 +103,5 @@ func ClientOption(url string) (rueidis.ClientOption, error) {
 }
 
 var errURL = errors.New("session: redis URL: want redis://user:password@host:port/database, rediss:// or unix:///path; write what is special in a password as %XX")
+
+var errNoCache = errors.New("session: redis URL: client_cache=0 and the option ClientCache contradict each other; leave one of them out")

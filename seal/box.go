@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -20,7 +21,10 @@ type Box struct {
 	Purpose string
 
 	// Audience says for whom, so that two applications with the same keys
-	// cannot be shown each other's texts.
+	// cannot be shown each other's texts: name the application and its
+	// environment, as in "shop-production". All that have the same keys and an
+	// empty Audience open each other's texts. It is no secret: a text shows 32
+	// bits of its hash.
 	Audience string
 
 	// Codec compresses where that makes the text shorter. Nil, the default,
@@ -38,7 +42,8 @@ type Box struct {
 // The layout; docs/SPEC.md says the same at length.
 const (
 	format1   = 1
-	headerLen = 1 + 4 + 4 // format, key ID, minute
+	hintLen   = 4
+	headerLen = 1 + 4 + 4 + hintLen // format, key ID, minute, hint of the audience
 	overhead  = headerLen + 2*halfNonce + tagSize
 	blockLen  = 128
 	padding   = 0x80 // then zeros (ISO/IEC 7816-4)
@@ -68,7 +73,7 @@ func (b *Box) Seal(now time.Time, plaintext []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	header := appendHeader(make([]byte, 0, overhead+paddedLen(len(body))), r.seals.id, minuteOf(now))
+	header := appendHeader(make([]byte, 0, overhead+paddedLen(len(body))), r.seals.id, minuteOf(now), b.hint())
 	const at = headerLen + halfNonce // in place, see xaes.seal
 	content := appendPadded(header[at:at], codec, body)
 	return encode(r.seals.cipher.seal(header, content, b.aad(header))), nil
@@ -123,6 +128,11 @@ func (b *Box) open(text string) (codec byte, body []byte, sealedAt time.Time, er
 	header, rest := raw[:headerLen], raw[headerLen:]
 	id := KeyID(header[1:])
 	sealedAt = time.Unix(int64(binary.BigEndian.Uint32(header[5:]))*60, 0).UTC()
+	// Before the key is looked for: a key that is not known here is nobody's
+	// rotation where the text is for somebody else.
+	if hint := b.hint(); string(header[9:]) != string(hint[:]) {
+		return fail(ErrAudience)
+	}
 
 	r, aad := b.Keys.current(), b.aad(header)
 	i := r.next(0, id)
@@ -161,10 +171,21 @@ func (b *Box) aad(header []byte) []byte {
 	return aad
 }
 
-func appendHeader(dst []byte, id KeyID, minute uint32) []byte {
+// hint tells a text for another audience from a forged one, which a cipher
+// cannot. Nothing rests on it: the whole audience is in the AAD.
+func (b *Box) hint() (hint [hintLen]byte) {
+	const label = "session seal audience\x00"
+	var buffer [128]byte // for most audiences
+	sum := sha256.Sum256(append(append(buffer[:0], label...), b.Audience...))
+	copy(hint[:], sum[:])
+	return hint
+}
+
+func appendHeader(dst []byte, id KeyID, minute uint32, hint [hintLen]byte) []byte {
 	dst = append(dst, format1)
 	dst = append(dst, id[:]...)
-	return binary.BigEndian.AppendUint32(dst, minute)
+	dst = binary.BigEndian.AppendUint32(dst, minute)
+	return append(dst, hint[:]...)
 }
 
 // minuteOf counts from 1970, to the year 10136.

@@ -98,6 +98,10 @@ func TestEveryFlippedBitIsRefused(t *testing.T) {
 			if !errors.As(err, &unknown) || !unknown.SealedAt.Equal(noon.Truncate(time.Minute)) {
 				t.Errorf("key ID, bit %d: %v", i-8, err)
 			}
+		case 9 <= at && at < seal.HeaderLen:
+			if !errors.Is(err, seal.ErrAudience) {
+				t.Errorf("hint of the audience, bit %d: %v", i-9*8, err)
+			}
 		case !errors.Is(err, seal.ErrForged):
 			t.Errorf("byte %d, bit %d: %v, want %v", at, i%8, err, seal.ErrForged)
 		}
@@ -169,8 +173,12 @@ func TestPurposeAndAudienceAreVouchedFor(t *testing.T) {
 		{},
 	} {
 		b.Keys = mustKeys(t, key1)
-		if _, _, err := b.Open(text); !errors.Is(err, seal.ErrForged) {
-			t.Errorf("purpose %q, audience %q: %v, want %v", b.Purpose, b.Audience, err, seal.ErrForged)
+		want := seal.ErrForged
+		if b.Audience != "c" {
+			want = seal.ErrAudience
+		}
+		if _, _, err := b.Open(text); !errors.Is(err, want) {
+			t.Errorf("purpose %q, audience %q: %v, want %v", b.Purpose, b.Audience, err, want)
 		}
 	}
 }
@@ -288,7 +296,7 @@ func TestTimesBeyondTheFormatAreClamped(t *testing.T) {
 
 func TestABoxWithoutKeys(t *testing.T) {
 	text := mustSeal(t, box(t), nil)
-	for _, b := range []*seal.Box{{}, {Keys: new(seal.Keys)}} {
+	for _, b := range []*seal.Box{{Audience: "shop.test"}, {Audience: "shop.test", Keys: new(seal.Keys)}} {
 		var unknown *seal.UnknownKeyError
 		if _, _, err := b.Open(text); !errors.As(err, &unknown) || unknown.ID != key1.ID() {
 			t.Errorf("opens: %v", err)

@@ -10,7 +10,9 @@
 //
 // What is sealed opens under the same keys, purpose and audience only. Its
 // length is hidden up to 128 bytes, the minute of sealing is in the clear, and
-// nothing expires: whoever opens compares the minute with the time.
+// nothing expires: whoever opens compares the minute with the time. Each
+// application has keys of its own, and so has each of its environments; the
+// audience keeps them apart where they have not, see Box.Audience.
 //
 // The cipher is XAES-256-GCM (https://c2sp.org/XAES-256-GCM). Its nonces are
 // random and long enough that a key need never be changed for their sake; with

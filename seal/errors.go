@@ -19,6 +19,10 @@ var (
 	// know. A newer one may have sealed it.
 	ErrFormat = errors.New("seal: unknown format")
 
+	// ErrAudience: sealed for another audience, by the text's own account. It
+	// is not known whether the key is.
+	ErrAudience = errors.New("seal: for another audience")
+
 	// ErrForged: the key is known and did not seal this text, or not for this
 	// purpose and audience.
 	ErrForged = errors.New("seal: forged")

@@ -30,7 +30,7 @@ func Example() {
 	_, _, err = coupon.Open(text)
 	fmt.Println(err)
 	// Output:
-	// 236 characters: bread, olives, sealed at 12:00, <nil>
+	// 242 characters: bread, olives, sealed at 12:00, <nil>
 	// seal: forged
 }
 
@@ -69,7 +69,7 @@ func ExampleBox_codec() {
 	b, _ := packed.Seal(time.Now(), plaintext)
 	_, _, err := plain.Open(b) // opening takes no Codec
 	fmt.Println(len(plaintext), len(a), len(b), err)
-	// Output: 2600 3650 236 <nil>
+	// Output: 2600 3655 242 <nil>
 }
 
 func ExampleParseKeys() {

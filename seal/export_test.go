@@ -34,7 +34,7 @@ func (r RawXAES) SealRandom(dst, plaintext, aad []byte) []byte { return r.x.seal
 // SealContent seals a content as it is, well padded or not, under one key with
 // a nonce of the caller's.
 func (b *Box) SealContent(k Key, minute uint32, nonce, content []byte) (text string, aad []byte) {
-	raw := appendHeader(nil, k.open().id, minute)
+	raw := appendHeader(nil, k.open().id, minute, b.hint())
 	aad = b.aad(raw)
 	raw = append(raw, nonce...)
 	return encoding.EncodeToString(append(raw, RawXAES{k.open().cipher}.Seal(nonce, content, aad)...)), aad

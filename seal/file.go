@@ -49,8 +49,9 @@ type File struct {
 
 // WatchFile reads keys from a file as ParseKeys does, and again until Close.
 // The first time the file must be good: a regular file, or a link to one, of
-// at most 64 KiB, that only its owner can read, see FileOptions. (On Windows
-// who may read it is not checked.) To read a file once, close it at once: its
+// at most 64 KiB, that belongs to the user of this process or to root, and that
+// only its owner can read, see FileOptions. (Only Unix knows owner and mode;
+// elsewhere they are not checked.) To read a file once, close it at once: its
 // Keys remain.
 func WatchFile(path string, o *FileOptions) (*File, error) {
 	f := &File{path: path, done: make(chan struct{})}
@@ -147,6 +148,9 @@ func readFile(path string, othersRead bool) (r *ring, sum [sha256.Size]byte, err
 	defer func() { _ = file.Close() }() // nothing was written
 	info, err := file.Stat()
 	if err != nil {
+		return nil, sum, err
+	}
+	if err := checkOwner(info); err != nil {
 		return nil, sum, err
 	}
 	if err := checkMode(info.Mode().Perm(), othersRead); err != nil {

@@ -48,7 +48,7 @@ func FuzzOpen(f *testing.F) {
 		case plaintext != nil || !at2.IsZero():
 			t.Errorf("%v comes with %q, %v", err, plaintext, at2)
 		case !errors.Is(err, seal.ErrMalformed) && !errors.Is(err, seal.ErrFormat) && !errors.Is(err, seal.ErrForged) &&
-			!errors.Is(err, seal.ErrTooLarge) && !errors.As(err, &unknown):
+			!errors.Is(err, seal.ErrAudience) && !errors.Is(err, seal.ErrTooLarge) && !errors.As(err, &unknown):
 			t.Errorf("undocumented error %v", err)
 		}
 	})
@@ -88,7 +88,11 @@ func FuzzRoundTrip(f *testing.F) {
 			{Keys: keys, Purpose: purpose, Audience: audience + "x"},
 			{Keys: keys, Purpose: purpose + audience, Audience: "x"},
 		} {
-			if _, _, err := wrong.Open(text); !errors.Is(err, seal.ErrForged) {
+			want := seal.ErrForged
+			if wrong.Audience != audience {
+				want = seal.ErrAudience
+			}
+			if _, _, err := wrong.Open(text); !errors.Is(err, want) {
 				t.Errorf("for %q, %q: %v", wrong.Purpose, wrong.Audience, err)
 			}
 		}

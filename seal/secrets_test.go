@@ -78,9 +78,9 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 
 	// Errors of texts.
 	text := mustSeal(t, b, []byte(plaintext))
-	other := &seal.Box{Keys: mustKeys(t, key2)}
+	other := &seal.Box{Keys: mustKeys(t, key2), Audience: "a"}
 	for _, wrong := range []string{text, text + "!", text[:100], "C" + text[1:], strings.Repeat(text, 1000)} {
-		for _, b := range []*seal.Box{b, other, {Keys: keys}} {
+		for _, b := range []*seal.Box{b, other, {Keys: keys}, {Keys: keys, Audience: "a"}} {
 			if _, _, err := b.Open(wrong); err != nil {
 				note(err, errors.Unwrap(err))
 			}

@@ -75,7 +75,7 @@ func TestVectors(t *testing.T) {
 		t.Run(v.Name, func(t *testing.T) { v.check(t) })
 		seen[v.Error] = true
 	}
-	for _, kind := range []string{"", "malformed", "format", "unknown key", "forged", "too large", "compression"} {
+	for _, kind := range []string{"", "malformed", "format", "audience", "unknown key", "forged", "too large", "compression"} {
 		if !seen[kind] {
 			t.Errorf("no vector for %q", kind)
 		}
@@ -148,6 +148,8 @@ func kindOf(err error) string {
 		return "malformed"
 	case errors.Is(err, seal.ErrFormat):
 		return "format"
+	case errors.Is(err, seal.ErrAudience):
+		return "audience"
 	case errors.Is(err, seal.ErrForged):
 		return "forged"
 	case errors.Is(err, seal.ErrTooLarge):
@@ -236,7 +238,7 @@ func makeVectors(t *testing.T) (all []vector) {
 	spoiled("a line break", "malformed", good.Sealed[:80]+"\n"+good.Sealed[80:], nil)
 	spoiled("padding of base64", "malformed", good.Sealed+"=", nil)
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	authentic("a text that ends in spare bits", "", seal.Pad(0, make([]byte, 127)), nil)
+	authentic("a text that ends in spare bits", "", seal.Pad(0, make([]byte, 126)), nil)
 	spare := all[len(all)-1]
 	end := len(spare.Sealed) - 1
 	spoiled("spare bits that are not zero", "malformed", spare.Sealed[:end]+alphabet[strings.IndexByte(alphabet, spare.Sealed[end])+1:][:1], nil)
@@ -257,9 +259,10 @@ func makeVectors(t *testing.T) (all []vector) {
 	bytesOf("format 2, cut short", "format", []byte{2})
 
 	flipped("minute", "forged", 8)
-	flipped("first half of the nonce", "forged", 9)
-	flipped("second half of the nonce", "forged", 21)
-	flipped("ciphertext", "forged", 33)
+	flipped("hint of the audience", "audience", 9)
+	flipped("first half of the nonce", "forged", 13)
+	flipped("second half of the nonce", "forged", 25)
+	flipped("ciphertext", "forged", 37)
 	flipped("tag", "forged", len(raw)-1)
 	flipped("key ID", "unknown key", 1)
 	last := &all[len(all)-1]
@@ -268,8 +271,16 @@ func makeVectors(t *testing.T) (all []vector) {
 		v.Keys, v.Minute, v.KeyID = []hexed{key2.Secret()}, good.Minute, good.KeyID
 	})
 	spoiled("another purpose", "forged", good.Sealed, func(v *vector) { v.Purpose = "tombstone" })
-	spoiled("another audience", "forged", good.Sealed, func(v *vector) { v.Audience = "shop.example" })
-	spoiled("purpose and audience cut elsewhere", "forged", good.Sealed, func(v *vector) { v.Purpose, v.Audience = "bundles", "hop.test" })
+	spoiled("another audience", "audience", good.Sealed, func(v *vector) { v.Audience = "shop.example" })
+	spoiled("another audience and an unknown key", "audience", good.Sealed, func(v *vector) {
+		v.Keys, v.Audience = []hexed{key2.Secret()}, "shop.example"
+	})
+	spoiled("no audience", "audience", good.Sealed, func(v *vector) { v.Audience = "" })
+	spoiled("purpose and audience cut elsewhere", "audience", good.Sealed, func(v *vector) { v.Purpose, v.Audience = "bundles", "hop.test" })
+	posing := bytes.Clone(raw)
+	hint := sha256.Sum256([]byte("session seal audience\x00shop.example"))
+	copy(posing[9:13], hint[:])
+	spoiled("another audience under the reader's hint", "forged", base64.RawURLEncoding.EncodeToString(posing), func(v *vector) { v.Audience = "shop.example" })
 	spoiled("another key with the same ID", "forged", "", func(v *vector) {
 		v.Keys = []hexed{a[:]}
 		for _, other := range all {

@@ -15,7 +15,8 @@ import (
 )
 
 // New returns a Manager that keeps sessions in memory, for one test. Nil
-// Options are the defaults. Mistakes in them fail the test.
+// Options are the defaults, of which ReadTimeout and SaveTimeout are 10 s here:
+// see [session.Local]. Mistakes in them fail the test.
 func New(t testing.TB, o *session.Options) *session.Manager {
 	t.Helper()
 	m, err := session.New(memstore.New(nil), o)

@@ -1,10 +1,14 @@
 package sessiontest_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/sessiontest"
 )
 
@@ -54,4 +58,55 @@ func TestVisitors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// busy is a store in memory on a machine that has other work.
+type busy struct{ *memstore.Store }
+
+func (b busy) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	return late(ctx, func() (session.Record, error) { return b.Store.Load(context.Background(), id) })
+}
+
+func (b busy) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
+	return late(ctx, func() (session.Version, error) { return b.Store.Save(context.Background(), id, r, over) })
+}
+
+func late[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	select {
+	case <-time.After(3 * time.Second):
+		return f()
+	case <-ctx.Done():
+		var zero T
+		return zero, ctx.Err()
+	}
+}
+
+// A busy machine makes everything late, which is no outage of a store that
+// lives in the same process.
+func TestAStoreInTheProcessIsNotAwayWhenTheMachineIsBusy(t *testing.T) {
+	n := session.NewKey[int]("n")
+	synctest.Test(t, func(t *testing.T) {
+		m, err := session.New(busy{memstore.New(nil)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close(context.Background())
+		count := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s, err := session.From(r.Context())
+			if err != nil {
+				session.Error(w, r, err)
+				return
+			}
+			n.Update(s, func(n *int) error { *n++; return nil })
+		})
+		v := sessiontest.NewVisitor(t, m)
+		for range 3 {
+			if got := v.Get(m.Handler(count), "/").StatusCode; got != http.StatusOK {
+				t.Errorf("got %d, want 200", got)
+			}
+		}
+		if got, err := n.Get(v.Session()); err != nil || got != 3 {
+			t.Errorf("got %d, %v, want 3", got, err)
+		}
+	})
 }

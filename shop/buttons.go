@@ -3,7 +3,9 @@ package main
 import (
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 )
 
 // buttons are what stops the store and lets shoppers in. They are for whoever
@@ -23,15 +25,38 @@ func (b buttons) serve(mux *http.ServeMux) {
 	}
 }
 
-// allowed asks for the Host too. Else another site's page could give its own
-// name this machine's address, and press (DNS rebinding); and behind a proxy
-// everyone seems to sit here.
+// allowed reports whether a request comes from this machine. It asks for the
+// Host too, because another site's page could give its own name this machine's
+// address, and press (DNS rebinding). Behind a proxy everyone seems to sit here,
+// and the proxy may have made the Host up.
 func (b buttons) allowed(r *http.Request) bool {
 	if b.public {
 		return true
 	}
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	return local != nil && isLoopback(local.String()) && isLoopback(r.Host)
+	return local != nil && isLoopback(local.String()) && isLoopback(r.Host) && !relayed(r)
+}
+
+// relayed reports whether a request shows that it came through a proxy: by what
+// proxies add, by the HTTP/1.0 that nginx speaks unless told otherwise, or by an
+// Origin that is elsewhere, which no proxy changes. A client that is no browser
+// behind a proxy that adds nothing shows nothing.
+func relayed(r *http.Request) bool {
+	for name := range r.Header {
+		added := name == "Via" || name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded") || strings.HasSuffix(name, "-Ip")
+		if added {
+			return true
+		}
+	}
+	if !r.ProtoAtLeast(1, 1) {
+		return true
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err != nil || !isLoopback(u.Hostname())
 }
 
 func isLoopback(hostport string) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -162,17 +163,30 @@ func TestTheButtonsAreForWhoSitsAtTheMachine(t *testing.T) {
 		header string
 		public bool
 		want   int
+		more   http.Header
+		minor  int // of HTTP/1
 	}{
-		{"here", here, "127.0.0.1:8080", "", false, 303},
-		{"here by name", here, "localhost:8080", "", false, 303},
-		{"here on IPv6", &net.TCPAddr{IP: net.IPv6loopback}, "[::1]:8080", "", false, 303},
-		{"from the network", elsewhere, "192.0.2.1:8080", "", false, 403},
-		{"from the network, as if here", elsewhere, "localhost:8080", "", false, 403},
-		{"another site under a name that leads here", here, "evil.test:8080", "", false, 403},
-		{"through a proxy", here, "shop.test", "", false, 403},
-		{"another site", here, "127.0.0.1:8080", "cross-site", false, 403},
-		{"from the network, where all may", elsewhere, "192.0.2.1:8080", "", true, 303},
-		{"another site, where all may", elsewhere, "192.0.2.1:8080", "cross-site", true, 403},
+		{"here", here, "127.0.0.1:8080", "", false, 303, nil, 1},
+		{"here by name", here, "localhost:8080", "", false, 303, nil, 1},
+		{"here on IPv6", &net.TCPAddr{IP: net.IPv6loopback}, "[::1]:8080", "", false, 303, nil, 1},
+		{"from the network", elsewhere, "192.0.2.1:8080", "", false, 403, nil, 1},
+		{"from the network, as if here", elsewhere, "localhost:8080", "", false, 403, nil, 1},
+		{"another site under a name that leads here", here, "evil.test:8080", "", false, 403, nil, 1},
+		{"through a proxy", here, "shop.test", "", false, 403, nil, 1},
+		{"another site", here, "127.0.0.1:8080", "cross-site", false, 403, nil, 1},
+		{"from the network, where all may", elsewhere, "192.0.2.1:8080", "", true, 303, nil, 1},
+		{"through a proxy that makes up the Host", here, "127.0.0.1:8080", "", false, 403, http.Header{"X-Forwarded-For": {"192.0.2.7"}}, 1},
+		{"the same, with the standard's header", here, "127.0.0.1:8080", "", false, 403, http.Header{"Forwarded": {"for=192.0.2.7"}}, 1},
+		{"the same, with an empty header", here, "127.0.0.1:8080", "", false, 403, http.Header{"X-Forwarded-Proto": {""}}, 1},
+		{"the same, with a header of its own", here, "127.0.0.1:8080", "", false, 403, http.Header{"X-Forwarded-Whatever": {"1"}}, 1},
+		{"the same, with X-Real-IP", here, "127.0.0.1:8080", "", false, 403, http.Header{"X-Real-Ip": {"192.0.2.7"}}, 1},
+		{"the same, with Via", here, "127.0.0.1:8080", "", false, 403, http.Header{"Via": {"1.1 cache"}}, 1},
+		{"the same, with a CDN's header", here, "127.0.0.1:8080", "", false, 403, http.Header{"Cf-Connecting-Ip": {"192.0.2.7"}}, 1},
+		{"the same, which adds nothing, in HTTP/1.0", here, "127.0.0.1:8080", "", false, 403, nil, 0},
+		{"the same, which adds nothing, for a browser elsewhere", here, "127.0.0.1:8080", "same-origin", false, 403, http.Header{"Origin": {"https://shop.test"}}, 1},
+		{"a browser here", here, "127.0.0.1:8080", "same-origin", false, 303, http.Header{"Origin": {"http://127.0.0.1:8080"}}, 1},
+		{"through a proxy, where all may", here, "127.0.0.1:8080", "", true, 303, http.Header{"X-Forwarded-For": {"192.0.2.7"}}, 1},
+		{"another site, where all may", elsewhere, "192.0.2.1:8080", "cross-site", true, 403, nil, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMemory()
@@ -186,7 +200,9 @@ func TestTheButtonsAreForWhoSitsAtTheMachine(t *testing.T) {
 				r := httptest.NewRequest(method, path, nil)
 				r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, c.local))
 				r.Host = c.host
+				maps.Copy(r.Header, c.more)
 				r.Header.Set("Sec-Fetch-Site", c.header)
+				r.ProtoMinor = c.minor
 				w := httptest.NewRecorder()
 				shop.ServeHTTP(w, r)
 				return w
@@ -198,7 +214,7 @@ func TestTheButtonsAreForWhoSitsAtTheMachine(t *testing.T) {
 				t.Errorf("the store is %s", m.condition())
 			}
 			shows := strings.Contains(ask("GET", "/").Body.String(), "/store/kill")
-			if c.header == "" && shows != (c.want == 303) {
+			if c.header != "cross-site" && shows != (c.want == 303) {
 				t.Errorf("the page shows the buttons: %v", shows)
 			}
 		})

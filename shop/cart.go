@@ -57,11 +57,16 @@ func addToCart(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// The answer is the cart as it was saved, so it is saved first.
-	if _, err := s.Save(r.Context()); err != nil {
+	durability, err := s.Save(r.Context())
+	if err != nil {
 		session.Error(w, r, err)
 		return
 	}
-	reply(w, http.StatusOK, cart.Or(s, nil))
+	status := http.StatusOK
+	if durability == session.Pending {
+		status = http.StatusAccepted // it is in the cookies, and waits for the store
+	}
+	reply(w, status, cart.Or(s, nil))
 }
 
 func readItem(w http.ResponseWriter, r *http.Request) (json.RawMessage, Food, error) {

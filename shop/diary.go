@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,29 +20,47 @@ type diary struct {
 	mu      sync.Mutex
 	notes   []note
 	outages map[string]*outage // by shard: the one that goes on, or the last
+	account *account           // of what came of them, until it is told
 	told    map[session.BackupFault]time.Time
 	latest  session.State // that was seen
 }
 
-// note is one sentence.
+// note is one sentence. It never changes.
 type note struct {
 	At   time.Time
 	Text string
-	of   *outage // how it ended, or nil
 }
 
-const maxNotes = 4
+const maxNotes = 6
 
 // outage is what is known of one.
 type outage struct {
-	forgot   bool
-	ended    time.Time
-	restores uint64 // put back before it ended
-	waiting  int    // the most changes that waited at once
+	forgot bool
+	ended  bool
 }
 
-// aftermath is how long after an outage what is put back is counted to it.
-const aftermath = 20 * time.Second
+// account is what becomes of the changes and sessions that an outage left
+// behind. It goes over all parts of the store, as the counters do.
+type account struct {
+	before counts    // when the first part went away
+	last   counts    // that was seen
+	moved  time.Time // when they were seen to move
+	ended  time.Time // when the last part was back; zero: one is away
+}
+
+// counts only grow.
+type counts struct{ restored, delivered, lost uint64 }
+
+func countsOf(st session.State) counts {
+	return counts{st.Restores, st.Journal.Delivered, st.Journal.Lost}
+}
+
+// An account is closed when nothing waits and nothing has moved for so long, or
+// so long after the outage.
+const (
+	stillness = 3 * time.Second
+	aftermath = 20 * time.Second
+)
 
 func newDiary(backup bool, wrote func()) *diary {
 	return &diary{
@@ -51,7 +69,7 @@ func newDiary(backup bool, wrote func()) *diary {
 	}
 }
 
-func (d *diary) write(text string) { d.change(func() { d.add(text, nil) }) }
+func (d *diary) write(text string) { d.change(func() { d.add(text) }) }
 
 // change calls f with the lock held.
 func (d *diary) change(f func()) {
@@ -61,8 +79,8 @@ func (d *diary) change(f func()) {
 	d.wrote()
 }
 
-func (d *diary) add(text string, of *outage) {
-	n := note{time.Now().UTC(), text, of}
+func (d *diary) add(text string) {
+	n := note{time.Now().UTC(), text}
 	d.notes = append([]note{n}, d.notes[:min(len(d.notes), maxNotes-1)]...)
 }
 
@@ -79,14 +97,11 @@ func (d *diary) hooks(h session.Hooks) session.Hooks {
 		down(ctx, shard, err)
 		d.down(shard)
 	}
-	h.Up = func(ctx context.Context, shard string, after time.Duration) {
-		up(ctx, shard, after)
-		d.up(shard)
+	h.Up = func(ctx context.Context, o session.Outage) {
+		up(ctx, o)
+		d.up(o.Shard)
 	}
 	h.Forgot = func(ctx context.Context, shard string) {
-		if d.isNew() {
-			return
-		}
 		forgot(ctx, shard)
 		d.forgot(shard)
 	}
@@ -119,64 +134,109 @@ func (d *diary) down(shard string) {
 		rest = "visitors are served from their own cookies."
 	}
 	d.change(func() {
-		d.outages[shard] = &outage{restores: d.latest.Restores}
-		d.add(d.subject(shard)+" does not answer; "+rest, nil)
+		d.outages[shard] = &outage{}
+		d.begin().ended = time.Time{}
+		d.add(d.subject(shard) + " does not answer; " + rest)
 	})
+}
+
+// begin returns the account that is open. d.mu is held.
+func (d *diary) begin() *account {
+	if d.account == nil {
+		now := countsOf(d.latest)
+		d.account = &account{before: now, last: now}
+	}
+	return d.account
 }
 
 func (d *diary) forgot(shard string) {
 	d.change(func() {
-		if o := d.outages[shard]; o != nil && o.ended.IsZero() {
+		if o := d.outages[shard]; o != nil && !o.ended {
 			o.forgot = true // which is told when it is back
 			return
 		}
-		d.outages[shard] = &outage{forgot: true, ended: time.Now(), restores: d.latest.Restores}
-		d.add(d.subject(shard)+" was emptied; what visitors carry is put back as they come.", nil)
+		d.outages[shard] = &outage{forgot: true, ended: true}
+		if a := d.begin(); !d.away() {
+			a.ended = time.Now()
+		}
+		d.add(d.subject(shard) + " was emptied; what visitors carry is put back as they come.")
 	})
 }
 
 func (d *diary) up(shard string) {
 	d.change(func() {
 		o := d.outages[shard]
-		if o == nil || !o.ended.IsZero() {
+		if o == nil || o.ended {
 			return
 		}
-		o.ended = time.Now()
-		d.add(d.subject(shard)+o.sentence(d.latest, d.backup), o)
+		o.ended = true
+		if a := d.account; a != nil && !d.away() {
+			a.ended = time.Now()
+		}
+		switch {
+		case !d.backup:
+			d.add(d.subject(shard) + " is back.")
+		case o.forgot:
+			d.add(d.subject(shard) + " is back, empty.")
+		default:
+			d.add(d.subject(shard) + " is back, with all that it held.")
+		}
 	})
 }
 
-// watch follows the counters, which tell how many sessions were put back. It is
+// away reports whether a part of the store is. d.mu is held.
+func (d *diary) away() bool {
+	for _, o := range d.outages {
+		if !o.ended {
+			return true
+		}
+	}
+	return false
+}
+
+// watch follows the counters, and tells once what came of an outage. It is
 // called a few times a second.
 func (d *diary) watch(st session.State) {
+	text := ""
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.latest = st
-	for shard, o := range d.outages {
-		if o.ended.IsZero() {
-			o.restores, o.waiting = st.Restores, max(o.waiting, st.Journal.States)
+	if a := d.account; a != nil {
+		now := countsOf(st)
+		if now != a.last || a.moved.IsZero() {
+			a.last, a.moved = now, time.Now()
 		}
-		for i := range d.notes {
-			if n := &d.notes[i]; n.of == o && time.Since(o.ended) < aftermath {
-				n.Text = d.subject(shard) + o.sentence(st, d.backup)
-			}
+		waits := st.Journal.States+st.Journal.Tombstones > 0
+		still := !waits && time.Since(a.moved) >= stillness && time.Since(a.ended) >= stillness
+		if !a.ended.IsZero() && (still || time.Since(a.ended) >= aftermath) {
+			text, d.account = a.sentence(), nil
 		}
+	}
+	d.mu.Unlock()
+	if text != "" && d.backup {
+		d.write(text)
 	}
 }
 
-// sentence tells how an outage ended.
-func (o *outage) sentence(st session.State, backup bool) string {
-	delivered := max(0, o.waiting-st.Journal.States)
-	restored := int(st.Restores - o.restores)
-	switch {
-	case !backup:
-		return " is back."
-	case o.forgot:
-		return " is back, empty; " + were(delivered+restored, "session") + " put back."
-	case delivered > 0:
-		return " is back; " + were(delivered, "change") + " delivered that waited."
+// sentence tells what came of an outage. Nothing is no news.
+func (a *account) sentence() string {
+	var parts []string
+	for _, p := range []struct {
+		n     uint64
+		thing string
+		what  string
+	}{
+		{a.last.delivered - a.before.delivered, "change", " that waited reached the store"},
+		{a.last.restored - a.before.restored, "session", " came back from visitors’ cookies"},
+		{a.last.lost - a.before.lost, "change", " could not be delivered"},
+	} {
+		if p.n > 0 {
+			parts = append(parts, counted(int(p.n), p.thing)+p.what)
+		}
 	}
-	return " is back, with all that it held."
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, "; ") + "."
 }
 
 // fault tells of a backup that cannot be used, once a minute for each kind.
@@ -186,6 +246,7 @@ func (d *diary) fault(f session.BackupFault) {
 		session.BackupMalformed:  "A copy made no sense, and was not believed.",
 		session.BackupUnknownKey: "A copy is sealed with a key that the shop does not have.",
 		session.BackupForeign:    "A copy of another session was not believed.",
+		session.BackupAudience:   "A copy of another application or environment was not believed.",
 		session.BackupStale:      "A copy was older than the lease, and did not vouch any more.",
 		session.BackupIncomplete: "A copy came with a part missing.",
 		session.BackupPartial:    "A cart is too large for its visitor’s cookies; it is in the store only.",
@@ -208,11 +269,4 @@ func (d *diary) subject(shard string) string {
 		return "The store"
 	}
 	return "The part " + shard + " of the store"
-}
-
-func were(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing + " was"
-	}
-	return fmt.Sprintf("%d %ss were", n, thing)
 }

@@ -3,51 +3,80 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/holdfast-go/session"
 )
 
 func TestTheDiaryTellsWhatHappened(t *testing.T) {
 	type step func(*diary)
-	counters := func(restores uint64, waiting, shards int) step {
+	counters := func(delivered, restores, lost uint64, waiting, shards int) step {
 		return func(d *diary) {
-			d.watch(session.State{Restores: restores, Journal: session.JournalState{States: waiting}, Shards: make([]session.ShardState, shards)})
+			d.watch(session.State{
+				Restores: restores,
+				Journal:  session.JournalState{States: waiting, Delivered: delivered, Lost: lost},
+				Shards:   make([]session.ShardState, shards),
+			})
 		}
 	}
 	down := func(d *diary) { d.down("a:1") }
 	up := func(d *diary) { d.up("a:1") }
 	forgot := func(d *diary) { d.forgot("a:1") }
+	still := func(*diary) { time.Sleep(stillness) }
+	const away = "The store does not answer; visitors are served from their own cookies."
 	for _, c := range []struct {
 		name  string
 		steps []step
 		want  []string // the latest first
 	}{
-		{"killed and emptied", []step{counters(5, 0, 1), down, counters(5, 3, 1), forgot, up, counters(6, 1, 1), counters(14, 0, 1)},
-			[]string{"The store is back, empty; 12 sessions were put back.", "The store does not answer; visitors are served from their own cookies."}},
-		{"frozen and thawed", []step{down, counters(0, 2, 1), up, counters(0, 0, 1)},
-			[]string{"The store is back; 2 changes were delivered that waited.", "The store does not answer; visitors are served from their own cookies."}},
-		{"frozen, and nobody came", []step{down, up}, []string{"The store is back, with all that it held.", "The store does not answer; visitors are served from their own cookies."}},
-		{"emptied between two requests", []step{forgot}, []string{"The store was emptied; what visitors carry is put back as they come."}},
-		{"one of two parts", []step{counters(0, 0, 2), down}, []string{"The part a:1 of the store does not answer; visitors are served from their own cookies."}},
+		{"killed and emptied", []step{counters(7, 5, 0, 0, 1), down, counters(7, 5, 0, 3, 1), forgot, up, counters(9, 6, 0, 1, 1), counters(10, 14, 0, 0, 1), still, counters(10, 14, 0, 0, 1)},
+			[]string{"3 changes that waited reached the store; 9 sessions came back from visitors’ cookies.", "The store is back, empty.", away}},
+		{"a journal that fills again at once", []step{down, counters(0, 0, 0, 1, 1), up, counters(1, 0, 0, 0, 1), still, counters(1, 0, 0, 0, 1), counters(1, 0, 0, 5, 1), still, counters(1, 0, 0, 5, 1)},
+			[]string{"1 change that waited reached the store.", "The store is back, with all that it held.", away}},
+		{"some of it lost", []step{down, counters(0, 0, 1, 4, 1), up, counters(3, 0, 2, 0, 1), still, counters(3, 0, 2, 0, 1)},
+			[]string{"3 changes that waited reached the store; 2 changes could not be delivered.", "The store is back, with all that it held.", away}},
+		{"frozen, and nobody came", []step{down, up, counters(0, 0, 0, 0, 1), still, counters(0, 0, 0, 0, 1)},
+			[]string{"The store is back, with all that it held.", away}},
+		{"away again before it was told", []step{down, counters(0, 0, 0, 2, 1), up, counters(1, 0, 0, 1, 1), down, still, counters(1, 0, 0, 2, 1), up, counters(3, 0, 0, 0, 1), still, counters(3, 0, 0, 0, 1)},
+			[]string{"3 changes that waited reached the store.", "The store is back, with all that it held.", away, "The store is back, with all that it held.", away}},
+		{"emptied between two requests", []step{forgot, counters(0, 8, 0, 0, 1), still, counters(0, 8, 0, 0, 1)},
+			[]string{"8 sessions came back from visitors’ cookies.", "The store was emptied; what visitors carry is put back as they come."}},
+		{"one of two parts", []step{counters(0, 0, 0, 0, 2), down}, []string{"The part a:1 of " + strings.ToLower(away[:1]) + away[1:]}},
 		{"forged copies", []step{func(d *diary) { d.fault(session.BackupForged); d.fault(session.BackupForged) }}, []string{"A copy was tampered with, and not believed."}},
 	} {
-		kicks := 0
-		d := newDiary(true, func() { kicks++ })
-		for _, step := range c.steps {
-			step(d)
-		}
-		var got []string
-		for _, n := range d.read() {
-			got = append(got, n.Text)
-		}
-		if !slices.Equal(got, c.want) {
-			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
-		}
-		if kicks == 0 {
-			t.Errorf("%s: nobody was told", c.name)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				kicks := 0
+				d := newDiary(true, func() { kicks++ })
+				var written []note // the oldest first
+				for _, step := range c.steps {
+					step(d)
+					now := d.read()
+					slices.Reverse(now)
+					if len(now) < len(written) || !slices.Equal(now[:len(written)], written) {
+						t.Fatalf("what was written changed from %v to %v", written, now)
+					}
+					written = now
+				}
+				var got []string
+				for _, n := range d.read() {
+					got = append(got, n.Text)
+				}
+				if !slices.Equal(got, c.want) {
+					t.Errorf("got %q, want %q", got, c.want)
+				}
+				if kicks == 0 {
+					t.Error("nobody was told")
+				}
+			})
+		})
 	}
+}
+
+func TestTheDiaryKeepsTheLatest(t *testing.T) {
 	d := newDiary(false, func() {})
 	for i := range 2 * maxNotes {
 		d.write(fmt.Sprint(i))

@@ -23,8 +23,8 @@ func TestAUserOf5KBFitsTheBackup(t *testing.T) {
 	}{
 		{"without a backup", func(o *session.Options) { o.Backup = nil }, 100, true},
 		{"compressed", func(*session.Options) {}, 4096, true},
-		{"as it is, in the default budget", func(o *session.Options) { o.Backup.Codec = nil }, 6144 + 100, false},
-		{"as it is, in a budget of 8 KB", func(o *session.Options) { o.Backup.Codec, o.Backup.Budget = nil, 8192 }, 8192 + 100, true},
+		{"as it is, in a copy of the default size", func(o *session.Options) { o.Backup.Codec = nil }, 6144 + 100, false},
+		{"as it is, in the largest copy", func(o *session.Options) { o.Backup.Codec, o.Backup.Budget, o.Backup.Copy = nil, 6656, 6656 }, 6656 + 100, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			partial := 0

@@ -42,7 +42,7 @@ func openLive(t *testing.T, address string, change ...func(*session.Options)) *l
 	}
 	t.Cleanup(b.close)
 	s := &liveShop{t: t, machine: b.machine, backend: b}
-	c := config{idle: 30 * time.Minute, lifetime: 24 * time.Hour, lease: time.Hour}
+	c := config{idle: 30 * time.Minute, lifetime: 24 * time.Hour, lease: time.Hour, audience: "shop-test"}
 	s.strip = newStrip(b, c)
 	keys, err := seal.NewKeys(seal.NewKey())
 	if err != nil {

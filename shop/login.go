@@ -42,19 +42,32 @@ func login(w http.ResponseWriter, r *http.Request) {
 }
 
 // logout ends the session in the store, not only in the browser. It does not
-// matter to it whether the session could be loaded.
+// matter to it whether the session could be loaded. Where the store does not
+// answer the logout waits, and the visitor is not told that it has arrived.
 func logout(w http.ResponseWriter, r *http.Request) {
 	s, _ := session.From(r.Context())
-	if _, err := s.Destroy(r.Context()); err != nil {
+	durability, err := s.Destroy(r.Context())
+	if err != nil {
 		session.Error(w, r, err)
 		return
 	}
-	if isForm(r) {
+	waits := durability == session.Pending
+	switch {
+	case isForm(r) && waits:
+		http.Redirect(w, r, "/?after=logout-that-waits", http.StatusSeeOther)
+	case isForm(r):
 		http.Redirect(w, r, "/?after=logout", http.StatusSeeOther)
-		return
+	case waits:
+		reply(w, http.StatusAccepted, struct {
+			Waits string `json:"waits"`
+		}{logoutWaits})
+	default:
+		w.WriteHeader(http.StatusNoContent)
 	}
-	w.WriteHeader(http.StatusNoContent)
 }
+
+const logoutWaits = "The store did not answer, so the session could not be ended there at once; " +
+	"the shop ends it as soon as the store is back."
 
 const maxName = 40 // runes
 

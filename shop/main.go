@@ -53,6 +53,7 @@ type config struct {
 	insecure       bool
 
 	keys     string // a file; empty: a key of this process only
+	audience string
 	lease    time.Duration
 	noBackup bool
 
@@ -72,6 +73,7 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	f.DurationVar(&c.lifetime, "lifetime", 24*time.Hour, "end a session so long after the login, used or not")
 	f.BoolVar(&c.insecure, "insecure", false, "send the cookie over plain http to any host, named session")
 	f.StringVar(&c.keys, "keys", "", "seal backups with the keys in `file`, which is made if it is not there; without it, with a key of this process only")
+	f.StringVar(&c.audience, "audience", "shop-demo", "seal backups for the application and environment `name`; another shop with the same keys does not open them")
 	f.DurationVar(&c.lease, "lease", time.Hour, "let a backup vouch for a session so long after the store last did")
 	f.BoolVar(&c.noBackup, "no-backup", false, "keep sessions in the store only")
 	f.IntVar(&c.shoppers, "shoppers", 0, "let `n` simulated shoppers in, 200 at most")
@@ -101,6 +103,8 @@ func parse(args []string, stdout io.Writer) (config, error) {
 		return c, errors.New("-keys: must name a file, like shop.keys")
 	case c.noBackup && given["keys"]:
 		return c, errors.New("-keys with -no-backup: there is nothing to seal; leave one of them out")
+	case c.noBackup && given["audience"]:
+		return c, errors.New("-audience with -no-backup: there is nothing to seal; leave one of them out")
 	case c.noBackup && given["lease"]:
 		return c, errors.New("-lease with -no-backup: there is nothing that could vouch; leave one of them out")
 	}

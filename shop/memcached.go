@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -25,7 +26,7 @@ func openMemcached(ctx context.Context, address string, log *slog.Logger) (backe
 	b.name += strings.Join(servers, ",")
 	client, err := memcached.New(memcached.Servers(servers...), &memcached.Options{Auth: auth})
 	if err != nil {
-		return b, err
+		return b, fmt.Errorf("%w (the shop's own memcached client has no TLS: a password goes to this machine's servers only)", err)
 	}
 	b.store, b.close = memcachedstore.New(client), func() { _ = client.Close() }
 

@@ -42,6 +42,8 @@ const (
 	away
 )
 
+func (l lane) String() string { return [...]string{"unseen", "serving", "returning", "away"}[l] }
+
 // sample is one request.
 type sample struct {
 	method, path string

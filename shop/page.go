@@ -72,6 +72,18 @@ func (s *strip) showPage(w http.ResponseWriter, r *http.Request) {
 	render(w, "page.html", http.StatusOK, p)
 }
 
+// showSession is the part of the page that tells of the session, for a page that
+// has seen the store go or come back. It takes no message away.
+func showSession(w http.ResponseWriter, r *http.Request) {
+	its, err := session.From(r.Context())
+	if err != nil {
+		session.Error(w, r, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	render(w, "session", http.StatusOK, newTicket(its))
+}
+
 // afterwards is what there is to say after a login or a logout. It is not in
 // the session: after a logout there is none to keep it in.
 func afterwards(what string, loggedIn bool) string {
@@ -81,6 +93,8 @@ func afterwards(what string, loggedIn bool) string {
 			"Start the shop with -insecure."
 	case what == "logout" && !loggedIn:
 		return "You are logged out. The session has ended in the store too, not only in this browser."
+	case what == "logout-that-waits" && !loggedIn:
+		return "You are logged out in this browser. " + logoutWaits
 	}
 	return ""
 }

@@ -122,7 +122,7 @@ func options(c config, keys *seal.Keys, log *slog.Logger) *session.Options {
 		Error:    answerError,
 	}
 	if keys != nil {
-		o.Backup = &session.Backup{Keys: keys, Lease: c.lease, Codec: seal.Flate}
+		o.Backup = &session.Backup{Keys: keys, Audience: c.audience, Lease: c.lease, Codec: seal.Flate}
 	}
 	return o
 }

@@ -23,6 +23,7 @@ func newShop(sessions *session.Manager, strip *strip, log *slog.Logger) http.Han
 	require := func(h http.HandlerFunc) http.Handler { return sessions.Require(h) }
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", strip.showPage)
+	mux.Handle("GET /session", sessions.ReadOnly(http.HandlerFunc(showSession)))
 	mux.HandleFunc("GET /food", showFood)
 	mux.HandleFunc("GET /user", showUser)
 	mux.Handle("GET /user/readonly", sessions.Require(sessions.ReadOnly(http.HandlerFunc(readUser))))

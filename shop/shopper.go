@@ -202,7 +202,7 @@ func (s *shopper) send(r *http.Request, want int) ([]byte, bool) {
 		_ = w.Body.Close()
 	}
 	switch {
-	case err == nil && w.StatusCode == want:
+	case err == nil && (w.StatusCode == want || w.StatusCode == http.StatusAccepted): // it waits for the store
 		if r.Method == http.MethodPost {
 			s.wrote = sent
 		}

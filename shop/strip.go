@@ -65,6 +65,9 @@ type view struct {
 	Charts     charts
 	Notes      []note
 
+	Backup bool
+	Lane   lane // how the store does, to the shop
+
 	Condition condition // empty: there are no buttons for the store
 	Shoppers  int
 	Crowd     bool // shoppers can be let in
@@ -81,6 +84,7 @@ func (s *strip) view(buttons bool) view {
 	now, st := time.Now(), s.sessions.State()
 	seconds := s.meter.last(now, reach)
 	v := view{
+		Backup: s.backup, Lane: s.worst(st),
 		Notes: s.diary.read(), Figures: newFigures(seconds),
 		Lanes: drawLanes(seconds[reach-laneSeconds:]), Charts: drawCharts(seconds),
 	}
@@ -158,7 +162,7 @@ var parts = []string{"live-state", "live-lanes", "live-notes", "crowd-size", "cr
 // the focus is.
 func (s *strip) render() map[string]string {
 	v := s.view(true)
-	out := map[string]string{"condition": string(v.Condition)}
+	out := map[string]string{"condition": string(v.Condition), "lane": fmt.Sprint(v.Lane)}
 	for _, name := range parts {
 		var b bytes.Buffer
 		if err := pages.ExecuteTemplate(&b, name, v); err != nil {

@@ -11,7 +11,9 @@ import (
 // part of the library gives it out.
 type ticket struct {
 	ID                        session.ID
-	Source                    string
+	From                      session.Source
+	Source                    string    // the same in words
+	Read                      time.Time // when it was asked for: the source is that of then
 	Created, Renewed, Expires time.Time
 	Left                      string
 }
@@ -22,7 +24,7 @@ func newTicket(s *session.Session) *ticket {
 	if s.ID() == "" {
 		return nil
 	}
-	t := ticket{s.ID(), sources[s.Source()], s.Created().UTC(), s.Renewed().UTC(), s.Expires().UTC(), ""}
+	t := ticket{s.ID(), s.Source(), sources[s.Source()], time.Now().UTC(), s.Created().UTC(), s.Renewed().UTC(), s.Expires().UTC(), ""}
 	switch left := time.Until(t.Expires); {
 	case left < 2*time.Minute:
 		t.Left = fmt.Sprintf("%d seconds", max(0, int(left.Seconds())))

@@ -64,6 +64,67 @@ func (c *check) callers(within time.Duration, want error, newContext func() (con
 	}
 }
 
+// slowForAMoment freezes the server while a hundred callers, three times, give
+// up on it, and asks that it then serves all of a hundred again within a
+// second, with budgets such as requests have. The callers stay as many: each
+// comes again as visitors do.
+func (c *check) slowForAMoment() {
+	c.Helper()
+	const (
+		callers = 100
+		budget  = 50 * time.Millisecond
+	)
+	r, err := c.load(alice)
+	if err != nil {
+		c.Fatalf("Load: %v", err)
+	}
+	ask := func() (answered int) {
+		for _, err := range atOnce(callers, func(i int) error {
+			ctx, cancel := context.WithTimeout(c.t.Context(), 2*budget)
+			defer cancel()
+			_, err := c.store.Load(ctx, alice)
+			return err
+		}) {
+			if err == nil {
+				answered++
+			}
+		}
+		return answered
+	}
+	c.Freeze(c.t)
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		atOnce(3*callers, func(i int) error {
+			time.Sleep(time.Duration(i/callers) * budget)
+			ctx, cancel := context.WithTimeout(c.t.Context(), budget)
+			defer cancel()
+			if i%4 == 0 {
+				_, _ = c.store.Save(ctx, alice, record("alice"), r.Version)
+			} else {
+				_, _ = c.store.Load(ctx, alice)
+			}
+			return nil
+		})
+	}()
+	select {
+	case <-left:
+	case <-time.After(3*budget + grace): // another case is about that
+	}
+	c.Thaw(c.t)
+	<-left
+	for thawed := time.Now(); ; {
+		answered := ask()
+		if answered == callers {
+			return
+		}
+		if time.Since(thawed) > time.Second {
+			c.Fatalf("a second after it was frozen for %v, the server answers %d of %d callers within %v",
+				3*budget, answered, callers, 2*budget)
+		}
+	}
+}
+
 var contextCases = []testCase{
 	{name: "a call that is canceled before it begins fails", says: saysContext, run: func(c *check) {
 		v := c.mustSave(alice, record("alice"), session.Absent)
@@ -100,6 +161,22 @@ var contextCases = []testCase{
 			time.AfterFunc(within, cancel)
 			return ctx, cancel
 		})
+	}},
+
+	{name: "a server that was slow for a moment serves again", says: saysLeaves, needs: []capability{freeze}, run: func(c *check) {
+		c.mustSave(alice, record("alice"), session.Absent)
+		c.warm()
+		c.slowForAMoment()
+	}},
+
+	{name: "callers who leave take no connections along", says: saysLeaves, needs: []capability{freeze, connections}, run: func(c *check) {
+		c.mustSave(alice, record("alice"), session.Absent)
+		c.warm()
+		before := c.Connections(c.t)
+		c.slowForAMoment()
+		if after := c.Connections(c.t); after != before {
+			c.Errorf("callers who left a slow server: it has accepted %d connections more, want none", after-before)
+		}
 	}},
 
 	{name: "a save that the deadline cut off has happened or has not", says: saysCutOff, needs: []capability{freeze}, run: func(c *check) {

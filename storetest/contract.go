@@ -7,6 +7,7 @@ const (
 	saysGoroutines = "Both methods may be called by any number of goroutines at once."
 	saysContext    = "Both honor ctx: once it is done they return without delay, with an error that wraps ctx.Err()."
 	saysCutOff     = "A Save that fails this way may have happened, or not, or happen shortly after."
+	saysLeaves     = "A caller that leaves costs no connection: a server that was slow for a moment serves within a second, over the connections that it had."
 	saysAway       = "The error of a store that is away wraps neither ErrNotFound nor ErrConflict."
 	saysIDs        = "IDs that differ in any byte, in case only too, are different sessions."
 

@@ -55,6 +55,7 @@ func (s saboteur) try(t *testing.T, c testCase) []string {
 		return store
 	}
 	var faulty *Faulty
+	var client session.Store
 	empty := func() session.Store {
 		return with(s.server, memstore.New(&memstore.Options{MaxBytes: 3 << 19}))
 	}
@@ -65,7 +66,14 @@ func (s saboteur) try(t *testing.T, c testCase) []string {
 				time.Sleep(time.Millisecond)
 				return nil
 			})
-			return with(s.client, faulty)
+			client = with(s.client, faulty)
+			return client
+		},
+		Connections: func(testing.TB) int {
+			if d, ok := client.(interface{ dialed() int }); ok {
+				return d.dialed()
+			}
+			return 1
 		},
 		Again: func(testing.TB) session.Store {
 			time.Sleep(time.Second) // no two are born at the same time

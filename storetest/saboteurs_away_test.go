@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/session"
@@ -72,6 +73,13 @@ var awaySaboteurs = []saboteur{
 		}
 		return v, err
 	})},
+	{name: "closes the connection of a caller who leaves", breaks: []string{
+		"callers who leave take no connections along",
+	}, client: hangsUp(0)},
+	{name: "takes long to connect after callers have left", breaks: []string{
+		"a server that was slow for a moment serves again",
+		"callers who leave take no connections along",
+	}, client: hangsUp(37 * time.Millisecond)},
 	{name: "never comes back", breaks: []string{
 		"a store that is back serves again",
 	}, client: neverComesBack},
@@ -84,4 +92,72 @@ var awaySaboteurs = []saboteur{
 	{name: "loads fresh from its cache", breaks: []string{
 		"a fresh load sees what another instance saved",
 	}, client: cache},
+}
+
+// pooled is a store that closes the connection of a caller whose context ends,
+// and then makes another, one at a time and each for so long.
+type pooled struct {
+	*flawed
+	dials   atomic.Int64
+	takes   time.Duration
+	dialing chan struct{} // holds one while somebody connects
+	broken  atomic.Int64  // connections that are to be made anew
+}
+
+func hangsUp(takes time.Duration) flaw {
+	return func(s session.Store) session.Store {
+		p := &pooled{takes: takes, dialing: make(chan struct{}, 1)}
+		p.flawed = &flawed{
+			Store: s,
+			load: func(ctx context.Context, id session.ID) (session.Record, error) {
+				return onConnection(ctx, p, func() (session.Record, error) { return s.Load(ctx, id) })
+			},
+			save: func(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
+				return onConnection(ctx, p, func() (session.Version, error) { return s.Save(ctx, id, r, over) })
+			},
+		}
+		return p
+	}
+}
+
+func (p *pooled) dialed() int { return int(p.dials.Load()) }
+
+func onConnection[T any](ctx context.Context, p *pooled, call func() (T, error)) (T, error) {
+	var zero T
+	for p.broken.Load() > 0 {
+		select {
+		case p.dialing <- struct{}{}:
+		case <-ctx.Done():
+			return zero, ctx.Err()
+		}
+		if p.broken.Load() > 0 {
+			if left := timeLeft(ctx); left < p.takes {
+				time.Sleep(left)
+				<-p.dialing
+				<-ctx.Done()
+				return zero, ctx.Err()
+			}
+			time.Sleep(p.takes)
+			p.broken.Add(-1)
+			p.dials.Add(1)
+		}
+		<-p.dialing
+		if err := ctx.Err(); err != nil {
+			return zero, err
+		}
+	}
+	sent := ctx.Err() == nil
+	v, err := call()
+	if sent && err != nil && ctx.Err() != nil {
+		p.broken.Add(1)
+	}
+	return v, err
+}
+
+func timeLeft(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return time.Hour
+	}
+	return max(0, time.Until(deadline))
 }

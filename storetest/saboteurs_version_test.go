@@ -230,6 +230,8 @@ var versionSaboteurs = []saboteur{
 		"fifty requests at once count to fifty",
 		"a frozen server holds nobody beyond the deadline",
 		"a frozen server holds nobody who leaves",
+		"a server that was slow for a moment serves again",
+		"callers who leave take no connections along",
 	}, client: isForOne},
 
 	{name: "hashes its versions", breaks: []string{

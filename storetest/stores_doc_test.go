@@ -31,6 +31,7 @@ var documented = []struct {
 	{"memstore", map[capability]string{
 		again:       "it lives in one process, which no second one can see into",
 		freeze:      "there is no server that could freeze",
+		connections: "there is no server to connect to",
 		down:        "there is no server that could be away",
 		freshLoader: "there is no cache in front of it",
 		prober:      "it is no server: it answers for as long as the process does, and loses all with it",
@@ -113,7 +114,7 @@ func capabilitiesOf(t *testing.T, dir string) (have []capability) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%s: %d files, %v", dir, len(files), err)
 	}
-	fields := map[string]capability{"Again": again, "Restart": restart, "Thaw": freeze, "Up": down, "MaxRecord": maxRecord}
+	fields := map[string]capability{"Again": again, "Restart": restart, "Thaw": freeze, "Connections": connections, "Up": down, "MaxRecord": maxRecord}
 	methods := map[string]capability{"LoadFresh": freshLoader, "List": lister, "Probe": prober}
 	for _, name := range files {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)

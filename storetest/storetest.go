@@ -38,6 +38,10 @@ type Harness struct {
 	// as SIGSTOP does; Thaw ends that.
 	Freeze, Thaw func(t testing.TB)
 
+	// Connections returns how many connections the server has accepted since
+	// New, those that are closed included and this function's own left out.
+	Connections func(t testing.TB) int
+
 	// Down takes the server away, as SIGKILL does; Up starts it again in the
 	// same place, with or without what it held.
 	Down, Up func(t testing.TB)
@@ -98,6 +102,7 @@ const (
 	again       capability = "Harness.Again"
 	restart     capability = "Harness.Restart"
 	freeze      capability = "Harness.Freeze and Thaw"
+	connections capability = "Harness.Connections"
 	down        capability = "Harness.Down and Up"
 	maxRecord   capability = "Harness.MaxRecord"
 	freshLoader capability = "a session.FreshLoader"
@@ -105,7 +110,7 @@ const (
 	prober      capability = "a session.Prober"
 )
 
-var allCapabilities = []capability{again, restart, freeze, down, maxRecord, freshLoader, lister, prober}
+var allCapabilities = []capability{again, restart, freeze, connections, down, maxRecord, freshLoader, lister, prober}
 
 func (h Harness) capabilities(t testing.TB) []capability {
 	s := h.New(t)
@@ -115,6 +120,7 @@ func (h Harness) capabilities(t testing.TB) []capability {
 		again:       h.Again != nil,
 		restart:     h.Restart != nil,
 		freeze:      h.Freeze != nil && h.Thaw != nil,
+		connections: h.Connections != nil,
 		down:        h.Down != nil && h.Up != nil,
 		maxRecord:   h.MaxRecord > 0,
 		freshLoader: isFresh,

@@ -37,11 +37,12 @@ func inRedis(stores Stores) (session.Store, error) {
 const cached = time.Minute
 
 func inCache(stores Stores) (session.Store, error) {
-	client, err := newRueidis(stores)
+	options := []redisstore.Option{redisstore.Prefix("cached:"), redisstore.ClientCache(cached)}
+	client, err := newRueidis(stores, options...)
 	if err != nil {
 		return nil, err
 	}
-	return redisstore.New(client, redisstore.Prefix("cached:"), redisstore.ClientCache(cached)), nil
+	return redisstore.New(client, options...), nil
 }
 
 func inMemcached(stores Stores) (session.Store, error) {
@@ -52,8 +53,8 @@ func inMemcached(stores Stores) (session.Store, error) {
 	return memcachedstore.New(client), nil
 }
 
-func newRueidis(stores Stores) (rueidis.Client, error) {
-	o, err := redisstore.ClientOption("redis://" + stores.Redis)
+func newRueidis(stores Stores, options ...redisstore.Option) (rueidis.Client, error) {
+	o, err := redisstore.ClientOption("redis://"+stores.Redis, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -72,9 +73,9 @@ func holdfast(in func(Stores) (session.Store, error), backup bool) func(Stores) 
 			if err != nil {
 				return library{}, err
 			}
-			// The usual session of 5 KB does not fit the default of 6144 bytes once
-			// it is sealed and encoded.
-			o.Backup = &session.Backup{Keys: keys, Budget: 8 << 10}
+			// The usual session of 5 KB does not fit a copy once it is sealed and
+			// encoded.
+			o.Backup = &session.Backup{Audience: "bench", Keys: keys, Codec: seal.Flate}
 		}
 		sessions, err := session.New(store, &o)
 		if err != nil {

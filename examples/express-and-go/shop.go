@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"html"
 	"maps"
@@ -73,9 +74,23 @@ func (*shop) cart(w http.ResponseWriter, r *http.Request) {
 		session.Error(w, r, err)
 		return
 	}
-	items := cart.Or(s, nil)
+	// An empty cart is what nobody has filled. A cart that cannot be read is an
+	// error: to show it as empty would be wrong, and to save it so a loss.
+	items, err := cart.Get(s)
+	if err != nil && !errors.Is(err, session.ErrNoValue) {
+		session.Error(w, r, err)
+		return
+	}
+	name, err := user.Get(s)
+	switch {
+	case errors.Is(err, session.ErrNoValue):
+		name = "a guest"
+	case err != nil:
+		session.Error(w, r, err)
+		return
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	fmt.Fprintf(w, "<!doctype html><title>Cart</title><p>This page is Go. The cart of %s:</p><ul>", html.EscapeString(user.Or(s, "a guest")))
+	fmt.Fprintf(w, "<!doctype html><title>Cart</title><p>This page is Go. The cart of %s:</p><ul>", html.EscapeString(name))
 	for _, sku := range slices.Sorted(maps.Keys(items)) {
 		fmt.Fprintf(w, "<li>%s: %d</li>", html.EscapeString(sku), items[sku])
 	}
@@ -104,11 +119,17 @@ func (*shop) add(w http.ResponseWriter, r *http.Request) {
 
 func (*shop) logout(w http.ResponseWriter, r *http.Request) {
 	s, err := session.From(r.Context())
+	var durability session.Durability
 	if err == nil {
-		_, err = s.Destroy(r.Context())
+		durability, err = s.Destroy(r.Context())
 	}
 	if err != nil {
 		session.Error(w, r, err)
+		return
+	}
+	if durability == session.Pending { // with a Backup, while the store is away
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprintln(w, "You are logged out in this browser. The session ends in the store, and for Express, when the store is back.")
 		return
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)

@@ -36,6 +36,23 @@ type Format interface {
 	Decode(data []byte, now time.Time) (State, error)
 }
 
+// Resaver is a Format that may want each session saved once in each request that
+// has asked for it, changed or not.
+type Resaver interface{ Resaves() bool }
+
+// Checker is a Format that knows which settings of a Manager agree with it.
+type Checker interface {
+	// Check returns what does not agree, and what to change.
+	Check(s Settings) error
+}
+
+// Settings are those of a Manager that a format has a say in.
+type Settings struct {
+	Store         any // a session.Store
+	Cookie        string
+	Idle, Refresh time.Duration
+}
+
 // Why is the occasion of a Set-Cookie header.
 type Why uint8
 

@@ -59,6 +59,13 @@ func (c *Carried) at(i int) *piece {
 	return &c.more[i-len(c.first)]
 }
 
+// Note says that the request had a cookie whose value is not worth keeping.
+func (c *Carried) Note(cookie int) {
+	if cookie >= 0 && cookie < Most {
+		c.there |= 1 << cookie
+	}
+}
+
 // Cookies returns which cookies the request had, whatever they held.
 func (c *Carried) Cookies() Mask { return c.there }
 
@@ -72,6 +79,14 @@ type Bundle struct {
 
 // Pieces returns what the text is put together from.
 func (b *Bundle) Pieces() []string { return b.pieces[:b.n] }
+
+// Len is the length of the whole text.
+func (b *Bundle) Len() (n int) {
+	for _, piece := range b.Pieces() {
+		n += len(piece)
+	}
+	return n
+}
 
 // Text returns the whole text.
 func (b *Bundle) Text() string { return strings.Join(b.Pieces(), "") }

@@ -2,6 +2,11 @@
 // bundle lies in the cookies, and which of them an answer may use while others
 // are on their way. A bundle is one sealed text of base64url characters. It
 // has a name of its own, and up to four cookies, numbered from 0.
+//
+// A jar holds no more of them than its budget, at any moment, because each of
+// the four cookies has a fixed quarter of the budget, and every answer of every
+// instance keeps to it: whatever arrives in whatever order, a cookie holds one
+// value, and no value is larger than its share. See docs/decisions/0026.
 package jar
 
 import (
@@ -11,6 +16,18 @@ import (
 
 // Most is how many cookies there are for bundles.
 const Most = 4
+
+// Share is how many bytes of a budget one cookie may take up in the Cookie
+// header, name and separators included.
+func Share(budget int) int { return budget / Most }
+
+// Room is how long a value may be in a cookie of that name which keeps to its
+// share. It is negative where not even the name fits.
+func Room(budget int, name string) int { return Share(budget) - Bytes(name, "") }
+
+// Bytes is what a cookie takes up in the Cookie header: name and value, the "="
+// between them and the "; " after them.
+func Bytes(name, value string) int { return len(name) + len("=") + len(value) + len("; ") }
 
 // Mask is a set of cookies: bit i stands for the cookie with the number i.
 type Mask uint8

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,15 +16,22 @@ import (
 // order in which they are sent, answers reach the browser late and in any
 // order. Every write is made in an outage: a bundle holds the writes of those
 // that its request carried and one more, and nothing else has them.
+//
+// Where there are several instances each request reaches any of them, and none
+// knows of what the others have given out: then answers displace each other's,
+// and the budget holds all the same.
 type world struct {
-	slots    jar.Slots
+	slots    []jar.Slots
 	r        *rand.Rand
 	now      time.Time
 	id       string // that the browser sends
-	parts    int
+	parts    int    // of each bundle; 0: of any size
+	budget   int
 	jar      [jar.Most]*bundle // a cookie holds a part of a bundle, or nothing
 	requests []*request        // all that ever were
 	writes   map[string]bool   // that arrived
+	most     int               // bytes at any time
+	defers   bool              // some answers have no room for their deletions
 	crowded  bool              // somebody found no free slot
 	log      []string
 }
@@ -31,7 +39,20 @@ type world struct {
 type bundle struct {
 	name   string
 	at     jar.Mask
+	values []jar.Value // one for each cookie that it lies in
 	writes map[string]bool
+}
+
+const cookieName = "__Host-session-b0"
+
+// bytes is what the bundles take up in a Cookie header.
+func (w *world) bytes() (n int) {
+	for i, b := range w.jar {
+		if b != nil {
+			n += jar.Bytes(cookieName, b.values[(b.at&(1<<i-1)).Len()].String())
+		}
+	}
+	return n
 }
 
 // request is what the test knows of a visit, kept in the plainest way.
@@ -89,7 +110,7 @@ func (w *world) begin() {
 		}
 		q.overlapping |= p.held
 	}
-	q.visit = w.slots.Enter(w.id, q.carried, names, w.now)
+	q.visit = w.slots[w.r.IntN(len(w.slots))].Enter(w.id, q.carried, names, w.now)
 	w.requests = append(w.requests, q)
 	w.hold(q, q.carried)
 	w.say("%d begins with %04b", len(w.requests)-1, q.carried)
@@ -112,28 +133,38 @@ func (w *world) take(i int) error {
 		q.renewed = "id of " + name
 		q.visit.Also(q.renewed)
 	}
-	slots := jar.Most / w.parts
-	set, drop := q.visit.Take(name, w.parts, slots, w.now)
+	room := jar.Room(w.budget, cookieName)
+	most := room - len("nnnnnn.0.1.")
+	parts := w.parts
+	if parts == 0 {
+		parts = 1 + w.r.IntN(jar.Most)
+	}
+	values, err := jar.Split(jar.NewName(), strings.Repeat("x", (parts-1)*most+1+w.r.IntN(most)), room)
+	if err != nil || len(values) != parts {
+		return fmt.Errorf("%d parts are %d, %w", parts, len(values), err)
+	}
+	slots := jar.Most / parts
+	set, drop := q.visit.Take(name, parts, w.now)
 	again := q.answer != nil && q.answer.at == set
 	w.say("%d takes %04b and drops %04b", i, set, drop)
-	q.answer = &bundle{name, set, map[string]bool{name: true}}
+	q.answer = &bundle{name, set, values, map[string]bool{name: true}}
 	q.drop = drop
 	for b := range q.known {
 		maps.Copy(q.answer.writes, b.writes)
 	}
 	free := false
 	for k := range slots {
-		free = free || (1<<w.parts-1)<<(k*w.parts)&(q.carried|q.overlapping) == 0
+		free = free || (1<<parts-1)<<(k*parts)&(q.carried|q.overlapping) == 0
 	}
-	if !free {
+	if !free || len(w.slots) > 1 {
 		w.crowded = true
 	}
 	switch {
-	case set.Len() != w.parts:
-		return fmt.Errorf("%d got %d cookies, want %d", i, set.Len(), w.parts)
+	case set.Len() != parts:
+		return fmt.Errorf("%d got %d cookies, want %d", i, set.Len(), parts)
 	case drop&^q.carried != 0 || drop&set != 0:
 		return fmt.Errorf("%d drops %04b, and carried %04b and sets %04b", i, drop, q.carried, set)
-	case free && !again && set&(q.carried|q.overlapping) != 0:
+	case free && !again && len(w.slots) == 1 && set&(q.carried|q.overlapping) != 0:
 		return fmt.Errorf("%d got %04b, and others held %04b while it was there", i, set, q.overlapping)
 	}
 	w.hold(q, q.carried|set)
@@ -148,6 +179,7 @@ func (w *world) arrive(i int) error {
 	if q.renewed != "" {
 		w.id = q.renewed
 	}
+	later := w.defers && w.r.IntN(4) == 0 // the deletions wait for another answer
 	for c, b := range w.jar {
 		if (q.answer.at | q.drop).Has(c) && b != nil && !q.known[b] && !w.crowded {
 			return fmt.Errorf("the answer of %d displaces %s, which its request did not carry", i, b.name)
@@ -155,10 +187,14 @@ func (w *world) arrive(i int) error {
 		switch {
 		case q.answer.at.Has(c):
 			w.jar[c] = q.answer
-		case q.drop.Has(c):
+		case q.drop.Has(c) && !later:
 			w.jar[c] = nil
 		}
+		if got := w.bytes(); got > w.budget { // after each line of the answer
+			return fmt.Errorf("the answer of %d makes the jar %d bytes, the budget is %d", i, got, w.budget)
+		}
 	}
+	w.most = max(w.most, w.bytes())
 	return w.complete()
 }
 
@@ -222,12 +258,12 @@ func (w *world) step(open int) error {
 
 func TestNoAnswerDisplacesAnothersWhileASlotIsFree(t *testing.T) {
 	for _, open := range []int{1, 2, 3, 4} {
-		for parts := 1; parts <= 4; parts++ {
-			worlds, crowded, arrived := 600, 0, 0
+		for parts := range jar.Most + 1 {
+			worlds, crowded, arrived, most := 600, 0, 0, 0
 			for seed := range worlds {
 				w := &world{
-					r: rand.New(rand.NewPCG(uint64(seed), uint64(parts))), now: start, id: "id",
-					parts: parts, writes: map[string]bool{},
+					slots: make([]jar.Slots, 1), r: rand.New(rand.NewPCG(uint64(seed), uint64(parts))), now: start, id: "id",
+					parts: parts, budget: 6144, writes: map[string]bool{},
 				}
 				for range 40 {
 					if err := w.step(open); err != nil {
@@ -235,13 +271,14 @@ func TestNoAnswerDisplacesAnothersWhileASlotIsFree(t *testing.T) {
 					}
 				}
 				arrived += len(w.writes)
+				most = max(most, w.most)
 				if w.crowded {
 					crowded++
 				}
 			}
-			t.Logf("%d open, %d parts: %d answers arrived, %d of %d browsers found no free slot",
-				open, parts, arrived, crowded, worlds)
-			if open == 1 && parts <= 2 && crowded > 0 {
+			t.Logf("%d open, %d parts: %d answers arrived, %d of %d browsers found no free slot, at most %d bytes",
+				open, parts, arrived, crowded, worlds, most)
+			if open == 1 && (parts == 1 || parts == 2) && crowded > 0 {
 				t.Errorf("one request at a time with %d parts: %d of %d found no free slot, want 0", parts, crowded, worlds)
 			}
 			if arrived < worlds {
@@ -249,4 +286,47 @@ func TestNoAnswerDisplacesAnothersWhileASlotIsFree(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestTheBudgetBoundsTheJarWhateverArrivesInWhateverOrder(t *testing.T) {
+	for _, budget := range []int{1024, 6144, 6656} {
+		for _, instances := range []int{1, 2, 3} {
+			most := 0
+			for seed := range 500 {
+				w := &world{
+					slots: make([]jar.Slots, instances), r: rand.New(rand.NewPCG(uint64(seed), uint64(instances))), now: start, id: "id",
+					budget: budget, defers: true, writes: map[string]bool{},
+				}
+				for range 80 {
+					if err := w.step(8); err != nil {
+						t.Fatalf("%d instances, seed %d: %v\n%s", instances, seed, err, w.log)
+					}
+				}
+				most = max(most, w.most)
+			}
+			t.Logf("%d instances, a budget of %d: the largest jar had %d bytes", instances, budget, most)
+			if most < budget*9/10 {
+				t.Errorf("%d instances: the largest jar had %d bytes of %d, want a test that tests more", instances, most, budget)
+			}
+		}
+	}
+}
+
+func FuzzTheBudgetBoundsTheJar(f *testing.F) {
+	f.Add(uint64(1), uint8(2), uint16(6144))
+	f.Add(uint64(2), uint8(1), uint16(1024))
+	f.Fuzz(func(t *testing.T, seed uint64, instances uint8, budget uint16) {
+		if jar.Room(int(budget), cookieName) <= len("nnnnnn.0.1.") {
+			return
+		}
+		w := &world{
+			slots: make([]jar.Slots, 1+instances%4), r: rand.New(rand.NewPCG(seed, 0)), now: start, id: "id",
+			budget: int(budget), defers: true, writes: map[string]bool{},
+		}
+		for range 60 {
+			if err := w.step(6); err != nil {
+				t.Fatalf("%v\n%s", err, w.log)
+			}
+		}
+	})
 }

@@ -30,17 +30,16 @@ type Visit struct {
 }
 
 // Take says where a bundle of that name and of so many parts goes, which lie
-// together in one of so many slots: slot i is the cookies from i*parts up to
-// (i+1)*parts. The answer sets the cookies in set, the first part in the
-// lowest, and deletes those in drop: what the request carried, unless that is
-// set again, by this answer or by an overlapping one that found no free slot.
+// together in one slot: slot i is the cookies from i*parts up to (i+1)*parts.
+// The answer sets the cookies in set, the first part in the lowest, and deletes
+// those in drop: what the request carried, unless that is set again, by this
+// answer or by an overlapping one that found no free slot.
 //
 // It may be called again until the answer leaves, and then only what it
-// returned last counts. It moves only when there are more or fewer parts, or
-// too few slots.
-func (v *Visit) Take(name string, parts, slots int, now time.Time) (set, drop Mask) {
+// returned last counts. It moves only when there are more or fewer parts.
+func (v *Visit) Take(name string, parts int, now time.Time) (set, drop Mask) {
 	parts = max(1, min(parts, Most))
-	slots = max(1, min(slots, Most/parts))
+	slots := Most / parts
 	s := v.slots
 	s.mu.Lock()
 	defer s.mu.Unlock()

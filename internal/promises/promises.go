@@ -31,6 +31,9 @@ func Run(t *testing.T, open func(testing.TB) session.Store) {
 	t.Run("increments on two instances lose nothing", func(t *testing.T) { twoInstances(t, open) })
 	t.Run("a request that overlaps a logout does not log in again", func(t *testing.T) { overlapLogout(t, open) })
 	t.Run("a write that overlaps a login is not lost", func(t *testing.T) { overlapLogin(t, open) })
+	t.Run("ten parallel requests that rotate are answered, with one token", func(t *testing.T) { rotations(t, open, 1, 10) })
+	t.Run("fifty on three instances that rotate are answered, with one token", func(t *testing.T) { rotations(t, open, 3, 50) })
+	t.Run("a rotated token leads to the session, and a logout with it ends it", func(t *testing.T) { rotatedToken(t, open) })
 	t.Run("a token of the visitor's choosing is never adopted", func(t *testing.T) { fixation(t, open) })
 	t.Run("what is listed can be revoked", func(t *testing.T) { listAndRevoke(t, open) })
 }
@@ -161,6 +164,14 @@ func costs(t *testing.T, open func(testing.TB) session.Store) {
 			func(m *session.Manager, t testing.TB) http.Handler {
 				return m.Handler(do(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { left.Set(s, "new") }))
 			}, 0, 1, 1},
+		{"a rotation", session.Options{}, []func(*session.Session){set},
+			func(m *session.Manager, t testing.TB) http.Handler {
+				return m.Handler(do(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { s.Rotate() }))
+			}, 1, 2, 1},
+		{"a logout", session.Options{}, []func(*session.Session){set},
+			func(m *session.Manager, t testing.TB) http.Handler {
+				return m.Handler(do(t, func(_ http.ResponseWriter, r *http.Request, s *session.Session) { s.Destroy(r.Context()) }))
+			}, 1, 1, 1},
 		{"a login", session.Options{}, []func(*session.Session){set},
 			func(m *session.Manager, t testing.TB) http.Handler {
 				return m.Handler(do(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { s.Renew() }))
@@ -399,5 +410,79 @@ func listAndRevoke(t *testing.T, open func(testing.TB) session.Store) {
 	}
 	if _, err := m.Revoke(t.Context(), ""); !errors.Is(err, session.ErrNoSession) {
 		t.Errorf("Revoke of no ID = %v, want ErrNoSession", err)
+	}
+}
+
+func rotations(t *testing.T, open func(testing.TB) session.Store, instances, requests int) {
+	store := open(t)
+	var ms []*session.Manager
+	for range instances {
+		ms = append(ms, manager(t, store, session.Options{}))
+	}
+	v := sessiontest.NewVisitor(t, ms[0], func(s *session.Session) { left.Set(s, "is there") })
+	before := v.Session().ID()
+	together := barrier(requests)
+	own := func(i int) session.Key[int] { return session.NewKey[int](fmt.Sprint("of ", i)) }
+	handlers := make([]http.Handler, requests)
+	for i := range handlers {
+		handlers[i] = ms[i%instances].Handler(do(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
+			together()
+			s.Rotate()
+			own(i).Set(s, i)
+			counter.Update(s, func(n *int) error { *n++; return nil })
+		}))
+	}
+	answers := parallel(v, handlers...)
+	for i, answer := range answers {
+		got := answer.Cookies()
+		if answer.StatusCode != http.StatusOK || len(got) != 1 {
+			t.Fatalf("request %d: status %d, cookies %v", i, answer.StatusCode, got)
+		}
+		if want := answers[0].Cookies()[0].Value; got[0].Value != want {
+			t.Errorf("request %d was given another token than the first", i)
+		}
+		v.Keep(answer)
+	}
+	s := v.Session()
+	if s.ID() == before || left.Or(s, "") != "is there" || counter.Or(s, 0) != requests {
+		t.Errorf("session %v of before %s: counter %d of %d", s, before, counter.Or(s, 0), requests)
+	}
+	for i := range requests {
+		if got, err := own(i).Get(s); got != i || err != nil {
+			t.Errorf("what request %d wrote is %d, %v", i, got, err)
+		}
+	}
+}
+
+func rotatedToken(t *testing.T, open func(testing.TB) session.Store) {
+	store := open(t)
+	a, b := manager(t, store, session.Options{}), manager(t, store, session.Options{})
+	v := sessiontest.NewVisitor(t, a, func(s *session.Session) { left.Set(s, "kept") })
+	old, first := v.Request(http.MethodGet, "/", nil), v.Session().ID()
+	rotate := do(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { s.Rotate() })
+	for range 3 {
+		v.Do(a.Handler(rotate), v.Request(http.MethodGet, "/", nil))
+	}
+	s := b.Start(t.Context(), old.Header)
+	err := s.Load(t.Context())
+	if err != nil || left.Or(s, "") != "kept" || s.ID() != v.Session().ID() {
+		t.Errorf("under the old token there is %v, %v, want %v", s, err, v.Session())
+	}
+	right.Set(s, "written under the old token")
+	out := http.Header{}
+	if err := b.Commit(t.Context(), s, out); err != nil || len(out["Set-Cookie"]) != 1 {
+		t.Errorf("Commit under the old token: %v, %v", err, out["Set-Cookie"])
+	}
+	if got := right.Or(v.Session(), ""); got == "" {
+		t.Error("what was written under the old token is lost")
+	}
+	// By its first ID alone, as an operator may have it from a log.
+	if d, err := b.Revoke(t.Context(), first); d != session.Durable || err != nil {
+		t.Errorf("Revoke = %v, %v", d, err)
+	}
+	for _, h := range []http.Header{old.Header, v.Request(http.MethodGet, "/", nil).Header} {
+		if s := a.Start(t.Context(), h); s.Load(t.Context()) != nil || s.Source() != session.FromNowhere {
+			t.Errorf("after the logout there is %v, %v", s, err)
+		}
 	}
 }

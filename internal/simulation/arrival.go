@@ -108,7 +108,7 @@ func (o *oracle) displace(q *Request, v *view) {
 		case b.q.Birth != q.Birth:
 			granted = true
 			o.count("oracle: exempt: a bundle displaced another instance's")
-		case o.oneSlot(b.q) || o.oneSlot(q):
+		case oneSlot(b.q) || oneSlot(q):
 			granted = true
 			o.count("oracle: exempt: a bundle displaced another in the only slot")
 		case o.noneFree(b.q):
@@ -125,9 +125,12 @@ func (o *oracle) displace(q *Request, v *view) {
 	v.content, v.jar = after, slices.Clone(q.Jar)
 }
 
-// oneSlot: section 6, "As many slots as the budget (...) holds of this size, at
-// least one".
-func (o *oracle) oneSlot(q *Request) bool { return 2*(q.Size+30*len(q.Bundle)) > o.Budget }
+// slotsOf: section 6, "As many slots as the budget (...) holds of this size, at
+// least one": each of the four cookies has a quarter of the budget, so that it
+// is the number of a copy's parts that counts.
+func slotsOf(q *Request) int { return max(1, 4/max(1, len(q.Bundle))) }
+
+func oneSlot(q *Request) bool { return slotsOf(q) == 1 }
 
 // noneFree: section 6, "an instance gives a request no slot that an overlapping
 // request of that session carried or was given; none free: it overwrites a
@@ -135,8 +138,8 @@ func (o *oracle) oneSlot(q *Request) bool { return 2*(q.Size+30*len(q.Bundle)) >
 // arrived; the instance cannot see that, and may take half a minute for it.
 func (o *oracle) noneFree(q *Request) bool {
 	const unseen = 30 * time.Second
-	slots := max(1, min(4, o.Budget/max(1, q.Size+30*len(q.Bundle)))) // of this size
-	taken := map[byte]bool{}                                          // by the number that a cookie's name ends with
+	slots, parts := slotsOf(q), max(1, len(q.Bundle))
+	taken := map[byte]bool{} // by the number that a cookie's name ends with
 	for _, name := range q.Used {
 		taken[name[len(name)-1]] = true
 	}
@@ -153,7 +156,11 @@ func (o *oracle) noneFree(q *Request) bool {
 		}
 	}
 	for i := range slots {
-		if !taken[byte('0'+i)] {
+		free := true
+		for part := range parts {
+			free = free && !taken[byte('0'+i*parts+part)]
+		}
+		if free {
 			return false
 		}
 	}

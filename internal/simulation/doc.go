@@ -29,7 +29,7 @@
 //	cfg := simulation.Config{New: func(s simulation.Spec) (simulation.Instance, error) {
 //		m, err := session.New(s.Store, &session.Options{
 //			Idle: s.Idle, Lifetime: s.Lifetime, Refresh: s.Refresh,
-//			Backup: &session.Backup{Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget},
+//			Backup: &session.Backup{Audience: "simulation", Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Budget},
 //			Hooks:  session.Hooks{Forgot: func(context.Context, string) { s.Count("hook: a shard forgot") }},
 //		})
 //		if err != nil {

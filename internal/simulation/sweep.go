@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Report is what came of many seeds.
@@ -22,7 +23,8 @@ type Report struct {
 // Failures is how many seeds broke a promise.
 func (r *Report) Failures() int { return r.failures }
 
-// Sweep runs n seeds, from first on, on all processors.
+// Sweep runs n seeds, from first on, on all processors. It takes at most half
+// of the time that is left until the test's deadline, and says where it ended.
 func Sweep(t *testing.T, cfg Config, first uint64, n int) *Report {
 	t.Helper()
 	return sweep(t, cfg, first, n, func(*Report) bool { return false })
@@ -56,6 +58,7 @@ func sweep(t *testing.T, cfg Config, first uint64, n int, enough func(*Report) b
 	var mu sync.Mutex // guards r and next
 	next, done := first, false
 	kept := map[string]int{}
+	isLate := halfway(t)
 	t.Run("seeds", func(t *testing.T) {
 		for worker := range min(runtime.GOMAXPROCS(0), n) {
 			t.Run(fmt.Sprint("worker ", worker), func(t *testing.T) {
@@ -63,6 +66,10 @@ func sweep(t *testing.T, cfg Config, first uint64, n int, enough func(*Report) b
 				for {
 					mu.Lock()
 					seed := next
+					if seed > first && !done && seed-first < uint64(n) && isLate() {
+						t.Logf("no time for more: seeds %d to %d of %d were run; -timeout gives more", first, seed-1, n)
+						done = true
+					}
 					if done || seed-first >= uint64(n) || t.Failed() {
 						mu.Unlock()
 						return
@@ -172,4 +179,15 @@ func Shrink(t *testing.T, cfg Config, v Verdict, promise string) Verdict {
 		}
 	}
 	return v
+}
+
+// halfway returns a function that reports whether half of the time is over that
+// was left, when halfway was called, until the test's deadline.
+func halfway(t *testing.T) func() bool {
+	deadline, ok := t.Deadline()
+	if !ok {
+		return func() bool { return false }
+	}
+	end := time.Now().Add(time.Until(deadline) / 2)
+	return func() bool { return time.Now().After(end) }
 }

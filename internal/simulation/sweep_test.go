@@ -36,7 +36,7 @@ func withBackup(t *testing.T) func(simulation.Spec) (simulation.Instance, error)
 		t.Fatal(err)
 	}
 	return func(s simulation.Spec) (simulation.Instance, error) {
-		return instance(s, &session.Backup{Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget})
+		return instance(s, &session.Backup{Audience: "simulation", Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Budget})
 	}
 }
 

@@ -130,7 +130,7 @@ func start(t *testing.T, p Place) *storm {
 }
 
 func (s *storm) options() *session.Options {
-	return &session.Options{Cookie: session.Cookie{Insecure: true}, Backup: &session.Backup{Keys: s.keys}}
+	return &session.Options{Cookie: session.Cookie{Insecure: true}, Backup: &session.Backup{Keys: s.keys, Audience: "storm"}}
 }
 
 // serve is the application: /add/ITEM, /login, /logout, and all else shows.

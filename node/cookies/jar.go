@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/holdfast-go/session/internal/cookieheader"
 	"github.com/holdfast-go/session/node/internal/js"
 	"github.com/holdfast-go/session/node/keygrip"
 )
@@ -24,15 +26,20 @@ type Jar struct {
 }
 
 // Find returns the first cookie of a name in a Cookie header: as it is
-// written, but for quotes around it, which version 0.7.3 leaves.
+// written, but for quotes around it, which version 0.7.3 leaves. Only spaces
+// may stand before the name: the package trims nothing else, not even tabs.
 func Find(header, name string, d Dialect) (string, bool) {
-	for pair := range strings.SplitSeq(js.Latin1(header), ";") {
+	for rest := js.Latin1(header); rest != ""; {
+		var pair string
+		pair, rest = cookieheader.Cut(rest)
 		value, ok := strings.CutPrefix(strings.TrimLeft(pair, " "), name+"=")
 		if !ok {
 			continue
 		}
 		if d == V09 && value != "" && value[0] == '"' {
-			value = value[1:max(len(value)-1, 1)]
+			value = value[1:]
+			_, last := utf8.DecodeLastRuneInString(value)
+			value = value[:len(value)-last]
 		}
 		return value, true
 	}

@@ -56,7 +56,7 @@ func withNode(t *testing.T, test func(t *testing.T, b *beside)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o.Backup = &session.Backup{Keys: keys}
+		o.Backup = &session.Backup{Keys: keys, Audience: "shop-test"}
 		b := &beside{t: t, store: memstore.New(nil), id: "visitor", cookies: map[string]string{}}
 		b.cookies["connect.sid"] = strings.NewReplacer(":", "%3A", "+", "%2B", "/", "%2F").Replace(s.Sign("visitor"))
 		b.faulty = storetest.NewFaulty(b.store)

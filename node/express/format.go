@@ -20,11 +20,42 @@ import (
 // format is how a Manager reads and writes what express-session does.
 type format struct {
 	profile *Profile
+
+	// As Options returned them:
+	idle    time.Duration
 	refresh time.Duration
 }
 
 // Foreign implements [session.Format].
 func (f *format) Foreign() foreign.Format { return f }
+
+// Resaves implements [foreign.Resaver].
+func (f *format) Resaves() bool { return f.profile.Resave }
+
+// Check implements [foreign.Checker].
+func (f *format) Check(s foreign.Settings) error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("express: "+format, args...)) }
+	if s.Cookie != f.profile.name() {
+		bad("Options.Cookie.Name is %q and Profile.Name %q; set it in the Profile", s.Cookie, f.profile.name())
+	}
+	if s.Idle != f.idle || s.Refresh != f.refresh {
+		bad("Options.Idle or Refresh is not what Profile.Options returned; they follow from Profile.Cookie and TTL")
+	}
+	if store, ok := s.Store.(interface{ IsRaw() bool }); ok && !store.IsRaw() {
+		bad("the store puts its versions in front of the sessions, which Node cannot read; make it with redisstore.Raw")
+	}
+	if store, ok := s.Store.(interface{ ItemFlags() uint32 }); ok {
+		const str, json = 0, 2 // how connect-memcached marks a string and an object
+		switch flags := store.ItemFlags(); {
+		case flags != str && flags != json:
+			bad("the store writes items with the flags %d, which are no session's in Node; make it with connectmemcached.Options.Open", flags)
+		case f.profile.Cipher != nil && flags != str:
+			bad("the store says of encrypted sessions that they are JSON, at which the Node process dies; make it with connectmemcached.Options.Open")
+		}
+	}
+	return errors.Join(errs...)
+}
 
 func (f *format) NewToken(ctx context.Context) (value, id string) {
 	if v := f.profile.visit(ctx); v != nil && f.profile.GenID != nil {
@@ -56,6 +87,11 @@ func (f *format) SetCookie(ctx context.Context, value string, s foreign.State, w
 		return header
 	}
 	id, ok := f.ParseToken(value)
+	if why != foreign.Seen {
+		// As it was saved. What a fixed date leaves and what a touch adds to it are
+		// counted from one reading of the clock, or the date moves.
+		now = time.UnixMilli(s.LastSeen)
+	}
 	c, err := f.cookie(v, s, now)
 	if err != nil || !ok || v != nil && (v.gone && why != foreign.Begun || !v.secure && c.Secure()) {
 		return ""
@@ -64,9 +100,6 @@ func (f *format) SetCookie(ctx context.Context, value string, s foreign.State, w
 		return ""
 	}
 	if _, restarts := c.OriginalMaxAge(); restarts {
-		if why != foreign.Seen {
-			now = time.UnixMilli(s.LastSeen) // as it was saved
-		}
 		c.Touch(now)
 	}
 	header, err := c.SetCookie(p.name(), p.Secrets.Sign(id))
@@ -113,11 +146,11 @@ func (f *format) Encode(ctx context.Context, s foreign.State, now time.Time) ([]
 	} else if err := record.Set(cookieName, null); err != nil { // the first place is the cookie's
 		return nil, time.Time{}, err
 	}
-	c, err := f.cookie(f.profile.visit(ctx), s, now)
+	seen := time.UnixMilli(s.LastSeen)
+	c, err := f.cookie(f.profile.visit(ctx), s, seen)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	seen := time.UnixMilli(s.LastSeen)
 	life := f.profile.ttl()
 	if ms, ok := c.OriginalMaxAge(); ok {
 		c.Touch(seen)

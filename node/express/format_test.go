@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/node/express"
+	"github.com/holdfast-go/session/sessiontest"
 )
 
 func formatOf(t testing.TB, change func(*express.Profile)) foreign.Format {
@@ -261,4 +263,40 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Express signs the token that it was given: nobody can make one of another.
+func TestRotateIsNotForTokensOfExpress(t *testing.T) {
+	s, err := express.NewSecrets([]byte("keyboard cat"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := (&express.Profile{Secrets: s, Cookie: minute}).Options()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := sessiontest.New(t, o)
+	name := session.NewKey[string]("name")
+	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { name.Set(s, "bob") })
+	for _, test := range []struct {
+		method string
+		change func(*session.Session) error
+		status int
+	}{
+		{http.MethodGet, (*session.Session).Rotate, http.StatusInternalServerError},
+		{http.MethodPost, (*session.Session).Renew, http.StatusOK},
+	} {
+		answer := v.Do(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			s, err := session.From(r.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			if err := test.change(s); test.status != http.StatusOK && !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("Rotate = %v", err)
+			}
+		})), v.Request(test.method, "/", nil))
+		if answer.StatusCode != test.status || name.Or(v.Session(), "") != "bob" {
+			t.Errorf("status %d, want %d; name %q", answer.StatusCode, test.status, name.Or(v.Session(), ""))
+		}
+	}
 }

@@ -1,6 +1,9 @@
 package express
 
-import "strings"
+import (
+	"net/textproto"
+	"strings"
+)
 
 // Options are the options of the middleware that decide what it writes. The
 // zero value is what its documentation recommends; its own default is Resave
@@ -111,7 +114,7 @@ func Secure(p Proxy, tls, express bool, forwarded string) bool {
 		return express
 	}
 	proto, _, _ := strings.Cut(forwarded, ",")
-	return strings.ToLower(strings.TrimSpace(proto)) == "https"
+	return strings.ToLower(textproto.TrimString(proto)) == "https"
 }
 
 // InPath tells whether the middleware looks at a request at all: its path must

@@ -20,8 +20,9 @@ import (
 // middleware's options; write there what the application has.
 //
 // The store is redisstore.New(client, redisstore.Raw(), redisstore.Prefix("sess:"))
-// for connect-redis, and memcachedstore.New(client, memcachedstore.Prefix(""),
-// memcachedstore.Flags(2)) for connect-memcached.
+// for connect-redis, and what connectmemcached.Options.Open returns for
+// connect-memcached. session.New refuses a store, and changes to the options, of
+// which it sees that Node could not agree with them.
 //
 // A field of the session is a key of the same name; NewKey's own codec is the
 // right one. [session.Begin] is regenerate, and Renew is a regenerate that keeps
@@ -83,9 +84,9 @@ type Profile struct {
 	// Node does. Default none, as there.
 	Lifetime time.Duration
 
-	// Cipher encrypts what is stored, such as a connectmemcached.Cipher. That one
-	// takes some 15 ms of a processor for each load and each save, the latter
-	// within Options.SaveTimeout.
+	// Cipher encrypts what is stored: the connectmemcached.Cipher that
+	// connectmemcached.Options.Open puts here. It takes some 15 ms of a processor
+	// for each load and each save, the latter within Options.SaveTimeout.
 	Cipher Cipher
 }
 
@@ -201,7 +202,7 @@ func (p *Profile) Options() (*session.Options, error) {
 	if p.Resave {
 		o.Refresh = time.Nanosecond
 	}
-	o.Format = &format{p, o.Refresh}
+	o.Format = &format{profile: p, idle: o.Idle, refresh: o.Refresh}
 	return o, nil
 }
 
@@ -238,7 +239,9 @@ func ChangeCookie(s *session.Session, options json.RawMessage) error {
 }
 
 // Unset is req.session = null. With UnsetDestroys the session is destroyed, and
-// else it stays as it is and this response is silent about it.
+// else it stays as it is and this response is silent about it. Like Node it
+// does not tell how far the end has come: a handler that says so to its visitor
+// calls Session.Destroy, which does.
 func (p *Profile) Unset(ctx context.Context) error {
 	s, err := session.From(ctx)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/holdfast-go/session/internal/cookieheader"
 	"github.com/holdfast-go/session/node/internal/js"
 )
 
@@ -86,13 +87,12 @@ func sign(key []byte, value string) string {
 // and it is percent-decoded where that is possible.
 func ReadCookie(header, name string) (value string, ok bool) {
 	for header != "" {
-		pair, rest, _ := strings.Cut(header, ";")
-		key, v, found := strings.Cut(pair, "=")
-		if !found || strings.Trim(key, " \t") != name {
-			header = rest
+		var p cookieheader.Pair
+		p, header = cookieheader.Next(header)
+		if !p.Assigned || p.Name != name {
 			continue
 		}
-		v = strings.Trim(v, " \t")
+		v := cookieheader.Trim(p.Raw)
 		if len(v) > 0 && v[0] == '"' && v[len(v)-1] == '"' {
 			v = strings.TrimSuffix(v[1:], `"`)
 		}

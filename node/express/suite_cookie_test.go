@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-go/session"
@@ -232,8 +233,28 @@ func lasts(want time.Duration) func(t *testing.T, a *app, r reply) {
 
 var (
 	_ = in(changes(`{"path":"/admin","httpOnly":false,"sameSite":"strict"}`, attributes("Path=/admin", "!HttpOnly", "SameSite=Strict")), 133)
-	_ = in(changes(`{"maxAge":5000,"path":"/admin","priority":"high","httpOnly":false,"secure":false}`,
-		attributes("Path=/admin", "Priority=High", "!HttpOnly", "!Secure")), 136)
+	// Where the option says secure a handler can override it over TLS only: over
+	// plain http the session is read-only before the handler runs, and a write that
+	// is not refused by the handler is 500.
+	_ = in(func(t *testing.T) {
+		const options = `{"maxAge":5000,"path":"/admin","priority":"high","httpOnly":false,"secure":false}`
+		changes(options, attributes("Path=/admin", "Priority=High", "!HttpOnly", "!Secure"))(t)
+		var err error
+		a := newApp(t, option(`{"maxAge":2000,"secure":true}`), func(_ http.ResponseWriter, r *http.Request) {
+			s := from(r)
+			err = express.ChangeCookie(s, json.RawMessage(options))
+			hits.Set(s, 1)
+		})
+		tls := a.do(httptest.NewRequest(http.MethodGet, "https://shop.test/", nil))
+		attributes("Path=/admin", "Priority=High", "!HttpOnly", "!Secure")(t, a, tls)
+		overHTTP := a.get("/")
+		equal(t, "status", overHTTP.Code, http.StatusInternalServerError)
+		wantCookie(t, overHTTP, false)
+		equal(t, "sessions in the store", a.entries(), 1)
+		if !errors.Is(err, session.ErrReadOnly) {
+			t.Errorf("got %v, want ErrReadOnly", err)
+		}
+	}, 136)
 	_ = in(changes("", lasts(2*time.Second)), 145)
 	_ = in(changes(`{"maxAge":5000}`, lasts(5*time.Second)), 146)
 	_ = in(changes(`{"maxAge":3000000000}`, lasts(3_000_000*time.Second)), 147)
@@ -342,3 +363,41 @@ var (
 var errTest = errors.New("the store says no")
 
 var _ session.Store = (*testStore)(nil)
+
+// What is left until a fixed date, and when that begins, are of one moment: by
+// two readings of the clock the date goes out a second early, and flips.
+func TestAFixedDateGoesOutAsItIs(t *testing.T) {
+	const date = "2030-01-01T00:00:00.000Z"
+	for name, profile := range map[string]func(*express.Profile){
+		"set by a handler": nil,
+		"with resave":      func(p *express.Profile) { p.Resave = true },
+		"rolling":          rolling,
+		"in the option":    option(`{"expires":"` + date + `"}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(123 * time.Millisecond)
+				a := newApp(t, profile, func(w http.ResponseWriter, r *http.Request) {
+					s := from(r)
+					time.Sleep(5 * time.Millisecond)
+					if name != "in the option" {
+						if err := express.ChangeCookie(s, json.RawMessage(`{"expires":"`+date+`"}`)); err != nil {
+							t.Error(err)
+						}
+					}
+					hits.Update(s, func(n *int) error { *n++; return nil })
+					time.Sleep(7 * time.Millisecond)
+				})
+				a.store.delay = 3 * time.Millisecond
+				last := a.get("/")
+				for range 5 {
+					if got := expires(t, last.cookie).Format(time.RFC3339); got != "2030-01-01T00:00:00Z" {
+						t.Errorf("got %s, want %s", got, date)
+					}
+					time.Sleep(31 * time.Millisecond)
+					last = a.get("/", last)
+				}
+			})
+		})
+	}
+}

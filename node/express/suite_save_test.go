@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-go/session"
@@ -307,14 +309,22 @@ var (
 // saved is a test of a handler that saves by itself.
 func saved(h func(t *testing.T, s *session.Session, r *http.Request)) func(t *testing.T) {
 	return func(t *testing.T) {
-		a := newApp(t, nil, func(_ http.ResponseWriter, r *http.Request) {
-			s := from(r)
-			hits.Update(s, func(n *int) error { *n++; return nil })
-			h(t, s, r)
-		})
-		r := a.get("/")
-		equal(t, "saves", a.store.saves, 1)
-		equal(t, "what is stored", strings.Contains(a.stored(a.id(r)), `"hits":1`), true)
+		for _, suites := range []bool{false, true} { // the suite has the middleware's defaults
+			change := func(p *express.Profile) { p.Resave, p.SaveUninitialized = suites, suites }
+			a := newApp(t, change, func(_ http.ResponseWriter, r *http.Request) {
+				s := from(r)
+				hits.Update(s, func(n *int) error { *n++; return nil })
+				time.Sleep(5 * time.Millisecond)
+				h(t, s, r)
+				time.Sleep(5 * time.Millisecond)
+			})
+			r := a.get("/")
+			equal(t, "saves", a.store.saves, 1)
+			equal(t, "what is stored", strings.Contains(a.stored(a.id(r)), `"hits":1`), true)
+			a.store.saves = 0
+			a.get("/", r)
+			equal(t, "saves of the second request", a.store.saves, 1)
+		}
 	}
 }
 
@@ -354,3 +364,19 @@ var (
 		equal(t, "what is stored", strings.TrimSpace(a.stored(a.id(first))), "null")
 	}, 156)
 )
+
+// With resave the suite finds the session saved when the answer is there.
+func TestResaveIsDoneBeforeTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, func(p *express.Profile) { p.Resave = true }, once)
+		first := a.get("/")
+		before := a.stored(a.id(first))
+		time.Sleep(2 * time.Second)
+		a.store.delay, a.store.saves = 100*time.Millisecond, 0
+		a.handler.ServeHTTP(httptest.NewRecorder(), request("/", first))
+		if after := a.stored(a.id(first)); a.store.saves != 1 || after == before {
+			t.Errorf("got %d saves, and %s after the answer", a.store.saves, after)
+		}
+		time.Sleep(time.Second) // for what should not be under way any more
+	})
+}

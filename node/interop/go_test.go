@@ -91,7 +91,9 @@ func application(p *express.Profile) http.Handler {
 				return
 			}
 			a.ID = string(s.ID())
-			json.NewEncoder(w).Encode(a)
+			e := json.NewEncoder(w)
+			e.SetEscapeHTML(false) // to see what is stored
+			e.Encode(a)
 		})
 	}
 	set := func(s *session.Session, body map[string]json.RawMessage) error {
@@ -173,12 +175,12 @@ func redisStore(t testing.TB, url string) *redisstore.Store {
 	return redisstore.New(client, redisstore.Raw(), redisstore.Prefix("sess:"))
 }
 
-func memcachedStore(t testing.TB, flags uint32, addrs ...string) *memcachedstore.Store {
+func memcachedStore(t testing.TB, p *express.Profile, o connectmemcached.Options, addrs ...string) *memcachedstore.Store {
 	t.Helper()
-	client, err := memcached.New(memcached.Servers(addrs...), &memcached.Options{HashKey: connectmemcached.HashKey})
+	client, store, err := o.Open(p, memcached.Servers(addrs...), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { client.Close() })
-	return memcachedstore.New(client, memcachedstore.Prefix(""), memcachedstore.Flags(flags))
+	return store
 }

@@ -32,20 +32,21 @@ func TestAThousandOperationsFromBothSides(t *testing.T) {
 		name  string
 		nodes int // of memcached; 0 is Redis
 		node  nodeConfig
-		flags uint32
+		store connectmemcached.Options
 		app   func(*express.Profile)
 	}{
 		{name: "redis", node: nodeConfig{Session: hour}},
 		{name: "redis, cookies until the browser closes", node: nodeConfig{}, app: func(p *express.Profile) { p.Cookie = "" }},
-		{name: "one memcached", nodes: 1, node: nodeConfig{Session: hour}, flags: connectmemcached.FlagJSON},
-		{name: "three memcached", nodes: 3, node: nodeConfig{Session: hour}, flags: connectmemcached.FlagJSON},
+		{name: "one memcached", nodes: 1, node: nodeConfig{Session: hour}},
+		{name: "three memcached", nodes: 3, node: nodeConfig{Session: hour}},
 		{
 			name: "one memcached, encrypted", nodes: 1, node: nodeConfig{Session: hour, Cipher: cipherSecret},
-			app: func(p *express.Profile) { p.Cipher = cipher(t) },
+			store: connectmemcached.Options{Cipher: cipher(t)},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var store session.Store
+			p := profile(t, oneHour, secrets...)
 			test.node.Secrets = secrets
 			if test.nodes == 0 {
 				srv := redistest.Start(t)
@@ -55,10 +56,9 @@ func TestAThousandOperationsFromBothSides(t *testing.T) {
 				for range test.nodes {
 					test.node.Memcached = append(test.node.Memcached, memcachedtest.Start(t).Addr)
 				}
-				store = memcachedStore(t, test.flags, test.node.Memcached...)
+				store = memcachedStore(t, p, test.store, test.node.Memcached...)
 			}
 			node := startNode(t, "server.js", test.node)[0]
-			p := profile(t, oneHour, secrets...)
 			if test.app != nil {
 				test.app(p)
 			}

@@ -28,7 +28,7 @@ func backup(t testing.TB) func(*session.Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(o *session.Options) { o.Backup = &session.Backup{Keys: keys} }
+	return func(o *session.Options) { o.Backup = &session.Backup{Keys: keys, Audience: "shop-test"} }
 }
 
 // sides are an Express application and a Go program on one store.
@@ -50,7 +50,8 @@ func onMemcached(t testing.TB, change func(*session.Options), client map[string]
 	srv := memcachedtest.Start(t)
 	config := nodeConfig{Memcached: []string{srv.Addr}, Secrets: []string{"keyboard cat"}, Session: hour, Client: client}
 	urls := startNode(t, "server.js", config)
-	g := startGo(t, memcachedStore(t, connectmemcached.FlagJSON, srv.Addr), profile(t, oneHour, "keyboard cat"), change)
+	p := profile(t, oneHour, "keyboard cat")
+	g := startGo(t, memcachedStore(t, p, connectmemcached.Options{}, srv.Addr), p, change)
 	return sides{urls[0], urls[1], g.url, g.manager}, srv
 }
 

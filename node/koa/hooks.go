@@ -28,7 +28,7 @@ func (h Hooks) Handler(next http.Handler) http.Handler {
 		if h.Valid != nil {
 			s, err := session.From(r.Context())
 			if err == nil && s.ID() != "" && !h.Valid(r, s) {
-				_, err = s.Destroy(r.Context())
+				_, err = s.Destroy(r.Context()) // a Pending one is over here too, and nobody is told of it
 			}
 			if err != nil && !errors.Is(err, session.ErrUnavailable) {
 				session.Error(w, r, err)

@@ -18,11 +18,11 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	sessions, err := session.New(memstore.New(nil), nil)
+	sessions, err := session.New(memstore.New(nil), &session.Options{Adopt: takeover.ClientSessions(codec).Adopt()})
 	if err != nil {
 		log.Fatal(err)
 	}
-	site := takeover.ClientSessions(codec).Handler(sessions, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	site := sessions.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := session.From(r.Context())
 		if err != nil {
 			session.Error(w, r, err)

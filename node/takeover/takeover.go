@@ -1,13 +1,18 @@
 // Package takeover keeps the visitors of a Node site logged in when Go takes
 // over: what a cookie of the old site holds becomes a session of a
 // [session.Manager] at the visitor's first request, and the old cookie goes.
+// [Source.Adopt] is for session.Options.Adopt.
 //
 // It is for sessions that are in cookies. Those in Redis or memcached need none
 // of it: express.Profile has them as they are.
 //
-// The old systems take nothing back: who has copied a cookie can bring it again
-// until it ends, after a logout too. So take over for as long as the longest
-// visit lasts, and then take the handler out.
+// The old systems take nothing back, but Adopt does: a cookie whose session was
+// taken over, and has ended, is nobody's. Take over for as long as the longest
+// visit lasts, and then remove the option.
+//
+// Nor do they name whom a cookie is for. Every application that has the secrets
+// of the old site takes its visitors over, and so do staging and production where
+// they share them: give a Source the secrets of one site.
 package takeover
 
 import (
@@ -33,16 +38,14 @@ import (
 // makes one.
 type Source struct {
 	names []string // of the cookies, which are dropped
-	read  func(header string, now time.Time) (*fields.Fields, error)
+	read  func(header string, now time.Time) (*fields.Fields, time.Time, error)
+
+	// shared: two visitors with the same values have the same cookie.
+	shared bool
 
 	// Domain and Path are those that the old site set its cookies with. With
 	// others they cannot be dropped.
 	Domain, Path string
-
-	// WhenAway makes a new session of the cookie also where the store does not
-	// answer: then it is not known whether the visitor has one there that is
-	// newer, and what that one holds is lost. It needs a Backup.
-	WhenAway bool
 
 	// Accept, if not nil, may refuse a session: one that began before the last
 	// change of a password, for example.
@@ -55,44 +58,50 @@ var errNone = errors.New("takeover: the cookie holds no session")
 // DoubleBackup reads the copies that sites with express-session and
 // client-sessions keep, see package doublebackup.
 func DoubleBackup(c *clientsessions.Codec) *Source {
-	return single(c.Name(), func(value string, now time.Time) (*fields.Fields, error) {
-		r, _, err := doublebackup.Read(c, value, now)
+	return single(c.Name(), func(value string, now time.Time) (*fields.Fields, time.Time, error) {
+		r, until, err := doublebackup.Read(c, value, now)
 		if err != nil {
-			return nil, err
+			return nil, until, err
 		}
 		f := new(fields.Fields)
 		for _, name := range r.Names() {
 			v, _ := r.Get(name)
 			if err := f.Set(name, v); err != nil {
-				return nil, err
+				return nil, until, err
 			}
 		}
-		return f, nil
+		return f, until, nil
 	})
 }
 
 // ClientSessions reads the sessions of client-sessions.
 func ClientSessions(c *clientsessions.Codec) *Source {
-	return single(c.Name(), func(value string, now time.Time) (*fields.Fields, error) {
+	return single(c.Name(), func(value string, now time.Time) (*fields.Fields, time.Time, error) {
 		b, err := c.Decode(value)
 		if err != nil {
-			return nil, err
+			return nil, time.Time{}, err
 		}
-		if b.Created.Add(b.Duration).Before(now) {
-			return nil, errNone
+		until := b.Created.Add(b.Duration)
+		if until.Before(now) {
+			return nil, until, errNone
 		}
-		return fields.Parse(b.Content)
+		f, err := fields.Parse(b.Content)
+		return f, until, err
 	})
 }
 
 // CookieSession reads the sessions of cookie-session, which must be signed. name
 // is "session" unless the site says otherwise.
+//
+// Visitors with the same values have the same cookie there. So a logout ends the
+// old cookie of each of them, and Manager.Revoke ends none.
 func CookieSession(name string, keys *keygrip.Keys) *Source {
 	return signed(name, keys, func(value string, _ time.Time) (*fields.Fields, error) { return cookiesession.Decode(value) })
 }
 
 // Koa reads the sessions that koa-session keeps in cookies, which must be
-// signed. name is "koa.sess", or "koa:sess" before version 6.
+// signed. name is "koa.sess", or "koa:sess" before version 6. What CookieSession
+// says of visitors with the same values holds here too.
 func Koa(name string, keys *keygrip.Keys) *Source {
 	return signed(name, keys, func(value string, now time.Time) (*fields.Fields, error) {
 		s, err := koa.DecodeSession(value)
@@ -106,84 +115,79 @@ func Koa(name string, keys *keygrip.Keys) *Source {
 	})
 }
 
-func single(name string, decode func(value string, now time.Time) (*fields.Fields, error)) *Source {
-	return &Source{names: []string{name}, read: func(header string, now time.Time) (*fields.Fields, error) {
+func single(name string, decode func(value string, now time.Time) (*fields.Fields, time.Time, error)) *Source {
+	return &Source{names: []string{name}, read: func(header string, now time.Time) (*fields.Fields, time.Time, error) {
 		value, ok := cookies.Find(header, name, cookies.V07)
 		if !ok {
-			return nil, errNone
+			return nil, time.Time{}, errNone
 		}
 		return decode(value, now)
 	}}
 }
 
 func signed(name string, keys *keygrip.Keys, decode func(value string, now time.Time) (*fields.Fields, error)) *Source {
-	return &Source{names: []string{name, name + ".sig"}, read: func(header string, now time.Time) (*fields.Fields, error) {
+	read := func(header string, now time.Time) (*fields.Fields, time.Time, error) {
 		if keys == nil {
-			return nil, errors.New("takeover: no keys: everybody can write what is not signed")
+			return nil, time.Time{}, errors.New("takeover: no keys: everybody can write what is not signed")
 		}
 		jar := cookies.Jar{Request: header, Keys: keys, Now: now}
 		value, ok, err := jar.GetSigned(name)
 		if err != nil || !ok || value == "" {
-			return nil, errors.Join(errNone, err)
+			return nil, time.Time{}, errors.Join(errNone, err)
 		}
-		return decode(value, now)
-	}}
+		f, err := decode(value, now)
+		return f, time.Time{}, err
+	}
+	return &Source{names: []string{name, name + ".sig"}, read: read, shared: true}
 }
 
 // Read returns what the cookies of a request hold. Its error says that there is
 // nothing, that it has ended, or that it is not what the old site made.
 func (o *Source) Read(r *http.Request) (*fields.Fields, error) {
-	return o.read(strings.Join(r.Header["Cookie"], "; "), time.Now())
+	f, _, err := o.read(header(r), time.Now())
+	return f, err
 }
 
-// Handler is m.Handler, which also takes over. Requests without the old cookie
-// cost nothing more. Where there is one, the session is loaded before next runs:
-//
-//   - The visitor has a session: it stays as it is.
-//   - There is none: one begins with the values of the old one, under an ID that
-//     nobody has seen before. A field that cannot be the name of a key is left
-//     out.
-//
-// The Manager's own cookie needs another name than the old one. That is dropped
-// in the same answer, and so it is when a visitor with
-// a session brings it again. A forged one is neither taken nor touched.
-func (o *Source) Handler(m *session.Manager, next http.Handler) http.Handler {
+func header(r *http.Request) string { return strings.Join(r.Header["Cookie"], "; ") }
+
+// Adopt returns what session.Options.Adopt needs. A field that cannot be the name
+// of a key is left out. The Manager's own cookie needs another name than the old
+// one. A forged cookie is neither taken nor deleted, and costs no store command.
+func (o *Source) Adopt() *session.Adopt {
+	return &session.Adopt{
+		Cookie: o.names[0], Also: o.names[1:], Domain: o.Domain, Path: o.Path, Shared: o.shared,
+		Token: func(r *http.Request) (string, bool) {
+			if _, err := o.Read(r); err != nil {
+				return "", false
+			}
+			return cookies.Find(header(r), o.names[0], cookies.V07)
+		},
+		Read: func(r *http.Request, s *session.Session) (time.Time, error) {
+			f, until, err := o.read(header(r), time.Now())
+			if err != nil || o.Accept != nil && !o.Accept(r, f) {
+				return until, session.ErrNoSession
+			}
+			return until, Fill(s, f)
+		},
+	}
+}
+
+// WhenAway is m.Handler for sites that would rather believe the old cookie than
+// answer 503 while the store is away: it makes a new session of the cookie. It
+// is not known then whether the visitor has another session in the store, which
+// ends, nor whether they have logged out of this one: a copied cookie works
+// again, as it did in Node. The Manager needs a Backup, and Adopt.
+func (o *Source) WhenAway(m *session.Manager, next http.Handler) http.Handler {
 	return m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if o.carried(r) {
-			o.takeOver(w, r)
+		if f, err := o.Read(r); err == nil && (o.Accept == nil || o.Accept(r, f)) {
+			if _, err := m.From(r.Context()); errors.Is(err, session.ErrUnavailable) {
+				if s, err := session.Begin(r.Context()); err == nil {
+					_ = Fill(s, f) // a failure is the commit's
+				}
+			}
 		}
 		next.ServeHTTP(w, r)
 	}))
-}
-
-func (o *Source) carried(r *http.Request) bool {
-	for _, line := range r.Header["Cookie"] {
-		if strings.Contains(line, o.names[0]+"=") {
-			return true
-		}
-	}
-	return false
-}
-
-func (o *Source) takeOver(w http.ResponseWriter, r *http.Request) {
-	f, broken := o.Read(r)
-	if broken != nil || o.Accept != nil && !o.Accept(r, f) {
-		return
-	}
-	s, err := session.From(r.Context())
-	switch {
-	case err == nil && s.ID() != "":
-		o.drop(w)
-		return
-	case errors.Is(err, session.ErrUnavailable) && o.WhenAway:
-		s, err = session.Begin(r.Context())
-	}
-	if err != nil {
-		return // nobody knows: the cookie stays for the next request
-	}
-	if err := Fill(s, f); err == nil { // else the commit answers it
-		o.drop(w)
-	}
 }
 
 // Fill sets the fields as values of s, as they are written.
@@ -205,14 +209,4 @@ func Fill(s *session.Session, f *fields.Fields) error {
 func isKey(name string) bool {
 	control := func(r rune) bool { return r < ' ' || r == 0x7f || r == '/' }
 	return name != "" && name != "cookie" && len(name) <= 255 && utf8.ValidString(name) && !strings.ContainsFunc(name, control)
-}
-
-func (o *Source) drop(w http.ResponseWriter) {
-	path := o.Path
-	if path == "" {
-		path = "/"
-	}
-	for _, name := range o.names {
-		http.SetCookie(w, &http.Cookie{Name: name, Domain: o.Domain, Path: path, MaxAge: -1, HttpOnly: true})
-	}
 }

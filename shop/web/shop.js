@@ -5,6 +5,7 @@
 
 const message = document.getElementById("message");
 let forget; // the timer of what was said
+let reading = false; // the session is being read again
 let before = Promise.resolve(); // one form after the other, as they were sent
 
 document.addEventListener("submit", (event) => {
@@ -12,36 +13,48 @@ document.addEventListener("submit", (event) => {
 	if (!form.matches("[data-quiet]")) return;
 	event.preventDefault();
 	const body = new URLSearchParams(new FormData(form));
-	before = before.then(() => send(form.action, body)).catch(() => {
-		complain("The shop does not answer. Try again in a moment.");
+	before = before.then(() => send(form, body)).catch(() => {
+		complain("The shop does not answer. Try again in a moment.", form);
 	});
 });
 
-async function send(action, body) {
-	const answer = await fetch(action, { method: "POST", body, headers: { Accept: "text/html" } });
+async function send(form, body) {
+	const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });
 	const page = new DOMParser().parseFromString(await answer.text(), "text/html");
 	if (!answer.ok) {
-		complain(page.getElementById("problem")?.textContent ?? "This did not work.");
+		complain(page.getElementById("problem")?.textContent ?? "This did not work.", form);
 		return;
 	}
 	const wasAt = focused();
 	for (const id of ["account", "cart", "session"]) {
 		document.getElementById(id).replaceWith(document.adoptNode(page.getElementById(id)));
 	}
-	say(page.getElementById("message").textContent);
+	say(page.getElementById("message").textContent, form.isConnected ? form : document.querySelector("#cart h2"));
 	if (wasAt) (document.querySelector(wasAt) ?? document.getElementById("cart")).focus();
 }
 
-// complain shows a message that stays.
-function complain(text) {
+// complain shows a message that stays, below what was pressed. There it covers
+// nothing. It is said in its place at the top of the page too, for those who
+// listen; they hear it once.
+function complain(text, near) {
 	clearTimeout(forget);
 	message.textContent = text;
+	message.classList.add("unseen");
+	const seen = document.createElement("p");
+	seen.className = "said";
+	seen.ariaHidden = "true";
+	seen.textContent = text;
+	document.querySelector(".said")?.remove();
+	(near.closest(".buttons") ?? near).after(seen);
 }
 
 // say shows one that goes: the cart shows the same.
-function say(text) {
-	complain(text);
-	forget = setTimeout(() => { message.textContent = ""; }, 8000);
+function say(text, near) {
+	complain(text, near);
+	forget = setTimeout(() => {
+		message.textContent = "";
+		document.querySelector(".said")?.remove();
+	}, 8000);
 }
 
 // focused finds again what has the focus, if that is a button in the cart.
@@ -59,8 +72,13 @@ const live = document.getElementById("live");
 if (live) {
 	const shown = {};
 	new EventSource("/live").addEventListener("message", (event) => {
-		const { condition, ...parts } = JSON.parse(event.data);
+		const { condition, lane, ...parts } = JSON.parse(event.data);
 		if (live.dataset.condition) live.dataset.condition = condition;
+		const changed = live.dataset.lane !== lane;
+		live.dataset.lane = lane;
+		// A request may have gone to the backup before the shop took the store for
+		// away: then nothing changes when the store answers.
+		if (changed || lane === "serving" && document.querySelector("#session[data-source=backup]")) readAgain();
 		for (const [id, html] of Object.entries(parts)) {
 			if (shown[id] === html) continue;
 			shown[id] = html;
@@ -68,6 +86,19 @@ if (live) {
 			if (part) part.innerHTML = html;
 		}
 	});
+}
+
+// readAgain shows where the session is read from, now that the store has gone or
+// come back.
+async function readAgain() {
+	if (reading || !document.getElementById("session")) return; // the page of an error has none
+	reading = true;
+	try {
+		const answer = await fetch("/session", { headers: { Accept: "text/html" } });
+		if (!answer.ok) return; // what is shown says when it was read
+		const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+		document.getElementById("session").replaceWith(document.adoptNode(page.getElementById("session")));
+	} catch { /* the shop is not there, and the next form says so */ } finally { reading = false; }
 }
 
 document.addEventListener("submit", (event) => {
@@ -80,6 +111,6 @@ document.addEventListener("submit", (event) => {
 	}).then(async (answer) => {
 		if (answer.type === "opaqueredirect") return; // done; the strip tells the rest
 		const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-		complain(page.getElementById("problem")?.textContent ?? "This did not work.");
-	}).catch(() => complain("The shop does not answer. Try again in a moment."));
+		complain(page.getElementById("problem")?.textContent ?? "This did not work.", form);
+	}).catch(() => complain("The shop does not answer. Try again in a moment.", form));
 });

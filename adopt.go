@@ -1,0 +1,302 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Adopt moves the sessions of another library into this one, each when its
+// visitor first asks for a session and has none of ours. The values are read
+// once: from then on the old cookie leads to the new session, until that one
+// ends, and to nothing afterwards. Neither a logout nor Revoke is undone by an
+// old cookie that is still in a browser, or in the hands of a thief.
+//
+// What the store keeps for it is a marker: a record under a hash of the old
+// token, which holds the new token sealed with the old one. It lives as long as
+// the old session could. Requests and instances that meet the same old cookie at
+// once create one marker, and so use one session. Where the store does not answer,
+// nobody knows whether the old session was taken or ended, and the answer is
+// ErrUnavailable. A store that loses its memory loses the markers too: End ends
+// the old session where it stands, and then nothing can bring it back.
+//
+// A visitor without the old cookie costs nothing. One with it costs a load
+// until the browser has the new cookie. Routes that are ReadOnly adopt as well,
+// and leave it to a later answer to send the cookie.
+type Adopt struct {
+	// Cookie is the name of the old library's cookie. The answers that send or
+	// clear our token delete it, and Also: other cookies that belong to it.
+	Cookie string
+	Also   []string
+
+	// Domain and Path are those that the old library set its cookies with, or
+	// they cannot be deleted. Path defaults to "/".
+	Domain, Path string
+
+	// Token returns what tells an old session from every other for as long as
+	// it lives; it must be a secret. Nil is the value of the cookie. It returns
+	// false where the request carries none, or a forged one.
+	Token func(r *http.Request) (token string, ok bool)
+
+	// Read sets the values of the old session on s, which is new and empty, and
+	// returns until when the old one can be used at the latest, whatever its own
+	// library does with it; zero is not known. It returns ErrNoSession where
+	// there is no such session. Every other error means that it is not known,
+	// and the visitor's request gets ErrUnavailable. r has the header and the
+	// context of the request and nothing else of it. Read must not ask for the
+	// session of that context.
+	Read func(r *http.Request, s *Session) (until time.Time, err error)
+
+	// End, if not nil, ends the old session where it is stored, once ours has
+	// taken its place or the visitor has logged out. Its error is told to
+	// Hooks.Failed. Without it the old library goes on knowing the session: for
+	// as long as both run side by side, or you may have to go back.
+	End func(r *http.Request) error
+
+	// Shared says that several visitors may have the same token, because the
+	// old cookie holds nothing but values (cookie-session of Node). Each then
+	// gets a session of its own, and a logout ends the old cookie for all.
+	// Revoke does not.
+	Shared bool
+}
+
+// complete reports every mistake.
+func (a *Adopt) complete(c Cookie) error {
+	var errs []error
+	if a.Cookie == "" {
+		errs = append(errs, errors.New("session: Adopt needs the name of the old Cookie"))
+	}
+	if a.Cookie == c.Name {
+		errs = append(errs, fmt.Errorf("session: Adopt reads the cookie %q, which is also ours; give Cookie.Name another", a.Cookie))
+	}
+	if a.Read == nil {
+		errs = append(errs, errors.New("session: Adopt needs Read"))
+	}
+	return errors.Join(errs...)
+}
+
+// adopt looks for an old session where the visitor has none of ours.
+func (s *Session) adopt(ctx context.Context, fresh bool, l *loaded) {
+	var ended []kill // by the tombstone cookie
+	if s.parcel != nil {
+		ended = s.parcel.witness.ended
+	}
+	o := s.m.oldSession(ctx, s.in)
+	if o == nil {
+		return
+	}
+	t, err := s.m.take(ctx, o, ended, fresh, l)
+	if err != nil {
+		*l = loaded{phase: unknown, err: err}
+		return
+	}
+	if l.phase != live {
+		*l = loaded{phase: nobody}
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = t
+	if !s.readOnly && !s.sealed {
+		s.token, s.tokenEnd, s.notice, s.adopted = t, l.state.end, sendToken, l.id
+	}
+}
+
+// take finds the session that an old one has become, or makes it.
+func (m *Manager) take(ctx context.Context, o *oldSession, ended []kill, fresh bool, l *loaded) (token, error) {
+	marker, err := m.readMarker(ctx, o, fresh)
+	switch {
+	case err == nil:
+		return m.followMarker(ctx, o, marker, ended, fresh, l)
+	case !errors.Is(err, ErrNotFound):
+		return token{}, err
+	}
+	st, until, err := m.readOld(ctx, o)
+	if err != nil {
+		return token{}, without(err, ErrNoSession)
+	}
+	// The session comes first and its marker second: what a crash leaves between
+	// is a session that nobody was given the token of, and the old one is read
+	// again. The other way round it would be a visitor who is logged out.
+	t, sent := m.carrier.newToken(ctx), m.now()
+	over, err := m.save(context.WithoutCancel(ctx), t.id(), st, Absent)
+	if err != nil {
+		return token{}, adoptError(err)
+	}
+	if !o.Shared {
+		err = m.markUntil(ctx, o, until, o.seal(t))
+	}
+	switch {
+	case errors.Is(err, ErrConflict):
+		// Another request came first: this session is nobody's.
+		_, _ = m.save(context.WithoutCancel(ctx), t.id(), m.tombstone(renewed), over)
+		if marker, err = m.readMarker(ctx, o, true); err != nil {
+			return token{}, adoptError(err)
+		}
+		return m.followMarker(ctx, o, marker, ended, true, l)
+	case err != nil:
+		return token{}, adoptError(err) // the marker may arrive yet, and leads to this session then
+	}
+	*l = loaded{
+		phase: live, id: t.id(), state: st, version: over, source: FromStore,
+		confirmed: sent.UnixMilli(), saved: st.entries.latest(),
+	}
+	m.endOld(ctx, o)
+	return t, nil
+}
+
+// followMarker loads the session whose token a marker holds. One that is not there
+// has ended.
+func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state, ended []kill, fresh bool, l *loaded) (token, error) {
+	t, ok := o.open(&m.carrier, marker)
+	if !ok {
+		return token{}, nil
+	}
+	*l = m.fetch(ctx, t.id(), witness{ended: ended}, fresh)
+	if l.phase == unknown {
+		return token{}, l.err
+	}
+	return t, nil
+}
+
+// readOld returns the old session as one of ours.
+func (m *Manager) readOld(ctx context.Context, o *oldSession) (state, time.Time, error) {
+	b := m.newSession(ctx, o.r.Header)
+	b.phase = nobody
+	until, err := o.Read(o.r, b)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case errors.Is(err, ErrNoSession):
+		return state{}, until, ErrNoSession
+	case err != nil:
+		return state{}, until, fmt.Errorf("%w: adopt: %w", ErrUnavailable, err)
+	case b.fault != nil:
+		return state{}, until, fmt.Errorf("session: adopt: %w", b.fault)
+	case len(b.changes) == 0, !until.IsZero() && !m.now().Before(until):
+		return state{}, until, ErrNoSession // and nothing is made of nothing
+	}
+	st := m.begin()
+	changes := b.changes.with(change{adoptedName, present, quote(string(o.marker))})
+	return st.write(changes.against(st), m.stamp(st)), until, nil
+}
+
+// endOld has the old library end its session.
+func (m *Manager) endOld(ctx context.Context, o *oldSession) {
+	if o.End == nil {
+		return
+	}
+	if err := o.End(o.r); err != nil && m.hooks.Failed != nil {
+		m.hooks.Failed(ctx, "adopt", o.marker, err)
+	}
+}
+
+// endAdoption ends what the old cookie of a request leads to, because the
+// visitor logs out of the session l, or begins another one. It reports whether
+// there was such a cookie.
+func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err error) {
+	if s.m.options.Adopt == nil {
+		return false, nil
+	}
+	m, o := s.m, s.m.oldSession(ctx, s.in)
+	e, known := l.state.entries.find(adoptedName)
+	known = known && l.phase == live
+	if o == nil {
+		if known && m.options.Adopt.Shared {
+			m.endShared(ctx, e)
+		}
+		return false, nil
+	}
+	if known && !o.Shared && string(e.value) == string(quote(string(o.marker))) {
+		return true, nil // the marker stands, and it leads to l
+	}
+	marker, err := m.readMarker(ctx, o, true)
+	if errors.Is(err, ErrNotFound) {
+		var until time.Time
+		_, until, err = m.readOld(ctx, o)
+		if errors.Is(err, ErrNoSession) {
+			return true, nil // and nothing is written for nobody
+		}
+		if errors.Is(err, ErrUnavailable) {
+			return true, err
+		}
+		err = m.markUntil(ctx, o, until, quote(""))
+		if err == nil {
+			m.endOld(ctx, o)
+			return true, nil
+		}
+		if errors.Is(err, ErrConflict) {
+			marker, err = m.readMarker(ctx, o, true)
+		}
+	}
+	if err != nil {
+		return true, adoptError(err)
+	}
+	t, ok := o.open(&m.carrier, marker)
+	if !ok || t.id() == l.id {
+		return true, nil
+	}
+	var other loaded
+	if other = m.fetch(ctx, t.id(), witness{}, true); other.phase == unknown {
+		return true, other.err
+	}
+	if other.phase == live {
+		_, err = m.bury(context.WithoutCancel(ctx), &grave{id: t.id(), death: m.tombstone(destroyed).death, gentle: true})
+	}
+	return true, err
+}
+
+// endShared ends, for all who have it, the old cookie that a session was read
+// from. The visitor does not have it any more: that the store cannot take it
+// is no failure of the logout.
+func (m *Manager) endShared(ctx context.Context, e entry) {
+	var id string
+	if json.Unmarshal(e.value, &id) != nil || !strings.HasPrefix(id, adoptedPrefix) {
+		return
+	}
+	_ = m.markUntil(ctx, &oldSession{marker: ID(id)}, time.Time{}, quote("")) // a failure is told to Hooks.Failed
+}
+
+// announceAdopted deletes the old library's cookies, if the request carried them
+// and the answer says something of ours. s.mu is held.
+func (s *Session) announceAdopted(h http.Header) {
+	a := s.m.options.Adopt
+	if a == nil {
+		return
+	}
+	if s.readOnly && s.notice == sendToken && s.token.id() == s.adopted {
+		s.notice = nothing // a later answer sends it
+	}
+	if s.notice != sendToken && s.notice != clearToken || !a.carried(s.in) {
+		return
+	}
+	path := a.Path
+	if path == "" {
+		path = "/"
+	}
+	for _, name := range append([]string{a.Cookie}, a.Also...) {
+		c := http.Cookie{Name: name, Domain: a.Domain, Path: path, MaxAge: -1, HttpOnly: true}
+		h.Add("Set-Cookie", c.String())
+	}
+}
+
+// without returns err, and nil where it is the one that says nothing.
+func without(err, nothing error) error {
+	if errors.Is(err, nothing) {
+		return nil
+	}
+	return err
+}
+
+// adoptError is a failure in the middle: nobody knows how far it came, so the
+// visitor may not be told that there is no session.
+func adoptError(err error) error {
+	if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrTooLarge) {
+		return err
+	}
+	return fmt.Errorf("%w: adopt: %w", ErrUnavailable, err)
+}

@@ -1,0 +1,170 @@
+package session_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/seal"
+	"github.com/holdfast-go/session/sessiontest"
+)
+
+// copies is what the copies in the jar of v take up in its Cookie header.
+func copies(v *sessiontest.Visitor) (n int) {
+	for name, value := range bundles(v) {
+		n += jar.Bytes(name, value)
+	}
+	return n
+}
+
+// Answers that overlap leave copies behind. Their sizes differ, they come from
+// two instances, which do not know of each other's, and they arrive in any
+// order: the jar never holds more of them than the budget.
+func TestTheJarNeverExceedsTheBudget(t *testing.T) {
+	for _, b := range []session.Backup{{}, {Copy: 6144}, {Budget: 6656, Copy: 6656}, {Budget: 2048}} {
+		budget := b.Budget
+		if budget == 0 {
+			budget = 6144
+		}
+		t.Run(fmt.Sprintf("budget %d, copy %d", budget, b.Copy), func(t *testing.T) {
+			most := 0
+			testSite(t, session.Options{Backup: &b}, func(s *site) {
+				r := rand.New(rand.NewPCG(1, 2))
+				for range 60 {
+					v := s.visitor()
+					var answers []*http.Response
+					for range 12 {
+						// A request under way, with the cookies that the jar has now.
+						m := []*session.Manager{s.a, s.b}[r.IntN(2)]
+						n := r.IntN(4500)
+						answers = append(answers, s.copyOf(v).Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, x *session.Session) {
+							food.Set(x, strings.Repeat("x", n))
+						})), "/"))
+						for len(answers) > r.IntN(5) { // the others are late
+							i := r.IntN(len(answers))
+							v.Keep(answers[i])
+							answers = append(answers[:i], answers[i+1:]...)
+							if got := copies(v); got > budget {
+								t.Fatalf("the jar holds %d bytes of copies, the budget is %d", got, budget)
+							}
+							most = max(most, copies(v))
+						}
+					}
+				}
+			})
+			t.Logf("the largest jar held %d bytes of copies, of %d", most, budget)
+			if most < budget/2 {
+				t.Errorf("the largest jar held %d bytes, want a test that tests more", most)
+			}
+		})
+	}
+}
+
+// Deletions only tidy up, and wait where the header of the answer is large.
+func TestDeletionsWaitForAnAnswerWithRoom(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v := s.visitor()
+		write := func(header int, value string) (lines, size int) {
+			answer := v.Get(s.a.Handler(ask(t, func(w http.ResponseWriter, _ *http.Request, x *session.Session) {
+				w.Header().Set("Content-Security-Policy", strings.Repeat("p", header))
+				food.Set(x, value)
+			})), "/")
+			for name, values := range answer.Header {
+				for _, value := range values {
+					size += len(name) + len(value) + len(": \r\n")
+				}
+			}
+			return len(answer.Header["Set-Cookie"]), size
+		}
+		if lines, _ := write(100, "tofu"); lines != 2 {
+			t.Errorf("an answer with room has %d Set-Cookie lines, want the copy and a deletion", lines)
+		}
+		large := strings.Repeat("x", 1300) // a copy of some 2 KB, in two cookies
+		write(100, large)
+		lines, size := write(1500, large+"y")
+		if lines != 2 || size > 4096 {
+			t.Errorf("an answer without room has %d Set-Cookie lines and %d bytes, want only the two of the copy", lines, size)
+		}
+		if lines, _ := write(100, large+"z"); lines != 4 {
+			t.Errorf("the next one has %d lines, want those of the copy and the deletions that waited", lines)
+		}
+		if got := s.holds(s.b, v); got != "red/"+large+"z" {
+			t.Errorf("the session holds %.20s", got)
+		}
+	})
+}
+
+// A copy is never larger than a budget, nor a cookie larger than a browser
+// keeps: what is, is planted, and not even tried.
+func TestTextsThatCannotBeOursBySizeAreNotOpened(t *testing.T) {
+	opened, malformed := 0, 0
+	codec := opening{seal.Flate, &opened}
+	o := session.Options{
+		Backup: &session.Backup{Codec: codec},
+		Hooks: session.Hooks{Backup: func(_ context.Context, _ session.ID, f session.BackupFault, _ error) {
+			if f == session.BackupMalformed {
+				malformed++
+			}
+		}},
+	}
+	testSite(t, o, func(s *site) {
+		v := s.visitor()
+		own := v.Request("GET", "/", nil).Header.Get("Cookie")
+		// Texts that open: of a key that is known, and with the codec.
+		text := func(purpose string, size int) string {
+			random := rand.NewChaCha8([32]byte{1})
+			noise := make([]byte, 3*size/4/2)
+			if _, err := io.ReadFull(random, noise); err != nil {
+				t.Fatal(err)
+			}
+			plain := append([]byte(fmt.Sprintf("%x", noise)), make([]byte, 200)...)
+			box := seal.Box{Keys: s.keys, Purpose: purpose, Audience: session.AudienceOf("shop-test", session.Cookie{Name: "__Host-session", Path: "/"}), Codec: codec}
+			sealed, err := box.Seal(time.Now(), plain)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return sealed
+		}
+		for _, tt := range []struct {
+			name              string
+			cookies           func(i int) string
+			n                 int
+			opened, malformed int
+		}{
+			{"a text that could be a copy", func(i int) string {
+				return fmt.Sprintf("__Host-session-b1=abcde%d.0.1.%s", i, text("session backup", 2000))
+			}, 4, 4, 4}, // opened, and no session is in it
+			{"a cookie larger than any", func(i int) string {
+				return fmt.Sprintf("__Host-session-b1=abcde%d.0.1.%s", i, text("session backup", 20_000))
+			}, 16, 0, 16},
+			{"a text in parts that is larger than any budget", func(i int) string {
+				long := text("session backup", 18_000)
+				q := len(long) / 3
+				return fmt.Sprintf("__Host-session-b0=abcde%[1]d.0.3.%[2]s; __Host-session-b1=abcde%[1]d.1.3.%[3]s; __Host-session-b2=abcde%[1]d.2.3.%[4]s",
+					i, long[:q], long[q:2*q], long[2*q:])
+			}, 4, 0, 4},
+			{"a list of ended sessions that is longer than any", func(int) string { return "__Host-session-x=" + text("session tombstones", 2000) }, 16, 0, 16},
+		} {
+			line := own
+			for i := range tt.n {
+				line += "; " + tt.cookies(i)
+			}
+			s.want(s.a, v, "red/") // which has opened the visitor's own copy
+			opened, malformed = 0, 0
+			x := s.a.Start(t.Context(), http.Header{"Cookie": {line}})
+			if err := x.Load(t.Context()); err != nil || color.Or(x, "-") != "red" {
+				t.Errorf("%s: the visitor's own session is gone: %v", tt.name, err)
+			}
+			if opened != tt.opened || malformed != tt.malformed {
+				t.Errorf("%s, %d times: %d were opened and %d told as malformed, want %d and %d", tt.name, tt.n, opened, malformed, tt.opened, tt.malformed)
+			}
+		}
+	})
+}

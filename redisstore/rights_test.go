@@ -1,0 +1,264 @@
+package redisstore_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/redisstore"
+	"github.com/redis/rueidis"
+)
+
+// needed is what a store needs, without a cache and without the probe's INFO.
+const needed = "+get +set +del +exists +getrange +evalsha +eval +scan +hello"
+
+// userURL makes a user with these rights on a store's keys.
+func userURL(srv *redistest.Server, rights string) string {
+	srv.Command(strings.Fields("ACL SETUSER app reset on >secret ~session:* " + rights)...)
+	return "redis://app:secret@" + srv.Addr()
+}
+
+// lines is a log that a test reads.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Split(strings.TrimSuffix(l.text.String(), "\n"), "\n")
+}
+
+func (l *lines) log() redisstore.Option { return redisstore.Log(slog.New(slog.NewTextHandler(l, nil))) }
+
+func TestWithoutTheCacheNobodyIsAskedForItsRights(t *testing.T) {
+	srv := redistest.Start(t)
+	url := userURL(srv, needed)
+	var said lines
+	s := redisstore.New(newClient(t, url), said.log())
+	v := mustSave(t, s, "x", record("a"), session.Absent)
+	mustSave(t, s, "x", record("b"), v)
+	if got := string(mustLoad(t, s, "x").Data); got != "b" {
+		t.Errorf("got %q, want b", got)
+	}
+	if denied := srv.Command("ACL", "LOG"); strings.Contains(denied, "setinfo") || strings.Contains(denied, "tracking") {
+		t.Errorf("the client tried what it has no right to: %s", denied)
+	}
+
+	// With the cache it is an error that names the command.
+	o, err := redisstore.ClientOption(url, redisstore.ClientCache(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if client, err := rueidis.NewClient(o); err == nil {
+		client.Close()
+		t.Error("a client with a cache has connected without CLIENT TRACKING")
+	} else if !strings.Contains(err.Error(), "tracking") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("got %v, want an error that names the command and no password", err)
+	}
+	if _, err := redisstore.ClientOption(url+"?client_cache=0", redisstore.ClientCache(time.Minute)); err == nil || !strings.Contains(err.Error(), "client_cache=0") {
+		t.Errorf("got %v, want an error: the URL and the option contradict each other", err)
+	}
+}
+
+func TestACacheThatTheClientDoesNotHaveIsTold(t *testing.T) {
+	srv := redistest.Start(t)
+	for name, change := range map[string]func(*rueidis.ClientOption){
+		"a client without":  func(o *rueidis.ClientOption) { o.DisableCache = true },
+		"a client with one": withCache,
+	} {
+		var said lines
+		s := redisstore.New(newClient(t, srv.URL(), change), redisstore.ClientCache(time.Minute), redisstore.Prefix(name), said.log())
+		mustSave(t, redisstore.New(newClient(t, srv.URL()), redisstore.Prefix(name)), "x", record("a"), session.Absent)
+		for range 5 {
+			mustLoad(t, s, "x")
+		}
+		got := strings.Count(strings.Join(said.all(), "\n"), "ClientCache has no effect")
+		want := 0
+		if name == "a client without" {
+			want = 1
+		}
+		if got != want {
+			t.Errorf("%s: got %d lines %q, want %d", name, got, said.all(), want)
+		}
+	}
+}
+
+// A loss of memory must be told where INFO is refused, ends the connection, or
+// names no run_id.
+func TestALossOfMemoryIsNoticedWithoutARunID(t *testing.T) {
+	tests := []struct {
+		is   string
+		url  func(t *testing.T, srv *redistest.Server) (url string, again func())
+		told string
+	}{
+		{"INFO is refused", func(_ *testing.T, srv *redistest.Server) (string, func()) {
+			return userURL(srv, needed), func() { userURL(srv, needed) }
+		}, "INFO"},
+		{"INFO is unknown", func(t *testing.T, srv *redistest.Server) (string, func()) {
+			return middle(t, srv, func(reply []byte) []byte { return reply }, func(command []byte) []byte {
+				return bytes.ReplaceAll(command, []byte("\r\nINFO\r\n"), []byte("\r\nOFNI\r\n"))
+			}), func() {}
+		}, "unknown command"},
+		{"INFO ends the connection", func(t *testing.T, srv *redistest.Server) (string, func()) {
+			return middle(t, srv, func(reply []byte) []byte { return reply }, func(command []byte) []byte {
+				if bytes.Contains(command, []byte("\r\nINFO\r\n")) {
+					return nil
+				}
+				return command
+			}), func() {}
+		}, "ends the connection"},
+		{"INFO has no run_id", func(t *testing.T, srv *redistest.Server) (string, func()) {
+			return middle(t, srv, func(reply []byte) []byte {
+				return bytes.ReplaceAll(reply, []byte("\nrun_id:"), []byte("\nxxx_id:"))
+			}, func(command []byte) []byte { return command }), func() {}
+		}, "run_id"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.is, func(t *testing.T) {
+			t.Parallel()
+			srv := redistest.Start(t)
+			url, again := tt.url(t, srv)
+			var said lines
+			s := redisstore.New(newClient(t, url), said.log())
+			shard := s.Shard("x")
+			var before string
+			answers := func(what string) {
+				t.Helper()
+				eventually(t, what, func() (ok bool) {
+					var err error
+					before, err = s.Probe(within(t, patience), shard)
+					return err == nil
+				})
+			}
+			answers("an incarnation")
+			if before == "" || before == "/" {
+				t.Fatalf("got %q, which says nothing", before)
+			}
+			mustSave(t, s, "x", record("a"), session.Absent)
+			for range 5 {
+				if now, err := s.Probe(within(t, patience), shard); err != nil || now != before {
+					t.Fatalf("got %q, %v after %q, want no change", now, err, before)
+				}
+			}
+			if got := list(t, s); len(got) != 1 || got[0] != "x" {
+				t.Errorf("List: got %v, want the session alone", got)
+			}
+			was := before
+
+			srv.Kill()
+			for range 3 {
+				if now, err := s.Probe(within(t, time.Second), shard); err == nil {
+					t.Fatalf("a killed server: got %q, want an error", now)
+				}
+			}
+			srv.Restart()
+			again()
+			answers("an answer after the restart")
+			if before == was {
+				t.Errorf("got %q before and after a restart that lost everything", was)
+			}
+			if got := said.all(); len(got) != 1 || !strings.Contains(got[0], tt.told) {
+				t.Errorf("got the log %q, want one line with %q", got, tt.told)
+			}
+		})
+	}
+}
+
+func TestARefusedCommandIsNamedWithItsRight(t *testing.T) {
+	srv := redistest.Start(t)
+	for command, right := range map[string]string{"evalsha": "+evalsha", "set": "+set", "get": "+get", "keys": "~session:*"} {
+		rights := strings.ReplaceAll(needed+" +info ", "+"+command+" ", " ")
+		if command == "keys" {
+			rights = "resetkeys ~other:* " + rights
+		}
+		s := redisstore.New(newClient(t, userURL(srv, rights)))
+		var err error
+		switch command {
+		case "evalsha":
+			_, err = s.Save(t.Context(), "x", record("tell nobody"), session.Version{1})
+		case "set", "keys":
+			_, err = s.Save(t.Context(), "x", record("tell nobody"), session.Absent)
+		case "get":
+			_, err = s.Load(t.Context(), "x")
+		}
+		reply := new(rueidis.RedisError)
+		if err == nil || !strings.Contains(err.Error(), right) || !errors.As(err, &reply) {
+			t.Errorf("%s: got %v, want an error of Redis that names %s", command, err, right)
+		}
+	}
+}
+
+// Redis quotes the arguments of a command that it does not know.
+func TestAnErrorNeverShowsASession(t *testing.T) {
+	srv := redistest.Start(t, "--rename-command", "SET", "", "--rename-command", "EVALSHA", "")
+	s := newStore(t, srv)
+	for command, over := range map[string]session.Version{"SET": session.Absent, "EVALSHA": {1}} {
+		_, err := s.Save(t.Context(), "x", record("tell nobody"), over)
+		if err == nil || !strings.Contains(err.Error(), command) {
+			t.Errorf("got %v, want an error that names %s", err, command)
+		} else if strings.Contains(err.Error(), "tell nobody") {
+			t.Errorf("the error shows the session: %v", err)
+		}
+	}
+}
+
+// middle is a proxy that changes what passes, and hangs up where a command
+// becomes nothing. It returns its URL.
+func middle(t *testing.T, srv *redistest.Server, reply, command func([]byte) []byte) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	pass := func(to, from net.Conn, change func([]byte) []byte) {
+		defer to.Close()
+		defer from.Close()
+		buffer := make([]byte, 1<<20)
+		for {
+			n, err := from.Read(buffer)
+			if n > 0 {
+				b := change(buffer[:n])
+				if b == nil {
+					return
+				}
+				if _, err := to.Write(b); err != nil {
+					return
+				}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}
+	go func() {
+		for {
+			here, err := l.Accept()
+			if err != nil {
+				return
+			}
+			there, err := net.Dial("tcp", srv.Addr())
+			if err != nil {
+				here.Close()
+				continue
+			}
+			go pass(there, here, command)
+			go pass(here, there, reply)
+		}
+	}()
+	return "redis://" + l.Addr().String()
+}

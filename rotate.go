@@ -1,0 +1,456 @@
+package session
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Rotation exchanges an ageing token for a new one. No rights are gained, so
+// requests that are under way with the old token need not fail: the new token
+// can be made from the old one and the tombstone, by any instance. Decision 38.
+
+// graceAfterRotation is how long the old token still leads to the session.
+const graceAfterRotation = 10 * time.Second
+
+// link is what a rotation writes into the tombstone of the session that it
+// ends: the dot of the rotation, random bytes, and the successor's ID. It stays
+// when another hand ends the session as well. The empty link leads nowhere.
+type link string
+
+const (
+	linkRandom = 32
+	linkHead   = dotSize + linkRandom
+	linkSize   = linkHead + idLen
+)
+
+func newLink(d dot, random [linkRandom]byte, successor ID) link {
+	b := d.append(make([]byte, 0, linkSize))
+	return link(append(append(b, random[:]...), successor...))
+}
+
+func (l link) random() string { return string(l[dotSize:linkHead]) }
+
+// successor returns the ID of the session that the rotation made.
+func (l link) successor() ID {
+	if l == "" {
+		return ""
+	}
+	return ID(l[linkHead:])
+}
+
+// sound reports whether a death that was read is one that this program writes.
+func (d death) sound() bool {
+	if d.link == "" {
+		return d.reason != rotated
+	}
+	return len(d.link) == linkSize && (d.reason != rotated || readDot([]byte(d.link[:dotSize])) == d.dot)
+}
+
+// joinDeaths brings together two tombstones of one session. A death by any hand
+// outranks a rotation, whenever it was: a token whose session has ended leads
+// nowhere. Between equals the later one stays. The link is kept apart from that,
+// since whoever ends the session also ends what a rotation has made of it. Both
+// parts are maxima of total orders, so that the whole is a join.
+func joinDeaths(a, b death) death {
+	l := max(a.link, b.link)
+	if a.before(b) {
+		a = b
+	}
+	a.link = l
+	return a
+}
+
+func (d death) before(e death) bool {
+	if turned := d.reason == rotated; turned != (e.reason == rotated) {
+		return turned
+	}
+	c := d.dot.compare(e.dot)
+	return c < 0 || c == 0 && d.reason < e.reason
+}
+
+// successor returns the token that a rotation with these random bytes makes of
+// t, which is one of ours.
+func (t token) successor(random string) token {
+	key, _ := strictBase64.DecodeString(t.secret) // parseToken and newToken let nothing else through
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("session rotation\x00" + random))
+	b := [tokenSize]byte(mac.Sum(nil))
+	return token{base64.RawURLEncoding.EncodeToString(b[:]), idOf(b)}
+}
+
+// rotate returns the token that takes the place of t, and the tombstone that
+// leads to it.
+func (m *Manager) rotate(t token) (token, state) {
+	var random [linkRandom]byte
+	rand.Read(random[:]) // never fails, see crypto/rand
+	next, dead := t.successor(string(random[:])), m.tombstone(rotated)
+	dead.death.link = newLink(dead.death.dot, random, next.id())
+	return next, dead
+}
+
+// follow returns the token to which the tombstone of t leads while the grace
+// lasts. It never leads across a Renew, whose token nobody can derive.
+func (m *Manager) follow(t token, d death) (token, bool) {
+	if d.reason != rotated || d.link == "" {
+		return token{}, false
+	}
+	if age := m.now().Sub(d.dot.time()); age >= graceAfterRotation || age < -maxAhead {
+		return token{}, false
+	}
+	next := t.successor(d.link.random())
+	return next, next.id() == d.link.successor()
+}
+
+// Rotate gives the session a new token and ID when it is saved, and changes
+// nothing else: for middleware that exchanges a token which Issued says is old,
+// so that a token that was stolen is of use for a while only. Where a visitor
+// gains rights, call Renew instead.
+//
+// Requests that still carry the old token go on for ten seconds, on any
+// instance, and their answers carry the new one; of requests that rotate at the
+// same time one does, and the others answer with its token. After that the old
+// token shows nothing, though Destroy with it still ends the session.
+//
+// Nothing about a rotation is urgent. Where the store does not answer, Rotate
+// does nothing, and the token stays as old as it was; where there is no session
+// it does nothing either. Once the response header is written it returns
+// ErrTooLate. Tokens of an Options.Format cannot be exchanged in this way:
+// the error wraps errors.ErrUnsupported.
+func (s *Session) Rotate() error {
+	s.lockLoaded()
+	defer s.mu.Unlock()
+	switch {
+	case s.readOnly:
+		return s.fail(ErrReadOnly)
+	case s.m.foreign():
+		return s.fail(errNoRotation)
+	case s.phase == unknown:
+		return s.err // and the handler answers whatever it can
+	case s.sealed:
+		return s.fail(ErrTooLate)
+	case s.phase != live:
+		return nil
+	}
+	s.renewal = max(s.renewal, turnID)
+	s.watch()
+	return nil
+}
+
+var errNoRotation = fmt.Errorf("session: Rotate: tokens of Options.Format cannot be made from one another, use Renew: %w", errors.ErrUnsupported)
+
+// maxRotations bounds how many rotations one request follows to its session.
+const maxRotations = 64
+
+var errTooManyRotations = fmt.Errorf("%w: the session was rotated more than %d times in %v", ErrUnavailable, maxRotations, graceAfterRotation)
+
+// hold remembers the token that opens what was loaded. Where it was rotated
+// lately, l becomes what stands under the new one. s.io is held.
+func (s *Session) hold(ctx context.Context, t token, l *loaded) {
+	if l.phase == dead && l.state.death.reason == rotated {
+		t = s.arrive(ctx, t, l)
+	}
+	s.mu.Lock()
+	s.held = t
+	s.mu.Unlock()
+}
+
+// arrive follows rotations from the tombstone in l. Only the store can say that
+// the session still lives where they lead: without its answer nobody knows.
+func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
+	m, p := s.m, s.parcel
+	var brought, w witness
+	if p != nil {
+		brought = p.witness
+	}
+	kills := brought.kills
+	for hops := 0; l.phase == dead; hops++ {
+		next, ok := m.follow(t, l.state.death)
+		if !ok {
+			return t
+		}
+		if hops == maxRotations {
+			*l = loaded{phase: unknown, id: l.id, err: errTooManyRotations}
+			return t
+		}
+		if w = (witness{}); p != nil {
+			w = m.reopen(p.in, next.id(), brought)
+		}
+		at := m.fetch(ctx, next.id(), w, true)
+		switch {
+		case at.phase == nobody:
+			return t
+		case at.phase == live && (at.source != FromStore || !at.away.IsZero()):
+			*l = loaded{phase: unknown, id: at.id, err: errAway}
+			return t
+		}
+		kills = withKill(kills, m.rotatedKill(l.id, l.state.death))
+		t, *l = next, at
+	}
+	if l.phase != live {
+		return t
+	}
+	l.kills = joinKills(kills, l.kills)
+	if p != nil {
+		p.witness = w
+	}
+	if brought.found { // by a cookie of before the rotation, which may know more
+		joined := join(l.state, brought.state.bequeath())
+		if !joined.equal(l.state) {
+			l.state, l.repair, l.saved = joined, true, min(l.saved, brought.saved)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pass(t, l.state.end)
+	return t
+}
+
+// reopen returns what a request brought for the session that rotations lead to.
+// Cookies of other sessions were reported already.
+func (m *Manager) reopen(in *mail, id ID, brought witness) witness {
+	w := witness{excused: brought.excused, keep: brought.keep, ended: brought.ended}
+	if in == nil {
+		return w
+	}
+	for c := range in.bundles.Bundles {
+		if b, err := m.openBundle(c); err == nil && b.id == id {
+			w.add(b, m.now())
+		}
+	}
+	return w
+}
+
+// rotatedKill is how a session names one that a rotation made it of.
+func (m *Manager) rotatedKill(id ID, d death) kill {
+	return kill{id: id, dot: d.dot, heir: true, durable: !m.bequeathed(id)}
+}
+
+// pass tells the visitor of a token that another request has made. s.mu is held.
+func (s *Session) pass(t token, end int64) {
+	s.token, s.tokenEnd = t, end
+	if s.notice != sendToken {
+		s.notice = passToken
+	}
+}
+
+// turnedError says that a rotation has ended the session, and where it leads.
+type turnedError struct {
+	token token
+	death death
+}
+
+func (e *turnedError) Error() string { return "session: the token was rotated" }
+
+// followRotations saves the session, under whatever ID it has come to.
+func (c *commit) followRotations(ctx context.Context) error {
+	before, held := c.loaded, c.held
+	rotatesOnly := c.renewal == turnID && len(c.edits) == 0 && len(c.doubts) == 0
+	for hops := 0; ; hops++ {
+		err := c.write(ctx)
+		if err == nil {
+			return nil
+		}
+		var turned *turnedError
+		if errors.As(err, &turned) {
+			if hops < maxRotations {
+				c.turn(turned)
+				continue
+			}
+			err = errTooManyRotations
+		}
+		if c.arriving && c.phase == live { // nobody knows what stands there
+			c.loaded, c.held, c.arriving, c.followed = before, held, false, false
+		}
+		if rotatesOnly && !c.begun && errors.Is(err, ErrUnavailable) {
+			return nil // it can wait
+		}
+		return err
+	}
+}
+
+// turn goes on with the session that a rotation has made of this one.
+func (c *commit) turn(e *turnedError) {
+	c.kills = withKill(c.kills, c.m.rotatedKill(c.id, e.death))
+	c.id, c.held, c.version = e.token.id(), e.token, Absent
+	c.away, c.restore, c.born, c.unstored = time.Time{}, false, false, false
+	c.token, c.tombstone, c.copied = token{}, state{}, Absent
+	c.arriving = true
+	if c.renewal == turnID {
+		c.renewal = keepID // somebody was faster
+	}
+}
+
+// arrive reads the session that a rotation has led to.
+func (c *commit) arrive(ctx context.Context) error {
+	l := c.m.fetch(ctx, c.id, witness{}, true)
+	switch {
+	case l.phase == unknown:
+		return l.err
+	case l.phase == nobody:
+		l = loaded{phase: dead, state: c.m.tombstone(revoked)}
+	case l.phase == live && l.source != FromStore:
+		return errAway
+	}
+	return c.meet(l)
+}
+
+// moveLater is for a session that cannot be moved now, because of cause. A
+// rotation can wait; what else there is to save is saved where the session is.
+func (c *commit) moveLater(ctx context.Context, cause error) error {
+	if c.renewal != turnID || !errors.Is(cause, ErrUnavailable) {
+		return c.degrade(ctx, true, cause)
+	}
+	c.renewal = keepID
+	c.token, c.tombstone, c.copied = token{}, state{}, Absent
+	return c.update(ctx)
+}
+
+// lookAgain finds out whether a tombstone that was not answered stands.
+func (c *commit) lookAgain(ctx context.Context, cause error) error {
+	var r stored
+	err := c.m.load(context.WithoutCancel(ctx), c.id, true, true, &r)
+	switch {
+	case err != nil:
+		return cause
+	case r.state.dead() && r.state.death.dot == c.tombstone.death.dot:
+		return nil
+	case r.version != c.version:
+		return fmt.Errorf("%w: %w", ErrConflict, cause) // and so it will never stand
+	}
+	return cause
+}
+
+// entomb makes sure that a session is dead in the store, where over says what
+// stands there as far as it is known. A tombstone is never overwritten blindly:
+// it may have a link. The death of g becomes the one that stands: none, where
+// there was nothing to end, see grave.nobodys.
+func (m *Manager) entomb(ctx context.Context, c call, g *grave, over Version) error {
+	if g.gentle {
+		done, err := m.execute(ctx, c, *g)
+		if err == nil {
+			g.death = done.death
+		}
+		return err
+	}
+	st := state{death: g.death}
+	end := m.attempts()
+	for known := over != Any; ; known = false {
+		if !known {
+			r, err := m.read(ctx, c, true)
+			if err != nil && !errors.Is(err, ErrNotFound) && r.garbled == Absent {
+				return err
+			}
+			if over = r.version; r.garbled != Absent {
+				over = r.garbled
+			} else if err == nil && r.state.dead() {
+				if st = join(st, r.state); st.death == r.state.death {
+					break
+				}
+			}
+		}
+		_, err := m.put(ctx, c, "save", st, over)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		if !m.now().Before(end) {
+			return errContested
+		}
+	}
+	g.death = st.death
+	return nil
+}
+
+// maxLine bounds how many sessions one call ends. It takes hours of rotations
+// every few seconds to get there.
+const maxLine = 1000
+
+// endLine ends a session like buryOver, and what rotations have made of it since,
+// up to the next Renew. It returns all that it ended, or tried to. Where the store does not
+// answer, the journal goes on from there.
+func (m *Manager) endLine(ctx context.Context, g *grave, over Version) (d Durability, ended []kill, err error) {
+	g.line = true
+	why, at := g.death.reason, g
+	for range maxLine {
+		far, err := m.buryOver(ctx, at, over)
+		if err == nil && at.nobodys() {
+			return max(d, far), ended, nil
+		}
+		ended = withKill(ended, kill{id: at.id, dot: at.death.dot, gentle: at.gentle, durable: far == Durable, ifStored: at.ifStored})
+		if err != nil {
+			return 0, ended, err
+		}
+		d = max(d, far)
+		next := at.death.link.successor()
+		if next == "" {
+			return d, ended, nil
+		}
+		heir := m.nextGrave(next, why)
+		at, over = &heir, Any
+	}
+	return 0, ended, fmt.Errorf("%w: more than %d rotations to follow", ErrUnavailable, maxLine)
+}
+
+// nextGrave is for what a rotation has made of a session that somebody ends. It
+// may be dead by now, by a Renew above all, and then it stays as it is.
+func (m *Manager) nextGrave(id ID, why reason) grave {
+	if why == rotated {
+		why = destroyed
+	}
+	return grave{id: id, death: m.tombstone(why).death, gentle: true, line: true}
+}
+
+// endNext is the journal's part in endLine: g was delivered, and what rotations
+// have made of it is owed from now on.
+func (m *Manager) endNext(ctx context.Context, g grave, why reason) error {
+	next := g.death.link.successor()
+	if !g.line || next == "" {
+		return nil
+	}
+	heir := m.nextGrave(next, why)
+	heir.pending = true
+	return m.shardOf(next).bury(ctx, heir)
+}
+
+// inheritance is what the session that a rotation made gets of a state that the
+// store lacks: what was written to the old one before the grace was over. all
+// tells whether that is everything.
+func inheritance(b bundle, d death) (heir bundle, all, ok bool) {
+	if d.reason != rotated || d.link == "" {
+		return heir, false, false
+	}
+	end := d.dot.time().Add(graceAfterRotation)
+	var kept entries
+	all = true
+	for l := b.state.entries; len(l) > 0; {
+		e, rest, _ := l.cut()
+		if l = rest; e.dot.time().Before(end) {
+			kept = append(kept, e.raw...)
+		} else {
+			all = false
+		}
+	}
+	st := b.state
+	st.entries = kept
+	return bundle{id: d.link.successor(), state: st.bequeath()}, all, len(kept) > 0
+}
+
+// settleLater is settleDebt for a session that has ended.
+func (m *Manager) settleLater(ctx context.Context, b bundle, d death) error {
+	heir, all, ok := inheritance(b, d)
+	if !ok {
+		return ErrEnded
+	}
+	if err := m.settleDebt(ctx, heir); err != nil || all {
+		return err
+	}
+	return ErrEnded
+}
