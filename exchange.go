@@ -117,6 +117,12 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, nex
 // saved when the request is over is saved then, or told to Hooks.Dropped.
 func (x *exchange) end() {
 	x.returned = true
+	if !x.begun && written(x.w) {
+		x.begun = true
+		if !x.asked.CompareAndSwap(nil, headerSent) {
+			x.known().seal()
+		}
+	}
 	if !x.asked.CompareAndSwap(nil, handlerReturned) && !x.asked.CompareAndSwap(headerSent, allOver) {
 		s := x.known()
 		switch {
@@ -133,6 +139,14 @@ func (x *exchange) end() {
 			s.handOff()
 		}
 	}
+}
+
+// written reports whether the response has begun without us, because the handler
+// wrote to a writer that it had before: one of a framework in whose chain we
+// stand. Those of gin, negroni and martini tell. Cookies are then too late.
+func written(w http.ResponseWriter) bool {
+	t, ok := w.(interface{ Written() bool })
+	return ok && t.Written()
 }
 
 // abandon ends the request. After a panic what is not saved is dropped, but a

@@ -224,14 +224,24 @@ func (s *Session) vary(h http.Header) {
 // was written.
 func (s *Session) late(ctx context.Context) {
 	s.mu.Lock()
-	late := len(s.edits) > 0 || s.fault != nil || s.renewal != keepID
+	seq, fault := s.seq, s.fault != nil
+	late := fault || (len(s.edits) > 0 || s.renewal != keepID) && seq != s.lost
 	s.mu.Unlock()
 	if !late {
 		return
 	}
 	s.io.Lock()
 	defer s.io.Unlock()
-	if _, err := s.commit(ctx, false); err != nil && !errors.Is(err, ErrPending) && s.m.hooks.Dropped != nil {
+	_, err := s.commit(ctx, false)
+	if err == nil || errors.Is(err, ErrPending) {
+		return
+	}
+	s.mu.Lock()
+	if !fault { // which kept the other changes from being tried
+		s.lost = seq
+	}
+	s.mu.Unlock()
+	if s.m.hooks.Dropped != nil {
 		s.m.hooks.Dropped(ctx, s.name(), err)
 	}
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -74,6 +75,13 @@ func (x *exchange) Push(target string, o *http.PushOptions) error {
 		return x.err
 	}
 	return p.Push(target, o)
+}
+
+// CloseNotify is asked for by gin's Stream, which panics where there is none.
+func (x *exchange) CloseNotify() <-chan bool {
+	gone := make(chan bool, 1)
+	context.AfterFunc(x.Context, func() { gone <- true })
+	return gone
 }
 
 // Unwrap is for http.ResponseController: deadlines and full duplex.

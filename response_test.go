@@ -328,6 +328,20 @@ func TestTheWriterKeepsWhatTheServersCanDo(t *testing.T) {
 		}
 		answer.Body.Close()
 	})
+	t.Run("a client that leaves", func(t *testing.T) {
+		m := sessiontest.New(t, nil)
+		ctx, leave := context.WithCancel(t.Context())
+		m.Handler(ask(t, func(w http.ResponseWriter, _ *http.Request, _ *session.Session) {
+			gone := w.(interface{ CloseNotify() <-chan bool }).CloseNotify() // as gin does, without asking
+			select {
+			case <-gone:
+				t.Error("gone before it left")
+			default:
+			}
+			leave()
+			<-gone
+		})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil).WithContext(ctx))
+	})
 	t.Run("no push, no flush, no hijack where the server has none", func(t *testing.T) {
 		m := sessiontest.New(t, nil)
 		type plain struct{ http.ResponseWriter }

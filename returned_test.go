@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -17,6 +18,7 @@ import (
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
+	"github.com/holdfast-go/session/storetest"
 )
 
 // returns is a route whose handler writes nothing, and what middleware further
@@ -266,6 +268,43 @@ func TestWhatCannotBeSavedAfterTheResponseIsTold(t *testing.T) {
 	}
 }
 
+// What is told to be lost is not tried again when the request is over.
+func TestALossAfterTheHeaderIsToldOnce(t *testing.T) {
+	for name, late := range map[string]func(*session.Session){
+		"a change":    func(s *session.Session) { color.Set(s, "blue") },
+		"two changes": func(s *session.Session) { color.Set(s, "blue"); food.Set(s, "tofu") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := storetest.NewFaulty(memstore.New(nil))
+				var dropped []error
+				m := mustNew(t, store, &session.Options{Hooks: session.Hooks{
+					Dropped: func(_ context.Context, _ session.ID, err error) { dropped = append(dropped, err) },
+				}})
+				v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+				var s *session.Session
+				v.Get(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					io.WriteString(w, "first byte")
+					s = sessionOf(t, r)
+					store.Fail(errors.New("connection refused"))
+					late(s)
+				})), "/")
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if len(dropped) != 1 || !errors.Is(dropped[0], session.ErrUnavailable) {
+					t.Errorf("Hooks.Dropped was told %v, want ErrUnavailable once", dropped)
+				}
+				food.Set(s, "rice") // a loss of its own
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if len(dropped) != 2 {
+					t.Errorf("after another change Hooks.Dropped was told %v", dropped)
+				}
+			})
+		})
+	}
+}
+
 // A goroutine that outlives its request may still save what it changes by
 // itself, all at once.
 func TestAGoroutineThatOutlivesItsRequestSavesByItself(t *testing.T) {
@@ -293,4 +332,51 @@ func TestAGoroutineThatOutlivesItsRequestSavesByItself(t *testing.T) {
 			t.Errorf("the session holds %q", got)
 		}
 	})
+}
+
+// gins is a writer that knows whether something was written, as those of gin,
+// negroni and martini do.
+type gins struct{ *httptest.ResponseRecorder }
+
+func (w gins) Written() bool { return w.Body.Len() > 0 }
+
+// A handler in a framework's chain whose writer is not ours writes past us: the
+// header with the cookie is gone before we are asked.
+func TestAnAnswerThatIsWrittenPastUsIsNoticed(t *testing.T) {
+	for name, test := range map[string]struct {
+		change  func(*session.Session)
+		held    string
+		dropped error
+	}{
+		"a change":  {func(s *session.Session) { color.Set(s, "blue") }, "blue", nil},
+		"a renewal": {func(s *session.Session) { s.Renew() }, "red", session.ErrTooLate},
+		"a new session": {
+			func(s *session.Session) {
+				s.Destroy(context.Background())
+				color.Set(s, "blue")
+			}, "", session.ErrTooLate,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var dropped error
+			m := mustNew(t, memstore.New(nil), &session.Options{Hooks: session.Hooks{
+				Dropped: func(_ context.Context, _ session.ID, err error) { dropped = errors.Join(dropped, err) },
+			}})
+			v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+			w := gins{httptest.NewRecorder()}
+			m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				test.change(sessionOf(t, r))
+				io.WriteString(w, "done")
+			})).ServeHTTP(w, v.Request(http.MethodPost, "/", nil))
+			if !errors.Is(dropped, test.dropped) || (dropped == nil) != (test.dropped == nil) {
+				t.Errorf("Hooks.Dropped was told %v, want %v", dropped, test.dropped)
+			}
+			if w.Body.String() != "done" {
+				t.Errorf("body %q", w.Body)
+			}
+			if got := color.Or(v.Session(), ""); got != test.held {
+				t.Errorf("the session holds %q, want %q", got, test.held)
+			}
+		})
+	}
 }

@@ -31,6 +31,7 @@ type Session struct {
 	changes changes // what the edits come to
 	doubts  []doubt // saves that were not answered
 	seq     int     // changes with all of these
+	lost    int     // the seq of what Hooks.Dropped was told of
 	broken  map[string]*ValueError
 	fault   error // the first write that failed; the commit answers it
 
@@ -244,6 +245,7 @@ func (s *Session) Renew() error {
 		return s.fail(err)
 	}
 	s.renewal = max(s.renewal, newID)
+	s.seq++
 	s.watch()
 	return nil
 }
