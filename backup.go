@@ -40,7 +40,7 @@ type Backup struct {
 	MaxLease time.Duration
 
 	// Copy is how many bytes of cookies one copy may take up, names and
-	// separators included; default 2304, at most Budget. What does not fit is
+	// separators included; default 3072, at most Budget. What does not fit is
 	// left out, see Rank. With the default the header of an answer stays below
 	// the 4 KB that nginx takes from a server unless told otherwise. A larger
 	// one needs settings in the proxies that docs/PROXIES.md names.
@@ -86,8 +86,9 @@ const (
 	defaultBudget = 6144
 
 	// A copy in two cookies with its attributes, the token, the usual fields of
-	// a handler and a list of ended sessions fit the header of one answer.
-	defaultCopy = 2304
+	// a handler and a list of one ended session fit the header of one answer. It
+	// is what two of the four cookies hold at the default budget.
+	defaultCopy = 3072
 
 	maxAudience = 64
 )

@@ -50,6 +50,11 @@ func (s *Session) idle() bool {
 // sent. s.io is held.
 func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) {
 	s.mu.Lock()
+	if p := s.parcel; s.replaced != "" && p != nil && p.in == nil {
+		s.mu.Unlock()
+		p.open(ctx, s) // Begin has not asked, and whether there is a copy says whether there was a session
+		s.mu.Lock()
+	}
 	c := commit{
 		m: s.m, loaded: s.loaded, held: s.held, edits: s.edits, changes: s.changes, doubts: s.doubts,
 		renewal: s.renewal, replaced: s.replaced, cookies: cookies, fresh: s.fresh,

@@ -171,7 +171,7 @@ func (m *Manager) buryOver(ctx context.Context, g *grave, over Version) (Durabil
 	if m.backup == nil {
 		return Durable, m.entomb(ctx, call{m: m, id: g.id, budget: m.options.SaveTimeout}, g, over)
 	}
-	s := m.shardOf(g.id)
+	s, asked := m.shardOf(g.id), g.death
 	err := errAway
 	if m.override().Mode != BackupOnly {
 		// It is tried once even where the shard is taken for away.
@@ -188,7 +188,7 @@ func (m *Manager) buryOver(ctx context.Context, g *grave, over Version) (Durabil
 		}
 		d = Pending
 	} else if g.nobodys() {
-		return d, nil
+		g.death, g.weak, g.ifStored = asked, true, true
 	} else {
 		m.health.saves.Add(1)
 	}

@@ -225,7 +225,7 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 			return err
 		}
 		if g.nobodys() {
-			s.unburyNobody(g.id)
+			s.settleNobody(g.id)
 			return nil
 		}
 		if err := s.m.endNext(ctx, g, known.reason); err != nil {
@@ -255,13 +255,16 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 	return nil
 }
 
-// unburyNobody takes the tombstone of a session that never was out of the ring.
-func (s *shard) unburyNobody(id ID) {
+// settleNobody notes that the shard has nothing to end under an ID. The process
+// goes on knowing that it has ended, among what goes first.
+func (s *shard) settleNobody(id ID) {
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
-	if e := s.journal.graves[id]; e != nil && e.Value.(*grave).ifStored {
-		s.journal.unbury(e)
-		s.m.ledger.size.Add(-graveSize)
+	if e := s.journal.graves[id]; e != nil {
+		if g := e.Value.(*grave); g.ifStored && g.pending {
+			g.pending = false
+			s.journal.unburied--
+		}
 	}
 }
 

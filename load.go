@@ -144,7 +144,8 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	// What is known to be dead is dead whatever the store says, and is written
 	// again where it said something else.
 	if g, ok := s.journal.buried(id); ok {
-		if errors.Is(err, ErrNotFound) || err == nil && !st.dead() {
+		missing := errors.Is(err, ErrNotFound) && !g.ifStored
+		if missing || err == nil && !st.dead() {
 			g.pending = true
 			_ = s.bury(ctx, g)
 		}

@@ -318,6 +318,9 @@ func (s *shard) forgot(ctx context.Context, known bool) {
 	j := &s.journal
 	j.mu.Lock()
 	for g := range j.known {
+		if g.ifStored && !g.pending {
+			continue // the shard had nothing to end before it lost its memory, either
+		}
 		g.ifStored = false // that it has nothing says nothing any more
 		if !g.pending && s.m.without&ring == 0 {
 			g.pending = true

@@ -381,7 +381,7 @@ func (m *Manager) endLine(ctx context.Context, g *grave, over Version) (d Durabi
 	why, at := g.death.reason, g
 	for range maxLine {
 		far, err := m.buryOver(ctx, at, over)
-		if err == nil && at.nobodys() {
+		if err == nil && at.nobodys() { // and there is no backup
 			return max(d, far), ended, nil
 		}
 		ended = withKill(ended, kill{id: at.id, dot: at.death.dot, gentle: at.gentle, durable: far == Durable, ifStored: at.ifStored})

@@ -287,9 +287,12 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	// expired and that a copy of a later use could go on from, and the visitor
 	// brought no copy, there is no session to end: a made-up token makes no record.
 	stranger := l.phase == nobody && l.version == Absent && !s.replacing() && !s.parcel.vouched()
-	ends := id != "" && !stranger
 	d := Durable
-	if ends {
+	switch {
+	case id == "":
+	case stranger && s.m.backup != nil:
+		s.knowEnded(ctx, id)
+	case !stranger:
 		ctx = context.WithoutCancel(ctx)
 		unseen := l.phase != live && l.phase != dead && !s.parcel.vouched()
 		g := &grave{
@@ -324,6 +327,18 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		s.notice = clearToken
 	}
 	return d, nil
+}
+
+// knowEnded enters a session that the store does not have among those that this
+// process and the visitor's browser know to have ended: a copy of it that
+// somebody still has comes to nothing here. The store is not told.
+func (s *Session) knowEnded(ctx context.Context, id ID) {
+	g := grave{id: id, death: s.m.tombstone(destroyed).death, gentle: true, weak: true, ifStored: true}
+	_ = s.m.shardOf(id).bury(ctx, g)
+	if p := s.parcel; p != nil {
+		p.dirty = true
+		p.ended = withKill(p.ended, kill{id: id, dot: g.death.dot, gentle: true, ifStored: true})
+	}
 }
 
 // replacing reports whether Begin is to end a session, which nobody has asked

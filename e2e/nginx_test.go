@@ -308,7 +308,7 @@ func (g *grower) together(c *crumbs, round int, sizes ...int) (answers []*http.R
 func TestNginxTakesTheLargestJarAndTheLargestAnswer(t *testing.T) {
 	for budget, quarter := range map[int]int{6144: 900, 6656: 1028} { // values that fill a quarter, sealed
 		t.Run(fmt.Sprint("budget ", budget), func(t *testing.T) {
-			g := startGrower(t, session.Backup{Budget: budget})
+			g := startGrower(t, session.Backup{Audience: "e2e", Budget: budget})
 			c := &crumbs{t: t, url: startNginx(t, g.URL, ""), held: map[string]string{}, others: "_ga=" + strings.Repeat("9", 796)}
 			largest := 0
 			measure := func() {
@@ -375,7 +375,7 @@ func TestALargerCopyNeedsTheDirectivesOfTheDocs(t *testing.T) {
 	if !ok || !end {
 		t.Fatal("docs/PROXIES.md has no block for nginx")
 	}
-	g := startGrower(t, session.Backup{Budget: 6656, Copy: 6656})
+	g := startGrower(t, session.Backup{Audience: "e2e", Budget: 6656, Copy: 6656})
 	c := &crumbs{t: t, url: startNginx(t, g.URL, ""), held: map[string]string{}}
 	if got := c.send("GET", "/set?n=4000", "").StatusCode; got != http.StatusBadGateway {
 		t.Errorf("with its defaults nginx answers %d, want 502: the page would be wrong", got)

@@ -93,7 +93,7 @@ func (o *oracle) judgeEnds(q *Request, a *asked) {
 		// instance whose ring has the tombstone publishes it", and "Where the
 		// store cannot be reached the tombstone is a hint, delivered before a
 		// recovered shard serves reads".
-		if within && o.holder(e, x, q.Began) != 0 && q.Ended < e.Ended+o.ringLife()-tick {
+		if within && !o.endedNothing(e, x) && o.holder(e, x, q.Began) != 0 && q.Ended < e.Ended+o.ringLife()-tick {
 			o.violate(q, q.Ended, "c: revived", "ended by request %d, whose instance has had the time to tell the store", e.N)
 			return
 		}
@@ -172,6 +172,18 @@ func (o *oracle) watched(e *Request, x *life) bool {
 
 func short8(id session.ID) string { return string(id[:min(8, len(id))]) }
 
+// endedNothing reports whether a logout met nothing in the store, at once or when
+// it arrived there, and brought no copy. Section 5: "Only where the store answered
+// nothing and no copy vouches does it make no key in the store".
+func (o *oracle) endedNothing(e *Request, x *life) bool {
+	a := o.asked[e]
+	if a == nil || a.backup || x.nothing == 0 || x.nothing < e.Began {
+		return false
+	}
+	o.count("oracle: exempt: the store had nothing to end, and no copy came along")
+	return true
+}
+
 // judgeTombstone looks for the tombstone of a session that was ended.
 func (o *oracle) judgeTombstone(x *life, at time.Duration) {
 	for _, e := range x.ends {
@@ -181,8 +193,7 @@ func (o *oracle) judgeTombstone(x *life, at time.Duration) {
 		if e.Route == Logout && o.holder(e, x, at) == 0 || e.Route != Logout && (x.tomb == 0 || !o.settled(e.Birth, x.shard, at)) {
 			continue // of a login in an outage the kill list of the new session knows
 		}
-		if a := o.asked[e]; a != nil && !a.backup && x.nothing[e.Birth] > 0 && x.nothing[e.Birth] >= e.Began {
-			o.count("oracle: exempt: the store had nothing to end, and no copy came along")
+		if o.endedNothing(e, x) {
 			continue
 		}
 		o.count("oracle: a tombstone is looked for in the store")

@@ -54,7 +54,7 @@ type life struct {
 	tombs    []tomb                // all that it had
 	lostTomb time.Duration         // when it lost one
 	confirms map[int]time.Duration // by birth: when the store last confirmed it
-	nothing  map[int]time.Duration // by birth: when the store last said that it has nothing under the ID
+	nothing  time.Duration         // when the store last told anybody that it has nothing under the ID
 	vouched  map[int]time.Duration // by birth: the same, as bundles say that it made
 }
 
@@ -141,7 +141,7 @@ type asked struct {
 func (o *oracle) life(id session.ID) *life {
 	x := o.lives[id]
 	if x == nil {
-		x = &life{id: id, shard: -1, confirms: map[int]time.Duration{}, nothing: map[int]time.Duration{}, vouched: map[int]time.Duration{}}
+		x = &life{id: id, shard: -1, confirms: map[int]time.Duration{}, vouched: map[int]time.Duration{}}
 		o.lives[id] = x
 	}
 	return x

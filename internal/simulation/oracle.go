@@ -127,7 +127,7 @@ func (o *oracle) began(e *Event) {
 func (o *oracle) confirm(e *Event) {
 	r := o.records[e.Save]
 	if e.Kind == Loaded && e.Save == 0 {
-		o.life(e.Session).nothing[e.Birth] = e.At
+		o.life(e.Session).nothing = e.At
 	}
 	if e.Save == 0 || r == nil || r.dead {
 		return
