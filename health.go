@@ -75,7 +75,7 @@ type health struct {
 // and how often in a row.
 type ailment struct {
 	works  work
-	alone  work // those of works that failed since it last failed to load
+	alone  work // those of works that failed while loads were answered
 	row    int
 	latest time.Time // failure
 	since  time.Time // it was news
@@ -86,7 +86,8 @@ type ailment struct {
 // another: a replica loads and does not save, and a memcached without CAS, or a
 // Redis user without EVALSHA, creates sessions and changes none. Each kind that
 // failed recovers when it works. A shard that did not even load is back when it
-// loads.
+// loads, but for the saves that it refused while it was loading well: only such
+// a save says that they work again.
 type work uint8
 
 const (
@@ -152,7 +153,12 @@ func (h *health) recover(shard string, w work) (since time.Time, news bool) {
 	defer h.mu.Unlock()
 	a := h.shards[shard]
 	switch {
-	case a == nil || a.works&w == 0:
+	case a == nil:
+		return time.Time{}, false
+	case a.works&w == 0:
+		if w == loading {
+			a.alone = a.works // and the loads are answered meanwhile
+		}
 		return time.Time{}, false // it still does not do what failed
 	case w == loading:
 		a.works = a.alone // what failed beside the loads may work again too
@@ -197,12 +203,7 @@ func (h *health) fail(shard string, w work) (since time.Time, news tidings) {
 	if a.row < newsAfter && now.Sub(a.latest) > reminder {
 		*a = ailment{}
 	}
-	switch a.works |= w; {
-	case w == loading:
-		a.alone = 0 // a shard that is dead does nothing
-	case a.works&loading == 0:
-		a.alone |= w
-	}
+	a.works |= w
 	a.latest = now
 	switch a.row++; {
 	case a.row == newsAfter:

@@ -165,6 +165,71 @@ func TestAStoreThatRefusesOneKindOfSaveIsNoticed(t *testing.T) {
 	}
 }
 
+// One load that fails says nothing of the saves that were refused before it.
+func TestALoadThatFailsOnceIsNotTheEndOfWhatIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		faulty := storetest.NewFaulty(memstore.New(nil))
+		store, n := &picky{Store: faulty}, &told{}
+		m := mustNew(t, store, &session.Options{Hooks: n.hooks()})
+		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+		store.set(func(_ session.ID, over session.Version) error {
+			if over != session.Absent && over != session.Any {
+				return errors.New("server runs without CAS (-C)")
+			}
+			return nil
+		})
+		for i := range 12 {
+			if i == 6 {
+				faulty.Fail(errRefused)
+			}
+			if status := update(v, m); status != http.StatusServiceUnavailable {
+				t.Errorf("an update over a store that changes nothing: %d, want 503", status)
+			}
+			faulty.Heal()
+			if i >= 2 && !m.State().Failing {
+				t.Errorf("after update %d the store counts as well", i)
+			}
+			time.Sleep(time.Second)
+		}
+		if got := n.counts(); got != "1 down, 0 still, 0 up, 0 forgot" {
+			t.Errorf("while no update is saved: %s", got)
+		}
+		store.set(nil)
+		update(v, m)
+		if got := n.counts(); m.State().Failing || got != "1 down, 0 still, 1 up, 0 forgot" {
+			t.Errorf("it saves again: %s", got)
+		}
+	})
+}
+
+// A store that dies may fail a save before it fails a load.
+func TestAStoreThatWasDeadIsBackWhenItLoads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		faulty, n := storetest.NewFaulty(memstore.New(nil)), &told{}
+		m := mustNew(t, faulty, &session.Options{Hooks: n.hooks()})
+		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+		faulty.Before(func(op string, _ session.ID) error {
+			if op == "save" {
+				faulty.Fail(errRefused)
+			}
+			return nil
+		})
+		for range 4 {
+			update(v, m)
+		}
+		faulty.Before(nil)
+		faulty.Heal()
+		read := v.Get(m.ReadOnly(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := session.From(r.Context()); err != nil {
+				session.Error(w, r, err)
+			}
+		})), "/")
+		if got := n.counts(); read.StatusCode != http.StatusOK || m.State().Failing || got != "1 down, 0 still, 1 up, 0 forgot" {
+			t.Errorf("a dead store that loads again: %d, %s", read.StatusCode, got)
+		}
+	})
+}
+
 func TestASessionThatOthersWriteFasterIsToldAndIsNoOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, failures := &told{}, []error{}
