@@ -113,7 +113,7 @@ func (c *carrier) parse(value string) (token, bool) {
 		return parseToken(value)
 	}
 	id, ok := c.format.ParseToken(value)
-	return token{value, ID(id)}, ok
+	return token{value, ID(id)}, ok && !reserved(ID(id)) // which other systems may not sign
 }
 
 func (c *carrier) newToken(ctx context.Context) token {

@@ -232,6 +232,9 @@ func checkHeader(name string) error {
 // and what Rotate has made of it since.
 // A session that does not exist cannot come to exist by it either. On
 // ErrUnavailable it may or may not have happened.
+//
+// A record of the library's own is no session: nothing happens to it, and the
+// answer is Durable. So all that a Lister yields may be revoked in a loop.
 func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	if id == "" {
 		return 0, fmt.Errorf("session: revoke: %w", ErrNoSession)
@@ -239,8 +242,8 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	if len(id) > 200 || strings.ContainsFunc(string(id), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return 0, fmt.Errorf("session: revoke: %q is no ID", id)
 	}
-	if strings.HasPrefix(string(id), adoptedPrefix) {
-		return Durable, nil // a marker is no session, and a tombstone in its place would not live as long
+	if reserved(id) {
+		return Durable, nil
 	}
 	ctx = context.WithoutCancel(ctx)
 	d, _, err := m.endLine(ctx, &grave{id: id, death: m.tombstone(revoked).death, gentle: true}, Any)

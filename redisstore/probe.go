@@ -107,7 +107,8 @@ func (s *Store) withoutInfo(ctx context.Context, shard string, err error) bool {
 	return s.cuts.Add(1) >= maxCuts
 }
 
-// ownRecord begins the IDs of records that are no sessions.
+// ownRecord begins the IDs of records that are no sessions. A number follows:
+// Manager.Revoke leaves that shape alone.
 const ownRecord = "~incarnation-"
 
 const ownLife = 5 * 366 * 24 * time.Hour
