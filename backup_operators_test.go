@@ -178,6 +178,59 @@ func TestCloseDeliversAndTellsWhatIsLeft(t *testing.T) {
 	})
 }
 
+// What the store had before it lost its memory is published again, and nobody
+// waited for it.
+func TestTombstonesThatAreToldAgainAreNotCountedAsDelivered(t *testing.T) {
+	var log bytes.Buffer
+	testSite(t, session.Options{Hooks: session.LogHooks(slog.New(slog.NewTextHandler(&log, nil)))}, func(s *site) {
+		changed := s.visitor()
+		for range 3 {
+			s.serve(s.a, s.visitor(), func(x *session.Session) { x.Destroy(s.Context()) })
+		}
+		rotated := s.visitor()
+		s.after(time.Minute)
+		s.serve(s.a, rotated, func(x *session.Session) { x.Rotate() })
+		s.serve(s.a, rotated, func(x *session.Session) { x.Destroy(s.Context()) })
+		s.after(time.Minute)
+		s.b.Close(canceled(s.T)) // it has no part in this
+		if j := s.a.State().Journal; j.Ring < 4 || j.Delivered != 0 {
+			t.Fatalf("before: %+v", j)
+		}
+		log.Reset()
+		s.store.Fail(errRefused)
+		s.after(5 * time.Second)
+		s.store.Replace(memstore.New(nil))
+		s.store.Heal()
+		s.after(2 * time.Second)
+		if j := s.a.State().Journal; j.States+j.Tombstones != 0 {
+			t.Errorf("an outage in which nobody wrote: %+v", j)
+		}
+		s.after(10 * time.Second)
+		if j := s.a.State().Journal; j.States+j.Tombstones+j.Again != 0 || j.Delivered != 0 || j.Lost != 0 {
+			t.Errorf("after it: %+v", j)
+		}
+		if got := log.String(); !strings.Contains(got, "is back") || !strings.Contains(got, "delivered=0 lost=0 waiting=0") {
+			t.Errorf("the log of it:\n%s", got)
+		}
+
+		// What is owed is counted beside it.
+		log.Reset()
+		s.store.Fail(errRefused)
+		s.serve(s.a, changed, func(x *session.Session) { color.Set(x, "blue") })
+		s.after(5 * time.Second)
+		s.store.Replace(memstore.New(nil))
+		s.store.Heal()
+		s.after(30 * time.Second)
+		if j := s.a.State().Journal; j.States+j.Tombstones+j.Again != 0 || j.Delivered != 1 || j.Lost != 0 {
+			t.Errorf("after an outage with one change: %+v", j)
+		}
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		if last := lines[len(lines)-1]; !strings.Contains(last, "has what it was owed") || !strings.Contains(last, "delivered=1 lost=0") {
+			t.Errorf("nobody was told of the delivery:\n%s", log.String())
+		}
+	})
+}
+
 func TestTheJournalCountsWhatItDeliveredAndWhatItLost(t *testing.T) {
 	testSite(t, session.Options{Backup: &session.Backup{Lease: time.Minute, MaxLease: time.Hour}}, func(s *site) {
 		changed, ended, late, elsewhere := s.visitor(), s.visitor(), s.visitor(), s.visitor()

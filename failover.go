@@ -25,7 +25,8 @@ type shard struct {
 	unsaved   [2]atomic.Int32 // saves of each kind that failed in a row
 	tally     tally           // of its journal
 	rehearsal rehearsal
-	outage    outage // guarded by health.mu
+	outage    outage      // guarded by health.mu
+	settling  atomic.Bool // it is back, and lacks something still
 }
 
 // outage is when a shard went away, and what is told of it.
@@ -177,6 +178,7 @@ func (s *shard) tell(ctx context.Context, err error) func(circuit.Change, bool) 
 			s.outage = outage{now, now, s.tally.delivered.Load(), s.tally.lost.Load()}
 			h.count(+1)
 			h.mu.Unlock()
+			s.settling.Store(false)
 			if err == nil {
 				err = errors.New("session: " + c.Cause.String())
 			}
@@ -188,11 +190,31 @@ func (s *shard) tell(ctx context.Context, err error) func(circuit.Change, bool) 
 			o := s.outage
 			h.count(-1)
 			h.mu.Unlock()
+			up := s.report(o, nil)
 			if s.m.hooks.Up != nil {
-				s.m.hooks.Up(ctx, s.report(o, nil))
+				s.m.hooks.Up(ctx, up)
+			}
+			if up.waiting() > 0 {
+				s.settling.Store(true)
+				s.rouse()
 			}
 		}
 	}
+}
+
+// settle tells the hooks that a shard which is back lacks nothing any more.
+func (s *shard) settle(ctx context.Context) {
+	if !s.settling.Load() {
+		return
+	}
+	s.m.health.mu.Lock()
+	o := s.outage
+	s.m.health.mu.Unlock()
+	settled := s.report(o, nil)
+	if settled.waiting() > 0 || !s.settling.CompareAndSwap(true, false) || s.m.hooks.Settled == nil {
+		return
+	}
+	s.m.hooks.Settled(ctx, settled)
 }
 
 // remind tells the hooks of an outage that lasts. err is what came of the last
@@ -227,5 +249,6 @@ func (s *shard) report(o outage, err error) Outage {
 		Shard: s.name, Since: o.since, Duration: s.m.now().Sub(o.since), Err: err,
 		States: j.States, Tombstones: j.Tombstones,
 		Delivered: s.tally.delivered.Load() - o.delivered, Lost: s.tally.lost.Load() - o.lost,
+		backup: true,
 	}
 }

@@ -42,12 +42,13 @@ type ShardState struct {
 // JournalState is what a process owes its store.
 type JournalState struct {
 	States     int // sessions that the store lacks a change of
-	Tombstones int // ended sessions that the store does not know of
+	Tombstones int // ended sessions that the store was never told of
+	Again      int // ended sessions that it was told of, and is told again because it lost its memory
 	Ring       int // tombstones known, those included
 	Bytes      int // what all of it takes up, about
 
 	// Since the Manager was made, and never less than before:
-	Delivered uint64 // changes and tombstones that the store has taken from the journal
+	Delivered uint64 // changes and tombstones that the store lacked, and has taken from the journal
 	Lost      uint64 // dropped for good: the journal was full, the lease had run out or another hand had ended the session
 }
 
@@ -55,7 +56,8 @@ func (s *JournalState) add(j *journal) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	s.States += len(j.debts)
-	s.Tombstones += j.unburied
+	s.Tombstones += j.unburied - j.again
+	s.Again += j.again
 	s.Ring += len(j.graves)
 }
 
@@ -228,7 +230,7 @@ func (h *health) count(n int) {
 func (m *Manager) failed(ctx context.Context, operation string, id ID, err error) {
 	m.health.failures.Add(1)
 	if m.hooks.Failed != nil {
-		m.hooks.Failed(ctx, operation, id, err)
+		m.hooks.Failed(context.WithValue(ctx, failedShard{}, m.shard(id)), operation, id, err)
 	}
 }
 

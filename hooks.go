@@ -20,9 +20,12 @@ type Hooks struct {
 	// shard's breaker trips, and requests are served from the backup from then
 	// on. StillDown is called once a minute while it lasts: with a Backup by the
 	// probe, without one when something fails again. Up is called when it is back.
+	// Settled is called after an Up that said that changes or tombstones wait, when
+	// none of them waits any more; not where the shard is away again by then.
 	Down      func(ctx context.Context, shard string, err error)
 	StillDown func(ctx context.Context, o Outage)
 	Up        func(ctx context.Context, o Outage)
+	Settled   func(ctx context.Context, o Outage)
 
 	// Forgot is called when a shard has lost its memory: it was restarted or
 	// emptied since this process first saw it.
@@ -67,38 +70,48 @@ type Outage struct {
 	Duration time.Duration // until now
 	Err      error         // what the shard answered last; nil when it is back
 
+	backup bool // there is one
+
 	States     int    // sessions that the shard still lacks a change of
 	Tombstones int    // ended sessions that it does not know of yet
 	Delivered  uint64 // changes and tombstones that it has taken since the outage began
 	Lost       uint64 // those that were dropped for good since then
 }
 
+func (o Outage) waiting() int { return o.States + o.Tombstones }
+
 // LogHooks writes one line when a shard of the store goes away, one a minute
-// while it stays away, and one when it is back, however many requests there are
-// in between, and one for each loss. Of operations that keep failing for longer
-// than ten seconds while no shard is away, and of the backups that cannot be
-// used, it writes one line a minute for each kind.
+// while it stays away, one when it is back and, where something still waits then,
+// one when that was delivered, however many requests there are in between, and
+// one for each loss. Of operations that keep failing for longer than ten seconds
+// while their shard is not away, and of the backups that cannot be used, it
+// writes one line a minute for each kind. Where Failed gets another context than
+// the Manager's, nobody knows the shard, and there is no such line while any is
+// away.
 func LogHooks(l *slog.Logger) Hooks {
 	var told [BackupTooLarge + 1]atomic.Int64 // Unix seconds
-	var down atomic.Int32
+	var down downShards
 	var failing failing
 	return Hooks{
 		Down: func(ctx context.Context, shard string, err error) {
-			down.Add(1)
+			down.add(shard, +1)
 			l.LogAttrs(ctx, slog.LevelWarn, "session store is away", named(shard, slog.Any("error", err))...)
 		},
 		StillDown: func(ctx context.Context, o Outage) {
 			l.LogAttrs(ctx, slog.LevelWarn, "session store is still away", named(o.Shard, append(o.attrs(), slog.Any("error", o.Err))...)...)
 		},
 		Up: func(ctx context.Context, o Outage) {
-			down.Add(-1)
+			down.add(o.Shard, -1)
 			l.LogAttrs(ctx, slog.LevelInfo, "session store is back", named(o.Shard, o.attrs()...)...)
+		},
+		Settled: func(ctx context.Context, o Outage) {
+			l.LogAttrs(ctx, slog.LevelInfo, "session store has what it was owed", named(o.Shard, o.attrs()...)...)
 		},
 		Forgot: func(ctx context.Context, shard string) {
 			l.LogAttrs(ctx, slog.LevelWarn, "session store has lost its memory: restarted or flushed", named(shard)...)
 		},
 		Failed: func(ctx context.Context, operation string, id ID, err error) {
-			if down.Load() > 0 {
+			if down.has(ctx) {
 				return // which is told
 			}
 			if n, ok := failing.add(operation, time.Now()); ok {
@@ -134,12 +147,45 @@ func named(shard string, attrs ...slog.Attr) []slog.Attr {
 	return append([]slog.Attr{slog.String("shard", shard)}, attrs...)
 }
 
+// attrs are how long it was and, with a Backup, what became of the journal.
 func (o Outage) attrs() []slog.Attr {
-	return []slog.Attr{
-		slog.Duration("after", o.Duration.Round(time.Millisecond)), slog.Uint64("delivered", o.Delivered), slog.Uint64("lost", o.Lost),
-		slog.Int("waiting", o.States+o.Tombstones),
+	attrs := []slog.Attr{slog.Duration("after", o.Duration.Round(time.Millisecond))}
+	if !o.backup && o.Delivered == 0 && o.Lost == 0 && o.waiting() == 0 {
+		return attrs
+	}
+	return append(attrs, slog.Uint64("delivered", o.Delivered), slog.Uint64("lost", o.Lost), slog.Int("waiting", o.waiting()))
+}
+
+// downShards are the shards that are away, by name, and how many Managers say so.
+type downShards struct {
+	mu  sync.Mutex
+	all map[string]int
+}
+
+func (d *downShards) add(shard string, n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.all == nil {
+		d.all = make(map[string]int)
+	}
+	if d.all[shard] += n; d.all[shard] <= 0 {
+		delete(d.all, shard)
 	}
 }
+
+// has reports whether the shard of a failure is among them, or any where the
+// context does not say which it is.
+func (d *downShards) has(ctx context.Context) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if shard, ok := ctx.Value(failedShard{}).(string); ok {
+		return d.all[shard] > 0
+	}
+	return len(d.all) > 0
+}
+
+// failedShard is the key of the shard's name in the context of Hooks.Failed.
+type failedShard struct{}
 
 // failing is what has kept failing, by operation.
 type failing struct {

@@ -21,6 +21,7 @@ type journal struct {
 	ring     list.List // of *grave, the first to be forgotten first
 	weak     list.List // of *grave that are weak, likewise
 	unburied int       // graves that the store lacks
+	again    int       // those of them that it had before it lost its memory
 }
 
 // debt is a state that the store lacks.
@@ -35,6 +36,7 @@ type grave struct {
 	death   death
 	until   int64 // Unix milliseconds; it may be forgotten then
 	pending bool  // the store lacks it
+	again   bool  // likewise, but it had it before it lost its memory
 
 	// heir is the session that Renew made of this one while it could not be
 	// reached. Should another hand have ended this one, the heir ends too.
@@ -50,6 +52,9 @@ type grave struct {
 
 // byAnother tells whether another hand than that of k has ended the session.
 func (g grave) byAnother(k kill) bool { return g.contested || g.death.dot != k.dot }
+
+// owed reports whether the store was never told of it, as far as is known here.
+func (g *grave) owed() bool { return g.pending && !g.again }
 
 // nobodys reports whether it turned out that there was nothing to end.
 func (g *grave) nobodys() bool { return g.death.reason == 0 }
@@ -150,6 +155,7 @@ func (s *shard) owe(ctx context.Context, b bundle) bool {
 // It fails where the journal holds nothing but pending tombstones and is full.
 func (s *shard) bury(ctx context.Context, g grave) error {
 	g.pending = g.pending && s.m.without&hints == 0
+	g.again = g.again && g.pending
 	if !g.pending && s.m.without&ring != 0 {
 		return nil
 	}
@@ -176,6 +182,9 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 	if g.pending {
 		j.unburied++
 		s.breaker.Owe()
+	}
+	if g.again {
+		j.again++
 	}
 	var owed bundle
 	if e := j.debts[g.id]; e != nil {
@@ -226,6 +235,7 @@ func (g grave) onto(old grave) (joined grave, ended []ID) {
 		g.death = join(state{death: old.death}, state{death: g.death}).death
 	}
 	g.heir = cmp.Or(g.heir, old.heir)
+	g.again = (g.again || old.again) && !g.owed() && !old.owed()
 	g.pending = g.pending || old.pending
 	g.contested = g.contested || old.contested
 	g.line = g.line || old.line
@@ -239,9 +249,19 @@ func (j *journal) unbury(e *list.Element) {
 	g := e.Value.(*grave)
 	j.list(g).Remove(e)
 	delete(j.graves, g.id)
+	j.settle(g)
+}
+
+// settle notes that the store does not lack g any more, or that g is dropped.
+// j.mu is held.
+func (j *journal) settle(g *grave) {
 	if g.pending {
 		j.unburied--
 	}
+	if g.again {
+		j.again--
+	}
+	g.pending, g.again = false, false
 }
 
 func (j *journal) list(g *grave) *list.List {
@@ -350,7 +370,7 @@ func (s *shard) dropWeak() bool {
 	if e == nil {
 		return false
 	}
-	if e.Value.(*grave).pending {
+	if e.Value.(*grave).owed() {
 		s.lose()
 	}
 	s.journal.unbury(e)

@@ -29,6 +29,7 @@ func (s *shard) keep(ctx context.Context) {
 	backoff := firstRetry
 	for ctx.Err() == nil { // however much there is to deliver
 		s.obey(ctx)
+		s.settle(ctx)
 		if _, err := s.canaryID(); err != nil {
 			s.retire(ctx)
 			return
@@ -247,9 +248,11 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 	defer s.journal.mu.Unlock()
 	if e := s.journal.graves[g.id]; e != nil {
 		if now := e.Value.(*grave); now.pending && now.death == known && now.heir == g.heir {
-			now.pending, now.heir = false, "" // whose heir may live, or is dead
-			s.journal.unburied--
-			s.arrived()
+			if now.owed() {
+				s.arrived()
+			}
+			now.heir = "" // which may live, or is dead
+			s.journal.settle(now)
 		}
 	}
 	return nil
@@ -261,9 +264,8 @@ func (s *shard) settleNobody(id ID) {
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
 	if e := s.journal.graves[id]; e != nil {
-		if g := e.Value.(*grave); g.ifStored && g.pending {
-			g.pending = false
-			s.journal.unburied--
+		if g := e.Value.(*grave); g.ifStored {
+			s.journal.settle(g)
 		}
 	}
 }
@@ -350,7 +352,7 @@ func (s *shard) retire(ctx context.Context) {
 		debts = append(debts, e.Value.(*debt).bundle)
 		s.forgive(e)
 	}
-	s.journal.graves, s.journal.unburied = nil, 0
+	s.journal.graves, s.journal.unburied, s.journal.again = nil, 0, 0
 	s.journal.ring.Init()
 	s.journal.weak.Init()
 	s.journal.mu.Unlock()
@@ -385,14 +387,14 @@ func (m *Manager) closeShards(ctx context.Context) error {
 			left.add(&s.journal)
 			return true
 		})
-		if left.States == 0 && left.Tombstones == 0 {
+		if left.States+left.Tombstones+left.Again == 0 {
 			return nil
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return fmt.Errorf("session: close: %d sessions and %d tombstones did not reach the store: %w", left.States, left.Tombstones, ctx.Err())
+			return fmt.Errorf("session: close: %d sessions and %d tombstones did not reach the store: %w", left.States, left.Tombstones+left.Again, ctx.Err())
 		case <-timer.C:
 		}
 	}

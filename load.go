@@ -146,6 +146,7 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	if g, ok := s.journal.buried(id); ok {
 		missing := errors.Is(err, ErrNotFound) && !g.ifStored
 		if missing || err == nil && !st.dead() {
+			g.again = g.again || !g.pending && !g.ifStored // the store had it, and lost it
 			g.pending = true
 			_ = s.bury(ctx, g)
 		}

@@ -323,8 +323,9 @@ func (s *shard) forgot(ctx context.Context, known bool) {
 		}
 		g.ifStored = false // that it has nothing says nothing any more
 		if !g.pending && s.m.without&ring == 0 {
-			g.pending = true
+			g.pending, g.again = true, true
 			j.unburied++
+			j.again++
 		}
 	}
 	if j.unburied > 0 {

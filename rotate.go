@@ -416,7 +416,7 @@ func (m *Manager) endNext(ctx context.Context, g grave, why reason) error {
 		return nil
 	}
 	heir := m.nextGrave(next, why)
-	heir.pending = true
+	heir.pending, heir.again = true, g.again
 	return m.shardOf(next).bury(ctx, heir)
 }
 
