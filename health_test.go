@@ -447,3 +447,79 @@ func update(v *sessiontest.Visitor, m *session.Manager) int {
 		color.Set(s, time.Now().String())
 	})), "/").StatusCode
 }
+
+// halves is a store of two shards, by an ID's first letter, of which one may be
+// away and one may be unable to save.
+type halves struct {
+	session.Store
+	away, refuses func(id session.ID) bool
+}
+
+func (h *halves) Shard(id session.ID) string {
+	if id < "8" {
+		return "low"
+	}
+	return "high"
+}
+
+func (h *halves) Probe(context.Context, string) (string, error) { return "1", nil }
+
+func (h *halves) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	if h.away(id) {
+		return session.Record{}, errRefused
+	}
+	return h.Store.Load(ctx, id)
+}
+
+func (h *halves) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
+	if h.away(id) || h.refuses(id) {
+		return session.Absent, errRefused
+	}
+	return h.Store.Save(ctx, id, r, over)
+}
+
+func TestFailuresOfAShardThatServesAreLoggedWhileAnotherIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		never := func(session.ID) bool { return false }
+		store := &halves{memstore.New(nil), never, never}
+		m := mustNew(t, store, &session.Options{Hooks: session.LogHooks(slog.New(slog.NewTextHandler(&log, nil)))})
+		visitors := map[string]*sessiontest.Visitor{}
+		for len(visitors) < 2 {
+			v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+			visitors[store.Shard(v.Session().ID())] = v
+		}
+		store.away = func(id session.ID) bool { return store.Shard(id) == "low" }
+		turn := 0
+		store.refuses = func(session.ID) bool { turn++; return turn%2 == 0 } // so that it is no outage
+		for range 30 {
+			update(visitors["low"], m)
+			update(visitors["high"], m)
+			time.Sleep(time.Second)
+		}
+		got := log.String()
+		if n := strings.Count(got, "keeps failing"); n != 1 || strings.Count(got, "is away") != 1 || !strings.Contains(got, "operation=save") {
+			t.Errorf("half the saves of a shard fail while the other is away:\n%s", got)
+		}
+	})
+}
+
+func TestTheLogOfAnOutageHasNoFiguresOfAJournalWithoutABackup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		store := storetest.NewFaulty(memstore.New(nil))
+		m := mustNew(t, store, &session.Options{Hooks: session.LogHooks(slog.New(slog.NewTextHandler(&log, nil)))})
+		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+		store.Fail(errRefused)
+		for range 100 {
+			update(v, m)
+			time.Sleep(time.Second)
+		}
+		store.Heal()
+		update(v, m)
+		got := log.String()
+		if !strings.Contains(got, "still away") || !strings.Contains(got, "is back") || strings.Contains(got, "waiting") || strings.Contains(got, "delivered") {
+			t.Errorf("without a backup:\n%s", got)
+		}
+	})
+}
