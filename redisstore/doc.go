@@ -10,9 +10,9 @@
 // A user with no more rights than it needs has get, set, del, exists, getrange,
 // evalsha and eval on the prefix; to list, scan, and in a cluster role and
 // cluster|slots; for the cache client|tracking, client|caching, multi, exec and
-// pttl. A command that is refused is an error that names it and the right. The
-// probe, which a session.Backup makes each second, does without info, and less
-// well: see [Store.Probe].
+// pttl. A command that is refused is an error that names it and the right, also
+// inside a script. The probe, which a session.Backup makes each second, does
+// without info, and less well: see [Store.Probe].
 //
 // What the operator decides with the server's configuration:
 //

@@ -72,7 +72,8 @@ func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, er
 		if s.cuts.Load() >= maxCuts {
 			err = errCut
 		}
-		s.without("info", "session: redis: the server tells no run_id by INFO, so that a failover is not noticed; a user needs the right +info", "error", explained(err))
+		// Where a right is missing, the error names it.
+		s.without("info", "session: redis: the server tells no run_id by INFO, so that a failover is not noticed", "error", explained(err))
 		incarnation, err = s.ownIncarnation(ctx, shard)
 	}
 	return incarnation, s.failure(ctx, "probe", err)

@@ -3,6 +3,8 @@ package redisstore
 import (
 	"errors"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -29,7 +31,52 @@ func isRefusal(reply *rueidis.RedisError) bool {
 var (
 	refusedCommand = regexp.MustCompile(`(?i)permissions to run the '([^']+)' command`)
 	unknownCommand = regexp.MustCompile("(?i)unknown command [`'\"]?([a-z|]+)")
+
+	// Redis 7.0 names the line of a script and not the command.
+	refusedInScript = "can't run this command or subcommand"
+	lineOfScript    = regexp.MustCompile(`@user_script: ?([0-9]+)`)
+	calledInScript  = regexp.MustCompile(`redis\.call\('([A-Z]+)'`)
 )
+
+// inScript returns the commands of which the server refuses one inside a script
+// of the store's: the one in the line that text names, or else all of its
+// script, or of both.
+func inScript(text string) (commands []string) {
+	scripts := map[string]string{scriptName: script, rawScriptName: rawScript}
+	for name, code := range scripts {
+		if !strings.Contains(text, name) {
+			continue
+		}
+		scripts = map[string]string{name: code}
+		m, lines := lineOfScript.FindStringSubmatch(text), strings.Split(code, "\n")
+		if m == nil {
+			break
+		}
+		if n, err := strconv.Atoi(m[1]); err == nil && 1 <= n && n <= len(lines) && calledInScript.MatchString(lines[n-1]) {
+			scripts[name] = lines[n-1]
+		}
+		break
+	}
+	for _, code := range scripts {
+		for _, m := range calledInScript.FindAllStringSubmatch(code, -1) {
+			if !slices.Contains(commands, m[1]) {
+				commands = append(commands, m[1])
+			}
+		}
+	}
+	slices.Sort(commands)
+	return commands
+}
+
+// mayNotRun says which rights are missing.
+func mayNotRun(commands []string) string {
+	all := strings.Join(commands, " or ")
+	text := "the user may not run " + strings.ToUpper(all) + "; give it the right +" + strings.ToLower(commands[0])
+	for _, c := range commands[1:] {
+		text += " and +" + strings.ToLower(c)
+	}
+	return text
+}
 
 // explained says what to change where err is the server's refusal of a command,
 // and leaves out what Redis quotes of the command's arguments: they are
@@ -43,8 +90,10 @@ func explained(err error) error {
 	text, _, quotes := strings.Cut(whole, ", with args beginning with")
 	switch m := refusedCommand.FindStringSubmatch(text); {
 	case m != nil:
-		text = "the user may not run " + strings.ToUpper(m[1]) + "; give it the right +" + strings.ToLower(m[1]) + ": " + text
-	case strings.HasPrefix(text, "NOPERM") && strings.Contains(text, "key"):
+		text = mayNotRun(m[1:]) + ": " + text
+	case strings.Contains(text, refusedInScript):
+		text = mayNotRun(inScript(text)) + ": " + text
+	case strings.HasPrefix(text, "NOPERM") && strings.Contains(text, "key"), strings.Contains(text, "can't access at least one of the keys"):
 		text = "the user may not use the store's keys; give it those of the store's prefix, such as ~session:*: " + text
 	default:
 		m := unknownCommand.FindStringSubmatch(text)

@@ -175,13 +175,20 @@ func TestALossOfMemoryIsNoticedWithoutARunID(t *testing.T) {
 			if got := said.all(); len(got) != 1 || !strings.Contains(got[0], tt.told) {
 				t.Errorf("got the log %q, want one line with %q", got, tt.told)
 			}
+			asks := strings.Contains(strings.Join(said.all(), ""), "+info")
+			if refused := tt.is == "INFO is refused"; asks != refused {
+				t.Errorf("the log asks for a right: %v, want %v: %q", asks, refused, said.all())
+			}
 		})
 	}
 }
 
 func TestARefusedCommandIsNamedWithItsRight(t *testing.T) {
 	srv := redistest.Start(t)
-	for command, right := range map[string]string{"evalsha": "+evalsha", "set": "+set", "get": "+get", "keys": "~session:*"} {
+	for command, right := range map[string]string{
+		"evalsha": "+evalsha", "set": "+set", "get": "+get", "keys": "~session:*",
+		"getrange": "+getrange", "eval": "+eval", "del": "+del", "exists": "+exists",
+	} {
 		rights := strings.ReplaceAll(needed+" +info ", "+"+command+" ", " ")
 		if command == "keys" {
 			rights = "resetkeys ~other:* " + rights
@@ -189,6 +196,13 @@ func TestARefusedCommandIsNamedWithItsRight(t *testing.T) {
 		s := redisstore.New(newClient(t, userURL(srv, rights)))
 		var err error
 		switch command {
+		case "getrange", "eval":
+			srv.Command("SCRIPT", "FLUSH")
+			_, err = s.Save(t.Context(), "x", record("tell nobody"), session.Version{1})
+		case "del":
+			_, err = s.Save(t.Context(), "x", expired(), session.Any)
+		case "exists":
+			_, err = s.Save(t.Context(), "x", expired(), session.Absent)
 		case "evalsha":
 			_, err = s.Save(t.Context(), "x", record("tell nobody"), session.Version{1})
 		case "set", "keys":
@@ -202,6 +216,36 @@ func TestARefusedCommandIsNamedWithItsRight(t *testing.T) {
 		}
 	}
 }
+
+// Redis 7.0 names the script whose command is refused, and its line.
+func TestACommandThatIsRefusedInsideAScriptIsNamed(t *testing.T) {
+	srv := redistest.Start(t)
+	for _, c := range []struct {
+		command string
+		raw     bool
+		ends    bool // the session
+	}{
+		{"getrange", false, false}, {"set", false, false}, {"del", false, true},
+		{"get", true, false}, {"set", true, false}, {"del", true, true},
+	} {
+		options := []redisstore.Option{redisstore.Prefix("session:" + t.Name())}
+		if c.raw {
+			options = append(options, redisstore.Raw())
+		}
+		v := mustSave(t, redisstore.New(newClient(t, srv.URL()), options...), "x", record("tell nobody"), session.Any)
+		rights := strings.ReplaceAll(needed+" ", "+"+c.command+" ", "")
+		next := record("tell them neither")
+		if c.ends {
+			next = expired()
+		}
+		_, err := redisstore.New(newClient(t, userURL(srv, rights)), options...).Save(t.Context(), "x", next, v)
+		if err == nil || !strings.Contains(err.Error(), strings.ToUpper(c.command)+"; give it the right +"+c.command) {
+			t.Errorf("%+v: got %v, want an error that names the right", c, err)
+		}
+	}
+}
+
+func expired() session.Record { return session.Record{Expires: time.Now().Add(-time.Second)} }
 
 // Redis quotes the arguments of a command that it does not know.
 func TestAnErrorNeverShowsASession(t *testing.T) {
