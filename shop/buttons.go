@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,8 +15,8 @@ type buttons struct{ *strip }
 
 func (b buttons) serve(mux *http.ServeMux) {
 	if b.machine != nil {
-		mux.Handle("POST /store/kill", b.press(b.machine.kill, "The store was killed, and all that it held is gone."))
-		mux.Handle("POST /store/freeze", b.press(b.machine.freeze, "The store was frozen: it takes what is sent, and answers nothing."))
+		mux.Handle("POST /store/kill", b.stop(b.machine.kill, "The store was killed, and all that it held is gone.", dead))
+		mux.Handle("POST /store/freeze", b.stop(b.machine.freeze, "The store was frozen: it takes what is sent, and answers nothing.", frozen, dead))
 		mux.Handle("POST /store/restart", b.press(b.machine.restart, "The store was killed and started again, empty."))
 		mux.Handle("POST /store/back", http.HandlerFunc(b.bringBack))
 	}
@@ -85,6 +86,19 @@ func (b buttons) press(do func() error, text string) http.Handler {
 			b.diary.write(text)
 		}
 		http.Redirect(w, r, "/#live", http.StatusSeeOther)
+	})
+}
+
+// stop is press where the store is in none of these conditions. In one of them
+// nothing happens, and nothing is told.
+func (b buttons) stop(do func() error, text string, already ...condition) http.Handler {
+	press := b.press(do, text)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if b.allowed(r) && slices.Contains(already, b.machine.condition()) {
+			http.Redirect(w, r, "/#live", http.StatusSeeOther)
+			return
+		}
+		press.ServeHTTP(w, r)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,11 +76,24 @@ func TestEachButtonDoesWhatItSays(t *testing.T) {
 				}
 			}
 
+			untold := func(before []note, what string) {
+				t.Helper()
+				for _, n := range s.strip.diary.read() {
+					if strings.Contains(n.Text, "was killed") || strings.Contains(n.Text, "was frozen") {
+						if !slices.Contains(before, n) {
+							t.Errorf("%s: the page says that %q", what, n.Text)
+						}
+					}
+				}
+			}
+
 			save()
 			s.press("/store/freeze", "The store was frozen")
 			is(frozen)
 			silent()
+			told := s.strip.diary.read()
 			s.press("/store/freeze", "The store was frozen") // again changes nothing
+			untold(told, "freeze a frozen store")
 			silent()
 			s.press("/store/back", "The store was thawed")
 			is(running)
@@ -93,9 +107,11 @@ func TestEachButtonDoesWhatItSays(t *testing.T) {
 			s.press("/store/kill", "The store was killed")
 			is(dead)
 			refuses()
+			told = s.strip.diary.read()
 			s.press("/store/freeze", "") // there is nothing to freeze
 			is(dead)
 			s.press("/store/kill", "The store was killed")
+			untold(told, "freeze and kill a dead store")
 			refuses()
 			s.press("/store/back", "The store was started again, empty.")
 			is(running)
