@@ -98,6 +98,10 @@ func TestBadOptionsAreAllNamed(t *testing.T) {
 		{"a header with a meaning", session.Options{Header: "authorization"}, []string{"has a meaning of its own"}},
 		{"negative times, each named", session.Options{Idle: -1, Lifetime: -1, ReadTimeout: -1, SaveTimeout: -1, Refresh: -1},
 			[]string{"Idle", "Lifetime", "ReadTimeout", "SaveTimeout", "Refresh"}},
+		{"a negative idle, whose refresh nobody set", session.Options{Idle: -time.Second}, []string{"Idle is negative: -1s"}},
+		{"a negative lifetime, whose idle nobody set", session.Options{Lifetime: -time.Second}, []string{"Lifetime is negative: -1s"}},
+		{"a lifetime shorter than a second", session.Options{Lifetime: time.Millisecond}, []string{"Lifetime 1ms is shorter than a second"}},
+		{"a negative idle, and a refresh", session.Options{Idle: -time.Second, Refresh: time.Minute}, []string{"Idle is negative: -1s"}},
 		{"a refresh longer than idle", session.Options{Idle: time.Minute, Refresh: time.Hour}, []string{"Refresh 1h0m0s is longer than Idle 1m0s"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -109,6 +113,9 @@ func TestBadOptionsAreAllNamed(t *testing.T) {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("error %q does not say %q", err, want)
 				}
+			}
+			if lines := strings.Count(err.Error(), "\n") + 1; lines != len(test.want) {
+				t.Errorf("error %q has %d lines, want %d", err, lines, len(test.want))
 			}
 			for line := range strings.Lines(err.Error()) {
 				if !strings.HasPrefix(line, "session: ") {

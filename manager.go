@@ -133,8 +133,11 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 	}
 	o.Idle = cmp.Or(o.Idle, 30*time.Minute)
 	o.Lifetime = cmp.Or(o.Lifetime, 24*time.Hour)
-	o.Idle = min(o.Idle, o.Lifetime)
-	o.Refresh = cmp.Or(o.Refresh, o.Idle/10)
+	// A mistake in one of them is not told of those that follow from it.
+	if o.Lifetime >= time.Second {
+		o.Idle = min(o.Idle, o.Lifetime)
+	}
+	o.Refresh = cmp.Or(o.Refresh, max(o.Idle, 0)/10)
 	read, save := defaultTimeouts(store)
 	o.ReadTimeout = cmp.Or(o.ReadTimeout, read)
 	o.SaveTimeout = cmp.Or(o.SaveTimeout, save)
@@ -154,7 +157,7 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 			errs = append(errs, fmt.Errorf("session: %s %v is shorter than a second, which is as fine as stores count", name, d))
 		}
 	}
-	if o.Refresh > o.Idle {
+	if o.Refresh > o.Idle && o.Idle >= 0 {
 		errs = append(errs, fmt.Errorf("session: Refresh %v is longer than Idle %v: sessions in use would expire", o.Refresh, o.Idle))
 	}
 	var err error
