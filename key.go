@@ -74,9 +74,12 @@ func NewKey[T any](name string, options ...KeyOption) Key[T] {
 // Name returns the key's name.
 func (k Key[T]) Name() string { return k.name }
 
-// Get returns the value, changes of this request included. It fails with
-// ErrNoValue where there is none, with a *ValueError where what is stored
-// does not decode into T, and with ErrLost.
+// Get returns the value, changes of this request included; use Or for what may
+// be absent. It fails with ErrNoValue where there is none, with a *ValueError
+// where what is stored does not decode into T, with ErrUnavailable where the
+// value is not known, because the session could not be loaded or its sealed copy
+// lacks the value while the store is away, and with ErrLost where no copy of it
+// has survived.
 func (k Key[T]) Get(s *Session) (T, error) {
 	var v T
 	data, err := s.value(k.name)
