@@ -204,7 +204,7 @@ func (s *shard) tell(ctx context.Context, err error) func(circuit.Change, bool) 
 
 // settle tells the hooks that a shard which is back lacks nothing any more.
 func (s *shard) settle(ctx context.Context) {
-	if !s.settling.Load() {
+	if !s.settling.Load() || s.breaker.State(s.m.now()).State != circuit.Serving {
 		return
 	}
 	s.m.health.mu.Lock()
