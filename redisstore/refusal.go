@@ -70,12 +70,8 @@ func inScript(text string) (commands []string) {
 
 // mayNotRun says which rights are missing.
 func mayNotRun(commands []string) string {
-	all := strings.Join(commands, " or ")
-	text := "the user may not run " + strings.ToUpper(all) + "; give it the right +" + strings.ToLower(commands[0])
-	for _, c := range commands[1:] {
-		text += " and +" + strings.ToLower(c)
-	}
-	return text
+	return "the user may not run " + strings.ToUpper(strings.Join(commands, " or ")) +
+		"; give it the right +" + strings.ToLower(strings.Join(commands, " and +"))
 }
 
 // explained says what to change where err is the server's refusal of a command,
