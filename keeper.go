@@ -247,8 +247,10 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 	defer s.journal.mu.Unlock()
 	if e := s.journal.graves[g.id]; e != nil {
 		if now := e.Value.(*grave); now.pending && now.death == known && now.heir == g.heir {
-			now.pending, now.heir = false, "" // whose heir may live, or is dead
-			s.journal.unburied--
+			s.journal.unbury(e)
+			now.pending, now.heir = false, ""     // whose heir may live, or is dead
+			now.weak, now.ifStored = false, false // the store had it
+			s.journal.graves[g.id] = s.journal.list(now).PushBack(now)
 			s.arrived()
 		}
 	}
