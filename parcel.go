@@ -74,6 +74,7 @@ func (s *Session) wrap(ctx context.Context, l loaded, due bool) {
 		p.open(ctx, s) // it began without asking
 	}
 	p.out, p.later = nil, nil
+	defer func() { p.dirty = false }() // what there is to tell is in out
 	carried := p.in.bundles.Cookies()
 	switch {
 	case l.phase == live && p.wanted(m, l, due):
