@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/timeleft"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/seal"
 )
@@ -66,7 +67,7 @@ func startNginx(t *testing.T, server, directives string) string {
 			t.Logf("nginx said: %.2000s", said.String())
 		}
 	})
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(timeleft.Within(t, patience)); ; time.Sleep(10 * time.Millisecond) {
 		if c, err := net.Dial("tcp", address); err == nil {
 			c.Close()
 			return "http://" + address
@@ -166,7 +167,7 @@ func TestNginxTakesEveryCookieAndEveryAnswerOfTheShop(t *testing.T) {
 		_, _ = random.Read(b)
 		return fmt.Sprintf(`{"sku":"rye","noise":"%x"}`, b)
 	}
-	for round := range 3 {
+	for round := range timeleft.Each(t, "rounds", 3) {
 		c.visit("POST", "/login", fmt.Sprintf(`{"name":"Visitor %d"}`, round))
 		grown := 0
 		for n := range 200 {
