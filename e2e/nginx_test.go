@@ -229,7 +229,7 @@ func startGrower(t *testing.T, b session.Backup) *grower {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Keys = keys
+	b.Keys, b.Audience = keys, "e2e"
 	m, err := session.New(memstore.New(nil), &session.Options{
 		Backup: &b, ReadTimeout: patience, SaveTimeout: patience, Cookie: session.Cookie{Persistent: true},
 	})
@@ -249,6 +249,9 @@ func startGrower(t *testing.T, b session.Backup) *grower {
 		w.Header().Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Referrer-Policy", "same-origin")
+		if n, _ := strconv.Atoi(r.FormValue("policy")); n > 0 {
+			w.Header().Set("Content-Security-Policy", "default-src 'self' https://"+strings.Repeat("p", n)+".test")
+		}
 		if name := r.FormValue("wait"); name != "" {
 			v, _ := g.gates.Load(name)
 			wait := v.(*gate)
@@ -361,6 +364,30 @@ func TestNginxTakesTheLargestJarAndTheLargestAnswer(t *testing.T) {
 				t.Error("want a test that fills the jar")
 			}
 		})
+	}
+}
+
+// A handler sets a policy of 1.5 KB on every answer, which a copy of the default
+// size has no room beside: copies are smaller there, and nginx as it comes takes
+// every answer.
+func TestNginxTakesTheAnswersOfAHandlerWithALargePolicy(t *testing.T) {
+	g := startGrower(t, session.Backup{})
+	c := &crumbs{t: t, url: startNginx(t, g.URL, ""), held: map[string]string{}}
+	const policy = "policy=1500"
+	for range 9 { // so that the list of ended sessions is full
+		c.visit("GET", "/login?"+policy, "")
+		c.visit("GET", "/login?"+policy, "")
+		c.visit("GET", "/logout?"+policy, "")
+	}
+	for n := range timeleft.Each(t, "steps", 52) { // grows to its limit, and beyond
+		c.visit("GET", fmt.Sprintf("/set?n=%d&%s", 50*n, policy), "")
+		c.visit("GET", "/?"+policy, "")
+	}
+	c.visit("GET", "/set?n=10&"+policy, "")
+	c.visit("GET", "/logout?"+policy, "")
+	t.Logf("the longest Cookie line had %d bytes, the largest header of an answer %d", c.line, c.header)
+	if c.header < 3000 {
+		t.Error("want a test that fills the header")
 	}
 }
 
