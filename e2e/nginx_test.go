@@ -159,7 +159,9 @@ func (c *crumbs) visit(method, path, body string, want ...int) int {
 // The shop as it comes, behind nginx as it comes: a session that grows to its
 // limit, shrinks, and overlaps with itself.
 func TestNginxTakesEveryCookieAndEveryAnswerOfTheShop(t *testing.T) {
-	url := startNginx(t, startShopThatSays(t, `msg="session backup: partial"`, "-insecure"), "")
+	// Six answers at once are more than there are slots, and copies of one cookie
+	// and of two take each other's place: half a copy counts as none.
+	url := startNginx(t, startShopThatSays(t, `msg="session backup: (partial|incomplete)"`, "-insecure"), "")
 	c := &crumbs{t: t, url: url, held: map[string]string{}}
 	random := rand.NewChaCha8([32]byte{1})
 	item := func(size int) string {
