@@ -160,7 +160,7 @@ func (x *exchange) abandon() {
 	}
 	if !x.begun && !x.returned {
 		x.begun = true
-		s.giveUp(x)
+		s.giveUp(x, x.w.Header())
 		x.announce(s)
 		s.discard()
 		s.handOff()
@@ -190,7 +190,7 @@ func (x *exchange) commit() bool {
 // that the header is about to be written. It reports whether the handler's
 // response may be sent; else it has answered the error.
 func (x *exchange) save(s *Session, last bool) bool {
-	x.err = s.finish(x, last)
+	x.err = s.finish(x, x.w.Header(), last)
 	if x.err == nil {
 		x.announce(s)
 		return true

@@ -13,8 +13,8 @@ import (
 )
 
 // finish commits, because the handler has returned or, the last time, because
-// the response header is about to be written.
-func (s *Session) finish(ctx context.Context, last bool) error {
+// the response header h is about to be written.
+func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
@@ -50,7 +50,7 @@ func (s *Session) finish(ctx context.Context, last bool) error {
 			s.m.refresh(ctx, l)
 		}
 	}
-	s.wrap(ctx, l, due)
+	s.wrap(ctx, h, l, due)
 	if err == nil && !readOnly && s.m.foreign() {
 		s.repeat()
 	}
@@ -64,14 +64,14 @@ func (s *Session) seenLongAgo(l *loaded) bool {
 
 // giveUp takes the place of finish after a panic: what was saved before must
 // reach the visitor still.
-func (s *Session) giveUp(ctx context.Context) {
+func (s *Session) giveUp(ctx context.Context, h http.Header) {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
 	l, saved := s.loaded, s.parcel.changed() && !s.sealed
 	s.mu.Unlock()
 	if saved {
-		s.wrap(ctx, l, false)
+		s.wrap(ctx, h, l, false)
 	}
 }
 
