@@ -11,7 +11,7 @@ import (
 )
 
 // outageLog is what the shop logs where its store is stopped and comes back.
-const outageLog = `msg="session store is (away|back|empty)`
+const outageLog = `msg="session store (is (still )?away|is back|has )`
 
 const cartLength = "document.querySelector('#cart ol')?.children.length"
 
