@@ -42,8 +42,10 @@ type Backup struct {
 	// Copy is how many bytes of cookies one copy may take up, names and
 	// separators included; default 3072, at most Budget. What does not fit is
 	// left out, see Rank. With the default the header of an answer stays below
-	// the 4 KB that nginx takes from a server unless told otherwise. A larger
-	// one needs settings in the proxies that docs/PROXIES.md names.
+	// the 4 KB that nginx takes from a server unless told otherwise: where a
+	// handler's own fields leave a copy less room, more is left out of it, but
+	// nothing that waits for the store, and no copy is made smaller than 1 KB. A
+	// larger Copy needs settings in the proxies that docs/PROXIES.md names.
 	Copy int
 
 	// Budget is how many bytes of cookies a session's copies may take up
@@ -94,7 +96,8 @@ const (
 )
 
 // answerSize is how many bytes the header of an answer may have, what the server
-// adds to it included, before deletions of stale copies wait for a later one.
+// adds to it included, before deletions of stale copies wait for a later one and
+// a copy leaves values out.
 // nginx reads it into proxy_buffer_size, 4 KB unless told otherwise. A Copy above
 // the default says that it was told.
 func (b *Backup) answerSize() int { return 3800 + max(0, b.Copy-defaultCopy) }

@@ -88,7 +88,7 @@ func TestDeletionsWaitForAnAnswerWithRoom(t *testing.T) {
 		}
 		large := strings.Repeat("x", 1300) // a copy of some 2 KB, in two cookies
 		write(100, large)
-		lines, size := write(1500, large+"y")
+		lines, size := write(1150, large+"y")
 		if lines != 2 || size > 4096 {
 			t.Errorf("an answer without room has %d Set-Cookie lines and %d bytes, want only the two of the copy", lines, size)
 		}
@@ -98,6 +98,55 @@ func TestDeletionsWaitForAnAnswerWithRoom(t *testing.T) {
 		if got := s.holds(s.b, v); got != "red/"+large+"z" {
 			t.Errorf("the session holds %.20s", got)
 		}
+	})
+}
+
+// The fields of a handler leave less room for the copy. What is saved in the
+// store may stay behind, the lowest rank first; what waits for the store may not.
+func TestACopyLeavesRoomForTheFieldsOfTheHandler(t *testing.T) {
+	var left error
+	o := session.Options{Hooks: session.Hooks{Backup: func(_ context.Context, _ session.ID, f session.BackupFault, err error) {
+		if f == session.BackupPartial {
+			left = err
+		}
+	}}}
+	testSite(t, o, func(s *site) {
+		v := s.visitor()
+		write := func(policy int, value string) (size int) {
+			t.Helper()
+			left = nil
+			answer := v.Get(s.a.Handler(ask(t, func(w http.ResponseWriter, _ *http.Request, x *session.Session) {
+				w.Header().Set("Content-Security-Policy", strings.Repeat("p", policy))
+				food.Set(x, value)
+			})), "/")
+			if answer.StatusCode != http.StatusOK {
+				s.Fatalf("status %d", answer.StatusCode)
+			}
+			for name, values := range answer.Header {
+				for _, value := range values {
+					size += len(name) + len(value) + len(": \r\n")
+				}
+			}
+			return size
+		}
+		large := strings.Repeat("x", 1350)
+		if size := write(500, large); size > 3600 || left != nil {
+			t.Errorf("beside a policy of 500 bytes: %d bytes, and %v", size, left)
+		}
+		for i := range 6 { // the jar holds more copies each time
+			if size := write(1500, large+strings.Repeat("y", 1+i)); size > 3600 || left == nil || !strings.Contains(left.Error(), "food") {
+				t.Errorf("beside a policy of 1500 bytes: %d bytes, and %v; want 3600 at most, and the food left out", size, left)
+			}
+		}
+		if got := s.holds(s.b, v); got != "red/"+large+"yyyyyy" {
+			t.Errorf("the session holds %.20s", got)
+		}
+		v = s.visitor()
+		s.store.Fail(errRefused)
+		if write(1500, large); left != nil {
+			t.Errorf("a write that waits for the store lacks something: %v", left)
+		}
+		s.want(s.b, v, "red/"+large)
 	})
 }
 

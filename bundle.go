@@ -197,9 +197,14 @@ type packed struct {
 // pack seals b within Backup.Copy. What does not fit is left out: from the lowest
 // rank, the largest first, and last of all what the store lacks.
 func (m *Manager) pack(b bundle, now time.Time) (p packed, err error) {
+	return m.packInto(b, now, m.backup.Copy)
+}
+
+// packInto is pack for a copy that may take up most bytes of cookies.
+func (m *Manager) packInto(b bundle, now time.Time, most int) (p packed, err error) {
 	b.state.entries = b.state.entries.withhold(func(e entry) bool { return e.flags&serverOnly != 0 })
 	p.bundle = b
-	if p.text, err = m.seal(b, now); err == nil || !errors.Is(err, seal.ErrTooLarge) {
+	if p.text, err = m.seal(b, now, most); err == nil || !errors.Is(err, seal.ErrTooLarge) {
 		return p, err
 	}
 	order := b.state.entries.present()
@@ -220,7 +225,7 @@ func (m *Manager) pack(b bundle, now time.Time) (p packed, err error) {
 	without := func(n int) (p packed, err error) {
 		p.bundle = b
 		p.state.entries = b.state.entries.withhold(func(e entry) bool { return place[string(e.name)] < n })
-		p.text, err = m.seal(p.bundle, now)
+		p.text, err = m.seal(p.bundle, now, most)
 		return p, err
 	}
 	low, high := 1, len(order)
@@ -241,14 +246,14 @@ func (m *Manager) pack(b bundle, now time.Time) (p packed, err error) {
 	return p, nil
 }
 
-// seal fails with seal.ErrTooLarge where the text is larger than a copy may be.
-func (m *Manager) seal(b bundle, now time.Time) (string, error) {
+// seal fails with seal.ErrTooLarge where the text takes up more bytes of cookies.
+func (m *Manager) seal(b bundle, now time.Time, most int) (string, error) {
 	plain := b.encode()
-	if m.backup.Codec == nil && m.carrier.size(seal.SealedLen(len(plain))) > m.backup.Copy {
+	if m.backup.Codec == nil && m.carrier.size(seal.SealedLen(len(plain))) > most {
 		return "", seal.ErrTooLarge
 	}
 	text, err := m.bundles.Seal(now, plain)
-	if err == nil && m.carrier.size(len(text)) > m.backup.Copy {
+	if err == nil && m.carrier.size(len(text)) > most {
 		return "", seal.ErrTooLarge
 	}
 	return text, err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/timeleft"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/sessiontest"
 	"github.com/holdfast-go/session/storetest"
@@ -634,7 +635,7 @@ func TestNoUpdateIsLostUnderStress(t *testing.T) {
 func TestALoginLosesNoAcknowledgedWrite(t *testing.T) {
 	store := memstore.New(nil)
 	o := &session.Options{SaveTimeout: 20 * time.Second, ReadTimeout: 20 * time.Second}
-	for round := range 100 {
+	for round := range timeleft.Each(t, "rounds", 100) {
 		a, b := mustNew(t, store, o), mustNew(t, store, o)
 		v := sessiontest.NewVisitor(t, a, bob)
 		in := v.Request(http.MethodGet, "/", nil).Header
@@ -683,7 +684,7 @@ func TestEveryMethodAtOnce(t *testing.T) {
 	store := memstore.New(nil)
 	o := &session.Options{SaveTimeout: 20 * time.Second, ReadTimeout: 20 * time.Second, Refresh: 1}
 	a, b := mustNew(t, store, o), mustNew(t, store, o)
-	for round := range 60 {
+	for round := range timeleft.Each(t, "rounds", 60) {
 		v := sessiontest.NewVisitor(t, a, bob)
 		var wg sync.WaitGroup
 		for i, m := range []*session.Manager{a, b} {

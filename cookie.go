@@ -189,11 +189,35 @@ func (c *carrier) clear(h http.Header) {
 	c.noCache(h, "Set-Cookie")
 }
 
-// noCache keeps shared caches from giving the field to somebody else, unless
-// the handler has said what may be cached. RFC 9111 5.2.2.4.
+// noCache keeps shared caches from giving the field to somebody else, whatever
+// the handler has said of the answer: one that it makes public, or gives an age,
+// is private with a session's cookie in it. RFC 9111 5.2.2.4 and 5.2.2.7.
 func (c *carrier) noCache(h http.Header, field string) {
-	if _, ok := h["Cache-Control"]; !ok {
-		h["Cache-Control"] = []string{`no-cache="` + field + `"`}
+	own := `no-cache="` + field + `"`
+	var kept []string
+	private := false
+	for _, line := range h["Cache-Control"] {
+		for directive := range strings.SplitSeq(line, ",") {
+			directive = cookieheader.Trim(directive)
+			name, _, _ := strings.Cut(strings.ToLower(directive), "=")
+			switch name {
+			case "", "public", "s-maxage":
+				continue
+			case "no-store", "private":
+				private = private || strings.ToLower(directive) == name // without fields it is of all
+			}
+			if directive != own {
+				kept = append(kept, directive)
+			}
+		}
+	}
+	switch {
+	case len(h["Cache-Control"]) == 0:
+		h["Cache-Control"] = []string{own}
+	case private:
+		h["Cache-Control"] = []string{strings.Join(kept, ", ")}
+	default:
+		h["Cache-Control"] = []string{strings.Join(append(kept, "private", own), ", ")}
 	}
 }
 

@@ -190,6 +190,7 @@ func (m *Manager) buryOver(ctx context.Context, g *grave, over Version) (Durabil
 	} else if g.nobodys() {
 		g.death, g.weak, g.ifStored = asked, true, true
 	} else {
+		g.weak, g.ifStored = false, false // the store had it
 		m.health.saves.Add(1)
 	}
 	g.pending = d == Pending

@@ -61,7 +61,7 @@ func (x *exchange) session() *Session {
 		}
 		s := x.asked.Load()
 		asked := x.m.newSession(x.Context, x.req.Header)
-		asked.visits = true
+		asked.visits = s == nil || s == headerSent // else nobody says when it is over
 		asked.sealed = s == headerSent || s == allOver
 		asked.returned = s == handlerReturned || s == allOver
 		if x.asked.CompareAndSwap(s, asked) {
@@ -114,7 +114,8 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, nex
 // response: where the handler has written nothing, middleware further out may
 // still answer through this writer (echo's error handler does), and then what
 // was changed meanwhile is committed at the first byte. What is changed and not
-// saved when the request is over is saved then, or told to Hooks.Dropped.
+// saved a second after the request is over is saved then, or told to
+// Hooks.Dropped.
 func (x *exchange) end() {
 	x.returned = true
 	if !x.begun && written(x.w) {
@@ -159,7 +160,7 @@ func (x *exchange) abandon() {
 	}
 	if !x.begun && !x.returned {
 		x.begun = true
-		s.giveUp(x)
+		s.giveUp(x, x.w.Header())
 		x.announce(s)
 		s.discard()
 		s.handOff()
@@ -189,7 +190,7 @@ func (x *exchange) commit() bool {
 // that the header is about to be written. It reports whether the handler's
 // response may be sent; else it has answered the error.
 func (x *exchange) save(s *Session, last bool) bool {
-	x.err = s.finish(x, last)
+	x.err = s.finish(x, x.w.Header(), last)
 	if x.err == nil {
 		x.announce(s)
 		return true

@@ -34,3 +34,6 @@ func (m *Manager) RecentBytes() (size int) {
 
 // AudienceOf is the audience of what an application seals for a cookie.
 func AudienceOf(application string, c Cookie) string { return audience(application, c) }
+
+// VisitsUnderWay is how many sessions have an answer on its way.
+func (m *Manager) VisitsUnderWay() int { return m.slots.Len() }

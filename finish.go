@@ -8,11 +8,13 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/session/internal/jar"
 )
 
 // finish commits, because the handler has returned or, the last time, because
-// the response header is about to be written.
-func (s *Session) finish(ctx context.Context, last bool) error {
+// the response header h is about to be written.
+func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
@@ -48,7 +50,7 @@ func (s *Session) finish(ctx context.Context, last bool) error {
 			s.m.refresh(ctx, l)
 		}
 	}
-	s.wrap(ctx, l, due)
+	s.wrap(ctx, h, l, due)
 	if err == nil && !readOnly && s.m.foreign() {
 		s.repeat()
 	}
@@ -62,14 +64,14 @@ func (s *Session) seenLongAgo(l *loaded) bool {
 
 // giveUp takes the place of finish after a panic: what was saved before must
 // reach the visitor still.
-func (s *Session) giveUp(ctx context.Context) {
+func (s *Session) giveUp(ctx context.Context, h http.Header) {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
 	l, saved := s.loaded, s.parcel.changed() && !s.sealed
 	s.mu.Unlock()
 	if saved {
-		s.wrap(ctx, l, false)
+		s.wrap(ctx, h, l, false)
 	}
 }
 
@@ -87,14 +89,14 @@ func (s *Session) announce(h http.Header) {
 	case s.m.foreign() && s.m.carrier.header == "":
 		s.tell(h)
 	case s.notice == sendToken, s.notice == passToken && !s.readOnly:
-		s.takeBack(h, s.m.carrier.cookie.Name)
+		s.takeBack(h, s.m.carrier.isToken)
 		s.m.carrier.send(h, s.token, time.UnixMilli(s.tokenEnd))
 	case s.notice == clearToken:
-		s.takeBack(h, s.m.carrier.cookie.Name)
+		s.takeBack(h, s.m.carrier.isToken)
 		s.m.carrier.clear(h)
 	}
 	if p := s.parcel; p != nil && len(p.out) > 0 {
-		s.takeBack(h, s.m.carrier.cookie.Name+bundleSuffix, s.m.carrier.cookie.Name+tombstoneSuffix)
+		s.takeBack(h, s.m.carrier.isCopy)
 		p.write(h, s.m.backup.answerSize())
 		s.m.carrier.noCache(h, "Set-Cookie")
 	}
@@ -104,7 +106,8 @@ func (s *Session) announce(h http.Header) {
 func (s *Session) announced() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.notice == sendToken || s.notice == clearToken {
+	passed := s.notice == passToken && !s.readOnly
+	if s.notice == sendToken || s.notice == clearToken || passed {
 		s.told.notice, s.told.token, s.told.tokenEnd = s.notice, s.token, s.tokenEnd
 	}
 	s.notice = nothing
@@ -112,7 +115,7 @@ func (s *Session) announced() {
 		if len(p.out) > 0 {
 			s.told.out = p.out
 		}
-		p.out, p.later, p.dirty = nil, nil, false
+		p.out, p.later = nil, nil
 	}
 }
 
@@ -125,20 +128,31 @@ type told struct {
 	out      []string
 }
 
-// takeBack drops the lines of cookies of these names, numbered ones too, from
-// the header of an answer that is put together again: what follows takes their
-// place. s.mu is held.
-func (s *Session) takeBack(h http.Header, names ...string) {
+// takeBack drops the lines of cookies that ours reports to be of this session
+// from the header of an answer that is put together again: what follows takes
+// their place. s.mu is held.
+func (s *Session) takeBack(h http.Header, ours func(name string) bool) {
 	if !s.returned || len(h["Set-Cookie"]) == 0 {
 		return
 	}
 	h["Set-Cookie"] = slices.DeleteFunc(slices.Clone(h["Set-Cookie"]), func(line string) bool {
 		name, _, _ := strings.Cut(line, "=")
-		return slices.ContainsFunc(names, func(ours string) bool {
-			copies := strings.HasSuffix(ours, bundleSuffix) && strings.HasPrefix(name, ours)
-			return copies || name == ours
-		})
+		return ours(name)
 	})
+}
+
+// isToken reports whether a cookie of that name carries the token.
+func (c *carrier) isToken(name string) bool { return name == c.cookie.Name }
+
+// isCopy reports whether a cookie of that name carries a part of a copy, or the
+// list of ended sessions.
+func (c *carrier) isCopy(name string) bool {
+	suffix, ok := strings.CutPrefix(name, c.cookie.Name)
+	if !ok {
+		return false
+	}
+	digit, numbered := strings.CutPrefix(suffix, bundleSuffix)
+	return suffix == tombstoneSuffix || numbered && len(digit) == 1 && '0' <= digit[0] && digit[0] < '0'+jar.Most
 }
 
 // repeatTold makes announce tell again what the client was told when the handler
@@ -174,23 +188,26 @@ func (s *Session) handOff() {
 }
 
 // watch makes sure that what is changed after the handler has returned is not
-// forgotten: it is saved when the request is over, if no first byte and no Save
-// has done so, or shortly after, for a goroutine that outlives the request.
+// forgotten: it is saved shortly after the request is over, if no first byte and
+// no Save has done so. The end of its context does not say that: middleware that
+// gave the request a context of its own ends it before the answer is written.
 // s.mu is held.
 func (s *Session) watch() {
 	if !s.returned || s.watched {
 		return
 	}
 	s.watched = true
-	if s.ctx.Err() == nil {
-		context.AfterFunc(s.ctx, s.saveRest)
-	} else {
-		time.AfterFunc(restAfter, s.saveRest)
-	}
+	context.AfterFunc(s.ctx, func() {
+		saved := s.m.refreshes.hold()
+		time.AfterFunc(restAfter, func() {
+			defer saved()
+			s.saveRest()
+		})
+	})
 }
 
-// restAfter is how long a goroutine that outlives its request has until what it
-// changed is saved without being asked.
+// restAfter is how long an answer, or a goroutine that outlives its request, has
+// until what was changed is saved without being asked.
 const restAfter = time.Second
 
 // saveRest saves what was changed after the handler has returned. The response
@@ -199,7 +216,7 @@ func (s *Session) saveRest() {
 	s.mu.Lock()
 	s.watched, s.sealed = false, true
 	s.mu.Unlock()
-	s.m.refreshes.wait(func() { s.late(context.WithoutCancel(s.ctx)) })
+	s.late(context.WithoutCancel(s.ctx))
 }
 
 // vary tells caches what the answer depends on. s.mu is held.

@@ -165,7 +165,7 @@ func (s *Session) tell(h http.Header) {
 	c := &s.m.carrier
 	if header := c.format.SetCookie(s.ctx, t.reveal(), s.state.foreign(), why, s.m.now()); header != "" {
 		name, _, _ := strings.Cut(header, "=")
-		s.takeBack(h, name)
+		s.takeBack(h, func(other string) bool { return other == name })
 		h.Add("Set-Cookie", header)
 		c.noCache(h, "Set-Cookie")
 	}

@@ -219,7 +219,7 @@ func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error
 	if s.m != m {
 		panic("session: Commit of a session of another Manager")
 	}
-	err := s.finish(ctx, true)
+	err := s.finish(ctx, out, true)
 	s.announce(out)
 	s.announced()
 	s.leave()

@@ -251,8 +251,10 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 			if now.owed() {
 				s.arrived()
 			}
-			now.heir = "" // which may live, or is dead
-			s.journal.settle(now)
+			s.journal.unbury(e)
+			now.heir = ""                         // which may live, or is dead
+			now.weak, now.ifStored = false, false // the store had it
+			s.journal.graves[g.id] = s.journal.list(now).PushBack(now)
 		}
 	}
 	return nil

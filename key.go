@@ -159,6 +159,7 @@ func (k Key[T]) Delete(s *Session) error {
 func (k Key[T]) Take(s *Session) (T, error) {
 	taken, err := s.value(k.name)
 	if err != nil {
+		s.fallBack(k.name, err) // to take is to write
 		var zero T
 		return zero, err
 	}

@@ -31,6 +31,11 @@ func (l *loaded) copy() bundle {
 	return bundle{l.id, l.state, l.confirmed, l.saved, l.kills, l.unstored, l.born}
 }
 
+// inStore reports whether the store has all of the state.
+func (l *loaded) inStore() bool {
+	return l.away.IsZero() && !l.repair && !l.restore && !l.unstored && l.state.entries.latest() <= l.saved
+}
+
 type phase uint8
 
 const (

@@ -64,8 +64,9 @@ func (p *parcel) enter(m *Manager, id ID) {
 	p.visit = m.slots.Enter(string(id), p.in.bundles.Cookies(), p.in.names, m.now())
 }
 
-// wrap makes the cookies that the answer takes along, beside the token's.
-func (s *Session) wrap(ctx context.Context, l loaded, due bool) {
+// wrap makes the cookies that the answer takes along, beside the token's and
+// what its header h has.
+func (s *Session) wrap(ctx context.Context, h http.Header, l loaded, due bool) {
 	m, p := s.m, s.parcel
 	if p == nil || p.in == nil && !p.dirty {
 		return
@@ -74,20 +75,23 @@ func (s *Session) wrap(ctx context.Context, l loaded, due bool) {
 		p.open(ctx, s) // it began without asking
 	}
 	p.out, p.later = nil, nil
+	defer func() { p.dirty = false }() // what there is to tell is in out
 	carried := p.in.bundles.Cookies()
-	switch {
-	case l.phase == live && p.wanted(m, l, due):
-		p.bundle(ctx, m, l)
-	case l.phase != live && p.dirty:
-		_, p.out = m.carrier.bundleCookies("", "", 0, carried, time.Time{})
-	}
+	var endings []string
 	if len(p.ended) > 0 {
 		all := joinKills(p.witness.ended, p.ended)
 		text, err := m.endingsBox.Seal(m.now(), appendKills([]byte{formatV1}, all))
 		if err == nil {
-			p.out = append(p.out, m.carrier.tombstone(text, m.tombstoneLife()))
+			endings = []string{m.carrier.tombstone(text, m.tombstoneLife())}
 		}
 	}
+	switch {
+	case l.phase == live && p.wanted(m, l, due):
+		p.bundle(ctx, m, l, m.backup.answerSize()-s.beside(h)-linesSize(endings))
+	case l.phase != live && p.dirty:
+		_, p.out = m.carrier.bundleCookies("", "", 0, carried, time.Time{})
+	}
+	p.out = append(p.out, endings...)
 }
 
 // wanted tells whether the visitor needs a new bundle: something has changed,
@@ -98,8 +102,10 @@ func (p *parcel) wanted(m *Manager, l loaded, due bool) bool {
 		m.wornOut(p.witness) && l.confirmed > p.witness.confirmed
 }
 
-// bundle makes what puts a session into the visitor's cookies.
-func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded) {
+// bundle makes what puts a session into the visitor's cookies, in room bytes of
+// the answer's header where that is possible. Values that the store has may stay
+// behind for want of room; what it lacks must not.
+func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded, room int) {
 	now := m.now()
 	b := l.copy()
 	b.state, b.kills = l.state.seen(now), slices.DeleteFunc(slices.Clone(l.kills), m.forgotten)
@@ -115,14 +121,25 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded) {
 		_, p.out = m.carrier.bundleCookies("", "", 0, p.in.bundles.Cookies(), end)
 		return
 	}
-	if len(sealed.left) > 0 {
-		m.fault(ctx, l.id, BackupPartial, &leftError{sealed.left})
-	}
-	text := sealed.text
-	m.recent.keep(sumOf(text), generation, sealed.bundle)
 	if p.name == "" {
 		p.name = jar.NewName()
 	}
+	p.address(m, l, b, sealed.text, now, end)
+	if over := linesSize(p.out) - room; over > 0 && l.inStore() {
+		most := max(minBudget, m.carrier.size(len(sealed.text))-over)
+		if smaller, err := m.packInto(b, now, most); err == nil {
+			sealed = smaller
+			p.address(m, l, b, sealed.text, now, end)
+		}
+	}
+	if len(sealed.left) > 0 {
+		m.fault(ctx, l.id, BackupPartial, &leftError{sealed.left})
+	}
+	m.recent.keep(sumOf(sealed.text), generation, sealed.bundle)
+}
+
+// address puts the text of a bundle into cookies.
+func (p *parcel) address(m *Manager, l loaded, b bundle, text string, now, end time.Time) {
 	parts := m.carrier.parts(len(text))
 	set, drop := jar.Mask(1<<parts-1), p.in.bundles.Cookies()
 	if p.visit != nil {
@@ -144,6 +161,7 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded) {
 	}
 	var drops []string
 	p.out, drops = m.carrier.bundleCookies(p.name, text, set, drop&^set, end)
+	p.later = nil
 	if must {
 		p.out = append(drops, p.out...)
 	} else {
@@ -182,6 +200,36 @@ func headerSize(h http.Header) int {
 }
 
 func fieldSize(name, line string) int { return len(name) + len(": ") + len(line) + len("\r\n") }
+
+// linesSize is how many bytes of a header these Set-Cookie lines take up.
+func linesSize(lines []string) (n int) {
+	for _, line := range lines {
+		n += fieldSize("Set-Cookie", line)
+	}
+	return n
+}
+
+// beside is how many bytes of the header of an answer are not for copies: what
+// the handler has set, and what announce adds.
+func (s *Session) beside(h http.Header) int {
+	const marks = 70 // of Vary and Cache-Control
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := headerSize(h) + marks
+	if s.returned { // an answer that is put together again
+		for _, line := range h["Set-Cookie"] {
+			if name, _, _ := strings.Cut(line, "="); s.m.carrier.isCopy(name) {
+				n -= fieldSize("Set-Cookie", line)
+			}
+		}
+	}
+	if s.notice == sendToken || s.notice == passToken && !s.readOnly {
+		out := make(http.Header)
+		s.m.carrier.send(out, s.token, time.UnixMilli(s.tokenEnd))
+		n += linesSize(out["Set-Cookie"])
+	}
+	return n
+}
 
 // leave is called when the request is over.
 func (s *Session) leave() {

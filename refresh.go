@@ -72,15 +72,15 @@ func (r *refreshes) done(id ID) {
 	r.wg.Done()
 }
 
-// wait runs f, and has close wait for it.
-func (r *refreshes) wait(f func()) {
+// hold has close wait until done is called.
+func (r *refreshes) hold() (done func()) {
 	r.mu.Lock()
-	if !r.closed {
-		r.wg.Add(1)
-		defer r.wg.Done()
+	defer r.mu.Unlock()
+	if r.closed {
+		return func() {}
 	}
-	r.mu.Unlock()
-	f()
+	r.wg.Add(1)
+	return r.wg.Done
 }
 
 func (r *refreshes) close(ctx context.Context) error {

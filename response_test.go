@@ -641,6 +641,25 @@ func TestCachesAreTold(t *testing.T) {
 			s, _ := session.From(r.Context())
 			user.Set(s, "bob")
 		}, "Accept, cookie", "no-store"},
+		{"what the handler made public is private", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "Public, max-age=60, s-maxage=600")
+			s, _ := session.From(r.Context())
+			user.Set(s, "bob")
+		}, "Cookie", `max-age=60, private, no-cache="Set-Cookie"`},
+		{"what the handler gave an age is private", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "max-age=60")
+			s, _ := session.From(r.Context())
+			user.Set(s, "bob")
+		}, "Cookie", `max-age=60, private, no-cache="Set-Cookie"`},
+		{"what is private already stays", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "private, max-age=60")
+			s, _ := session.From(r.Context())
+			user.Set(s, "bob")
+		}, "Cookie", "private, max-age=60"},
+		{"an answer that sets no cookie stays public", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "public, max-age=60")
+			session.From(r.Context())
+		}, "Cookie", "public, max-age=60"},
 		{"other fields of Vary stay", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Vary", "Accept")
 			session.From(r.Context())

@@ -380,3 +380,102 @@ func TestAnAnswerThatIsWrittenPastUsIsNoticed(t *testing.T) {
 		})
 	}
 }
+
+// An answer that is put together again takes back what is ours, and nothing
+// else.
+func TestAnAnswerThatIsPutTogetherAgainKeepsOthersCookies(t *testing.T) {
+	keys := mustKeys(t, seal.NewKey())
+	m := mustNew(t, memstore.New(nil), &session.Options{Backup: &session.Backup{Audience: "test", Keys: keys}})
+	other := mustNew(t, memstore.New(nil), &session.Options{Cookie: session.Cookie{Name: "__Host-session-back"}})
+	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+	answer := v.Get(returns(m, func(r *http.Request) {
+		color.Set(sessionOf(t, r), "green")
+	}, func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "__Host-session-banner", Value: "seen"})
+		other.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s, _ := other.From(r.Context())
+			color.Set(s, "other")
+			x, _ := m.From(r.Context())
+			color.Set(x, "blue")
+			w.WriteHeader(http.StatusNotFound)
+		})).ServeHTTP(w, r)
+	}), "/")
+	names := map[string]int{}
+	for _, c := range answer.Cookies() {
+		names[c.Name]++
+	}
+	if names["__Host-session-banner"] != 1 || names["__Host-session-back"] != 1 {
+		t.Errorf("got %v, want the application's cookie and the other manager's token", names)
+	}
+	if got := color.Or(v.Session(), ""); got != "blue" {
+		t.Errorf("the session holds %q", got)
+	}
+}
+
+// Middleware that gives the request a context of its own ends it when the handler
+// has returned, and before the answer is written.
+func TestAContextThatEndsBeforeTheAnswerClosesNothing(t *testing.T) {
+	m := mustNew(t, memstore.New(nil), nil)
+	v := sessiontest.NewVisitor(t, m)
+	answer := v.Get(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var inside http.ResponseWriter
+		func() {
+			ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+			defer cancel()
+			var insideR *http.Request
+			m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				inside, insideR = w, r
+				sessionOf(t, r)
+			})).ServeHTTP(w, r.WithContext(ctx))
+			color.Set(sessionOf(t, insideR), "blue")
+		}()
+		time.Sleep(20 * time.Millisecond) // the error page is made
+		inside.WriteHeader(http.StatusNotFound)
+	}), "/")
+	if answer.StatusCode != http.StatusNotFound || color.Or(v.Session(), "") != "blue" {
+		t.Errorf("status %d, %v", answer.StatusCode, answer.Header)
+	}
+}
+
+// A handler's goroutines may save while the answer is announced.
+func TestASaveBesideTheAnswerIsNoRace(t *testing.T) {
+	m := mustNew(t, memstore.New(nil), &session.Options{Backup: &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}})
+	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+	long := strings.Repeat("a, ", 3000) + "a" // which takes a while to look at
+	for i := range 100 {
+		var wg sync.WaitGroup
+		v.Get(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Vary", long)
+			s := sessionOf(t, r)
+			for k := range 2 {
+				wg.Go(func() {
+					for j := range 10 {
+						color.Set(s, fmt.Sprint(i, j, k))
+						_, _ = s.Save(context.Background())
+					}
+				})
+			}
+			time.Sleep(time.Duration(i%10) * 20 * time.Microsecond)
+		})), "/")
+		wg.Wait()
+	}
+}
+
+// Nothing stays behind of a request that asks for its session when the handler
+// has returned, and answers nothing.
+func TestARequestThatAsksAfterTheHandlerLeavesNothingBehind(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		for range 20 {
+			s.visitor().Get(returns(s.a, func(*http.Request) {}, func(_ http.ResponseWriter, r *http.Request) {
+				_ = color.Or(sessionOf(s.T, r), "")
+			}), "/")
+		}
+		for range 20 {
+			s.after(time.Minute)
+			s.visitor()
+		}
+		if got := s.a.VisitsUnderWay(); got > 2 {
+			t.Errorf("%d visits are still under way", got)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/timeleft"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
@@ -180,7 +182,7 @@ func testPages(t *testing.T, seed uint64, backup bool, run func(p *pages)) {
 func TestPagesWhoseTokenIsRotatedLoseNothing(t *testing.T) {
 	for _, backup := range []bool{false, true} {
 		t.Run(fmt.Sprint("backup ", backup), func(t *testing.T) {
-			for seed := range seeds(60) {
+			for seed := range seeds(t, 60) {
 				testPages(t, seed, backup, func(p *pages) {
 					p.visit(20, func() {})
 					time.Sleep(10 * time.Second)
@@ -202,7 +204,7 @@ func TestPagesWhoseTokenIsRotatedLoseNothing(t *testing.T) {
 // Some requests are refused; nobody is logged out, and what was answered stays.
 func TestPagesWhoseTokenIsRotatedSurviveFaults(t *testing.T) {
 	refused, tokens := 0, 0
-	for seed := range seeds(60) {
+	for seed := range seeds(t, 60) {
 		testPages(t, seed, true, func(p *pages) {
 			p.visit(20, func() {
 				link := p.links[p.r.IntN(len(p.links))]
@@ -233,14 +235,14 @@ func TestPagesWhoseTokenIsRotatedSurviveFaults(t *testing.T) {
 	t.Logf("%d requests refused, %d tokens", refused, tokens)
 }
 
-// seeds yields so many seeds, fewer in a short test.
-func seeds(n uint64) func(func(uint64) bool) {
+// seeds yields so many seeds, fewer in a short test, or where time is short.
+func seeds(t *testing.T, n int) iter.Seq[uint64] {
 	if testing.Short() {
 		n /= 4
 	}
 	return func(yield func(uint64) bool) {
-		for seed := range n {
-			if !yield(seed) {
+		for seed := range timeleft.Each(t, "seeds", n) {
+			if !yield(uint64(seed)) {
 				return
 			}
 		}

@@ -732,3 +732,20 @@ func TestAStolenTokenIsOfNoUseAfterTheRotation(t *testing.T) {
 		s.want(s.a, v, "red/")
 	})
 }
+
+// An answer that is replaced by an error still carries the token that another
+// request's rotation has made.
+func TestAnErrorAfterTheHandlerKeepsTheRotatedToken(t *testing.T) {
+	testRotations(t, func(s *site) {
+		v := s.visitor()
+		old := s.copyOf(v)
+		s.serve(s.a, v, rotate)
+		old.Get(returns(s.a, func(r *http.Request) { sessionOf(s.T, r) }, func(w http.ResponseWriter, r *http.Request) {
+			badKey.Set(sessionOf(s.T, r), func() {})
+			w.WriteHeader(http.StatusNotFound)
+		}), "/")
+		if cookieOf(old) != cookieOf(v) {
+			s.Error("the error's answer does not carry the token")
+		}
+	})
+}

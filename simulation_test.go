@@ -96,6 +96,7 @@ func TestWhatBrokeOnceDoesNot(t *testing.T) {
 	cfg := worlds(t)
 	for seed, why := range map[uint64]string{
 		8518:   "a session that Begin replaced was taken for nobody's although its client had brought a copy",
+		10445:  "a session that Begin had ended in the store was taken for nobody's when the store came back empty",
 		101620: "a request of a session that a Renew had ended took the cookie of the new one's bundle",
 	} {
 		if v := simulation.Again(t, cfg, seed); len(v.Promises()) > 0 {
@@ -123,9 +124,7 @@ func TestEveryMechanismIsMissed(t *testing.T) {
 		t.Run(without, func(t *testing.T) {
 			cfg := worlds(t, without)
 			cfg.Story = test.story
-			if r := simulation.Hunt(t, cfg, 1, 3000, test.promise); r.Broken[test.promise] == 0 {
-				t.Errorf("%d seeds did not break %q", r.Seeds, test.promise)
-			}
+			simulation.Hunt(t, cfg, 1, 3000, test.promise).Want(t, test.promise)
 		})
 	}
 }

@@ -130,6 +130,7 @@ func TestAnUnknownSessionIsNotNone(t *testing.T) {
 		"Renewed": func(x *session.Session) bool { return x.Renewed().IsZero() },
 		"Expires": func(x *session.Session) bool { return x.Expires().IsZero() },
 		"Or":      func(x *session.Session) bool { return color.Or(x, "") == "" },
+		"Take":    func(x *session.Session) bool { v, _ := color.Take(x); return v == "" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			testSite(t, session.Options{}, func(s *site) {

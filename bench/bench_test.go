@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/bench/contestant"
+	"github.com/holdfast-go/session/internal/timeleft"
 )
 
 // A contestant's process is this program once more, which here is the test.
@@ -33,10 +34,16 @@ func TestMain(m *testing.M) {
 // small is a run that only has to go through.
 func small(t *testing.T, args ...string) (out string) {
 	t.Helper()
+	late := timeleft.Half(t)
 	t.Parallel() // processes start, and a store that was away is not trusted for seconds
+	if late() {
+		t.Skip("no time for this one; -timeout gives more")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), timeleft.Within(t, time.Hour))
+	defer cancel()
 	var b bytes.Buffer
 	args = append([]string{"-no-node", "-rounds", "2", "-slice", "2ms", "-sessions", "200", "-standing", "1000", "-visitors", "4"}, args...)
-	if err := run(t.Context(), args, &b); err != nil {
+	if err := run(ctx, args, &b); err != nil { // and says how far it came
 		t.Fatalf("%v\n%s", err, &b)
 	}
 	return b.String()

@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/holdfast-go/session/internal/timeleft"
 )
 
 var shots = flag.String("shots", "", "keep screenshots in this `folder`")
@@ -72,7 +73,7 @@ func openBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
 // run does a, and returns what comes of it, within patience.
 func run[T any](b *browser, a chromedp.Action[T]) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeleft.Within(b.t, patience))
 	defer cancel()
 	v, err := chromedp.Run(ctx, a)
 	if err != nil {
@@ -104,7 +105,7 @@ func (b *browser) wantEmptyConsole() {
 				return
 			}
 			b.t.Errorf("the console is not empty: %s", said)
-		case <-time.After(patience):
+		case <-time.After(timeleft.Within(b.t, patience)):
 			b.t.Fatal("nothing comes from the console")
 		}
 	}
@@ -119,7 +120,7 @@ func (b *browser) shows(wanted string) {
 // becomes polls a JavaScript condition, across pages too.
 func (b *browser) becomes(condition string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeleft.Within(b.t, patience))
 	defer cancel()
 	for ctx.Err() == nil {
 		if ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](condition)); err == nil && ok {

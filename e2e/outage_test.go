@@ -7,10 +7,11 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/holdfast-go/session/internal/timeleft"
 )
 
 // outageLog is what the shop logs where its store is stopped and comes back.
-const outageLog = `msg="session store is (away|back|empty)`
+const outageLog = `msg="session store (is (still )?away|is back|has )`
 
 const cartLength = "document.querySelector('#cart ol')?.children.length"
 
@@ -132,7 +133,7 @@ func TestShoppersComeInAndAreServedThroughAnOutage(t *testing.T) {
 	b.shows("visitors are served from their own cookies.")
 	b.becomes(share + " == '100 %'")
 	before := eval[int](b, size("Requests"))
-	for deadline := time.Now().Add(patience); eval[int](b, size("Requests")) < before+150; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(timeleft.Within(t, patience)); eval[int](b, size("Requests")) < before+150; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the shoppers wait")
 		}
@@ -168,7 +169,7 @@ func size(name string) string {
 // reloadUntil is for pages that do not change by themselves.
 func reloadUntil(b *browser, text string) {
 	b.t.Helper()
-	for deadline := time.Now().Add(patience); !eval[bool](b, "document.body.innerText.includes("+quote(text)+")"); time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(timeleft.Within(b.t, patience)); !eval[bool](b, "document.body.innerText.includes("+quote(text)+")"); time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			b.shows(text) // which fails
 		}

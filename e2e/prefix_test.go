@@ -11,6 +11,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/timeleft"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/storetest"
@@ -151,7 +152,7 @@ func TestWhatASiblingHostPlantsIsNotBelieved(t *testing.T) {
 // of the planted values under a name of the site's own.
 func (m *member) wantPlanted(t *testing.T, planted []*http.Cookie, alone bool) {
 	t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(timeleft.Within(t, patience))
 	for {
 		select {
 		case line := <-m.lines:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/memcachedtest"
+	"github.com/holdfast-go/session/internal/timeleft"
 	"github.com/holdfast-go/session/memcached"
 )
 
@@ -47,7 +48,7 @@ func within(t testing.TB, d time.Duration) context.Context {
 // eventually polls until done, for long.
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !done(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(timeleft.Within(t, 20*time.Second)); !done(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain until %s", what)
 		}
@@ -60,7 +61,7 @@ func noneLeft(t testing.TB) {
 	t.Helper()
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)
 	t.Cleanup(func() {
-		for end := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > goroutines || openFiles(t) > files; time.Sleep(2 * time.Millisecond) {
+		for end := time.Now().Add(timeleft.Within(t, 20*time.Second)); runtime.NumGoroutine() > goroutines || openFiles(t) > files; time.Sleep(2 * time.Millisecond) {
 			if time.Now().After(end) {
 				stacks := make([]byte, 1<<20)
 				stacks = stacks[:runtime.Stack(stacks, true)]

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/memcachedtest"
+	"github.com/holdfast-go/session/internal/timeleft"
 	"github.com/holdfast-go/session/memcached"
 )
 
@@ -315,12 +316,13 @@ func TestNobodyGetsAnothersValue(t *testing.T) {
 	noneLeft(t)
 	server := memcachedtest.Start(t)
 	c := newClient(t, &memcached.Options{Conns: 2, Timeout: 200 * time.Millisecond}, server)
-	stop := time.Now().Add(3 * time.Second)
+	began, late := time.Now(), timeleft.Half(t)
+	over := func() bool { return time.Since(began) > 3*time.Second || late() }
 	var wg sync.WaitGroup
 	var good, bad atomic.Int64
 	for i := range 64 {
 		wg.Go(func() {
-			for n := 0; time.Now().Before(stop); n++ {
+			for n := 0; !over(); n++ {
 				key := fmt.Sprintf("key-%d-%d", i, n%7)
 				value := strings.Repeat(key+"|", 1+rand.IntN(2000))
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(20_000))*time.Microsecond)
@@ -338,7 +340,7 @@ func TestNobodyGetsAnothersValue(t *testing.T) {
 			}
 		})
 	}
-	for time.Now().Before(stop) {
+	for !over() {
 		time.Sleep(300 * time.Millisecond)
 		server.Freeze()
 		time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond)
@@ -348,7 +350,7 @@ func TestNobodyGetsAnothersValue(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	t.Logf("%d values, all right; %d misses and errors", good.Load(), bad.Load())
+	t.Logf("%d values, all right, in %v; %d misses and errors", good.Load(), time.Since(began).Round(time.Millisecond), bad.Load())
 	if good.Load() == 0 {
 		t.Error("no value came at all")
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/memcachedtest"
 	"github.com/holdfast-go/session/internal/promises"
+	"github.com/holdfast-go/session/internal/timeleft"
 	"github.com/holdfast-go/session/memcached"
 	"github.com/holdfast-go/session/memcachedstore"
 	"github.com/holdfast-go/session/seal"
@@ -271,9 +272,10 @@ func TestPrefixAndFlags(t *testing.T) {
 // poll waits until done, or fails the test.
 func poll(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !done(); time.Sleep(time.Millisecond) {
+	most := timeleft.Within(t, patience)
+	for deadline := time.Now().Add(most); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %v", what, patience)
+			t.Fatalf("%s: not within %v", what, most)
 		}
 	}
 }
@@ -310,7 +312,7 @@ func TestAMemcachedWithoutCASIsAnOutageThatNamesIt(t *testing.T) {
 			key := session.NewKey[int]("n")
 			increment := func(s *session.Session) { key.Update(s, func(n *int) error { *n++; return nil }) }
 			v := sessiontest.NewVisitor(t, m, increment)
-			for end := time.Now().Add(patience); time.Now().Before(end); {
+			for end := time.Now().Add(timeleft.Within(t, patience)); time.Now().Before(end); {
 				v.Get(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if s, err := session.From(r.Context()); err == nil {
 						increment(s)

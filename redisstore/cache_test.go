@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/timeleft"
 	"github.com/redis/rueidis"
 )
 
@@ -61,10 +62,10 @@ func load(t testing.TB, s *Store, id session.ID) string {
 
 func eventually(t testing.TB, what string, ok func() bool) time.Duration {
 	t.Helper()
-	start := time.Now()
+	start, most := time.Now(), timeleft.Within(t, patience)
 	for !ok() {
-		if time.Since(start) > patience {
-			t.Fatalf("not within %v: %s", patience, what)
+		if time.Since(start) > most {
+			t.Fatalf("not within %v: %s", most, what)
 		}
 		runtime.Gosched()
 	}

@@ -24,6 +24,7 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/timeleft"
 	"github.com/holdfast-go/session/redisstore"
 	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
@@ -112,7 +113,7 @@ func TestAUserWithoutScriptsIsAnOutageThatNamesTheRight(t *testing.T) {
 			count := session.NewKey[int]("n")
 			increment := func(s *session.Session) { count.Update(s, func(n *int) error { *n++; return nil }) }
 			v := sessiontest.NewVisitor(t, m, increment)
-			end := time.Now().Add(patience)
+			end := time.Now().Add(timeleft.Within(t, patience))
 			for time.Now().Before(end) {
 				v.Get(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 					if s, err := session.From(r.Context()); err == nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/timeleft"
 	"github.com/holdfast-go/session/redisstore"
 	"github.com/redis/rueidis"
 )
@@ -69,10 +70,10 @@ func mustLoad(t testing.TB, s session.Store, id session.ID) session.Record {
 // eventually polls until ok says so.
 func eventually(t testing.TB, what string, ok func() bool) time.Duration {
 	t.Helper()
-	start := time.Now()
+	start, most := time.Now(), timeleft.Within(t, patience)
 	for !ok() {
-		if time.Since(start) > patience {
-			t.Fatalf("not within %v: %s", patience, what)
+		if time.Since(start) > most {
+			t.Fatalf("not within %v: %s", most, what)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/promises"
 	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/timeleft"
 	"github.com/holdfast-go/session/redisstore"
 	"github.com/holdfast-go/session/sessiontest"
 )
@@ -209,9 +210,10 @@ func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
 // poll waits until done, or fails the test.
 func poll(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !done(); time.Sleep(time.Millisecond) {
+	most := timeleft.Within(t, patience)
+	for deadline := time.Now().Add(most); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %v", what, patience)
+			t.Fatalf("%s: not within %v", what, most)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/memcachedtest"
+	"github.com/holdfast-go/session/internal/timeleft"
 )
 
 // SHOP_OUTAGE=20s makes the outages of these tests as long, with 50 shoppers:
@@ -18,6 +19,7 @@ var fullSize = os.Getenv("SHOP_OUTAGE")
 
 // The heart of it all: real servers, stopped in every way under load.
 func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
+	late := timeleft.Half(t)
 	kill, freeze, restart, back := machine.kill, machine.freeze, machine.restart, machine.back
 	for _, c := range []struct {
 		name, store string
@@ -46,7 +48,10 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 				}
 				shoppers = 50
 			} else {
-				t.Parallel()
+				t.Parallel() // a few at a time
+			}
+			if late() {
+				t.Skip("no time for this one; -timeout gives more")
 			}
 			address, one := c.store, machine(nil)
 			if c.store == "three" {
@@ -179,7 +184,7 @@ func TestShoppersDoNotNoticeThatTheStoreIsEmptied(t *testing.T) {
 			if err := c.let(10); err != nil {
 				t.Fatal(err)
 			}
-			for range 3 {
+			for range timeleft.Each(t, "restarts", 3) {
 				before := c.requests.Load()
 				s.wait("requests", time.Minute, func() bool { return c.requests.Load()-before > 100 })
 				if err := s.machine.restart(); err != nil {

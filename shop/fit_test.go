@@ -90,6 +90,27 @@ func TestAUserOf5KBFitsTheBackup(t *testing.T) {
 	}
 }
 
+// Shoppers hold up to twelve things, each different, and must not notice an
+// outage: neither their user nor their cart may be left out of a copy.
+func TestTheCartsOfShoppersFitTheBackupBesideTheirUsers(t *testing.T) {
+	s := openLive(t, "memory:", func(o *session.Options) {
+		o.ReadTimeout, o.SaveTimeout = time.Minute, time.Minute
+		o.Hooks.Backup = func(_ context.Context, _ session.ID, f session.BackupFault, err error) { t.Errorf("%v: %v", f, err) }
+	})
+	for range 20 {
+		x := s.strip.crowd.newShopper()
+		if !x.login(t.Context()) {
+			t.Fatal("no login")
+		}
+		for x.next = 1000; len(x.cart) < 24; {
+			x.add(t.Context())
+		}
+	}
+	if n := s.strip.crowd.failed.Load() + s.strip.crowd.lost.Load(); n > 0 {
+		t.Errorf("%d failures: %s", n, s.strip.crowd.complaints())
+	}
+}
+
 // What does not fit the cookies is in the store only. The visitor is told, and
 // stays logged in.
 func TestACartThatIsTooLargeForTheBackup(t *testing.T) {

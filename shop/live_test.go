@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/memcachedtest"
+	"github.com/holdfast-go/session/internal/timeleft"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -88,6 +89,7 @@ func openLive(t *testing.T, address string, change ...func(*session.Options)) *l
 
 func (s *liveShop) wait(what string, most time.Duration, done func() bool, why ...*string) {
 	s.t.Helper()
+	most = timeleft.Within(s.t, most)
 	for deadline := time.Now().Add(most); !done(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			for _, w := range why {

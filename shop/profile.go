@@ -54,10 +54,18 @@ func newUser(name string) User {
 	for _, i := range r.Perm(len(menu))[:3] {
 		p.Favourites = append(p.Favourites, menu[i].SKU)
 	}
+	// As in a real shop numbers grow, and people buy the same things again: what is
+	// all chance could not be compressed, and its copy would have no room for a cart.
+	var baskets [8][]int
+	for i := range baskets {
+		baskets[i] = r.Perm(len(menu))[:2+r.IntN(3)]
+	}
+	number := 31_000_000 + r.IntN(1e6)
 	for range orders {
-		day = day.AddDate(0, 0, 3+r.IntN(20))
-		o := Order{Number: fmt.Sprintf("%08x", r.Uint32()), Day: day}
-		for _, i := range r.Perm(len(menu))[:2+r.IntN(3)] {
+		day = day.AddDate(0, 0, 7*(1+r.IntN(3)))
+		number += 1 + r.IntN(4)
+		o := Order{Number: fmt.Sprintf("%08d", number), Day: day}
+		for _, i := range baskets[r.IntN(len(baskets))] {
 			o.Foods = append(o.Foods, menu[i].SKU)
 			o.Cents += menu[i].Cents
 		}

@@ -8,7 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/holdfast-go/session/internal/timeleft"
 )
 
 // Report is what came of many seeds.
@@ -17,6 +18,7 @@ type Report struct {
 	Failed   []Verdict      // the first of each set of broken promises, with few exceptions
 	Broken   map[string]int // how many seeds broke each promise
 	Counts   map[string]int
+	Cut      bool // there was no time for more seeds
 	failures int
 }
 
@@ -31,7 +33,9 @@ func Sweep(t *testing.T, cfg Config, first uint64, n int) *Report {
 }
 
 // Hunt runs seeds until one breaks a promise whose name begins with one of
-// promises, or any where none is given, and n at most.
+// promises, or any where none is given, and n at most. Like Sweep it may run
+// fewer; [Report.Want] makes a difference between what was not found in n seeds
+// and what there was no time to look for.
 func Hunt(t *testing.T, cfg Config, first uint64, n int, promises ...string) *Report {
 	t.Helper()
 	return sweep(t, cfg, first, n, func(r *Report) bool {
@@ -58,7 +62,7 @@ func sweep(t *testing.T, cfg Config, first uint64, n int, enough func(*Report) b
 	var mu sync.Mutex // guards r and next
 	next, done := first, false
 	kept := map[string]int{}
-	isLate := halfway(t)
+	isLate := timeleft.Half(t)
 	t.Run("seeds", func(t *testing.T) {
 		for worker := range min(runtime.GOMAXPROCS(0), n) {
 			t.Run(fmt.Sprint("worker ", worker), func(t *testing.T) {
@@ -68,7 +72,7 @@ func sweep(t *testing.T, cfg Config, first uint64, n int, enough func(*Report) b
 					seed := next
 					if seed > first && !done && seed-first < uint64(n) && isLate() {
 						t.Logf("no time for more: seeds %d to %d of %d were run; -timeout gives more", first, seed-1, n)
-						done = true
+						done, r.Cut = true, true
 					}
 					if done || seed-first >= uint64(n) || t.Failed() {
 						mu.Unlock()
@@ -102,6 +106,23 @@ func sweep(t *testing.T, cfg Config, first uint64, n int, enough func(*Report) b
 	return r
 }
 
+// Want fails t unless a seed broke a promise whose name begins with one of
+// promises. A run that was cut short has shown nothing, and fails nothing: it
+// has said how many seeds there was time for.
+func (r *Report) Want(t testing.TB, promises ...string) {
+	t.Helper()
+	for broken := range r.Broken {
+		if slices.ContainsFunc(promises, func(p string) bool { return strings.HasPrefix(broken, p) }) {
+			return
+		}
+	}
+	if r.Cut {
+		t.Logf("%d seeds, all that there was time for, did not break any of %q, and this run shows nothing", r.Seeds, promises)
+		return
+	}
+	t.Errorf("%d seeds broke none of %q\n%v", r.Seeds, promises, r)
+}
+
 // Log writes what the run has touched and what it broke.
 func (r *Report) Log(t testing.TB) {
 	t.Helper()
@@ -133,10 +154,19 @@ func Again(t *testing.T, cfg Config, seed uint64) Verdict {
 }
 
 // Shrink leaves steps out of a plan as long as what remains still breaks the
-// promise. It runs a few hundred plans.
+// promise. It runs a few hundred plans, fewer where half of the time is over that
+// was left until the test's deadline.
 func Shrink(t *testing.T, cfg Config, v Verdict, promise string) Verdict {
 	t.Helper()
+	isLate, said := timeleft.Half(t), false
 	breaks := func(p Plan) (Verdict, bool) {
+		if isLate() {
+			if !said {
+				t.Logf("no time for more: seed %d could be shorter than %d steps; -timeout gives more", v.Plan.Seed, len(v.Plan.Steps))
+				said = true
+			}
+			return v, false
+		}
 		for range 2 { // not all of a world is decided by its plan
 			got := Run(t, cfg, p)
 			if slices.Contains(got.Promises(), promise) {
@@ -179,15 +209,4 @@ func Shrink(t *testing.T, cfg Config, v Verdict, promise string) Verdict {
 		}
 	}
 	return v
-}
-
-// halfway returns a function that reports whether half of the time is over that
-// was left, when halfway was called, until the test's deadline.
-func halfway(t *testing.T) func() bool {
-	deadline, ok := t.Deadline()
-	if !ok {
-		return func() bool { return false }
-	}
-	end := time.Now().Add(time.Until(deadline) / 2)
-	return func() bool { return time.Now().After(end) }
 }

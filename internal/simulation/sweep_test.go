@@ -4,12 +4,16 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"os"
+	"os/exec"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/simulation"
+	"github.com/holdfast-go/session/internal/timeleft"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -47,7 +51,7 @@ func TestAHealthyStoreBreaksNoPromise(t *testing.T) {
 		t.Errorf("%s", v.Trace())
 	}
 	for _, what := range []string{"answer: a write from store", "save: conflict", "answer: logout durable", "hook: conflict"} {
-		if r.Counts[what] == 0 {
+		if r.Counts[what] == 0 && !r.Cut {
 			t.Errorf("%q never happened in %d seeds", what, r.Seeds)
 		}
 	}
@@ -63,10 +67,7 @@ func TestAStoreAloneBreaksNoPromiseOfTheStore(t *testing.T) {
 
 func TestAStoreAloneBreaksThePromisesOfABackup(t *testing.T) {
 	for _, promise := range []string{"b: logged out", "b: turned away", "c: not delivered"} {
-		r := simulation.Hunt(t, simulation.Config{New: storeOnly, OneClock: true}, 1, 300, promise)
-		if r.Broken[promise] == 0 {
-			t.Errorf("%d seeds did not break %q\n%v", r.Seeds, promise, r)
-		}
+		simulation.Hunt(t, simulation.Config{New: storeOnly, OneClock: true}, 1, 300, promise).Want(t, promise)
 	}
 }
 
@@ -93,23 +94,17 @@ func TestEverySwitchOfTheWorldIsMissed(t *testing.T) {
 		}
 		t.Run(f.Name, func(t *testing.T) {
 			cfg := simulation.Config{New: withBackup(t), OneClock: true, Off: test.off}
-			r := simulation.Hunt(t, cfg, 1, 600, test.promise...)
-			missed := 0
-			for _, p := range test.promise {
-				missed += r.Broken[p]
-			}
-			if missed == 0 {
-				t.Errorf("%d seeds broke none of %q\n%v", r.Seeds, test.promise, r)
-			}
+			simulation.Hunt(t, cfg, 1, 600, test.promise...).Want(t, test.promise...)
 		})
 	}
 }
 
 func TestEqualSeedsGiveEqualWorlds(t *testing.T) {
 	cfg := simulation.Config{New: withBackup(t), OneClock: true}
-	same := 0
-	const n = 20
-	for seed := range uint64(n) {
+	same, n := 0, 0
+	for i := range timeleft.Each(t, "seeds", 20) {
+		seed := uint64(i)
+		n++
 		a, b := simulation.Again(t, cfg, seed), simulation.Again(t, cfg, seed)
 		if !reflect.DeepEqual(a.Plan, b.Plan) {
 			t.Fatalf("seed %d gives two plans", seed)
@@ -141,8 +136,9 @@ func TestShrinkKeepsWhatIsNeededAndNoMore(t *testing.T) {
 		if v.Plan.Seed == 0 || r.Broken["b: logged out"] == 0 || !strings.Contains(fmt.Sprint(v.Promises()), "b: logged out") {
 			continue
 		}
+		late := timeleft.Half(t)
 		short := simulation.Shrink(t, cfg, v, "b: logged out")
-		if got := len(short.Plan.Steps); got > 8 {
+		if got := len(short.Plan.Steps); got > 8 && !late() {
 			t.Errorf("%d of %d steps are left\n%s", got, len(v.Plan.Steps), short.Trace())
 		}
 		if !strings.Contains(short.Trace(), "BROKEN b: logged out") {
@@ -150,7 +146,9 @@ func TestShrinkKeepsWhatIsNeededAndNoMore(t *testing.T) {
 		}
 		return
 	}
-	t.Fatal("nothing to shrink")
+	if !r.Cut {
+		t.Fatal("nothing to shrink")
+	}
 }
 
 func TestAStoryIsInEveryPlanThatAsksForIt(t *testing.T) {
@@ -165,5 +163,43 @@ func TestAStoryIsInEveryPlanThatAsksForIt(t *testing.T) {
 				t.Errorf("%q: step %d is out of order", story, s.N)
 			}
 		}
+	}
+}
+
+// inChild is set where a test runs in a process of its own, with little time.
+const inChild = "SIMULATION_CHILD"
+
+func child(t *testing.T) (string, error) {
+	run := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=4s")
+	run.Env = append(os.Environ(), inChild+"=1")
+	out, err := run.CombinedOutput()
+	return string(out), err
+}
+
+func TestAHuntWithoutTimeSaysHowFarItCameAndFailsNothing(t *testing.T) {
+	if os.Getenv(inChild) != "" {
+		cfg := simulation.Config{New: storeOnly, WithoutBackup: true, Calm: true, OneClock: true}
+		simulation.Hunt(t, cfg, 1, 10_000_000, "no such promise").Want(t, "no such promise")
+		return
+	}
+	out, err := child(t)
+	if err != nil || !strings.Contains(out, "no time for more: seeds 1 to ") || !strings.Contains(out, `all that there was time for, did not break any of ["no such promise"]`) {
+		t.Errorf("got %v, want a test that passes and says how many seeds it ran:\n%.3000s", err, out)
+	}
+}
+
+func TestASeedThatHangsIsNamed(t *testing.T) {
+	if os.Getenv(inChild) != "" {
+		simulation.Sweep(t, simulation.Config{New: func(s simulation.Spec) (simulation.Instance, error) {
+			var mu sync.Mutex
+			mu.Lock()
+			mu.Lock() // what waits for a lock is not idle to synctest: it hangs for good
+			return storeOnly(s)
+		}}, 4711, 1)
+		return
+	}
+	out, err := child(t)
+	if err == nil || !strings.Contains(out, "this is still under way") || !strings.Contains(out, ": seed 4711, for ") || strings.Contains(out, "test timed out") {
+		t.Errorf("got %v, want a test that fails and names the seed:\n%.3000s", err, out)
 	}
 }

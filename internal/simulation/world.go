@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/timeleft"
 )
 
 // world is one run of a plan.
@@ -54,9 +55,11 @@ type browser struct {
 	jar    *Jar
 }
 
-// Run runs a plan in a bubble of its own, and judges it.
+// Run runs a plan in a bubble of its own, and judges it. A plan that hangs is
+// named before the test times out.
 func Run(t *testing.T, cfg Config, p Plan) (v Verdict) {
 	t.Helper()
+	defer timeleft.Watch(t, fmt.Sprintf("seed %d", p.Seed))()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{cfg: cfg, plan: p, start: time.Now(), counts: map[string]int{}}
 		w.store = newCluster(p.Shards, p.Seed, cfg.Off, w.log)

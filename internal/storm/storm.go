@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/timeleft"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -55,14 +56,17 @@ type Outcome struct {
 	Slowest, UntilStored time.Duration
 }
 
-// Run fails t where a visitor noticed anything. It takes half a minute.
+// Run fails t where a visitor noticed anything. It takes half a minute, and runs
+// fewer faults, the first in any case, where that is more than half of the time
+// until the deadline of t.
 func Run(t *testing.T, p Place) Outcome {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a storm is not short")
 	}
 	s := start(t, p)
-	for i, f := range p.Faults {
+	for i := range timeleft.Each(t, "faults", len(p.Faults)) {
+		f := p.Faults[i]
 		f.Begin(s.wires)
 		s.fault.Store(int64(i + 1))
 		time.Sleep(p.For)
@@ -170,15 +174,15 @@ const patience = time.Minute
 // everybody, also those who do not come back.
 func (s *storm) rest(t *testing.T, f Fault) {
 	t.Helper()
-	begun := time.Now()
+	begun, most := time.Now(), timeleft.Within(t, patience)
 	for _, m := range s.managers {
 		for {
 			st := m.State()
 			if st.Journal.States == 0 && st.Journal.Tombstones == 0 {
 				break
 			}
-			if time.Since(begun) > patience {
-				t.Errorf("%s: %v after it ended an instance says %+v", f.Name, patience, st)
+			if time.Since(begun) > most {
+				t.Errorf("%s: %v after it ended an instance says %+v", f.Name, most, st)
 				break
 			}
 			time.Sleep(20 * time.Millisecond)

@@ -8,11 +8,13 @@ import (
 	"reflect"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/memcachedtest"
 	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/timeleft"
 	"github.com/holdfast-go/session/node/connectmemcached"
 	"github.com/holdfast-go/session/node/express"
 )
@@ -67,6 +69,8 @@ func TestAThousandOperationsFromBothSides(t *testing.T) {
 			if p.Cipher != nil {
 				each = 20 // each costs Node and Go some 30 ms
 			}
+			over := timeleft.Half(t)
+			var steps atomic.Int64
 			var all sync.WaitGroup
 			for i := range visitors {
 				v := &modelVisitor{
@@ -74,15 +78,17 @@ func TestAThousandOperationsFromBothSides(t *testing.T) {
 					random: rand.New(rand.NewPCG(6, uint64(i))),
 				}
 				all.Go(func() {
-					for range each {
-						if t.Failed() {
+					for n := range each {
+						if t.Failed() || n > 0 && over() {
 							return
 						}
 						v.step()
+						steps.Add(1)
 					}
 				})
 			}
 			all.Wait()
+			t.Logf("%d of %d steps were run", steps.Load(), visitors*each)
 		})
 	}
 }

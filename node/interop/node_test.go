@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdfast-go/session/internal/timeleft"
 )
 
 // patience bounds what a test waits for; it decides nothing in one that passes.
@@ -149,10 +151,10 @@ func text(t testing.TB, url string) string {
 
 func eventually(t testing.TB, what string, ok func() bool) time.Duration {
 	t.Helper()
-	start := time.Now()
+	start, most := time.Now(), timeleft.Within(t, patience)
 	for !ok() {
-		if time.Since(start) > patience {
-			t.Fatalf("not within %v: %s", patience, what)
+		if time.Since(start) > most {
+			t.Fatalf("not within %v: %s", most, what)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
