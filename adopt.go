@@ -116,8 +116,15 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []kill, fresh b
 		return token{}, err
 	}
 	st, until, err := m.readOld(ctx, o)
+	if errors.Is(err, ErrNoSession) {
+		// Another request may have taken it since, and ended it there.
+		if marker, err = m.readMarker(ctx, o, true); err == nil {
+			return m.followMarker(ctx, o, marker, ended, true, l)
+		}
+		return token{}, without(err, ErrNotFound)
+	}
 	if err != nil {
-		return token{}, without(err, ErrNoSession)
+		return token{}, err
 	}
 	// The session comes first and its marker second: what a crash leaves between
 	// is a session that nobody was given the token of, and the old one is read
