@@ -43,7 +43,7 @@ func (p *parcel) open(ctx context.Context, s *Session) {
 		if g, ok := sh.journal.buried(k.id); !ok || g.byAnother(k) && !g.contested && !k.gentle {
 			_ = sh.bury(ctx, grave{
 				id: k.id, death: death{dot: k.dot, reason: destroyed}, pending: true, gentle: k.gentle || k.durable,
-				line: true, weak: k.ifStored, ifStored: k.ifStored,
+				line: true, weak: k.ifStored, ifStored: k.ifStored, again: k.durable,
 			})
 		}
 	}
