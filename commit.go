@@ -181,8 +181,8 @@ func (c *commit) write(ctx context.Context) (err error) {
 		if c.wrote {
 			turn.Pass(c.last())
 		}
-		if !errors.Is(err, ErrConflict) {
-			return err
+		if c.begun || !errors.Is(err, ErrConflict) {
+			return err // what has begun is begun once
 		}
 		if c.m.hooks.Conflict != nil {
 			c.m.hooks.Conflict(ctx, c.id, attempt)

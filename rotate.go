@@ -321,7 +321,9 @@ func (c *commit) lookAgain(ctx context.Context, cause error) error {
 	case r.state.dead() && r.state.death.dot == c.tombstone.death.dot:
 		return nil
 	case r.version != c.version:
-		return fmt.Errorf("%w: %w", ErrConflict, cause) // and so it will never stand
+		// And so it will never stand. The cause is no part of the chain: it was
+		// the store's silence, and this is an answer.
+		return fmt.Errorf("%w: %v", ErrConflict, cause)
 	}
 	return cause
 }
