@@ -163,7 +163,7 @@ func (s *Session) hold(ctx context.Context, t token, l *loaded) {
 // arrive follows rotations from the tombstone in l. Only the store can say that
 // the session still lives where they lead: without its answer nobody knows.
 func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
-	m, p := s.m, s.parcel
+	m, p, held, id := s.m, s.parcel, t, l.id
 	var brought, w witness
 	if p != nil {
 		brought = p.witness
@@ -175,8 +175,8 @@ func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
 			return t
 		}
 		if hops == maxRotations {
-			*l = loaded{phase: unknown, id: l.id, err: errTooManyRotations}
-			return t
+			*l = loaded{phase: unknown, id: id, err: errTooManyRotations}
+			return held
 		}
 		if w = (witness{}); p != nil {
 			w = m.reopen(p.in, next.id(), brought)
@@ -186,8 +186,12 @@ func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
 		case at.phase == nobody:
 			return t
 		case at.phase == live && (at.source != FromStore || !at.away.IsZero()):
-			*l = loaded{phase: unknown, id: at.id, err: errAway}
-			return t
+			at = loaded{phase: unknown, err: errAway}
+		}
+		if at.phase == unknown {
+			// Whoever asks again begins where the token in hand does.
+			*l = loaded{phase: unknown, id: id, err: at.err}
+			return held
 		}
 		kills = withKill(kills, m.rotatedKill(l.id, l.state.death))
 		t, *l = next, at

@@ -1,6 +1,8 @@
 package session_test
 
 import (
+	"errors"
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,5 +35,98 @@ func TestARotationWhoseTombstoneLosesToAWriteIsMadeAgain(t *testing.T) {
 		}
 		s.want(s.a, v, "red/tofu")
 		s.want(s.b, tab, "red/tofu")
+	})
+}
+
+// Reload asks where the token in hand leads: what a rotation has made of the
+// session opens by the store's word alone, there too.
+func TestReloadGivesNoGraceWithoutTheStoresAnswer(t *testing.T) {
+	testRotations(t, func(s *site) {
+		v := s.visitor()
+		old := s.copyOf(v)
+		s.serve(s.a, v, rotate)
+		s.store.Fail(errRefused)
+		s.after(2 * time.Second)
+		s.serve(s.a, v, func(x *session.Session) { food.Set(x, "tofu") }) // so that the journal has the new one
+		old.Get(s.a.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			x, err := session.From(r.Context())
+			if !errors.Is(err, session.ErrUnavailable) {
+				t.Errorf("From: %v", err)
+			}
+			if err := x.Reload(r.Context()); !errors.Is(err, session.ErrUnavailable) {
+				t.Errorf("Reload shows %s from %v: %v", color.Or(x, "nothing"), x.Source(), err)
+			}
+		})), "/")
+	})
+}
+
+// What is known after an outage is known of the new token, which the next
+// rotation goes on from.
+func TestARotationAfterAReloadGoesOnFromTheNewToken(t *testing.T) {
+	testRotations(t, func(s *site) {
+		v := s.visitor()
+		old := s.copyOf(v)
+		s.serve(s.a, v, rotate)
+		first := s.copyOf(v)
+		s.store.Fail(errRefused)
+		s.after(time.Second)
+		s.serve(s.a, v, func(x *session.Session) { food.Set(x, "tofu") })
+		old.Get(s.a.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			x, err := session.From(r.Context())
+			if !errors.Is(err, session.ErrUnavailable) {
+				t.Errorf("From: %v", err)
+			}
+			s.store.Heal()
+			s.after(4 * time.Second)
+			if err := x.Reload(r.Context()); err != nil {
+				t.Errorf("Reload: %v", err)
+			}
+			if err := x.Rotate(); err != nil {
+				t.Errorf("Rotate: %v", err)
+			}
+		})), "/")
+		s.after(time.Second)
+		if cookieOf(old) == cookieOf(first) {
+			t.Error("nothing was rotated")
+		}
+		held := s.holds(s.a, s.copyOf(old))
+		if held == "-" {
+			t.Error("the new token leads nowhere")
+		}
+		s.want(s.b, first, held)
+	})
+}
+
+// A Reload that cannot follow a rotation leaves the session as it was loaded,
+// with the token that opens it.
+func TestAReloadThatCannotFollowARotationChangesNothing(t *testing.T) {
+	testRotations(t, func(s *site) {
+		v := s.visitor()
+		tab := s.copyOf(v)
+		old := sessionIDOf(cookieOf(tab))
+		status := s.serve(s.b, tab, func(x *session.Session) {
+			s.serve(s.a, v, rotate)
+			middle := sessionIDOf(cookieOf(v))
+			s.serve(s.a, v, rotate)
+			s.store.Before(func(_ string, id session.ID) error {
+				if id != old && id != middle {
+					return errRefused
+				}
+				return nil
+			})
+			if err := x.Reload(t.Context()); !errors.Is(err, session.ErrUnavailable) {
+				t.Errorf("Reload: %v", err)
+			}
+			if got := color.Or(x, ""); x.ID() != old || got != "red" {
+				t.Errorf("after a Reload that failed the session is %v, %s", x, got)
+			}
+			s.store.Before(nil)
+			s.after(2 * time.Second)
+			food.Set(x, "tofu")
+		})
+		if status != 200 || cookieOf(tab) != cookieOf(v) {
+			t.Errorf("status %d", status)
+		}
+		s.want(s.a, v, "red/tofu")
 	})
 }
