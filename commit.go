@@ -69,8 +69,8 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 		return 0, fault
 	}
 	asked := c.renewal
-	if c.renewal == turnID && (c.phase != live || !cookies) {
-		c.renewal = keepID // there is no token to exchange, or no way to send the new one
+	if c.renewal == turnID && (c.phase != live || !cookies || over(s.ctx)) {
+		c.renewal = keepID // there is no token to exchange, or nobody to give the new one to
 	}
 	changed := len(c.doubts) > 0 || len(c.changes.against(c.state)) > 0
 	var err error

@@ -118,8 +118,9 @@ func (m *Manager) follow(t token, d death) (token, bool) {
 // token shows nothing, though Destroy with it still ends the session.
 //
 // Nothing about a rotation is urgent. Where the store does not answer, Rotate
-// does nothing, and the token stays as old as it was; where there is no session
-// it does nothing either. Once the response header is written it returns
+// does nothing, and the token stays as old as it was; where the request is over
+// before it is saved, so that nobody gets the new token, or where there is no
+// session, it does nothing either. Once the response header is written it returns
 // ErrTooLate. Tokens of an Options.Format cannot be exchanged in this way:
 // the error wraps errors.ErrUnsupported.
 func (s *Session) Rotate() error {

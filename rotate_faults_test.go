@@ -1,8 +1,10 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -128,5 +130,53 @@ func TestAReloadThatCannotFollowARotationChangesNothing(t *testing.T) {
 			t.Errorf("status %d", status)
 		}
 		s.want(s.a, v, "red/tofu")
+	})
+}
+
+// Nobody gets the new token: the visitor comes again with the old one.
+func TestARotationIsPutOffWhenTheClientHasHungUp(t *testing.T) {
+	testRotations(t, func(s *site) {
+		for _, write := range []bool{false, true} {
+			v := s.visitor()
+			r := v.Request(http.MethodGet, "/", nil)
+			ctx, cancel := context.WithCancel(r.Context())
+			s.a.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				x := sessionOf(t, r)
+				x.Rotate()
+				if write {
+					food.Set(x, "tofu")
+				}
+				cancel()
+			})).ServeHTTP(httptest.NewRecorder(), r.WithContext(ctx))
+			s.after(time.Minute)
+			if write {
+				s.want(s.b, v, "red/tofu")
+			} else {
+				s.want(s.b, v, "red/")
+			}
+		}
+	})
+}
+
+// The same where http.TimeoutHandler has answered, or a proxy's deadline has
+// passed that came with the request.
+func TestARotationIsPutOffWhenTheRequestHasTimedOut(t *testing.T) {
+	testRotations(t, func(s *site) {
+		v := s.visitor()
+		done := make(chan struct{})
+		answer := v.Get(http.TimeoutHandler(s.a.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer close(done)
+			x := sessionOf(t, r)
+			x.Rotate()
+			food.Set(x, "tofu")
+			s.after(5 * time.Second)
+			w.WriteHeader(http.StatusOK)
+		})), 3*time.Second, "slow"), "/")
+		<-done
+		if answer.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("status %d", answer.StatusCode)
+		}
+		s.after(time.Minute)
+		s.want(s.b, v, "red/tofu")
 	})
 }
