@@ -221,7 +221,7 @@ func (c *commit) last() loaded {
 func (c *commit) create(ctx context.Context) error {
 	if c.phase == dead && c.renewal == keepID && c.state.death.reason != revoked {
 		// A death far ahead is of another clock, or this one was set back.
-		if age := c.m.now().Sub(c.state.death.dot.time()); age < graceAfterDeath && age > -maxAhead {
+		if age := c.m.now().Sub(c.state.death.time()); age < graceAfterDeath && age > -maxAhead {
 			return ErrEnded
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -19,22 +20,30 @@ import (
 const graceAfterRotation = 10 * time.Second
 
 // link is what a rotation writes into the tombstone of the session that it
-// ends: the dot of the rotation, random bytes, and the successor's ID. It stays
-// when another hand ends the session as well. The empty link leads nowhere.
+// ends: the dot of the rotation, the time by the wall clock of the instance that
+// rotated, random bytes, and the successor's ID. It stays when another hand ends
+// the session as well. The empty link leads nowhere.
+//
+// The grace counts from the wall clock: the dot's clock follows the one that is
+// furthest ahead, by up to maxAhead, and the grace would be as much longer.
 type link string
 
 const (
 	linkRandom = 32
-	linkHead   = dotSize + linkRandom
+	linkTime   = dotSize + 8
+	linkHead   = linkTime + linkRandom
 	linkSize   = linkHead + idLen
 )
 
-func newLink(d dot, random [linkRandom]byte, successor ID) link {
+func newLink(d dot, at time.Time, random [linkRandom]byte, successor ID) link {
 	b := d.append(make([]byte, 0, linkSize))
+	b = binary.BigEndian.AppendUint64(b, uint64(at.UnixMilli()))
 	return link(append(append(b, random[:]...), successor...))
 }
 
-func (l link) random() string { return string(l[dotSize:linkHead]) }
+func (l link) millis() uint64 { return binary.BigEndian.Uint64([]byte(l[dotSize:linkTime])) }
+
+func (l link) random() string { return string(l[linkTime:linkHead]) }
 
 // successor returns the ID of the session that the rotation made.
 func (l link) successor() ID {
@@ -49,7 +58,15 @@ func (d death) sound() bool {
 	if d.link == "" {
 		return d.reason != rotated
 	}
-	return len(d.link) == linkSize && (d.reason != rotated || readDot([]byte(d.link[:dotSize])) == d.dot)
+	return len(d.link) == linkSize && d.link.millis() <= maxMillis && (d.reason != rotated || readDot([]byte(d.link[:dotSize])) == d.dot)
+}
+
+// time returns when the session ended, as well as it is known.
+func (d death) time() time.Time {
+	if d.reason == rotated && d.link != "" {
+		return time.UnixMilli(int64(d.link.millis()))
+	}
+	return d.dot.time()
 }
 
 // joinDeaths brings together two tombstones of one session. A death by any hand
@@ -90,7 +107,7 @@ func (m *Manager) rotate(t token) (token, state) {
 	var random [linkRandom]byte
 	rand.Read(random[:]) // never fails, see crypto/rand
 	next, dead := t.successor(string(random[:])), m.tombstone(rotated)
-	dead.death.link = newLink(dead.death.dot, random, next.id())
+	dead.death.link = newLink(dead.death.dot, m.now(), random, next.id())
 	return next, dead
 }
 
@@ -100,7 +117,7 @@ func (m *Manager) follow(t token, d death) (token, bool) {
 	if d.reason != rotated || d.link == "" {
 		return token{}, false
 	}
-	if age := m.now().Sub(d.dot.time()); age >= graceAfterRotation || age < -maxAhead {
+	if age := m.now().Sub(d.time()); age >= graceAfterRotation || age < -maxAhead {
 		return token{}, false
 	}
 	next := t.successor(d.link.random())

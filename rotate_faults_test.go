@@ -180,3 +180,36 @@ func TestARotationIsPutOffWhenTheRequestHasTimedOut(t *testing.T) {
 		s.want(s.b, v, "red/tofu")
 	})
 }
+
+// One write by an instance whose clock is ahead takes the dots of all that
+// follow along: the grace of a rotation is by the time, and not by them.
+func TestAnInstanceWhoseClockIsAheadLengthensNobodysGrace(t *testing.T) {
+	testRotations(t, func(s *site) {
+		o := &session.Options{}
+		if s.keys != nil {
+			o.Backup = &session.Backup{Audience: "shop-test", Keys: s.keys}
+		}
+		ahead, err := session.Without(s.store, o, 50*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ahead.Close(s.Context())
+		s.after(10 * time.Second)
+		v := s.visitor()
+		s.serve(ahead, v, func(x *session.Session) { color.Set(x, "blue") })
+		s.serve(s.a, v, func(x *session.Session) { color.Set(x, "green") })
+		old := s.copyOf(v)
+		s.serve(s.a, v, rotate)
+		s.after(9 * time.Second)
+		s.want(s.b, s.copyOf(old), "green/")
+		s.after(time.Second)
+		s.want(s.b, s.copyOf(old), "-")
+		s.want(s.a, s.copyOf(old), "-")
+		// And who begins anew waits for half a minute, as after any rotation.
+		s.after(20 * time.Second)
+		if status := s.serve(s.b, old, func(x *session.Session) { color.Set(x, "anew") }); status != 200 {
+			t.Errorf("status %d", status)
+		}
+		s.want(s.a, v, "green/")
+	})
+}
