@@ -41,6 +41,8 @@ func newLink(d dot, at time.Time, random [linkRandom]byte, successor ID) link {
 	return link(append(append(b, random[:]...), successor...))
 }
 
+func (l link) dot() dot { return readDot([]byte(l[:dotSize])) }
+
 func (l link) millis() uint64 { return binary.BigEndian.Uint64([]byte(l[dotSize:linkTime])) }
 
 func (l link) random() string { return string(l[linkTime:linkHead]) }
@@ -58,7 +60,7 @@ func (d death) sound() bool {
 	if d.link == "" {
 		return d.reason != rotated
 	}
-	return len(d.link) == linkSize && d.link.millis() <= maxMillis && (d.reason != rotated || readDot([]byte(d.link[:dotSize])) == d.dot)
+	return len(d.link) == linkSize && d.link.millis() <= maxMillis && (d.reason != rotated || d.link.dot() == d.dot)
 }
 
 // time returns when the session ended, as well as it is known.

@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -212,4 +213,155 @@ func TestAnInstanceWhoseClockIsAheadLengthensNobodysGrace(t *testing.T) {
 		}
 		s.want(s.a, v, "green/")
 	})
+}
+
+// An instance that is cut off takes a login. A rotation elsewhere, which the
+// login knew nothing of, is no other hand: the login stays, and ends what the
+// rotation has led to, whose values it gets.
+func TestALoginInAnOutageOutlivesARotationElsewhere(t *testing.T) {
+	for _, how := range []string{"delivered", "met"} {
+		t.Run(how, func(t *testing.T) {
+			testSite(t, session.Options{}, func(s *site) {
+				c, link := s.instance(0, session.Backup{}, session.Options{})
+				v := s.visitor()
+				other := s.copyOf(v)
+				link.Fail(errRefused)
+				s.after(5 * time.Second)
+				s.serve(s.b, other, rotate)
+				s.serve(s.b, other, func(x *session.Session) { x.Rotate(); food.Set(x, "tofu") })
+				if status := s.serve(c, v, func(x *session.Session) { x.Renew(); color.Set(x, "bob") }); status != 200 {
+					t.Fatalf("login: %d", status)
+				}
+				s.want(c, v, "bob/")
+				if how == "met" { // by a request elsewhere, before the journal comes
+					s.want(s.a, v, "bob/tofu")
+					s.want(s.b, other, "-")
+				}
+				link.Heal()
+				s.after(30 * time.Second)
+				s.want(s.a, v, "bob/tofu")
+				s.want(c, v, "bob/tofu")
+				s.want(s.a, other, "-")
+				s.want(s.b, other, "-")
+			})
+		})
+	}
+}
+
+// But a logout under the rotated token is: nobody comes back.
+func TestALogoutAfterARotationElsewhereEndsALoginInAnOutage(t *testing.T) {
+	for _, how := range []string{"delivered", "met"} {
+		for _, end := range []string{"logout", "revoke"} {
+			t.Run(how+" "+end, func(t *testing.T) {
+				testSite(t, session.Options{}, func(s *site) {
+					c, link := s.instance(0, session.Backup{}, session.Options{})
+					v := s.visitor()
+					other := s.copyOf(v)
+					link.Fail(errRefused)
+					s.after(5 * time.Second)
+					s.serve(s.b, other, rotate)
+					s.serve(s.b, other, rotate)
+					if status := s.serve(c, v, func(x *session.Session) { x.Renew(); color.Set(x, "bob") }); status != 200 {
+						t.Fatalf("login: %d", status)
+					}
+					if end == "logout" {
+						s.serve(s.b, other, func(x *session.Session) { x.Destroy(t.Context()) })
+					} else if _, err := s.b.Revoke(t.Context(), sessionIDOf(cookieOf(other))); err != nil {
+						t.Error(err)
+					}
+					if how == "met" {
+						s.want(s.a, s.copyOf(v), "-")
+					}
+					link.Heal()
+					s.after(30 * time.Second)
+					s.want(s.a, s.copyOf(v), "-")
+					s.want(c, v, "-")
+				})
+			})
+		}
+	}
+}
+
+// The tombstone of one was not answered, and another instance rotated as well:
+// both have answered with a token, and both open the session.
+func TestTwoInstancesThatRotateInAnOutageBothKeepTheirWord(t *testing.T) {
+	for _, how := range []string{"delivered", "met"} {
+		t.Run(how, func(t *testing.T) {
+			testSite(t, session.Options{}, func(s *site) {
+				c, link := s.instance(0, session.Backup{}, session.Options{})
+				v := s.visitor()
+				other := s.copyOf(v)
+				old := sessionIDOf(cookieOf(v))
+				link.Before(func(op string, id session.ID) error {
+					if op == "save" && id == old {
+						link.Fail(errRefused)
+						return errRefused
+					}
+					return nil
+				})
+				if status := s.serve(c, v, rotate); status != 200 || cookieOf(v) == cookieOf(other) {
+					t.Fatalf("status %d", status)
+				}
+				if status := s.serve(s.b, other, rotate); status != 200 || cookieOf(v) == cookieOf(other) {
+					t.Fatalf("status %d", status)
+				}
+				if how == "met" {
+					s.want(s.a, v, "red/")
+				}
+				link.Before(nil)
+				link.Heal()
+				s.after(30 * time.Second)
+				s.want(s.a, v, "red/")
+				s.want(s.a, other, "red/")
+				s.want(c, v, "red/")
+				s.want(c, other, "red/")
+				// A login under one of them is that one's.
+				s.serve(c, v, func(x *session.Session) { x.Renew(); color.Set(x, "bob") })
+				s.after(10 * time.Second)
+				s.want(s.a, v, "bob/")
+			})
+		})
+	}
+}
+
+// A rotation whose tombstone was not answered, and then a login without the
+// store: the login's own rotation is nobody else's.
+func TestALoginInAnOutageAfterItsOwnRotationInDoubt(t *testing.T) {
+	for _, how := range []string{"delivered", "met"} {
+		for _, stands := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, stands %v", how, stands), func(t *testing.T) {
+				testSite(t, session.Options{}, func(s *site) {
+					c, link := s.instance(0, session.Backup{}, session.Options{})
+					v := s.visitor()
+					old := sessionIDOf(cookieOf(v))
+					link.Before(func(op string, id session.ID) error {
+						if op == "save" && id == old {
+							if stands {
+								link.LoseAcks()
+								return nil
+							}
+							link.Fail(errRefused)
+							return errRefused
+						}
+						return nil
+					})
+					s.serve(c, v, rotate)
+					link.Before(nil)
+					link.Fail(errRefused)
+					s.after(2 * time.Second)
+					if status := s.serve(c, v, func(x *session.Session) { x.Renew(); color.Set(x, "bob") }); status != 200 {
+						t.Fatalf("login: %d", status)
+					}
+					s.want(c, v, "bob/")
+					if how == "met" {
+						s.want(s.a, v, "bob/")
+					}
+					link.Heal()
+					s.after(30 * time.Second)
+					s.want(s.a, v, "bob/")
+					s.want(c, v, "bob/")
+				})
+			})
+		}
+	}
 }
