@@ -325,6 +325,8 @@ func (c *commit) move(ctx context.Context) error {
 		if c.pending = err == nil; errors.Is(err, ErrEnded) {
 			return err
 		}
+	case c.renewal == turnID:
+		err = nil // all that there is to save is saved: decision 39
 	}
 	// Without an answer the old session may have ended, and the new one may be
 	// all that the visitor has: the token goes out with the error. Decision 13.

@@ -139,9 +139,15 @@ func (m *Manager) follow(t token, d death) (token, bool) {
 // Nothing about a rotation is urgent. Where the store does not answer, Rotate
 // does nothing, and the token stays as old as it was; where the request is over
 // before it is saved, so that nobody gets the new token, or where there is no
-// session, it does nothing either. Once the response header is written it returns
-// ErrTooLate. Tokens of an Options.Format cannot be exchanged in this way:
-// the error wraps errors.ErrUnsupported.
+// session, it does nothing either. Where the store answers the new session's save
+// and then nothing, the new token goes out, and the answer is no error: all that
+// was changed is under it. Whether the old token still opens the session as it
+// was before nobody knows then; with a Backup it ends when the store is back,
+// without one at the latest when it is idle or its Lifetime ends.
+//
+// Once the response header is written it returns ErrTooLate. Tokens of an
+// Options.Format cannot be exchanged in this way: the error wraps
+// errors.ErrUnsupported.
 func (s *Session) Rotate() error {
 	s.lockLoaded()
 	defer s.mu.Unlock()

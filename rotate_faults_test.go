@@ -365,3 +365,58 @@ func TestALoginInAnOutageAfterItsOwnRotationInDoubt(t *testing.T) {
 		}
 	}
 }
+
+// The store fails between the two saves of a rotation, and when it is looked
+// whether the second one stands. All that there was to save is saved, and the
+// visitor has the token that leads to it: a page is no 503 because its
+// middleware looked at the clock.
+func TestAStoreThatFailsInTheMiddleOfARotationFailsNoPage(t *testing.T) {
+	for _, write := range []bool{false, true} {
+		for _, stands := range []bool{false, true} {
+			t.Run(fmt.Sprintf("write %v, stands %v", write, stands), func(t *testing.T) {
+				testRotations(t, func(s *site) {
+					v := s.visitor()
+					before := cookieOf(v)
+					tab := s.copyOf(v)
+					var sent atomic.Bool
+					s.store.Before(func(op string, id session.ID) error {
+						if id != sessionIDOf(before) {
+							return nil
+						}
+						switch {
+						case op == "save" && stands:
+							s.store.LoseAcks()
+							sent.Store(true)
+							return nil
+						case op == "save", sent.Load():
+							s.store.Fail(errRefused)
+							return errRefused
+						}
+						return nil
+					})
+					status := s.serve(s.a, v, func(x *session.Session) {
+						x.Rotate()
+						if write {
+							food.Set(x, "tofu")
+						}
+					})
+					if status != 200 || cookieOf(v) == before {
+						t.Errorf("status %d", status)
+					}
+					s.store.Before(nil)
+					s.store.Heal()
+					s.after(5 * time.Second)
+					want := "red/"
+					if write {
+						want = "red/tofu"
+					}
+					s.want(s.a, v, want)
+					s.want(s.b, v, want)
+					if got := s.holds(s.b, tab); got != want && got != "red/" {
+						t.Errorf("the old token shows %s", got)
+					}
+				})
+			})
+		}
+	}
+}
