@@ -38,7 +38,7 @@ type grave struct {
 	// heir is the session that Renew or Rotate made of this one while it could
 	// not be reached. Should another hand have ended this one, the heir ends too.
 	heir   ID
-	turned bool // by Rotate, although the death does not say so
+	turned bool // by Rotate, which leaves alone what another rotation has led to
 
 	gentle    bool // a tombstone that stands already stays as it is
 	contested bool // more than one hand has ended it

@@ -84,7 +84,7 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
 		if b, ok := s.journal.owed(next.id); ok {
 			m.shardOf(g.heir).owe(ctx, bundle{id: g.heir, state: b.state.bequeath()})
 		}
-		c := s.anyway(next.id)
+		c := call{m: m, id: next.id, shard: s, budget: c.budget}
 		if at, err = m.executeOne(ctx, c, next); err == nil {
 			m.remember(ctx, next.id, at.death)
 			st.entries = joinEntries(st.entries, at.entries)
@@ -99,6 +99,7 @@ func (g *grave) supersedes(l link) bool {
 	return g.heir != "" && !g.turned && l != "" && l.dot() != g.death.dot && l.successor() != g.heir
 }
 
+// executeOne is execute without what rotations have led to.
 func (m *Manager) executeOne(ctx context.Context, c call, g grave) (state, error) {
 	for end := m.attempts(); ; {
 		r, err := m.read(ctx, c, true)

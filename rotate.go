@@ -189,7 +189,8 @@ func (s *Session) hold(ctx context.Context, t token, l *loaded) {
 // arrive follows rotations from the tombstone in l. Only the store can say that
 // the session still lives where they lead: without its answer nobody knows.
 func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
-	m, p, held, id := s.m, s.parcel, t, l.id
+	m, p := s.m, s.parcel
+	held, id := t, l.id
 	var brought, w witness
 	if p != nil {
 		brought = p.witness
