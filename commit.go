@@ -69,8 +69,8 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 		return 0, fault
 	}
 	asked := c.renewal
-	if c.renewal == turnID && (c.phase != live || !cookies) {
-		c.renewal = keepID // there is no token to exchange, or no way to send the new one
+	if c.renewal == turnID && (c.phase != live || !cookies || over(s.ctx)) {
+		c.renewal = keepID // there is no token to exchange, or nobody to give the new one to
 	}
 	changed := len(c.doubts) > 0 || len(c.changes.against(c.state)) > 0
 	var err error
@@ -181,8 +181,8 @@ func (c *commit) write(ctx context.Context) (err error) {
 		if c.wrote {
 			turn.Pass(c.last())
 		}
-		if !errors.Is(err, ErrConflict) {
-			return err
+		if c.begun || !errors.Is(err, ErrConflict) {
+			return err // what has begun is begun once
 		}
 		if c.m.hooks.Conflict != nil {
 			c.m.hooks.Conflict(ctx, c.id, attempt)
@@ -221,7 +221,7 @@ func (c *commit) last() loaded {
 func (c *commit) create(ctx context.Context) error {
 	if c.phase == dead && c.renewal == keepID && c.state.death.reason != revoked {
 		// A death far ahead is of another clock, or this one was set back.
-		if age := c.m.now().Sub(c.state.death.dot.time()); age < graceAfterDeath && age > -maxAhead {
+		if age := c.m.now().Sub(c.state.death.time()); age < graceAfterDeath && age > -maxAhead {
 			return ErrEnded
 		}
 	}
@@ -325,6 +325,8 @@ func (c *commit) move(ctx context.Context) error {
 		if c.pending = err == nil; errors.Is(err, ErrEnded) {
 			return err
 		}
+	case c.renewal == turnID:
+		err = nil // all that there is to save is saved: decision 39
 	}
 	// Without an answer the old session may have ended, and the new one may be
 	// all that the visitor has: the token goes out with the error. Decision 13.

@@ -78,7 +78,8 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 // bequeath ends the session as soon as the store is there, for its heir. Where
 // another hand has ended it, so has the heir.
 func (c *commit) bequeath(ctx context.Context, heir ID) error {
-	g := grave{id: c.id, death: c.tombstone.death, pending: true, heir: heir}
+	d := c.tombstone.death
+	g := grave{id: c.id, death: d, pending: true, heir: heir, turned: d.reason == rotated}
 	if err := c.m.shardOf(c.id).bury(ctx, g); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"cmp"
 	"container/list"
 	"context"
 	"fmt"
@@ -38,9 +37,10 @@ type grave struct {
 	pending bool  // the store lacks it
 	again   bool  // likewise, but it had it before it lost its memory
 
-	// heir is the session that Renew made of this one while it could not be
-	// reached. Should another hand have ended this one, the heir ends too.
-	heir ID
+	// heir is the session that Renew or Rotate made of this one while it could
+	// not be reached. Should another hand have ended this one, the heir ends too.
+	heir   ID
+	turned bool // by Rotate, which leaves alone what another rotation has led to
 
 	gentle    bool // a tombstone that stands already stays as it is
 	contested bool // more than one hand has ended it
@@ -50,8 +50,11 @@ type grave struct {
 	tries     int  // that failed
 }
 
-// byAnother tells whether another hand than that of k has ended the session.
-func (g grave) byAnother(k kill) bool { return g.contested || g.death.dot != k.dot }
+// byAnother tells whether another hand than that of k has ended the session. A
+// rotation is no hand: the session lives on.
+func (g grave) byAnother(k kill) bool {
+	return g.contested || g.death.dot != k.dot && g.death.reason != rotated
+}
 
 // owed reports whether the store was never told of it, as far as is known here.
 func (g *grave) owed() bool { return g.pending && !g.again }
@@ -214,27 +217,29 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 	return nil
 }
 
-// onto is g where old is known already. Where two hands have ended the session,
-// whoever inherited it ends too: it is returned.
+// onto is g where old is known already. An heir ends too where another hand than
+// its own has ended the session: it is returned. Of two rotations both heirs live.
 func (g grave) onto(old grave) (joined grave, ended []ID) {
 	if old.heir != "" && old.pending && g.death.reason != renewed {
 		g.gentle = false // it is not known yet whether the heir may live
 	}
 	if old.death.dot != g.death.dot && !g.gentle && !old.gentle {
-		g.contested = true
-		for _, heir := range []ID{old.heir, g.heir} {
-			if heir != "" {
-				ended = append(ended, heir)
-			}
+		g.contested = g.death.reason != rotated && old.death.reason != rotated
+		if old.heir != "" && g.death.reason != rotated {
+			ended, old.heir = append(ended, old.heir), ""
 		}
-		g.heir, old.heir = "", ""
+		if g.heir != "" && old.death.reason != rotated {
+			ended, g.heir = append(ended, g.heir), ""
+		}
 	}
 	if g.gentle && !old.gentle {
 		g.death = old.death
 	} else if g.gentle == old.gentle {
 		g.death = join(state{death: old.death}, state{death: g.death}).death
 	}
-	g.heir = cmp.Or(g.heir, old.heir)
+	if g.heir == "" {
+		g.heir, g.turned = old.heir, old.turned
+	}
 	g.again = (g.again || old.again) && !g.owed() && !old.owed()
 	g.pending = g.pending || old.pending
 	g.contested = g.contested || old.contested

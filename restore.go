@@ -32,7 +32,7 @@ func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more 
 		g := grave{id: k.id, death: death{dot: k.dot, reason: renewed}}
 		inherits := k.heir && !k.durable
 		if g.gentle = !inherits; inherits {
-			g.heir = b.id
+			g.heir, g.turned = b.id, b.state.rotated != 0 // what came before that rotation is dead by now
 		}
 		s := m.shardOf(k.id)
 		if known, ok := s.journal.buried(k.id); ok && inherits && known.byAnother(k) {
@@ -65,13 +65,45 @@ func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more 
 }
 
 // execute makes sure that a session is dead in the store, without overwriting a
-// tombstone. It returns the death that stands there, and what an heir takes
-// over; where there was nothing to end, a state that is not dead. ErrEnded says
-// that the heir is dead too.
+// tombstone by a hand. It returns the death that stands there, and what an heir
+// takes over; where there was nothing to end, a state that is not dead. ErrEnded
+// says that the heir is dead too.
+//
+// Where another instance has rotated the session that g renews, what that has
+// led to ends for the heir as well: a login ends all tokens of before it.
 func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
+	st, err := m.executeOne(ctx, c, g)
+	for at, hops := st, 0; err == nil && g.supersedes(at.death.link); hops++ {
+		if hops == maxLine {
+			return state{}, fmt.Errorf("%w: more than %d rotations to follow", ErrUnavailable, maxLine)
+		}
+		next := g
+		next.id = at.death.link.successor()
+		next.death.link = ""
+		s := m.shardOf(next.id)
+		if b, ok := s.journal.owed(next.id); ok {
+			m.shardOf(g.heir).owe(ctx, bundle{id: g.heir, state: b.state.bequeath()})
+		}
+		c := call{m: m, id: next.id, shard: s, budget: c.budget}
+		if at, err = m.executeOne(ctx, c, next); err == nil {
+			m.remember(ctx, next.id, at.death)
+			st.entries = joinEntries(st.entries, at.entries)
+		}
+	}
+	return st, err
+}
+
+// supersedes reports whether a rotation that wrote l was by somebody else, and
+// the heir of g is by a Renew, which ends what the rotation led to.
+func (g *grave) supersedes(l link) bool {
+	return g.heir != "" && !g.turned && l != "" && l.dot() != g.death.dot && l.successor() != g.heir
+}
+
+// executeOne is execute without what rotations have led to.
+func (m *Manager) executeOne(ctx context.Context, c call, g grave) (state, error) {
 	for end := m.attempts(); ; {
 		r, err := m.read(ctx, c, true)
-		st := r.state
+		st, dead := r.state, state{death: g.death}
 		switch {
 		case errors.Is(err, ErrNotFound):
 			if g.heir != "" && c.shard.quarantined() {
@@ -87,7 +119,9 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
 			r.version = r.garbled // nobody can go on with that either
 		case err != nil:
 			return state{}, err
-		case st.dead() && g.heir != "" && st.death.dot != g.death.dot:
+		case st.dead() && st.death.reason == rotated && g.supersedes(st.death.link):
+			dead.death = joinDeaths(dead.death, st.death)
+		case st.dead() && g.heir != "" && st.death.dot != g.death.dot && st.death.reason != rotated:
 			return state{}, ErrEnded
 		case st.dead():
 			return st, nil
@@ -97,10 +131,10 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
 			// safe before there is no other place for it.
 			m.shardOf(g.heir).owe(ctx, bundle{id: g.heir, state: st.bequeath()})
 		}
-		_, err = m.put(ctx, c, "deliver", state{death: g.death}, r.version)
+		_, err = m.put(ctx, c, "deliver", dead, r.version)
 		switch {
 		case err == nil:
-			st.death = g.death
+			st.death = dead.death
 			return st, nil
 		case !errors.Is(err, ErrConflict):
 			return state{}, err

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -19,22 +20,32 @@ import (
 const graceAfterRotation = 10 * time.Second
 
 // link is what a rotation writes into the tombstone of the session that it
-// ends: the dot of the rotation, random bytes, and the successor's ID. It stays
-// when another hand ends the session as well. The empty link leads nowhere.
+// ends: the dot of the rotation, the time by the wall clock of the instance that
+// rotated, random bytes, and the successor's ID. It stays when another hand ends
+// the session as well. The empty link leads nowhere.
+//
+// The grace counts from the wall clock: the dot's clock follows the one that is
+// furthest ahead, by up to maxAhead, and the grace would be as much longer.
 type link string
 
 const (
 	linkRandom = 32
-	linkHead   = dotSize + linkRandom
+	linkTime   = dotSize + 8
+	linkHead   = linkTime + linkRandom
 	linkSize   = linkHead + idLen
 )
 
-func newLink(d dot, random [linkRandom]byte, successor ID) link {
+func newLink(d dot, at time.Time, random [linkRandom]byte, successor ID) link {
 	b := d.append(make([]byte, 0, linkSize))
+	b = binary.BigEndian.AppendUint64(b, uint64(at.UnixMilli()))
 	return link(append(append(b, random[:]...), successor...))
 }
 
-func (l link) random() string { return string(l[dotSize:linkHead]) }
+func (l link) dot() dot { return readDot([]byte(l[:dotSize])) }
+
+func (l link) millis() uint64 { return binary.BigEndian.Uint64([]byte(l[dotSize:linkTime])) }
+
+func (l link) random() string { return string(l[linkTime:linkHead]) }
 
 // successor returns the ID of the session that the rotation made.
 func (l link) successor() ID {
@@ -49,7 +60,15 @@ func (d death) sound() bool {
 	if d.link == "" {
 		return d.reason != rotated
 	}
-	return len(d.link) == linkSize && (d.reason != rotated || readDot([]byte(d.link[:dotSize])) == d.dot)
+	return len(d.link) == linkSize && d.link.millis() <= maxMillis && (d.reason != rotated || d.link.dot() == d.dot)
+}
+
+// time returns when the session ended, as well as it is known.
+func (d death) time() time.Time {
+	if d.reason == rotated && d.link != "" {
+		return time.UnixMilli(int64(d.link.millis()))
+	}
+	return d.dot.time()
 }
 
 // joinDeaths brings together two tombstones of one session. A death by any hand
@@ -90,7 +109,7 @@ func (m *Manager) rotate(t token) (token, state) {
 	var random [linkRandom]byte
 	rand.Read(random[:]) // never fails, see crypto/rand
 	next, dead := t.successor(string(random[:])), m.tombstone(rotated)
-	dead.death.link = newLink(dead.death.dot, random, next.id())
+	dead.death.link = newLink(dead.death.dot, m.now(), random, next.id())
 	return next, dead
 }
 
@@ -100,7 +119,7 @@ func (m *Manager) follow(t token, d death) (token, bool) {
 	if d.reason != rotated || d.link == "" {
 		return token{}, false
 	}
-	if age := m.now().Sub(d.dot.time()); age >= graceAfterRotation || age < -maxAhead {
+	if age := m.now().Sub(d.time()); age >= graceAfterRotation || age < -maxAhead {
 		return token{}, false
 	}
 	next := t.successor(d.link.random())
@@ -118,10 +137,17 @@ func (m *Manager) follow(t token, d death) (token, bool) {
 // token shows nothing, though Destroy with it still ends the session.
 //
 // Nothing about a rotation is urgent. Where the store does not answer, Rotate
-// does nothing, and the token stays as old as it was; where there is no session
-// it does nothing either. Once the response header is written it returns
-// ErrTooLate. Tokens of an Options.Format cannot be exchanged in this way:
-// the error wraps errors.ErrUnsupported.
+// does nothing, and the token stays as old as it was; where the request is over
+// before it is saved, so that nobody gets the new token, or where there is no
+// session, it does nothing either. Where the store answers the new session's save
+// and then nothing, the new token goes out, and the answer is no error: all that
+// was changed is under it. Whether the old token still opens the session as it
+// was before nobody knows then; with a Backup it ends when the store is back,
+// without one at the latest when it is idle or its Lifetime ends.
+//
+// Once the response header is written it returns ErrTooLate. Tokens of an
+// Options.Format cannot be exchanged in this way: the error wraps
+// errors.ErrUnsupported.
 func (s *Session) Rotate() error {
 	s.lockLoaded()
 	defer s.mu.Unlock()
@@ -164,6 +190,7 @@ func (s *Session) hold(ctx context.Context, t token, l *loaded) {
 // the session still lives where they lead: without its answer nobody knows.
 func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
 	m, p := s.m, s.parcel
+	held, id := t, l.id
 	var brought, w witness
 	if p != nil {
 		brought = p.witness
@@ -175,8 +202,8 @@ func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
 			return t
 		}
 		if hops == maxRotations {
-			*l = loaded{phase: unknown, id: l.id, err: errTooManyRotations}
-			return t
+			*l = loaded{phase: unknown, id: id, err: errTooManyRotations}
+			return held
 		}
 		if w = (witness{}); p != nil {
 			w = m.reopen(p.in, next.id(), brought)
@@ -186,8 +213,12 @@ func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
 		case at.phase == nobody:
 			return t
 		case at.phase == live && (at.source != FromStore || !at.away.IsZero()):
-			*l = loaded{phase: unknown, id: at.id, err: errAway}
-			return t
+			at = loaded{phase: unknown, err: errAway}
+		}
+		if at.phase == unknown {
+			// Whoever asks again begins where the token in hand does.
+			*l = loaded{phase: unknown, id: id, err: at.err}
+			return held
 		}
 		kills = withKill(kills, m.rotatedKill(l.id, l.state.death))
 		t, *l = next, at
@@ -321,7 +352,9 @@ func (c *commit) lookAgain(ctx context.Context, cause error) error {
 	case r.state.dead() && r.state.death.dot == c.tombstone.death.dot:
 		return nil
 	case r.version != c.version:
-		return fmt.Errorf("%w: %w", ErrConflict, cause) // and so it will never stand
+		// And so it will never stand. The cause is no part of the chain: it was
+		// the store's silence, and this is an answer.
+		return fmt.Errorf("%w: %v", ErrConflict, cause)
 	}
 	return cause
 }

@@ -48,7 +48,7 @@ func randomDeath(r *rand.Rand) death {
 		}
 		at = dot{uint64(r.IntN(3)), uint32(r.IntN(2))} // it was rotated, and somebody ended it as well
 	}
-	d.link = newLink(at, [linkRandom]byte{byte(r.IntN(2))}, ID(strings.Repeat("xy"[r.IntN(2):][:1], idLen)))
+	d.link = newLink(at, time.UnixMilli(int64(r.IntN(2))), [linkRandom]byte{byte(r.IntN(2))}, ID(strings.Repeat("xy"[r.IntN(2):][:1], idLen)))
 	return d
 }
 
@@ -121,13 +121,13 @@ func TestJoinDecidesPerEntry(t *testing.T) {
 			state{death: death{dot: old, reason: destroyed}},
 			state{death: death{dot: recent, reason: renewed}}},
 		{"a death by any hand outranks a later rotation, and the link stays",
-			state{death: death{dot: recent, reason: rotated, link: newLink(recent, [linkRandom]byte{7}, "successor")}},
+			state{death: death{dot: recent, reason: rotated, link: newLink(recent, recent.time(), [linkRandom]byte{7}, "successor")}},
 			state{death: death{dot: old, reason: destroyed}},
-			state{death: death{dot: old, reason: destroyed, link: newLink(recent, [linkRandom]byte{7}, "successor")}}},
+			state{death: death{dot: old, reason: destroyed, link: newLink(recent, recent.time(), [linkRandom]byte{7}, "successor")}}},
 		{"of two rotations the later leads on",
-			state{death: death{dot: recent, reason: rotated, link: newLink(recent, [linkRandom]byte{1}, "a")}},
-			state{death: death{dot: old, reason: rotated, link: newLink(old, [linkRandom]byte{9}, "b")}},
-			state{death: death{dot: recent, reason: rotated, link: newLink(recent, [linkRandom]byte{1}, "a")}}},
+			state{death: death{dot: recent, reason: rotated, link: newLink(recent, recent.time(), [linkRandom]byte{1}, "a")}},
+			state{death: death{dot: old, reason: rotated, link: newLink(old, old.time(), [linkRandom]byte{9}, "b")}},
+			state{death: death{dot: recent, reason: rotated, link: newLink(recent, recent.time(), [linkRandom]byte{1}, "a")}}},
 		{"the later rotation of a token counts",
 			state{created: 1, authenticated: 2, lastSeen: 3, end: 4, rotated: 6},
 			state{created: 1, authenticated: 2, lastSeen: 3, end: 4},
@@ -193,7 +193,7 @@ func TestStoredFormIsStable(t *testing.T) {
 	st.entries = entry{dot: dot{1, 2}, flags: deleted, name: []byte("user")}.append(st.entries)
 	turned := state{created: 1, authenticated: 2, lastSeen: 300, end: 70000, rotated: 5000}
 	tomb := state{death: death{dot: dot{3, 4}, reason: revoked}}
-	link := state{death: death{dot: dot{3, 4}, reason: rotated, link: newLink(dot{3, 4}, [linkRandom]byte{0xab}, ID(strings.Repeat("f", idLen)))}}
+	link := state{death: death{dot: dot{3, 4}, reason: rotated, link: newLink(dot{3, 4}, time.UnixMilli(9), [linkRandom]byte{0xab}, ID(strings.Repeat("f", idLen)))}}
 	for _, test := range []struct {
 		name string
 		st   state
@@ -205,7 +205,7 @@ func TestStoredFormIsStable(t *testing.T) {
 		{"live, under a rotated token", turned, "0103" + "01" + "02" + "ac02" + "f0a204" + "8827"},
 		{"dead", tomb, "0102" + "0000000000000003" + "00000004" + "03"},
 		{"dead by a rotation", link, "0102" + "0000000000000003" + "00000004" + "04" +
-			"0000000000000003" + "00000004" + "ab" + strings.Repeat("00", 31) + strings.Repeat("66", 32)},
+			"0000000000000003" + "00000004" + "0000000000000009" + "ab" + strings.Repeat("00", 31) + strings.Repeat("66", 32)},
 	} {
 		if got := hex.EncodeToString(test.st.encode()); got != test.want {
 			t.Errorf("%s: encode = %s, want %s; records of running sites would become unreadable", test.name, got, test.want)
@@ -328,7 +328,7 @@ func TestTheSpecificationOfRotations(t *testing.T) {
 	old := token{strictBase64.EncodeToString(b[:]), idOf(b)}
 	at := dot{1772625600000 << counterBits, 7}
 	next := old.successor(string(random[:]))
-	tomb := state{death: death{dot: at, reason: rotated, link: newLink(at, random, next.id())}}
+	tomb := state{death: death{dot: at, reason: rotated, link: newLink(at, at.time().Add(-5*time.Second), random, next.id())}}
 	session := state{created: 1, authenticated: 1, lastSeen: 300, end: 70000, rotated: 300}
 	plain := strings.Join(strings.Fields(string(page)), "")
 	for _, want := range []string{next.secret, string(next.id()), hex.EncodeToString(tomb.encode()), hex.EncodeToString(session.encode())} {
