@@ -38,8 +38,13 @@ type Adopt struct {
 	Domain, Path string
 
 	// Token returns what tells an old session from every other for as long as
-	// it lives; it must be a secret. Nil is the value of the cookie. It returns
-	// false where the request carries none, or a forged one.
+	// it lives; it must be a secret. It must also be one text for one session: a
+	// marker knows no other, so that a second spelling of a cookie would undo a
+	// logout. Where the old library reads several texts as one (base64 that is not
+	// strict, numbers with anything behind them), derive the token from what was
+	// decoded and authenticated. Nil is the value of the cookie, for libraries that
+	// compare it byte for byte. It returns false where the request carries none, or
+	// a forged one.
 	Token func(r *http.Request) (token string, ok bool)
 
 	// Read sets the values of the old session on s, which is new and empty, and
