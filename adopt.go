@@ -245,12 +245,20 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 	if !ok || t.id() == l.id {
 		return true, nil
 	}
-	var other loaded
-	if other = m.fetch(ctx, t.id(), witness{}, true); other.phase == unknown {
+	other := m.fetch(ctx, t.id(), witness{}, true)
+	if other.phase == unknown {
 		return true, other.err
 	}
-	if other.phase == live {
-		_, err = m.bury(context.WithoutCancel(ctx), &grave{id: t.id(), death: m.tombstone(destroyed).death, gentle: true})
+	if other.phase == nobody {
+		return true, nil
+	}
+	g := &grave{id: t.id(), death: m.tombstone(destroyed).death, gentle: true}
+	if other.phase == dead {
+		g.death = other.state.death // as it was, and a rotation leads on from there
+	}
+	_, line, err := m.endLine(context.WithoutCancel(ctx), g, Any)
+	if p := s.parcel; p != nil && err == nil {
+		p.ended = joinKills(p.ended, line)
 	}
 	return true, err
 }
