@@ -27,6 +27,9 @@ import (
 // A visitor without the old cookie costs nothing. One with it costs a load
 // until the browser has the new cookie. Routes that are ReadOnly adopt as well,
 // and leave it to a later answer to send the cookie.
+//
+// Once the session is rotated, the old cookie leads to it for the grace that the
+// tokens before have, see Session.Rotate, and to nothing afterwards.
 type Adopt struct {
 	// Cookie is the name of the old library's cookie. The answers that send or
 	// clear our token delete it, and Also: other cookies that belong to it.
@@ -99,13 +102,25 @@ func (s *Session) adopt(ctx context.Context, fresh bool, l *loaded) {
 		*l = loaded{phase: unknown, err: err}
 		return
 	}
-	if l.phase != live {
-		*l = loaded{phase: nobody}
-		return
+	if p := s.parcel; p != nil { // what came along is of another session
+		p.witness = witness{excused: p.witness.excused, keep: p.witness.keep, ended: ended}
 	}
+	s.hold(ctx, t, l)
+	switch l.phase {
+	case live:
+		s.sendAdopted(l)
+	case unknown:
+		*l = loaded{phase: unknown, err: l.err}
+	default:
+		*l = loaded{phase: nobody}
+	}
+}
+
+// sendAdopted has the answer send the token of a session that was adopted.
+func (s *Session) sendAdopted(l *loaded) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held = t
+	t := s.held
 	if !s.readOnly && !s.sealed {
 		s.token, s.tokenEnd, s.notice, s.adopted = t, l.state.end, sendToken, l.id
 	}
@@ -154,8 +169,8 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []kill, fresh b
 	return t, nil
 }
 
-// followMarker loads the session whose token a marker holds. One that is not there
-// has ended.
+// followMarker loads what stands under the token that a marker holds. A session
+// that is not there has ended.
 func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state, ended []kill, fresh bool, l *loaded) (token, error) {
 	t, ok := o.open(&m.carrier, marker)
 	if !ok {

@@ -98,3 +98,50 @@ func TestALoginBesideTheOldCookieEndsWhatRotationsHaveMadeOfItsSession(t *testin
 		wantWho(s.T, "the thief", thief.do(s.shows(), "/"), "200 ")
 	})
 }
+
+// Two requests of a browser that has no token of ours yet: one rotates.
+func TestTheOldCookieLeadsToTheSessionInTheGraceOfARotation(t *testing.T) {
+	testAdoption(t, false, func(s *adoptSite) {
+		first, second, reader := oldVisitor(), oldVisitor(), oldVisitor()
+		wantWho(s.T, "the first visit", reader.do(s.readOnly(), "/"), "200 bob")
+		time.Sleep(20 * time.Minute)
+		for range 2 {
+			wantWho(s.T, "the rotation", first.do(s.m.Require(s.does(rotates)), "/"), "200 bob")
+			time.Sleep(time.Second)
+		}
+		wantWho(s.T, "a route that only reads", reader.do(s.readOnly(), "/"), "200 bob")
+		if reader["__Host-session"] != "" {
+			s.Error("a route that only reads sends a token")
+		}
+		wantWho(s.T, "the other request", second.do(s.m.Require(s.does(func(x *session.Session) { food.Set(x, "tofu") })), "/"), "200 bob")
+		if second["__Host-session"] != first["__Host-session"] || second["old"] != "" {
+			s.Errorf("the other request got the token %q, want that of the rotation, %q, and the old cookie dropped", second["__Host-session"], first["__Host-session"])
+		}
+		time.Sleep(10 * time.Second)
+		wantWho(s.T, "both tokens", second.do(s.does(func(x *session.Session) {
+			if got := food.Or(x, ""); got != "tofu" {
+				s.Errorf("got %q, want what the other request has set", got)
+			}
+		}), "/"), "200 bob")
+		wantWho(s.T, "the old cookie when the grace is over", reader.do(s.shows(), "/"), "200 ")
+	})
+}
+
+// A copy of a session that is gone comes along with the old cookie: it is no copy
+// of what the old session has become.
+func TestWhatAnotherSessionHeldIsNotBroughtToTheOneThatWasAdopted(t *testing.T) {
+	testAdoption(t, false, func(s *adoptSite) {
+		v := oldJar{}
+		wantCode(s.T, v.do(s.does(func(x *session.Session) { food.Set(x, "tofu") }), "/"), 200)
+		time.Sleep(25 * time.Hour) // it expires
+		first := oldVisitor()
+		wantWho(s.T, "the rotation", first.do(s.does(rotates), "/"), "200 bob")
+		time.Sleep(time.Second)
+		v["old"] = oldToken
+		wantWho(s.T, "the other", v.do(s.does(func(x *session.Session) {
+			if got := food.Or(x, ""); got != "" {
+				s.Errorf("got %q of another session", got)
+			}
+		}), "/"), "200 bob")
+	})
+}
