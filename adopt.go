@@ -136,6 +136,13 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []kill, fresh b
 		return token{}, err
 	}
 	st, until, err := m.readOld(ctx, o)
+	if errors.Is(err, ErrNoSession) && o.End != nil {
+		// Another request may have taken it meanwhile, and ended it there.
+		if marker, err = m.readMarker(ctx, o, true); err != nil {
+			return token{}, without(err, ErrNotFound)
+		}
+		return m.followMarker(ctx, o, marker, ended, true, l)
+	}
 	if err != nil {
 		return token{}, without(err, ErrNoSession)
 	}
@@ -238,19 +245,25 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 	if errors.Is(err, ErrNotFound) {
 		var until time.Time
 		_, until, err = m.readOld(ctx, o)
-		if errors.Is(err, ErrNoSession) {
+		gone := errors.Is(err, ErrNoSession)
+		if gone && o.End == nil {
 			return true, nil // and nothing is written for nobody
 		}
 		if errors.Is(err, ErrUnavailable) {
 			return true, err
 		}
-		err = m.markUntil(ctx, o, until, quote(""))
-		if err == nil {
-			m.endOld(ctx, o)
-			return true, nil
+		if !gone {
+			err = m.markUntil(ctx, o, until, quote(""))
+			if err == nil {
+				m.endOld(ctx, o)
+				return true, nil
+			}
 		}
-		if errors.Is(err, ErrConflict) {
+		if gone || errors.Is(err, ErrConflict) { // another request was faster
 			marker, err = m.readMarker(ctx, o, true)
+		}
+		if gone && errors.Is(err, ErrNotFound) {
+			return true, nil
 		}
 	}
 	if err != nil {

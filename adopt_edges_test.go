@@ -145,3 +145,26 @@ func TestWhatAnotherSessionHeldIsNotBroughtToTheOneThatWasAdopted(t *testing.T) 
 		}), "/"), "200 bob")
 	})
 }
+
+// The old library has no session any more when a slow request asks it: a faster one
+// has taken it.
+func TestAnOldSessionThatIsTakenWhileItIsReadIsNotNobody(t *testing.T) {
+	for _, path := range []string{"/", "/logout"} {
+		old := &library{}
+		a, store := old.ends(), memstore.New(nil)
+		other := adopting(mustNew(t, store, &session.Options{Adopt: old.ends()}))
+		fast := oldVisitor()
+		read := a.Read
+		a.Read = func(r *http.Request, s *session.Session) (time.Time, error) {
+			wantWho(t, "the fast request", fast.do(other, "/"), "200 bob")
+			return read(r, s)
+		}
+		slow := oldVisitor().do(adopting(mustNew(t, store, &session.Options{Adopt: a})), path)
+		if path == "/" {
+			wantWho(t, "the slow request", slow, "200 bob")
+			continue
+		}
+		wantWho(t, "the slow logout", slow, "200 ")
+		wantWho(t, "the fast request's token after the logout", fast.do(other, "/"), "200 ")
+	}
+}
