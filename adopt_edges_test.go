@@ -1,8 +1,10 @@
 package session_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,4 +169,33 @@ func TestAnOldSessionThatIsTakenWhileItIsReadIsNotNobody(t *testing.T) {
 		wantWho(t, "the slow logout", slow, "200 ")
 		wantWho(t, "the fast request's token after the logout", fast.do(other, "/"), "200 ")
 	}
+}
+
+// The store fails for a moment, and the handler asks again.
+func TestReloadAsksAgainForAnOldSessionThatIsNotKnown(t *testing.T) {
+	testAdoption(t, false, func(s *adoptSite) {
+		for name, v := range map[string]oldJar{
+			"only the old cookie": oldVisitor(),
+			"and a token of ours": {"old": oldToken, "__Host-session": strings.Repeat("A", 43)},
+		} {
+			s.store.Fail(errRefused)
+			var first, second, third error
+			w := v.do(s.m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				var x *session.Session
+				x, first = session.From(r.Context())
+				second = x.Reload(r.Context())
+				s.store.Heal()
+				for third = x.Reload(r.Context()); errors.Is(third, session.ErrUnavailable); third = x.Reload(r.Context()) {
+					time.Sleep(time.Second)
+				}
+				fmt.Fprint(w, user.Or(x, ""))
+			})), "/")
+			if wantWho(s.T, name, w, "200 bob"); v["__Host-session"] == "" || v["old"] != "" {
+				s.Errorf("%s: the answer sets %q, want a token of ours and no old cookie", name, w.Header()["Set-Cookie"])
+			}
+			if !errors.Is(first, session.ErrUnavailable) || !errors.Is(second, session.ErrUnavailable) || third != nil {
+				s.Errorf("%s: got %v, then %v, then %v; want unavailable twice, and no error", name, first, second, third)
+			}
+		}
+	})
 }

@@ -384,9 +384,14 @@ func (s *Session) Reload(ctx context.Context) error {
 	if l.phase == nobody || l.phase == dead {
 		return ErrNoSession
 	}
-	w := witness{bundle: l.copy(), found: l.phase == live && s.m.carrier.header == ""}
-	l = s.m.fetch(ctx, l.id, w, true)
-	s.hold(ctx, held, &l)
+	if l.phase == unknown && s.m.options.Adopt != nil {
+		l = loaded{}
+		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read
+	} else {
+		w := witness{bundle: l.copy(), found: l.phase == live && s.m.carrier.header == ""}
+		l = s.m.fetch(ctx, l.id, w, true)
+		s.hold(ctx, held, &l)
+	}
 	switch l.phase {
 	case unknown:
 		return l.err // what was loaded before still stands
