@@ -111,6 +111,8 @@ func (s *Session) adopt(ctx context.Context, fresh bool, l *loaded) {
 		s.sendAdopted(l)
 	case unknown:
 		*l = loaded{phase: unknown, err: l.err}
+	case dead:
+		*l = loaded{phase: dead, state: l.state} // create has a grace for those; no token of ours opened it
 	default:
 		*l = loaded{phase: nobody}
 	}
@@ -181,6 +183,7 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []kill, fresh b
 func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state, ended []kill, fresh bool, l *loaded) (token, error) {
 	t, ok := o.open(&m.carrier, marker)
 	if !ok {
+		*l = o.ended(marker)
 		return token{}, nil
 	}
 	*l = m.fetch(ctx, t.id(), witness{ended: ended}, fresh)

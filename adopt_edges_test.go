@@ -199,3 +199,50 @@ func TestReloadAsksAgainForAnOldSessionThatIsNotKnown(t *testing.T) {
 		}
 	})
 }
+
+// A request of the same browser is on its way with the old cookie while another
+// one logs in: its answer must not put an empty session over the login's token.
+func TestAWriteByTheOldCookieBesideALoginBeginsNoSession(t *testing.T) {
+	for _, login := range []string{"/login", "/begin", "/logout"} {
+		for _, taken := range []bool{true, false} {
+			testAdoption(t, false, func(s *adoptSite) {
+				browser, other := oldVisitor(), oldVisitor()
+				if taken {
+					wantWho(s.T, "before", browser.do(s.readOnly(), "/"), "200 bob")
+				}
+				wantCode(s.T, browser.do(adopting(s.m), login), 200)
+				time.Sleep(time.Second)
+				sets := s.does(func(x *session.Session) { food.Set(x, "tofu") })
+				w := other.do(sets, "/")
+				if w.Code != http.StatusServiceUnavailable || other["__Host-session"] != "" {
+					s.Errorf("%s, taken %v: got %d and the token %q, want 503 and none", login, taken, w.Code, other["__Host-session"])
+				}
+				wantWho(s.T, login+": who only reads", other.do(s.shows(), "/"), "200 ")
+				wantWho(s.T, login+": a route that requires", other.do(s.readOnly(), "/"), "403 session")
+				wantCode(s.T, other.do(adopting(s.m), "/logout"), 200)
+				other["old"] = oldToken
+				time.Sleep(30 * time.Second)
+				wantWho(s.T, login+": later", other.do(sets, "/"), "200 ")
+				if other["__Host-session"] == "" {
+					s.Errorf("%s, taken %v: half a minute later no session begins", login, taken)
+				}
+				want := map[string]string{"/login": "200 carol", "/begin": "200 erin", "/logout": "200 "}[login]
+				wantWho(s.T, login+": the one who has logged in", browser.do(s.shows(), "/"), want)
+			})
+		}
+	}
+}
+
+// A token that somebody made up makes no record, whatever the old cookie led to.
+func TestALogoutByAMadeUpTokenBesideAnEndedOldCookieWritesNothing(t *testing.T) {
+	testAdoption(t, false, func(s *adoptSite) {
+		wantCode(s.T, oldVisitor().do(adopting(s.m), "/begin"), 200)
+		before := s.store.Saves()
+		v := oldVisitor()
+		v["__Host-session"] = strings.Repeat("A", 43)
+		wantCode(s.T, v.do(adopting(s.m), "/logout"), 200)
+		if n := s.store.Saves() - before; n != 0 {
+			s.Errorf("%d saves, want none", n)
+		}
+	})
+}

@@ -273,6 +273,9 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	if readOnly {
 		return 0, s.failed(ErrReadOnly)
 	}
+	if l.phase == dead && l.id == "" {
+		l.phase = nobody // it is an old session that has ended, and endAdoption's
+	}
 	if id == "" {
 		// Not in the store, it said; but the visitor has a token.
 		if t, ok := s.m.carrier.receive(s.in); ok {
