@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -324,7 +325,9 @@ func (s *Session) announceAdopted(h http.Header) {
 	}
 	for _, name := range append([]string{a.Cookie}, a.Also...) {
 		c := http.Cookie{Name: name, Domain: a.Domain, Path: path, MaxAge: -1, HttpOnly: true}
-		h.Add("Set-Cookie", c.String())
+		if line := c.String(); !slices.Contains(h["Set-Cookie"], line) { // by the same answer, which is put together again
+			h.Add("Set-Cookie", line)
+		}
 	}
 }
 

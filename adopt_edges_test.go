@@ -246,3 +246,25 @@ func TestALogoutByAMadeUpTokenBesideAnEndedOldCookieWritesNothing(t *testing.T) 
 		}
 	})
 }
+
+// The handler returns without a byte, so that the answer is put together twice.
+func TestAnOldCookieIsDroppedOnceByAnAnswerThatIsPutTogetherAgain(t *testing.T) {
+	testAdoption(t, false, func(s *adoptSite) {
+		v := oldVisitor()
+		w := v.do(returns(s.m, func(r *http.Request) { sessionOf(s.T, r) }, func(w http.ResponseWriter, r *http.Request) {
+			http.SetCookie(w, &http.Cookie{Name: "older", Value: "kept"})
+			user.Set(sessionOf(s.T, r), "carol")
+			sessionOf(s.T, r).Renew()
+			w.WriteHeader(http.StatusNotFound)
+		}), "/")
+		seen := map[string]int{}
+		for _, c := range w.Result().Cookies() {
+			seen[c.Name]++
+		}
+		for _, name := range []string{"old", "old.sig", "older", "__Host-session"} {
+			if seen[name] != 1 {
+				s.Errorf("got %q, want %s once", w.Header()["Set-Cookie"], name)
+			}
+		}
+	})
+}
