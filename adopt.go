@@ -27,7 +27,8 @@ import (
 //
 // A visitor without the old cookie costs nothing. One with it costs a load
 // until the browser has the new cookie. Routes that are ReadOnly adopt as well,
-// and leave it to a later answer to send the cookie.
+// and leave it to a later answer to send the cookie. (What is Shared they only
+// show, see there.)
 //
 // Once the session is rotated, the old cookie leads to it for the grace that the
 // tokens before have, see Session.Rotate, and to nothing afterwards.
@@ -69,7 +70,9 @@ type Adopt struct {
 	// Shared says that several visitors may have the same token, because the
 	// old cookie holds nothing but values (cookie-session of Node). Each then
 	// gets a session of its own, and a logout ends the old cookie for all.
-	// Revoke does not.
+	// Revoke does not. The session is saved when an answer sends its token: until
+	// then it is FromNowhere. Routes that are ReadOnly show the values and save
+	// nothing, and there its ID is another one in each request.
 	Shared bool
 }
 
@@ -109,7 +112,9 @@ func (s *Session) adopt(ctx context.Context, fresh bool, l *loaded) {
 	s.hold(ctx, t, l)
 	switch l.phase {
 	case live:
-		s.sendAdopted(l)
+		if !l.unsaved() {
+			s.sendAdopted(l)
+		}
 	case unknown:
 		*l = loaded{phase: unknown, err: l.err}
 	case dead:
@@ -149,17 +154,21 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []kill, fresh b
 	if err != nil {
 		return token{}, without(err, ErrNoSession)
 	}
+	t, sent := m.carrier.newToken(ctx), m.now()
+	if o.Shared {
+		// No marker leads to it, so that it is saved by the commit of an answer
+		// that can send its token, and by no other.
+		*l = loaded{phase: live, id: t.id(), state: st, source: FromNowhere, confirmed: sent.UnixMilli(), repair: true}
+		return t, nil
+	}
 	// The session comes first and its marker second: what a crash leaves between
 	// is a session that nobody was given the token of, and the old one is read
 	// again. The other way round it would be a visitor who is logged out.
-	t, sent := m.carrier.newToken(ctx), m.now()
 	over, err := m.save(context.WithoutCancel(ctx), t.id(), st, Absent)
 	if err != nil {
 		return token{}, adoptError(err)
 	}
-	if !o.Shared {
-		err = m.markUntil(ctx, o, until, o.seal(t))
-	}
+	err = m.markUntil(ctx, o, until, o.seal(t))
 	switch {
 	case errors.Is(err, ErrConflict):
 		// Another request came first: this session is nobody's.
@@ -223,6 +232,13 @@ func (m *Manager) endOld(ctx context.Context, o *oldSession) {
 	}
 	if err := o.End(o.r); err != nil && m.hooks.Failed != nil {
 		m.hooks.Failed(ctx, "adopt", o.marker, err)
+	}
+}
+
+// endTaken has the old library end the session that this one was read from.
+func (s *Session) endTaken(ctx context.Context) {
+	if o := s.m.oldSession(ctx, s.in); o != nil {
+		s.m.endOld(ctx, o)
 	}
 }
 
@@ -330,6 +346,10 @@ func (s *Session) announceAdopted(h http.Header) {
 		}
 	}
 }
+
+// unsaved reports whether it is an old session that is Shared, and that no commit
+// has saved yet.
+func (l *loaded) unsaved() bool { return l.phase == live && l.source == FromNowhere }
 
 // without returns err, and nil where it is the one that says nothing.
 func without(err, nothing error) error {

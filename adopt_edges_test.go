@@ -1,10 +1,12 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,6 +60,18 @@ func (s *adoptSite) does(f func(*session.Session)) http.Handler {
 func (s *adoptSite) shows() http.Handler { return s.does(func(*session.Session) {}) }
 
 func (s *adoptSite) readOnly() http.Handler { return s.m.Require(s.m.ReadOnly(s.shows())) }
+
+// saves returns a count of saves that are not the probes'.
+func (s *adoptSite) saves() *atomic.Int32 {
+	n := new(atomic.Int32)
+	s.store.Before(func(op string, id session.ID) error {
+		if op == "save" && !strings.HasPrefix(string(id), "probe-") {
+			n.Add(1)
+		}
+		return nil
+	})
+	return n
+}
 
 func rotates(x *session.Session) { _ = x.Rotate() }
 
@@ -237,11 +251,11 @@ func TestAWriteByTheOldCookieBesideALoginBeginsNoSession(t *testing.T) {
 func TestALogoutByAMadeUpTokenBesideAnEndedOldCookieWritesNothing(t *testing.T) {
 	testAdoption(t, false, func(s *adoptSite) {
 		wantCode(s.T, oldVisitor().do(adopting(s.m), "/begin"), 200)
-		before := s.store.Saves()
+		saves := s.saves()
 		v := oldVisitor()
 		v["__Host-session"] = strings.Repeat("A", 43)
 		wantCode(s.T, v.do(adopting(s.m), "/logout"), 200)
-		if n := s.store.Saves() - before; n != 0 {
+		if n := saves.Load(); n != 0 {
 			s.Errorf("%d saves, want none", n)
 		}
 	})
@@ -267,4 +281,74 @@ func TestAnOldCookieIsDroppedOnceByAnAnswerThatIsPutTogetherAgain(t *testing.T) 
 			}
 		}
 	})
+}
+
+// No answer of theirs can send the token of a session, and no marker leads to it:
+// each request would leave one more behind.
+func TestReadOnlyRoutesShowASharedOldSessionAndSaveNothing(t *testing.T) {
+	testAdoption(t, true, func(s *adoptSite) {
+		v, saves := oldVisitor(), s.saves()
+		for range 10 {
+			wantWho(s.T, "read-only", v.do(s.readOnly(), "/"), "200 bob")
+		}
+		reloads := s.m.ReadOnly(s.does(func(x *session.Session) {
+			if err := x.Reload(s.Context()); err != nil || x.Source() != session.FromNowhere || x.ID() == "" {
+				s.Errorf("reloaded: got %v, from %v, ID %q; want no error, from nowhere, and an ID", err, x.Source(), x.ID())
+			}
+			if err := user.Set(x, "dave"); !errors.Is(err, session.ErrReadOnly) {
+				s.Errorf("a write: got %v, want ErrReadOnly", err)
+			}
+		}))
+		wantCode(s.T, v.do(reloads, "/"), http.StatusInternalServerError)
+		if n := saves.Load(); n != 0 || v["__Host-session"] != "" || v["old"] == "" {
+			s.Errorf("%d saves and the token %q, want none", n, v["__Host-session"])
+		}
+		// The next route that may write takes it, and a logout ends it for all.
+		first, second := v.do(adopting(s.m), "/"), v.do(adopting(s.m), "/readonly")
+		wantWho(s.T, "taken", first, "200 bob")
+		if wantWho(s.T, "read-only with our token", second, "200 bob"); idOf(first) != idOf(second) {
+			s.Errorf("got sessions %s and %s, want one", idOf(first), idOf(second))
+		}
+		wantCode(s.T, v.do(adopting(s.m), "/logout"), 200)
+		wantWho(s.T, "after the logout", oldVisitor().do(s.readOnly(), "/"), "403 session")
+	})
+}
+
+// The first request of a visitor with a shared old cookie may do anything.
+func TestASharedOldSessionIsSavedByTheAnswerThatSendsItsToken(t *testing.T) {
+	for what, test := range map[string]struct {
+		f    func(*session.Session)
+		want string // afterwards
+	}{
+		"reads":   {func(x *session.Session) { user.Or(x, "") }, "200 bob"},
+		"sets":    {func(x *session.Session) { user.Set(x, "dave") }, "200 dave"},
+		"saves":   {func(x *session.Session) { user.Set(x, "dave"); x.Save(context.Background()) }, "200 dave"},
+		"rotates": {rotates, "200 bob"},
+		"renews":  {func(x *session.Session) { x.Renew(); user.Set(x, "carol") }, "200 carol"},
+		"reloads": {func(x *session.Session) { user.Set(x, "dave"); x.Reload(context.Background()) }, "200 dave"},
+		"ends":    {func(x *session.Session) { x.Destroy(context.Background()) }, "200 "},
+	} {
+		testAdoption(t, true, func(s *adoptSite) {
+			v := oldVisitor()
+			var before, after session.ID
+			first := v.do(s.does(func(x *session.Session) {
+				test.f(x)
+				before = x.ID()
+			}), "/")
+			wantCode(s.T, first, 200)
+			if v["old"] != "" || (v["__Host-session"] == "") != (test.want == "200 ") {
+				s.Errorf("%s: the answer sets %q", what, first.Header()["Set-Cookie"])
+			}
+			time.Sleep(time.Minute)
+			wantWho(s.T, what, v.do(s.does(func(x *session.Session) { after = x.ID() }), "/"), test.want)
+			if before != after {
+				s.Errorf("%s: the ID was %q, and is %q", what, before, after)
+			}
+			want := "200 bob"
+			if what == "ends" {
+				want = "200 "
+			}
+			wantWho(s.T, what+": another visitor", oldVisitor().do(s.shows(), "/"), want)
+		})
+	}
 }

@@ -273,8 +273,8 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	if readOnly {
 		return 0, s.failed(ErrReadOnly)
 	}
-	if l.phase == dead && l.id == "" {
-		l.phase = nobody // it is an old session that has ended, and endAdoption's
+	if l.phase == dead && l.id == "" || l.unsaved() {
+		l.phase, l.id, id = nobody, "", "" // it is an old session, and endAdoption's
 	}
 	if id == "" {
 		// Not in the store, it said; but the visitor has a token.
@@ -387,9 +387,9 @@ func (s *Session) Reload(ctx context.Context) error {
 	if l.phase == nobody || l.phase == dead {
 		return ErrNoSession
 	}
-	if l.phase == unknown && s.m.options.Adopt != nil {
+	if s.m.options.Adopt != nil && (l.phase == unknown || l.unsaved()) {
 		l = loaded{}
-		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read
+		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
 	} else {
 		w := witness{bundle: l.copy(), found: l.phase == live && s.m.carrier.header == ""}
 		l = s.m.fetch(ctx, l.id, w, true)
