@@ -106,10 +106,15 @@ func (s *Session) adopt(ctx context.Context, fresh bool, l *loaded) {
 		*l = loaded{phase: unknown, err: err}
 		return
 	}
-	if p := s.parcel; p != nil { // what came along is of another session
-		p.witness = witness{excused: p.witness.excused, keep: p.witness.keep, ended: ended}
+	if p := s.parcel; p == nil {
+		s.hold(ctx, t, l)
+	} else {
+		brought := p.witness // of another session
+		p.witness = witness{excused: brought.excused, keep: brought.keep, ended: ended}
+		if s.hold(ctx, t, l); l.phase != live {
+			p.witness = brought
+		}
 	}
-	s.hold(ctx, t, l)
 	switch l.phase {
 	case live:
 		if !l.unsaved() {
