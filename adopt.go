@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,7 +27,11 @@ import (
 //
 // A visitor without the old cookie costs nothing. One with it costs a load
 // until the browser has the new cookie. Routes that are ReadOnly adopt as well,
-// and leave it to a later answer to send the cookie.
+// and leave it to a later answer to send the cookie. (What is Shared they only
+// show, see there.)
+//
+// Once the session is rotated, the old cookie leads to it for the grace that the
+// tokens before have, see Session.Rotate, and to nothing afterwards.
 type Adopt struct {
 	// Cookie is the name of the old library's cookie. The answers that send or
 	// clear our token delete it, and Also: other cookies that belong to it.
@@ -38,8 +43,13 @@ type Adopt struct {
 	Domain, Path string
 
 	// Token returns what tells an old session from every other for as long as
-	// it lives; it must be a secret. Nil is the value of the cookie. It returns
-	// false where the request carries none, or a forged one.
+	// it lives; it must be a secret. It must also be one text for one session: a
+	// marker knows no other, so that a second spelling of a cookie would undo a
+	// logout. Where the old library reads several texts as one (base64 that is not
+	// strict, numbers with anything behind them), derive the token from what was
+	// decoded and authenticated. Nil is the value of the cookie, for libraries that
+	// compare it byte for byte. It returns false where the request carries none, or
+	// a forged one.
 	Token func(r *http.Request) (token string, ok bool)
 
 	// Read sets the values of the old session on s, which is new and empty, and
@@ -60,7 +70,9 @@ type Adopt struct {
 	// Shared says that several visitors may have the same token, because the
 	// old cookie holds nothing but values (cookie-session of Node). Each then
 	// gets a session of its own, and a logout ends the old cookie for all.
-	// Revoke does not.
+	// Revoke does not. The session is saved when an answer sends its token: until
+	// then it is FromNowhere. Routes that are ReadOnly show the values and save
+	// nothing, and there its ID is another one in each request.
 	Shared bool
 }
 
@@ -94,13 +106,34 @@ func (s *Session) adopt(ctx context.Context, fresh bool, l *loaded) {
 		*l = loaded{phase: unknown, err: err}
 		return
 	}
-	if l.phase != live {
-		*l = loaded{phase: nobody}
-		return
+	if p := s.parcel; p == nil {
+		s.hold(ctx, t, l)
+	} else {
+		brought := p.witness // of another session
+		p.witness = witness{excused: brought.excused, keep: brought.keep, ended: ended}
+		if s.hold(ctx, t, l); l.phase != live {
+			p.witness = brought
+		}
 	}
+	switch l.phase {
+	case live:
+		if !l.unsaved() {
+			s.sendAdopted(l)
+		}
+	case unknown:
+		*l = loaded{phase: unknown, err: l.err}
+	case dead:
+		*l = loaded{phase: dead, state: l.state} // create has a grace for those; no token of ours opened it
+	default:
+		*l = loaded{phase: nobody}
+	}
+}
+
+// sendAdopted has the answer send the token of a session that was adopted.
+func (s *Session) sendAdopted(l *loaded) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held = t
+	t := s.held
 	if !s.readOnly && !s.sealed {
 		s.token, s.tokenEnd, s.notice, s.adopted = t, l.state.end, sendToken, l.id
 	}
@@ -126,17 +159,21 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []kill, fresh b
 	if err != nil {
 		return token{}, err
 	}
+	t, sent := m.carrier.newToken(ctx), m.now()
+	if o.Shared {
+		// No marker leads to it, so that it is saved by the commit of an answer
+		// that can send its token, and by no other.
+		*l = loaded{phase: live, id: t.id(), state: st, source: FromNowhere, confirmed: sent.UnixMilli(), repair: true}
+		return t, nil
+	}
 	// The session comes first and its marker second: what a crash leaves between
 	// is a session that nobody was given the token of, and the old one is read
 	// again. The other way round it would be a visitor who is logged out.
-	t, sent := m.carrier.newToken(ctx), m.now()
 	over, err := m.save(context.WithoutCancel(ctx), t.id(), st, Absent)
 	if err != nil {
 		return token{}, adoptError(err)
 	}
-	if !o.Shared {
-		err = m.markUntil(ctx, o, until, o.seal(t))
-	}
+	err = m.markUntil(ctx, o, until, o.seal(t))
 	switch {
 	case errors.Is(err, ErrConflict):
 		// Another request came first: this session is nobody's.
@@ -156,11 +193,12 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []kill, fresh b
 	return t, nil
 }
 
-// followMarker loads the session whose token a marker holds. One that is not there
-// has ended.
+// followMarker loads what stands under the token that a marker holds. A session
+// that is not there has ended.
 func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state, ended []kill, fresh bool, l *loaded) (token, error) {
 	t, ok := o.open(&m.carrier, marker)
 	if !ok {
+		*l = o.ended(marker)
 		return token{}, nil
 	}
 	*l = m.fetch(ctx, t.id(), witness{ended: ended}, fresh)
@@ -202,6 +240,13 @@ func (m *Manager) endOld(ctx context.Context, o *oldSession) {
 	}
 }
 
+// endTaken has the old library end the session that this one was read from.
+func (s *Session) endTaken(ctx context.Context) {
+	if o := s.m.oldSession(ctx, s.in); o != nil {
+		s.m.endOld(ctx, o)
+	}
+}
+
 // endAdoption ends what the old cookie of a request leads to, because the
 // visitor logs out of the session l, or begins another one. It reports whether
 // there was such a cookie.
@@ -225,19 +270,25 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 	if errors.Is(err, ErrNotFound) {
 		var until time.Time
 		_, until, err = m.readOld(ctx, o)
-		if errors.Is(err, ErrNoSession) {
+		gone := errors.Is(err, ErrNoSession)
+		if gone && o.End == nil {
 			return true, nil // and nothing is written for nobody
 		}
 		if errors.Is(err, ErrUnavailable) {
 			return true, err
 		}
-		err = m.markUntil(ctx, o, until, quote(""))
-		if err == nil {
-			m.endOld(ctx, o)
-			return true, nil
+		if !gone {
+			err = m.markUntil(ctx, o, until, quote(""))
+			if err == nil {
+				m.endOld(ctx, o)
+				return true, nil
+			}
 		}
-		if errors.Is(err, ErrConflict) {
+		if gone || errors.Is(err, ErrConflict) { // another request was faster
 			marker, err = m.readMarker(ctx, o, true)
+		}
+		if gone && errors.Is(err, ErrNotFound) {
+			return true, nil
 		}
 	}
 	if err != nil {
@@ -247,12 +298,20 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 	if !ok || t.id() == l.id {
 		return true, nil
 	}
-	var other loaded
-	if other = m.fetch(ctx, t.id(), witness{}, true); other.phase == unknown {
+	other := m.fetch(ctx, t.id(), witness{}, true)
+	if other.phase == unknown {
 		return true, other.err
 	}
-	if other.phase == live {
-		_, err = m.bury(context.WithoutCancel(ctx), &grave{id: t.id(), death: m.tombstone(destroyed).death, gentle: true})
+	if other.phase == nobody {
+		return true, nil
+	}
+	g := &grave{id: t.id(), death: m.tombstone(destroyed).death, gentle: true}
+	if other.phase == dead {
+		g.death = other.state.death // as it was, and a rotation leads on from there
+	}
+	_, line, err := m.endLine(context.WithoutCancel(ctx), g, Any)
+	if p := s.parcel; p != nil && err == nil {
+		p.ended = joinKills(p.ended, line)
 	}
 	return true, err
 }
@@ -287,9 +346,15 @@ func (s *Session) announceAdopted(h http.Header) {
 	}
 	for _, name := range append([]string{a.Cookie}, a.Also...) {
 		c := http.Cookie{Name: name, Domain: a.Domain, Path: path, MaxAge: -1, HttpOnly: true}
-		h.Add("Set-Cookie", c.String())
+		if line := c.String(); !slices.Contains(h["Set-Cookie"], line) { // by the same answer, which is put together again
+			h.Add("Set-Cookie", line)
+		}
 	}
 }
+
+// unsaved reports whether it is an old session that is Shared, and that no commit
+// has saved yet.
+func (l *loaded) unsaved() bool { return l.phase == live && l.source == FromNowhere }
 
 // without returns err, and nil where it is the one that says nothing.
 func without(err, nothing error) error {

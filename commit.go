@@ -68,22 +68,22 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	if fault != nil {
 		return 0, fault
 	}
-	asked := c.renewal
+	asked, adopted := c.renewal, c.unsaved()
 	if c.renewal == turnID && (c.phase != live || !cookies || over(s.ctx)) {
 		c.renewal = keepID // there is no token to exchange, or nobody to give the new one to
 	}
 	changed := len(c.doubts) > 0 || len(c.changes.against(c.state)) > 0
 	var err error
 	switch {
-	case !changed && c.phase != live:
+	case !changed && c.phase != live, !changed && c.unsaved() && (readOnly || !cookies):
 		return Durable, nil
-	case !changed && c.renewal == keepID:
+	case !changed && c.renewal == keepID && !c.unsaved():
 		if c.repair && !readOnly && c.worthAsking() {
 			c.mend(ctx)
 		} else if len(c.edits) == 0 {
 			return Durable, nil
 		}
-	case !cookies && (c.phase != live || c.renewal != keepID):
+	case !cookies && (c.phase != live || c.unsaved() || c.renewal != keepID):
 		return 0, ErrTooLate
 	default:
 		err = c.run(ctx)
@@ -114,6 +114,9 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	moved := c.version != s.version || c.phase != s.phase || c.pending
 	s.written = s.written || moved && c.phase == live
 	s.mu.Unlock()
+	if c.begun && adopted {
+		s.endTaken(ctx)
+	}
 	if c.begun && c.renewal == newValues {
 		_, _ = s.endAdoption(ctx, &c.loaded) // as well as it can: Begin works without the store
 	}
@@ -141,7 +144,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 
 func (c *commit) run(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
-	if c.phase != live {
+	if c.phase != live || c.unsaved() {
 		return c.create(ctx)
 	}
 	return c.followRotations(ctx)
@@ -226,6 +229,9 @@ func (c *commit) create(ctx context.Context) error {
 		}
 	}
 	t, st := c.m.carrier.newToken(ctx), c.m.begin()
+	if c.unsaved() {
+		t, st = c.held, c.state
+	}
 	st = st.write(c.changes.against(st), c.m.stamp(st))
 	l := loaded{phase: live, id: t.id(), state: st, source: FromStore, confirmed: st.created, saved: st.entries.latest()}
 	v, err := c.m.save(ctx, l.id, st, Absent)

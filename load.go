@@ -63,14 +63,19 @@ func (s *Session) load(ctx context.Context) error {
 		return err
 	}
 	var l loaded
-	s.ask(ctx, fresh, &l)
-	if l.phase == nobody && s.m.options.Adopt != nil {
-		s.adopt(ctx, fresh, &l)
-	}
+	s.find(ctx, fresh, &l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loaded = l
 	return l.err
+}
+
+// find asks for a session of ours, and then for an old one. s.io is held.
+func (s *Session) find(ctx context.Context, fresh bool, l *loaded) {
+	s.ask(ctx, fresh, l)
+	if l.phase == nobody && s.m.options.Adopt != nil {
+		s.adopt(ctx, fresh, l)
+	}
 }
 
 // lockLoaded locks s.mu on a session that has been asked for.

@@ -115,6 +115,17 @@ func (o *oldSession) open(c *carrier, marker state) (token, bool) {
 	return c.parse(string(plain))
 }
 
+// ended is what a marker without a token says: the visitor has logged out, or in
+// by another session. Of a cookie that others have too it says nothing of this
+// visitor.
+func (o *oldSession) ended(marker state) loaded {
+	e, ok := marker.entries.find(adoptedName)
+	if !ok || o.Shared || string(e.value) != string(quote("")) {
+		return loaded{phase: nobody}
+	}
+	return loaded{phase: dead, state: state{death: death{dot: e.dot, reason: destroyed}}}
+}
+
 // quote returns a JSON string, in which every format can store it.
 func quote(plain string) []byte { return []byte(`"` + plain + `"`) }
 

@@ -273,6 +273,9 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	if readOnly {
 		return 0, s.failed(ErrReadOnly)
 	}
+	if l.phase == dead && l.id == "" || l.unsaved() {
+		l.phase, l.id, id = nobody, "", "" // it is an old session, and endAdoption's
+	}
 	if id == "" {
 		// Not in the store, it said; but the visitor has a token.
 		if t, ok := s.m.carrier.receive(s.in); ok {
@@ -384,9 +387,14 @@ func (s *Session) Reload(ctx context.Context) error {
 	if l.phase == nobody || l.phase == dead {
 		return ErrNoSession
 	}
-	w := witness{bundle: l.copy(), found: l.phase == live && s.m.carrier.header == ""}
-	l = s.m.fetch(ctx, l.id, w, true)
-	s.hold(ctx, held, &l)
+	if s.m.options.Adopt != nil && (l.phase == unknown || l.unsaved()) {
+		l = loaded{}
+		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
+	} else {
+		w := witness{bundle: l.copy(), found: l.phase == live && s.m.carrier.header == ""}
+		l = s.m.fetch(ctx, l.id, w, true)
+		s.hold(ctx, held, &l)
+	}
 	switch l.phase {
 	case unknown:
 		return l.err // what was loaded before still stands

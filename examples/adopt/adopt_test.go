@@ -8,6 +8,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -192,5 +193,57 @@ func TestVisitorsOfGorillaStayAndTheirLogoutHolds(t *testing.T) {
 			forger.client.Jar.SetCookies(u, []*http.Cookie{{Name: "old", Value: "bm90IGdlbnVpbmU"}})
 			forger.want("/new/", "0")
 		})
+	}
+}
+
+// securecookie's base64 is not strict: whoever has a copy of the old cookie spells
+// it another way after the logout.
+func TestAfterALogoutNoSpellingOfAGorillaCookieIsSomebodys(t *testing.T) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	others := 0
+	for extra := range 3 { // bytes whose number is a multiple of three have no other spelling
+		old := sessions.NewCookieStore([]byte("0123456789abcdef0123456789abcdef"))
+		old.Options.Secure = false
+		who := "bob" + strings.Repeat("x", 3*extra)
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s, err := old.Get(r, "old")
+			if err == nil && r.URL.Path == "/old/login" {
+				s.Values["user"], s.Values["items"] = who, 3
+				err = s.Save(r, w)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			fmt.Fprint(w, s.Values["user"], s.Values["items"])
+		})
+		srv := site(t, h, Gorilla(old, "old", 30*24*time.Hour))
+		b := newBrowser(t, srv.URL)
+		b.want("/old/login", who+"3")
+		u, err := url.Parse(srv.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cookie string
+		for _, c := range b.client.Jar.Cookies(u) {
+			if c.Name == "old" {
+				cookie = c.Value
+			}
+		}
+		b.want("/new/", who+"3")
+		b.want("/new/logout", "0")
+		text := strings.TrimRight(cookie, "=")
+		if text == cookie {
+			continue
+		}
+		others++
+		last := strings.IndexByte(alphabet, text[len(text)-1])
+		other := text[:len(text)-1] + string(alphabet[last^1]) + cookie[len(text):]
+		thief := newBrowser(t, srv.URL)
+		thief.client.Jar.SetCookies(u, []*http.Cookie{{Name: "old", Value: other}})
+		thief.want("/old/", who+"3") // which reads it
+		thief.want("/new/", "0")
+	}
+	if others == 0 {
+		t.Error("no cookie has another spelling: the test shows nothing")
 	}
 }

@@ -1,6 +1,7 @@
 package adopt
 
 import (
+	"encoding/base64"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -27,7 +28,10 @@ func Gorilla(old sessions.Store, name string, lifetime time.Duration) *session.A
 			if err != nil || none != nil {
 				return "", false
 			}
-			return c.Value, true
+			// securecookie reads several texts as the same bytes, of which one is
+			// its own.
+			b, err := base64.URLEncoding.DecodeString(c.Value)
+			return base64.URLEncoding.EncodeToString(b), err == nil
 		},
 		Read: func(r *http.Request, s *session.Session) (time.Time, error) {
 			g, err := read(old, r, name)

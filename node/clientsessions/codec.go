@@ -180,47 +180,58 @@ func (c *Codec) Encode(b Box) (string, error) {
 	iv := make([]byte, aes.BlockSize)
 	c.randomIV(iv)
 	cipher.NewCBCEncrypter(c.block, iv).CryptBlocks(text, text)
-	parts := []string{
-		encode(iv), encode(text), js.FormatText(created), js.FormatText(duration), encode(c.mac(iv, text, created, duration)),
-	}
-	return strings.Join(parts, "."), nil
+	return join(iv, text, created, duration, c.mac(iv, text, created, duration)), nil
+}
+
+func join(iv, text []byte, created, duration float64, mac []byte) string {
+	parts := []string{encode(iv), encode(text), js.FormatText(created), js.FormatText(duration), encode(mac)}
+	return strings.Join(parts, ".")
 }
 
 // Decode reads the value of a cookie, however old it is, or returns
 // [ErrInvalid]. What it lets through is what the middleware does: numbers with
 // anything behind their digits, and both alphabets of base64.
 func (c *Codec) Decode(value string) (Box, error) {
+	b, _, err := c.DecodeCanonical(value)
+	return b, err
+}
+
+// DecodeCanonical is Decode, and returns the value as the middleware has written
+// it: one text for all values that decode to the same bytes. Whoever remembers
+// which cookies were used, or may not be any more, remembers that one.
+func (c *Codec) DecodeCanonical(value string) (Box, string, error) {
 	parts := strings.Split(value, ".")
 	if len(value) > MaxValue || len(parts) != 5 {
-		return Box{}, ErrInvalid
+		return Box{}, "", ErrInvalid
 	}
 	iv, ivOK := decode(parts[0])
 	text, textOK := decode(parts[1])
 	mac, macOK := decode(parts[4])
 	if !ivOK || !textOK || !macOK || len(iv) != aes.BlockSize {
-		return Box{}, ErrInvalid
+		return Box{}, "", ErrInvalid
 	}
 	created, duration := js.ParseInt(parts[2]), js.ParseInt(parts[3])
 	if !hmac.Equal(mac, c.mac(iv, text, created, duration)) {
-		return Box{}, ErrInvalid
+		return Box{}, "", ErrInvalid
 	}
 	const most = float64(math.MaxInt64 / int64(time.Millisecond))
 	if len(text) == 0 || len(text)%aes.BlockSize != 0 || !(math.Abs(created) <= js.MaxDate && math.Abs(duration) <= most) {
-		return Box{}, ErrInvalid
+		return Box{}, "", ErrInvalid
 	}
+	canonical := join(iv, text, created, duration, mac)
 	cipher.NewCBCDecrypter(c.block, iv).CryptBlocks(text, text)
 	pad := int(text[len(text)-1])
 	if pad == 0 || pad > aes.BlockSize || slices.ContainsFunc(text[len(text)-pad:], func(b byte) bool { return int(b) != pad }) {
-		return Box{}, ErrInvalid
+		return Box{}, "", ErrInvalid
 	}
 	name, content, ok := strings.Cut(string(js.UTF8(text[:len(text)-pad])), "=")
 	if !ok || name != c.options.Name || !json.Valid([]byte(content)) {
-		return Box{}, ErrInvalid
+		return Box{}, "", ErrInvalid
 	}
 	return Box{
 		Content: json.RawMessage(content), Created: time.UnixMilli(int64(created)),
 		Duration: time.Duration(duration) * time.Millisecond,
-	}, nil
+	}, canonical, nil
 }
 
 func (c *Codec) mac(iv, text []byte, created, duration float64) []byte {

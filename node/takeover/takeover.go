@@ -8,7 +8,9 @@
 //
 // The old systems take nothing back, but Adopt does: a cookie whose session was
 // taken over, and has ended, is nobody's. Take over for as long as the longest
-// visit lasts, and then remove the option.
+// visit lasts, and then remove the option. It knows a cookie however it is
+// spelled; but the old systems make a new cookie at each save, and what a session
+// had before that is a cookie of its own, which nothing tells from another session.
 //
 // Nor do they name whom a cookie is for. Every application that has the secrets
 // of the old site takes its visitors over, and so do staging and production where
@@ -38,7 +40,7 @@ import (
 // makes one.
 type Source struct {
 	names []string // of the cookies, which are dropped
-	read  func(header string, now time.Time) (*fields.Fields, time.Time, error)
+	read  func(header string, now time.Time) (old, error)
 
 	// shared: two visitors with the same values have the same cookie.
 	shared bool
@@ -52,13 +54,21 @@ type Source struct {
 	Accept func(*http.Request, *fields.Fields) bool
 }
 
+// old is what a cookie holds. Its text is the cookie as the old site wrote it:
+// one text, however a client spells what the old site reads as the same.
+type old struct {
+	fields *fields.Fields
+	until  time.Time
+	text   string
+}
+
 // errNone is that a cookie is good and holds nothing.
 var errNone = errors.New("takeover: the cookie holds no session")
 
 // DoubleBackup reads the copies that sites with express-session and
 // client-sessions keep, see package doublebackup.
 func DoubleBackup(c *clientsessions.Codec) *Source {
-	return single(c.Name(), func(value string, now time.Time) (*fields.Fields, time.Time, error) {
+	return single(c, func(value string, now time.Time) (*fields.Fields, time.Time, error) {
 		r, until, err := doublebackup.Read(c, value, now)
 		if err != nil {
 			return nil, until, err
@@ -76,7 +86,7 @@ func DoubleBackup(c *clientsessions.Codec) *Source {
 
 // ClientSessions reads the sessions of client-sessions.
 func ClientSessions(c *clientsessions.Codec) *Source {
-	return single(c.Name(), func(value string, now time.Time) (*fields.Fields, time.Time, error) {
+	return single(c, func(value string, now time.Time) (*fields.Fields, time.Time, error) {
 		b, err := c.Decode(value)
 		if err != nil {
 			return nil, time.Time{}, err
@@ -115,28 +125,33 @@ func Koa(name string, keys *keygrip.Keys) *Source {
 	})
 }
 
-func single(name string, decode func(value string, now time.Time) (*fields.Fields, time.Time, error)) *Source {
-	return &Source{names: []string{name}, read: func(header string, now time.Time) (*fields.Fields, time.Time, error) {
-		value, ok := cookies.Find(header, name, cookies.V07)
+func single(c *clientsessions.Codec, decode func(value string, now time.Time) (*fields.Fields, time.Time, error)) *Source {
+	return &Source{names: []string{c.Name()}, read: func(header string, now time.Time) (old, error) {
+		value, ok := cookies.Find(header, c.Name(), cookies.V07)
 		if !ok {
-			return nil, time.Time{}, errNone
+			return old{}, errNone
 		}
-		return decode(value, now)
+		_, text, err := c.DecodeCanonical(value)
+		if err != nil {
+			return old{}, err
+		}
+		f, until, err := decode(text, now)
+		return old{f, until, text}, err
 	}}
 }
 
 func signed(name string, keys *keygrip.Keys, decode func(value string, now time.Time) (*fields.Fields, error)) *Source {
-	read := func(header string, now time.Time) (*fields.Fields, time.Time, error) {
+	read := func(header string, now time.Time) (old, error) {
 		if keys == nil {
-			return nil, time.Time{}, errors.New("takeover: no keys: everybody can write what is not signed")
+			return old{}, errors.New("takeover: no keys: everybody can write what is not signed")
 		}
 		jar := cookies.Jar{Request: header, Keys: keys, Now: now}
 		value, ok, err := jar.GetSigned(name)
 		if err != nil || !ok || value == "" {
-			return nil, time.Time{}, errors.Join(errNone, err)
+			return old{}, errors.Join(errNone, err)
 		}
 		f, err := decode(value, now)
-		return f, time.Time{}, err
+		return old{fields: f, text: value}, err // the signature is of this text
 	}
 	return &Source{names: []string{name, name + ".sig"}, read: read, shared: true}
 }
@@ -144,8 +159,8 @@ func signed(name string, keys *keygrip.Keys, decode func(value string, now time.
 // Read returns what the cookies of a request hold. Its error says that there is
 // nothing, that it has ended, or that it is not what the old site made.
 func (o *Source) Read(r *http.Request) (*fields.Fields, error) {
-	f, _, err := o.read(header(r), time.Now())
-	return f, err
+	c, err := o.read(header(r), time.Now())
+	return c.fields, err
 }
 
 func header(r *http.Request) string { return strings.Join(r.Header["Cookie"], "; ") }
@@ -157,17 +172,15 @@ func (o *Source) Adopt() *session.Adopt {
 	return &session.Adopt{
 		Cookie: o.names[0], Also: o.names[1:], Domain: o.Domain, Path: o.Path, Shared: o.shared,
 		Token: func(r *http.Request) (string, bool) {
-			if _, err := o.Read(r); err != nil {
-				return "", false
-			}
-			return cookies.Find(header(r), o.names[0], cookies.V07)
+			c, err := o.read(header(r), time.Now())
+			return c.text, err == nil
 		},
 		Read: func(r *http.Request, s *session.Session) (time.Time, error) {
-			f, until, err := o.read(header(r), time.Now())
-			if err != nil || o.Accept != nil && !o.Accept(r, f) {
-				return until, session.ErrNoSession
+			c, err := o.read(header(r), time.Now())
+			if err != nil || o.Accept != nil && !o.Accept(r, c.fields) {
+				return c.until, session.ErrNoSession
 			}
-			return until, Fill(s, f)
+			return c.until, Fill(s, c.fields)
 		},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -249,6 +250,51 @@ func TestALogoutBesideTheOldCookieDropsBoth(t *testing.T) {
 			}
 			if got := get(h, "/", o.cookie).Body.String(); got != "nobody" {
 				t.Errorf("the old cookie: got %q, want nobody", got)
+			}
+		})
+	}
+}
+
+// The old libraries read several texts as one cookie: whoever has a copy of it
+// spells it another way after the logout.
+func TestAfterALogoutNoSpellingOfTheOldCookieIsSomebodys(t *testing.T) {
+	for name, o := range old(t) {
+		t.Run(name, func(t *testing.T) {
+			first, signature, signed := strings.Cut(o.cookie, "; ")
+			cookie, value, _ := strings.Cut(first, "=")
+			others := []string{value + "=", value + "==", value + "!", "!" + value, `"` + value + `"`, strings.TrimRight(value, "=")}
+			others = append(others, strings.NewReplacer("-", "+", "_", "/").Replace(value), value[:len(value)-1]+string(rune(value[len(value)-1]^1)))
+			if parts := strings.Split(value, "."); len(parts) == 5 {
+				for i, part := range parts {
+					for _, other := range []string{part + "x", "0" + part, "+" + part, part + "=", part + "!!!!", part[:len(part)-1] + string(rune(part[len(part)-1]^1))} {
+						p := slices.Clone(parts)
+						p[i] = other
+						others = append(others, strings.Join(p, "."))
+					}
+				}
+			}
+			readable := 0
+			for _, other := range others {
+				other = cookie + "=" + other
+				if signed {
+					other += "; " + signature
+				}
+				r := &http.Request{Header: http.Header{"Cookie": {other}}}
+				if _, err := o.source.Read(r); err != nil {
+					continue
+				}
+				readable++
+				h := site(t, memstore.New(nil), o.source)
+				ours, _ := token(get(h, "/", o.cookie))
+				if w := get(h, "/logout", ours+"; "+o.cookie); w.Code != http.StatusOK {
+					t.Fatalf("the logout: got %d", w.Code)
+				}
+				if got := get(h, "/", other).Body.String(); got != "nobody" {
+					t.Errorf("%s: got %q, want nobody", other, got)
+				}
+			}
+			if readable == 0 {
+				t.Error("no other spelling is read: the test shows nothing")
 			}
 		})
 	}
