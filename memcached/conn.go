@@ -57,6 +57,10 @@ type conn struct {
 	idle    bool        // the last look found no new reply
 }
 
+// maxStep is how far apart two opaques in a row may be: a server that sends one
+// reply too many cannot have hit the call that is made next.
+const maxStep = 1 << 16
+
 func newConn(n *node, nc, socket net.Conn, br *bufio.Reader, p peer) *conn {
 	c := &conn{
 		node: n, nc: nc, socket: socket, br: br, peer: p, opened: time.Now(),
@@ -95,7 +99,7 @@ func (c *conn) send(req *request, deadline time.Time) (*call, error) {
 		cl.recycle()
 		return nil, err
 	}
-	c.opaque++
+	c.opaque += 1 + uint64(rand.Uint32N(maxStep)) // no reply fits a call that is not made yet
 	cl.opaque = c.opaque
 	c.out = req.append(c.out, cl.opaque, c.peer.clock(now))
 	c.calls.push(cl)
