@@ -354,7 +354,7 @@ func (c *commit) lookAgain(ctx context.Context, cause error) error {
 	case r.version != c.version:
 		// And so it will never stand. The cause is no part of the chain: it was
 		// the store's silence, and this is an answer.
-		return fmt.Errorf("%w: %v", ErrConflict, cause)
+		return fmt.Errorf("%w: %s", ErrConflict, cause.Error())
 	}
 	return cause
 }
