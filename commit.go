@@ -352,7 +352,7 @@ func (c *commit) renewed() loaded {
 	} else {
 		l.state.authenticated, l.state.lastSeen, l.state.end, l.state.rotated = now.authenticated, now.lastSeen, now.end, 0
 	}
-	l.kills = withKill(l.kills, kill{id: c.id, dot: c.tombstone.death.dot, heir: true, unborn: l.unstored})
+	l.kills = withKill(l.kills, kill{id: string(c.id), dot: c.tombstone.death.dot, heir: true, unborn: l.unstored})
 	return l
 }
 
@@ -390,16 +390,31 @@ func (c *commit) meet(l loaded) error {
 	c.state, c.version, c.away, c.restore = joined, l.version, l.away, l.restore
 	c.confirmed, c.kills = max(c.confirmed, l.confirmed), joinKills(c.kills, l.kills)
 	c.saved = l.saved
-	if unknown != nil {
-		return &againError{unknown}
+	if unknown != "" {
+		return &againError{unknownUpdate(unknown)}
 	}
 	changes, failed, err := replay(c.state, c.edits)
 	if err != nil {
 		failed.done = true // as if its Update had failed at once
-		return &againError{err}
+		return &againError{lostValue(err)}
 	}
 	c.changes = changes
 	return nil
+}
+
+// unknownUpdate is the error of an Update of which nobody knows whether it was
+// saved.
+func unknownUpdate(key string) error {
+	return fmt.Errorf("%w: whether an Update of key %s was saved is not known", ErrUnavailable, key)
+}
+
+// lostValue is the error of an Update that could not run again, because its
+// value was withheld from the copy that is left.
+func lostValue(err error) error {
+	if errors.Is(err, errWithheld) {
+		return ErrLost
+	}
+	return err
 }
 
 // againError is an Update that failed when it was to run again.
@@ -419,8 +434,8 @@ func sameValue(name string, a, b state) bool {
 func (s *Session) settle(l loaded) (failure error) {
 	for {
 		s.mu.Lock()
-		if err := resolve(s.doubts, l.state); err != nil {
-			failure = errors.Join(failure, err)
+		if name := resolve(s.doubts, l.state); name != "" {
+			failure = errors.Join(failure, unknownUpdate(name))
 		}
 		edits := pending(s.edits)
 		if l.phase != live {
@@ -432,7 +447,7 @@ func (s *Session) settle(l loaded) (failure error) {
 		changes, failed, err := replay(l.state, edits)
 		if err != nil {
 			failed.done = true
-			failure = errors.Join(failure, err)
+			failure = errors.Join(failure, lostValue(err))
 			continue
 		}
 		s.mu.Lock()

@@ -1,9 +1,6 @@
 package session
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // doubt is a save that was not answered. It may have happened, and may still
 // happen. Decision 15.
@@ -27,11 +24,11 @@ func newDoubt(d dot, edits []*edit) doubt {
 // loaded after the doubts arose. Where the dot of a doubt stands, it happened,
 // and all before it is in it. Where another request has written the key since,
 // a Set or Delete of before is over, whether it happened or not; whether an
-// Update is in the value nobody can tell: it is given up with an error, rather
-// than counted twice or not at all.
-func resolve(doubts []doubt, st state) (unknown error) {
+// Update is in the value nobody can tell: it is given up, rather than counted twice or
+// not at all, and its name is returned.
+func resolve(doubts []doubt, st state) (unknown string) {
 	if st.dead() {
-		return nil
+		return ""
 	}
 	for i, d := range slices.Backward(doubts) {
 		if st.entries.has(d.dot) {
@@ -50,7 +47,7 @@ func resolve(doubts []doubt, st state) (unknown error) {
 				continue
 			}
 			if e.done = true; e.step != nil {
-				unknown = fmt.Errorf("%w: whether an Update of key %s was saved is not known", ErrUnavailable, e.name)
+				unknown = e.name
 			}
 		}
 	}

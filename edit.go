@@ -92,21 +92,30 @@ func packChanges(l changes, d dot) entries {
 	return out
 }
 
+var (
+	// errNoValue is the answer of lookup where a state holds no value of a name.
+	errNoValue = errors.New("no value")
+
+	// errWithheld is the answer of lookup where a state holds no more than the
+	// dot of a value.
+	errWithheld = errors.New("the value is withheld")
+)
+
 // lookup returns the value of name as a handler sees it: what it changed, or
 // else what st holds.
 func lookup(st state, l changes, name string) ([]byte, error) {
 	if c, ok := l.find(name); ok {
 		if c.flags.kind() == deleted {
-			return nil, ErrNoValue
+			return nil, errNoValue
 		}
 		return c.value, nil
 	}
 	e, ok := st.entries.find(name)
 	switch {
 	case !ok || e.flags.kind() == deleted:
-		return nil, ErrNoValue
+		return nil, errNoValue
 	case e.flags.kind() == withheld:
-		return nil, ErrLost
+		return nil, errWithheld
 	}
 	return e.value, nil
 }
@@ -116,7 +125,7 @@ func (e *edit) apply(st state, l changes) (changes, error) {
 	c := e.change
 	if e.step != nil {
 		old, err := lookup(st, l, e.name)
-		if err != nil && !errors.Is(err, ErrNoValue) {
+		if err != nil && !errors.Is(err, errNoValue) {
 			return l, err
 		}
 		value, exists, err := e.step(old, err == nil)
@@ -144,11 +153,15 @@ func replay(st state, edits []*edit) (l changes, failed *edit, err error) {
 }
 
 // stepError is an error of the function that a handler gave to Update.
-type stepError struct{ error }
+type stepError struct{ err error }
+
+func (e stepError) Error() string { return e.err.Error() }
+
+func (e stepError) Unwrap() error { return e.err }
 
 // ofStep returns the handler's own error, if err is one.
 func ofStep(err error) (own error, ok bool) {
 	var step stepError
 	ok = errors.As(err, &step)
-	return step.error, ok
+	return step.err, ok
 }

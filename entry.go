@@ -231,3 +231,43 @@ func (e entry) append(b []byte) []byte {
 	}
 	return b
 }
+
+func appendBytes[T ~string | ~[]byte](out []byte, b T) []byte {
+	return append(binary.AppendUvarint(out, uint64(len(b))), b...)
+}
+
+// withhold leaves the values out of the entries that which picks, and keeps
+// that they are there.
+func (l entries) withhold(which func(entry) bool) entries {
+	var out entries // nil: as l so far
+	for rest := l; len(rest) > 0; {
+		e, next, _ := rest.cut()
+		switch {
+		case e.flags.kind() == present && which(e):
+			if out == nil {
+				out = append(make(entries, 0, len(l)), l[:len(l)-len(rest)]...)
+			}
+			e.flags, e.value = e.flags&^kindMask|withheld, nil
+			out = e.append(out)
+		case out != nil:
+			out = append(out, e.raw...)
+		}
+		rest = next
+	}
+	if out == nil {
+		return l
+	}
+	return out
+}
+
+// present returns the entries that have a value.
+func (l entries) present() (out []entry) {
+	for len(l) > 0 {
+		e, rest, _ := l.cut()
+		if e.flags.kind() == present {
+			out = append(out, e)
+		}
+		l = rest
+	}
+	return out
+}

@@ -49,7 +49,7 @@ func (m *Manager) encode(ctx context.Context, st state) ([]byte, time.Time, erro
 	if !m.foreign() {
 		return st.encode(), m.expires(st), nil
 	}
-	data, expires, err := m.carrier.format.Encode(ctx, st.foreign(), m.now())
+	data, expires, err := m.carrier.format.Encode(ctx, foreignOf(st), m.now())
 	switch {
 	case err != nil:
 		return nil, expires, fmt.Errorf("session: %w", err)
@@ -59,7 +59,7 @@ func (m *Manager) encode(ctx context.Context, st state) ([]byte, time.Time, erro
 	return data, expires, nil
 }
 
-func (st state) foreign() foreign.State {
+func foreignOf(st state) foreign.State {
 	f := foreign.State{
 		Created: st.created, Renewed: st.authenticated, LastSeen: st.lastSeen, End: st.end,
 		Dead: st.dead(), Death: foreign.Dot{Clock: st.death.dot.clock, Instance: st.death.dot.instance},
@@ -163,7 +163,7 @@ func (s *Session) tell(h http.Header) {
 		}
 	}
 	c := &s.m.carrier
-	if header := c.format.SetCookie(s.ctx, t.reveal(), s.state.foreign(), why, s.m.now()); header != "" {
+	if header := c.format.SetCookie(s.ctx, t.reveal(), foreignOf(s.state), why, s.m.now()); header != "" {
 		name, _, _ := strings.Cut(header, "=")
 		s.takeBack(h, func(other string) bool { return other == name })
 		h.Add("Set-Cookie", header)

@@ -121,16 +121,16 @@ func (s *shard) owe(ctx context.Context, b bundle) bool {
 	}
 	j := &s.journal
 	j.mu.Lock()
-	if e := j.graves[b.id]; e != nil {
+	if e := j.graves[ID(b.id)]; e != nil {
 		d := e.Value.(*grave).death
 		j.mu.Unlock()
 		if heir, _, ok := inheritance(b, d); ok {
-			return s.m.shardOf(heir.id).owe(ctx, heir)
+			return s.m.shardOf(ID(heir.id)).owe(ctx, heir)
 		}
 		return true // it has ended meanwhile, and what is dead is owed nothing
 	}
 	d := &debt{bundle: b}
-	if e := j.debts[b.id]; e != nil {
+	if e := j.debts[ID(b.id)]; e != nil {
 		d = e.Value.(*debt)
 		s.m.ledger.size.Add(-d.size())
 		d.state = join(d.state, b.state)
@@ -144,13 +144,13 @@ func (s *shard) owe(ctx context.Context, b bundle) bool {
 		if j.debts == nil {
 			j.debts = make(map[ID]*list.Element)
 		}
-		j.debts[b.id] = j.oldDebts.PushBack(d)
+		j.debts[ID(b.id)] = j.oldDebts.PushBack(d)
 	}
 	s.m.ledger.size.Add(d.size())
 	j.mu.Unlock()
 	s.rouse()
 	s.m.makeRoom(ctx)
-	_, kept := j.owed(b.id)
+	_, kept := j.owed(ID(b.id))
 	return kept
 }
 
@@ -202,7 +202,7 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 	pending, copied := g.pending, g // the keeper has g from now on
 	j.mu.Unlock()
 	if heir, _, ok := inheritance(owed, copied.death); ok {
-		s.m.shardOf(heir.id).owe(ctx, heir)
+		s.m.shardOf(ID(heir.id)).owe(ctx, heir)
 	}
 	if ends {
 		_ = s.m.endNext(ctx, copied, destroyed)
@@ -290,7 +290,7 @@ func (j *journal) known(yield func(*grave) bool) {
 // forgive drops a debt. s.journal.mu is held.
 func (s *shard) forgive(e *list.Element) {
 	d := s.journal.oldDebts.Remove(e).(*debt)
-	delete(s.journal.debts, d.id)
+	delete(s.journal.debts, ID(d.id))
 	s.m.ledger.size.Add(-d.size())
 }
 
@@ -393,7 +393,7 @@ func (s *shard) dropDebt() (ID, bool) {
 	id := e.Value.(*debt).id
 	s.forgive(e)
 	s.lose()
-	return id, true
+	return ID(id), true
 }
 
 func (s *shard) dropGrave() bool {

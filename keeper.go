@@ -284,12 +284,12 @@ func (s *shard) pay(ctx context.Context, d debt) error {
 	case err != nil:
 		left = s.lose
 		if s.m.hooks.Dropped != nil {
-			s.m.hooks.Dropped(ctx, d.id, err)
+			s.m.hooks.Dropped(ctx, ID(d.id), err)
 		}
 	}
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
-	if e := s.journal.debts[d.id]; e != nil && e.Value.(*debt).version == d.version {
+	if e := s.journal.debts[ID(d.id)]; e != nil && e.Value.(*debt).version == d.version {
 		s.forgive(e)
 		left()
 	}
@@ -299,7 +299,7 @@ func (s *shard) pay(ctx context.Context, d debt) error {
 // settleDebt fails with ErrUnavailable or ErrConflict where it is worth trying
 // again.
 func (m *Manager) settleDebt(ctx context.Context, b bundle) error {
-	c := m.shardOf(b.id).anyway(b.id)
+	c := m.shardOf(ID(b.id)).anyway(ID(b.id))
 	for end := m.attempts(); ; {
 		r, err := m.read(ctx, c, true)
 		st := r.state
@@ -362,7 +362,7 @@ func (s *shard) retire(ctx context.Context) {
 		_ = s.m.shardOf(g.id).bury(ctx, g) // it was in the journal: there is room
 	}
 	for _, b := range debts {
-		s.m.shardOf(b.id).owe(ctx, b)
+		s.m.shardOf(ID(b.id)).owe(ctx, b)
 	}
 	if s.breaker.State(s.m.now()).State != circuit.Serving {
 		s.m.health.mu.Lock()

@@ -142,7 +142,7 @@ func (k Key[T]) Update(s *Session, change func(*T) error) error {
 			}
 		}
 		if err := change(&v); err != nil {
-			return nil, false, stepError{err}
+			return nil, false, stepError{err: err}
 		}
 		data, err := k.encode(v)
 		return data, true, err

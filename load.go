@@ -28,7 +28,7 @@ type loaded struct {
 
 // copy is the session as a backup has it.
 func (l *loaded) copy() bundle {
-	return bundle{l.id, l.state, l.confirmed, l.saved, l.kills, l.unstored, l.born}
+	return bundle{string(l.id), l.state, l.confirmed, l.saved, l.kills, l.unstored, l.born}
 }
 
 // inStore reports whether the store has all of the state.
@@ -163,7 +163,7 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 		return loaded{phase: dead, id: id, state: state{death: g.death}, version: v}
 	}
 	for _, k := range w.ended {
-		if k.id == id {
+		if ID(k.id) == id {
 			return loaded{phase: dead, id: id, state: state{death: death{dot: k.dot, reason: destroyed}}, version: v}
 		}
 	}
@@ -308,7 +308,7 @@ func (m *Manager) disowned(w witness, stored bool) bool {
 				return true
 			}
 		}
-		if g, ok := m.shardOf(k.id).journal.buried(k.id); ok && !stored && !k.durable && g.byAnother(k) {
+		if g, ok := m.shardOf(ID(k.id)).journal.buried(ID(k.id)); ok && !stored && !k.durable && g.byAnother(k) {
 			return true
 		}
 	}

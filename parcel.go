@@ -39,10 +39,10 @@ func (p *parcel) open(ctx context.Context, s *Session) {
 	p.in = m.carrier.collect(s.in)
 	ended := m.endings(ctx, p.in)
 	for _, k := range ended {
-		sh := m.shardOf(k.id)
-		if g, ok := sh.journal.buried(k.id); !ok || g.byAnother(k) && !g.contested && !k.gentle {
+		sh := m.shardOf(ID(k.id))
+		if g, ok := sh.journal.buried(ID(k.id)); !ok || g.byAnother(k) && !g.contested && !k.gentle {
 			_ = sh.bury(ctx, grave{
-				id: k.id, death: death{dot: k.dot, reason: destroyed}, pending: true, gentle: k.gentle || k.durable,
+				id: ID(k.id), death: death{dot: k.dot, reason: destroyed}, pending: true, gentle: k.gentle || k.durable,
 				line: true, weak: k.ifStored, ifStored: k.ifStored, again: k.durable,
 			})
 		}

@@ -18,7 +18,7 @@ import (
 // dead too, ErrUnavailable that it cannot be told. visitor tells whether one
 // waits.
 func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more entries, err error) {
-	s := m.shardOf(b.id)
+	s := m.shardOf(ID(b.id))
 	if err := s.believed(ctx); err != nil {
 		return nil, err
 	}
@@ -29,18 +29,18 @@ func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more 
 		if m.forgotten(k) {
 			continue
 		}
-		g := grave{id: k.id, death: death{dot: k.dot, reason: renewed}}
+		g := grave{id: ID(k.id), death: death{dot: k.dot, reason: renewed}}
 		inherits := k.heir && !k.durable
 		if g.gentle = !inherits; inherits {
-			g.heir, g.turned = b.id, b.state.rotated != 0 // what came before that rotation is dead by now
+			g.heir, g.turned = ID(b.id), b.state.rotated != 0 // what came before that rotation is dead by now
 		}
-		s := m.shardOf(k.id)
-		if known, ok := s.journal.buried(k.id); ok && inherits && known.byAnother(k) {
+		s := m.shardOf(ID(k.id))
+		if known, ok := s.journal.buried(ID(k.id)); ok && inherits && known.byAnother(k) {
 			return nil, ErrEnded
 		}
-		c := s.anyway(k.id)
+		c := s.anyway(ID(k.id))
 		if visitor { // who has not to wait for a shard that is away
-			if c, err = m.call(ctx, k.id, true, m.options.ReadTimeout); err != nil && inherits {
+			if c, err = m.call(ctx, ID(k.id), true, m.options.ReadTimeout); err != nil && inherits {
 				return nil, err
 			}
 		}
@@ -78,11 +78,11 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
 			return state{}, fmt.Errorf("%w: more than %d rotations to follow", ErrUnavailable, maxLine)
 		}
 		next := g
-		next.id = at.death.link.successor()
+		next.id = ID(at.death.link.successor())
 		next.death.link = ""
 		s := m.shardOf(next.id)
 		if b, ok := s.journal.owed(next.id); ok {
-			m.shardOf(g.heir).owe(ctx, bundle{id: g.heir, state: b.state.bequeath()})
+			m.shardOf(g.heir).owe(ctx, bundle{id: string(g.heir), state: b.state.bequeath()})
 		}
 		c := call{m: m, id: next.id, shard: s, budget: c.budget}
 		if at, err = m.executeOne(ctx, c, next); err == nil {
@@ -96,7 +96,7 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
 // supersedes reports whether a rotation that wrote l was by somebody else, and
 // the heir of g is by a Renew, which ends what the rotation led to.
 func (g *grave) supersedes(l link) bool {
-	return g.heir != "" && !g.turned && l != "" && l.dot() != g.death.dot && l.successor() != g.heir
+	return g.heir != "" && !g.turned && l != "" && l.dot() != g.death.dot && l.successor() != string(g.heir)
 }
 
 // executeOne is execute without what rotations have led to.
@@ -129,7 +129,7 @@ func (m *Manager) executeOne(ctx context.Context, c call, g grave) (state, error
 		if g.heir != "" && len(st.entries) > 0 {
 			// What was written to the old session meanwhile is the heir's. It is
 			// safe before there is no other place for it.
-			m.shardOf(g.heir).owe(ctx, bundle{id: g.heir, state: st.bequeath()})
+			m.shardOf(g.heir).owe(ctx, bundle{id: string(g.heir), state: st.bequeath()})
 		}
 		_, err = m.put(ctx, c, "deliver", dead, r.version)
 		switch {

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -18,80 +17,6 @@ import (
 
 // graceAfterRotation is how long the old token still leads to the session.
 const graceAfterRotation = 10 * time.Second
-
-// link is what a rotation writes into the tombstone of the session that it
-// ends: the dot of the rotation, the time by the wall clock of the instance that
-// rotated, random bytes, and the successor's ID. It stays when another hand ends
-// the session as well. The empty link leads nowhere.
-//
-// The grace counts from the wall clock: the dot's clock follows the one that is
-// furthest ahead, by up to maxAhead, and the grace would be as much longer.
-type link string
-
-const (
-	linkRandom = 32
-	linkTime   = dotSize + 8
-	linkHead   = linkTime + linkRandom
-	linkSize   = linkHead + idLen
-)
-
-func newLink(d dot, at time.Time, random [linkRandom]byte, successor ID) link {
-	b := d.append(make([]byte, 0, linkSize))
-	b = binary.BigEndian.AppendUint64(b, uint64(at.UnixMilli()))
-	return link(append(append(b, random[:]...), successor...))
-}
-
-func (l link) dot() dot { return readDot([]byte(l[:dotSize])) }
-
-func (l link) millis() uint64 { return binary.BigEndian.Uint64([]byte(l[dotSize:linkTime])) }
-
-func (l link) random() string { return string(l[linkTime:linkHead]) }
-
-// successor returns the ID of the session that the rotation made.
-func (l link) successor() ID {
-	if l == "" {
-		return ""
-	}
-	return ID(l[linkHead:])
-}
-
-// sound reports whether a death that was read is one that this program writes.
-func (d death) sound() bool {
-	if d.link == "" {
-		return d.reason != rotated
-	}
-	return len(d.link) == linkSize && d.link.millis() <= maxMillis && (d.reason != rotated || d.link.dot() == d.dot)
-}
-
-// time returns when the session ended, as well as it is known.
-func (d death) time() time.Time {
-	if d.reason == rotated && d.link != "" {
-		return time.UnixMilli(int64(d.link.millis()))
-	}
-	return d.dot.time()
-}
-
-// joinDeaths brings together two tombstones of one session. A death by any hand
-// outranks a rotation, whenever it was: a token whose session has ended leads
-// nowhere. Between equals the later one stays. The link is kept apart from that,
-// since whoever ends the session also ends what a rotation has made of it. Both
-// parts are maxima of total orders, so that the whole is a join.
-func joinDeaths(a, b death) death {
-	l := max(a.link, b.link)
-	if a.before(b) {
-		a = b
-	}
-	a.link = l
-	return a
-}
-
-func (d death) before(e death) bool {
-	if turned := d.reason == rotated; turned != (e.reason == rotated) {
-		return turned
-	}
-	c := d.dot.compare(e.dot)
-	return c < 0 || c == 0 && d.reason < e.reason
-}
 
 // successor returns the token that a rotation with these random bytes makes of
 // t, which is one of ours.
@@ -109,7 +34,7 @@ func (m *Manager) rotate(t token) (token, state) {
 	var random [linkRandom]byte
 	rand.Read(random[:]) // never fails, see crypto/rand
 	next, dead := t.successor(string(random[:])), m.tombstone(rotated)
-	dead.death.link = newLink(dead.death.dot, m.now(), random, next.id())
+	dead.death.link = newLink(dead.death.dot, m.now(), random, string(next.id()))
 	return next, dead
 }
 
@@ -123,7 +48,7 @@ func (m *Manager) follow(t token, d death) (token, bool) {
 		return token{}, false
 	}
 	next := t.successor(d.link.random())
-	return next, next.id() == d.link.successor()
+	return next, next.id() == ID(d.link.successor())
 }
 
 // Rotate gives the session a new token and ID when it is saved, and changes
@@ -250,7 +175,7 @@ func (m *Manager) reopen(in *mail, id ID, brought witness) witness {
 		return w
 	}
 	for c := range in.bundles.Bundles {
-		if b, err := m.openBundle(c); err == nil && b.id == id {
+		if b, err := m.openBundle(c); err == nil && ID(b.id) == id {
 			w.add(b, m.now())
 		}
 	}
@@ -259,7 +184,7 @@ func (m *Manager) reopen(in *mail, id ID, brought witness) witness {
 
 // rotatedKill is how a session names one that a rotation made it of.
 func (m *Manager) rotatedKill(id ID, d death) kill {
-	return kill{id: id, dot: d.dot, heir: true, durable: !m.bequeathed(id)}
+	return kill{id: string(id), dot: d.dot, heir: true, durable: !m.bequeathed(id)}
 }
 
 // pass tells the visitor of a token that another request has made. s.mu is held.
@@ -417,7 +342,7 @@ func (m *Manager) endLine(ctx context.Context, g *grave, over Version) (d Durabi
 		if err == nil && at.nobodys() { // and there is no backup
 			return max(d, far), ended, nil
 		}
-		ended = withKill(ended, kill{id: at.id, dot: at.death.dot, gentle: at.gentle, durable: far == Durable, ifStored: at.ifStored})
+		ended = withKill(ended, kill{id: string(at.id), dot: at.death.dot, gentle: at.gentle, durable: far == Durable, ifStored: at.ifStored})
 		if err != nil {
 			return 0, ended, err
 		}
@@ -426,7 +351,7 @@ func (m *Manager) endLine(ctx context.Context, g *grave, over Version) (d Durabi
 		if next == "" {
 			return d, ended, nil
 		}
-		heir := m.nextGrave(next, why)
+		heir := m.nextGrave(ID(next), why)
 		at, over = &heir, Any
 	}
 	return 0, ended, fmt.Errorf("%w: more than %d rotations to follow", ErrUnavailable, maxLine)
@@ -448,9 +373,9 @@ func (m *Manager) endNext(ctx context.Context, g grave, why reason) error {
 	if !g.line || next == "" {
 		return nil
 	}
-	heir := m.nextGrave(next, why)
+	heir := m.nextGrave(ID(next), why)
 	heir.pending, heir.again = true, g.again
-	return m.shardOf(next).bury(ctx, heir)
+	return m.shardOf(ID(next)).bury(ctx, heir)
 }
 
 // inheritance is what the session that a rotation made gets of a state that the

@@ -340,7 +340,7 @@ func (s *Session) knowEnded(ctx context.Context, id ID) {
 	_ = s.m.shardOf(id).bury(ctx, g)
 	if p := s.parcel; p != nil {
 		p.dirty = true
-		p.ended = withKill(p.ended, kill{id: id, dot: g.death.dot, gentle: true, ifStored: true})
+		p.ended = withKill(p.ended, kill{id: string(id), dot: g.death.dot, gentle: true, ifStored: true})
 	}
 }
 

@@ -48,7 +48,7 @@ func randomDeath(r *rand.Rand) death {
 		}
 		at = dot{uint64(r.IntN(3)), uint32(r.IntN(2))} // it was rotated, and somebody ended it as well
 	}
-	d.link = newLink(at, time.UnixMilli(int64(r.IntN(2))), [linkRandom]byte{byte(r.IntN(2))}, ID(strings.Repeat("xy"[r.IntN(2):][:1], idLen)))
+	d.link = newLink(at, time.UnixMilli(int64(r.IntN(2))), [linkRandom]byte{byte(r.IntN(2))}, string(ID(strings.Repeat("xy"[r.IntN(2):][:1], idLen))))
 	return d
 }
 
@@ -193,7 +193,7 @@ func TestStoredFormIsStable(t *testing.T) {
 	st.entries = entry{dot: dot{1, 2}, flags: deleted, name: []byte("user")}.append(st.entries)
 	turned := state{created: 1, authenticated: 2, lastSeen: 300, end: 70000, rotated: 5000}
 	tomb := state{death: death{dot: dot{3, 4}, reason: revoked}}
-	link := state{death: death{dot: dot{3, 4}, reason: rotated, link: newLink(dot{3, 4}, time.UnixMilli(9), [linkRandom]byte{0xab}, ID(strings.Repeat("f", idLen)))}}
+	link := state{death: death{dot: dot{3, 4}, reason: rotated, link: newLink(dot{3, 4}, time.UnixMilli(9), [linkRandom]byte{0xab}, string(ID(strings.Repeat("f", idLen))))}}
 	for _, test := range []struct {
 		name string
 		st   state
@@ -328,7 +328,7 @@ func TestTheSpecificationOfRotations(t *testing.T) {
 	old := token{strictBase64.EncodeToString(b[:]), idOf(b)}
 	at := dot{1772625600000 << counterBits, 7}
 	next := old.successor(string(random[:]))
-	tomb := state{death: death{dot: at, reason: rotated, link: newLink(at, at.time().Add(-5*time.Second), random, next.id())}}
+	tomb := state{death: death{dot: at, reason: rotated, link: newLink(at, at.time().Add(-5*time.Second), random, string(next.id()))}}
 	session := state{created: 1, authenticated: 1, lastSeen: 300, end: 70000, rotated: 300}
 	plain := strings.Join(strings.Fields(string(page)), "")
 	for _, want := range []string{next.secret, string(next.id()), hex.EncodeToString(tomb.encode()), hex.EncodeToString(session.encode())} {

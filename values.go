@@ -46,17 +46,28 @@ func (s *Session) value(name string) ([]byte, error) {
 		return nil, s.err
 	}
 	value, err := lookup(s.state, s.changes, name)
-	if errors.Is(err, ErrLost) && !s.away.IsZero() {
-		return nil, withheldError(name)
+	return value, s.absence(name, err)
+}
+
+// absence returns the error of a handler that asks for a value which the state
+// does not hold. s.mu is held.
+func (s *Session) absence(name string, err error) error {
+	switch {
+	case errors.Is(err, errNoValue):
+		return ErrNoValue
+	case errors.Is(err, errWithheld) && !s.away.IsZero():
+		return withheldError(name)
+	case errors.Is(err, errWithheld):
+		return ErrLost
 	}
-	return value, err
+	return err
 }
 
 // isWithheld reports whether a value stands under name that this copy lacks, and
 // that this request has not deleted. s.mu is held.
 func (s *Session) isWithheld(name string) bool {
 	_, err := lookup(s.state, s.changes, name)
-	return errors.Is(err, ErrLost)
+	return errors.Is(err, errWithheld)
 }
 
 // fallBack is told why Or returns what it was given instead of a value. Where
@@ -159,10 +170,7 @@ func (s *Session) update(e *edit) error {
 			if own, ok := ofStep(err); ok {
 				return own // the handler's business, not a write that failed
 			}
-			if errors.Is(err, ErrLost) && !s.away.IsZero() {
-				err = withheldError(e.name)
-			}
-			return s.fail(err)
+			return s.fail(s.absence(e.name, err))
 		case s.seq == seq && len(s.edits) >= maxEdits:
 			defer s.mu.Unlock()
 			return s.fail(errTooMany)

@@ -86,7 +86,7 @@ func (m *Manager) open(ctx context.Context, in *mail, id ID) (w witness) {
 		switch {
 		case err != nil:
 			m.unopened(ctx, id, c, err, &w)
-		case b.id != id:
+		case ID(b.id) != id:
 			m.fault(ctx, id, BackupForeign, errForeign)
 		default:
 			w.add(b, now)
