@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/holdfast-go/session/internal/state"
 	"net/http"
 	"slices"
 	"strings"
@@ -93,7 +94,7 @@ func (a *Adopt) complete(c Cookie) error {
 
 // adopt looks for an old session where the visitor has none of ours.
 func (s *Session) adopt(ctx context.Context, fresh bool, l *loaded) {
-	var ended []kill // by the tombstone cookie
+	var ended []state.Kill // by the tombstone cookie
 	if s.parcel != nil {
 		ended = s.parcel.witness.ended
 	}
@@ -135,12 +136,12 @@ func (s *Session) sendAdopted(l *loaded) {
 	defer s.mu.Unlock()
 	t := s.held
 	if !s.readOnly && !s.sealed {
-		s.token, s.tokenEnd, s.notice, s.adopted = t, l.state.end, sendToken, l.id
+		s.token, s.tokenEnd, s.notice, s.adopted = t, l.state.End, sendToken, l.id
 	}
 }
 
 // take finds the session that an old one has become, or makes it.
-func (m *Manager) take(ctx context.Context, o *oldSession, ended []kill, fresh bool, l *loaded) (token, error) {
+func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Kill, fresh bool, l *loaded) (token, error) {
 	marker, err := m.readMarker(ctx, o, fresh)
 	switch {
 	case err == nil:
@@ -177,7 +178,7 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []kill, fresh b
 	switch {
 	case errors.Is(err, ErrConflict):
 		// Another request came first: this session is nobody's.
-		_, _ = m.save(context.WithoutCancel(ctx), t.id(), m.tombstone(renewed), over)
+		_, _ = m.save(context.WithoutCancel(ctx), t.id(), m.tombstone(state.Renewed), over)
 		if marker, err = m.readMarker(ctx, o, true); err != nil {
 			return token{}, adoptError(err)
 		}
@@ -187,7 +188,7 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []kill, fresh b
 	}
 	*l = loaded{
 		phase: live, id: t.id(), state: st, version: over, source: FromStore,
-		confirmed: sent.UnixMilli(), saved: st.entries.latest(),
+		confirmed: sent.UnixMilli(), saved: st.Entries.Latest(),
 	}
 	m.endOld(ctx, o)
 	return t, nil
@@ -195,7 +196,7 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []kill, fresh b
 
 // followMarker loads what stands under the token that a marker holds. A session
 // that is not there has ended.
-func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state, ended []kill, fresh bool, l *loaded) (token, error) {
+func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state.State, ended []state.Kill, fresh bool, l *loaded) (token, error) {
 	t, ok := o.open(&m.carrier, marker)
 	if !ok {
 		*l = o.ended(marker)
@@ -209,7 +210,7 @@ func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state,
 }
 
 // readOld returns the old session as one of ours.
-func (m *Manager) readOld(ctx context.Context, o *oldSession) (state, time.Time, error) {
+func (m *Manager) readOld(ctx context.Context, o *oldSession) (state.State, time.Time, error) {
 	b := m.newSession(ctx, o.r.Header)
 	b.phase = nobody
 	until, err := o.Read(o.r, b)
@@ -217,17 +218,17 @@ func (m *Manager) readOld(ctx context.Context, o *oldSession) (state, time.Time,
 	defer b.mu.Unlock()
 	switch {
 	case errors.Is(err, ErrNoSession):
-		return state{}, until, ErrNoSession
+		return state.State{}, until, ErrNoSession
 	case err != nil:
-		return state{}, until, fmt.Errorf("%w: adopt: %w", ErrUnavailable, err)
+		return state.State{}, until, fmt.Errorf("%w: adopt: %w", ErrUnavailable, err)
 	case b.fault != nil:
-		return state{}, until, fmt.Errorf("session: adopt: %w", b.fault)
+		return state.State{}, until, fmt.Errorf("session: adopt: %w", b.fault)
 	case len(b.changes) == 0, !until.IsZero() && !m.now().Before(until):
-		return state{}, until, ErrNoSession // and nothing is made of nothing
+		return state.State{}, until, ErrNoSession // and nothing is made of nothing
 	}
 	st := m.begin()
-	changes := b.changes.with(change{adoptedName, present, quote(string(o.marker))})
-	return st.write(changes.against(st), m.stamp(st)), until, nil
+	changes := b.changes.With(state.Change{Name: adoptedName, Flags: state.Present, Value: quote(string(o.marker))})
+	return st.Write(changes.Against(st), m.stamp(st)), until, nil
 }
 
 // endOld has the old library end its session.
@@ -255,7 +256,7 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 		return false, nil
 	}
 	m, o := s.m, s.m.oldSession(ctx, s.in)
-	e, known := l.state.entries.find(adoptedName)
+	e, known := l.state.Entries.Find(adoptedName)
 	known = known && l.phase == live
 	if o == nil {
 		if known && m.options.Adopt.Shared {
@@ -263,7 +264,7 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 		}
 		return false, nil
 	}
-	if known && !o.Shared && string(e.value) == string(quote(string(o.marker))) {
+	if known && !o.Shared && string(e.Value) == string(quote(string(o.marker))) {
 		return true, nil // the marker stands, and it leads to l
 	}
 	marker, err := m.readMarker(ctx, o, true)
@@ -305,13 +306,13 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 	if other.phase == nobody {
 		return true, nil
 	}
-	g := &grave{id: t.id(), death: m.tombstone(destroyed).death, gentle: true}
+	g := &grave{id: t.id(), death: m.tombstone(state.Destroyed).Death, gentle: true}
 	if other.phase == dead {
-		g.death = other.state.death // as it was, and a rotation leads on from there
+		g.death = other.state.Death // as it was, and a rotation leads on from there
 	}
 	_, line, err := m.endLine(context.WithoutCancel(ctx), g, Any)
 	if p := s.parcel; p != nil && err == nil {
-		p.ended = joinKills(p.ended, line)
+		p.ended = state.JoinKills(p.ended, line)
 	}
 	return true, err
 }
@@ -319,9 +320,9 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 // endShared ends, for all who have it, the old cookie that a session was read
 // from. The visitor does not have it any more: that the store cannot take it
 // is no failure of the logout.
-func (m *Manager) endShared(ctx context.Context, e entry) {
+func (m *Manager) endShared(ctx context.Context, e state.Entry) {
 	var id string
-	if json.Unmarshal(e.value, &id) != nil || !strings.HasPrefix(id, adoptedPrefix) {
+	if json.Unmarshal(e.Value, &id) != nil || !strings.HasPrefix(id, adoptedPrefix) {
 		return
 	}
 	_ = m.markUntil(ctx, &oldSession{marker: ID(id)}, time.Time{}, quote("")) // a failure is told to Hooks.Failed

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -183,7 +184,7 @@ func (m *Manager) startBackup() {
 func audience(application string, c Cookie) string {
 	var b []byte
 	for _, part := range []string{application, c.Name, c.Domain, c.Path} {
-		b = appendBytes(b, part)
+		b = state.AppendBytes(b, part)
 	}
 	return string(b)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/holdfast-go/session/internal/state"
 	"maps"
 	"time"
 )
@@ -21,19 +22,19 @@ type commit struct {
 	m *Manager
 	loaded
 	held    token // that opens the session
-	edits   []*edit
-	changes changes // what the edits come to on the state
-	doubts  []doubt
+	edits   []*state.Edit
+	changes state.Changes // what the edits come to on the state
+	doubts  []state.Doubt
 	renewal renewal
 	cookies bool // one can still be sent
 	fresh   bool // RequireStore: never into the backup
 
-	replaced  ID      // the session that ends when this commit begins one
-	vouched   bool    // its client has brought a copy of it
-	token     token   // of the session that this commit begins
-	tombstone state   // of the session that it ends
-	copied    Version // of the new one's record
-	begun     bool    // the new one stands
+	replaced  ID          // the session that ends when this commit begins one
+	vouched   bool        // its client has brought a copy of it
+	token     token       // of the session that this commit begins
+	tombstone state.State // of the session that it ends
+	copied    Version     // of the new one's record
+	begun     bool        // the new one stands
 	wrote     bool
 	pending   bool // backup and journal took it, not the store
 
@@ -72,7 +73,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	if c.renewal == turnID && (c.phase != live || !cookies || over(s.ctx)) {
 		c.renewal = keepID // there is no token to exchange, or nobody to give the new one to
 	}
-	changed := len(c.doubts) > 0 || len(c.changes.against(c.state)) > 0
+	changed := len(c.doubts) > 0 || len(c.changes.Against(c.state)) > 0
 	var err error
 	switch {
 	case !changed && c.phase != live, !changed && c.unsaved() && (readOnly || !cookies):
@@ -92,7 +93,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	tooLarge := errors.Is(err, ErrTooLarge) && !cookies // or no later change could be saved
 	if err == nil || c.begun || tooLarge {
 		for _, e := range c.edits {
-			e.done = true
+			e.Done = true
 		}
 		c.doubts = nil
 	}
@@ -101,9 +102,9 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	switch {
 	case c.begun:
 		s.held = c.token
-		s.token, s.tokenEnd, s.notice = c.token, c.state.end, sendToken
+		s.token, s.tokenEnd, s.notice = c.token, c.state.End, sendToken
 	case c.followed:
-		s.pass(c.held, c.state.end)
+		s.pass(c.held, c.state.End)
 	}
 	if err == nil && asked != keepID || c.begun {
 		s.renewal, s.replaced = keepID, ""
@@ -160,7 +161,7 @@ func (c *commit) write(ctx context.Context) (err error) {
 	defer turn.Leave()
 	defer func() {
 		if turned := (*turnedError)(nil); errors.As(err, &turned) {
-			turn.Pass(loaded{phase: dead, state: state{death: turned.death}})
+			turn.Pass(loaded{phase: dead, state: state.State{Death: turned.death}})
 		}
 	}()
 	end := c.m.attempts()
@@ -213,7 +214,7 @@ func (c *commit) write(ctx context.Context) (err error) {
 
 // last is what the next commit of the same session goes on from.
 func (c *commit) last() loaded {
-	if c.tombstone.dead() {
+	if c.tombstone.Dead() {
 		return loaded{phase: dead, state: c.tombstone}
 	}
 	return c.loaded
@@ -222,9 +223,9 @@ func (c *commit) last() loaded {
 // create begins a session. Should it fail half-way, what it left behind is out
 // of reach: nobody was given its token.
 func (c *commit) create(ctx context.Context) error {
-	if c.phase == dead && c.renewal == keepID && c.state.death.reason != revoked {
+	if c.phase == dead && c.renewal == keepID && c.state.Death.Reason != state.Revoked {
 		// A death far ahead is of another clock, or this one was set back.
-		if age := c.m.now().Sub(c.state.death.time()); age < graceAfterDeath && age > -maxAhead {
+		if age := c.m.now().Sub(c.state.Death.Time()); age < graceAfterDeath && age > -state.MaxAhead {
 			return ErrEnded
 		}
 	}
@@ -232,8 +233,8 @@ func (c *commit) create(ctx context.Context) error {
 	if c.unsaved() {
 		t, st = c.held, c.state
 	}
-	st = st.write(c.changes.against(st), c.m.stamp(st))
-	l := loaded{phase: live, id: t.id(), state: st, source: FromStore, confirmed: st.created, saved: st.entries.latest()}
+	st = st.Write(c.changes.Against(st), c.m.stamp(st))
+	l := loaded{phase: live, id: t.id(), state: st, source: FromStore, confirmed: st.Created, saved: st.Entries.Latest()}
 	v, err := c.m.save(ctx, l.id, st, Absent)
 	if errors.Is(err, ErrConflict) {
 		err = c.m.refused(ctx, l.id, Absent)
@@ -247,7 +248,7 @@ func (c *commit) create(ctx context.Context) error {
 	c.token, c.begun = t, true
 	if c.replaced != "" {
 		// Nobody has asked the store for it: it may be a made-up token's.
-		g := &grave{id: c.replaced, death: c.m.tombstone(renewed).death, gentle: true, weak: !c.vouched, ifStored: !c.vouched}
+		g := &grave{id: c.replaced, death: c.m.tombstone(state.Renewed).Death, gentle: true, weak: !c.vouched, ifStored: !c.vouched}
 		_, l.kills, err = c.m.endLine(ctx, g, Any)
 	}
 	// The old session may have ended without an answer: see move.
@@ -257,7 +258,7 @@ func (c *commit) create(ctx context.Context) error {
 
 // update tries once to write the session where it is.
 func (c *commit) update(ctx context.Context) error {
-	changes := c.changes.against(c.state)
+	changes := c.changes.Against(c.state)
 	if len(changes) == 0 && len(c.doubts) == 0 && !c.repair {
 		return nil // what another one wrote is what this one wanted
 	}
@@ -270,11 +271,11 @@ func (c *commit) update(ctx context.Context) error {
 	// A doubt is saved over even without a change: should its save come late,
 	// it finds another version.
 	dot, sent := c.m.stamp(c.state), c.m.now()
-	st := c.state.write(changes, dot).seen(sent)
+	st := c.state.Write(changes, dot).Seen(sent)
 	v, err := c.m.save(ctx, c.id, st, c.version)
 	switch {
 	case err == nil:
-		c.state, c.version, c.confirmed, c.saved, c.kills = st, v, sent.UnixMilli(), dot.clock, done(c.kills)
+		c.state, c.version, c.confirmed, c.saved, c.kills = st, v, sent.UnixMilli(), dot.Clock, state.Done(c.kills)
 		c.repair, c.restore, c.born, c.unstored, c.wrote = false, false, false, false, true
 	case isAway(err):
 		// It may have happened: in the backup it keeps its dot, so that to write
@@ -284,7 +285,7 @@ func (c *commit) update(ctx context.Context) error {
 			c.loaded = l
 			return nil
 		}
-		c.doubts = append(c.doubts[:len(c.doubts):len(c.doubts)], newDoubt(dot, c.edits))
+		c.doubts = append(c.doubts[:len(c.doubts):len(c.doubts)], state.NewDoubt(dot, c.edits))
 	}
 	return err
 }
@@ -294,11 +295,11 @@ func (c *commit) update(ctx context.Context) error {
 // write to the old one gets lost. A record whose token was not handed out
 // needs no cleaning up.
 func (c *commit) move(ctx context.Context) error {
-	if !c.tombstone.dead() {
+	if !c.tombstone.Dead() {
 		if c.renewal == turnID {
 			c.token, c.tombstone = c.m.rotate(c.held)
 		} else {
-			c.token, c.tombstone = c.m.carrier.newToken(ctx), c.m.tombstone(renewed)
+			c.token, c.tombstone = c.m.carrier.newToken(ctx), c.m.tombstone(state.Renewed)
 		}
 	}
 	if !c.away.IsZero() {
@@ -322,8 +323,8 @@ func (c *commit) move(ctx context.Context) error {
 	}
 	switch {
 	case err == nil:
-		c.m.remember(ctx, c.id, c.tombstone.death)
-		l.kills[len(l.kills)-1].durable = true
+		c.m.remember(ctx, c.id, c.tombstone.Death)
+		l.kills[len(l.kills)-1].Durable = true
 	case !isAway(err):
 		return err
 	case c.backed():
@@ -336,7 +337,7 @@ func (c *commit) move(ctx context.Context) error {
 	}
 	// Without an answer the old session may have ended, and the new one may be
 	// all that the visitor has: the token goes out with the error. Decision 13.
-	l.version, l.confirmed, l.saved, l.repair, l.restore = copied, sent.UnixMilli(), l.state.entries.latest(), false, false
+	l.version, l.confirmed, l.saved, l.repair, l.restore = copied, sent.UnixMilli(), l.state.Entries.Latest(), false, false
 	l.born, l.unstored = false, false
 	c.loaded, c.begun, c.wrote = l, true, err == nil
 	return err
@@ -346,13 +347,13 @@ func (c *commit) move(ctx context.Context) error {
 func (c *commit) renewed() loaded {
 	l, now := c.loaded, c.m.begin()
 	l.id = c.token.id()
-	l.state = l.state.write(c.changes.against(l.state), c.m.stamp(l.state))
+	l.state = l.state.Write(c.changes.Against(l.state), c.m.stamp(l.state))
 	if c.renewal == turnID {
-		l.state.rotated, l.state.lastSeen = now.lastSeen, now.lastSeen
+		l.state.Rotated, l.state.LastSeen = now.LastSeen, now.LastSeen
 	} else {
-		l.state.authenticated, l.state.lastSeen, l.state.end, l.state.rotated = now.authenticated, now.lastSeen, now.end, 0
+		l.state.Authenticated, l.state.LastSeen, l.state.End, l.state.Rotated = now.Authenticated, now.LastSeen, now.End, 0
 	}
-	l.kills = withKill(l.kills, kill{id: string(c.id), dot: c.tombstone.death.dot, heir: true, unborn: l.unstored})
+	l.kills = state.WithKill(l.kills, state.Kill{Id: string(c.id), Dot: c.tombstone.Death.Dot, Heir: true, Unborn: l.unstored})
 	return l
 }
 
@@ -365,7 +366,7 @@ func (c *commit) reload(ctx context.Context) error {
 	case unknown:
 		return l.err
 	case nobody:
-		l = loaded{phase: dead, state: c.m.tombstone(revoked)}
+		l = loaded{phase: dead, state: c.m.tombstone(state.Revoked)}
 	}
 	c.yield(l)
 	return c.meet(l)
@@ -373,9 +374,9 @@ func (c *commit) reload(ctx context.Context) error {
 
 // meet joins another copy in and makes the changes again on top.
 func (c *commit) meet(l loaded) error {
-	if l.state.dead() {
-		if next, ok := c.m.follow(c.held, l.state.death); ok {
-			return &turnedError{next, l.state.death}
+	if l.state.Dead() {
+		if next, ok := c.m.follow(c.held, l.state.Death); ok {
+			return &turnedError{next, l.state.Death}
 		}
 		c.loaded = loaded{phase: dead, id: c.id, state: l.state, version: l.version}
 		return ErrEnded
@@ -383,19 +384,19 @@ func (c *commit) meet(l loaded) error {
 	if c.arriving {
 		c.arriving, c.followed, c.source = false, true, l.source
 	}
-	unknown := resolve(c.doubts, l.state)
-	c.edits = pending(c.edits)
-	joined := join(c.state, l.state)
-	c.repair = l.repair || c.repair && !joined.equal(l.state)
+	unknown := state.Resolve(c.doubts, l.state)
+	c.edits = state.Pending(c.edits)
+	joined := state.Join(c.state, l.state)
+	c.repair = l.repair || c.repair && !joined.Equal(l.state)
 	c.state, c.version, c.away, c.restore = joined, l.version, l.away, l.restore
-	c.confirmed, c.kills = max(c.confirmed, l.confirmed), joinKills(c.kills, l.kills)
+	c.confirmed, c.kills = max(c.confirmed, l.confirmed), state.JoinKills(c.kills, l.kills)
 	c.saved = l.saved
 	if unknown != "" {
 		return &againError{unknownUpdate(unknown)}
 	}
-	changes, failed, err := replay(c.state, c.edits)
+	changes, failed, err := state.Replay(c.state, c.edits)
 	if err != nil {
-		failed.done = true // as if its Update had failed at once
+		failed.Done = true // as if its Update had failed at once
 		return &againError{lostValue(err)}
 	}
 	c.changes = changes
@@ -411,7 +412,7 @@ func unknownUpdate(key string) error {
 // lostValue is the error of an Update that could not run again, because its
 // value was withheld from the copy that is left.
 func lostValue(err error) error {
-	if errors.Is(err, errWithheld) {
+	if errors.Is(err, state.ErrWithheld) {
 		return ErrLost
 	}
 	return err
@@ -423,10 +424,10 @@ type againError struct{ err error }
 func (e *againError) Error() string { return e.err.Error() }
 
 // sameValue tells whether a value that could not be read stands as it stood.
-func sameValue(name string, a, b state) bool {
-	x, okX := a.entries.find(name)
-	y, okY := b.entries.find(name)
-	return okX && okY && x.flags == y.flags && bytes.Equal(x.value, y.value)
+func sameValue(name string, a, b state.State) bool {
+	x, okX := a.Entries.Find(name)
+	y, okY := b.Entries.Find(name)
+	return okX && okY && x.Flags == y.Flags && bytes.Equal(x.Value, y.Value)
 }
 
 // settle makes l what the session stands on. Edits that are not saved yet run
@@ -434,19 +435,19 @@ func sameValue(name string, a, b state) bool {
 func (s *Session) settle(l loaded) (failure error) {
 	for {
 		s.mu.Lock()
-		if name := resolve(s.doubts, l.state); name != "" {
+		if name := state.Resolve(s.doubts, l.state); name != "" {
 			failure = errors.Join(failure, unknownUpdate(name))
 		}
-		edits := pending(s.edits)
+		edits := state.Pending(s.edits)
 		if l.phase != live {
 			edits = nil
 		}
 		seq := s.seq
 		s.mu.Unlock()
 
-		changes, failed, err := replay(l.state, edits)
+		changes, failed, err := state.Replay(l.state, edits)
 		if err != nil {
-			failed.done = true
+			failed.Done = true
 			failure = errors.Join(failure, lostValue(err))
 			continue
 		}

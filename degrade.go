@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/holdfast-go/session/internal/state"
 	"time"
 )
 
@@ -24,7 +25,7 @@ func (c *commit) backed() bool {
 
 // witness is what this commit knows, to stand beside the store's answer.
 func (c *commit) witness() witness {
-	return witness{bundle: c.copy(), found: c.m.backup != nil && c.m.carrier.header == ""}
+	return witness{Bundle: c.copy(), found: c.m.backup != nil && c.m.carrier.header == ""}
 }
 
 // degrade takes a write that the store did not, because of cause.
@@ -36,12 +37,12 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 	// lacks too.
 	s := c.m.shardOf(c.id)
 	if g, ok := s.journal.buried(c.id); ok {
-		return c.meet(loaded{state: state{death: g.death}})
+		return c.meet(loaded{state: state.State{Death: g.death}})
 	}
 	if b, ok := s.journal.owed(c.id); ok {
 		l := c.loaded
-		l.state, l.saved = b.state, min(l.saved, b.saved)
-		if !b.state.equal(c.state) {
+		l.state, l.saved = b.State, min(l.saved, b.Saved)
+		if !b.State.Equal(c.state) {
 			if err := c.meet(l); err != nil {
 				return err
 			}
@@ -49,17 +50,17 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 	}
 	l := c.loaded
 	if renew {
-		if !c.tombstone.dead() {
-			c.token, c.tombstone = c.m.carrier.newToken(ctx), c.m.tombstone(renewed)
+		if !c.tombstone.Dead() {
+			c.token, c.tombstone = c.m.carrier.newToken(ctx), c.m.tombstone(state.Renewed)
 		}
-		if lost := rootsBeyond(c.kills); lost {
+		if lost := state.RootsBeyond(c.kills); lost {
 			return fmt.Errorf("%w: renewed too often without the store: %w", ErrUnavailable, cause)
 		}
 		l = c.renewed()
 		l.version, l.restore, l.born, l.unstored = Absent, true, true, true
-	} else if changes := c.changes.against(l.state); len(changes) > 0 {
-		l.state = l.state.write(changes, c.m.stamp(l.state)).seen(c.m.now())
-	} else if l.state.equal(c.state) && len(c.edits) == 0 {
+	} else if changes := c.changes.Against(l.state); len(changes) > 0 {
+		l.state = l.state.Write(changes, c.m.stamp(l.state)).Seen(c.m.now())
+	} else if l.state.Equal(c.state) && len(c.edits) == 0 {
 		return nil // there was nothing to write but what the store lacks anyway
 	}
 	if err := c.entrust(ctx, &l, cause); err != nil {
@@ -78,13 +79,13 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 // bequeath ends the session as soon as the store is there, for its heir. Where
 // another hand has ended it, so has the heir.
 func (c *commit) bequeath(ctx context.Context, heir ID) error {
-	d := c.tombstone.death
-	g := grave{id: c.id, death: d, pending: true, heir: heir, turned: d.reason == rotated}
+	d := c.tombstone.Death
+	g := grave{id: c.id, death: d, pending: true, heir: heir, turned: d.Reason == state.Rotated}
 	if err := c.m.shardOf(c.id).bury(ctx, g); err != nil {
 		return err
 	}
 	if g, ok := c.m.shardOf(heir).journal.buried(heir); ok {
-		return c.meet(loaded{state: state{death: g.death}})
+		return c.meet(loaded{state: state.State{Death: g.death}})
 	}
 	return nil
 }
@@ -98,15 +99,15 @@ func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
 		return cause
 	}
 	for _, ch := range c.changes {
-		if ch.flags&serverOnly != 0 && ch.flags.kind() == present {
-			return fmt.Errorf("%w: key %s is ServerOnly, and the store is away: %w", ErrUnavailable, ch.name, cause)
+		if ch.Flags&state.ServerOnly != 0 && ch.Flags.Kind() == state.Present {
+			return fmt.Errorf("%w: key %s is ServerOnly, and the store is away: %w", ErrUnavailable, ch.Name, cause)
 		}
 	}
 	b := l.copy()
 	if c.cookies {
 		p, err := m.pack(b, m.now())
 		for _, name := range p.left {
-			if e, ok := b.state.entries.find(name); ok && e.dot.clock > b.saved && err == nil {
+			if e, ok := b.State.Entries.Find(name); ok && e.Dot.Clock > b.Saved && err == nil {
 				err = &leftError{p.left}
 			}
 		}
@@ -137,14 +138,14 @@ func (c *commit) admit(ctx context.Context) error {
 	}
 	more, err := c.m.mayRestore(ctx, c.copy(), true)
 	if errors.Is(err, ErrEnded) {
-		tombstone := c.m.tombstone(revoked)
-		if _, err := c.m.bury(ctx, &grave{id: c.id, death: tombstone.death}); err != nil {
+		tombstone := c.m.tombstone(state.Revoked)
+		if _, err := c.m.bury(ctx, &grave{id: c.id, death: tombstone.Death}); err != nil {
 			return err
 		}
 		return c.meet(loaded{state: tombstone})
 	}
 	if err == nil {
-		c.state.entries = joinEntries(c.state.entries, more)
+		c.state.Entries = state.JoinEntries(c.state.Entries, more)
 		c.m.health.restores.Add(1)
 	}
 	return err
@@ -209,7 +210,7 @@ func (m *Manager) bequeathed(id ID) bool {
 }
 
 // remember enters a tombstone that the store has into the ring.
-func (m *Manager) remember(ctx context.Context, id ID, d death) {
+func (m *Manager) remember(ctx context.Context, id ID, d state.Death) {
 	if m.backup != nil {
 		_ = m.shardOf(id).bury(ctx, grave{id: id, death: d})
 	}

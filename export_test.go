@@ -1,6 +1,9 @@
 package session
 
-import "time"
+import (
+	"github.com/holdfast-go/session/internal/state"
+	"time"
+)
 
 // Without returns what New returns, but for a part of the protocol, and with a
 // clock that is off by skew.
@@ -24,9 +27,9 @@ func Without(store Store, o *Options, skew time.Duration, mechanisms ...string) 
 func (m *Manager) RecentBytes() (size int) {
 	m.recent.mu.Lock()
 	defer m.recent.mu.Unlock()
-	for _, kept := range []map[uint64]bundle{m.recent.young, m.recent.old} {
+	for _, kept := range []map[uint64]state.Bundle{m.recent.young, m.recent.old} {
 		for _, b := range kept {
-			size += 512 + cap(b.state.entries)
+			size += 512 + cap(b.State.Entries)
 		}
 	}
 	return size

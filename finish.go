@@ -59,7 +59,7 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 
 // seenLongAgo tells whether it is time to put the expiry off.
 func (s *Session) seenLongAgo(l *loaded) bool {
-	return l.phase == live && s.m.now().Sub(time.UnixMilli(l.state.lastSeen)) >= s.m.options.Refresh
+	return l.phase == live && s.m.now().Sub(time.UnixMilli(l.state.LastSeen)) >= s.m.options.Refresh
 }
 
 // giveUp takes the place of finish after a panic: what was saved before must

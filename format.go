@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // Format is how another system writes tokens and sessions, so that its programs
@@ -45,47 +46,47 @@ func (s *Session) resave(ctx context.Context, l loaded) loaded {
 }
 
 // encode returns what is to be stored of st, and until when.
-func (m *Manager) encode(ctx context.Context, st state) ([]byte, time.Time, error) {
+func (m *Manager) encode(ctx context.Context, st state.State) ([]byte, time.Time, error) {
 	if !m.foreign() {
-		return st.encode(), m.expires(st), nil
+		return st.Encode(), m.expires(st), nil
 	}
 	data, expires, err := m.carrier.format.Encode(ctx, foreignOf(st), m.now())
 	switch {
 	case err != nil:
 		return nil, expires, fmt.Errorf("session: %w", err)
-	case st.dead(), expires.IsZero():
+	case st.Dead(), expires.IsZero():
 		expires = m.expires(st)
 	}
 	return data, expires, nil
 }
 
-func foreignOf(st state) foreign.State {
+func foreignOf(st state.State) foreign.State {
 	f := foreign.State{
-		Created: st.created, Renewed: st.authenticated, LastSeen: st.lastSeen, End: st.end,
-		Dead: st.dead(), Death: foreign.Dot{Clock: st.death.dot.clock, Instance: st.death.dot.instance},
-		Reason: uint8(st.death.reason), Origin: st.origin,
+		Created: st.Created, Renewed: st.Authenticated, LastSeen: st.LastSeen, End: st.End,
+		Dead: st.Dead(), Death: foreign.Dot{Clock: st.Death.Dot.Clock, Instance: st.Death.Dot.Instance},
+		Reason: uint8(st.Death.Reason), Origin: st.Origin,
 	}
-	for l := st.entries; len(l) > 0; {
-		e, rest, _ := l.cut()
+	for l := st.Entries; len(l) > 0; {
+		e, rest, _ := l.Cut()
 		f.Entries = append(f.Entries, foreign.Entry{
-			Dot: foreign.Dot{Clock: e.dot.clock, Instance: e.dot.instance}, Flags: uint8(e.flags), Name: string(e.name), Value: e.value,
+			Dot: foreign.Dot{Clock: e.Dot.Clock, Instance: e.Dot.Instance}, Flags: uint8(e.Flags), Name: string(e.Name), Value: e.Value,
 		})
 		l = rest
 	}
 	return f
 }
 
-func (m *Manager) decode(data []byte) (state, error) {
+func (m *Manager) decode(data []byte) (state.State, error) {
 	if !m.foreign() {
-		return decodeState(data)
+		return state.DecodeState(data)
 	}
 	now := m.now()
 	f, err := m.carrier.format.Decode(data, now)
 	if err != nil {
-		return state{}, err
+		return state.State{}, err
 	}
 	if f.Dead {
-		return state{death: death{dot: dot{f.Death.Clock, f.Death.Instance}, reason: reason(f.Reason)}}, nil
+		return state.State{Death: state.Death{Dot: state.Dot{Clock: f.Death.Clock, Instance: f.Death.Instance}, Reason: state.Reason(f.Reason)}}, nil
 	}
 	known := func(t int64, otherwise time.Time) int64 {
 		if t == 0 {
@@ -93,16 +94,16 @@ func (m *Manager) decode(data []byte) (state, error) {
 		}
 		return t
 	}
-	st := state{
-		created: known(f.Created, now), authenticated: known(f.Renewed, now),
-		lastSeen: known(f.LastSeen, now), end: known(f.End, now.Add(century)), origin: f.Origin, bare: f.Bare,
+	st := state.State{
+		Created: known(f.Created, now), Authenticated: known(f.Renewed, now),
+		LastSeen: known(f.LastSeen, now), End: known(f.End, now.Add(century)), Origin: f.Origin, Bare: f.Bare,
 	}
 	for _, e := range f.Entries {
-		st.entries = entry{
-			dot: dot{e.Dot.Clock, e.Dot.Instance}, flags: flags(e.Flags), name: []byte(e.Name), value: e.Value,
-		}.append(st.entries)
+		st.Entries = state.Entry{
+			Dot: state.Dot{Clock: e.Dot.Clock, Instance: e.Dot.Instance}, Flags: state.Flags(e.Flags), Name: []byte(e.Name), Value: e.Value,
+		}.Append(st.Entries)
 	}
-	return st, st.entries.check()
+	return st, st.Entries.Check()
 }
 
 // settled returns what an older copy still has to say beside a record that was
@@ -114,29 +115,29 @@ func (m *Manager) decode(data []byte) (state, error) {
 //   - of two values with one dot the record's is the newer;
 //   - it leaves nothing where it removes a value that we have not saved since;
 //   - it may have removed everything, our dots too, and then it meant to.
-func (m *Manager) settled(old state, saved uint64, record state) state {
-	if !m.foreign() || old.dead() || record.dead() {
+func (m *Manager) settled(old state.State, saved uint64, record state.State) state.State {
+	if !m.foreign() || old.Dead() || record.Dead() {
 		return old
 	}
-	cleared := record.bare && saved > record.entries.latest()
-	kept := make(entries, 0, len(old.entries))
-	rest := record.entries
-	for l := old.entries; len(l) > 0; {
-		e, more, _ := l.cut()
+	cleared := record.Bare && saved > record.Entries.Latest()
+	kept := make(state.Entries, 0, len(old.Entries))
+	rest := record.Entries
+	for l := old.Entries; len(l) > 0; {
+		e, more, _ := l.Cut()
 		l = more
-		name := string(e.name)
-		rest = rest.from(name)
-		now, _, ok := rest.cut()
-		ok = ok && string(now.name) == name
+		name := string(e.Name)
+		rest = rest.From(name)
+		now, _, ok := rest.Cut()
+		ok = ok && string(now.Name) == name
 		switch {
-		case ok && now.dot == e.dot && now.flags.kind() != withheld:
-		case !ok && e.dot.instance == 0:
-		case cleared && e.dot.clock <= saved:
+		case ok && now.Dot == e.Dot && now.Flags.Kind() != state.Withheld:
+		case !ok && e.Dot.Instance == 0:
+		case cleared && e.Dot.Clock <= saved:
 		default:
-			kept = append(kept, e.raw...)
+			kept = append(kept, e.Raw...)
 		}
 	}
-	old.entries, old.origin = kept, nil
+	old.Entries, old.Origin = kept, nil
 	return old
 }
 

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"fmt"
+	"github.com/holdfast-go/session/internal/state"
 	"sync"
 	"sync/atomic"
 )
@@ -25,14 +26,14 @@ type journal struct {
 
 // debt is a state that the store lacks.
 type debt struct {
-	bundle
+	state.Bundle
 	version int // grows with each write to it
 }
 
 // grave is a tombstone.
 type grave struct {
 	id      ID
-	death   death
+	death   state.Death
 	until   int64 // Unix milliseconds; it may be forgotten then
 	pending bool  // the store lacks it
 	again   bool  // likewise, but it had it before it lost its memory
@@ -52,15 +53,15 @@ type grave struct {
 
 // byAnother tells whether another hand than that of k has ended the session. A
 // rotation is no hand: the session lives on.
-func (g grave) byAnother(k kill) bool {
-	return g.contested || g.death.dot != k.dot && g.death.reason != rotated
+func (g grave) byAnother(k state.Kill) bool {
+	return g.contested || g.death.Dot != k.Dot && g.death.Reason != state.Rotated
 }
 
 // owed reports whether the store was never told of it, as far as is known here.
 func (g *grave) owed() bool { return g.pending && !g.again }
 
 // nobodys reports whether it turned out that there was nothing to end.
-func (g *grave) nobodys() bool { return g.death.reason == 0 }
+func (g *grave) nobodys() bool { return g.death.Reason == 0 }
 
 // What an element of the journal takes up, besides its values: measured, with
 // the maps' and lists' share; a tombstone with the 96 bytes of a link on top.
@@ -91,7 +92,7 @@ func (s *shard) lose() {
 	s.m.ledger.lost.Add(1)
 }
 
-func (d *debt) size() int64 { return debtSize + int64(len(d.state.entries)) }
+func (d *debt) size() int64 { return debtSize + int64(len(d.State.Entries)) }
 
 // buried tells whether the session has ended, as far as this process knows.
 func (j *journal) buried(id ID) (grave, bool) {
@@ -104,53 +105,53 @@ func (j *journal) buried(id ID) (grave, bool) {
 }
 
 // owed returns what the store lacks of a session.
-func (j *journal) owed(id ID) (bundle, bool) {
+func (j *journal) owed(id ID) (state.Bundle, bool) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	if e := j.debts[id]; e != nil {
-		return e.Value.(*debt).bundle, true
+		return e.Value.(*debt).Bundle, true
 	}
-	return bundle{}, false
+	return state.Bundle{}, false
 }
 
 // owe keeps a state that the store lacks until it is delivered. It reports
 // whether there was room.
-func (s *shard) owe(ctx context.Context, b bundle) bool {
+func (s *shard) owe(ctx context.Context, b state.Bundle) bool {
 	if s.m.without&pendingStates != 0 {
 		return true
 	}
 	j := &s.journal
 	j.mu.Lock()
-	if e := j.graves[ID(b.id)]; e != nil {
+	if e := j.graves[ID(b.Id)]; e != nil {
 		d := e.Value.(*grave).death
 		j.mu.Unlock()
 		if heir, _, ok := inheritance(b, d); ok {
-			return s.m.shardOf(ID(heir.id)).owe(ctx, heir)
+			return s.m.shardOf(ID(heir.Id)).owe(ctx, heir)
 		}
 		return true // it has ended meanwhile, and what is dead is owed nothing
 	}
-	d := &debt{bundle: b}
-	if e := j.debts[ID(b.id)]; e != nil {
+	d := &debt{Bundle: b}
+	if e := j.debts[ID(b.Id)]; e != nil {
 		d = e.Value.(*debt)
 		s.m.ledger.size.Add(-d.size())
-		d.state = join(d.state, b.state)
-		d.confirmed = max(d.confirmed, b.confirmed)
-		d.saved = min(d.saved, b.saved)
-		d.kills = joinKills(d.kills, b.kills)
-		d.born, d.unstored = d.born || b.born, d.unstored && b.unstored
+		d.State = state.Join(d.State, b.State)
+		d.Confirmed = max(d.Confirmed, b.Confirmed)
+		d.Saved = min(d.Saved, b.Saved)
+		d.Kills = state.JoinKills(d.Kills, b.Kills)
+		d.Born, d.Unstored = d.Born || b.Born, d.Unstored && b.Unstored
 		d.version++
 		j.oldDebts.MoveToBack(e)
 	} else {
 		if j.debts == nil {
 			j.debts = make(map[ID]*list.Element)
 		}
-		j.debts[ID(b.id)] = j.oldDebts.PushBack(d)
+		j.debts[ID(b.Id)] = j.oldDebts.PushBack(d)
 	}
 	s.m.ledger.size.Add(d.size())
 	j.mu.Unlock()
 	s.rouse()
 	s.m.makeRoom(ctx)
-	_, kept := j.owed(ID(b.id))
+	_, kept := j.owed(ID(b.Id))
 	return kept
 }
 
@@ -189,12 +190,12 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 	if g.again {
 		j.again++
 	}
-	var owed bundle
+	var owed state.Bundle
 	if e := j.debts[g.id]; e != nil {
-		owed = e.Value.(*debt).bundle
+		owed = e.Value.(*debt).Bundle
 		_, all, inherited := inheritance(owed, g.death)
 		passedOn := inherited && all
-		if g.death.dot.instance != s.m.instance && !passedOn {
+		if g.death.Dot.Instance != s.m.instance && !passedOn {
 			s.lose() // what this process ends itself it wants gone
 		}
 		s.forgive(e)
@@ -202,16 +203,16 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 	pending, copied := g.pending, g // the keeper has g from now on
 	j.mu.Unlock()
 	if heir, _, ok := inheritance(owed, copied.death); ok {
-		s.m.shardOf(ID(heir.id)).owe(ctx, heir)
+		s.m.shardOf(ID(heir.Id)).owe(ctx, heir)
 	}
 	if ends {
-		_ = s.m.endNext(ctx, copied, destroyed)
+		_ = s.m.endNext(ctx, copied, state.Destroyed)
 	}
 	if pending {
 		s.rouse()
 	}
 	for _, id := range ended {
-		_ = s.m.shardOf(id).bury(ctx, grave{id: id, death: s.m.tombstone(revoked).death, pending: true})
+		_ = s.m.shardOf(id).bury(ctx, grave{id: id, death: s.m.tombstone(state.Revoked).Death, pending: true})
 	}
 	s.m.makeRoom(ctx)
 	return nil
@@ -220,22 +221,22 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 // onto is g where old is known already. An heir ends too where another hand than
 // its own has ended the session: it is returned. Of two rotations both heirs live.
 func (g grave) onto(old grave) (joined grave, ended []ID) {
-	if old.heir != "" && old.pending && g.death.reason != renewed {
+	if old.heir != "" && old.pending && g.death.Reason != state.Renewed {
 		g.gentle = false // it is not known yet whether the heir may live
 	}
-	if old.death.dot != g.death.dot && !g.gentle && !old.gentle {
-		g.contested = g.death.reason != rotated && old.death.reason != rotated
-		if old.heir != "" && g.death.reason != rotated {
+	if old.death.Dot != g.death.Dot && !g.gentle && !old.gentle {
+		g.contested = g.death.Reason != state.Rotated && old.death.Reason != state.Rotated
+		if old.heir != "" && g.death.Reason != state.Rotated {
 			ended, old.heir = append(ended, old.heir), ""
 		}
-		if g.heir != "" && old.death.reason != rotated {
+		if g.heir != "" && old.death.Reason != state.Rotated {
 			ended, g.heir = append(ended, g.heir), ""
 		}
 	}
 	if g.gentle && !old.gentle {
 		g.death = old.death
 	} else if g.gentle == old.gentle {
-		g.death = join(state{death: old.death}, state{death: g.death}).death
+		g.death = state.Join(state.State{Death: old.death}, state.State{Death: g.death}).Death
 	}
 	if g.heir == "" {
 		g.heir, g.turned = old.heir, old.turned
@@ -290,7 +291,7 @@ func (j *journal) known(yield func(*grave) bool) {
 // forgive drops a debt. s.journal.mu is held.
 func (s *shard) forgive(e *list.Element) {
 	d := s.journal.oldDebts.Remove(e).(*debt)
-	delete(s.journal.debts, ID(d.id))
+	delete(s.journal.debts, ID(d.Id))
 	s.m.ledger.size.Add(-d.size())
 }
 
@@ -390,7 +391,7 @@ func (s *shard) dropDebt() (ID, bool) {
 	if e == nil {
 		return "", false
 	}
-	id := e.Value.(*debt).id
+	id := e.Value.(*debt).Id
 	s.forgive(e)
 	s.lose()
 	return ID(id), true

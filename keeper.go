@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/circuit"
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // What is owed is delivered at once when there is news of it, and then tried
@@ -229,13 +230,13 @@ func (s *shard) publish(ctx context.Context, g grave) error {
 			s.settleNobody(g.id)
 			return nil
 		}
-		if err := s.m.endNext(ctx, g, known.reason); err != nil {
+		if err := s.m.endNext(ctx, g, known.Reason); err != nil {
 			return err
 		}
 	} else {
 		_, err := s.m.execute(ctx, s.anyway(g.id), g)
 		if errors.Is(err, ErrEnded) {
-			err = s.m.shardOf(g.heir).bury(ctx, grave{id: g.heir, death: s.m.tombstone(revoked).death, pending: true})
+			err = s.m.shardOf(g.heir).bury(ctx, grave{id: g.heir, death: s.m.tombstone(state.Revoked).Death, pending: true})
 		}
 		if err != nil {
 			if !errors.Is(err, errForgetful) {
@@ -277,19 +278,19 @@ func (s *shard) settleNobody(id ID) {
 func (s *shard) pay(ctx context.Context, d debt) error {
 	ctx = context.WithoutCancel(ctx)
 	left := s.arrived
-	err := s.m.settleDebt(ctx, d.bundle)
+	err := s.m.settleDebt(ctx, d.Bundle)
 	switch {
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrUnavailable):
 		return err
 	case err != nil:
 		left = s.lose
 		if s.m.hooks.Dropped != nil {
-			s.m.hooks.Dropped(ctx, ID(d.id), err)
+			s.m.hooks.Dropped(ctx, ID(d.Id), err)
 		}
 	}
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
-	if e := s.journal.debts[ID(d.id)]; e != nil && e.Value.(*debt).version == d.version {
+	if e := s.journal.debts[ID(d.Id)]; e != nil && e.Value.(*debt).version == d.version {
 		s.forgive(e)
 		left()
 	}
@@ -298,28 +299,28 @@ func (s *shard) pay(ctx context.Context, d debt) error {
 
 // settleDebt fails with ErrUnavailable or ErrConflict where it is worth trying
 // again.
-func (m *Manager) settleDebt(ctx context.Context, b bundle) error {
-	c := m.shardOf(ID(b.id)).anyway(ID(b.id))
+func (m *Manager) settleDebt(ctx context.Context, b state.Bundle) error {
+	c := m.shardOf(ID(b.Id)).anyway(ID(b.Id))
 	for end := m.attempts(); ; {
 		r, err := m.read(ctx, c, true)
 		st := r.state
 		switch {
 		case errors.Is(err, ErrNotFound):
-			if m.foreign() && !b.born || !m.vouches(witness{bundle: b, found: true}) {
+			if m.foreign() && !b.Born || !m.vouches(witness{Bundle: b, found: true}) {
 				return fmt.Errorf("%w: %w", ErrLost, errStale)
 			}
 			if !m.restores.take(m.now(), m.backup.Restores) {
 				return fmt.Errorf("%w: too many restores at once", ErrUnavailable)
 			}
-			var more entries
+			var more state.Entries
 			more, err = m.mayRestore(ctx, b, false)
-			st = revive(r, b.state)
-			st.entries = joinEntries(st.entries, more)
-		case err == nil && st.dead():
-			return m.settleLater(ctx, b, st.death)
+			st = revive(r, b.State)
+			st.Entries = state.JoinEntries(st.Entries, more)
+		case err == nil && st.Dead():
+			return m.settleLater(ctx, b, st.Death)
 		case err == nil:
-			joined := join(st, b.state)
-			if joined.equal(st) {
+			joined := state.Join(st, b.State)
+			if joined.Equal(st) {
 				return nil
 			}
 			st = joined
@@ -349,9 +350,9 @@ func (s *shard) retire(ctx context.Context) {
 		graves = append(graves, *g)
 	}
 	s.m.ledger.size.Add(-graveSize * int64(len(graves)))
-	var debts []bundle
+	var debts []state.Bundle
 	for e := s.journal.oldDebts.Front(); e != nil; e = s.journal.oldDebts.Front() {
-		debts = append(debts, e.Value.(*debt).bundle)
+		debts = append(debts, e.Value.(*debt).Bundle)
 		s.forgive(e)
 	}
 	s.journal.graves, s.journal.unburied, s.journal.again = nil, 0, 0
@@ -362,7 +363,7 @@ func (s *shard) retire(ctx context.Context) {
 		_ = s.m.shardOf(g.id).bury(ctx, g) // it was in the journal: there is room
 	}
 	for _, b := range debts {
-		s.m.shardOf(ID(b.id)).owe(ctx, b)
+		s.m.shardOf(ID(b.Id)).owe(ctx, b)
 	}
 	if s.breaker.State(s.m.now()).State != circuit.Serving {
 		s.m.health.mu.Lock()

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"fmt"
+	"github.com/holdfast-go/session/internal/state"
 	"strings"
 )
 
@@ -19,7 +20,7 @@ import (
 type Key[T any] struct {
 	name  string
 	codec Codec
-	flags flags
+	flags state.Flags
 }
 
 // Codec turns the values of a key into bytes and back. Equal values should
@@ -35,21 +36,21 @@ type KeyOption func(*keyOptions)
 
 type keyOptions struct {
 	codec Codec
-	flags flags
+	flags state.Flags
 }
 
 // ServerOnly keeps the key's values in the store. They never travel to the
 // visitor, not even sealed.
-func ServerOnly() KeyOption { return func(o *keyOptions) { o.flags |= serverOnly } }
+func ServerOnly() KeyOption { return func(o *keyOptions) { o.flags |= state.ServerOnly } }
 
 // Rank says what stays out of a backup last, from 0, the default, to 15: where
 // not all values fit Backup.Copy, those of the lowest rank are left out, the
 // largest first. Changing the rank of a key rewrites its values as they are set.
 func Rank(n int) KeyOption {
-	if n < 0 || n > maxRank {
-		panic(fmt.Sprintf("session: rank %d is not between 0 and %d", n, maxRank))
+	if n < 0 || n > state.MaxRank {
+		panic(fmt.Sprintf("session: rank %d is not between 0 and %d", n, state.MaxRank))
 	}
-	return func(o *keyOptions) { o.flags = o.flags&(1<<rankShift-1) | flags(n)<<rankShift }
+	return func(o *keyOptions) { o.flags = o.flags&(1<<state.RankShift-1) | state.Flags(n)<<state.RankShift }
 }
 
 // WithCodec replaces JSON.
@@ -61,7 +62,7 @@ func WithCodec(c Codec) KeyOption { return func(o *keyOptions) { o.codec = c } }
 // reserved.
 func NewKey[T any](name string, options ...KeyOption) Key[T] {
 	control := func(r rune) bool { return r < ' ' || r == 0x7f }
-	if name == "" || len(name) > maxName || strings.Contains(name, "/") || strings.ContainsFunc(name, control) {
+	if name == "" || len(name) > state.MaxName || strings.Contains(name, "/") || strings.ContainsFunc(name, control) {
 		panic(fmt.Sprintf("session: %q cannot be the name of a key", name))
 	}
 	o := keyOptions{codec: jsonCodec{}}
@@ -122,7 +123,7 @@ func (k Key[T]) Set(s *Session, v T) error {
 	if err != nil {
 		return s.failed(err)
 	}
-	return s.set(change{k.name, k.flags, data})
+	return s.set(state.Change{Name: k.name, Flags: k.flags, Value: data})
 }
 
 // Update changes the value by running change on what the session holds, the
@@ -133,7 +134,7 @@ func (k Key[T]) Set(s *Session, v T) error {
 // An error of change leaves the value as it is and is returned; from a later
 // run it is the error of Save, or replaces the response.
 func (k Key[T]) Update(s *Session, change func(*T) error) error {
-	return s.update(&edit{change: k.change(), step: func(old []byte, ok bool) ([]byte, bool, error) {
+	return s.update(&state.Edit{Change: k.change(), Step: func(old []byte, ok bool) ([]byte, bool, error) {
 		var v T
 		if ok {
 			if err := k.decode(old, &v); err != nil {
@@ -142,7 +143,7 @@ func (k Key[T]) Update(s *Session, change func(*T) error) error {
 			}
 		}
 		if err := change(&v); err != nil {
-			return nil, false, stepError{err: err}
+			return nil, false, state.StepError{Err: err}
 		}
 		data, err := k.encode(v)
 		return data, true, err
@@ -151,7 +152,7 @@ func (k Key[T]) Update(s *Session, change func(*T) error) error {
 
 // Delete removes the value. To delete what is not there changes nothing.
 func (k Key[T]) Delete(s *Session) error {
-	return s.set(change{name: k.name, flags: deleted | k.flags})
+	return s.set(state.Change{Name: k.name, Flags: state.Deleted | k.flags})
 }
 
 // Take returns the value and deletes it: for a message that is shown once. A
@@ -167,12 +168,12 @@ func (k Key[T]) Take(s *Session) (T, error) {
 	if err != nil {
 		return v, err
 	}
-	return v, s.update(&edit{change: k.change(), step: func(old []byte, ok bool) ([]byte, bool, error) {
+	return v, s.update(&state.Edit{Change: k.change(), Step: func(old []byte, ok bool) ([]byte, bool, error) {
 		return old, ok && !bytes.Equal(old, taken), nil
 	}})
 }
 
-func (k Key[T]) change() change { return change{name: k.name, flags: k.flags} }
+func (k Key[T]) change() state.Change { return state.Change{Name: k.name, Flags: k.flags} }
 
 func (k Key[T]) encode(v T) ([]byte, error) {
 	data, err := k.codec.Encode(v)

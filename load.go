@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"github.com/holdfast-go/session/internal/state"
 	"slices"
 	"time"
 )
@@ -11,14 +12,14 @@ import (
 type loaded struct {
 	phase   phase
 	id      ID
-	state   state
+	state   state.State
 	version Version
 	err     error // why it is unknown
 
 	source    Source
 	confirmed int64  // when the store was last asked with success, in Unix milliseconds
 	saved     uint64 // the store had all entries up to this clock then
-	kills     []kill
+	kills     []state.Kill
 	away      time.Time // when the store did not answer, so that the backup did
 	repair    bool      // the store lacks some of the state
 	restore   bool      // the store lacks all of it
@@ -27,13 +28,13 @@ type loaded struct {
 }
 
 // copy is the session as a backup has it.
-func (l *loaded) copy() bundle {
-	return bundle{string(l.id), l.state, l.confirmed, l.saved, l.kills, l.unstored, l.born}
+func (l *loaded) copy() state.Bundle {
+	return state.Bundle{Id: string(l.id), State: l.state, Confirmed: l.confirmed, Saved: l.saved, Kills: l.kills, Unstored: l.unstored, Born: l.born}
 }
 
 // inStore reports whether the store has all of the state.
 func (l *loaded) inStore() bool {
-	return l.away.IsZero() && !l.repair && !l.restore && !l.unstored && l.state.entries.latest() <= l.saved
+	return l.away.IsZero() && !l.repair && !l.restore && !l.unstored && l.state.Entries.Latest() <= l.saved
 }
 
 type phase uint8
@@ -155,33 +156,33 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	// again where it said something else.
 	if g, ok := s.journal.buried(id); ok {
 		missing := errors.Is(err, ErrNotFound) && !g.ifStored
-		if missing || err == nil && !st.dead() {
+		if missing || err == nil && !st.Dead() {
 			g.again = g.again || !g.pending && !g.ifStored // the store had it, and lost it
 			g.pending = true
 			_ = s.bury(ctx, g)
 		}
-		return loaded{phase: dead, id: id, state: state{death: g.death}, version: v}
+		return loaded{phase: dead, id: id, state: state.State{Death: g.death}, version: v}
 	}
 	for _, k := range w.ended {
-		if ID(k.id) == id {
-			return loaded{phase: dead, id: id, state: state{death: death{dot: k.dot, reason: destroyed}}, version: v}
+		if ID(k.Id) == id {
+			return loaded{phase: dead, id: id, state: state.State{Death: state.Death{Dot: k.Dot, Reason: state.Destroyed}}, version: v}
 		}
 	}
 	answered := err == nil || errors.Is(err, ErrNotFound) && (m.foreign() || !s.quarantined())
 	away := !answered && (isAway(err) || errors.Is(err, ErrNotFound))
 	switch {
-	case err == nil && st.dead():
-		_ = s.bury(ctx, grave{id: id, death: st.death})
+	case err == nil && st.Dead():
+		_ = s.bury(ctx, grave{id: id, death: st.Death})
 		return loaded{phase: dead, id: id, state: st, version: v}
 	case m.disowned(w, err == nil):
 		return m.end(ctx, id, v)
 	case err == nil:
 		l := m.fetchStore(id, w, r, sent)
-		if r.cached && !l.state.equal(st) {
+		if r.cached && !l.state.Equal(st) {
 			return m.fetch(ctx, id, w, true) // it may be the cache that is behind
 		}
 		return l
-	case vouched && (away || answered && (!m.foreign() || w.born)):
+	case vouched && (away || answered && (!m.foreign() || w.Born)):
 		return m.fetchBackup(ctx, id, w, r, answered)
 	}
 	if w.found {
@@ -203,16 +204,16 @@ func (m *Manager) fetchStore(id ID, w witness, r stored, sent time.Time) loaded 
 	st := r.state
 	l := loaded{
 		phase: live, id: id, state: st, version: r.version, source: FromStore,
-		confirmed: sent.UnixMilli(), saved: st.entries.latest(),
+		confirmed: sent.UnixMilli(), saved: st.Entries.Latest(),
 	}
 	if r.cached {
-		l.confirmed = w.confirmed
+		l.confirmed = w.Confirmed
 	}
 	if w.found {
-		l.state, l.kills = join(st, m.settled(w.state, w.saved, st)), done(w.kills)
-		l.repair = !l.state.equal(st) || l.state.lastSeen-st.lastSeen >= m.options.Refresh.Milliseconds()
+		l.state, l.kills = state.Join(st, m.settled(w.State, w.Saved, st)), state.Done(w.Kills)
+		l.repair = !l.state.Equal(st) || l.state.LastSeen-st.LastSeen >= m.options.Refresh.Milliseconds()
 		if l.repair {
-			l.saved = min(l.saved, w.saved)
+			l.saved = min(l.saved, w.Saved)
 		}
 	}
 	return l
@@ -222,13 +223,13 @@ func (m *Manager) fetchStore(id ID, w witness, r stored, sent time.Time) loaded 
 // record or, unless it has answered, nobody knows.
 func (m *Manager) fetchBackup(ctx context.Context, id ID, w witness, r stored, answered bool) loaded {
 	l := loaded{
-		phase: live, id: id, state: revive(r, w.state), version: r.version, source: FromBackup,
-		confirmed: w.confirmed, saved: w.saved, kills: w.kills, repair: true, restore: true,
-		born: w.born, unstored: w.unstored,
+		phase: live, id: id, state: revive(r, w.State), version: r.version, source: FromBackup,
+		confirmed: w.Confirmed, saved: w.Saved, kills: w.Kills, repair: true, restore: true,
+		born: w.Born, unstored: w.Unstored,
 	}
-	if answered && slices.ContainsFunc(l.kills, func(k kill) bool { return k.heir && !k.durable }) {
+	if answered && slices.ContainsFunc(l.kills, func(k state.Kill) bool { return k.Heir && !k.Durable }) {
 		// Whether it may live is known when the other one was read.
-		more, err := m.inherit(ctx, w.bundle)
+		more, err := m.inherit(ctx, w.Bundle)
 		switch {
 		case errors.Is(err, ErrEnded):
 			return m.end(ctx, id, r.version)
@@ -237,7 +238,7 @@ func (m *Manager) fetchBackup(ctx context.Context, id ID, w witness, r stored, a
 		case err != nil:
 			return loaded{phase: unknown, id: id, err: err}
 		}
-		l.state.entries = joinEntries(l.state.entries, more)
+		l.state.Entries = state.JoinEntries(l.state.Entries, more)
 	}
 	if !answered {
 		m.health.degraded.Add(1)
@@ -248,15 +249,15 @@ func (m *Manager) fetchBackup(ctx context.Context, id ID, w witness, r stored, a
 
 // revive returns what is known of a session that the store does not have, or
 // takes for expired because it lacks its last use.
-func revive(r stored, st state) state {
+func revive(r stored, st state.State) state.State {
 	if r.version == Absent {
 		return st
 	}
-	return join(r.state, st)
+	return state.Join(r.state, st)
 }
 
 // inherit is mayRestore within the bounds of a load.
-func (m *Manager) inherit(ctx context.Context, b bundle) (entries, error) {
+func (m *Manager) inherit(ctx context.Context, b state.Bundle) (state.Entries, error) {
 	if !m.restores.take(m.now(), m.backup.Restores) {
 		return nil, errAway
 	}
@@ -265,8 +266,8 @@ func (m *Manager) inherit(ctx context.Context, b bundle) (entries, error) {
 
 // end is for a session that has to be dead, because the one that it came from is.
 func (m *Manager) end(ctx context.Context, id ID, v Version) loaded {
-	tombstone := m.tombstone(revoked)
-	_ = m.shardOf(id).bury(ctx, grave{id: id, death: tombstone.death, pending: true})
+	tombstone := m.tombstone(state.Revoked)
+	_ = m.shardOf(id).bury(ctx, grave{id: id, death: tombstone.Death, pending: true})
 	return loaded{phase: dead, id: id, state: tombstone, version: v}
 }
 
@@ -286,12 +287,12 @@ func (m *Manager) fetchAlone(ctx context.Context, id ID, fresh bool, l *loaded) 
 	l.state = r.state
 	l.version = r.version
 	switch {
-	case l.state.dead():
+	case l.state.Dead():
 		l.phase = dead
 	default:
 		l.phase, l.source = live, FromStore
 		if m.foreign() {
-			l.saved = l.state.entries.latest()
+			l.saved = l.state.Entries.Latest()
 		}
 	}
 }
@@ -299,16 +300,16 @@ func (m *Manager) fetchAlone(ctx context.Context, id ID, fresh bool, l *loaded) 
 // disowned tells whether the session has its values from one that another hand
 // has ended: its own visitor, or anybody where the store does not have it yet.
 func (m *Manager) disowned(w witness, stored bool) bool {
-	for _, k := range w.kills {
-		if !k.heir || m.without&killLists != 0 {
+	for _, k := range w.Kills {
+		if !k.Heir || m.without&killLists != 0 {
 			continue
 		}
 		for _, e := range w.ended {
-			if e.id == k.id && e.dot != k.dot && !e.gentle {
+			if e.Id == k.Id && e.Dot != k.Dot && !e.Gentle {
 				return true
 			}
 		}
-		if g, ok := m.shardOf(ID(k.id)).journal.buried(ID(k.id)); ok && !stored && !k.durable && g.byAnother(k) {
+		if g, ok := m.shardOf(ID(k.Id)).journal.buried(ID(k.Id)); ok && !stored && !k.Durable && g.byAnother(k) {
 			return true
 		}
 	}

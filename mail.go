@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/cookieheader"
 	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -81,7 +82,7 @@ func (c *carrier) longestList() int {
 		return maxCookie
 	}
 	const idLen = 2 * 16
-	return seal.SealedLen(len("\x01\x08") + maxKills*(len("f")+dotSize+len(" ")+idLen))
+	return seal.SealedLen(len("\x01\x08") + state.MaxKills*(len("f")+state.DotSize+len(" ")+idLen))
 }
 
 // size is how many bytes some of the bundle cookies take up.

@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/queue"
+	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -85,7 +86,7 @@ type Manager struct {
 	carrier carrier
 	hooks   Hooks
 
-	clock    clock
+	clock    state.Clock
 	instance uint32
 
 	reading, waiting, saving, turns deadline.Line
@@ -249,7 +250,7 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 		return Durable, nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	d, _, err := m.endLine(ctx, &grave{id: id, death: m.tombstone(revoked).death, gentle: true}, Any)
+	d, _, err := m.endLine(ctx, &grave{id: id, death: m.tombstone(state.Revoked).Death, gentle: true}, Any)
 	return d, err
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/cookieheader"
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // adoptedName is the entry by which a marker holds the sealed token, and a
@@ -95,13 +96,13 @@ func (o *oldSession) seal(t token) []byte {
 
 // open returns the token in a marker. There is none where the old session has
 // ended without a new one.
-func (o *oldSession) open(c *carrier, marker state) (token, bool) {
-	e, ok := marker.entries.find(adoptedName)
-	if !ok || marker.dead() {
+func (o *oldSession) open(c *carrier, marker state.State) (token, bool) {
+	e, ok := marker.Entries.Find(adoptedName)
+	if !ok || marker.Dead() {
 		return token{}, false
 	}
 	var text string
-	if json.Unmarshal(e.value, &text) != nil {
+	if json.Unmarshal(e.Value, &text) != nil {
 		return token{}, false
 	}
 	sealed, err := base64.RawURLEncoding.DecodeString(text)
@@ -118,12 +119,12 @@ func (o *oldSession) open(c *carrier, marker state) (token, bool) {
 // ended is what a marker without a token says: the visitor has logged out, or in
 // by another session. Of a cookie that others have too it says nothing of this
 // visitor.
-func (o *oldSession) ended(marker state) loaded {
-	e, ok := marker.entries.find(adoptedName)
-	if !ok || o.Shared || string(e.value) != string(quote("")) {
+func (o *oldSession) ended(marker state.State) loaded {
+	e, ok := marker.Entries.Find(adoptedName)
+	if !ok || o.Shared || string(e.Value) != string(quote("")) {
 		return loaded{phase: nobody}
 	}
-	return loaded{phase: dead, state: state{death: death{dot: e.dot, reason: destroyed}}}
+	return loaded{phase: dead, state: state.State{Death: state.Death{Dot: e.Dot, Reason: state.Destroyed}}}
 }
 
 // quote returns a JSON string, in which every format can store it.
@@ -136,20 +137,20 @@ func (m *Manager) markUntil(ctx context.Context, o *oldSession, until time.Time,
 		until = now.Add(unbounded)
 	}
 	st := m.begin()
-	st.end = until.UnixMilli()
-	st.lastSeen = max(0, until.Add(-m.options.Idle-m.options.Refresh).UnixMilli())
-	st = st.write([]change{{adoptedName, serverOnly, value}}, m.stamp(st))
+	st.End = until.UnixMilli()
+	st.LastSeen = max(0, until.Add(-m.options.Idle-m.options.Refresh).UnixMilli())
+	st = st.Write([]state.Change{{Name: adoptedName, Flags: state.ServerOnly, Value: value}}, m.stamp(st))
 	_, err := m.save(context.WithoutCancel(ctx), o.marker, st, Absent)
 	return err
 }
 
 // readMarker returns what is known of an old session. ErrNotFound says that it
 // was neither taken nor ended.
-func (m *Manager) readMarker(ctx context.Context, o *oldSession, fresh bool) (state, error) {
+func (m *Manager) readMarker(ctx context.Context, o *oldSession, fresh bool) (state.State, error) {
 	var r stored
 	err := m.load(ctx, o.marker, false, fresh, &r)
 	if errors.Is(err, ErrNotFound) && m.backup != nil && m.shardOf(o.marker).quarantined() {
-		return state{}, errForgetful
+		return state.State{}, errForgetful
 	}
 	return r.state, err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // parcel is what travels between a session and its visitor's cookies besides
@@ -16,9 +17,9 @@ type parcel struct {
 	in      *mail
 	witness witness
 	visit   *jar.Visit
-	name    string // of the bundle that is sent
-	dirty   bool   // something was saved, or ended
-	ended   []kill // the sessions that ended in this request
+	name    string       // of the bundle that is sent
+	dirty   bool         // something was saved, or ended
+	ended   []state.Kill // the sessions that ended in this request
 	out     []string
 	later   []string // deletions that may wait for a later answer
 }
@@ -39,11 +40,11 @@ func (p *parcel) open(ctx context.Context, s *Session) {
 	p.in = m.carrier.collect(s.in)
 	ended := m.endings(ctx, p.in)
 	for _, k := range ended {
-		sh := m.shardOf(ID(k.id))
-		if g, ok := sh.journal.buried(ID(k.id)); !ok || g.byAnother(k) && !g.contested && !k.gentle {
+		sh := m.shardOf(ID(k.Id))
+		if g, ok := sh.journal.buried(ID(k.Id)); !ok || g.byAnother(k) && !g.contested && !k.Gentle {
 			_ = sh.bury(ctx, grave{
-				id: ID(k.id), death: death{dot: k.dot, reason: destroyed}, pending: true, gentle: k.gentle || k.durable,
-				line: true, weak: k.ifStored, ifStored: k.ifStored, again: k.durable,
+				id: ID(k.Id), death: state.Death{Dot: k.Dot, Reason: state.Destroyed}, pending: true, gentle: k.Gentle || k.Durable,
+				line: true, weak: k.IfStored, ifStored: k.IfStored, again: k.Durable,
 			})
 		}
 	}
@@ -79,8 +80,8 @@ func (s *Session) wrap(ctx context.Context, h http.Header, l loaded, due bool) {
 	carried := p.in.bundles.Cookies()
 	var endings []string
 	if len(p.ended) > 0 {
-		all := joinKills(p.witness.ended, p.ended)
-		text, err := m.endingsBox.Seal(m.now(), appendKills([]byte{formatV1}, all))
+		all := state.JoinKills(p.witness.ended, p.ended)
+		text, err := m.endingsBox.Seal(m.now(), state.AppendKills([]byte{state.FormatV1}, all))
 		if err == nil {
 			endings = []string{m.carrier.tombstone(text, m.tombstoneLife())}
 		}
@@ -98,8 +99,8 @@ func (s *Session) wrap(ctx context.Context, h http.Header, l loaded, due bool) {
 // the expiry is put off, none opened, the session holds more than they do, or
 // the store has confirmed it since and that was long ago.
 func (p *parcel) wanted(m *Manager, l loaded, due bool) bool {
-	return p.dirty || due || !p.witness.found || !p.witness.state.entries.covers(l.state.entries) ||
-		m.wornOut(p.witness) && l.confirmed > p.witness.confirmed
+	return p.dirty || due || !p.witness.found || !p.witness.State.Entries.Covers(l.state.Entries) ||
+		m.wornOut(p.witness) && l.confirmed > p.witness.Confirmed
 }
 
 // bundle makes what puts a session into the visitor's cookies, in room bytes of
@@ -108,12 +109,12 @@ func (p *parcel) wanted(m *Manager, l loaded, due bool) bool {
 func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded, room int) {
 	now := m.now()
 	b := l.copy()
-	b.state, b.kills = l.state.seen(now), slices.DeleteFunc(slices.Clone(l.kills), m.forgotten)
+	b.State, b.Kills = l.state.Seen(now), slices.DeleteFunc(slices.Clone(l.kills), m.forgotten)
 	if m.without&earlyStamp != 0 && l.source == FromStore {
-		b.confirmed = now.UnixMilli()
+		b.Confirmed = now.UnixMilli()
 	}
 	p.enter(m, l.id)
-	end := time.UnixMilli(l.state.end)
+	end := time.UnixMilli(l.state.End)
 	generation := m.backup.Keys.Generation()
 	sealed, err := m.pack(b, now)
 	if err != nil {
@@ -135,17 +136,17 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded, room int) {
 	if len(sealed.left) > 0 {
 		m.fault(ctx, l.id, BackupPartial, &leftError{sealed.left})
 	}
-	m.recent.keep(sumOf(sealed.text), generation, sealed.bundle)
+	m.recent.keep(sumOf(sealed.text), generation, sealed.Bundle)
 }
 
 // address puts the text of a bundle into cookies.
-func (p *parcel) address(m *Manager, l loaded, b bundle, text string, now, end time.Time) {
+func (p *parcel) address(m *Manager, l loaded, b state.Bundle, text string, now, end time.Time) {
 	parts := m.carrier.parts(len(text))
 	set, drop := jar.Mask(1<<parts-1), p.in.bundles.Cookies()
 	if p.visit != nil {
 		p.visit.Also(string(l.id))
-		for _, k := range b.kills { // a request of the one before may still be on its way
-			p.visit.Also(string(k.id))
+		for _, k := range b.Kills { // a request of the one before may still be on its way
+			p.visit.Also(string(k.Id))
 		}
 		set, drop = p.visit.Take(p.name, parts, now)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // recent keeps the bundles that this process has opened or sealed, by their
@@ -19,7 +20,7 @@ import (
 type recent struct {
 	mu         sync.Mutex
 	generation uint64 // of the keys that open all of them
-	young, old map[uint64]bundle
+	young, old map[uint64]state.Bundle
 	size       int // of the young ones, in bytes, about
 }
 
@@ -39,11 +40,11 @@ func sumOf(pieces ...string) uint64 {
 }
 
 // recall returns the bundle of a text that the keys of that generation open.
-func (r *recent) recall(sum, generation uint64) (bundle, bool) {
+func (r *recent) recall(sum, generation uint64) (state.Bundle, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.generation != generation {
-		return bundle{}, false
+		return state.Bundle{}, false
 	}
 	b, ok := r.young[sum]
 	if !ok {
@@ -54,11 +55,11 @@ func (r *recent) recall(sum, generation uint64) (bundle, bool) {
 	return b, ok
 }
 
-func (r *recent) keep(sum, generation uint64, b bundle) {
+func (r *recent) keep(sum, generation uint64, b state.Bundle) {
 	// What does not travel is not in it when it is opened elsewhere either.
-	b.born, b.state.origin, b.state.bare = false, nil, false
-	if l := b.state.entries; cap(l) > len(l)+len(l)/8 {
-		b.state.entries = bytes.Clone(l) // which may be a small part of what it was cut from
+	b.Born, b.State.Origin, b.State.Bare = false, nil, false
+	if l := b.State.Entries; cap(l) > len(l)+len(l)/8 {
+		b.State.Entries = bytes.Clone(l) // which may be a small part of what it was cut from
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,29 +70,29 @@ func (r *recent) keep(sum, generation uint64, b bundle) {
 }
 
 // put forgets the old ones when there are enough young ones. r.mu is held.
-func (r *recent) put(sum uint64, b bundle) {
+func (r *recent) put(sum uint64, b state.Bundle) {
 	const about = 512 // for all but the values
 	if r.size >= recentBytes {
 		r.young, r.old, r.size = nil, r.young, 0
 	}
 	if r.young == nil {
-		r.young = make(map[uint64]bundle)
+		r.young = make(map[uint64]state.Bundle)
 	}
 	r.young[sum] = b
-	r.size += about + cap(b.state.entries)
+	r.size += about + cap(b.State.Entries)
 }
 
 // openBundle opens what a request carried, or recalls it.
-func (m *Manager) openBundle(c jar.Bundle) (bundle, error) {
+func (m *Manager) openBundle(c jar.Bundle) (state.Bundle, error) {
 	sum, generation := sumOf(c.Pieces()...), m.backup.Keys.Generation()
 	if b, ok := m.recent.recall(sum, generation); ok {
 		return b, nil
 	}
 	plain, _, err := m.bundles.Open(c.Text())
 	if err != nil {
-		return bundle{}, err
+		return state.Bundle{}, err
 	}
-	b, err := decodeBundle(plain)
+	b, err := state.DecodeBundle(plain)
 	if err == nil {
 		m.recent.keep(sum, generation, b)
 	}

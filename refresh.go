@@ -30,7 +30,7 @@ func (m *Manager) refresh(ctx context.Context, l loaded) {
 // due tells whether it is time for a refresh, and nobody else is at it. If so,
 // putOff must follow.
 func (m *Manager) due(l loaded) bool {
-	return m.now().Sub(time.UnixMilli(l.state.lastSeen)) >= m.options.Refresh && m.refreshes.start(l.id)
+	return m.now().Sub(time.UnixMilli(l.state.LastSeen)) >= m.options.Refresh && m.refreshes.start(l.id)
 }
 
 // putOff saves a refresh, and returns what stands then.
@@ -42,7 +42,7 @@ func (m *Manager) putOff(ctx context.Context, l loaded) loaded {
 		return l
 	}
 	sent := m.now()
-	st := l.state.seen(sent)
+	st := l.state.Seen(sent)
 	if v, err := m.put(ctx, c, "refresh", st, l.version); err == nil {
 		m.health.refreshes.Add(1)
 		l.state, l.version, l.confirmed = st, v, sent.UnixMilli()

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"github.com/holdfast-go/session/internal/state"
 	"strconv"
 	"sync"
 	"time"
@@ -17,30 +18,30 @@ import (
 // place of must be dead. It returns what those held. ErrEnded says that b is
 // dead too, ErrUnavailable that it cannot be told. visitor tells whether one
 // waits.
-func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more entries, err error) {
-	s := m.shardOf(ID(b.id))
+func (m *Manager) mayRestore(ctx context.Context, b state.Bundle, visitor bool) (more state.Entries, err error) {
+	s := m.shardOf(ID(b.Id))
 	if err := s.believed(ctx); err != nil {
 		return nil, err
 	}
 	if m.without&killLists != 0 {
 		return nil, nil
 	}
-	for _, k := range b.kills {
+	for _, k := range b.Kills {
 		if m.forgotten(k) {
 			continue
 		}
-		g := grave{id: ID(k.id), death: death{dot: k.dot, reason: renewed}}
-		inherits := k.heir && !k.durable
+		g := grave{id: ID(k.Id), death: state.Death{Dot: k.Dot, Reason: state.Renewed}}
+		inherits := k.Heir && !k.Durable
 		if g.gentle = !inherits; inherits {
-			g.heir, g.turned = ID(b.id), b.state.rotated != 0 // what came before that rotation is dead by now
+			g.heir, g.turned = ID(b.Id), b.State.Rotated != 0 // what came before that rotation is dead by now
 		}
-		s := m.shardOf(ID(k.id))
-		if known, ok := s.journal.buried(ID(k.id)); ok && inherits && known.byAnother(k) {
+		s := m.shardOf(ID(k.Id))
+		if known, ok := s.journal.buried(ID(k.Id)); ok && inherits && known.byAnother(k) {
 			return nil, ErrEnded
 		}
-		c := s.anyway(ID(k.id))
+		c := s.anyway(ID(k.Id))
 		if visitor { // who has not to wait for a shard that is away
-			if c, err = m.call(ctx, ID(k.id), true, m.options.ReadTimeout); err != nil && inherits {
+			if c, err = m.call(ctx, ID(k.Id), true, m.options.ReadTimeout); err != nil && inherits {
 				return nil, err
 			}
 		}
@@ -54,9 +55,9 @@ func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more 
 		case err != nil:
 			continue // it was dead once, by the hand that began this one
 		case inherits:
-			more = joinEntries(more, done.entries)
+			more = state.JoinEntries(more, done.Entries)
 		}
-		g.death, g.heir = done.death, "" // it is decided
+		g.death, g.heir = done.Death, "" // it is decided
 		if err := s.bury(ctx, g); err != nil {
 			return nil, err
 		}
@@ -71,23 +72,23 @@ func (m *Manager) mayRestore(ctx context.Context, b bundle, visitor bool) (more 
 //
 // Where another instance has rotated the session that g renews, what that has
 // led to ends for the heir as well: a login ends all tokens of before it.
-func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
+func (m *Manager) execute(ctx context.Context, c call, g grave) (state.State, error) {
 	st, err := m.executeOne(ctx, c, g)
-	for at, hops := st, 0; err == nil && g.supersedes(at.death.link); hops++ {
+	for at, hops := st, 0; err == nil && g.supersedes(at.Death.Link); hops++ {
 		if hops == maxLine {
-			return state{}, fmt.Errorf("%w: more than %d rotations to follow", ErrUnavailable, maxLine)
+			return state.State{}, fmt.Errorf("%w: more than %d rotations to follow", ErrUnavailable, maxLine)
 		}
 		next := g
-		next.id = ID(at.death.link.successor())
-		next.death.link = ""
+		next.id = ID(at.Death.Link.Successor())
+		next.death.Link = ""
 		s := m.shardOf(next.id)
 		if b, ok := s.journal.owed(next.id); ok {
-			m.shardOf(g.heir).owe(ctx, bundle{id: string(g.heir), state: b.state.bequeath()})
+			m.shardOf(g.heir).owe(ctx, state.Bundle{Id: string(g.heir), State: b.State.Bequeath()})
 		}
 		c := call{m: m, id: next.id, shard: s, budget: c.budget}
 		if at, err = m.executeOne(ctx, c, next); err == nil {
-			m.remember(ctx, next.id, at.death)
-			st.entries = joinEntries(st.entries, at.entries)
+			m.remember(ctx, next.id, at.Death)
+			st.Entries = state.JoinEntries(st.Entries, at.Entries)
 		}
 	}
 	return st, err
@@ -95,51 +96,51 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state, error) {
 
 // supersedes reports whether a rotation that wrote l was by somebody else, and
 // the heir of g is by a Renew, which ends what the rotation led to.
-func (g *grave) supersedes(l link) bool {
-	return g.heir != "" && !g.turned && l != "" && l.dot() != g.death.dot && l.successor() != string(g.heir)
+func (g *grave) supersedes(l state.Link) bool {
+	return g.heir != "" && !g.turned && l != "" && l.Dot() != g.death.Dot && l.Successor() != string(g.heir)
 }
 
 // executeOne is execute without what rotations have led to.
-func (m *Manager) executeOne(ctx context.Context, c call, g grave) (state, error) {
+func (m *Manager) executeOne(ctx context.Context, c call, g grave) (state.State, error) {
 	for end := m.attempts(); ; {
 		r, err := m.read(ctx, c, true)
-		st, dead := r.state, state{death: g.death}
+		st, dead := r.state, state.State{Death: g.death}
 		switch {
 		case errors.Is(err, ErrNotFound):
 			if g.heir != "" && c.shard.quarantined() {
-				return state{}, errForgetful // there may have been a tombstone
+				return state.State{}, errForgetful // there may have been a tombstone
 			}
 			if g.ifStored && r.version == Absent {
 				if c.shard == nil {
-					return state{}, nil
+					return state.State{}, nil
 				}
-				return state{}, c.shard.believed(ctx)
+				return state.State{}, c.shard.believed(ctx)
 			}
 		case err != nil && g.heir == "" && r.garbled != Absent:
 			r.version = r.garbled // nobody can go on with that either
 		case err != nil:
-			return state{}, err
-		case st.dead() && st.death.reason == rotated && g.supersedes(st.death.link):
-			dead.death = joinDeaths(dead.death, st.death)
-		case st.dead() && g.heir != "" && st.death.dot != g.death.dot && st.death.reason != rotated:
-			return state{}, ErrEnded
-		case st.dead():
+			return state.State{}, err
+		case st.Dead() && st.Death.Reason == state.Rotated && g.supersedes(st.Death.Link):
+			dead.Death = state.JoinDeaths(dead.Death, st.Death)
+		case st.Dead() && g.heir != "" && st.Death.Dot != g.death.Dot && st.Death.Reason != state.Rotated:
+			return state.State{}, ErrEnded
+		case st.Dead():
 			return st, nil
 		}
-		if g.heir != "" && len(st.entries) > 0 {
+		if g.heir != "" && len(st.Entries) > 0 {
 			// What was written to the old session meanwhile is the heir's. It is
 			// safe before there is no other place for it.
-			m.shardOf(g.heir).owe(ctx, bundle{id: string(g.heir), state: st.bequeath()})
+			m.shardOf(g.heir).owe(ctx, state.Bundle{Id: string(g.heir), State: st.Bequeath()})
 		}
 		_, err = m.put(ctx, c, "deliver", dead, r.version)
 		switch {
 		case err == nil:
-			st.death = dead.death
+			st.Death = dead.Death
 			return st, nil
 		case !errors.Is(err, ErrConflict):
-			return state{}, err
+			return state.State{}, err
 		case !m.now().Before(end):
-			return state{}, errContested
+			return state.State{}, errContested
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"github.com/holdfast-go/session/internal/state"
 	"time"
 )
 
@@ -30,25 +31,25 @@ func (t token) successor(random string) token {
 
 // rotate returns the token that takes the place of t, and the tombstone that
 // leads to it.
-func (m *Manager) rotate(t token) (token, state) {
-	var random [linkRandom]byte
+func (m *Manager) rotate(t token) (token, state.State) {
+	var random [state.LinkRandom]byte
 	rand.Read(random[:]) // never fails, see crypto/rand
-	next, dead := t.successor(string(random[:])), m.tombstone(rotated)
-	dead.death.link = newLink(dead.death.dot, m.now(), random, string(next.id()))
+	next, dead := t.successor(string(random[:])), m.tombstone(state.Rotated)
+	dead.Death.Link = state.NewLink(dead.Death.Dot, m.now(), random, string(next.id()))
 	return next, dead
 }
 
 // follow returns the token to which the tombstone of t leads while the grace
 // lasts. It never leads across a Renew, whose token nobody can derive.
-func (m *Manager) follow(t token, d death) (token, bool) {
-	if d.reason != rotated || d.link == "" {
+func (m *Manager) follow(t token, d state.Death) (token, bool) {
+	if d.Reason != state.Rotated || d.Link == "" {
 		return token{}, false
 	}
-	if age := m.now().Sub(d.time()); age >= graceAfterRotation || age < -maxAhead {
+	if age := m.now().Sub(d.Time()); age >= graceAfterRotation || age < -state.MaxAhead {
 		return token{}, false
 	}
-	next := t.successor(d.link.random())
-	return next, next.id() == ID(d.link.successor())
+	next := t.successor(d.Link.Random())
+	return next, next.id() == ID(d.Link.Successor())
 }
 
 // Rotate gives the session a new token and ID when it is saved, and changes
@@ -103,7 +104,7 @@ var errTooManyRotations = fmt.Errorf("%w: the session was rotated more than %d t
 // hold remembers the token that opens what was loaded. Where it was rotated
 // lately, l becomes what stands under the new one. s.io is held.
 func (s *Session) hold(ctx context.Context, t token, l *loaded) {
-	if l.phase == dead && l.state.death.reason == rotated {
+	if l.phase == dead && l.state.Death.Reason == state.Rotated {
 		t = s.arrive(ctx, t, l)
 	}
 	s.mu.Lock()
@@ -120,9 +121,9 @@ func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
 	if p != nil {
 		brought = p.witness
 	}
-	kills := brought.kills
+	kills := brought.Kills
 	for hops := 0; l.phase == dead; hops++ {
-		next, ok := m.follow(t, l.state.death)
+		next, ok := m.follow(t, l.state.Death)
 		if !ok {
 			return t
 		}
@@ -145,25 +146,25 @@ func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
 			*l = loaded{phase: unknown, id: id, err: at.err}
 			return held
 		}
-		kills = withKill(kills, m.rotatedKill(l.id, l.state.death))
+		kills = state.WithKill(kills, m.rotatedKill(l.id, l.state.Death))
 		t, *l = next, at
 	}
 	if l.phase != live {
 		return t
 	}
-	l.kills = joinKills(kills, l.kills)
+	l.kills = state.JoinKills(kills, l.kills)
 	if p != nil {
 		p.witness = w
 	}
 	if brought.found { // by a cookie of before the rotation, which may know more
-		joined := join(l.state, brought.state.bequeath())
-		if !joined.equal(l.state) {
-			l.state, l.repair, l.saved = joined, true, min(l.saved, brought.saved)
+		joined := state.Join(l.state, brought.State.Bequeath())
+		if !joined.Equal(l.state) {
+			l.state, l.repair, l.saved = joined, true, min(l.saved, brought.Saved)
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pass(t, l.state.end)
+	s.pass(t, l.state.End)
 	return t
 }
 
@@ -175,7 +176,7 @@ func (m *Manager) reopen(in *mail, id ID, brought witness) witness {
 		return w
 	}
 	for c := range in.bundles.Bundles {
-		if b, err := m.openBundle(c); err == nil && ID(b.id) == id {
+		if b, err := m.openBundle(c); err == nil && ID(b.Id) == id {
 			w.add(b, m.now())
 		}
 	}
@@ -183,8 +184,8 @@ func (m *Manager) reopen(in *mail, id ID, brought witness) witness {
 }
 
 // rotatedKill is how a session names one that a rotation made it of.
-func (m *Manager) rotatedKill(id ID, d death) kill {
-	return kill{id: string(id), dot: d.dot, heir: true, durable: !m.bequeathed(id)}
+func (m *Manager) rotatedKill(id ID, d state.Death) state.Kill {
+	return state.Kill{Id: string(id), Dot: d.Dot, Heir: true, Durable: !m.bequeathed(id)}
 }
 
 // pass tells the visitor of a token that another request has made. s.mu is held.
@@ -198,7 +199,7 @@ func (s *Session) pass(t token, end int64) {
 // turnedError says that a rotation has ended the session, and where it leads.
 type turnedError struct {
 	token token
-	death death
+	death state.Death
 }
 
 func (e *turnedError) Error() string { return "session: the token was rotated" }
@@ -232,10 +233,10 @@ func (c *commit) followRotations(ctx context.Context) error {
 
 // turn goes on with the session that a rotation has made of this one.
 func (c *commit) turn(e *turnedError) {
-	c.kills = withKill(c.kills, c.m.rotatedKill(c.id, e.death))
+	c.kills = state.WithKill(c.kills, c.m.rotatedKill(c.id, e.death))
 	c.id, c.held, c.version = e.token.id(), e.token, Absent
 	c.away, c.restore, c.born, c.unstored = time.Time{}, false, false, false
-	c.token, c.tombstone, c.copied = token{}, state{}, Absent
+	c.token, c.tombstone, c.copied = token{}, state.State{}, Absent
 	c.arriving = true
 	if c.renewal == turnID {
 		c.renewal = keepID // somebody was faster
@@ -249,7 +250,7 @@ func (c *commit) arrive(ctx context.Context) error {
 	case l.phase == unknown:
 		return l.err
 	case l.phase == nobody:
-		l = loaded{phase: dead, state: c.m.tombstone(revoked)}
+		l = loaded{phase: dead, state: c.m.tombstone(state.Revoked)}
 	case l.phase == live && l.source != FromStore:
 		return errAway
 	}
@@ -263,7 +264,7 @@ func (c *commit) moveLater(ctx context.Context, cause error) error {
 		return c.degrade(ctx, true, cause)
 	}
 	c.renewal = keepID
-	c.token, c.tombstone, c.copied = token{}, state{}, Absent
+	c.token, c.tombstone, c.copied = token{}, state.State{}, Absent
 	return c.update(ctx)
 }
 
@@ -274,7 +275,7 @@ func (c *commit) lookAgain(ctx context.Context, cause error) error {
 	switch {
 	case err != nil:
 		return cause
-	case r.state.dead() && r.state.death.dot == c.tombstone.death.dot:
+	case r.state.Dead() && r.state.Death.Dot == c.tombstone.Death.Dot:
 		return nil
 	case r.version != c.version:
 		// And so it will never stand. The cause is no part of the chain: it was
@@ -292,11 +293,11 @@ func (m *Manager) entomb(ctx context.Context, c call, g *grave, over Version) er
 	if g.gentle {
 		done, err := m.execute(ctx, c, *g)
 		if err == nil {
-			g.death = done.death
+			g.death = done.Death
 		}
 		return err
 	}
-	st := state{death: g.death}
+	st := state.State{Death: g.death}
 	end := m.attempts()
 	for known := over != Any; ; known = false {
 		if !known {
@@ -306,8 +307,8 @@ func (m *Manager) entomb(ctx context.Context, c call, g *grave, over Version) er
 			}
 			if over = r.version; r.garbled != Absent {
 				over = r.garbled
-			} else if err == nil && r.state.dead() {
-				if st = join(st, r.state); st.death == r.state.death {
+			} else if err == nil && r.state.Dead() {
+				if st = state.Join(st, r.state); st.Death == r.state.Death {
 					break
 				}
 			}
@@ -323,7 +324,7 @@ func (m *Manager) entomb(ctx context.Context, c call, g *grave, over Version) er
 			return errContested
 		}
 	}
-	g.death = st.death
+	g.death = st.Death
 	return nil
 }
 
@@ -334,20 +335,20 @@ const maxLine = 1000
 // endLine ends a session like buryOver, and what rotations have made of it since,
 // up to the next Renew. It returns all that it ended, or tried to. Where the store does not
 // answer, the journal goes on from there.
-func (m *Manager) endLine(ctx context.Context, g *grave, over Version) (d Durability, ended []kill, err error) {
+func (m *Manager) endLine(ctx context.Context, g *grave, over Version) (d Durability, ended []state.Kill, err error) {
 	g.line = true
-	why, at := g.death.reason, g
+	why, at := g.death.Reason, g
 	for range maxLine {
 		far, err := m.buryOver(ctx, at, over)
 		if err == nil && at.nobodys() { // and there is no backup
 			return max(d, far), ended, nil
 		}
-		ended = withKill(ended, kill{id: string(at.id), dot: at.death.dot, gentle: at.gentle, durable: far == Durable, ifStored: at.ifStored})
+		ended = state.WithKill(ended, state.Kill{Id: string(at.id), Dot: at.death.Dot, Gentle: at.gentle, Durable: far == Durable, IfStored: at.ifStored})
 		if err != nil {
 			return 0, ended, err
 		}
 		d = max(d, far)
-		next := at.death.link.successor()
+		next := at.death.Link.Successor()
 		if next == "" {
 			return d, ended, nil
 		}
@@ -359,17 +360,17 @@ func (m *Manager) endLine(ctx context.Context, g *grave, over Version) (d Durabi
 
 // nextGrave is for what a rotation has made of a session that somebody ends. It
 // may be dead by now, by a Renew above all, and then it stays as it is.
-func (m *Manager) nextGrave(id ID, why reason) grave {
-	if why == rotated {
-		why = destroyed
+func (m *Manager) nextGrave(id ID, why state.Reason) grave {
+	if why == state.Rotated {
+		why = state.Destroyed
 	}
-	return grave{id: id, death: m.tombstone(why).death, gentle: true, line: true}
+	return grave{id: id, death: m.tombstone(why).Death, gentle: true, line: true}
 }
 
 // endNext is the journal's part in endLine: g was delivered, and what rotations
 // have made of it is owed from now on.
-func (m *Manager) endNext(ctx context.Context, g grave, why reason) error {
-	next := g.death.link.successor()
+func (m *Manager) endNext(ctx context.Context, g grave, why state.Reason) error {
+	next := g.death.Link.Successor()
 	if !g.line || next == "" {
 		return nil
 	}
@@ -381,28 +382,28 @@ func (m *Manager) endNext(ctx context.Context, g grave, why reason) error {
 // inheritance is what the session that a rotation made gets of a state that the
 // store lacks: what was written to the old one before the grace was over. all
 // tells whether that is everything.
-func inheritance(b bundle, d death) (heir bundle, all, ok bool) {
-	if d.reason != rotated || d.link == "" {
+func inheritance(b state.Bundle, d state.Death) (heir state.Bundle, all, ok bool) {
+	if d.Reason != state.Rotated || d.Link == "" {
 		return heir, false, false
 	}
-	end := d.dot.time().Add(graceAfterRotation)
-	var kept entries
+	end := d.Dot.Time().Add(graceAfterRotation)
+	var kept state.Entries
 	all = true
-	for l := b.state.entries; len(l) > 0; {
-		e, rest, _ := l.cut()
-		if l = rest; e.dot.time().Before(end) {
-			kept = append(kept, e.raw...)
+	for l := b.State.Entries; len(l) > 0; {
+		e, rest, _ := l.Cut()
+		if l = rest; e.Dot.Time().Before(end) {
+			kept = append(kept, e.Raw...)
 		} else {
 			all = false
 		}
 	}
-	st := b.state
-	st.entries = kept
-	return bundle{id: d.link.successor(), state: st.bequeath()}, all, len(kept) > 0
+	st := b.State
+	st.Entries = kept
+	return state.Bundle{Id: d.Link.Successor(), State: st.Bequeath()}, all, len(kept) > 0
 }
 
 // settleLater is settleDebt for a session that has ended.
-func (m *Manager) settleLater(ctx context.Context, b bundle, d death) error {
+func (m *Manager) settleLater(ctx context.Context, b state.Bundle, d state.Death) error {
 	heir, all, ok := inheritance(b, d)
 	if !ok {
 		return ErrEnded

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"github.com/holdfast-go/session/internal/state"
 	"io"
 	"log/slog"
 	"net/http"
@@ -26,12 +27,12 @@ type Session struct {
 	mu sync.Mutex // guards all below
 
 	loaded
-	held    token   // that opens what is loaded
-	edits   []*edit // what is not saved yet
-	changes changes // what the edits come to
-	doubts  []doubt // saves that were not answered
-	seq     int     // changes with all of these
-	lost    int     // the seq of what Hooks.Dropped was told of
+	held    token         // that opens what is loaded
+	edits   []*state.Edit // what is not saved yet
+	changes state.Changes // what the edits come to
+	doubts  []state.Doubt // saves that were not answered
+	seq     int           // changes with all of these
+	lost    int           // the seq of what Hooks.Dropped was told of
 	broken  map[string]*ValueError
 	fault   error // the first write that failed; the commit answers it
 
@@ -195,30 +196,30 @@ func (s *Session) Source() Source {
 // Renewed and Expires it is zero while there is none, and where nobody knows
 // whether there is one it makes the commit answer why, as ID does.
 func (s *Session) Created() time.Time {
-	return s.date(func(st state) time.Time { return time.UnixMilli(st.created) })
+	return s.date(func(st state.State) time.Time { return time.UnixMilli(st.Created) })
 }
 
 // Renewed returns when the session began or was last renewed, whatever is
 // later: the time of the login where every login renews.
 func (s *Session) Renewed() time.Time {
-	return s.date(func(st state) time.Time { return time.UnixMilli(st.authenticated) })
+	return s.date(func(st state.State) time.Time { return time.UnixMilli(st.Authenticated) })
 }
 
 // Issued returns when the session's token was made: when the session began, by
 // Renew or by Rotate, whatever was last.
 func (s *Session) Issued() time.Time {
-	return s.date(func(st state) time.Time { return time.UnixMilli(max(st.authenticated, st.rotated)) })
+	return s.date(func(st state.State) time.Time { return time.UnixMilli(max(st.Authenticated, st.Rotated)) })
 }
 
 // Expires returns when the session ends if nobody uses it any more. It may
 // last longer, by Options.Refresh at most.
 func (s *Session) Expires() time.Time {
-	return s.date(func(st state) time.Time {
-		return earlier(time.UnixMilli(st.lastSeen).Add(s.m.options.Idle), time.UnixMilli(st.end))
+	return s.date(func(st state.State) time.Time {
+		return earlier(time.UnixMilli(st.LastSeen).Add(s.m.options.Idle), time.UnixMilli(st.End))
 	})
 }
 
-func (s *Session) date(of func(state) time.Time) time.Time {
+func (s *Session) date(of func(state.State) time.Time) time.Time {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	s.decide()
@@ -299,26 +300,26 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		ctx = context.WithoutCancel(ctx)
 		unseen := l.phase != live && l.phase != dead && !s.parcel.vouched()
 		g := &grave{
-			id: id, death: s.m.tombstone(destroyed).death, gentle: l.phase != live,
+			id: id, death: s.m.tombstone(state.Destroyed).Death, gentle: l.phase != live,
 			weak: l.phase != live && !s.parcel.vouched(), ifStored: unseen,
 		}
 		switch {
 		case l.phase == dead && s.m.bequeathed(id):
 			g.gentle, g.weak = false, false // by a Renew that is not in the store yet: this is another hand
 		case l.phase == dead:
-			g.death = l.state.death // as it was: who holds a dead token ends nobody else
+			g.death = l.state.Death // as it was: who holds a dead token ends nobody else
 		}
 		over := Any
 		if l.phase == live && l.away.IsZero() {
 			over = l.version
 		}
-		var line []kill
+		var line []state.Kill
 		if d, line, err = s.m.endLine(ctx, g, over); err != nil {
 			return 0, s.failed(err)
 		}
 		if p := s.parcel; p != nil {
 			p.dirty = true
-			p.ended = joinKills(joinKills(p.ended, l.kills), line)
+			p.ended = state.JoinKills(state.JoinKills(p.ended, l.kills), line)
 		}
 	}
 	s.mu.Lock()
@@ -336,11 +337,11 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 // process and the visitor's browser know to have ended: a copy of it that
 // somebody still has comes to nothing here. The store is not told.
 func (s *Session) knowEnded(ctx context.Context, id ID) {
-	g := grave{id: id, death: s.m.tombstone(destroyed).death, gentle: true, weak: true, ifStored: true}
+	g := grave{id: id, death: s.m.tombstone(state.Destroyed).Death, gentle: true, weak: true, ifStored: true}
 	_ = s.m.shardOf(id).bury(ctx, g)
 	if p := s.parcel; p != nil {
 		p.dirty = true
-		p.ended = withKill(p.ended, kill{id: string(id), dot: g.death.dot, gentle: true, ifStored: true})
+		p.ended = state.WithKill(p.ended, state.Kill{Id: string(id), Dot: g.death.Dot, Gentle: true, IfStored: true})
 	}
 }
 
@@ -391,7 +392,7 @@ func (s *Session) Reload(ctx context.Context) error {
 		l = loaded{}
 		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
 	} else {
-		w := witness{bundle: l.copy(), found: l.phase == live && s.m.carrier.header == ""}
+		w := witness{Bundle: l.copy(), found: l.phase == live && s.m.carrier.header == ""}
 		l = s.m.fetch(ctx, l.id, w, true)
 		s.hold(ctx, held, &l)
 	}
@@ -405,7 +406,7 @@ func (s *Session) Reload(ctx context.Context) error {
 		return s.settle(l)
 	}
 	s.mu.Lock()
-	if len(pending(s.edits)) > 0 && !s.sealed {
+	if len(state.Pending(s.edits)) > 0 && !s.sealed {
 		_ = s.fail(ErrEnded) // do not answer as if what is dropped here were saved
 	}
 	s.mu.Unlock()

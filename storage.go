@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/flight"
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // stored is what the store answered to a load.
 type stored struct {
-	state   state // it may be dead
+	state   state.State // it may be dead
 	version Version
 	cached  bool    // the store itself was not asked
 	garbled Version // of a record that cannot be read
@@ -175,7 +176,7 @@ func (m *Manager) readWithin(ctx, budget context.Context, c *call, fresh bool, o
 }
 
 // save writes st over a version.
-func (m *Manager) save(ctx context.Context, id ID, st state, over Version) (Version, error) {
+func (m *Manager) save(ctx context.Context, id ID, st state.State, over Version) (Version, error) {
 	c, err := m.call(ctx, id, true, m.options.SaveTimeout)
 	if err != nil {
 		return Absent, err
@@ -190,7 +191,7 @@ func (m *Manager) save(ctx context.Context, id ID, st state, over Version) (Vers
 // put is save with permission. The save has SaveTimeout to itself, and goes on
 // when the client leaves: what a handler wrote is saved even if nobody waits for
 // the answer.
-func (m *Manager) put(ctx context.Context, c call, operation string, st state, over Version) (Version, error) {
+func (m *Manager) put(ctx context.Context, c call, operation string, st state.State, over Version) (Version, error) {
 	if over == Absent && m.without&restoreByCreate != 0 {
 		over = Any
 	}
@@ -223,16 +224,16 @@ func (m *Manager) attempts() (end time.Time) { return m.now().Add(m.options.Save
 
 // expires is when the store may forget st. A live session may be that late
 // because its lastSeen is put off only once in a while.
-func (m *Manager) expires(st state) time.Time {
-	if st.dead() {
+func (m *Manager) expires(st state.State) time.Time {
+	if st.Dead() {
 		return m.now().Add(m.tombstoneLife())
 	}
-	return earlier(time.UnixMilli(st.lastSeen).Add(m.options.Idle+m.options.Refresh), time.UnixMilli(st.end))
+	return earlier(time.UnixMilli(st.LastSeen).Add(m.options.Idle+m.options.Refresh), time.UnixMilli(st.End))
 }
 
 // expired is asked of what the store returned, as its clock may be behind.
-func (m *Manager) expired(st state, now time.Time) bool {
-	return !st.dead() && !now.Before(m.expires(st))
+func (m *Manager) expired(st state.State, now time.Time) bool {
+	return !st.Dead() && !now.Before(m.expires(st))
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -242,20 +243,20 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-func (m *Manager) tombstone(r reason) state {
-	return state{death: death{dot: m.stamp(state{}), reason: r}}
+func (m *Manager) tombstone(r state.Reason) state.State {
+	return state.State{Death: state.Death{Dot: m.stamp(state.State{}), Reason: r}}
 }
 
 // stamp returns a dot for a write to st.
-func (m *Manager) stamp(st state) dot {
-	return dot{m.clock.next(m.now(), st.entries.latest()), m.instance}
+func (m *Manager) stamp(st state.State) state.Dot {
+	return state.Dot{Clock: m.clock.Next(m.now(), st.Entries.Latest()), Instance: m.instance}
 }
 
 // begin is a new session without values.
-func (m *Manager) begin() state {
+func (m *Manager) begin() state.State {
 	now := m.now()
-	return state{
-		created: now.UnixMilli(), authenticated: now.UnixMilli(), lastSeen: now.UnixMilli(),
-		end: now.Add(m.options.Lifetime).UnixMilli(),
+	return state.State{
+		Created: now.UnixMilli(), Authenticated: now.UnixMilli(), LastSeen: now.UnixMilli(),
+		End: now.Add(m.options.Lifetime).UnixMilli(),
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"github.com/holdfast-go/session/internal/state"
 	"slices"
 )
 
@@ -45,7 +46,7 @@ func (s *Session) value(name string) ([]byte, error) {
 	if s.phase == unknown {
 		return nil, s.err
 	}
-	value, err := lookup(s.state, s.changes, name)
+	value, err := state.Lookup(s.state, s.changes, name)
 	return value, s.absence(name, err)
 }
 
@@ -53,11 +54,11 @@ func (s *Session) value(name string) ([]byte, error) {
 // does not hold. s.mu is held.
 func (s *Session) absence(name string, err error) error {
 	switch {
-	case errors.Is(err, errNoValue):
+	case errors.Is(err, state.ErrNoValue):
 		return ErrNoValue
-	case errors.Is(err, errWithheld) && !s.away.IsZero():
+	case errors.Is(err, state.ErrWithheld) && !s.away.IsZero():
 		return withheldError(name)
-	case errors.Is(err, errWithheld):
+	case errors.Is(err, state.ErrWithheld):
 		return ErrLost
 	}
 	return err
@@ -66,8 +67,8 @@ func (s *Session) absence(name string, err error) error {
 // isWithheld reports whether a value stands under name that this copy lacks, and
 // that this request has not deleted. s.mu is held.
 func (s *Session) isWithheld(name string) bool {
-	_, err := lookup(s.state, s.changes, name)
-	return errors.Is(err, errWithheld)
+	_, err := state.Lookup(s.state, s.changes, name)
+	return errors.Is(err, state.ErrWithheld)
 }
 
 // fallBack is told why Or returns what it was given instead of a value. Where
@@ -109,37 +110,37 @@ func withheldError(name string) error {
 }
 
 // set keeps a change until the commit.
-func (s *Session) set(c change) error {
+func (s *Session) set(c state.Change) error {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	err := s.writable()
-	if err == nil && !s.away.IsZero() && c.flags.kind() == present && (c.flags&serverOnly != 0 || s.isWithheld(c.name)) {
-		err = withheldError(c.name)
+	if err == nil && !s.away.IsZero() && c.Flags.Kind() == state.Present && (c.Flags&state.ServerOnly != 0 || s.isWithheld(c.Name)) {
+		err = withheldError(c.Name)
 	}
 	if err != nil {
 		return s.fail(err)
 	}
-	if c.flags.kind() == deleted {
+	if c.Flags.Kind() == state.Deleted {
 		var bad *ValueError
 		var lost *lostError
-		delete(s.broken, c.name)
-		if errors.As(s.fault, &bad) && bad.Key == c.name || errors.As(s.fault, &lost) && lost.key == c.name {
+		delete(s.broken, c.Name)
+		if errors.As(s.fault, &bad) && bad.Key == c.Name || errors.As(s.fault, &lost) && lost.key == c.Name {
 			s.fault = nil
 		}
-	} else if bad := s.broken[c.name]; bad != nil {
+	} else if bad := s.broken[c.Name]; bad != nil {
 		return s.fail(bad)
 	}
 	// It takes the place of what this request did to the key before. Where that
 	// is nothing, setting what the store has already is nothing either.
-	edits := slices.DeleteFunc(slices.Clone(s.edits), func(e *edit) bool { return e.name == c.name })
-	if len(edits) == len(s.edits) && !c.changes(s.state) {
+	edits := slices.DeleteFunc(slices.Clone(s.edits), func(e *state.Edit) bool { return e.Name == c.Name })
+	if len(edits) == len(s.edits) && !c.Changes(s.state) {
 		return nil
 	}
 	if len(edits) >= maxEdits {
 		return s.fail(errTooMany)
 	}
 	s.edits = edits
-	s.add(&edit{change: c}, s.changes.with(c))
+	s.add(&state.Edit{Change: c}, s.changes.With(c))
 	return nil
 }
 
@@ -151,7 +152,7 @@ var errTooMany = fmt.Errorf("%w: %d changes wait to be saved already", ErrUnavai
 
 // update runs step, without a lock so that it may use the session, and once
 // more if another goroutine came in between.
-func (s *Session) update(e *edit) error {
+func (s *Session) update(e *state.Edit) error {
 	for range maxRuns {
 		s.lockLoaded()
 		if err := s.writable(); err != nil {
@@ -161,16 +162,16 @@ func (s *Session) update(e *edit) error {
 		st, l, seq := s.state, s.changes, s.seq
 		s.mu.Unlock()
 
-		after, err := e.apply(st, l)
+		after, err := e.Apply(st, l)
 
 		s.mu.Lock()
 		switch {
 		case err != nil:
 			defer s.mu.Unlock()
-			if own, ok := ofStep(err); ok {
+			if own, ok := state.OfStep(err); ok {
 				return own // the handler's business, not a write that failed
 			}
-			return s.fail(s.absence(e.name, err))
+			return s.fail(s.absence(e.Name, err))
 		case s.seq == seq && len(s.edits) >= maxEdits:
 			defer s.mu.Unlock()
 			return s.fail(errTooMany)
@@ -181,7 +182,7 @@ func (s *Session) update(e *edit) error {
 		}
 		s.mu.Unlock()
 	}
-	return s.failed(fmt.Errorf("session: Update of key %s: its function changes the session whenever it runs", e.name))
+	return s.failed(fmt.Errorf("session: Update of key %s: its function changes the session whenever it runs", e.Name))
 }
 
 // maxRuns bounds an Update whose function is not pure: each run would make the
@@ -195,7 +196,7 @@ func (s *Session) forget() {
 	s.seq++
 }
 
-func (s *Session) add(e *edit, after changes) {
+func (s *Session) add(e *state.Edit, after state.Changes) {
 	s.edits, s.changes = append(s.edits, e), after
 	s.seq++
 	s.watch()

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/seal"
 )
 
 // witness is what is known of a session without asking the store: the join of
 // the bundles that a request carried and of what the journal holds.
 type witness struct {
-	bundle
+	state.Bundle
 	found bool
 
 	// excused: a bundle was sealed, not long ago by its own account, with a
@@ -23,7 +24,7 @@ type witness struct {
 	excused bool
 	keep    jar.Mask // cookies of such bundles
 
-	ended []kill // the sessions that this visitor has ended, by the tombstone cookie
+	ended []state.Kill // the sessions that this visitor has ended, by the tombstone cookie
 }
 
 // BackupFault is what is wrong with a backup.
@@ -51,20 +52,20 @@ func (f BackupFault) String() string {
 }
 
 // add joins a copy in.
-func (w *witness) add(b bundle, now time.Time) {
+func (w *witness) add(b state.Bundle, now time.Time) {
 	// Who stamps the time to come vouches for nothing.
-	if b.confirmed > now.Add(maxAhead).UnixMilli() {
-		b.confirmed = 0
+	if b.Confirmed > now.Add(state.MaxAhead).UnixMilli() {
+		b.Confirmed = 0
 	}
 	if !w.found {
-		w.bundle, w.found = b, true
+		w.Bundle, w.found = b, true
 		return
 	}
-	w.state = join(w.state, b.state)
-	w.confirmed = max(w.confirmed, b.confirmed)
-	w.saved = min(w.saved, b.saved)
-	w.born, w.unstored = w.born || b.born, w.unstored && b.unstored
-	w.kills = joinKills(w.kills, b.kills)
+	w.State = state.Join(w.State, b.State)
+	w.Confirmed = max(w.Confirmed, b.Confirmed)
+	w.Saved = min(w.Saved, b.Saved)
+	w.Born, w.Unstored = w.Born || b.Born, w.Unstored && b.Unstored
+	w.Kills = state.JoinKills(w.Kills, b.Kills)
 }
 
 // open reads what a request carried for the session id.
@@ -86,7 +87,7 @@ func (m *Manager) open(ctx context.Context, in *mail, id ID) (w witness) {
 		switch {
 		case err != nil:
 			m.unopened(ctx, id, c, err, &w)
-		case ID(b.id) != id:
+		case ID(b.Id) != id:
 			m.fault(ctx, id, BackupForeign, errForeign)
 		default:
 			w.add(b, now)
@@ -102,7 +103,7 @@ func (m *Manager) unopened(ctx context.Context, id ID, c jar.Bundle, err error, 
 	if !errors.As(err, &unknown) {
 		return
 	}
-	if age := m.now().Sub(unknown.SealedAt); age < m.backup.MaxLease && age > -2*maxAhead {
+	if age := m.now().Sub(unknown.SealedAt); age < m.backup.MaxLease && age > -2*state.MaxAhead {
 		w.excused = true
 		w.keep |= c.Cookies
 	}
@@ -130,19 +131,19 @@ var (
 )
 
 // endings reads the tombstone cookie.
-func (m *Manager) endings(ctx context.Context, in *mail) (l []kill) {
+func (m *Manager) endings(ctx context.Context, in *mail) (l []state.Kill) {
 	for _, text := range in.tombstones {
 		plain, _, err := m.endingsBox.Open(text)
-		if err == nil && (len(plain) == 0 || plain[0] != formatV1) {
-			err = errCorrupt
+		if err == nil && (len(plain) == 0 || plain[0] != state.FormatV1) {
+			err = state.ErrCorrupt
 		}
 		if err == nil {
-			kills, rest, ok := cutKills(plain[1:])
+			kills, rest, ok := state.CutKills(plain[1:])
 			if ok && len(rest) == 0 {
-				l = joinKills(l, kills)
+				l = state.JoinKills(l, kills)
 				continue
 			}
-			err = errCorrupt
+			err = state.ErrCorrupt
 		}
 		m.fault(ctx, "", faultOf(err), err)
 	}
@@ -150,20 +151,20 @@ func (m *Manager) endings(ctx context.Context, in *mail) (l []kill) {
 }
 
 // forgotten tells whether the tombstone of k is gone everywhere.
-func (m *Manager) forgotten(k kill) bool {
-	return m.now().After(k.dot.time().Add(m.tombstoneLife()))
+func (m *Manager) forgotten(k state.Kill) bool {
+	return m.now().After(k.Dot.Time().Add(m.tombstoneLife()))
 }
 
 // vouches tells whether the session may live by this copy alone.
 func (m *Manager) vouches(w witness) bool {
 	now := m.now()
-	return w.found && now.UnixMilli() < w.confirmed+m.lease().Milliseconds() && !m.expired(w.state, now)
+	return w.found && now.UnixMilli() < w.Confirmed+m.lease().Milliseconds() && !m.expired(w.State, now)
 }
 
 // wornOut tells whether the visitor should be given a newer bundle.
 func (m *Manager) wornOut(w witness) bool {
 	quarter := min(m.backup.Lease, m.options.Idle) / 4
-	return !w.found || m.now().UnixMilli() >= w.confirmed+quarter.Milliseconds()
+	return !w.found || m.now().UnixMilli() >= w.Confirmed+quarter.Milliseconds()
 }
 
 func (m *Manager) fault(ctx context.Context, id ID, f BackupFault, err error) {

@@ -1,23 +1,23 @@
-package session
+package state
 
 import "slices"
 
 // doubt is a save that was not answered. It may have happened, and may still
 // happen. Decision 15.
-type doubt struct {
-	dot   dot
-	edits []*edit // those that no earlier doubt has: it wrote them too
+type Doubt struct {
+	dot   Dot
+	edits []*Edit // those that no earlier doubt has: it wrote them too
 }
 
-func newDoubt(d dot, edits []*edit) doubt {
-	var news []*edit
+func NewDoubt(d Dot, edits []*Edit) Doubt {
+	var news []*Edit
 	for _, e := range edits {
 		if !e.doubted {
 			e.doubted = true
 			news = append(news, e)
 		}
 	}
-	return doubt{d, news}
+	return Doubt{d, news}
 }
 
 // resolve marks the edits that are done according to st, a state that was
@@ -26,15 +26,15 @@ func newDoubt(d dot, edits []*edit) doubt {
 // a Set or Delete of before is over, whether it happened or not; whether an
 // Update is in the value nobody can tell: it is given up, rather than counted twice or
 // not at all, and its name is returned.
-func resolve(doubts []doubt, st state) (unknown string) {
-	if st.dead() {
+func Resolve(doubts []Doubt, st State) (unknown string) {
+	if st.Dead() {
 		return ""
 	}
 	for i, d := range slices.Backward(doubts) {
-		if st.entries.has(d.dot) {
+		if st.Entries.has(d.dot) {
 			for _, d := range doubts[:i+1] {
 				for _, e := range d.edits {
-					e.done = true
+					e.Done = true
 				}
 			}
 			break
@@ -42,18 +42,18 @@ func resolve(doubts []doubt, st state) (unknown string) {
 	}
 	for _, d := range doubts {
 		for _, e := range d.edits {
-			over, ok := st.entries.find(e.name)
-			if e.done || !ok || over.dot.compare(d.dot) <= 0 {
+			over, ok := st.Entries.Find(e.Name)
+			if e.Done || !ok || over.Dot.compare(d.dot) <= 0 {
 				continue
 			}
-			if e.done = true; e.step != nil {
-				unknown = e.name
+			if e.Done = true; e.Step != nil {
+				unknown = e.Name
 			}
 		}
 	}
 	return unknown
 }
 
-func pending(edits []*edit) []*edit {
-	return slices.DeleteFunc(slices.Clone(edits), func(e *edit) bool { return e.done })
+func Pending(edits []*Edit) []*Edit {
+	return slices.DeleteFunc(slices.Clone(edits), func(e *Edit) bool { return e.Done })
 }

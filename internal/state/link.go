@@ -1,4 +1,4 @@
-package session
+package state
 
 import (
 	"encoding/binary"
@@ -12,29 +12,29 @@ import (
 //
 // The grace counts from the wall clock: the dot's clock follows the one that is
 // furthest ahead, by up to maxAhead, and the grace would be as much longer.
-type link string
+type Link string
 
 const (
-	linkRandom = 32
-	linkTime   = dotSize + 8
-	linkHead   = linkTime + linkRandom
+	LinkRandom = 32
+	linkTime   = DotSize + 8
+	linkHead   = linkTime + LinkRandom
 	linkSize   = linkHead + 32 // of an ID of ours
 )
 
-func newLink(d dot, at time.Time, random [linkRandom]byte, successor string) link {
+func NewLink(d Dot, at time.Time, random [LinkRandom]byte, successor string) Link {
 	b := d.append(make([]byte, 0, linkSize))
 	b = binary.BigEndian.AppendUint64(b, uint64(at.UnixMilli()))
-	return link(append(append(b, random[:]...), successor...))
+	return Link(append(append(b, random[:]...), successor...))
 }
 
-func (l link) dot() dot { return readDot([]byte(l[:dotSize])) }
+func (l Link) Dot() Dot { return readDot([]byte(l[:DotSize])) }
 
-func (l link) millis() uint64 { return binary.BigEndian.Uint64([]byte(l[dotSize:linkTime])) }
+func (l Link) millis() uint64 { return binary.BigEndian.Uint64([]byte(l[DotSize:linkTime])) }
 
-func (l link) random() string { return string(l[linkTime:linkHead]) }
+func (l Link) Random() string { return string(l[linkTime:linkHead]) }
 
 // successor returns the ID of the session that the rotation made.
-func (l link) successor() string {
+func (l Link) Successor() string {
 	if l == "" {
 		return ""
 	}
@@ -42,19 +42,19 @@ func (l link) successor() string {
 }
 
 // sound reports whether a death that was read is one that this program writes.
-func (d death) sound() bool {
-	if d.link == "" {
-		return d.reason != rotated
+func (d Death) sound() bool {
+	if d.Link == "" {
+		return d.Reason != Rotated
 	}
-	return len(d.link) == linkSize && d.link.millis() <= maxMillis && (d.reason != rotated || d.link.dot() == d.dot)
+	return len(d.Link) == linkSize && d.Link.millis() <= maxMillis && (d.Reason != Rotated || d.Link.Dot() == d.Dot)
 }
 
 // time returns when the session ended, as well as it is known.
-func (d death) time() time.Time {
-	if d.reason == rotated && d.link != "" {
-		return time.UnixMilli(int64(d.link.millis()))
+func (d Death) Time() time.Time {
+	if d.Reason == Rotated && d.Link != "" {
+		return time.UnixMilli(int64(d.Link.millis()))
 	}
-	return d.dot.time()
+	return d.Dot.Time()
 }
 
 // joinDeaths brings together two tombstones of one session. A death by any hand
@@ -62,20 +62,19 @@ func (d death) time() time.Time {
 // nowhere. Between equals the later one stays. The link is kept apart from that,
 // since whoever ends the session also ends what a rotation has made of it. Both
 // parts are maxima of total orders, so that the whole is a join.
-func joinDeaths(a, b death) death {
-	l := max(a.link, b.link)
+func JoinDeaths(a, b Death) Death {
+	l := max(a.Link, b.Link)
 	if a.before(b) {
 		a = b
 	}
-	a.link = l
+	a.Link = l
 	return a
 }
 
-func (d death) before(e death) bool {
-	if turned := d.reason == rotated; turned != (e.reason == rotated) {
+func (d Death) before(e Death) bool {
+	if turned := d.Reason == Rotated; turned != (e.Reason == Rotated) {
 		return turned
 	}
-	c := d.dot.compare(e.dot)
-	return c < 0 || c == 0 && d.reason < e.reason
+	c := d.Dot.compare(e.Dot)
+	return c < 0 || c == 0 && d.Reason < e.Reason
 }
-

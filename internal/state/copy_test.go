@@ -1,0 +1,59 @@
+package state
+
+import (
+	"encoding/hex"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func exampleBundle() Bundle {
+	return Bundle{
+		Id:        "00112233445566778899aabbccddeeff",
+		Confirmed: 1763716800000,
+		Saved:     115570000000000000,
+		Kills:     []Kill{{Id: "ffeeddccbbaa99887766554433221100", Dot: Dot{115570000000000000, 7}, Heir: true}},
+		State: State{
+			Created: 1763716700000, Authenticated: 1763716750000, LastSeen: 1763716800000, End: 1763803150000,
+			Entries: PackChanges(Changes{
+				{"card", Withheld | ServerOnly, nil},
+				{"cart", 3 << RankShift, []byte(`["tofu"]`)},
+				{"flash", Deleted, nil},
+			}, Dot{115570000000000001, 7}),
+		},
+	}
+}
+
+func TestABundleIsAsTheSpecificationSays(t *testing.T) {
+	b := exampleBundle()
+	text := hex.EncodeToString(b.Encode())
+	page, err := os.ReadFile("../../docs/SPEC.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(strings.Join(strings.Fields(string(page)), ""), text) {
+		t.Errorf("../../docs/SPEC.md does not have the example %s", text)
+	}
+	got, err := DecodeBundle(b.Encode())
+	if err != nil || got.Id != b.Id || got.Confirmed != b.Confirmed || got.Saved != b.Saved || !slices.Equal(got.Kills, b.Kills) || !got.State.Equal(b.State) {
+		t.Errorf("decodeBundle = %+v, %v", got, err)
+	}
+}
+
+func FuzzDecodeBundle(f *testing.F) {
+	b := exampleBundle().Encode()
+	f.Add(b)
+	f.Add(b[:len(b)-1])
+	f.Add([]byte{FormatV1, 0, 0, 9})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		b, err := DecodeBundle(in)
+		if err != nil {
+			return
+		}
+		again, err := DecodeBundle(b.Encode())
+		if err != nil || again.Id != b.Id || again.Confirmed != b.Confirmed || again.Saved != b.Saved || !slices.Equal(again.Kills, b.Kills) || !again.State.Equal(b.State) {
+			t.Errorf("%+v became %+v, %v", b, again, err)
+		}
+	})
+}

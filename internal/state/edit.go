@@ -1,0 +1,167 @@
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// edit is one operation of a handler on one key. It is kept until it is
+// saved, because a conflict makes it run again on what the other one wrote.
+type Edit struct {
+	Change
+	Step    step // Update's and Take's; nil: the change as it is
+	doubted bool // in a save that was not answered
+	Done    bool // saved, or given up
+}
+
+// step returns what becomes of a value, and whether there is one before and
+// after.
+type step func(old []byte, ok bool) (value []byte, exists bool, err error)
+
+// change is what an edit came to: an entry that has no dot yet.
+type Change struct {
+	Name  string
+	Flags Flags
+	Value []byte
+}
+
+// changes are what a handler has changed, one for each key, in the order of
+// the keys' names. They are never altered in place.
+type Changes []Change
+
+func (l Changes) find(name string) (Change, bool) {
+	i, ok := l.search(name)
+	if !ok {
+		return Change{}, false
+	}
+	return l[i], true
+}
+
+func (l Changes) search(name string) (int, bool) {
+	return slices.BinarySearchFunc(l, name, func(c Change, name string) int { return strings.Compare(c.Name, name) })
+}
+
+func (l Changes) With(c Change) Changes {
+	i, ok := l.search(c.Name)
+	out := append(make(Changes, 0, len(l)+1), l[:i]...)
+	out = append(out, c)
+	if ok {
+		i++
+	}
+	return append(out, l[i:]...)
+}
+
+// against leaves out what st holds already.
+func (l Changes) Against(st State) Changes {
+	if len(l) == 0 {
+		return nil
+	}
+	out := make(Changes, 0, len(l))
+	rest := st.Entries
+	for _, c := range l {
+		rest = rest.From(c.Name)
+		if c.Changes(State{Entries: rest}) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// changes tells whether c makes st another one: setting a value to what it is
+// does not, and neither does deleting nothing.
+func (c Change) Changes(st State) bool {
+	e, ok := st.Entries.Find(c.Name)
+	if c.Flags.Kind() == Deleted {
+		return ok && e.Flags.Kind() != Deleted
+	}
+	return !ok || e.Flags != c.Flags || !bytes.Equal(e.Value, c.Value)
+}
+
+func PackChanges(l Changes, d Dot) Entries {
+	size := 0
+	for _, c := range l {
+		size += len(c.Name) + len(c.Value) + 1 + DotSize + 2*binary.MaxVarintLen32
+	}
+	out := make([]byte, 0, size)
+	for _, c := range l {
+		out = Entry{Dot: d, Flags: c.Flags, Name: []byte(c.Name), Value: c.Value}.Append(out)
+	}
+	return out
+}
+
+var (
+	// errNoValue is the answer of lookup where a state holds no value of a name.
+	ErrNoValue = errors.New("no value")
+
+	// errWithheld is the answer of lookup where a state holds no more than the
+	// dot of a value.
+	ErrWithheld = errors.New("the value is withheld")
+)
+
+// lookup returns the value of name as a handler sees it: what it changed, or
+// else what st holds.
+func Lookup(st State, l Changes, name string) ([]byte, error) {
+	if c, ok := l.find(name); ok {
+		if c.Flags.Kind() == Deleted {
+			return nil, ErrNoValue
+		}
+		return c.Value, nil
+	}
+	e, ok := st.Entries.Find(name)
+	switch {
+	case !ok || e.Flags.Kind() == Deleted:
+		return nil, ErrNoValue
+	case e.Flags.Kind() == Withheld:
+		return nil, ErrWithheld
+	}
+	return e.Value, nil
+}
+
+// apply runs e on what st and l hold.
+func (e *Edit) Apply(st State, l Changes) (Changes, error) {
+	c := e.Change
+	if e.Step != nil {
+		old, err := Lookup(st, l, e.Name)
+		if err != nil && !errors.Is(err, ErrNoValue) {
+			return l, err
+		}
+		value, exists, err := e.Step(old, err == nil)
+		if err != nil {
+			return l, err
+		}
+		if c.Value = value; !exists {
+			c.Value, c.Flags = nil, c.Flags|Deleted
+		}
+	}
+	return l.With(c), nil
+}
+
+// replay runs all edits on st. On error it also returns the edit that failed.
+func Replay(st State, edits []*Edit) (l Changes, failed *Edit, err error) {
+	for _, e := range edits {
+		if l, err = e.Apply(st, l); err != nil {
+			if own, ok := OfStep(err); ok {
+				err = own
+			}
+			return nil, e, err
+		}
+	}
+	return l, nil, nil
+}
+
+// stepError is an error of the function that a handler gave to Update.
+type StepError struct{ Err error }
+
+func (e StepError) Error() string { return e.Err.Error() }
+
+func (e StepError) Unwrap() error { return e.Err }
+
+// ofStep returns the handler's own error, if err is one.
+func OfStep(err error) (own error, ok bool) {
+	var step StepError
+	ok = errors.As(err, &step)
+	return step.Err, ok
+}

@@ -1,0 +1,273 @@
+package state
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+)
+
+// entry is one named value as it stands in a state.
+type Entry struct {
+	Dot   Dot
+	Flags Flags
+	Name  []byte
+	Value []byte
+	Raw   []byte // the whole entry, encoded
+}
+
+// flags are an entry's kind in the low two bits, then serverOnly; the high
+// four bits are its rank among what travels in a backup.
+type Flags uint8
+
+const (
+	Present    Flags = 0
+	Deleted    Flags = 1
+	Withheld   Flags = 2 // there is a value, but not in this copy
+	kindMask   Flags = 3
+	ServerOnly Flags = 4
+	RankShift        = 4
+	MaxRank          = 15
+)
+
+func (f Flags) Kind() Flags { return f & kindMask }
+
+func (f Flags) Rank() int { return int(f >> RankShift) }
+
+// beats tells which of two entries of one name stays in a join. It is a total
+// order: the larger dot; between equal dots a value beats a deletion beats
+// withheld, then the larger bytes.
+func (e Entry) beats(f Entry) bool {
+	prefer := [...]int{Present: 2, Deleted: 1, Withheld: 0}
+	return cmp.Or(
+		e.Dot.compare(f.Dot),
+		cmp.Compare(prefer[e.Flags.Kind()], prefer[f.Flags.Kind()]),
+		bytes.Compare(e.Value, f.Value),
+		cmp.Compare(e.Flags, f.Flags),
+	) > 0
+}
+
+// entries are encoded entries in ascending order of their names. They stay
+// encoded: finding one key passes over the others without decoding them.
+//
+// An entry is its flags (1 byte), its dot (12 bytes), its name and, where it
+// is present, its value, each after its length as an unsigned varint.
+type Entries []byte
+
+const MaxName = 255
+
+// cut splits the first entry off.
+func (l Entries) Cut() (e Entry, rest Entries, ok bool) {
+	if len(l) < 1+DotSize {
+		return Entry{}, nil, false
+	}
+	e.Flags, e.Dot = Flags(l[0]), readDot(l[1:])
+	b := []byte(l[1+DotSize:])
+	if e.Name, b, ok = cutBytes(b); !ok {
+		return Entry{}, nil, false
+	}
+	if e.Flags.Kind() == Present {
+		if e.Value, b, ok = cutBytes(b); !ok {
+			return Entry{}, nil, false
+		}
+	}
+	e.Raw = l[:len(l)-len(b)]
+	return e, b, true
+}
+
+func cutBytes(b []byte) (field, rest []byte, ok bool) {
+	n, size := binary.Uvarint(b)
+	if size <= 0 || n > uint64(len(b)-size) {
+		return nil, nil, false
+	}
+	b = b[size:]
+	return b[:n:n], b[n:], true
+}
+
+// check is what makes cut safe. Each load passes over all entries here, so it
+// looks at the bytes where they lie.
+func (l Entries) Check() error {
+	const head = 1 + DotSize
+	last := Entries{}
+	for len(l) > 0 {
+		if len(l) <= head || Flags(l[0]).Kind() == kindMask || l[1] >= 0x80 { // a clock beyond maxMillis
+			return ErrCorrupt
+		}
+		name, rest, ok := l[head:].field()
+		if !ok || len(name) == 0 || len(name) > MaxName || string(last) >= string(name) {
+			return ErrCorrupt
+		}
+		if Flags(l[0]).Kind() == Present {
+			if _, rest, ok = rest.field(); !ok {
+				return ErrCorrupt
+			}
+		}
+		last, l = name, rest
+	}
+	return nil
+}
+
+// field is cutBytes, but quick where the length is one byte or two.
+func (l Entries) field() (field, rest Entries, ok bool) {
+	var n, size int
+	switch {
+	case len(l) > 0 && l[0] < 0x80:
+		n, size = int(l[0]), 1
+	case len(l) > 1 && l[1] < 0x80:
+		n, size = int(l[0]&0x7f)|int(l[1])<<7, 2
+	default:
+		a, b, ok := cutBytes(l)
+		return a, b, ok
+	}
+	if n > len(l)-size {
+		return nil, nil, false
+	}
+	return l[size : size+n], l[size+n:], true
+}
+
+// find returns the entry of that name, deleted and withheld ones too.
+func (l Entries) Find(name string) (Entry, bool) {
+	e, _, ok := l.From(name).Cut()
+	if !ok || string(e.Name) != name {
+		return Entry{}, false
+	}
+	return e, true
+}
+
+// from leaves out the entries whose names come before name.
+func (l Entries) From(name string) Entries {
+	for len(l) > 0 {
+		n, rest, _ := l[1+DotSize:].field()
+		if string(n) >= name {
+			break
+		}
+		if Flags(l[0]).Kind() == Present {
+			_, rest, _ = rest.field()
+		}
+		l = rest
+	}
+	return l
+}
+
+// has tells whether the write of that dot is among the entries.
+func (l Entries) has(d Dot) bool {
+	for len(l) > 0 {
+		e, rest, _ := l.Cut()
+		if e.Dot == d {
+			return true
+		}
+		l = rest
+	}
+	return false
+}
+
+// covers tells whether l knows of every write that other knows of, with or
+// without its value.
+func (l Entries) Covers(other Entries) bool {
+	if bytes.Equal(l, other) {
+		return true
+	}
+	for len(other) > 0 {
+		e, rest, _ := other.Cut()
+		l = l.From(string(e.Name))
+		mine, _, ok := l.Cut()
+		if !ok || !bytes.Equal(mine.Name, e.Name) || mine.Dot.compare(e.Dot) < 0 {
+			return false
+		}
+		if foreign := e.Dot.Instance == 0; foreign && mine.Dot == e.Dot && mine.Flags.Kind() == Present && !bytes.Equal(mine.Value, e.Value) {
+			return false // who wrote it has no dots
+		}
+		other = rest
+	}
+	return true
+}
+
+// latest is the largest clock of any entry.
+func (l Entries) Latest() uint64 {
+	var c uint64
+	for len(l) > 0 {
+		e, rest, _ := l.Cut()
+		c, l = max(c, e.Dot.Clock), rest
+	}
+	return c
+}
+
+func JoinEntries(a, b Entries) Entries {
+	if len(a) == 0 || bytes.Equal(a, b) {
+		return b
+	}
+	if len(b) == 0 {
+		return a
+	}
+	out := make(Entries, 0, len(a)+len(b))
+	x, restA, okA := a.Cut()
+	y, restB, okB := b.Cut()
+	for okA || okB {
+		order := bytes.Compare(x.Name, y.Name)
+		switch {
+		case !okB || okA && order < 0:
+			out = append(out, x.Raw...)
+			x, restA, okA = restA.Cut()
+		case !okA || order > 0:
+			out = append(out, y.Raw...)
+			y, restB, okB = restB.Cut()
+		default:
+			if y.beats(x) {
+				x = y
+			}
+			out = append(out, x.Raw...)
+			x, restA, okA = restA.Cut()
+			y, restB, okB = restB.Cut()
+		}
+	}
+	return out
+}
+
+func (e Entry) Append(b []byte) []byte {
+	b = append(b, byte(e.Flags))
+	b = e.Dot.append(b)
+	b = append(binary.AppendUvarint(b, uint64(len(e.Name))), e.Name...)
+	if e.Flags.Kind() == Present {
+		b = append(binary.AppendUvarint(b, uint64(len(e.Value))), e.Value...)
+	}
+	return b
+}
+
+func AppendBytes[T ~string | ~[]byte](out []byte, b T) []byte {
+	return append(binary.AppendUvarint(out, uint64(len(b))), b...)
+}
+
+// withhold leaves the values out of the entries that which picks, and keeps
+// that they are there.
+func (l Entries) Withhold(which func(Entry) bool) Entries {
+	var out Entries // nil: as l so far
+	for rest := l; len(rest) > 0; {
+		e, next, _ := rest.Cut()
+		switch {
+		case e.Flags.Kind() == Present && which(e):
+			if out == nil {
+				out = append(make(Entries, 0, len(l)), l[:len(l)-len(rest)]...)
+			}
+			e.Flags, e.Value = e.Flags&^kindMask|Withheld, nil
+			out = e.Append(out)
+		case out != nil:
+			out = append(out, e.Raw...)
+		}
+		rest = next
+	}
+	if out == nil {
+		return l
+	}
+	return out
+}
+
+// present returns the entries that have a value.
+func (l Entries) Present() (out []Entry) {
+	for len(l) > 0 {
+		e, rest, _ := l.Cut()
+		if e.Flags.Kind() == Present {
+			out = append(out, e)
+		}
+		l = rest
+	}
+	return out
+}

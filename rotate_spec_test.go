@@ -1,0 +1,35 @@
+package session
+
+import (
+	"encoding/hex"
+	"github.com/holdfast-go/session/internal/state"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What docs/SPEC.md says of rotations, so that another language can be held to
+// it.
+func TestTheSpecificationOfRotations(t *testing.T) {
+	page, err := os.ReadFile("docs/SPEC.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b [tokenSize]byte
+	var random [state.LinkRandom]byte
+	for i := range b {
+		b[i], random[i] = byte(i), byte(tokenSize+i)
+	}
+	old := token{strictBase64.EncodeToString(b[:]), idOf(b)}
+	at := state.Dot{Clock: 1772625600000 << state.CounterBits, Instance: 7}
+	next := old.successor(string(random[:]))
+	tomb := state.State{Death: state.Death{Dot: at, Reason: state.Rotated, Link: state.NewLink(at, at.Time().Add(-5*time.Second), random, string(next.id()))}}
+	session := state.State{Created: 1, Authenticated: 1, LastSeen: 300, End: 70000, Rotated: 300}
+	plain := strings.Join(strings.Fields(string(page)), "")
+	for _, want := range []string{next.secret, string(next.id()), hex.EncodeToString(tomb.Encode()), hex.EncodeToString(session.Encode())} {
+		if !strings.Contains(plain, want) {
+			t.Errorf("SPEC.md does not have %s", want)
+		}
+	}
+}
