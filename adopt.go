@@ -94,7 +94,7 @@ func (a *Adopt) complete(c Cookie) error {
 
 // adopt looks for an old session where the visitor has none of ours.
 func (s *Session) adopt(ctx context.Context, fresh bool, l *loaded) {
-	var ended []state.Kill // by the tombstone cookie
+	var ended []state.Superseded // by the tombstone cookie
 	if s.parcel != nil {
 		ended = s.parcel.witness.ended
 	}
@@ -141,7 +141,7 @@ func (s *Session) sendAdopted(l *loaded) {
 }
 
 // take finds the session that an old one has become, or makes it.
-func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Kill, fresh bool, l *loaded) (token, error) {
+func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superseded, fresh bool, l *loaded) (token, error) {
 	marker, err := m.readMarker(ctx, o, fresh)
 	switch {
 	case err == nil:
@@ -196,7 +196,7 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Kill, f
 
 // followMarker loads what stands under the token that a marker holds. A session
 // that is not there has ended.
-func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state.State, ended []state.Kill, fresh bool, l *loaded) (token, error) {
+func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state.State, ended []state.Superseded, fresh bool, l *loaded) (token, error) {
 	t, ok := o.open(&m.carrier, marker)
 	if !ok {
 		*l = o.ended(marker)
@@ -312,7 +312,7 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 	}
 	_, line, err := m.endLine(context.WithoutCancel(ctx), g, Any)
 	if p := s.parcel; p != nil && err == nil {
-		p.ended = state.JoinKills(p.ended, line)
+		p.ended = state.JoinSuperseded(p.ended, line)
 	}
 	return true, err
 }

@@ -14,21 +14,21 @@ var errUnsealable = errors.New("not even the names of the values fit")
 
 // packed is a bundle that fits.
 type packed struct {
-	state.Bundle          // without the values that stay behind
-	text         string   // sealed
-	left         []string // the names of those that do not fit; some always stay on the server
+	state.Copy          // without the values that stay behind
+	text       string   // sealed
+	left       []string // the names of those that do not fit; some always stay on the server
 }
 
 // pack seals b within Backup.Copy. What does not fit is left out: from the lowest
 // rank, the largest first, and last of all what the store lacks.
-func (m *Manager) pack(b state.Bundle, now time.Time) (p packed, err error) {
+func (m *Manager) pack(b state.Copy, now time.Time) (p packed, err error) {
 	return m.packInto(b, now, m.backup.Copy)
 }
 
 // packInto is pack for a copy that may take up most bytes of cookies.
-func (m *Manager) packInto(b state.Bundle, now time.Time, most int) (p packed, err error) {
+func (m *Manager) packInto(b state.Copy, now time.Time, most int) (p packed, err error) {
 	b.State.Entries = b.State.Entries.Withhold(func(e state.Entry) bool { return e.Flags&state.ServerOnly != 0 })
-	p.Bundle = b
+	p.Copy = b
 	if p.text, err = m.seal(b, now, most); err == nil || !errors.Is(err, seal.ErrTooLarge) {
 		return p, err
 	}
@@ -48,9 +48,9 @@ func (m *Manager) packInto(b state.Bundle, now time.Time, most int) (p packed, e
 	}
 	// The fewest that must stay behind, by bisection: more left out is shorter.
 	without := func(n int) (p packed, err error) {
-		p.Bundle = b
+		p.Copy = b
 		p.State.Entries = b.State.Entries.Withhold(func(e state.Entry) bool { return place[string(e.Name)] < n })
-		p.text, err = m.seal(p.Bundle, now, most)
+		p.text, err = m.seal(p.Copy, now, most)
 		return p, err
 	}
 	low, high := 1, len(order)
@@ -72,7 +72,7 @@ func (m *Manager) packInto(b state.Bundle, now time.Time, most int) (p packed, e
 }
 
 // seal fails with seal.ErrTooLarge where the text takes up more bytes of cookies.
-func (m *Manager) seal(b state.Bundle, now time.Time, most int) (string, error) {
+func (m *Manager) seal(b state.Copy, now time.Time, most int) (string, error) {
 	plain := b.Encode()
 	if m.backup.Codec == nil && m.carrier.size(seal.SealedLen(len(plain))) > most {
 		return "", seal.ErrTooLarge

@@ -23,7 +23,7 @@ func TestWhatDoesNotFitIsLeftOutByRankAndSize(t *testing.T) {
 	}
 	defer m.Close(t.Context())
 	value := func(n int) []byte { return bytes.Repeat([]byte("x"), n) }
-	b := state.Bundle{Id: "i", State: state.State{Entries: state.PackChanges(state.Changes{
+	b := state.Copy{ID: "i", State: state.State{Entries: state.PackChanges(state.Changes{
 		{Name: "a", Flags: 0, Value: value(700)},
 		{Name: "b", Flags: 0, Value: value(400)},
 		{Name: "c", Flags: 5 << state.RankShift, Value: value(600)},
@@ -33,7 +33,7 @@ func TestWhatDoesNotFitIsLeftOutByRankAndSize(t *testing.T) {
 	newer := b
 	newer.State = b.State.Write(state.Changes{{Name: "a", Flags: 0, Value: value(701)}}, state.Dot{Clock: 2, Instance: 1})
 	for _, c := range []struct {
-		state.Bundle
+		state.Copy
 		saved uint64
 		want  []string
 	}{
@@ -41,8 +41,8 @@ func TestWhatDoesNotFitIsLeftOutByRankAndSize(t *testing.T) {
 		{newer, 1, []string{"b", "d"}}, // the store lacks a
 		{newer, 2, []string{"a"}},
 	} {
-		c.Bundle.Saved = c.saved
-		p, err := m.pack(c.Bundle, time.Now())
+		c.Copy.Saved = c.saved
+		p, err := m.pack(c.Copy, time.Now())
 		text, left := p.text, p.left
 		if err != nil || !slices.Equal(left, c.want) {
 			t.Errorf("saved up to %d: left out %q, %v, want %q", c.saved, left, err, c.want)
@@ -54,7 +54,7 @@ func TestWhatDoesNotFitIsLeftOutByRankAndSize(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := state.DecodeBundle(plain)
+		got, err := state.DecodeCopy(plain)
 		if err != nil {
 			t.Fatal(err)
 		}

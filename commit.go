@@ -24,7 +24,7 @@ type commit struct {
 	held    token // that opens the session
 	edits   []*state.Edit
 	changes state.Changes // what the edits come to on the state
-	doubts  []state.Doubt
+	doubts  []state.InDoubt
 	renewal renewal
 	cookies bool // one can still be sent
 	fresh   bool // RequireStore: never into the backup
@@ -275,7 +275,7 @@ func (c *commit) update(ctx context.Context) error {
 	v, err := c.m.save(ctx, c.id, st, c.version)
 	switch {
 	case err == nil:
-		c.state, c.version, c.confirmed, c.saved, c.kills = st, v, sent.UnixMilli(), dot.Clock, state.Done(c.kills)
+		c.state, c.version, c.confirmed, c.saved, c.kills = st, v, sent.UnixMilli(), dot.Clock, state.MarkDurable(c.kills)
 		c.repair, c.restore, c.born, c.unstored, c.wrote = false, false, false, false, true
 	case isAway(err):
 		// It may have happened: in the backup it keeps its dot, so that to write
@@ -285,7 +285,7 @@ func (c *commit) update(ctx context.Context) error {
 			c.loaded = l
 			return nil
 		}
-		c.doubts = append(c.doubts[:len(c.doubts):len(c.doubts)], state.NewDoubt(dot, c.edits))
+		c.doubts = append(c.doubts[:len(c.doubts):len(c.doubts)], state.NewInDoubt(dot, c.edits))
 	}
 	return err
 }
@@ -353,7 +353,7 @@ func (c *commit) renewed() loaded {
 	} else {
 		l.state.Authenticated, l.state.LastSeen, l.state.End, l.state.Rotated = now.Authenticated, now.LastSeen, now.End, 0
 	}
-	l.kills = state.WithKill(l.kills, state.Kill{Id: string(c.id), Dot: c.tombstone.Death.Dot, Heir: true, Unborn: l.unstored})
+	l.kills = state.AddSuperseded(l.kills, state.Superseded{ID: string(c.id), Dot: c.tombstone.Death.Dot, Heir: true, NeverStored: l.unstored})
 	return l
 }
 
@@ -385,11 +385,11 @@ func (c *commit) meet(l loaded) error {
 		c.arriving, c.followed, c.source = false, true, l.source
 	}
 	unknown := state.Resolve(c.doubts, l.state)
-	c.edits = state.Pending(c.edits)
+	c.edits = state.Unsaved(c.edits)
 	joined := state.Join(c.state, l.state)
 	c.repair = l.repair || c.repair && !joined.Equal(l.state)
 	c.state, c.version, c.away, c.restore = joined, l.version, l.away, l.restore
-	c.confirmed, c.kills = max(c.confirmed, l.confirmed), state.JoinKills(c.kills, l.kills)
+	c.confirmed, c.kills = max(c.confirmed, l.confirmed), state.JoinSuperseded(c.kills, l.kills)
 	c.saved = l.saved
 	if unknown != "" {
 		return &againError{unknownUpdate(unknown)}
@@ -438,7 +438,7 @@ func (s *Session) settle(l loaded) (failure error) {
 		if name := state.Resolve(s.doubts, l.state); name != "" {
 			failure = errors.Join(failure, unknownUpdate(name))
 		}
-		edits := state.Pending(s.edits)
+		edits := state.Unsaved(s.edits)
 		if l.phase != live {
 			edits = nil
 		}

@@ -25,7 +25,7 @@ func (c *commit) backed() bool {
 
 // witness is what this commit knows, to stand beside the store's answer.
 func (c *commit) witness() witness {
-	return witness{Bundle: c.copy(), found: c.m.backup != nil && c.m.carrier.header == ""}
+	return witness{Copy: c.copy(), found: c.m.backup != nil && c.m.carrier.header == ""}
 }
 
 // degrade takes a write that the store did not, because of cause.
@@ -53,7 +53,7 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 		if !c.tombstone.Dead() {
 			c.token, c.tombstone = c.m.carrier.newToken(ctx), c.m.tombstone(state.Renewed)
 		}
-		if lost := state.RootsBeyond(c.kills); lost {
+		if lost := state.DropsUnsettled(c.kills); lost {
 			return fmt.Errorf("%w: renewed too often without the store: %w", ErrUnavailable, cause)
 		}
 		l = c.renewed()

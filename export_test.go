@@ -27,7 +27,7 @@ func Without(store Store, o *Options, skew time.Duration, mechanisms ...string) 
 func (m *Manager) RecentBytes() (size int) {
 	m.recent.mu.Lock()
 	defer m.recent.mu.Unlock()
-	for _, kept := range []map[uint64]state.Bundle{m.recent.young, m.recent.old} {
+	for _, kept := range []map[uint64]state.Copy{m.recent.young, m.recent.old} {
 		for _, b := range kept {
 			size += 512 + cap(b.State.Entries)
 		}

@@ -78,7 +78,7 @@ func foreignOf(st state.State) foreign.State {
 
 func (m *Manager) decode(data []byte) (state.State, error) {
 	if !m.foreign() {
-		return state.DecodeState(data)
+		return state.Decode(data)
 	}
 	now := m.now()
 	f, err := m.carrier.format.Decode(data, now)

@@ -26,7 +26,7 @@ type journal struct {
 
 // debt is a state that the store lacks.
 type debt struct {
-	state.Bundle
+	state.Copy
 	version int // grows with each write to it
 }
 
@@ -53,7 +53,7 @@ type grave struct {
 
 // byAnother tells whether another hand than that of k has ended the session. A
 // rotation is no hand: the session lives on.
-func (g grave) byAnother(k state.Kill) bool {
+func (g grave) byAnother(k state.Superseded) bool {
 	return g.contested || g.death.Dot != k.Dot && g.death.Reason != state.Rotated
 }
 
@@ -105,53 +105,53 @@ func (j *journal) buried(id ID) (grave, bool) {
 }
 
 // owed returns what the store lacks of a session.
-func (j *journal) owed(id ID) (state.Bundle, bool) {
+func (j *journal) owed(id ID) (state.Copy, bool) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	if e := j.debts[id]; e != nil {
-		return e.Value.(*debt).Bundle, true
+		return e.Value.(*debt).Copy, true
 	}
-	return state.Bundle{}, false
+	return state.Copy{}, false
 }
 
 // owe keeps a state that the store lacks until it is delivered. It reports
 // whether there was room.
-func (s *shard) owe(ctx context.Context, b state.Bundle) bool {
+func (s *shard) owe(ctx context.Context, b state.Copy) bool {
 	if s.m.without&pendingStates != 0 {
 		return true
 	}
 	j := &s.journal
 	j.mu.Lock()
-	if e := j.graves[ID(b.Id)]; e != nil {
+	if e := j.graves[ID(b.ID)]; e != nil {
 		d := e.Value.(*grave).death
 		j.mu.Unlock()
 		if heir, _, ok := inheritance(b, d); ok {
-			return s.m.shardOf(ID(heir.Id)).owe(ctx, heir)
+			return s.m.shardOf(ID(heir.ID)).owe(ctx, heir)
 		}
 		return true // it has ended meanwhile, and what is dead is owed nothing
 	}
-	d := &debt{Bundle: b}
-	if e := j.debts[ID(b.Id)]; e != nil {
+	d := &debt{Copy: b}
+	if e := j.debts[ID(b.ID)]; e != nil {
 		d = e.Value.(*debt)
 		s.m.ledger.size.Add(-d.size())
 		d.State = state.Join(d.State, b.State)
 		d.Confirmed = max(d.Confirmed, b.Confirmed)
 		d.Saved = min(d.Saved, b.Saved)
-		d.Kills = state.JoinKills(d.Kills, b.Kills)
-		d.Born, d.Unstored = d.Born || b.Born, d.Unstored && b.Unstored
+		d.Supersedes = state.JoinSuperseded(d.Supersedes, b.Supersedes)
+		d.Born, d.NeverStored = d.Born || b.Born, d.NeverStored && b.NeverStored
 		d.version++
 		j.oldDebts.MoveToBack(e)
 	} else {
 		if j.debts == nil {
 			j.debts = make(map[ID]*list.Element)
 		}
-		j.debts[ID(b.Id)] = j.oldDebts.PushBack(d)
+		j.debts[ID(b.ID)] = j.oldDebts.PushBack(d)
 	}
 	s.m.ledger.size.Add(d.size())
 	j.mu.Unlock()
 	s.rouse()
 	s.m.makeRoom(ctx)
-	_, kept := j.owed(ID(b.Id))
+	_, kept := j.owed(ID(b.ID))
 	return kept
 }
 
@@ -190,9 +190,9 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 	if g.again {
 		j.again++
 	}
-	var owed state.Bundle
+	var owed state.Copy
 	if e := j.debts[g.id]; e != nil {
-		owed = e.Value.(*debt).Bundle
+		owed = e.Value.(*debt).Copy
 		_, all, inherited := inheritance(owed, g.death)
 		passedOn := inherited && all
 		if g.death.Dot.Instance != s.m.instance && !passedOn {
@@ -203,7 +203,7 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 	pending, copied := g.pending, g // the keeper has g from now on
 	j.mu.Unlock()
 	if heir, _, ok := inheritance(owed, copied.death); ok {
-		s.m.shardOf(ID(heir.Id)).owe(ctx, heir)
+		s.m.shardOf(ID(heir.ID)).owe(ctx, heir)
 	}
 	if ends {
 		_ = s.m.endNext(ctx, copied, state.Destroyed)
@@ -291,7 +291,7 @@ func (j *journal) known(yield func(*grave) bool) {
 // forgive drops a debt. s.journal.mu is held.
 func (s *shard) forgive(e *list.Element) {
 	d := s.journal.oldDebts.Remove(e).(*debt)
-	delete(s.journal.debts, ID(d.Id))
+	delete(s.journal.debts, ID(d.ID))
 	s.m.ledger.size.Add(-d.size())
 }
 
@@ -391,7 +391,7 @@ func (s *shard) dropDebt() (ID, bool) {
 	if e == nil {
 		return "", false
 	}
-	id := e.Value.(*debt).Id
+	id := e.Value.(*debt).ID
 	s.forgive(e)
 	s.lose()
 	return ID(id), true

@@ -278,19 +278,19 @@ func (s *shard) settleNobody(id ID) {
 func (s *shard) pay(ctx context.Context, d debt) error {
 	ctx = context.WithoutCancel(ctx)
 	left := s.arrived
-	err := s.m.settleDebt(ctx, d.Bundle)
+	err := s.m.settleDebt(ctx, d.Copy)
 	switch {
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrUnavailable):
 		return err
 	case err != nil:
 		left = s.lose
 		if s.m.hooks.Dropped != nil {
-			s.m.hooks.Dropped(ctx, ID(d.Id), err)
+			s.m.hooks.Dropped(ctx, ID(d.ID), err)
 		}
 	}
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
-	if e := s.journal.debts[ID(d.Id)]; e != nil && e.Value.(*debt).version == d.version {
+	if e := s.journal.debts[ID(d.ID)]; e != nil && e.Value.(*debt).version == d.version {
 		s.forgive(e)
 		left()
 	}
@@ -299,14 +299,14 @@ func (s *shard) pay(ctx context.Context, d debt) error {
 
 // settleDebt fails with ErrUnavailable or ErrConflict where it is worth trying
 // again.
-func (m *Manager) settleDebt(ctx context.Context, b state.Bundle) error {
-	c := m.shardOf(ID(b.Id)).anyway(ID(b.Id))
+func (m *Manager) settleDebt(ctx context.Context, b state.Copy) error {
+	c := m.shardOf(ID(b.ID)).anyway(ID(b.ID))
 	for end := m.attempts(); ; {
 		r, err := m.read(ctx, c, true)
 		st := r.state
 		switch {
 		case errors.Is(err, ErrNotFound):
-			if m.foreign() && !b.Born || !m.vouches(witness{Bundle: b, found: true}) {
+			if m.foreign() && !b.Born || !m.vouches(witness{Copy: b, found: true}) {
 				return fmt.Errorf("%w: %w", ErrLost, errStale)
 			}
 			if !m.restores.take(m.now(), m.backup.Restores) {
@@ -350,9 +350,9 @@ func (s *shard) retire(ctx context.Context) {
 		graves = append(graves, *g)
 	}
 	s.m.ledger.size.Add(-graveSize * int64(len(graves)))
-	var debts []state.Bundle
+	var debts []state.Copy
 	for e := s.journal.oldDebts.Front(); e != nil; e = s.journal.oldDebts.Front() {
-		debts = append(debts, e.Value.(*debt).Bundle)
+		debts = append(debts, e.Value.(*debt).Copy)
 		s.forgive(e)
 	}
 	s.journal.graves, s.journal.unburied, s.journal.again = nil, 0, 0
@@ -363,7 +363,7 @@ func (s *shard) retire(ctx context.Context) {
 		_ = s.m.shardOf(g.id).bury(ctx, g) // it was in the journal: there is room
 	}
 	for _, b := range debts {
-		s.m.shardOf(ID(b.Id)).owe(ctx, b)
+		s.m.shardOf(ID(b.ID)).owe(ctx, b)
 	}
 	if s.breaker.State(s.m.now()).State != circuit.Serving {
 		s.m.health.mu.Lock()

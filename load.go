@@ -19,7 +19,7 @@ type loaded struct {
 	source    Source
 	confirmed int64  // when the store was last asked with success, in Unix milliseconds
 	saved     uint64 // the store had all entries up to this clock then
-	kills     []state.Kill
+	kills     []state.Superseded
 	away      time.Time // when the store did not answer, so that the backup did
 	repair    bool      // the store lacks some of the state
 	restore   bool      // the store lacks all of it
@@ -28,8 +28,8 @@ type loaded struct {
 }
 
 // copy is the session as a backup has it.
-func (l *loaded) copy() state.Bundle {
-	return state.Bundle{Id: string(l.id), State: l.state, Confirmed: l.confirmed, Saved: l.saved, Kills: l.kills, Unstored: l.unstored, Born: l.born}
+func (l *loaded) copy() state.Copy {
+	return state.Copy{ID: string(l.id), State: l.state, Confirmed: l.confirmed, Saved: l.saved, Supersedes: l.kills, NeverStored: l.unstored, Born: l.born}
 }
 
 // inStore reports whether the store has all of the state.
@@ -164,7 +164,7 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 		return loaded{phase: dead, id: id, state: state.State{Death: g.death}, version: v}
 	}
 	for _, k := range w.ended {
-		if ID(k.Id) == id {
+		if ID(k.ID) == id {
 			return loaded{phase: dead, id: id, state: state.State{Death: state.Death{Dot: k.Dot, Reason: state.Destroyed}}, version: v}
 		}
 	}
@@ -210,7 +210,7 @@ func (m *Manager) fetchStore(id ID, w witness, r stored, sent time.Time) loaded 
 		l.confirmed = w.Confirmed
 	}
 	if w.found {
-		l.state, l.kills = state.Join(st, m.settled(w.State, w.Saved, st)), state.Done(w.Kills)
+		l.state, l.kills = state.Join(st, m.settled(w.State, w.Saved, st)), state.MarkDurable(w.Supersedes)
 		l.repair = !l.state.Equal(st) || l.state.LastSeen-st.LastSeen >= m.options.Refresh.Milliseconds()
 		if l.repair {
 			l.saved = min(l.saved, w.Saved)
@@ -224,12 +224,12 @@ func (m *Manager) fetchStore(id ID, w witness, r stored, sent time.Time) loaded 
 func (m *Manager) fetchBackup(ctx context.Context, id ID, w witness, r stored, answered bool) loaded {
 	l := loaded{
 		phase: live, id: id, state: revive(r, w.State), version: r.version, source: FromBackup,
-		confirmed: w.Confirmed, saved: w.Saved, kills: w.Kills, repair: true, restore: true,
-		born: w.Born, unstored: w.Unstored,
+		confirmed: w.Confirmed, saved: w.Saved, kills: w.Supersedes, repair: true, restore: true,
+		born: w.Born, unstored: w.NeverStored,
 	}
-	if answered && slices.ContainsFunc(l.kills, func(k state.Kill) bool { return k.Heir && !k.Durable }) {
+	if answered && slices.ContainsFunc(l.kills, func(k state.Superseded) bool { return k.Heir && !k.Durable }) {
 		// Whether it may live is known when the other one was read.
-		more, err := m.inherit(ctx, w.Bundle)
+		more, err := m.inherit(ctx, w.Copy)
 		switch {
 		case errors.Is(err, ErrEnded):
 			return m.end(ctx, id, r.version)
@@ -257,7 +257,7 @@ func revive(r stored, st state.State) state.State {
 }
 
 // inherit is mayRestore within the bounds of a load.
-func (m *Manager) inherit(ctx context.Context, b state.Bundle) (state.Entries, error) {
+func (m *Manager) inherit(ctx context.Context, b state.Copy) (state.Entries, error) {
 	if !m.restores.take(m.now(), m.backup.Restores) {
 		return nil, errAway
 	}
@@ -300,16 +300,16 @@ func (m *Manager) fetchAlone(ctx context.Context, id ID, fresh bool, l *loaded) 
 // disowned tells whether the session has its values from one that another hand
 // has ended: its own visitor, or anybody where the store does not have it yet.
 func (m *Manager) disowned(w witness, stored bool) bool {
-	for _, k := range w.Kills {
+	for _, k := range w.Supersedes {
 		if !k.Heir || m.without&killLists != 0 {
 			continue
 		}
 		for _, e := range w.ended {
-			if e.Id == k.Id && e.Dot != k.Dot && !e.Gentle {
+			if e.ID == k.ID && e.Dot != k.Dot && !e.IfLive {
 				return true
 			}
 		}
-		if g, ok := m.shardOf(ID(k.Id)).journal.buried(ID(k.Id)); ok && !stored && !k.Durable && g.byAnother(k) {
+		if g, ok := m.shardOf(ID(k.ID)).journal.buried(ID(k.ID)); ok && !stored && !k.Durable && g.byAnother(k) {
 			return true
 		}
 	}

@@ -82,7 +82,7 @@ func (c *carrier) longestList() int {
 		return maxCookie
 	}
 	const idLen = 2 * 16
-	return seal.SealedLen(len("\x01\x08") + state.MaxKills*(len("f")+state.DotSize+len(" ")+idLen))
+	return seal.SealedLen(len("\x01\x08") + state.MaxSuperseded*(len("f")+state.DotSize+len(" ")+idLen))
 }
 
 // size is how many bytes some of the bundle cookies take up.

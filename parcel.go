@@ -17,9 +17,9 @@ type parcel struct {
 	in      *mail
 	witness witness
 	visit   *jar.Visit
-	name    string       // of the bundle that is sent
-	dirty   bool         // something was saved, or ended
-	ended   []state.Kill // the sessions that ended in this request
+	name    string             // of the bundle that is sent
+	dirty   bool               // something was saved, or ended
+	ended   []state.Superseded // the sessions that ended in this request
 	out     []string
 	later   []string // deletions that may wait for a later answer
 }
@@ -40,10 +40,10 @@ func (p *parcel) open(ctx context.Context, s *Session) {
 	p.in = m.carrier.collect(s.in)
 	ended := m.endings(ctx, p.in)
 	for _, k := range ended {
-		sh := m.shardOf(ID(k.Id))
-		if g, ok := sh.journal.buried(ID(k.Id)); !ok || g.byAnother(k) && !g.contested && !k.Gentle {
+		sh := m.shardOf(ID(k.ID))
+		if g, ok := sh.journal.buried(ID(k.ID)); !ok || g.byAnother(k) && !g.contested && !k.IfLive {
 			_ = sh.bury(ctx, grave{
-				id: ID(k.Id), death: state.Death{Dot: k.Dot, Reason: state.Destroyed}, pending: true, gentle: k.Gentle || k.Durable,
+				id: ID(k.ID), death: state.Death{Dot: k.Dot, Reason: state.Destroyed}, pending: true, gentle: k.IfLive || k.Durable,
 				line: true, weak: k.IfStored, ifStored: k.IfStored, again: k.Durable,
 			})
 		}
@@ -80,8 +80,8 @@ func (s *Session) wrap(ctx context.Context, h http.Header, l loaded, due bool) {
 	carried := p.in.bundles.Cookies()
 	var endings []string
 	if len(p.ended) > 0 {
-		all := state.JoinKills(p.witness.ended, p.ended)
-		text, err := m.endingsBox.Seal(m.now(), state.AppendKills([]byte{state.FormatV1}, all))
+		all := state.JoinSuperseded(p.witness.ended, p.ended)
+		text, err := m.endingsBox.Seal(m.now(), state.AppendSuperseded([]byte{state.FormatV1}, all))
 		if err == nil {
 			endings = []string{m.carrier.tombstone(text, m.tombstoneLife())}
 		}
@@ -109,7 +109,7 @@ func (p *parcel) wanted(m *Manager, l loaded, due bool) bool {
 func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded, room int) {
 	now := m.now()
 	b := l.copy()
-	b.State, b.Kills = l.state.Seen(now), slices.DeleteFunc(slices.Clone(l.kills), m.forgotten)
+	b.State, b.Supersedes = l.state.Seen(now), slices.DeleteFunc(slices.Clone(l.kills), m.forgotten)
 	if m.without&earlyStamp != 0 && l.source == FromStore {
 		b.Confirmed = now.UnixMilli()
 	}
@@ -136,17 +136,17 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded, room int) {
 	if len(sealed.left) > 0 {
 		m.fault(ctx, l.id, BackupPartial, &leftError{sealed.left})
 	}
-	m.recent.keep(sumOf(sealed.text), generation, sealed.Bundle)
+	m.recent.keep(sumOf(sealed.text), generation, sealed.Copy)
 }
 
 // address puts the text of a bundle into cookies.
-func (p *parcel) address(m *Manager, l loaded, b state.Bundle, text string, now, end time.Time) {
+func (p *parcel) address(m *Manager, l loaded, b state.Copy, text string, now, end time.Time) {
 	parts := m.carrier.parts(len(text))
 	set, drop := jar.Mask(1<<parts-1), p.in.bundles.Cookies()
 	if p.visit != nil {
 		p.visit.Also(string(l.id))
-		for _, k := range b.Kills { // a request of the one before may still be on its way
-			p.visit.Also(string(k.Id))
+		for _, k := range b.Supersedes { // a request of the one before may still be on its way
+			p.visit.Also(string(k.ID))
 		}
 		set, drop = p.visit.Take(p.name, parts, now)
 	}

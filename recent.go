@@ -20,7 +20,7 @@ import (
 type recent struct {
 	mu         sync.Mutex
 	generation uint64 // of the keys that open all of them
-	young, old map[uint64]state.Bundle
+	young, old map[uint64]state.Copy
 	size       int // of the young ones, in bytes, about
 }
 
@@ -40,11 +40,11 @@ func sumOf(pieces ...string) uint64 {
 }
 
 // recall returns the bundle of a text that the keys of that generation open.
-func (r *recent) recall(sum, generation uint64) (state.Bundle, bool) {
+func (r *recent) recall(sum, generation uint64) (state.Copy, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.generation != generation {
-		return state.Bundle{}, false
+		return state.Copy{}, false
 	}
 	b, ok := r.young[sum]
 	if !ok {
@@ -55,7 +55,7 @@ func (r *recent) recall(sum, generation uint64) (state.Bundle, bool) {
 	return b, ok
 }
 
-func (r *recent) keep(sum, generation uint64, b state.Bundle) {
+func (r *recent) keep(sum, generation uint64, b state.Copy) {
 	// What does not travel is not in it when it is opened elsewhere either.
 	b.Born, b.State.Origin, b.State.Bare = false, nil, false
 	if l := b.State.Entries; cap(l) > len(l)+len(l)/8 {
@@ -70,29 +70,29 @@ func (r *recent) keep(sum, generation uint64, b state.Bundle) {
 }
 
 // put forgets the old ones when there are enough young ones. r.mu is held.
-func (r *recent) put(sum uint64, b state.Bundle) {
+func (r *recent) put(sum uint64, b state.Copy) {
 	const about = 512 // for all but the values
 	if r.size >= recentBytes {
 		r.young, r.old, r.size = nil, r.young, 0
 	}
 	if r.young == nil {
-		r.young = make(map[uint64]state.Bundle)
+		r.young = make(map[uint64]state.Copy)
 	}
 	r.young[sum] = b
 	r.size += about + cap(b.State.Entries)
 }
 
 // openBundle opens what a request carried, or recalls it.
-func (m *Manager) openBundle(c jar.Bundle) (state.Bundle, error) {
+func (m *Manager) openBundle(c jar.Bundle) (state.Copy, error) {
 	sum, generation := sumOf(c.Pieces()...), m.backup.Keys.Generation()
 	if b, ok := m.recent.recall(sum, generation); ok {
 		return b, nil
 	}
 	plain, _, err := m.bundles.Open(c.Text())
 	if err != nil {
-		return state.Bundle{}, err
+		return state.Copy{}, err
 	}
-	b, err := state.DecodeBundle(plain)
+	b, err := state.DecodeCopy(plain)
 	if err == nil {
 		m.recent.keep(sum, generation, b)
 	}

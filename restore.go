@@ -18,30 +18,30 @@ import (
 // place of must be dead. It returns what those held. ErrEnded says that b is
 // dead too, ErrUnavailable that it cannot be told. visitor tells whether one
 // waits.
-func (m *Manager) mayRestore(ctx context.Context, b state.Bundle, visitor bool) (more state.Entries, err error) {
-	s := m.shardOf(ID(b.Id))
+func (m *Manager) mayRestore(ctx context.Context, b state.Copy, visitor bool) (more state.Entries, err error) {
+	s := m.shardOf(ID(b.ID))
 	if err := s.believed(ctx); err != nil {
 		return nil, err
 	}
 	if m.without&killLists != 0 {
 		return nil, nil
 	}
-	for _, k := range b.Kills {
+	for _, k := range b.Supersedes {
 		if m.forgotten(k) {
 			continue
 		}
-		g := grave{id: ID(k.Id), death: state.Death{Dot: k.Dot, Reason: state.Renewed}}
+		g := grave{id: ID(k.ID), death: state.Death{Dot: k.Dot, Reason: state.Renewed}}
 		inherits := k.Heir && !k.Durable
 		if g.gentle = !inherits; inherits {
-			g.heir, g.turned = ID(b.Id), b.State.Rotated != 0 // what came before that rotation is dead by now
+			g.heir, g.turned = ID(b.ID), b.State.Rotated != 0 // what came before that rotation is dead by now
 		}
-		s := m.shardOf(ID(k.Id))
-		if known, ok := s.journal.buried(ID(k.Id)); ok && inherits && known.byAnother(k) {
+		s := m.shardOf(ID(k.ID))
+		if known, ok := s.journal.buried(ID(k.ID)); ok && inherits && known.byAnother(k) {
 			return nil, ErrEnded
 		}
-		c := s.anyway(ID(k.Id))
+		c := s.anyway(ID(k.ID))
 		if visitor { // who has not to wait for a shard that is away
-			if c, err = m.call(ctx, ID(k.Id), true, m.options.ReadTimeout); err != nil && inherits {
+			if c, err = m.call(ctx, ID(k.ID), true, m.options.ReadTimeout); err != nil && inherits {
 				return nil, err
 			}
 		}
@@ -83,7 +83,7 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state.State, er
 		next.death.Link = ""
 		s := m.shardOf(next.id)
 		if b, ok := s.journal.owed(next.id); ok {
-			m.shardOf(g.heir).owe(ctx, state.Bundle{Id: string(g.heir), State: b.State.Bequeath()})
+			m.shardOf(g.heir).owe(ctx, state.Copy{ID: string(g.heir), State: b.State.Values()})
 		}
 		c := call{m: m, id: next.id, shard: s, budget: c.budget}
 		if at, err = m.executeOne(ctx, c, next); err == nil {
@@ -130,7 +130,7 @@ func (m *Manager) executeOne(ctx context.Context, c call, g grave) (state.State,
 		if g.heir != "" && len(st.Entries) > 0 {
 			// What was written to the old session meanwhile is the heir's. It is
 			// safe before there is no other place for it.
-			m.shardOf(g.heir).owe(ctx, state.Bundle{Id: string(g.heir), State: st.Bequeath()})
+			m.shardOf(g.heir).owe(ctx, state.Copy{ID: string(g.heir), State: st.Values()})
 		}
 		_, err = m.put(ctx, c, "deliver", dead, r.version)
 		switch {

@@ -121,7 +121,7 @@ func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
 	if p != nil {
 		brought = p.witness
 	}
-	kills := brought.Kills
+	kills := brought.Supersedes
 	for hops := 0; l.phase == dead; hops++ {
 		next, ok := m.follow(t, l.state.Death)
 		if !ok {
@@ -146,18 +146,18 @@ func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
 			*l = loaded{phase: unknown, id: id, err: at.err}
 			return held
 		}
-		kills = state.WithKill(kills, m.rotatedKill(l.id, l.state.Death))
+		kills = state.AddSuperseded(kills, m.rotatedKill(l.id, l.state.Death))
 		t, *l = next, at
 	}
 	if l.phase != live {
 		return t
 	}
-	l.kills = state.JoinKills(kills, l.kills)
+	l.kills = state.JoinSuperseded(kills, l.kills)
 	if p != nil {
 		p.witness = w
 	}
 	if brought.found { // by a cookie of before the rotation, which may know more
-		joined := state.Join(l.state, brought.State.Bequeath())
+		joined := state.Join(l.state, brought.State.Values())
 		if !joined.Equal(l.state) {
 			l.state, l.repair, l.saved = joined, true, min(l.saved, brought.Saved)
 		}
@@ -176,7 +176,7 @@ func (m *Manager) reopen(in *mail, id ID, brought witness) witness {
 		return w
 	}
 	for c := range in.bundles.Bundles {
-		if b, err := m.openBundle(c); err == nil && ID(b.Id) == id {
+		if b, err := m.openBundle(c); err == nil && ID(b.ID) == id {
 			w.add(b, m.now())
 		}
 	}
@@ -184,8 +184,8 @@ func (m *Manager) reopen(in *mail, id ID, brought witness) witness {
 }
 
 // rotatedKill is how a session names one that a rotation made it of.
-func (m *Manager) rotatedKill(id ID, d state.Death) state.Kill {
-	return state.Kill{Id: string(id), Dot: d.Dot, Heir: true, Durable: !m.bequeathed(id)}
+func (m *Manager) rotatedKill(id ID, d state.Death) state.Superseded {
+	return state.Superseded{ID: string(id), Dot: d.Dot, Heir: true, Durable: !m.bequeathed(id)}
 }
 
 // pass tells the visitor of a token that another request has made. s.mu is held.
@@ -233,7 +233,7 @@ func (c *commit) followRotations(ctx context.Context) error {
 
 // turn goes on with the session that a rotation has made of this one.
 func (c *commit) turn(e *turnedError) {
-	c.kills = state.WithKill(c.kills, c.m.rotatedKill(c.id, e.death))
+	c.kills = state.AddSuperseded(c.kills, c.m.rotatedKill(c.id, e.death))
 	c.id, c.held, c.version = e.token.id(), e.token, Absent
 	c.away, c.restore, c.born, c.unstored = time.Time{}, false, false, false
 	c.token, c.tombstone, c.copied = token{}, state.State{}, Absent
@@ -335,7 +335,7 @@ const maxLine = 1000
 // endLine ends a session like buryOver, and what rotations have made of it since,
 // up to the next Renew. It returns all that it ended, or tried to. Where the store does not
 // answer, the journal goes on from there.
-func (m *Manager) endLine(ctx context.Context, g *grave, over Version) (d Durability, ended []state.Kill, err error) {
+func (m *Manager) endLine(ctx context.Context, g *grave, over Version) (d Durability, ended []state.Superseded, err error) {
 	g.line = true
 	why, at := g.death.Reason, g
 	for range maxLine {
@@ -343,7 +343,7 @@ func (m *Manager) endLine(ctx context.Context, g *grave, over Version) (d Durabi
 		if err == nil && at.nobodys() { // and there is no backup
 			return max(d, far), ended, nil
 		}
-		ended = state.WithKill(ended, state.Kill{Id: string(at.id), Dot: at.death.Dot, Gentle: at.gentle, Durable: far == Durable, IfStored: at.ifStored})
+		ended = state.AddSuperseded(ended, state.Superseded{ID: string(at.id), Dot: at.death.Dot, IfLive: at.gentle, Durable: far == Durable, IfStored: at.ifStored})
 		if err != nil {
 			return 0, ended, err
 		}
@@ -382,7 +382,7 @@ func (m *Manager) endNext(ctx context.Context, g grave, why state.Reason) error 
 // inheritance is what the session that a rotation made gets of a state that the
 // store lacks: what was written to the old one before the grace was over. all
 // tells whether that is everything.
-func inheritance(b state.Bundle, d state.Death) (heir state.Bundle, all, ok bool) {
+func inheritance(b state.Copy, d state.Death) (heir state.Copy, all, ok bool) {
 	if d.Reason != state.Rotated || d.Link == "" {
 		return heir, false, false
 	}
@@ -399,11 +399,11 @@ func inheritance(b state.Bundle, d state.Death) (heir state.Bundle, all, ok bool
 	}
 	st := b.State
 	st.Entries = kept
-	return state.Bundle{Id: d.Link.Successor(), State: st.Bequeath()}, all, len(kept) > 0
+	return state.Copy{ID: d.Link.Successor(), State: st.Values()}, all, len(kept) > 0
 }
 
 // settleLater is settleDebt for a session that has ended.
-func (m *Manager) settleLater(ctx context.Context, b state.Bundle, d state.Death) error {
+func (m *Manager) settleLater(ctx context.Context, b state.Copy, d state.Death) error {
 	heir, all, ok := inheritance(b, d)
 	if !ok {
 		return ErrEnded

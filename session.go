@@ -27,12 +27,12 @@ type Session struct {
 	mu sync.Mutex // guards all below
 
 	loaded
-	held    token         // that opens what is loaded
-	edits   []*state.Edit // what is not saved yet
-	changes state.Changes // what the edits come to
-	doubts  []state.Doubt // saves that were not answered
-	seq     int           // changes with all of these
-	lost    int           // the seq of what Hooks.Dropped was told of
+	held    token           // that opens what is loaded
+	edits   []*state.Edit   // what is not saved yet
+	changes state.Changes   // what the edits come to
+	doubts  []state.InDoubt // saves that were not answered
+	seq     int             // changes with all of these
+	lost    int             // the seq of what Hooks.Dropped was told of
 	broken  map[string]*ValueError
 	fault   error // the first write that failed; the commit answers it
 
@@ -313,13 +313,13 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		if l.phase == live && l.away.IsZero() {
 			over = l.version
 		}
-		var line []state.Kill
+		var line []state.Superseded
 		if d, line, err = s.m.endLine(ctx, g, over); err != nil {
 			return 0, s.failed(err)
 		}
 		if p := s.parcel; p != nil {
 			p.dirty = true
-			p.ended = state.JoinKills(state.JoinKills(p.ended, l.kills), line)
+			p.ended = state.JoinSuperseded(state.JoinSuperseded(p.ended, l.kills), line)
 		}
 	}
 	s.mu.Lock()
@@ -341,7 +341,7 @@ func (s *Session) knowEnded(ctx context.Context, id ID) {
 	_ = s.m.shardOf(id).bury(ctx, g)
 	if p := s.parcel; p != nil {
 		p.dirty = true
-		p.ended = state.WithKill(p.ended, state.Kill{Id: string(id), Dot: g.death.Dot, Gentle: true, IfStored: true})
+		p.ended = state.AddSuperseded(p.ended, state.Superseded{ID: string(id), Dot: g.death.Dot, IfLive: true, IfStored: true})
 	}
 }
 
@@ -392,7 +392,7 @@ func (s *Session) Reload(ctx context.Context) error {
 		l = loaded{}
 		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
 	} else {
-		w := witness{Bundle: l.copy(), found: l.phase == live && s.m.carrier.header == ""}
+		w := witness{Copy: l.copy(), found: l.phase == live && s.m.carrier.header == ""}
 		l = s.m.fetch(ctx, l.id, w, true)
 		s.hold(ctx, held, &l)
 	}
@@ -406,7 +406,7 @@ func (s *Session) Reload(ctx context.Context) error {
 		return s.settle(l)
 	}
 	s.mu.Lock()
-	if len(state.Pending(s.edits)) > 0 && !s.sealed {
+	if len(state.Unsaved(s.edits)) > 0 && !s.sealed {
 		_ = s.fail(ErrEnded) // do not answer as if what is dropped here were saved
 	}
 	s.mu.Unlock()

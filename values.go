@@ -168,7 +168,7 @@ func (s *Session) update(e *state.Edit) error {
 		switch {
 		case err != nil:
 			defer s.mu.Unlock()
-			if own, ok := state.OfStep(err); ok {
+			if own, ok := state.StepErrorOf(err); ok {
 				return own // the handler's business, not a write that failed
 			}
 			return s.fail(s.absence(e.Name, err))

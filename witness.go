@@ -15,7 +15,7 @@ import (
 // witness is what is known of a session without asking the store: the join of
 // the bundles that a request carried and of what the journal holds.
 type witness struct {
-	state.Bundle
+	state.Copy
 	found bool
 
 	// excused: a bundle was sealed, not long ago by its own account, with a
@@ -24,7 +24,7 @@ type witness struct {
 	excused bool
 	keep    jar.Mask // cookies of such bundles
 
-	ended []state.Kill // the sessions that this visitor has ended, by the tombstone cookie
+	ended []state.Superseded // the sessions that this visitor has ended, by the tombstone cookie
 }
 
 // BackupFault is what is wrong with a backup.
@@ -52,20 +52,20 @@ func (f BackupFault) String() string {
 }
 
 // add joins a copy in.
-func (w *witness) add(b state.Bundle, now time.Time) {
+func (w *witness) add(b state.Copy, now time.Time) {
 	// Who stamps the time to come vouches for nothing.
 	if b.Confirmed > now.Add(state.MaxAhead).UnixMilli() {
 		b.Confirmed = 0
 	}
 	if !w.found {
-		w.Bundle, w.found = b, true
+		w.Copy, w.found = b, true
 		return
 	}
 	w.State = state.Join(w.State, b.State)
 	w.Confirmed = max(w.Confirmed, b.Confirmed)
 	w.Saved = min(w.Saved, b.Saved)
-	w.Born, w.Unstored = w.Born || b.Born, w.Unstored && b.Unstored
-	w.Kills = state.JoinKills(w.Kills, b.Kills)
+	w.Born, w.NeverStored = w.Born || b.Born, w.NeverStored && b.NeverStored
+	w.Supersedes = state.JoinSuperseded(w.Supersedes, b.Supersedes)
 }
 
 // open reads what a request carried for the session id.
@@ -87,7 +87,7 @@ func (m *Manager) open(ctx context.Context, in *mail, id ID) (w witness) {
 		switch {
 		case err != nil:
 			m.unopened(ctx, id, c, err, &w)
-		case ID(b.Id) != id:
+		case ID(b.ID) != id:
 			m.fault(ctx, id, BackupForeign, errForeign)
 		default:
 			w.add(b, now)
@@ -131,16 +131,16 @@ var (
 )
 
 // endings reads the tombstone cookie.
-func (m *Manager) endings(ctx context.Context, in *mail) (l []state.Kill) {
+func (m *Manager) endings(ctx context.Context, in *mail) (l []state.Superseded) {
 	for _, text := range in.tombstones {
 		plain, _, err := m.endingsBox.Open(text)
 		if err == nil && (len(plain) == 0 || plain[0] != state.FormatV1) {
 			err = state.ErrCorrupt
 		}
 		if err == nil {
-			kills, rest, ok := state.CutKills(plain[1:])
+			kills, rest, ok := state.CutSuperseded(plain[1:])
 			if ok && len(rest) == 0 {
-				l = state.JoinKills(l, kills)
+				l = state.JoinSuperseded(l, kills)
 				continue
 			}
 			err = state.ErrCorrupt
@@ -151,7 +151,7 @@ func (m *Manager) endings(ctx context.Context, in *mail) (l []state.Kill) {
 }
 
 // forgotten tells whether the tombstone of k is gone everywhere.
-func (m *Manager) forgotten(k state.Kill) bool {
+func (m *Manager) forgotten(k state.Superseded) bool {
 	return m.now().After(k.Dot.Time().Add(m.tombstoneLife()))
 }
 

@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-func exampleBundle() Bundle {
-	return Bundle{
-		Id:        "00112233445566778899aabbccddeeff",
-		Confirmed: 1763716800000,
-		Saved:     115570000000000000,
-		Kills:     []Kill{{Id: "ffeeddccbbaa99887766554433221100", Dot: Dot{115570000000000000, 7}, Heir: true}},
+func exampleBundle() Copy {
+	return Copy{
+		ID:         "00112233445566778899aabbccddeeff",
+		Confirmed:  1763716800000,
+		Saved:      115570000000000000,
+		Supersedes: []Superseded{{ID: "ffeeddccbbaa99887766554433221100", Dot: Dot{115570000000000000, 7}, Heir: true}},
 		State: State{
 			Created: 1763716700000, Authenticated: 1763716750000, LastSeen: 1763716800000, End: 1763803150000,
 			Entries: PackChanges(Changes{
@@ -35,8 +35,8 @@ func TestABundleIsAsTheSpecificationSays(t *testing.T) {
 	if !strings.Contains(strings.Join(strings.Fields(string(page)), ""), text) {
 		t.Errorf("../../docs/SPEC.md does not have the example %s", text)
 	}
-	got, err := DecodeBundle(b.Encode())
-	if err != nil || got.Id != b.Id || got.Confirmed != b.Confirmed || got.Saved != b.Saved || !slices.Equal(got.Kills, b.Kills) || !got.State.Equal(b.State) {
+	got, err := DecodeCopy(b.Encode())
+	if err != nil || got.ID != b.ID || got.Confirmed != b.Confirmed || got.Saved != b.Saved || !slices.Equal(got.Supersedes, b.Supersedes) || !got.State.Equal(b.State) {
 		t.Errorf("decodeBundle = %+v, %v", got, err)
 	}
 }
@@ -47,12 +47,12 @@ func FuzzDecodeBundle(f *testing.F) {
 	f.Add(b[:len(b)-1])
 	f.Add([]byte{FormatV1, 0, 0, 9})
 	f.Fuzz(func(t *testing.T, in []byte) {
-		b, err := DecodeBundle(in)
+		b, err := DecodeCopy(in)
 		if err != nil {
 			return
 		}
-		again, err := DecodeBundle(b.Encode())
-		if err != nil || again.Id != b.Id || again.Confirmed != b.Confirmed || again.Saved != b.Saved || !slices.Equal(again.Kills, b.Kills) || !again.State.Equal(b.State) {
+		again, err := DecodeCopy(b.Encode())
+		if err != nil || again.ID != b.ID || again.Confirmed != b.Confirmed || again.Saved != b.Saved || !slices.Equal(again.Supersedes, b.Supersedes) || !again.State.Equal(b.State) {
 			t.Errorf("%+v became %+v, %v", b, again, err)
 		}
 	})

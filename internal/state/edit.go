@@ -143,7 +143,7 @@ func (e *Edit) Apply(st State, l Changes) (Changes, error) {
 func Replay(st State, edits []*Edit) (l Changes, failed *Edit, err error) {
 	for _, e := range edits {
 		if l, err = e.Apply(st, l); err != nil {
-			if own, ok := OfStep(err); ok {
+			if own, ok := StepErrorOf(err); ok {
 				err = own
 			}
 			return nil, e, err
@@ -160,7 +160,7 @@ func (e StepError) Error() string { return e.Err.Error() }
 func (e StepError) Unwrap() error { return e.Err }
 
 // ofStep returns the handler's own error, if err is one.
-func OfStep(err error) (own error, ok bool) {
+func StepErrorOf(err error) (own error, ok bool) {
 	var step StepError
 	ok = errors.As(err, &step)
 	return step.Err, ok

@@ -91,7 +91,7 @@ func (st State) Equal(other State) bool {
 
 // bequeath returns what joins the values into another session, and nothing
 // else.
-func (st State) Bequeath() State {
+func (st State) Values() State {
 	return State{Created: st.Created, End: maxMillis, Entries: st.Entries}
 }
 
@@ -142,7 +142,7 @@ var ErrCorrupt = errors.New("corrupt record")
 
 // decodeState checks all of b, once, so that what reads the entries later
 // need not. The state keeps b.
-func DecodeState(b []byte) (State, error) {
+func Decode(b []byte) (State, error) {
 	if len(b) < 2 {
 		return State{}, ErrCorrupt
 	}

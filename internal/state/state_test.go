@@ -216,7 +216,7 @@ func TestStateSurvivesEncoding(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 20_000 {
 		st := randomState(r)
-		got, err := DecodeState(st.Encode())
+		got, err := Decode(st.Encode())
 		if err != nil || !sameState(got, st) {
 			t.Fatalf("decode(encode(%v)) = %v, %v", st, got, err)
 		}
@@ -228,7 +228,7 @@ func TestDamagedRecordsAreErrors(t *testing.T) {
 	st = st.Write(Changes{{Name: "cart", Value: []byte("[1]")}, {Name: "user", Value: []byte(`"bob"`)}}, Dot{5, 6})
 	whole := st.Encode()
 	for n := range whole {
-		got, err := DecodeState(whole[:n])
+		got, err := Decode(whole[:n])
 		// Cut between two entries it is a shorter record: only the store's own
 		// integrity tells those apart.
 		if err == nil && !isPrefixOfEntries(got, st) {
@@ -259,7 +259,7 @@ func TestDamagedRecordsAreErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if st, err := DecodeState(data); err == nil {
+		if st, err := Decode(data); err == nil {
 			t.Errorf("%s was accepted: %v", test.name, st)
 		}
 	}
@@ -296,11 +296,11 @@ func FuzzDecodeState(f *testing.F) {
 		f.Add(randomState(r).Encode())
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		st, err := DecodeState(slices.Clone(data))
+		st, err := Decode(slices.Clone(data))
 		if err != nil {
 			return
 		}
-		again, err := DecodeState(st.Encode())
+		again, err := Decode(st.Encode())
 		if err != nil || !reflect.DeepEqual(again.Entries, st.Entries) && len(st.Entries) > 0 {
 			t.Fatalf("decode(encode(x)) = %v, %v, want x = %v", again, err, st)
 		}

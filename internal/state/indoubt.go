@@ -4,12 +4,12 @@ import "slices"
 
 // doubt is a save that was not answered. It may have happened, and may still
 // happen. Decision 15.
-type Doubt struct {
+type InDoubt struct {
 	dot   Dot
 	edits []*Edit // those that no earlier doubt has: it wrote them too
 }
 
-func NewDoubt(d Dot, edits []*Edit) Doubt {
+func NewInDoubt(d Dot, edits []*Edit) InDoubt {
 	var news []*Edit
 	for _, e := range edits {
 		if !e.doubted {
@@ -17,7 +17,7 @@ func NewDoubt(d Dot, edits []*Edit) Doubt {
 			news = append(news, e)
 		}
 	}
-	return Doubt{d, news}
+	return InDoubt{d, news}
 }
 
 // resolve marks the edits that are done according to st, a state that was
@@ -26,7 +26,7 @@ func NewDoubt(d Dot, edits []*Edit) Doubt {
 // a Set or Delete of before is over, whether it happened or not; whether an
 // Update is in the value nobody can tell: it is given up, rather than counted twice or
 // not at all, and its name is returned.
-func Resolve(doubts []Doubt, st State) (unknown string) {
+func Resolve(doubts []InDoubt, st State) (unknown string) {
 	if st.Dead() {
 		return ""
 	}
@@ -54,6 +54,6 @@ func Resolve(doubts []Doubt, st State) (unknown string) {
 	return unknown
 }
 
-func Pending(edits []*Edit) []*Edit {
+func Unsaved(edits []*Edit) []*Edit {
 	return slices.DeleteFunc(slices.Clone(edits), func(e *Edit) bool { return e.Done })
 }
