@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/promises"
+	"github.com/holdfast-go/session/internal/test/acceptance"
 	"github.com/holdfast-go/session/memstore"
 )
 

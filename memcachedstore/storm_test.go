@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/memcachedtest"
-	"github.com/holdfast-go/session/internal/storm"
+	"github.com/holdfast-go/session/internal/test/chaos"
+	"github.com/holdfast-go/session/internal/test/memcachedtest"
 	"github.com/holdfast-go/session/memcached"
 	"github.com/holdfast-go/session/memcachedstore"
 )

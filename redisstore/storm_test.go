@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/redistest"
-	"github.com/holdfast-go/session/internal/storm"
+	"github.com/holdfast-go/session/internal/test/chaos"
+	"github.com/holdfast-go/session/internal/test/redistest"
 	"github.com/holdfast-go/session/redisstore"
 	"github.com/redis/rueidis"
 )
