@@ -116,7 +116,7 @@ func comeOfAge(t testing.TB, s *memcachedtest.Server) {
 func TestPromisesOnMemcached(t *testing.T) {
 	server := memcachedtest.Start(t)
 	n := 0
-	promises.Run(t, func(t testing.TB) session.Store {
+	acceptance.Run(t, func(t testing.TB) session.Store {
 		n++
 		return memcachedstore.New(newClient(t, server), memcachedstore.Prefix(fmt.Sprintf("%d:", n)))
 	})

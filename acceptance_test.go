@@ -9,5 +9,5 @@ import (
 )
 
 func TestPromisesOnMemory(t *testing.T) {
-	promises.Run(t, func(testing.TB) session.Store { return memstore.New(nil) })
+	acceptance.Run(t, func(testing.TB) session.Store { return memstore.New(nil) })
 }

@@ -24,7 +24,7 @@ func TestPromisesOnRedis(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := 0
-			promises.Run(t, func(t testing.TB) session.Store {
+			acceptance.Run(t, func(t testing.TB) session.Store {
 				n++
 				prefix := redisstore.Prefix(fmt.Sprintf("%s:%d:", t.Name(), n))
 				return newStore(t, server, append(options[:len(options):len(options)], prefix)...)
