@@ -53,6 +53,10 @@ $(TOOLS)/golangci-lint-$(GOLANGCI_LINT):
 	GOBIN=$(TOOLS) GOWORK=off GOFLAGS= go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
 	mv $(TOOLS)/golangci-lint $@
 
+.PHONY: shape
+shape: ## lines, cycles of files, branches and methods of each package of the root module
+	@go run ./internal/test/shape $(SHAPE)
+
 .PHONY: fuzz
 fuzz: ## fuzz every target, FUZZTIME (100000x) inputs each
 	@scripts/fuzz $(FUZZTIME)

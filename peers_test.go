@@ -28,7 +28,7 @@ import (
 func TestEveryDefectOfOthersHasItsTest(t *testing.T) {
 	tests := map[string]map[string]bool{} // by name, with the texts in the body: names of subtests and of rows
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		promises := strings.HasPrefix(filepath.ToSlash(path), "internal/promises/")
+		promises := strings.HasPrefix(filepath.ToSlash(path), "internal/test/acceptance/")
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") && !promises {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/timeleft"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/simulation"
+	"github.com/holdfast-go/session/internal/test/simulation"
 	"github.com/holdfast-go/session/seal"
 )
 

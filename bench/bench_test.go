@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/bench/contestant"
-	"github.com/holdfast-go/session/internal/timeleft"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 )
 
 // A contestant's process is this program once more, which here is the test.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/holdfast-go/session/bench/contestant"
 	"github.com/holdfast-go/session/bench/load"
-	"github.com/holdfast-go/session/internal/memcachedtest"
-	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/test/memcachedtest"
+	"github.com/holdfast-go/session/internal/test/redistest"
 )
 
 // field are the contestants at work, each with visitors who have a session.

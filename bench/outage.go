@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/bench/contestant"
 	"github.com/holdfast-go/session/bench/load"
-	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/test/redistest"
 )
 
 // outage is what many visitors met while their store was killed, and what the

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/bench/contestant"
-	"github.com/holdfast-go/session/internal/memcachedtest"
-	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/test/memcachedtest"
+	"github.com/holdfast-go/session/internal/test/redistest"
 )
 
 // stores are the servers that all contestants share.

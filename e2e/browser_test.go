@@ -17,7 +17,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-	"github.com/holdfast-go/session/internal/timeleft"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 )
 
 var shots = flag.String("shots", "", "keep screenshots in this `folder`")

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/session/internal/memcachedtest"
+	"github.com/holdfast-go/session/internal/test/memcachedtest"
 	"github.com/holdfast-go/session/memcached"
 )
 

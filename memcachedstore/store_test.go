@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/memcachedtest"
-	"github.com/holdfast-go/session/internal/promises"
-	"github.com/holdfast-go/session/internal/timeleft"
+	"github.com/holdfast-go/session/internal/test/acceptance"
+	"github.com/holdfast-go/session/internal/test/memcachedtest"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/memcached"
 	"github.com/holdfast-go/session/memcachedstore"
 	"github.com/holdfast-go/session/seal"
@@ -116,7 +116,7 @@ func comeOfAge(t testing.TB, s *memcachedtest.Server) {
 func TestPromisesOnMemcached(t *testing.T) {
 	server := memcachedtest.Start(t)
 	n := 0
-	promises.Run(t, func(t testing.TB) session.Store {
+	acceptance.Run(t, func(t testing.TB) session.Store {
 		n++
 		return memcachedstore.New(newClient(t, server), memcachedstore.Prefix(fmt.Sprintf("%d:", n)))
 	})

@@ -3,14 +3,12 @@ package override
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/filewatch"
 )
 
 // FileOptions say how WatchFile reads. Nil means all defaults.
@@ -31,15 +29,8 @@ type FileOptions struct {
 // runs. It is what the file said the last time that it was good, and auto
 // before. Whoever watches a file closes it.
 type File struct {
-	path  string
-	o     FileOptions
-	value Value
-	stop  func()
-	done  chan struct{}
-
-	mu   sync.Mutex // one reader at a time
-	text string     // what is in force
-	last string     // the last error that Report was told
+	value   Value
+	watcher *filewatch.Watcher
 }
 
 // WatchFile reads an order from a file as [Parse] does, and again until Close.
@@ -54,38 +45,39 @@ type File struct {
 // of keys. Replace it by renaming,
 // or write it in place: half of it is no order.
 func WatchFile(path string, o *FileOptions) (*File, error) {
-	f := &File{path: path, done: make(chan struct{})}
+	var options FileOptions
 	if o != nil {
-		f.o = *o
+		options = *o
 	}
 	switch {
 	case path == "":
 		return nil, errors.New("override: WatchFile: no path")
-	case f.o.Every < 0:
-		return nil, fmt.Errorf("override: WatchFile: Every is %v; zero is the default", f.o.Every)
-	case f.o.Every == 0:
-		f.o.Every = 2 * time.Second
+	case options.Every < 0:
+		return nil, fmt.Errorf("override: WatchFile: Every is %v; zero is the default", options.Every)
+	case options.Every == 0:
+		options.Every = 2 * time.Second
 	}
-	_ = f.Reload() // Report has been told
-
-	stop := make(chan struct{})
-	f.stop = sync.OnceFunc(func() { close(stop) })
-	go f.watch(stop)
+	f := new(File)
+	f.watcher = filewatch.New(filewatch.Options{
+		Path:   path,
+		Every:  options.Every,
+		Most:   4 << 10,
+		Name:   "override: file",
+		Check:  checkMode,
+		Parse:  f.parse,
+		Report: options.Report,
+	})
+	_ = f.watcher.Reload() // Report has been told
+	f.watcher.Start()
 	return f, nil
 }
 
-func (f *File) watch(stop <-chan struct{}) {
-	defer close(f.done)
-	tick := time.NewTicker(f.o.Every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			_ = f.Reload() // Report has been told
-		case <-stop:
-			return
-		}
+func (f *File) parse(text string) (func(), error) {
+	order, err := parse(text)
+	if err != nil {
+		return nil, err
 	}
+	return func() { f.value.SetUntil(order.Override, order.Until) }, nil
 }
 
 // Override implements [session.Switch].
@@ -93,79 +85,19 @@ func (f *File) Override() session.Override { return f.value.Override() }
 
 // Reload reads the file at once, on a signal for example. It returns why the
 // file is not good, and then what was said before stays in force.
-func (f *File) Reload() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	text, err := read(f.path)
-	var o Order
-	if err == nil {
-		o, err = parse(text)
-	}
-	if err != nil {
-		err = fmt.Errorf("override: file %q: %w", f.path, err)
-		if f.last != err.Error() {
-			f.last = err.Error()
-			f.report(err)
-		}
-		return err
-	}
-	if text != f.text || f.last != "" {
-		f.text, f.last = text, ""
-		f.value.SetUntil(o.Override, o.Until)
-		f.report(nil)
-	}
-	return nil
-}
+func (f *File) Reload() error { return f.watcher.Reload() }
 
 // Close stops reading, and waits until nobody does. What was said last stays
 // in force. It never fails.
 func (f *File) Close() error {
-	f.stop()
-	<-f.done
+	f.watcher.Close()
 	return nil
 }
 
-func (f *File) report(err error) {
-	if f.o.Report != nil {
-		f.o.Report(err)
-	}
-}
-
-// read returns what is in a file that can be trusted.
-func read(path string) (string, error) {
-	text, err := readRegular(path)
-	if p := (*fs.PathError)(nil); errors.As(err, &p) {
-		err = p.Err // it names the file again
-	}
-	return text, err
-}
-
-func readRegular(path string) (string, error) {
-	// Before it is opened, because opening a pipe waits for a writer.
-	if info, err := os.Stat(path); err != nil {
-		return "", err
-	} else if !info.Mode().IsRegular() {
-		return "", errors.New("is not a regular file")
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = file.Close() }() // nothing was written
-	info, err := file.Stat()
-	if err != nil {
-		return "", err
-	}
+// checkMode returns an error for a file that everyone may write.
+func checkMode(info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o002 != 0 {
-		return "", fmt.Errorf("everyone may write it (mode %04o); chmod o-w it", mode)
+		return fmt.Errorf("everyone may write it (mode %04o); chmod o-w it", mode)
 	}
-	const most = 4 << 10
-	text, err := io.ReadAll(io.LimitReader(file, most+1))
-	switch {
-	case err != nil:
-		return "", err
-	case len(text) > most:
-		return "", errors.New("has more than 4 KiB")
-	}
-	return string(text), nil
+	return nil
 }

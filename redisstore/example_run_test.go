@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/test/redistest"
 	"github.com/holdfast-go/session/redisstore"
 )
 

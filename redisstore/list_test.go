@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/test/redistest"
 	"github.com/holdfast-go/session/redisstore"
 )
 

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/test/redistest"
 	"github.com/holdfast-go/session/redisstore"
 	"github.com/redis/rueidis"
 )

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/test/redistest"
 	"github.com/holdfast-go/session/redisstore"
 	"github.com/redis/rueidis"
 )

@@ -1,15 +1,12 @@
 package seal
 
 import (
-	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"runtime"
-	"sync"
 	"time"
+
+	"github.com/holdfast-go/session/internal/filewatch"
 )
 
 // FileOptions say how WatchFile reads. Nil means all defaults.
@@ -37,14 +34,7 @@ type FileOptions struct {
 type File struct {
 	*Keys
 
-	path string
-	o    FileOptions
-	stop func()
-	done chan struct{}
-
-	mu   sync.Mutex // one reader at a time
-	sum  [sha256.Size]byte
-	last string // the last error that Report was told
+	watcher *filewatch.Watcher
 }
 
 // WatchFile reads keys from a file as ParseKeys does, and again until Close.
@@ -54,118 +44,58 @@ type File struct {
 // elsewhere they are not checked.) To read a file once, close it at once: its
 // Keys remain.
 func WatchFile(path string, o *FileOptions) (*File, error) {
-	f := &File{path: path, done: make(chan struct{})}
+	var options FileOptions
 	if o != nil {
-		f.o = *o
+		options = *o
 	}
-	if f.o.Every <= 0 {
-		f.o.Every = 5 * time.Second
+	if options.Every <= 0 {
+		options.Every = 5 * time.Second
 	}
-	r, sum, err := f.read()
-	if err != nil {
+	f := new(File)
+	f.watcher = filewatch.New(filewatch.Options{
+		Path:  path,
+		Every: options.Every,
+		Most:  64 << 10,
+		Name:  "seal: key file",
+		Check: func(info fs.FileInfo) error {
+			if err := checkOwner(info); err != nil {
+				return err
+			}
+			return checkMode(info.Mode().Perm(), options.AllowOtherReaders)
+		},
+		Parse:  f.parse,
+		Report: options.Report,
+	})
+	if err := f.watcher.First(); err != nil {
 		return nil, err
 	}
-	f.Keys, f.sum = newKeys(r), sum
-
-	stop := make(chan struct{})
-	f.stop = sync.OnceFunc(func() { close(stop) })
-	go f.watch(stop)
+	f.watcher.Start()
 	return f, nil
 }
 
-func (f *File) watch(stop <-chan struct{}) {
-	defer close(f.done)
-	tick := time.NewTicker(f.o.Every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			_ = f.Reload() // Report has been told
-		case <-stop:
+func (f *File) parse(text string) (func(), error) {
+	r, err := parseRing(text)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		if f.Keys == nil { // the first time, before anybody else has the File
+			f.Keys = newKeys(r)
 			return
 		}
-	}
+		f.ring.Store(r)
+	}, nil
 }
 
 // Reload reads the file at once, on a signal for example. It returns why the
 // file is not good, and then the keys of before stay in use.
-func (f *File) Reload() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	r, sum, err := f.read()
-	if err != nil {
-		if f.last != err.Error() {
-			f.last = err.Error()
-			f.report(err)
-		}
-		return err
-	}
-	if sum != f.sum || f.last != "" {
-		f.sum, f.last = sum, ""
-		f.ring.Store(r)
-		f.report(nil)
-	}
-	return nil
-}
+func (f *File) Reload() error { return f.watcher.Reload() }
 
 // Close stops reading, and waits until nobody does. The Keys remain usable. It
 // never fails.
 func (f *File) Close() error {
-	f.stop()
-	<-f.done
+	f.watcher.Close()
 	return nil
-}
-
-func (f *File) report(err error) {
-	if f.o.Report != nil {
-		f.o.Report(err)
-	}
-}
-
-func (f *File) read() (*ring, [sha256.Size]byte, error) {
-	r, sum, err := readFile(f.path, f.o.AllowOtherReaders)
-	if err != nil {
-		var p *fs.PathError
-		if errors.As(err, &p) {
-			err = p.Err // it names the file again
-		}
-		err = fmt.Errorf("seal: key file %q: %w", f.path, err)
-	}
-	return r, sum, err
-}
-
-func readFile(path string, othersRead bool) (r *ring, sum [sha256.Size]byte, err error) {
-	// Before it is opened, because opening a pipe waits for a writer.
-	if info, err := os.Stat(path); err != nil {
-		return nil, sum, err
-	} else if !info.Mode().IsRegular() {
-		return nil, sum, errors.New("is not a regular file")
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, sum, err
-	}
-	defer func() { _ = file.Close() }() // nothing was written
-	info, err := file.Stat()
-	if err != nil {
-		return nil, sum, err
-	}
-	if err := checkOwner(info); err != nil {
-		return nil, sum, err
-	}
-	if err := checkMode(info.Mode().Perm(), othersRead); err != nil {
-		return nil, sum, err
-	}
-	const most = 64 << 10
-	text, err := io.ReadAll(io.LimitReader(file, most+1))
-	switch {
-	case err != nil:
-		return nil, sum, err
-	case len(text) > most:
-		return nil, sum, errors.New("has more than 64 KiB")
-	}
-	r, err = parseRing(string(text))
-	return r, sha256.Sum256(text), err
 }
 
 func checkMode(mode fs.FileMode, othersRead bool) error {

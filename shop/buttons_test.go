@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/memcachedtest"
-	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/test/memcachedtest"
+	"github.com/holdfast-go/session/internal/test/redistest"
 )
 
 // Each button, pressed as a browser without JavaScript does it, and what a

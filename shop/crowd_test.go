@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/memcachedtest"
-	"github.com/holdfast-go/session/internal/timeleft"
+	"github.com/holdfast-go/session/internal/test/memcachedtest"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 )
 
 // SHOP_OUTAGE=20s makes the outages of these tests as long, with 50 shoppers:

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/test/redistest"
 )
 
 // A visit that goes back and forth between the two programs.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/memcachedtest"
+	"github.com/holdfast-go/session/internal/test/memcachedtest"
 	"github.com/holdfast-go/session/memcached"
 	"github.com/holdfast-go/session/memcachedstore"
 	"github.com/holdfast-go/session/memstore"

@@ -12,9 +12,9 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/memcachedtest"
-	"github.com/holdfast-go/session/internal/redistest"
-	"github.com/holdfast-go/session/internal/timeleft"
+	"github.com/holdfast-go/session/internal/test/memcachedtest"
+	"github.com/holdfast-go/session/internal/test/redistest"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/node/connectmemcached"
 	"github.com/holdfast-go/session/node/express"
 )

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/memcachedtest"
-	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/test/memcachedtest"
+	"github.com/holdfast-go/session/internal/test/redistest"
 	"github.com/holdfast-go/session/node/connectmemcached"
 	"github.com/holdfast-go/session/seal"
 )

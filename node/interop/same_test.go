@@ -3,7 +3,7 @@ package interop_test
 import (
 	"testing"
 
-	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/test/redistest"
 )
 
 // Both programs write a value with the same bytes, or each would undo the other's

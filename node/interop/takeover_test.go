@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/redistest"
+	"github.com/holdfast-go/session/internal/test/redistest"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/node/clientsessions"
 	"github.com/holdfast-go/session/node/keygrip"

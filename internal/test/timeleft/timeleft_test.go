@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/holdfast-go/session/internal/timeleft"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 )
 
 // limited is a test with a deadline of its own, which keeps what is logged.

@@ -4,10 +4,10 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/promises"
+	"github.com/holdfast-go/session/internal/test/acceptance"
 	"github.com/holdfast-go/session/memstore"
 )
 
 func TestPromisesOnMemory(t *testing.T) {
-	promises.Run(t, func(testing.TB) session.Store { return memstore.New(nil) })
+	acceptance.Run(t, func(testing.TB) session.Store { return memstore.New(nil) })
 }

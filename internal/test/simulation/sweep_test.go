@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/simulation"
-	"github.com/holdfast-go/session/internal/timeleft"
+	"github.com/holdfast-go/session/internal/test/simulation"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/seal"
 )
 

@@ -9,24 +9,24 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/redistest"
-	"github.com/holdfast-go/session/internal/storm"
+	"github.com/holdfast-go/session/internal/test/chaos"
+	"github.com/holdfast-go/session/internal/test/redistest"
 	"github.com/holdfast-go/session/redisstore"
 	"github.com/redis/rueidis"
 )
 
-var stormFor = flag.Duration("storm", time.Second, "how long each fault of the storm lasts")
+var faultFor = flag.Duration("chaos", time.Second, "how long each fault lasts")
 
 // Three instances: the server is killed, frozen, flushed, restarted, and one
 // instance is cut off from it.
-func TestVisitorsInAStorm(t *testing.T) {
+func TestVisitorsInChaos(t *testing.T) {
 	server := redistest.Start(t)
-	do := func(f func()) func([]*storm.Wire) { return func([]*storm.Wire) { f() } }
-	storm.Run(t, storm.Place{
+	do := func(f func()) func([]*chaos.Wire) { return func([]*chaos.Wire) { f() } }
+	chaos.Run(t, chaos.Place{
 		Instances: 3,
 		Visitors:  50,
-		For:       *stormFor,
-		Open: func(t testing.TB, wire *storm.Wire) session.Store {
+		For:       *faultFor,
+		Open: func(t testing.TB, wire *chaos.Wire) session.Store {
 			o, err := redisstore.ClientOption(server.URL())
 			if err != nil {
 				t.Fatal(err)
@@ -41,11 +41,11 @@ func TestVisitorsInAStorm(t *testing.T) {
 			t.Cleanup(client.Close)
 			return redisstore.New(client)
 		},
-		Faults: []storm.Fault{
-			{Name: "killed" + storm.Forgets, Begin: do(server.Kill), End: do(server.Restart)},
+		Faults: []chaos.Fault{
+			{Name: "killed" + chaos.Forgets, Begin: do(server.Kill), End: do(server.Restart)},
 			{Name: "frozen", Begin: do(server.Freeze), End: do(server.Thaw)},
-			{Name: "flushed", Begin: do(server.Flush), End: func([]*storm.Wire) {}},
-			{Name: "one instance is cut off", Begin: func(w []*storm.Wire) { w[1].Cut() }, End: func(w []*storm.Wire) { w[1].Mend() }},
+			{Name: "flushed", Begin: do(server.Flush), End: func([]*chaos.Wire) {}},
+			{Name: "one instance is cut off", Begin: func(w []*chaos.Wire) { w[1].Cut() }, End: func(w []*chaos.Wire) { w[1].Mend() }},
 		},
 	})
 }

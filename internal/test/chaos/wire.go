@@ -1,4 +1,4 @@
-package storm
+package chaos
 
 import (
 	"context"
@@ -20,7 +20,7 @@ func (w *Wire) Dial(ctx context.Context, network, address string) (net.Conn, err
 	cut := w.cut
 	w.mu.Unlock()
 	if cut {
-		return nil, errors.New("storm: the wire is cut")
+		return nil, errors.New("chaos: the wire is cut")
 	}
 	c, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
@@ -30,7 +30,7 @@ func (w *Wire) Dial(ctx context.Context, network, address string) (net.Conn, err
 	defer w.mu.Unlock()
 	if w.cut {
 		_ = c.Close()
-		return nil, errors.New("storm: the wire is cut")
+		return nil, errors.New("chaos: the wire is cut")
 	}
 	if w.conns == nil {
 		w.conns = map[net.Conn]bool{}

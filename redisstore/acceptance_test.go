@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/promises"
-	"github.com/holdfast-go/session/internal/redistest"
-	"github.com/holdfast-go/session/internal/timeleft"
+	"github.com/holdfast-go/session/internal/test/acceptance"
+	"github.com/holdfast-go/session/internal/test/redistest"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/redisstore"
 	"github.com/holdfast-go/session/sessiontest"
 )
@@ -24,7 +24,7 @@ func TestPromisesOnRedis(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := 0
-			promises.Run(t, func(t testing.TB) session.Store {
+			acceptance.Run(t, func(t testing.TB) session.Store {
 				n++
 				prefix := redisstore.Prefix(fmt.Sprintf("%s:%d:", t.Name(), n))
 				return newStore(t, server, append(options[:len(options):len(options)], prefix)...)

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/holdfast-go/session/internal/timeleft"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 )
 
 // Report is what came of many seeds.

@@ -1,7 +1,7 @@
-// Package storm lets visitors loose on several instances of an application that
+// Package chaos lets visitors loose on several instances of an application that
 // share a real store, breaks the store in every way while they shop, and counts
 // what they noticed.
-package storm
+package chaos
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/internal/timeleft"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -62,7 +62,7 @@ type Outcome struct {
 func Run(t *testing.T, p Place) Outcome {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("a storm is not short")
+		t.Skip("chaos is not short")
 	}
 	s := start(t, p)
 	for i := range timeleft.Each(t, "faults", len(p.Faults)) {
@@ -83,7 +83,7 @@ func Run(t *testing.T, p Place) Outcome {
 	return s.outcome()
 }
 
-type storm struct {
+type run struct {
 	Place
 	keys     *seal.Keys
 	wires    []*Wire
@@ -101,12 +101,12 @@ type storm struct {
 	notes                                                                      []string
 }
 
-func start(t *testing.T, p Place) *storm {
+func start(t *testing.T, p Place) *run {
 	keys, err := seal.NewKeys(seal.NewKey())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &storm{Place: p, keys: keys, done: make(chan struct{})}
+	s := &run{Place: p, keys: keys, done: make(chan struct{})}
 	for range p.Instances {
 		wire := &Wire{}
 		m, err := session.New(p.Open(t, wire), s.options())
@@ -126,19 +126,19 @@ func start(t *testing.T, p Place) *storm {
 	}
 	time.Sleep(6 * time.Second) // a new store is not believed at once
 	for n := range p.Visitors {
-		v := &visitor{storm: s, n: n, random: rand.New(rand.NewPCG(1, uint64(n))), jar: jar{}}
+		v := &visitor{run: s, n: n, random: rand.New(rand.NewPCG(1, uint64(n))), jar: jar{}}
 		s.visitors = append(s.visitors, v)
 		s.wg.Go(v.live)
 	}
 	return s
 }
 
-func (s *storm) options() *session.Options {
-	return &session.Options{Cookie: session.Cookie{Insecure: true}, Backup: &session.Backup{Keys: s.keys, Audience: "storm"}}
+func (s *run) options() *session.Options {
+	return &session.Options{Cookie: session.Cookie{Insecure: true}, Backup: &session.Backup{Keys: s.keys, Audience: "chaos"}}
 }
 
 // serve is the application: /add/ITEM, /login, /logout, and all else shows.
-func (s *storm) serve(w http.ResponseWriter, r *http.Request) {
+func (s *run) serve(w http.ResponseWriter, r *http.Request) {
 	x, err := session.From(r.Context())
 	if err != nil {
 		session.Error(w, r, err)
@@ -172,7 +172,7 @@ const patience = time.Minute
 
 // rest waits until everything that was acknowledged stands in the store, for
 // everybody, also those who do not come back.
-func (s *storm) rest(t *testing.T, f Fault) {
+func (s *run) rest(t *testing.T, f Fault) {
 	t.Helper()
 	begun, most := time.Now(), timeleft.Within(t, patience)
 	for _, m := range s.managers {
@@ -192,7 +192,7 @@ func (s *storm) rest(t *testing.T, f Fault) {
 }
 
 // stranger is an instance that knows nothing but what the store has.
-func (s *storm) stranger(t *testing.T) *session.Manager {
+func (s *run) stranger(t *testing.T) *session.Manager {
 	t.Helper()
 	if s.knowsNothing == nil {
 		m, err := session.New(s.Open(t, &Wire{}), &session.Options{
@@ -208,7 +208,7 @@ func (s *storm) stranger(t *testing.T) *session.Manager {
 
 // checkLeft looks for the sessions of those who wrote while a fault went on,
 // and left for good.
-func (s *storm) checkLeft(t *testing.T, fault int) {
+func (s *run) checkLeft(t *testing.T, fault int) {
 	t.Helper()
 	n := 0
 	for _, v := range s.visitors {
@@ -222,7 +222,7 @@ func (s *storm) checkLeft(t *testing.T, fault int) {
 	}
 }
 
-func (s *storm) checkStored(t *testing.T, v *visitor) {
+func (s *run) checkStored(t *testing.T, v *visitor) {
 	t.Helper()
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -234,7 +234,7 @@ func (s *storm) checkStored(t *testing.T, v *visitor) {
 }
 
 // check looks into the store with the tokens alone.
-func (s *storm) check(t *testing.T) {
+func (s *run) check(t *testing.T) {
 	t.Helper()
 	for _, v := range s.visitors {
 		if v.left.Load() == 0 {
@@ -252,7 +252,7 @@ func (s *storm) check(t *testing.T) {
 		t.Errorf("%+v\n%s", o, strings.Join(s.notes, "\n"))
 	}
 	if o.Degraded == 0 {
-		t.Error("nobody was served from the backup: there was no storm")
+		t.Error("nobody was served from the backup: there was no chaos")
 	}
 }
 
@@ -275,7 +275,7 @@ func missing(got, want []string) string {
 	return ""
 }
 
-func (s *storm) note(format string, a ...any) {
+func (s *run) note(format string, a ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.notes) < 20 {
@@ -283,7 +283,7 @@ func (s *storm) note(format string, a ...any) {
 	}
 }
 
-func (s *storm) outcome() Outcome {
+func (s *run) outcome() Outcome {
 	return Outcome{
 		Requests: s.requests.Load(), Degraded: s.degraded.Load(), Failed: s.failed.Load(), LoggedOut: s.loggedOut.Load(),
 		Lost: s.lost.Load(), Revived: s.revived.Load(),

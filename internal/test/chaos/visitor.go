@@ -1,4 +1,4 @@
-package storm
+package chaos
 
 import (
 	"fmt"
@@ -28,7 +28,7 @@ func (j jar) line() string {
 // visitor shops at whatever instance it comes to, and remembers what it was
 // told.
 type visitor struct {
-	*storm
+	*run
 	n      int
 	random *rand.Rand
 
@@ -40,7 +40,7 @@ type visitor struct {
 	left atomic.Int64 // the number of the fault during which it left for good
 }
 
-// live goes on until the storm is over. Every fifth visitor leaves for good
+// live goes on until the run is over. Every fifth visitor leaves for good
 // during a fault, after a write.
 func (v *visitor) live() {
 	for round := 0; ; round++ {

@@ -1,6 +1,6 @@
-// Package promises tests what sessions promise to visitors, on any store: the
+// Package acceptance tests what sessions promise to visitors, on any store: the
 // root module runs it on memory, each store's module on the real server.
-package promises
+package acceptance
 
 import (
 	"context"

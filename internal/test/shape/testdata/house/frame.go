@@ -1,0 +1,3 @@
+package house
+
+type frame struct{ wood string }

@@ -1,0 +1,6 @@
+package room
+
+type B[T any] struct {
+	value T
+	a     A[int]
+}

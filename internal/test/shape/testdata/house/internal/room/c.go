@@ -1,0 +1,3 @@
+package room
+
+func c(a A[string]) string { return a.Get() }

@@ -1,0 +1,3 @@
+package house
+
+func origin() Door { return Door{} }
