@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/circuit"
+	"github.com/holdfast-go/session/internal/decide"
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/seal"
 )
@@ -234,6 +235,84 @@ func (s situation) String() string {
 	}
 	slices.Sort(words)
 	return strings.Join(append(words, s.mode.String()), " ")
+}
+
+// What package decide says of the same situations.
+func TestTheTableDecidesLikeARead(t *testing.T) {
+	for _, row := range readings {
+		if row.known == "dead, pending" {
+			continue // the tombstone was owed before, too
+		}
+		want := strings.TrimSuffix(row.want, ", confirms nothing") // which is no part of the decision
+		if phase, reason, ok := strings.Cut(want, ": "); ok {
+			_, stale, _ := strings.Cut(reason, ", ")
+			want = strings.TrimSuffix(phase+", "+stale, ", ")
+		}
+		if got := row.decided(); got != want {
+			t.Errorf("%v: got %q, want %q", row.situation, got, want)
+		}
+	}
+}
+
+// decided is the verdict and the effects in the words of a row.
+func (s situation) decided() string {
+	d := decide.Read(s.facts())
+	got := map[decide.Verdict]string{
+		decide.NoSession: "nobody", decide.Live: "live from store", decide.Serve: "live from backup",
+		decide.Restore: "live from backup, restore", decide.Dead: "dead", decide.Unknown: "unknown",
+		decide.AskStore: "live from store, asked past the cache", decide.ReadPredecessor: "a predecessor to read",
+	}[d.Verdict]
+	for _, e := range []struct {
+		effect decide.Effects
+		word   string
+	}{
+		{decide.Repair, "repair"}, {decide.Degraded, "degraded"}, {decide.WriteTombstone, "tombstone owed"},
+		{decide.Learn, "tombstone learned"}, {decide.ReportStale, "reported stale"},
+	} {
+		if d.Effects&e.effect != 0 && (e.effect != decide.Learn || !s.alone) {
+			got += ", " + e.word
+		}
+	}
+	return got
+}
+
+func (s situation) facts() decide.Facts {
+	f := decide.Facts{
+		Answer: map[string]decide.Answer{
+			"record": decide.Record, "cached": decide.Record, "record that lacks something": decide.Behind,
+			"cached that lacks something": decide.CacheBehind, "tombstone": decide.Tombstone,
+			"nothing": decide.Nothing, "expired": decide.Nothing, "failed": decide.StoreFailed,
+			"breaker open": decide.StoreFailed, "request over": decide.NoAnswer, "unreadable": decide.NoAnswer,
+		}[s.store],
+		Known: map[string]decide.Known{
+			"dead": decide.Revoked, "dead, if stored": decide.RevokedIfStored, "named": decide.Named,
+			"disowned by the visitor": decide.Disowned,
+		}[s.known],
+		Predecessor: map[string]decide.Predecessor{
+			"tombstone by another": decide.EndedByOther, "failed": decide.OutOfReach, "unreadable": decide.Undecided,
+		}[s.predecessor],
+		Mode: decide.Mode(s.mode), Quarantined: s.quarantined, Foreign: s.foreign, NeverStored: s.neverStored,
+		Excused: s.excused && s.mode != StoreOnly,
+	}
+	if s.known == "disowned" && s.store != "record" {
+		f.Known = decide.Disowned // where the store has it, it has outlived that
+	}
+	switch {
+	case s.known == "a pending state":
+		f.Copy = decide.Vouches
+	case s.mode == StoreOnly && s.copy != "": // the cookies are not looked at
+		if f.Answer == decide.Behind {
+			f.Answer = decide.Record
+		}
+	case s.copy == "vouches":
+		f.Copy = decide.Vouches
+	case s.copy != "":
+		f.Copy = decide.Stale
+	}
+	if s.mode == BackupOnly {
+		f.Answer = decide.StoreFailed
+	}
+	return f
 }
 
 // reading is one read of the session subject.

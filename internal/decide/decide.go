@@ -93,7 +93,7 @@ const (
 	Live                    // as the store has it, joined with the copies
 	Serve                   // live, from the copies
 	Restore                 // live, from the copies; the commit creates the record
-	Dead                    //
+	Dead                    // for good; the cause says whose tombstone it is
 	Unknown                 // neither store nor copy can tell
 	AskStore                // load past the cache
 	ReadPredecessor         // and state what it is
@@ -137,23 +137,23 @@ type Decision struct {
 	Because string // the sentence of docs/ARCHITECTURE.md
 }
 
-// Read decides. It allocates nothing.
+// Read returns the decision for f. It allocates nothing.
 func Read(f Facts) Decision { return read(&f, len(table)) }
 
-// read is Read without the row number without, for tests.
+// read is Read without the row of that number, for tests.
 func read(f *Facts, without int) Decision {
-	for i := range table {
-		r := &table[i]
-		if i == without || !r.when.holds(f) {
+	bits := bitsOf(f)
+	for i, admitted := range conditions {
+		if bits&^admitted != 0 || i == without {
 			continue
 		}
-		d := r.then
+		d := table[i].then
 		if f.Copy == NoCopy {
 			d.Effects &^= ReportStale
 		}
 		return d
 	}
-	return Decision{Verdict: Unknown, Cause: LoadError}
+	return Decision{Verdict: Unknown, Cause: LoadError} // no row is left: only a test takes the last one away
 }
 
 // when is the condition of a row. The zero value of a field admits everything.
@@ -163,23 +163,14 @@ type when struct {
 	copy        set[Copy]
 	mode        set[Mode]
 	predecessor set[Predecessor]
-	quarantined is
-	foreign     is
-	neverStored is
-	excused     is
+	quarantined set[bit]
+	foreign     set[bit]
+	neverStored set[bit]
+	excused     set[bit]
 }
 
-func (w *when) holds(f *Facts) bool {
-	return w.known.admits(f.Known) && w.answer.admits(f.Answer) && w.copy.admits(f.Copy) &&
-		w.mode.admits(f.Mode) && w.predecessor.admits(f.Predecessor) &&
-		w.quarantined.admits(f.Quarantined) && w.foreign.admits(f.Foreign) &&
-		w.neverStored.admits(f.NeverStored) && w.excused.admits(f.Excused)
-}
-
-// set is some values of a fact; the empty set admits all of them.
-type set[T ~uint8] uint16
-
-func (s set[T]) admits(v T) bool { return s == 0 || s>>v&1 == 1 }
+// set is some values of a fact, a bit each; the empty set admits all of them.
+type set[T ~uint8] uint32
 
 func of[T ~uint8](values ...T) (s set[T]) {
 	for _, v := range values {
@@ -188,12 +179,64 @@ func of[T ~uint8](values ...T) (s set[T]) {
 	return s
 }
 
-// is admits one value of a fact that is yes or no; the zero value admits both.
-type is uint8
+// bit is a fact that is yes or no.
+type bit uint8
 
 const (
-	yes is = iota + 1
-	no
+	no set[bit] = 1 << iota
+	yes
 )
 
-func (i is) admits(v bool) bool { return i == 0 || v == (i == yes) }
+// Where each fact has its bits, one for each of its values.
+const (
+	knownAt       = 0
+	answerAt      = knownAt + uint8(knownEnd)
+	copyAt        = answerAt + uint8(answerEnd)
+	modeAt        = copyAt + uint8(copyEnd)
+	predecessorAt = modeAt + uint8(modeEnd)
+	quarantinedAt = predecessorAt + uint8(predecessorEnd)
+	foreignAt     = quarantinedAt + 2
+	neverStoredAt = foreignAt + 2
+	excusedAt     = neverStoredAt + 2
+	bitsEnd       = excusedAt + 2
+)
+
+const _ = 32 - bitsEnd // all bits fit
+
+// conditions are those of the table, so that a row is one comparison.
+var conditions = func() (c [len(table)]uint32) {
+	for i := range table {
+		c[i] = table[i].when.bits()
+	}
+	return c
+}()
+
+// bits has a bit for each value that the condition admits.
+func (w when) bits() uint32 {
+	return admitted(w.known, knownEnd)<<knownAt | admitted(w.answer, answerEnd)<<answerAt |
+		admitted(w.copy, copyEnd)<<copyAt | admitted(w.mode, modeEnd)<<modeAt |
+		admitted(w.predecessor, predecessorEnd)<<predecessorAt |
+		admitted(w.quarantined, 2)<<quarantinedAt | admitted(w.foreign, 2)<<foreignAt |
+		admitted(w.neverStored, 2)<<neverStoredAt | admitted(w.excused, 2)<<excusedAt
+}
+
+func admitted[T ~uint8](s set[T], end T) uint32 {
+	if s == 0 {
+		return 1<<end - 1
+	}
+	return uint32(s)
+}
+
+// bitsOf has one bit for each fact.
+func bitsOf(f *Facts) uint32 {
+	return 1<<knownAt<<f.Known | 1<<answerAt<<f.Answer | 1<<copyAt<<f.Copy | 1<<modeAt<<f.Mode |
+		1<<predecessorAt<<f.Predecessor | yesOrNo(f.Quarantined)<<quarantinedAt |
+		yesOrNo(f.Foreign)<<foreignAt | yesOrNo(f.NeverStored)<<neverStoredAt | yesOrNo(f.Excused)<<excusedAt
+}
+
+func yesOrNo(is bool) uint32 {
+	if is {
+		return uint32(yes)
+	}
+	return uint32(no)
+}
