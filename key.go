@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"github.com/holdfast-go/session/internal/jsonvalue"
 )
 
 // Key is a typed name under which a session holds a value. Make it once, as a
@@ -64,7 +66,7 @@ func NewKey[T any](name string, options ...KeyOption) Key[T] {
 	if name == "" || len(name) > maxName || strings.Contains(name, "/") || strings.ContainsFunc(name, control) {
 		panic(fmt.Sprintf("session: %q cannot be the name of a key", name))
 	}
-	o := keyOptions{codec: jsonCodec{}}
+	o := keyOptions{codec: jsonvalue.Codec{}}
 	for _, option := range options {
 		option(&o)
 	}
