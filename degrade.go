@@ -132,7 +132,7 @@ func (c *commit) admit(ctx context.Context) error {
 	if !c.restore {
 		return nil
 	}
-	if !c.m.restores.take(c.m.now(), c.m.backup.Restores) {
+	if !c.m.restores.Allow(c.m.now(), c.m.backup.Restores) {
 		return errAway
 	}
 	more, err := c.m.mayRestore(ctx, c.copy(), true)

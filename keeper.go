@@ -308,7 +308,7 @@ func (m *Manager) settleDebt(ctx context.Context, b bundle) error {
 			if m.foreign() && !b.born || !m.vouches(witness{bundle: b, found: true}) {
 				return fmt.Errorf("%w: %w", ErrLost, errStale)
 			}
-			if !m.restores.take(m.now(), m.backup.Restores) {
+			if !m.restores.Allow(m.now(), m.backup.Restores) {
 				return fmt.Errorf("%w: too many restores at once", ErrUnavailable)
 			}
 			var more entries

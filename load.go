@@ -257,7 +257,7 @@ func revive(r stored, st state) state {
 
 // inherit is mayRestore within the bounds of a load.
 func (m *Manager) inherit(ctx context.Context, b bundle) (entries, error) {
-	if !m.restores.take(m.now(), m.backup.Restores) {
+	if !m.restores.Allow(m.now(), m.backup.Restores) {
 		return nil, errAway
 	}
 	return m.mayRestore(ctx, b, true)

@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/queue"
+	"github.com/holdfast-go/session/internal/rate"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -103,7 +104,7 @@ type Manager struct {
 	slots      jar.Slots
 	shards     shards
 	ledger     ledger
-	restores   pace
+	restores   rate.Limiter
 	without    mechanism     // for the simulation; else none
 	skew       time.Duration // of its clock, for the simulation; else none
 }

@@ -396,25 +396,3 @@ func (s *shard) canaryID() (ID, error) {
 	}
 	return "", fmt.Errorf("session: no ID found in shard %s", s.name)
 }
-
-// pace bounds how often something is done in a second.
-type pace struct {
-	mu   sync.Mutex
-	left float64
-	last time.Time
-}
-
-func (p *pace) take(now time.Time, most int) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.last.IsZero() {
-		p.left = float64(most)
-	}
-	p.left = min(float64(most), p.left+now.Sub(p.last).Seconds()*float64(most))
-	p.last = now
-	if p.left < 1 {
-		return false
-	}
-	p.left--
-	return true
-}
