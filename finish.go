@@ -198,7 +198,7 @@ func (s *Session) watch() {
 	}
 	s.watched = true
 	context.AfterFunc(s.ctx, func() {
-		saved := s.m.refreshes.hold()
+		saved := s.m.refreshes.Hold()
 		time.AfterFunc(restAfter, func() {
 			defer saved()
 			s.saveRest()

@@ -18,6 +18,7 @@ import (
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/queue"
 	"github.com/holdfast-go/session/internal/rate"
+	"github.com/holdfast-go/session/internal/running"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -93,7 +94,7 @@ type Manager struct {
 	loads                           flight.Group[ID, loadAnswer]
 
 	commits   queue.Queue[ID, loaded] // what a commit leaves to the next one of its session
-	refreshes refreshes
+	refreshes running.Set             // expiry refreshes in the background
 	health    health
 
 	// Where there is a backup:
@@ -259,7 +260,7 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 // arrive. Requests may go on, but expiries are not put off any more, and what
 // the store does not take then is in the visitors' cookies alone.
 func (m *Manager) Close(ctx context.Context) error {
-	err := m.refreshes.close(ctx)
+	err := m.refreshes.Close(ctx)
 	if m.backup != nil {
 		err = errors.Join(err, m.closeShards(ctx))
 	}
