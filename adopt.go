@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/session/internal/recordid"
 )
 
 // Adopt moves the sessions of another library into this one, each when its
@@ -321,7 +323,7 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 // is no failure of the logout.
 func (m *Manager) endShared(ctx context.Context, e entry) {
 	var id string
-	if json.Unmarshal(e.value, &id) != nil || !strings.HasPrefix(id, adoptedPrefix) {
+	if json.Unmarshal(e.value, &id) != nil || !strings.HasPrefix(id, recordid.MarkerPrefix) {
 		return
 	}
 	_ = m.markUntil(ctx, &oldSession{marker: ID(id)}, time.Time{}, quote("")) // a failure is told to Hooks.Failed

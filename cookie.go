@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/cookieheader"
 	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/recordid"
 )
 
 // Cookie says how the visitor's cookie is sent. It is always HttpOnly. The
@@ -113,7 +114,7 @@ func (c *carrier) parse(value string) (token, bool) {
 		return parseToken(value)
 	}
 	id, ok := c.format.ParseToken(value)
-	return token{value, ID(id)}, ok && !reserved(ID(id)) // which other systems may not sign
+	return token{value, ID(id)}, ok && !recordid.Reserved(id) // which other systems may not sign
 }
 
 func (c *carrier) newToken(ctx context.Context) token {

@@ -18,6 +18,7 @@ import (
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/queue"
 	"github.com/holdfast-go/session/internal/rate"
+	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/running"
 	"github.com/holdfast-go/session/seal"
 )
@@ -247,7 +248,7 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	if len(id) > 200 || strings.ContainsFunc(string(id), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return 0, fmt.Errorf("session: revoke: %q is no ID", id)
 	}
-	if reserved(id) {
+	if recordid.Reserved(string(id)) {
 		return Durable, nil
 	}
 	ctx = context.WithoutCancel(ctx)

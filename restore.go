@@ -7,9 +7,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
+
+	"github.com/holdfast-go/session/internal/recordid"
 )
 
 // mayRestore prepares that b is put into a store that has nothing under its ID:
@@ -283,7 +284,7 @@ func (s *shard) judge(ctx context.Context, w work, err error) error {
 func (s *shard) probeID() (ID, error) {
 	for range enough {
 		s.rehearsal.made++
-		id := ID(fmt.Sprintf("probe-%08x-%x", s.m.instance, s.rehearsal.made))
+		id := ID(recordid.Probe(s.m.instance, s.rehearsal.made))
 		if s.m.shard(id) == s.name {
 			return id, nil
 		}
@@ -375,7 +376,7 @@ func (s *shard) forgot(ctx context.Context, known bool) {
 // enough IDs for a shard that has a thousandth of them, many times over.
 const enough = 100_000
 
-func canaryIDs(n int) ID { return ID("canary-" + strconv.Itoa(n)) }
+func canaryIDs(n int) ID { return ID(recordid.Canary(n)) }
 
 // canaryID returns an ID that is in this shard.
 func (s *shard) canaryID() (ID, error) {
