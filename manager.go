@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast-go/session/internal/deadline"
 	"github.com/holdfast-go/session/internal/flight"
 	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/queue"
 	"github.com/holdfast-go/session/internal/rate"
@@ -168,8 +169,8 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 		errs = append(errs, err)
 	}
 	if o.Header != "" {
-		if err := checkHeader(o.Header); err != nil {
-			errs = append(errs, err)
+		if err := headers.CheckName(o.Header); err != nil {
+			errs = append(errs, fmt.Errorf("session: Header %q %w", o.Header, err))
 		}
 	}
 	if o.Backup != nil {
@@ -216,22 +217,6 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 		m.startBackup()
 	}
 	return m, nil
-}
-
-// checkHeader refuses a field that cannot carry a token, or that means
-// something else.
-func checkHeader(name string) error {
-	if strings.ContainsFunc(name, func(r rune) bool {
-		return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)
-	}) {
-		return fmt.Errorf("session: Header %q is not a header field name", name)
-	}
-	switch strings.ToLower(name) {
-	case "cookie", "set-cookie", "authorization", "host", "connection", "content-length", "content-type",
-		"transfer-encoding", "trailer", "upgrade", "te", "keep-alive", "proxy-connection", "cache-control", "vary":
-		return fmt.Errorf("session: Header %q has a meaning of its own; use one like X-Session", name)
-	}
-	return nil
 }
 
 // Revoke ends the session id, whoever holds its token, at once and for good,
