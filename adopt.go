@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/holdfast-go/session/internal/state"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/session/internal/recordid"
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // Adopt moves the sessions of another library into this one, each when its
@@ -322,7 +324,7 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 // is no failure of the logout.
 func (m *Manager) endShared(ctx context.Context, e state.Entry) {
 	var id string
-	if json.Unmarshal(e.Value, &id) != nil || !strings.HasPrefix(id, adoptedPrefix) {
+	if json.Unmarshal(e.Value, &id) != nil || !strings.HasPrefix(id, recordid.MarkerPrefix) {
 		return
 	}
 	_ = m.markUntil(ctx, &oldSession{marker: ID(id)}, time.Time{}, quote("")) // a failure is told to Hooks.Failed

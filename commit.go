@@ -5,9 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/holdfast-go/session/internal/state"
 	"maps"
 	"time"
+
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // graceAfterDeath is how long a write under the token of a session that its own

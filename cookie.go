@@ -10,6 +10,8 @@ import (
 
 	"github.com/holdfast-go/session/internal/cookieheader"
 	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/headers"
+	"github.com/holdfast-go/session/internal/recordid"
 )
 
 // Cookie says how the visitor's cookie is sent. It is always HttpOnly. The
@@ -113,7 +115,7 @@ func (c *carrier) parse(value string) (token, bool) {
 		return parseToken(value)
 	}
 	id, ok := c.format.ParseToken(value)
-	return token{value, ID(id)}, ok && !reserved(ID(id)) // which other systems may not sign
+	return token{value, ID(id)}, ok && !recordid.Reserved(id) // which other systems may not sign
 }
 
 func (c *carrier) newToken(ctx context.Context) token {
@@ -164,7 +166,7 @@ func (c *carrier) take(p cookieheader.Pair) (t token, first, ok bool) {
 func (c *carrier) send(h http.Header, t token, end time.Time) {
 	if c.header != "" {
 		h.Set(c.header, t.reveal())
-		c.noCache(h, c.header)
+		headers.NoCache(h, c.header)
 		return
 	}
 	cookie := c.cookie.cookie(t.reveal())
@@ -173,52 +175,20 @@ func (c *carrier) send(h http.Header, t token, end time.Time) {
 		cookie.MaxAge = int(max(time.Second, min(most, time.Until(end))) / time.Second)
 	}
 	h.Add("Set-Cookie", cookie.String())
-	c.noCache(h, "Set-Cookie")
+	headers.NoCache(h, "Set-Cookie")
 }
 
 // clear makes the visitor forget the token.
 func (c *carrier) clear(h http.Header) {
 	if c.header != "" {
 		h.Set(c.header, "")
-		c.noCache(h, c.header)
+		headers.NoCache(h, c.header)
 		return
 	}
 	cookie := c.cookie.cookie("")
 	cookie.MaxAge = -1
 	h.Add("Set-Cookie", cookie.String())
-	c.noCache(h, "Set-Cookie")
-}
-
-// noCache keeps shared caches from giving the field to somebody else, whatever
-// the handler has said of the answer: one that it makes public, or gives an age,
-// is private with a session's cookie in it. RFC 9111 5.2.2.4 and 5.2.2.7.
-func (c *carrier) noCache(h http.Header, field string) {
-	own := `no-cache="` + field + `"`
-	var kept []string
-	private := false
-	for _, line := range h["Cache-Control"] {
-		for directive := range strings.SplitSeq(line, ",") {
-			directive = cookieheader.Trim(directive)
-			name, _, _ := strings.Cut(strings.ToLower(directive), "=")
-			switch name {
-			case "", "public", "s-maxage":
-				continue
-			case "no-store", "private":
-				private = private || strings.ToLower(directive) == name // without fields it is of all
-			}
-			if directive != own {
-				kept = append(kept, directive)
-			}
-		}
-	}
-	switch {
-	case len(h["Cache-Control"]) == 0:
-		h["Cache-Control"] = []string{own}
-	case private:
-		h["Cache-Control"] = []string{strings.Join(kept, ", ")}
-	default:
-		h["Cache-Control"] = []string{strings.Join(append(kept, "private", own), ", ")}
-	}
+	headers.NoCache(h, "Set-Cookie")
 }
 
 // varies is the request field that an answer depends on once a handler has

@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast-go/session/internal/circuit"
 	"github.com/holdfast-go/session/internal/decide"
 	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -322,8 +323,8 @@ type reading struct {
 	m       *Manager
 	store   *scriptedStore
 	witness witness
-	state   state // what the copy has
-	stale   bool  // a hook was told so
+	state   state.State // what the copy has
+	stale   bool        // a hook was told so
 }
 
 const (
@@ -360,11 +361,11 @@ func (r *reading) read() string {
 	m := r.m
 	r.state = m.begin()
 	if r.copy == "idle over" {
-		r.state.lastSeen -= (2 * time.Hour).Milliseconds()
+		r.state.LastSeen -= (2 * time.Hour).Milliseconds()
 	}
-	r.state = r.state.write(changes{{name: "color", value: []byte(`"red"`)}}, m.stamp(r.state))
+	r.state = r.state.Write(state.Changes{{Name: "color", Value: []byte(`"red"`)}}, m.stamp(r.state))
 	less := r.state
-	r.state = r.state.write(changes{{name: "food", value: []byte(`"tofu"`)}}, m.stamp(r.state))
+	r.state = r.state.Write(state.Changes{{Name: "food", Value: []byte(`"tofu"`)}}, m.stamp(r.state))
 	ctx := r.answer(less)
 	if !r.alone {
 		r.carry()
@@ -399,7 +400,7 @@ func (r *reading) read() string {
 	add(l.repair && !l.restore, "repair")
 	add(l.restore && l.away.IsZero(), "restore")
 	add(!l.away.IsZero() && m.State().Degraded == degraded+1, "degraded")
-	add(l.phase == live && l.source == FromStore && r.witness.found && l.confirmed == r.witness.confirmed, "confirms nothing")
+	add(l.phase == live && l.source == FromStore && r.witness.found && l.confirmed == r.witness.Confirmed, "confirms nothing")
 	add(r.store.fresh > 0, "asked past the cache")
 	after, knows := r.tombstone()
 	add(after.pending, "tombstone owed")
@@ -408,7 +409,7 @@ func (r *reading) read() string {
 	if known && before.death != after.death {
 		r.Errorf("the tombstone became %v, was %v", after.death, before.death)
 	}
-	if l.phase == dead && !l.state.dead() && l.state.death.reason == 0 {
+	if l.phase == dead && !l.state.Dead() && l.state.Death.Reason == 0 {
 		r.Error("a dead session without a tombstone")
 	}
 	return got
@@ -424,9 +425,9 @@ func (r *reading) tombstone() (grave, bool) {
 var errScripted = errors.New("connection refused")
 
 // answer makes the store answer what the situation says.
-func (r *reading) answer(less state) (ctx context.Context) {
+func (r *reading) answer(less state.State) (ctx context.Context) {
 	ctx = r.Context()
-	record := func(st state, cached bool) func(bool) (Record, error) {
+	record := func(st state.State, cached bool) func(bool) (Record, error) {
 		data, expires, err := r.m.encode(ctx, st)
 		if err != nil {
 			r.Fatal(err)
@@ -436,7 +437,7 @@ func (r *reading) answer(less state) (ctx context.Context) {
 		}
 	}
 	expired := r.state
-	expired.lastSeen -= (2 * time.Hour).Milliseconds()
+	expired.LastSeen -= (2 * time.Hour).Milliseconds()
 	for id, what := range map[ID]string{subject: r.situation.store, older: r.predecessor} {
 		var a func(bool) (Record, error)
 		switch what {
@@ -457,7 +458,7 @@ func (r *reading) answer(less state) (ctx context.Context) {
 		case "expired":
 			a = record(expired, false)
 		case "tombstone", "tombstone by another":
-			a = record(r.m.tombstone(destroyed), false)
+			a = record(r.m.tombstone(state.Destroyed), false)
 		case "unreadable":
 			a = func(bool) (Record, error) { return Record{Data: []byte{255, 255}, Version: Version{1}}, nil }
 		case "failed":
@@ -479,25 +480,25 @@ func (r *reading) answer(less state) (ctx context.Context) {
 }
 
 // seenNow is what a store has of a session that is in use.
-func (r *reading) seenNow(st state) state { return st.seen(r.m.now()) }
+func (r *reading) seenNow(st state.State) state.State { return st.Seen(r.m.now()) }
 
 // carry gives the visitor the copy of the situation.
 func (r *reading) carry() {
 	now := r.m.now()
-	b := bundle{id: subject, state: r.state, confirmed: now.Add(-time.Minute).UnixMilli(), born: r.neverStored, unstored: r.neverStored}
+	b := state.Copy{ID: string(subject), State: r.state, Confirmed: now.Add(-time.Minute).UnixMilli(), Born: r.neverStored, NeverStored: r.neverStored}
 	if r.predecessor != "" || strings.HasPrefix(r.known, "disowned") {
-		b.kills = []kill{{id: older, dot: r.m.stamp(state{}), heir: true}}
+		b.Supersedes = []state.Superseded{{ID: string(older), Dot: r.m.stamp(state.State{}), Heir: true}}
 	}
 	r.witness.excused = r.excused
 	switch r.copy {
 	case "":
 		return
 	case "lease over":
-		b.confirmed = now.Add(-2 * time.Hour).UnixMilli()
+		b.Confirmed = now.Add(-2 * time.Hour).UnixMilli()
 	case "ended":
-		b.state.end = now.Add(-time.Second).UnixMilli()
+		b.State.End = now.Add(-time.Second).UnixMilli()
 	case "stamped ahead":
-		b.confirmed = now.Add(2 * time.Minute).UnixMilli()
+		b.Confirmed = now.Add(2 * time.Minute).UnixMilli()
 	}
 	r.witness.add(b, now)
 }
@@ -505,7 +506,7 @@ func (r *reading) carry() {
 // know makes this process know what the situation says.
 func (r *reading) know(ctx context.Context) {
 	s := r.m.shardOf(subject)
-	death := r.m.tombstone(destroyed).death
+	death := r.m.tombstone(state.Destroyed).Death
 	switch r.known {
 	case "dead":
 		_ = s.bury(ctx, grave{id: subject, death: death})
@@ -514,13 +515,13 @@ func (r *reading) know(ctx context.Context) {
 	case "dead, if stored":
 		_ = s.bury(ctx, grave{id: subject, death: death, weak: true, ifStored: true})
 	case "named":
-		r.witness.ended = []kill{{id: subject, dot: death.dot}}
+		r.witness.ended = []state.Superseded{{ID: string(subject), Dot: death.Dot}}
 	case "disowned by the visitor":
-		r.witness.ended = []kill{{id: older, dot: death.dot}}
+		r.witness.ended = []state.Superseded{{ID: string(older), Dot: death.Dot}}
 	case "disowned":
 		_ = r.m.shardOf(older).bury(ctx, grave{id: older, death: death})
 	case "a pending state":
-		s.owe(ctx, bundle{id: subject, state: r.state, confirmed: r.m.now().UnixMilli()})
+		s.owe(ctx, state.Copy{ID: string(subject), State: r.state, Confirmed: r.m.now().UnixMilli()})
 	}
 }
 

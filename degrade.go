@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/holdfast-go/session/internal/state"
 	"time"
+
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // Writing while the store does not answer: into the visitor's bundle, which
@@ -133,7 +134,7 @@ func (c *commit) admit(ctx context.Context) error {
 	if !c.restore {
 		return nil
 	}
-	if !c.m.restores.take(c.m.now(), c.m.backup.Restores) {
+	if !c.m.restores.Allow(c.m.now(), c.m.backup.Restores) {
 		return errAway
 	}
 	more, err := c.m.mayRestore(ctx, c.copy(), true)

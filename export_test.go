@@ -1,8 +1,9 @@
 package session
 
 import (
-	"github.com/holdfast-go/session/internal/state"
 	"time"
+
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // Without returns what New returns, but for a part of the protocol, and with a

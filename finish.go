@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/textproto"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/jar"
 )
 
@@ -98,7 +98,7 @@ func (s *Session) announce(h http.Header) {
 	if p := s.parcel; p != nil && len(p.out) > 0 {
 		s.takeBack(h, s.m.carrier.isCopy)
 		p.write(h, s.m.backup.answerSize())
-		s.m.carrier.noCache(h, "Set-Cookie")
+		headers.NoCache(h, "Set-Cookie")
 	}
 }
 
@@ -198,7 +198,7 @@ func (s *Session) watch() {
 	}
 	s.watched = true
 	context.AfterFunc(s.ctx, func() {
-		saved := s.m.refreshes.hold()
+		saved := s.m.refreshes.Hold()
 		time.AfterFunc(restAfter, func() {
 			defer saved()
 			s.saveRest()
@@ -221,20 +221,7 @@ func (s *Session) saveRest() {
 
 // vary tells caches what the answer depends on. s.mu is held.
 func (s *Session) vary(h http.Header) {
-	field := s.m.carrier.varies()
-	if _, ok := h["Vary"]; !ok {
-		s.varies[0] = field
-		h["Vary"] = s.varies[:]
-		return
-	}
-	for _, line := range h["Vary"] {
-		for f := range strings.SplitSeq(line, ",") {
-			if f = textproto.TrimString(f); f == "*" || strings.EqualFold(f, field) {
-				return
-			}
-		}
-	}
-	h.Add("Vary", field)
+	headers.AddVary(h, s.m.carrier.varies(), s.varies[:0])
 }
 
 // late saves, when the handler has returned, what it changed after the header

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -168,7 +169,7 @@ func (s *Session) tell(h http.Header) {
 		name, _, _ := strings.Cut(header, "=")
 		s.takeBack(h, func(other string) bool { return other == name })
 		h.Add("Set-Cookie", header)
-		c.noCache(h, "Set-Cookie")
+		headers.NoCache(h, "Set-Cookie")
 	}
 }
 

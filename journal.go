@@ -4,9 +4,10 @@ import (
 	"container/list"
 	"context"
 	"fmt"
-	"github.com/holdfast-go/session/internal/state"
 	"sync"
 	"sync/atomic"
+
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // journal is what this process owes one shard of the store, and the ring: every

@@ -309,7 +309,7 @@ func (m *Manager) settleDebt(ctx context.Context, b state.Copy) error {
 			if m.foreign() && !b.Born || !m.vouches(witness{Copy: b, found: true}) {
 				return fmt.Errorf("%w: %w", ErrLost, errStale)
 			}
-			if !m.restores.take(m.now(), m.backup.Restores) {
+			if !m.restores.Allow(m.now(), m.backup.Restores) {
 				return fmt.Errorf("%w: too many restores at once", ErrUnavailable)
 			}
 			var more state.Entries

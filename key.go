@@ -3,8 +3,10 @@ package session
 import (
 	"bytes"
 	"fmt"
-	"github.com/holdfast-go/session/internal/state"
 	"strings"
+
+	"github.com/holdfast-go/session/internal/jsonvalue"
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // Key is a typed name under which a session holds a value. Make it once, as a
@@ -65,7 +67,7 @@ func NewKey[T any](name string, options ...KeyOption) Key[T] {
 	if name == "" || len(name) > state.MaxName || strings.Contains(name, "/") || strings.ContainsFunc(name, control) {
 		panic(fmt.Sprintf("session: %q cannot be the name of a key", name))
 	}
-	o := keyOptions{codec: jsonCodec{}}
+	o := keyOptions{codec: jsonvalue.Codec{}}
 	for _, option := range options {
 		option(&o)
 	}

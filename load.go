@@ -3,9 +3,10 @@ package session
 import (
 	"context"
 	"errors"
-	"github.com/holdfast-go/session/internal/state"
 	"slices"
 	"time"
+
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // loaded is what is known of a session.
@@ -258,7 +259,7 @@ func revive(r stored, st state.State) state.State {
 
 // inherit is mayRestore within the bounds of a load.
 func (m *Manager) inherit(ctx context.Context, b state.Copy) (state.Entries, error) {
-	if !m.restores.take(m.now(), m.backup.Restores) {
+	if !m.restores.Allow(m.now(), m.backup.Restores) {
 		return nil, errAway
 	}
 	return m.mayRestore(ctx, b, true)

@@ -15,8 +15,12 @@ import (
 	"github.com/holdfast-go/session/internal/deadline"
 	"github.com/holdfast-go/session/internal/flight"
 	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/queue"
+	"github.com/holdfast-go/session/internal/rate"
+	"github.com/holdfast-go/session/internal/recordid"
+	"github.com/holdfast-go/session/internal/running"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/seal"
 )
@@ -93,7 +97,7 @@ type Manager struct {
 	loads                           flight.Group[ID, loadAnswer]
 
 	commits   queue.Queue[ID, loaded] // what a commit leaves to the next one of its session
-	refreshes refreshes
+	refreshes running.Set             // expiry refreshes in the background
 	health    health
 
 	// Where there is a backup:
@@ -104,7 +108,7 @@ type Manager struct {
 	slots      jar.Slots
 	shards     shards
 	ledger     ledger
-	restores   pace
+	restores   rate.Limiter
 	without    mechanism     // for the simulation; else none
 	skew       time.Duration // of its clock, for the simulation; else none
 }
@@ -166,8 +170,8 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 		errs = append(errs, err)
 	}
 	if o.Header != "" {
-		if err := checkHeader(o.Header); err != nil {
-			errs = append(errs, err)
+		if err := headers.CheckName(o.Header); err != nil {
+			errs = append(errs, fmt.Errorf("session: Header %q %w", o.Header, err))
 		}
 	}
 	if o.Backup != nil {
@@ -216,22 +220,6 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 	return m, nil
 }
 
-// checkHeader refuses a field that cannot carry a token, or that means
-// something else.
-func checkHeader(name string) error {
-	if strings.ContainsFunc(name, func(r rune) bool {
-		return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)
-	}) {
-		return fmt.Errorf("session: Header %q is not a header field name", name)
-	}
-	switch strings.ToLower(name) {
-	case "cookie", "set-cookie", "authorization", "host", "connection", "content-length", "content-type",
-		"transfer-encoding", "trailer", "upgrade", "te", "keep-alive", "proxy-connection", "cache-control", "vary":
-		return fmt.Errorf("session: Header %q has a meaning of its own; use one like X-Session", name)
-	}
-	return nil
-}
-
 // Revoke ends the session id, whoever holds its token, at once and for good,
 // and what Rotate has made of it since.
 // A session that does not exist cannot come to exist by it either. On
@@ -246,7 +234,7 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	if len(id) > 200 || strings.ContainsFunc(string(id), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return 0, fmt.Errorf("session: revoke: %q is no ID", id)
 	}
-	if reserved(id) {
+	if recordid.Reserved(string(id)) {
 		return Durable, nil
 	}
 	ctx = context.WithoutCancel(ctx)
@@ -259,7 +247,7 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 // arrive. Requests may go on, but expiries are not put off any more, and what
 // the store does not take then is in the visitors' cookies alone.
 func (m *Manager) Close(ctx context.Context) error {
-	err := m.refreshes.close(ctx)
+	err := m.refreshes.Close(ctx)
 	if m.backup != nil {
 		err = errors.Join(err, m.closeShards(ctx))
 	}

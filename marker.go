@@ -6,7 +6,6 @@ import (
 	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,16 +15,13 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/cookieheader"
+	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/state"
 )
 
 // adoptedName is the entry by which a marker holds the sealed token, and a
 // session the ID of its marker. No key can have the name.
 const adoptedName = "session/adopted"
-
-// adoptedPrefix begins the ID of every marker. No session's ID begins with it:
-// ours are hex.
-const adoptedPrefix = "adopted-"
 
 // unbounded is how long a marker lives where nobody knows how long the old
 // session could.
@@ -73,7 +69,7 @@ func (m *Manager) oldSession(ctx context.Context, in http.Header) *oldSession {
 		return nil
 	}
 	sum := sha256.Sum256([]byte("session adopt id\x00" + a.Cookie + "\x00" + token))
-	return &oldSession{a, r, token, ID(adoptedPrefix + hex.EncodeToString(sum[:16]))}
+	return &oldSession{a, r, token, ID(recordid.Marker([16]byte(sum[:16])))}
 }
 
 func (o *oldSession) box() cipher.AEAD {

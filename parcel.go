@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/state"
 )
@@ -88,7 +89,7 @@ func (s *Session) wrap(ctx context.Context, h http.Header, l loaded, due bool) {
 	}
 	switch {
 	case l.phase == live && p.wanted(m, l, due):
-		p.bundle(ctx, m, l, m.backup.answerSize()-s.beside(h)-linesSize(endings))
+		p.bundle(ctx, m, l, m.backup.answerSize()-s.beside(h)-headers.SetCookieSize(endings))
 	case l.phase != live && p.dirty:
 		_, p.out = m.carrier.bundleCookies("", "", 0, carried, time.Time{})
 	}
@@ -126,7 +127,7 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded, room int) {
 		p.name = jar.NewName()
 	}
 	p.address(m, l, b, sealed.text, now, end)
-	if over := linesSize(p.out) - room; over > 0 && l.inStore() {
+	if over := headers.SetCookieSize(p.out) - room; over > 0 && l.inStore() {
 		most := max(minBudget, m.carrier.size(len(sealed.text))-over)
 		if smaller, err := m.packInto(b, now, most); err == nil {
 			sealed = smaller
@@ -178,36 +179,13 @@ func (p *parcel) write(h http.Header, most int) {
 	if len(p.later) == 0 {
 		return
 	}
-	size := headerSize(h)
+	size := headers.Size(h)
 	for _, line := range p.later {
-		size += fieldSize("Set-Cookie", line)
+		size += headers.FieldSize("Set-Cookie", line)
 	}
 	if size <= most {
 		h["Set-Cookie"] = append(h["Set-Cookie"], p.later...)
 	}
-}
-
-// headerSize is how many bytes a header takes up on the wire, with the status
-// line and what the server adds: Date, Content-Type, Content-Length, Connection.
-func headerSize(h http.Header) int {
-	const server = 200
-	n := server
-	for name, lines := range h {
-		for _, line := range lines {
-			n += fieldSize(name, line)
-		}
-	}
-	return n
-}
-
-func fieldSize(name, line string) int { return len(name) + len(": ") + len(line) + len("\r\n") }
-
-// linesSize is how many bytes of a header these Set-Cookie lines take up.
-func linesSize(lines []string) (n int) {
-	for _, line := range lines {
-		n += fieldSize("Set-Cookie", line)
-	}
-	return n
 }
 
 // beside is how many bytes of the header of an answer are not for copies: what
@@ -216,18 +194,18 @@ func (s *Session) beside(h http.Header) int {
 	const marks = 70 // of Vary and Cache-Control
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := headerSize(h) + marks
+	n := headers.Size(h) + marks
 	if s.returned { // an answer that is put together again
 		for _, line := range h["Set-Cookie"] {
 			if name, _, _ := strings.Cut(line, "="); s.m.carrier.isCopy(name) {
-				n -= fieldSize("Set-Cookie", line)
+				n -= headers.FieldSize("Set-Cookie", line)
 			}
 		}
 	}
 	if s.notice == sendToken || s.notice == passToken && !s.readOnly {
 		out := make(http.Header)
 		s.m.carrier.send(out, s.token, time.UnixMilli(s.tokenEnd))
-		n += linesSize(out["Set-Cookie"])
+		n += headers.SetCookieSize(out["Set-Cookie"])
 	}
 	return n
 }

@@ -7,10 +7,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"github.com/holdfast-go/session/internal/state"
-	"strconv"
 	"sync"
 	"time"
+
+	"github.com/holdfast-go/session/internal/recordid"
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // mayRestore prepares that b is put into a store that has nothing under its ID:
@@ -284,7 +285,7 @@ func (s *shard) judge(ctx context.Context, w work, err error) error {
 func (s *shard) probeID() (ID, error) {
 	for range enough {
 		s.rehearsal.made++
-		id := ID(fmt.Sprintf("probe-%08x-%x", s.m.instance, s.rehearsal.made))
+		id := ID(recordid.Probe(s.m.instance, s.rehearsal.made))
 		if s.m.shard(id) == s.name {
 			return id, nil
 		}
@@ -376,7 +377,7 @@ func (s *shard) forgot(ctx context.Context, known bool) {
 // enough IDs for a shard that has a thousandth of them, many times over.
 const enough = 100_000
 
-func canaryIDs(n int) ID { return ID("canary-" + strconv.Itoa(n)) }
+func canaryIDs(n int) ID { return ID(recordid.Canary(n)) }
 
 // canaryID returns an ID that is in this shard.
 func (s *shard) canaryID() (ID, error) {
@@ -396,26 +397,4 @@ func (s *shard) canaryID() (ID, error) {
 		}
 	}
 	return "", fmt.Errorf("session: no ID found in shard %s", s.name)
-}
-
-// pace bounds how often something is done in a second.
-type pace struct {
-	mu   sync.Mutex
-	left float64
-	last time.Time
-}
-
-func (p *pace) take(now time.Time, most int) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.last.IsZero() {
-		p.left = float64(most)
-	}
-	p.left = min(float64(most), p.left+now.Sub(p.last).Seconds()*float64(most))
-	p.last = now
-	if p.left < 1 {
-		return false
-	}
-	p.left--
-	return true
 }

@@ -8,8 +8,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"github.com/holdfast-go/session/internal/state"
 	"time"
+
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // Rotation exchanges an ageing token for a new one. No rights are gained, so

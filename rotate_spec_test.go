@@ -2,11 +2,12 @@ package session
 
 import (
 	"encoding/hex"
-	"github.com/holdfast-go/session/internal/state"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // What docs/SPEC.md says of rotations, so that another language can be held to

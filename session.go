@@ -3,12 +3,13 @@ package session
 import (
 	"context"
 	"fmt"
-	"github.com/holdfast-go/session/internal/state"
 	"io"
 	"log/slog"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // Session is one visitor's session, as one request sees it. It is loaded when

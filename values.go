@@ -3,8 +3,9 @@ package session
 import (
 	"errors"
 	"fmt"
-	"github.com/holdfast-go/session/internal/state"
 	"slices"
+
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // writable tells why nothing can be written. s.mu is held.

@@ -1,4 +1,4 @@
-package session
+package jsonvalue
 
 import (
 	"encoding/json"
@@ -20,7 +20,7 @@ func TestStringsAreReadAsJSON(t *testing.T) {
 	}
 	for _, text := range texts {
 		var got, want string
-		err, wantErr := jsonCodec{}.Decode([]byte(text), &got), json.Unmarshal([]byte(text), &want)
+		err, wantErr := Codec{}.Decode([]byte(text), &got), json.Unmarshal([]byte(text), &want)
 		if got != want || (err == nil) != (wantErr == nil) {
 			t.Errorf("%q: got %q, %v, want %q, %v", text, got, err, want, wantErr)
 		}
@@ -43,7 +43,7 @@ func TestValuesAreWrittenAsJavaScriptWritesThem(t *testing.T) {
 		{map[string]any{"<": []string{"&"}}, `{"<":["&"]}`},
 		{[]float64{1e21, 1e20, 1e-6, 1e-7, 0.1, 123456789012345680000}, `[1e+21,100000000000000000000,0.000001,1e-7,0.1,123456789012345680000]`},
 	} {
-		got, err := jsonCodec{}.Encode(test.value)
+		got, err := Codec{}.Encode(test.value)
 		if err != nil || string(got) != test.want {
 			t.Errorf("%q: got %s, %v, want %s", test.value, got, err, test.want)
 		}
@@ -62,7 +62,7 @@ func TestUnescapingChangesNoValue(t *testing.T) {
 			t.Fatal(err)
 		}
 		var before, after string
-		got, err := jsonCodec{}.Encode(string(b))
+		got, err := Encode(string(b))
 		if err != nil || json.Unmarshal(want, &before) != nil || json.Unmarshal(got, &after) != nil || before != after {
 			t.Fatalf("%q: got %s, %v, which is %q, want %q", b, got, err, after, before)
 		}

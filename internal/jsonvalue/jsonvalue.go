@@ -1,0 +1,99 @@
+// Package jsonvalue encodes the values of a session as JSON.stringify of
+// JavaScript does: with no escape that JSON does not need. A program in
+// JavaScript that shares a session, and saves it, then leaves the bytes as they
+// are, and setting what it wrote is no change.
+package jsonvalue
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// Codec is [Encode] and [Decode] as methods.
+type Codec struct{}
+
+// Encode calls [Encode].
+func (Codec) Encode(v any) ([]byte, error) { return Encode(v) }
+
+// Decode calls [Decode].
+func (Codec) Decode(data []byte, v any) error { return Decode(data, v) }
+
+// Encode returns v as JSON. Its errors are those of [json.Marshal].
+func Encode(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err == nil {
+		b = unescape(b)
+	}
+	return b, err
+}
+
+// Decode sets what v points to. It reads what [json.Unmarshal] reads, with the
+// same result and the same errors. A string without escapes costs one
+// allocation.
+func Decode(data []byte, v any) error {
+	if s, ok := v.(*string); ok && plain(data) {
+		*s = string(data[1 : len(data)-1])
+		return nil
+	}
+	return json.Unmarshal(data, v)
+}
+
+// plain reports whether data is a JSON string whose text stands between its
+// quotes as it is.
+func plain(data []byte) bool {
+	if len(data) < 2 || data[0] != '"' || data[len(data)-1] != '"' {
+		return false
+	}
+	for _, c := range data[1 : len(data)-1] {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// unescape replaces in place the escapes that encoding/json writes for the sake
+// of HTML and JavaScript, and for bytes that are not UTF-8.
+func unescape(b []byte) []byte {
+	if !bytes.Contains(b, []byte(`\u`)) {
+		return b
+	}
+	// In JSON a backslash begins an escape, unless it ends one: so the loop passes
+	// over whole escapes, from the first one on.
+	i := bytes.IndexByte(b, '\\')
+	out := b[:i]
+	for i < len(b) {
+		switch {
+		case b[i] != '\\':
+			out = append(out, b[i])
+			i++
+		case b[i+1] != 'u':
+			out = append(out, b[i], b[i+1])
+			i += 2
+		default:
+			out = appendUnescaped(out, b[i:i+6])
+			i += 6
+		}
+	}
+	return out
+}
+
+// appendUnescaped appends the character that an escape of six bytes stands for,
+// or the escape where JSON needs it.
+func appendUnescaped(out, escape []byte) []byte {
+	switch string(escape) {
+	case `\u003c`:
+		return append(out, '<')
+	case `\u003e`:
+		return append(out, '>')
+	case `\u0026`:
+		return append(out, '&')
+	case `\u2028`:
+		return append(out, "\u2028"...)
+	case `\u2029`:
+		return append(out, "\u2029"...)
+	case `\ufffd`:
+		return append(out, "\ufffd"...)
+	}
+	return append(out, escape...)
+}

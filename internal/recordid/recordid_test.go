@@ -1,0 +1,42 @@
+package recordid_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/holdfast-go/session/internal/recordid"
+)
+
+func TestOnlyTheWholeShapeIsReserved(t *testing.T) {
+	for id, want := range map[string]bool{
+		"canary-0": true, "canary-17": true, "canary-": false, "canary-x": false, "canary": false, "canary-1-": false,
+		"probe-0123abcd-1f": true, "probe-0123abcd": false, "probe-123-1": false, "probe-0123abcd-": false,
+		"probe-0123ABCD-1": false, "probe-0123abcd-1-2": false,
+		"~incarnation-0": true, "~incarnation-": false, "~-0": false, "~incarnation": false, "incarnation-0": false,
+		"~In-0": false, "~a-0-0": false,
+		"adopted-0123456789abcdef0123456789abcdef": true, "adopted-0123": false, "adopted-": false,
+		"adopted-0123456789abcdef0123456789abcdeg": false, "0123456789abcdef0123456789abcdef": false, "": false,
+	} {
+		if got := recordid.Reserved(id); got != want {
+			t.Errorf("Reserved(%q): got %v, want %v", id, got, want)
+		}
+	}
+}
+
+// The IDs are in stores: another spelling would lose what is there.
+func TestConstructorsKeepTheirSpelling(t *testing.T) {
+	for _, test := range []struct{ got, want string }{
+		{recordid.Canary(0), "canary-0"},
+		{recordid.Canary(123), "canary-123"},
+		{recordid.Probe(1, 31), "probe-00000001-1f"},
+		{recordid.Probe(math.MaxUint32, 0), "probe-ffffffff-0"},
+		{recordid.Marker([16]byte{1, 15: 0xff}), "adopted-010000000000000000000000000000ff"},
+	} {
+		if test.got != test.want {
+			t.Errorf("got %q, want %q", test.got, test.want)
+		}
+		if !recordid.Reserved(test.got) {
+			t.Errorf("%q is not reserved", test.got)
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package running_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/session/internal/running"
+)
+
+func TestOneOfANameRunsAtATime(t *testing.T) {
+	var s running.Set
+	if !s.Start("a", 2) {
+		t.Fatal("a may not start")
+	}
+	if s.Start("a", 2) {
+		t.Error("a runs twice")
+	}
+	s.Done("a")
+	if !s.Start("a", 2) {
+		t.Error("a may not start again once it is done")
+	}
+}
+
+func TestNoMoreThanTheBoundRun(t *testing.T) {
+	var s running.Set
+	if !s.Start("a", 2) || !s.Start("b", 2) {
+		t.Fatal("two may not run")
+	}
+	if s.Start("c", 2) {
+		t.Error("three run")
+	}
+	s.Hold() // which is not bounded, and takes nobody's place
+	s.Done("a")
+	if !s.Start("c", 2) {
+		t.Error("c may not start in the place of a")
+	}
+}
+
+func TestCloseWaitsForAllThatRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s running.Set
+		if !s.Start("a", 1) {
+			t.Fatal("a may not start")
+		}
+		held := s.Hold()
+		time.AfterFunc(time.Second, func() { s.Done("a") })
+		time.AfterFunc(2*time.Second, held)
+		begun := time.Now()
+		if err := s.Close(t.Context()); err != nil || time.Since(begun) != 2*time.Second {
+			t.Errorf("got %v after %v, want no error after 2s", err, time.Since(begun))
+		}
+		if s.Start("b", 1) {
+			t.Error("b starts after Close")
+		}
+		s.Hold()() // would panic if it counted
+		if err := s.Close(t.Context()); err != nil {
+			t.Errorf("the second Close: %v", err)
+		}
+	})
+}
+
+func TestCloseWaitsNoLongerThanItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s running.Set
+		held := s.Hold()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := s.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want the context's error", err)
+		}
+		held()
+	})
+}
