@@ -5,51 +5,59 @@ import (
 	"slices"
 )
 
-// bundle is a copy of a session that travels with its visitor.
+// Copy is the state of a session outside the store, together with what is known
+// about it.
 type Copy struct {
 	ID          string
-	State       State
+	State       State        // live: a dead one is not encoded as a copy
 	Confirmed   int64        // when the store was last asked with success, in Unix milliseconds
-	Saved       uint64       // the store had all entries up to this clock then
-	Supersedes  []Superseded // what must be dead before this session is put into the store
-	NeverStored bool         // the store never had it
-	Born        bool         // the same, and the journal knows it. It does not travel
+	Saved       uint64       // the store had all entries up to this clock value then
+	Supersedes  []Superseded // the sessions that must be dead before this one is put into the store
+	NeverStored bool         // the store never had the session
+	Born        bool         // the store never had the session, and the journal knows that. Not encoded
 }
 
-// kill names a session that ended when this one began.
+// Superseded names a session that ended when another began.
 type Superseded struct {
 	ID  string
 	Dot Dot // of its tombstone
 
-	IfLive      bool // in the tombstone cookie: it may have been dead already
-	Durable     bool // the store has its tombstone
+	IfLive      bool // in the tombstone cookie: the session may have been dead already
+	Durable     bool // the store has the tombstone
 	NeverStored bool // the store never had the session
 
-	// ifStored: nobody has seen the session. Where the store has nothing under
-	// its ID there is nothing to end.
+	// IfStored: nobody has seen the session. Where the store has no record under
+	// its ID, there is nothing to end.
 	IfStored bool
 
-	// heir: this session has its values and its lease, by Renew. Should another
-	// hand have ended the old one, by a logout above all, this one ends too.
+	// Heir: the session that supersedes this one has its values and its lease, by
+	// Renew. If another writer ended this session, by a logout above all, then its
+	// heir ends too.
 	Heir bool
 }
 
+// The bits of an encoded Superseded.
 const (
 	supersededHeir        = 1
 	supersededIfLive      = 2
 	supersededDurable     = 4
 	supersededNeverStored = 8
 	supersededIfStored    = 16
+	supersededAll         = 31
 )
 
-// maxKills bounds a list of kills. The oldest are dropped, and before them those
-// that the store never had: who looks for another hand finds it at the others.
+// MaxSuperseded bounds a list of superseded sessions.
 const MaxSuperseded = 8
 
-// done returns the kills of a session that the store has: it came there after
-// they had been carried out.
+// settled reports whether s may be dropped from a full list: no other writer
+// can have ended it with a consequence for its heir that is not known yet.
+func (s Superseded) settled() bool { return s.NeverStored || s.Durable || !s.Heir }
+
+// MarkDurable returns l with every session marked Durable: the store took the
+// session that supersedes them after it had their tombstones. It does not alter
+// l.
 func MarkDurable(l []Superseded) []Superseded {
-	if !slices.ContainsFunc(l, func(k Superseded) bool { return !k.Durable }) {
+	if !slices.ContainsFunc(l, func(s Superseded) bool { return !s.Durable }) {
 		return l
 	}
 	l = slices.Clone(l)
@@ -59,119 +67,157 @@ func MarkDurable(l []Superseded) []Superseded {
 	return l
 }
 
-// rootsBeyond tells whether one more would drop a session of which it is not
-// known yet by which hand it died.
+// DropsUnsettled reports whether AddSuperseded would drop a session of l of
+// which it is not known yet which writer ended it.
 func DropsUnsettled(l []Superseded) bool {
-	return len(l) == MaxSuperseded && !slices.ContainsFunc(l, func(k Superseded) bool { return k.NeverStored || k.Durable || !k.Heir })
+	return len(l) == MaxSuperseded && !slices.ContainsFunc(l, Superseded.settled)
 }
 
-func AddSuperseded(l []Superseded, k Superseded) []Superseded {
-	out := append(slices.Clone(l), k)
+// AddSuperseded returns l with s at its end. Where the list would be longer than
+// MaxSuperseded it drops one of l: the first that the store never had, else the
+// first that is settled otherwise, else the oldest. It does not alter l.
+func AddSuperseded(l []Superseded, s Superseded) []Superseded {
+	out := append(slices.Clone(l), s)
 	if len(out) <= MaxSuperseded {
 		return out
 	}
-	drop := slices.IndexFunc(out[:MaxSuperseded], func(k Superseded) bool { return k.NeverStored })
+	drop := slices.IndexFunc(out[:MaxSuperseded], func(s Superseded) bool { return s.NeverStored })
 	if drop < 0 {
-		drop = max(0, slices.IndexFunc(out[:MaxSuperseded], func(k Superseded) bool { return k.Durable || !k.Heir }))
+		drop = max(0, slices.IndexFunc(out[:MaxSuperseded], Superseded.settled))
 	}
 	return slices.Delete(out, drop, drop+1)
 }
 
+// JoinSuperseded returns a and, behind it, what only b has, each as by
+// AddSuperseded. Two that differ in any field are two. It does not alter a or b.
 func JoinSuperseded(a, b []Superseded) []Superseded {
-	for _, k := range b {
-		if !slices.Contains(a, k) {
-			a = AddSuperseded(a, k)
+	for _, s := range b {
+		if !slices.Contains(a, s) {
+			a = AddSuperseded(a, s)
 		}
 	}
 	return a
 }
 
-// The sealed form, docs/SPEC.md: a format byte, the ID, the time of
-// confirmation, the kills, and the state as a store has it.
-
-func (b Copy) Encode() []byte {
-	out := make([]byte, 0, 64+len(b.Supersedes)*64+b.State.size())
+// Encode returns the plaintext of a sealed copy, docs/SPEC.md: a format byte,
+// a byte that is 1 where the store never had the session, the ID, the time of
+// confirmation, the clock value up to which the store had the entries, the
+// superseded sessions, and the state as Encode has it. It leaves Born out.
+func (c Copy) Encode() []byte {
+	out := make([]byte, 0, 64+len(c.Supersedes)*64+c.State.size())
 	unstored := byte(0)
-	if b.NeverStored {
+	if c.NeverStored {
 		unstored = 1
 	}
 	out = append(out, FormatV1, unstored)
-	out = AppendBytes(out, b.ID)
-	out = binary.AppendUvarint(out, uint64(b.Confirmed))
-	out = binary.AppendUvarint(out, b.Saved)
-	out = AppendSuperseded(out, b.Supersedes)
-	return b.State.append(out)
+	out = AppendBytes(out, c.ID)
+	out = binary.AppendUvarint(out, uint64(c.Confirmed))
+	out = binary.AppendUvarint(out, c.Saved)
+	out = AppendSuperseded(out, c.Supersedes)
+	return c.State.append(out)
 }
 
-func DecodeCopy(b []byte) (out Copy, err error) {
-	if len(b) < 2 || b[0] != FormatV1 || b[1] > 1 {
-		return out, ErrCorrupt
+// DecodeCopy returns the copy that Encode made b of. Its state keeps b. The
+// error is ErrCorrupt where b is no copy of a live session, or Decode's.
+func DecodeCopy(b []byte) (Copy, error) {
+	if len(b) < 2 {
+		return Copy{}, ErrCorrupt
 	}
-	out.NeverStored = b[1] == 1
-	id, b, ok := cutBytes(b[2:])
-	at, n := binary.Uvarint(b)
-	if !ok || n <= 0 || at > maxMillis {
-		return out, ErrCorrupt
+	format, unstored, b := b[0], b[1], b[2:]
+	if format != FormatV1 || unstored > 1 {
+		return Copy{}, ErrCorrupt
+	}
+	id, b, ok := cutBytes(b)
+	if !ok {
+		return Copy{}, ErrCorrupt
+	}
+	confirmed, n := binary.Uvarint(b)
+	if n <= 0 || confirmed > maxMillis {
+		return Copy{}, ErrCorrupt
 	}
 	b = b[n:]
 	saved, n := binary.Uvarint(b)
 	if n <= 0 {
-		return out, ErrCorrupt
+		return Copy{}, ErrCorrupt
 	}
-	out.ID, out.Confirmed, out.Saved = string(id), int64(at), saved
-	if out.Supersedes, b, ok = CutSuperseded(b[n:]); !ok {
-		return out, ErrCorrupt
+	supersedes, b, ok := CutSuperseded(b[n:])
+	if !ok {
+		return Copy{}, ErrCorrupt
 	}
-	out.State, err = Decode(b)
-	if err == nil && out.State.Dead() {
-		err = ErrCorrupt
+	st, err := Decode(b)
+	if err != nil {
+		return Copy{}, err
 	}
-	return out, err
+	if st.Dead() {
+		return Copy{}, ErrCorrupt
+	}
+	return Copy{
+		ID:          string(id),
+		State:       st,
+		Confirmed:   int64(confirmed),
+		Saved:       saved,
+		Supersedes:  supersedes,
+		NeverStored: unstored == 1,
+	}, nil
 }
 
+// AppendSuperseded appends l to out, encoded: its length in one byte, then for
+// each session its flags, its dot and its ID. It encodes at most MaxSuperseded
+// sessions that CutSuperseded accepts.
 func AppendSuperseded(out []byte, l []Superseded) []byte {
 	out = append(out, byte(len(l)))
-	for _, k := range l {
-		flags := byte(0)
-		if k.Heir {
-			flags |= supersededHeir
-		}
-		if k.IfLive {
-			flags |= supersededIfLive
-		}
-		if k.Durable {
-			flags |= supersededDurable
-		}
-		if k.NeverStored {
-			flags |= supersededNeverStored
-		}
-		if k.IfStored {
-			flags |= supersededIfStored
-		}
-		out = AppendBytes(k.Dot.append(append(out, flags)), k.ID)
+	for _, s := range l {
+		out = s.Dot.append(append(out, s.flags()))
+		out = AppendBytes(out, s.ID)
 	}
 	return out
 }
 
+func (s Superseded) flags() byte {
+	flags := byte(0)
+	if s.Heir {
+		flags |= supersededHeir
+	}
+	if s.IfLive {
+		flags |= supersededIfLive
+	}
+	if s.Durable {
+		flags |= supersededDurable
+	}
+	if s.NeverStored {
+		flags |= supersededNeverStored
+	}
+	if s.IfStored {
+		flags |= supersededIfStored
+	}
+	return flags
+}
+
+// CutSuperseded splits off b the list that AppendSuperseded wrote, and reports
+// whether there is one. The list does not share memory with b.
 func CutSuperseded(b []byte) (l []Superseded, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] > MaxSuperseded {
 		return nil, nil, false
 	}
 	n, b := int(b[0]), b[1:]
 	for range n {
-		if len(b) < 1+DotSize || b[0] > supersededHeir|supersededIfLive|supersededDurable|supersededNeverStored|supersededIfStored {
+		if len(b) < 1+DotSize || b[0] > supersededAll {
 			return nil, nil, false
 		}
-		k := Superseded{
-			Heir: b[0]&supersededHeir != 0, IfLive: b[0]&supersededIfLive != 0, Durable: b[0]&supersededDurable != 0,
-			NeverStored: b[0]&supersededNeverStored != 0, IfStored: b[0]&supersededIfStored != 0, Dot: readDot(b[1:]),
-		}
+		flags, dot := b[0], readDot(b[1:])
 		var id []byte
 		if id, b, ok = cutBytes(b[1+DotSize:]); !ok {
 			return nil, nil, false
 		}
-		k.ID = string(id)
-		l = append(l, k)
+		l = append(l, Superseded{
+			ID:          string(id),
+			Dot:         dot,
+			IfLive:      flags&supersededIfLive != 0,
+			Durable:     flags&supersededDurable != 0,
+			NeverStored: flags&supersededNeverStored != 0,
+			IfStored:    flags&supersededIfStored != 0,
+			Heir:        flags&supersededHeir != 0,
+		})
 	}
 	return l, b, true
 }

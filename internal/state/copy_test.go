@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func exampleBundle() Copy {
+func exampleCopy() Copy {
 	return Copy{
 		ID:         "00112233445566778899aabbccddeeff",
 		Confirmed:  1763716800000,
@@ -25,8 +25,8 @@ func exampleBundle() Copy {
 	}
 }
 
-func TestABundleIsAsTheSpecificationSays(t *testing.T) {
-	b := exampleBundle()
+func TestTheCopyInTheSpecificationDecodes(t *testing.T) {
+	b := exampleCopy()
 	text := hex.EncodeToString(b.Encode())
 	page, err := os.ReadFile("../../docs/SPEC.md")
 	if err != nil {
@@ -37,12 +37,12 @@ func TestABundleIsAsTheSpecificationSays(t *testing.T) {
 	}
 	got, err := DecodeCopy(b.Encode())
 	if err != nil || got.ID != b.ID || got.Confirmed != b.Confirmed || got.Saved != b.Saved || !slices.Equal(got.Supersedes, b.Supersedes) || !got.State.Equal(b.State) {
-		t.Errorf("decodeBundle = %+v, %v", got, err)
+		t.Errorf("DecodeCopy = %+v, %v", got, err)
 	}
 }
 
-func FuzzDecodeBundle(f *testing.F) {
-	b := exampleBundle().Encode()
+func FuzzDecodeCopy(f *testing.F) {
+	b := exampleCopy().Encode()
 	f.Add(b)
 	f.Add(b[:len(b)-1])
 	f.Add([]byte{FormatV1, 0, 0, 9})

@@ -8,27 +8,28 @@ import (
 	"strings"
 )
 
-// edit is one operation of a handler on one key. It is kept until it is
-// saved, because a conflict makes it run again on what the other one wrote.
+// Edit is one operation of a handler on one key. It is kept until it is saved,
+// because after a conflict it runs again on what the other request wrote.
 type Edit struct {
 	Change
-	Step    step // Update's and Take's; nil: the change as it is
-	doubted bool // in a save that was not answered
+
+	// Step, of an Update or a Take, returns what becomes of a value, and whether
+	// there is one before and after. Where it is nil, the edit is the change as it
+	// is. It may run several times.
+	Step func(old []byte, ok bool) (value []byte, exists bool, err error)
+
 	Done    bool // saved, or given up
+	inDoubt bool // part of a save that was not answered
 }
 
-// step returns what becomes of a value, and whether there is one before and
-// after.
-type step func(old []byte, ok bool) (value []byte, exists bool, err error)
-
-// change is what an edit came to: an entry that has no dot yet.
+// Change is what an edit came to: an entry that has no dot yet.
 type Change struct {
 	Name  string
 	Flags Flags
 	Value []byte
 }
 
-// changes are what a handler has changed, one for each key, in the order of
+// Changes are what a handler has changed, one for each key, in the order of
 // the keys' names. They are never altered in place.
 type Changes []Change
 
@@ -44,6 +45,8 @@ func (l Changes) search(name string) (int, bool) {
 	return slices.BinarySearchFunc(l, name, func(c Change, name string) int { return strings.Compare(c.Name, name) })
 }
 
+// With returns l with c in the place of the change of the same name, if there
+// is one.
 func (l Changes) With(c Change) Changes {
 	i, ok := l.search(c.Name)
 	out := append(make(Changes, 0, len(l)+1), l[:i]...)
@@ -54,7 +57,7 @@ func (l Changes) With(c Change) Changes {
 	return append(out, l[i:]...)
 }
 
-// against leaves out what st holds already.
+// Against returns those of l that make st another state.
 func (l Changes) Against(st State) Changes {
 	if len(l) == 0 {
 		return nil
@@ -70,16 +73,19 @@ func (l Changes) Against(st State) Changes {
 	return out
 }
 
-// changes tells whether c makes st another one: setting a value to what it is
-// does not, and neither does deleting nothing.
+// Changes reports whether c makes st another state. Setting a value to what it
+// is does not, and neither does deleting a name that has no entry or a deleted
+// one.
 func (c Change) Changes(st State) bool {
 	e, ok := st.Entries.Find(c.Name)
 	if c.Flags.Kind() == Deleted {
 		return ok && e.Flags.Kind() != Deleted
 	}
-	return !ok || e.Flags != c.Flags || !bytes.Equal(e.Value, c.Value)
+	same := ok && e.Flags == c.Flags && bytes.Equal(e.Value, c.Value)
+	return !same
 }
 
+// PackChanges returns l as entries that all have the dot d.
 func PackChanges(l Changes, d Dot) Entries {
 	size := 0
 	for _, c := range l {
@@ -93,16 +99,16 @@ func PackChanges(l Changes, d Dot) Entries {
 }
 
 var (
-	// errNoValue is the answer of lookup where a state holds no value of a name.
+	// ErrNoValue is the error of Lookup where a state holds no value of a name.
 	ErrNoValue = errors.New("no value")
 
-	// errWithheld is the answer of lookup where a state holds no more than the
-	// dot of a value.
+	// ErrWithheld is the error of Lookup where a state holds the dot of a value
+	// without the value.
 	ErrWithheld = errors.New("the value is withheld")
 )
 
-// lookup returns the value of name as a handler sees it: what it changed, or
-// else what st holds.
+// Lookup returns the value of name as a handler sees it: the one in l, or else
+// the one in st. The error is ErrNoValue or ErrWithheld.
 func Lookup(st State, l Changes, name string) ([]byte, error) {
 	if c, ok := l.find(name); ok {
 		if c.Flags.Kind() == Deleted {
@@ -120,7 +126,9 @@ func Lookup(st State, l Changes, name string) ([]byte, error) {
 	return e.Value, nil
 }
 
-// apply runs e on what st and l hold.
+// Apply returns l after e, which runs on what st and l hold. The error is that
+// of e's Step, or ErrWithheld where Step needs a value that is withheld; the
+// changes are l then.
 func (e *Edit) Apply(st State, l Changes) (Changes, error) {
 	c := e.Change
 	if e.Step != nil {
@@ -139,7 +147,9 @@ func (e *Edit) Apply(st State, l Changes) (Changes, error) {
 	return l.With(c), nil
 }
 
-// replay runs all edits on st. On error it also returns the edit that failed.
+// Replay returns what all edits, in their order, come to on st. Where one of
+// them fails, Replay returns it with its error. The error of a handler's own
+// function is returned as the function returned it.
 func Replay(st State, edits []*Edit) (l Changes, failed *Edit, err error) {
 	for _, e := range edits {
 		if l, err = e.Apply(st, l); err != nil {
@@ -152,14 +162,15 @@ func Replay(st State, edits []*Edit) (l Changes, failed *Edit, err error) {
 	return l, nil, nil
 }
 
-// stepError is an error of the function that a handler gave to Update.
+// StepError marks an error of the function that a handler gave to Update.
 type StepError struct{ Err error }
 
 func (e StepError) Error() string { return e.Err.Error() }
 
 func (e StepError) Unwrap() error { return e.Err }
 
-// ofStep returns the handler's own error, if err is one.
+// StepErrorOf returns the error that a StepError in err marks, and reports
+// whether there is one.
 func StepErrorOf(err error) (own error, ok bool) {
 	var step StepError
 	ok = errors.As(err, &step)

@@ -6,35 +6,39 @@ import (
 	"encoding/binary"
 )
 
-// entry is one named value as it stands in a state.
+// Entry is one named value as it stands in a state.
 type Entry struct {
 	Dot   Dot
 	Flags Flags
 	Name  []byte
-	Value []byte
-	Raw   []byte // the whole entry, encoded
+	Value []byte // nil unless the entry is Present
+	Raw   []byte // the whole entry, encoded, of one that Cut or Find returned
 }
 
-// flags are an entry's kind in the low two bits, then serverOnly; the high
-// four bits are its rank among what travels in a backup.
+// Flags are an entry's kind in the low two bits, then ServerOnly; the high
+// four bits are its rank among what travels in a copy.
 type Flags uint8
 
+// The kinds of an entry, and ServerOnly, which keeps a value out of copies.
 const (
 	Present    Flags = 0
 	Deleted    Flags = 1
 	Withheld   Flags = 2 // there is a value, but not in this copy
 	kindMask   Flags = 3
 	ServerOnly Flags = 4
-	RankShift        = 4
-	MaxRank          = 15
+
+	RankShift = 4  // where the rank begins
+	MaxRank   = 15 // the largest rank
 )
 
+// Kind returns Present, Deleted or Withheld.
 func (f Flags) Kind() Flags { return f & kindMask }
 
+// Rank returns the rank, from 0 to MaxRank.
 func (f Flags) Rank() int { return int(f >> RankShift) }
 
-// beats tells which of two entries of one name stays in a join. It is a total
-// order: the larger dot; between equal dots a value beats a deletion beats
+// beats reports whether e, of two entries of one name, stays in a join. It is a
+// total order: the larger dot; between equal dots a value beats a deletion beats
 // withheld, then the larger bytes.
 func (e Entry) beats(f Entry) bool {
 	prefer := [...]int{Present: 2, Deleted: 1, Withheld: 0}
@@ -46,16 +50,30 @@ func (e Entry) beats(f Entry) bool {
 	) > 0
 }
 
-// entries are encoded entries in ascending order of their names. They stay
-// encoded: finding one key passes over the others without decoding them.
+// Append appends e to b, encoded as Entries have it.
+func (e Entry) Append(b []byte) []byte {
+	b = append(b, byte(e.Flags))
+	b = e.Dot.append(b)
+	b = AppendBytes(b, e.Name)
+	if e.Flags.Kind() == Present {
+		b = AppendBytes(b, e.Value)
+	}
+	return b
+}
+
+// Entries are encoded entries in ascending order of their names. They stay
+// encoded: finding one key passes over the others without decoding them. But for
+// Check, the methods are for entries that passed Check, and return parts of
+// them.
 //
 // An entry is its flags (1 byte), its dot (12 bytes), its name and, where it
 // is present, its value, each after its length as an unsigned varint.
 type Entries []byte
 
+// MaxName is the length of the longest name in bytes.
 const MaxName = 255
 
-// cut splits the first entry off.
+// Cut splits the first entry off, and reports whether there is one.
 func (l Entries) Cut() (e Entry, rest Entries, ok bool) {
 	if len(l) < 1+DotSize {
 		return Entry{}, nil, false
@@ -74,6 +92,11 @@ func (l Entries) Cut() (e Entry, rest Entries, ok bool) {
 	return e, b, true
 }
 
+// AppendBytes appends b to out, after its length as an unsigned varint.
+func AppendBytes[T ~string | ~[]byte](out []byte, b T) []byte {
+	return append(binary.AppendUvarint(out, uint64(len(b))), b...)
+}
+
 func cutBytes(b []byte) (field, rest []byte, ok bool) {
 	n, size := binary.Uvarint(b)
 	if size <= 0 || n > uint64(len(b)-size) {
@@ -83,17 +106,24 @@ func cutBytes(b []byte) (field, rest []byte, ok bool) {
 	return b[:n:n], b[n:], true
 }
 
-// check is what makes cut safe. Each load passes over all entries here, so it
-// looks at the bytes where they lie.
+// Check returns ErrCorrupt where l is not what Append writes, names ascending.
+// What passed it is safe for every method of Entries. Each load passes over all
+// entries here, so Check looks at the bytes where they lie.
 func (l Entries) Check() error {
 	const head = 1 + DotSize
 	last := Entries{}
 	for len(l) > 0 {
-		if len(l) <= head || Flags(l[0]).Kind() == kindMask || l[1] >= 0x80 { // a clock beyond maxMillis
+		if len(l) <= head {
+			return ErrCorrupt
+		}
+		if Flags(l[0]).Kind() == kindMask || l[1] >= 0x80 { // a clock beyond maxMillis
 			return ErrCorrupt
 		}
 		name, rest, ok := l[head:].field()
-		if !ok || len(name) == 0 || len(name) > MaxName || string(last) >= string(name) {
+		if !ok || len(name) > MaxName {
+			return ErrCorrupt
+		}
+		if string(last) >= string(name) { // the empty name is never above the last one
 			return ErrCorrupt
 		}
 		if Flags(l[0]).Kind() == Present {
@@ -124,7 +154,8 @@ func (l Entries) field() (field, rest Entries, ok bool) {
 	return l[size : size+n], l[size+n:], true
 }
 
-// find returns the entry of that name, deleted and withheld ones too.
+// Find returns the entry of that name, deleted and withheld ones too, and
+// reports whether there is one.
 func (l Entries) Find(name string) (Entry, bool) {
 	e, _, ok := l.From(name).Cut()
 	if !ok || string(e.Name) != name {
@@ -133,7 +164,7 @@ func (l Entries) Find(name string) (Entry, bool) {
 	return e, true
 }
 
-// from leaves out the entries whose names come before name.
+// From leaves out the entries whose names come before name.
 func (l Entries) From(name string) Entries {
 	for len(l) > 0 {
 		n, rest, _ := l[1+DotSize:].field()
@@ -148,7 +179,7 @@ func (l Entries) From(name string) Entries {
 	return l
 }
 
-// has tells whether the write of that dot is among the entries.
+// has reports whether the write of that dot is among the entries.
 func (l Entries) has(d Dot) bool {
 	for len(l) > 0 {
 		e, rest, _ := l.Cut()
@@ -160,7 +191,13 @@ func (l Entries) has(d Dot) bool {
 	return false
 }
 
-// covers tells whether l knows of every write that other knows of, with or
+// writtenAfter reports whether the entry of that name has a later dot than d.
+func (l Entries) writtenAfter(d Dot, name string) bool {
+	e, ok := l.Find(name)
+	return ok && e.Dot.compare(d) > 0
+}
+
+// Covers reports whether l knows of every write that other knows of, with or
 // without its value.
 func (l Entries) Covers(other Entries) bool {
 	if bytes.Equal(l, other) {
@@ -170,18 +207,27 @@ func (l Entries) Covers(other Entries) bool {
 		e, rest, _ := other.Cut()
 		l = l.From(string(e.Name))
 		mine, _, ok := l.Cut()
-		if !ok || !bytes.Equal(mine.Name, e.Name) || mine.Dot.compare(e.Dot) < 0 {
+		if !ok || !mine.covers(e) {
 			return false
-		}
-		if foreign := e.Dot.Instance == 0; foreign && mine.Dot == e.Dot && mine.Flags.Kind() == Present && !bytes.Equal(mine.Value, e.Value) {
-			return false // who wrote it has no dots
 		}
 		other = rest
 	}
 	return true
 }
 
-// latest is the largest clock of any entry.
+// covers reports whether e is of f's name and knows of its write.
+func (e Entry) covers(f Entry) bool {
+	if !bytes.Equal(e.Name, f.Name) || e.Dot.compare(f.Dot) < 0 {
+		return false
+	}
+	// A writer of another system's format has no dots: two writes of it differ
+	// only in the value.
+	foreign := f.Dot.Instance == 0 && e.Dot == f.Dot
+	differs := e.Flags.Kind() == Present && !bytes.Equal(e.Value, f.Value)
+	return !foreign || !differs
+}
+
+// Latest returns the largest clock value of any entry, or 0.
 func (l Entries) Latest() uint64 {
 	var c uint64
 	for len(l) > 0 {
@@ -191,6 +237,10 @@ func (l Entries) Latest() uint64 {
 	return c
 }
 
+// JoinEntries returns the entries of both, and of two of one name the one with
+// the larger dot. It is commutative, associative and idempotent. Between equal
+// dots a value stays rather than its deletion, and both rather than withheld;
+// between two values, the larger bytes.
 func JoinEntries(a, b Entries) Entries {
 	if len(a) == 0 || bytes.Equal(a, b) {
 		return b
@@ -222,22 +272,8 @@ func JoinEntries(a, b Entries) Entries {
 	return out
 }
 
-func (e Entry) Append(b []byte) []byte {
-	b = append(b, byte(e.Flags))
-	b = e.Dot.append(b)
-	b = append(binary.AppendUvarint(b, uint64(len(e.Name))), e.Name...)
-	if e.Flags.Kind() == Present {
-		b = append(binary.AppendUvarint(b, uint64(len(e.Value))), e.Value...)
-	}
-	return b
-}
-
-func AppendBytes[T ~string | ~[]byte](out []byte, b T) []byte {
-	return append(binary.AppendUvarint(out, uint64(len(b))), b...)
-}
-
-// withhold leaves the values out of the entries that which picks, and keeps
-// that they are there.
+// Withhold returns l without the values of the entries for which which reports
+// true; they are Withheld. It does not alter l.
 func (l Entries) Withhold(which func(Entry) bool) Entries {
 	var out Entries // nil: as l so far
 	for rest := l; len(rest) > 0; {
@@ -260,7 +296,7 @@ func (l Entries) Withhold(which func(Entry) bool) Entries {
 	return out
 }
 
-// present returns the entries that have a value.
+// Present returns the entries that have a value.
 func (l Entries) Present() (out []Entry) {
 	for len(l) > 0 {
 		e, rest, _ := l.Cut()

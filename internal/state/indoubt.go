@@ -2,30 +2,35 @@ package state
 
 import "slices"
 
-// doubt is a save that was not answered. It may have happened, and may still
-// happen. Decision 15.
+// InDoubt is a save that was not answered. It may have happened, and may still
+// happen. docs/decisions/0015-saves-without-an-answer.md.
 type InDoubt struct {
 	dot   Dot
-	edits []*Edit // those that no earlier doubt has: it wrote them too
+	edits []*Edit // those that no earlier save in doubt has: this one wrote them too
 }
 
+// NewInDoubt returns the save in doubt that wrote edits under the dot d. The
+// edits are those that NewInDoubt was given for the saves in doubt before, or
+// more.
 func NewInDoubt(d Dot, edits []*Edit) InDoubt {
-	var news []*Edit
+	var added []*Edit
 	for _, e := range edits {
-		if !e.doubted {
-			e.doubted = true
-			news = append(news, e)
+		if !e.inDoubt {
+			e.inDoubt = true
+			added = append(added, e)
 		}
 	}
-	return InDoubt{d, news}
+	return InDoubt{d, added}
 }
 
-// resolve marks the edits that are done according to st, a state that was
-// loaded after the doubts arose. Where the dot of a doubt stands, it happened,
-// and all before it is in it. Where another request has written the key since,
-// a Set or Delete of before is over, whether it happened or not; whether an
-// Update is in the value nobody can tell: it is given up, rather than counted twice or
-// not at all, and its name is returned.
+// Resolve marks the edits of doubts that are done according to st, a state that
+// was loaded after the last of the doubts arose. It returns the name of an
+// Update of which nobody can tell whether it is in the value, or "".
+//
+// Where the dot of a save stands in st, the save happened, and all saves before
+// it are in it. Where another request has written the key since, a Set or a
+// Delete is over, whether it happened or not. An Update is given up then, rather
+// than counted twice. A dead state settles nothing.
 func Resolve(doubts []InDoubt, st State) (unknown string) {
 	if st.Dead() {
 		return ""
@@ -33,20 +38,18 @@ func Resolve(doubts []InDoubt, st State) (unknown string) {
 	for i, d := range slices.Backward(doubts) {
 		if st.Entries.has(d.dot) {
 			for _, d := range doubts[:i+1] {
-				for _, e := range d.edits {
-					e.Done = true
-				}
+				d.markDone()
 			}
 			break
 		}
 	}
 	for _, d := range doubts {
 		for _, e := range d.edits {
-			over, ok := st.Entries.Find(e.Name)
-			if e.Done || !ok || over.Dot.compare(d.dot) <= 0 {
+			if e.Done || !st.Entries.writtenAfter(d.dot, e.Name) {
 				continue
 			}
-			if e.Done = true; e.Step != nil {
+			e.Done = true
+			if e.Step != nil {
 				unknown = e.Name
 			}
 		}
@@ -54,6 +57,13 @@ func Resolve(doubts []InDoubt, st State) (unknown string) {
 	return unknown
 }
 
+func (d InDoubt) markDone() {
+	for _, e := range d.edits {
+		e.Done = true
+	}
+}
+
+// Unsaved returns the edits that are not done.
 func Unsaved(edits []*Edit) []*Edit {
 	return slices.DeleteFunc(slices.Clone(edits), func(e *Edit) bool { return e.Done })
 }

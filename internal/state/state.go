@@ -1,3 +1,16 @@
+// Package state says what a session is, and what becomes of two copies of it
+// that went different ways.
+//
+// A [State] is a map of named entries with a few dates, or dead. [Join] combines
+// any two states of one session; a write is a join with newer dots, and so is a
+// restore, a retry after a conflict, and an old cookie that arrives late. A
+// [Copy] is a state outside the store, with what is known about it. An [Edit] is
+// an operation of a handler that can run again on a newer state, and [InDoubt] a
+// save that was not answered.
+//
+// The package is pure: it knows neither HTTP nor a store nor what time it is,
+// starts no goroutine and keeps no lock. It does not decide which copy may vouch
+// for a session, how a copy is sealed, or when a tombstone may be forgotten.
 package state
 
 import (
@@ -8,9 +21,9 @@ import (
 	"time"
 )
 
-// state is what a session is: named entries and dates, or dead. Copies of one
-// session that went different ways are brought together by join. A state is
-// immutable: its methods return a new one, and copies share memory.
+// State is what a session is: named entries and dates, or dead. The zero State
+// is live and has no entries. A State is immutable: its methods return a new
+// one, and copies share memory.
 type State struct {
 	Created, Authenticated int64 // dates in Unix milliseconds
 	LastSeen, End          int64
@@ -24,15 +37,17 @@ type State struct {
 	Bare   bool   // it has no dots
 }
 
-// death is the dot and the reason of a tombstone. The zero death is life.
+// Death is what a tombstone says. The zero Death is life.
 type Death struct {
 	Dot    Dot
 	Reason Reason
 	Link   Link // to the session that a rotation made of this one, whatever ended it
 }
 
+// Reason is why a session ended.
 type Reason uint8
 
+// The reasons why a session ends.
 const (
 	Destroyed Reason = iota + 1 // the visitor logged out
 	Renewed                     // the session lives on under another ID
@@ -40,13 +55,17 @@ const (
 	Rotated                     // the session lives on under another ID, and its token leads there
 )
 
+// Dead reports whether the session has ended.
 func (st State) Dead() bool { return st.Death.Reason != 0 }
 
-// join combines two copies of one session. It is commutative, associative and
-// idempotent, so copies may meet in any order and number: the states are a
-// join-semilattice, and their entries a last-writer-wins map (Shapiro et al.,
-// "A comprehensive study of Convergent and Commutative Replicated Data
-// Types", 2011). Death absorbs everything.
+// Join combines two states of one session. Death absorbs everything. Of live
+// states it keeps the entries as JoinEntries does, the earlier Created and End,
+// and the later of the other dates.
+//
+// Join is commutative, associative and idempotent, so copies may meet in any
+// order and number: the states are a join-semilattice, and their entries a
+// last-writer-wins map (Shapiro et al., "A comprehensive study of Convergent and
+// Commutative Replicated Data Types", 2011).
 func Join(a, b State) State {
 	switch {
 	case a.Dead() && b.Dead():
@@ -74,37 +93,46 @@ func larger(a, b []byte) []byte {
 	return a
 }
 
-// write returns the state after changes, which all get the dot d. The caller
-// makes d larger than every dot of st, so that a write is a join too.
+// Write returns st after changes, which are in the order of their names and all
+// get the dot d. The caller makes d larger than every dot of st, so that a write
+// is a join too.
 func (st State) Write(changes []Change, d Dot) State {
 	return Join(st, State{
-		Created: st.Created, Authenticated: st.Authenticated, LastSeen: st.LastSeen, End: st.End, Rotated: st.Rotated,
-		Entries: PackChanges(changes, d),
+		Created:       st.Created,
+		Authenticated: st.Authenticated,
+		LastSeen:      st.LastSeen,
+		End:           st.End,
+		Rotated:       st.Rotated,
+		Entries:       PackChanges(changes, d),
 	})
 }
 
-// equal tells whether a and b are the same, but for when they were last used.
+// Equal reports whether st and other are the same but for LastSeen, Origin and
+// Bare.
 func (st State) Equal(other State) bool {
-	return st.Created == other.Created && st.Authenticated == other.Authenticated && st.End == other.End && st.Rotated == other.Rotated &&
-		st.Death == other.Death && bytes.Equal(st.Entries, other.Entries)
+	if st.Created != other.Created || st.Authenticated != other.Authenticated {
+		return false
+	}
+	if st.End != other.End || st.Rotated != other.Rotated {
+		return false
+	}
+	return st.Death == other.Death && bytes.Equal(st.Entries, other.Entries)
 }
 
-// bequeath returns what joins the values into another session, and nothing
-// else.
+// Values returns the state whose join with another session gives it st's
+// entries, and changes no date but Created, to the earlier.
 func (st State) Values() State {
 	return State{Created: st.Created, End: maxMillis, Entries: st.Entries}
 }
 
-// seen returns the state as last used at t, or later if it was.
+// Seen returns st as last used at t, or later if it was.
 func (st State) Seen(t time.Time) State {
 	st.LastSeen = max(st.LastSeen, t.UnixMilli())
 	return st
 }
 
-// The stored form: a format byte, a kind byte, and for a live state its four
-// dates (unsigned varints), a fifth one where its token was rotated, and its
-// entries; for a dead one the dot, the reason, and the link if it has one.
 const (
+	// FormatV1 is the first byte of everything that this package encodes.
 	FormatV1 = 1
 
 	kindLive    = 1
@@ -112,6 +140,10 @@ const (
 	kindRotated = 3 // live, with the fifth date
 )
 
+// Encode returns the stored form of st: a format byte, a kind byte, and for a
+// live state its four dates (unsigned varints), a fifth one where its token was
+// rotated, and its entries; for a dead one the dot, the reason, and the link if
+// it has one. It leaves Origin and Bare out.
 func (st State) Encode() []byte { return st.append(make([]byte, 0, st.size())) }
 
 // size is how many bytes append adds at most.
@@ -138,10 +170,13 @@ func (st State) append(b []byte) []byte {
 	return append(b, st.Entries...)
 }
 
+// ErrCorrupt is the error for bytes that this package did not encode.
 var ErrCorrupt = errors.New("corrupt record")
 
-// decodeState checks all of b, once, so that what reads the entries later
-// need not. The state keeps b.
+// Decode returns the state that Encode made b of. The state keeps b. The error
+// is ErrCorrupt, or names the format where it is not FormatV1.
+//
+// Decode checks all of b, once, so that what reads the entries later need not.
 func Decode(b []byte) (State, error) {
 	if len(b) < 2 {
 		return State{}, ErrCorrupt
@@ -149,36 +184,44 @@ func Decode(b []byte) (State, error) {
 	if b[0] != FormatV1 {
 		return State{}, fmt.Errorf("record has format %d, this program knows %d", b[0], FormatV1)
 	}
-	kind, b := b[1], b[2:]
-	switch kind {
+	switch kind := b[1]; kind {
 	case kindDead:
-		if len(b) < DotSize+1 || b[DotSize] < byte(Destroyed) || b[DotSize] > byte(Rotated) {
-			return State{}, ErrCorrupt
-		}
-		d := Death{Dot: readDot(b), Reason: Reason(b[DotSize]), Link: Link(b[DotSize+1:])}
-		if !d.sound() {
-			return State{}, ErrCorrupt
-		}
-		return State{Death: d}, nil
+		return decodeDead(b[2:])
 	case kindLive, kindRotated:
-		var st State
-		dates := [...]*int64{&st.Created, &st.Authenticated, &st.LastSeen, &st.End, &st.Rotated}
-		most := len(dates)
-		if kind == kindLive {
-			most--
-		}
-		for _, t := range dates[:most] {
-			u, n := binary.Uvarint(b)
-			if n <= 0 || u > maxMillis {
-				return State{}, ErrCorrupt
-			}
-			*t, b = int64(u), b[n:]
-		}
-		if kind == kindRotated && st.Rotated == 0 {
-			return State{}, ErrCorrupt // it has a shorter spelling
-		}
-		st.Entries = b
-		return st, st.Entries.Check()
+		return decodeLive(b[2:], kind == kindRotated)
 	}
 	return State{}, ErrCorrupt
+}
+
+func decodeDead(b []byte) (State, error) {
+	if len(b) < DotSize+1 {
+		return State{}, ErrCorrupt
+	}
+	d := Death{Dot: readDot(b), Reason: Reason(b[DotSize]), Link: Link(b[DotSize+1:])}
+	known := d.Reason >= Destroyed && d.Reason <= Rotated
+	if !known || !d.sound() {
+		return State{}, ErrCorrupt
+	}
+	return State{Death: d}, nil
+}
+
+func decodeLive(b []byte, rotated bool) (State, error) {
+	var st State
+	dates := [...]*int64{&st.Created, &st.Authenticated, &st.LastSeen, &st.End, &st.Rotated}
+	most := len(dates)
+	if !rotated {
+		most--
+	}
+	for _, t := range dates[:most] {
+		u, n := binary.Uvarint(b)
+		if n <= 0 || u > maxMillis {
+			return State{}, ErrCorrupt
+		}
+		*t, b = int64(u), b[n:]
+	}
+	if rotated && st.Rotated == 0 {
+		return State{}, ErrCorrupt // it has a shorter spelling
+	}
+	st.Entries = b
+	return st, st.Entries.Check()
 }
