@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/recordid"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // Cookie says how the visitor's cookie is sent. It is always HttpOnly. The
@@ -110,25 +111,25 @@ type carrier struct {
 	budget int            // of all bundles, in bytes; 0 without a backup
 }
 
-func (c *carrier) parse(value string) (token, bool) {
+func (c *carrier) parse(value string) (token.Token, bool) {
 	if c.format == nil {
-		return parseToken(value)
+		return token.Parse(value)
 	}
 	id, ok := c.format.ParseToken(value)
-	return token{value, ID(id)}, ok && !recordid.Reserved(id) // which other systems may not sign
+	return token.Foreign(value, id), ok && !recordid.Reserved(id) // which other systems may not sign
 }
 
-func (c *carrier) newToken(ctx context.Context) token {
+func (c *carrier) newToken(ctx context.Context) token.Token {
 	if c.format == nil {
-		return newToken()
+		return token.New()
 	}
 	value, id := c.format.NewToken(ctx)
-	return token{value, ID(id)}
+	return token.Foreign(value, id)
 }
 
 // receive returns the token that a request carries. What is not a token
 // counts as absent; among several cookies of the name the first token counts.
-func (c *carrier) receive(h http.Header) (token, bool) {
+func (c *carrier) receive(h http.Header) (token.Token, bool) {
 	if c.header != "" {
 		return c.parse(h.Get(c.header))
 	}
@@ -144,32 +145,32 @@ func (c *carrier) receive(h http.Header) (token, bool) {
 			}
 		}
 	}
-	return token{}, false
+	return token.Token{}, false
 }
 
 // take reads the token in a cookie of its name. first reports that no later
 // cookie of the name counts, whatever this one holds: so it is with another
 // system, which unquotes and decodes by rules of its own.
-func (c *carrier) take(p cookieheader.Pair) (t token, first, ok bool) {
+func (c *carrier) take(p cookieheader.Pair) (t token.Token, first, ok bool) {
 	switch {
 	case c.format == nil:
 		t, ok = c.parse(p.Value())
 		return t, false, ok
 	case !p.Assigned:
-		return token{}, false, false
+		return token.Token{}, false, false
 	}
 	t, ok = c.parse(p.Raw)
 	return t, true, ok
 }
 
 // send puts t into an answer, to last until end.
-func (c *carrier) send(h http.Header, t token, end time.Time) {
+func (c *carrier) send(h http.Header, t token.Token, end time.Time) {
 	if c.header != "" {
-		h.Set(c.header, t.reveal())
+		h.Set(c.header, t.Reveal())
 		headers.NoCache(h, c.header)
 		return
 	}
-	cookie := c.cookie.cookie(t.reveal())
+	cookie := c.cookie.cookie(t.Reveal())
 	if c.cookie.Persistent {
 		const most = 400 * 24 * time.Hour // RFC 6265bis 5.5: browsers cut longer ones
 		cookie.MaxAge = int(max(time.Second, min(most, time.Until(end))) / time.Second)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // FuzzTheManagerFindsTheCookiesOfNetHTTP compares what a Manager takes for its
@@ -29,18 +30,18 @@ func FuzzTheManagerFindsTheCookiesOfNetHTTP(f *testing.F) {
 			return // no header has a line break, and net/http has a limit of its own
 		}
 		r := http.Request{Header: http.Header{"Cookie": {one, two}}}
-		var want token
+		var want token.Token
 		for _, cookie := range r.CookiesNamed(name) {
-			if parsed, ok := parseToken(cookie.Value); ok && want.secret == "" {
+			if parsed, ok := token.Parse(cookie.Value); ok && want.Reveal() == "" {
 				want = parsed
 			}
 		}
 		in := c.collect(r.Header)
-		if got, ok := c.receive(r.Header); got != want || ok != (want.secret != "") {
-			t.Errorf("%q: receive got %q, want %q", r.Header["Cookie"], got.secret, want.secret)
+		if got, ok := c.receive(r.Header); got != want || ok != (want.Reveal() != "") {
+			t.Errorf("%q: receive got %q, want %q", r.Header["Cookie"], got.Reveal(), want.Reveal())
 		}
-		if in.token != want || in.ok != (want.secret != "") {
-			t.Errorf("%q: collect got %q, want %q", r.Header["Cookie"], in.token.secret, want.secret)
+		if in.token != want || in.ok != (want.Reveal() != "") {
+			t.Errorf("%q: collect got %q, want %q", r.Header["Cookie"], in.token.Reveal(), want.Reveal())
 		}
 		// What net/http finds is looked at; what else is, it drops for bytes in
 		// the value that no text of ours has.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // finish commits, because the handler has returned or, the last time, because
@@ -123,7 +124,7 @@ func (s *Session) announced() {
 // again: the handler has returned, and the header was not written yet.
 type told struct {
 	notice   notice
-	token    token
+	token    token.Token
 	tokenEnd int64
 	out      []string
 }

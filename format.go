@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // Format is how another system writes tokens and sessions, so that its programs
@@ -157,7 +158,7 @@ func (s *Session) tell(h http.Header) {
 	case nothing:
 		return
 	case clearToken:
-		t, why = token{}, foreign.Ended
+		t, why = token.Token{}, foreign.Ended
 	case repeatToken:
 		why = foreign.Seen
 		if s.written {
@@ -165,7 +166,7 @@ func (s *Session) tell(h http.Header) {
 		}
 	}
 	c := &s.m.carrier
-	if header := c.format.SetCookie(s.ctx, t.reveal(), foreignOf(s.state), why, s.m.now()); header != "" {
+	if header := c.format.SetCookie(s.ctx, t.Reveal(), foreignOf(s.state), why, s.m.now()); header != "" {
 		name, _, _ := strings.Cut(header, "=")
 		s.takeBack(h, func(other string) bool { return other == name })
 		h.Add("Set-Cookie", header)
@@ -177,7 +178,7 @@ func (s *Session) tell(h http.Header) {
 func (s *Session) repeat() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t, ok := s.m.carrier.receive(s.in); ok && s.notice == nothing && s.phase == live && t.id() == s.id {
+	if t, ok := s.m.carrier.receive(s.in); ok && s.notice == nothing && s.phase == live && ID(t.ID()) == s.id {
 		s.token, s.notice = t, repeatToken
 	}
 }

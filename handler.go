@@ -152,7 +152,7 @@ func (s *Session) begin() error {
 	if s.phase == live || s.phase == unknown {
 		old = s.id
 	} else if t, ok := s.m.carrier.receive(s.in); ok && s.phase == unasked {
-		old = t.id()
+		old = ID(t.ID())
 	}
 	s.forget()
 	s.loaded, s.renewal, s.replaced = loaded{phase: nobody}, newValues, old

@@ -9,12 +9,13 @@ import (
 	"github.com/holdfast-go/session/internal/cookieheader"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
 	"github.com/holdfast-go/session/seal"
 )
 
 // mail is what the cookies of a request bring.
 type mail struct {
-	token      token
+	token      token.Token
 	ok         bool // there is a token
 	bundles    jar.Carried
 	sizes      [jar.Most]int // of the bundle cookies, in bytes of the Cookie header

@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-go/session/internal/cookieheader"
 	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // adoptedName is the entry by which a marker holds the sealed token, and a
@@ -85,29 +86,29 @@ func (o *oldSession) box() cipher.AEAD {
 	return aead
 }
 
-func (o *oldSession) seal(t token) []byte {
-	sealed := o.box().Seal(nil, nil, []byte(t.reveal()), []byte(o.marker))
+func (o *oldSession) seal(t token.Token) []byte {
+	sealed := o.box().Seal(nil, nil, []byte(t.Reveal()), []byte(o.marker))
 	return quote(base64.RawURLEncoding.EncodeToString(sealed))
 }
 
 // open returns the token in a marker. There is none where the old session has
 // ended without a new one.
-func (o *oldSession) open(c *carrier, marker state.State) (token, bool) {
+func (o *oldSession) open(c *carrier, marker state.State) (token.Token, bool) {
 	e, ok := marker.Entries.Find(adoptedName)
 	if !ok || marker.Dead() {
-		return token{}, false
+		return token.Token{}, false
 	}
 	var text string
 	if json.Unmarshal(e.Value, &text) != nil {
-		return token{}, false
+		return token.Token{}, false
 	}
 	sealed, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil {
-		return token{}, false
+		return token.Token{}, false
 	}
 	plain, err := o.box().Open(nil, nil, sealed, []byte(o.marker))
 	if err != nil {
-		return token{}, false
+		return token.Token{}, false
 	}
 	return c.parse(string(plain))
 }

@@ -50,9 +50,9 @@ func (p *parcel) open(ctx context.Context, s *Session) {
 		}
 	}
 	if p.in.ok {
-		p.witness = m.open(ctx, p.in, p.in.token.id())
+		p.witness = m.open(ctx, p.in, ID(p.in.token.ID()))
 		if visits {
-			p.enter(m, p.in.token.id())
+			p.enter(m, ID(p.in.token.ID()))
 		}
 	}
 	p.witness.ended = ended

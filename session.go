@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // Session is one visitor's session, as one request sees it. It is loaded when
@@ -28,7 +29,7 @@ type Session struct {
 	mu sync.Mutex // guards all below
 
 	loaded
-	held    token           // that opens what is loaded
+	held    token.Token     // that opens what is loaded
 	edits   []*state.Edit   // what is not saved yet
 	changes state.Changes   // what the edits come to
 	doubts  []state.InDoubt // saves that were not answered
@@ -48,12 +49,12 @@ type Session struct {
 	watched  bool // what is changed from now on is saved when the request is over
 	visits   bool // somebody will say when the request is over
 	notice   notice
-	written  bool    // something was saved
-	token    token   // for the notice
-	adopted  ID      // the session of an old one, whose token the visitor has not got yet
-	tokenEnd int64   // when its session ends at the latest
-	told     told    // by the answer so far
-	parcel   *parcel // nil: there is no backup
+	written  bool        // something was saved
+	token    token.Token // for the notice
+	adopted  ID          // the session of an old one, whose token the visitor has not got yet
+	tokenEnd int64       // when its session ends at the latest
+	told     told        // by the answer so far
+	parcel   *parcel     // nil: there is no backup
 	varies   [1]string
 }
 
@@ -281,7 +282,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	if id == "" {
 		// Not in the store, it said; but the visitor has a token.
 		if t, ok := s.m.carrier.receive(s.in); ok {
-			id = t.id()
+			id = ID(t.ID())
 		}
 	}
 	adopted, err := s.endAdoption(ctx, &l)
