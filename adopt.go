@@ -163,7 +163,7 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 	if err != nil {
 		return token.Token{}, err
 	}
-	t, sent := m.carrier.newToken(ctx), m.now()
+	t, sent := m.carrier.NewToken(ctx), m.now()
 	if o.Shared {
 		// No marker leads to it, so that it is saved by the commit of an answer
 		// that can send its token, and by no other.

@@ -231,7 +231,7 @@ func (c *commit) create(ctx context.Context) error {
 			return ErrEnded
 		}
 	}
-	t, st := c.m.carrier.newToken(ctx), c.m.begin()
+	t, st := c.m.carrier.NewToken(ctx), c.m.begin()
 	if c.unsaved() {
 		t, st = c.held, c.state
 	}
@@ -301,7 +301,7 @@ func (c *commit) move(ctx context.Context) error {
 		if c.renewal == turnID {
 			c.token, c.tombstone = c.m.rotate(c.held)
 		} else {
-			c.token, c.tombstone = c.m.carrier.newToken(ctx), c.m.tombstone(state.Renewed)
+			c.token, c.tombstone = c.m.carrier.NewToken(ctx), c.m.tombstone(state.Renewed)
 		}
 	}
 	if !c.away.IsZero() {

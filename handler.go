@@ -151,7 +151,7 @@ func (s *Session) begin() error {
 	old := s.replaced
 	if s.phase == live || s.phase == unknown {
 		old = s.id
-	} else if t, ok := s.m.carrier.receive(s.in); ok && s.phase == unasked {
+	} else if t, ok := s.m.carrier.Receive(s.in); ok && s.phase == unasked {
 		old = ID(t.ID())
 	}
 	s.forget()

@@ -97,7 +97,7 @@ func (s *Session) ask(ctx context.Context, fresh bool, l *loaded) {
 		s.askBoth(ctx, fresh, l)
 		return
 	}
-	t, ok := s.m.carrier.receive(s.in)
+	t, ok := s.m.carrier.Receive(s.in)
 	if !ok {
 		l.phase = nobody
 		return
@@ -110,7 +110,7 @@ func (s *Session) ask(ctx context.Context, fresh bool, l *loaded) {
 func (s *Session) askBoth(ctx context.Context, fresh bool, l *loaded) {
 	m, p := s.m, s.parcel
 	if p == nil {
-		if t, ok := m.carrier.receive(s.in); ok {
+		if t, ok := m.carrier.Receive(s.in); ok {
 			*l = m.fetch(ctx, ID(t.ID()), witness{}, fresh)
 			s.hold(ctx, t, l)
 		} else {

@@ -110,7 +110,7 @@ func (o *oldSession) open(c *carrier, marker state.State) (token.Token, bool) {
 	if err != nil {
 		return token.Token{}, false
 	}
-	return c.parse(string(plain))
+	return c.Parse(string(plain))
 }
 
 // ended is what a marker without a token says: the visitor has logged out, or in

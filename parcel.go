@@ -204,7 +204,7 @@ func (s *Session) beside(h http.Header) int {
 	}
 	if s.notice == sendToken || s.notice == passToken && !s.readOnly {
 		out := make(http.Header)
-		s.m.carrier.send(out, s.token, time.UnixMilli(s.tokenEnd))
+		s.m.carrier.Send(out, s.token, time.UnixMilli(s.tokenEnd))
 		n += headers.SetCookieSize(out["Set-Cookie"])
 	}
 	return n

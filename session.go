@@ -60,7 +60,7 @@ type Session struct {
 
 func (m *Manager) newSession(ctx context.Context, in http.Header) *Session {
 	s := &Session{m: m, ctx: ctx, in: in}
-	if m.backup != nil && m.carrier.header == "" {
+	if m.backup != nil && m.carrier.Header == "" {
 		s.parcel = new(parcel)
 	}
 	return s
@@ -281,7 +281,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	}
 	if id == "" {
 		// Not in the store, it said; but the visitor has a token.
-		if t, ok := s.m.carrier.receive(s.in); ok {
+		if t, ok := s.m.carrier.Receive(s.in); ok {
 			id = ID(t.ID())
 		}
 	}
@@ -394,7 +394,7 @@ func (s *Session) Reload(ctx context.Context) error {
 		l = loaded{}
 		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
 	} else {
-		w := witness{Copy: l.copy(), found: l.phase == live && s.m.carrier.header == ""}
+		w := witness{Copy: l.copy(), found: l.phase == live && s.m.carrier.Header == ""}
 		l = s.m.fetch(ctx, l.id, w, true)
 		s.hold(ctx, held, &l)
 	}
