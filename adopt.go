@@ -2,15 +2,13 @@ package session
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/holdfast-go/session/internal/recordid"
+	"github.com/holdfast-go/session/internal/marker"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
 )
@@ -177,7 +175,7 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 	if err != nil {
 		return token.Token{}, adoptError(err)
 	}
-	err = m.markUntil(ctx, o, until, o.seal(t))
+	err = m.markUntil(ctx, o, until, o.key.Seal(t.Reveal()))
 	switch {
 	case errors.Is(err, ErrConflict):
 		// Another request came first: this session is nobody's.
@@ -230,7 +228,7 @@ func (m *Manager) readOld(ctx context.Context, o *oldSession) (state.State, time
 		return state.State{}, until, ErrNoSession // and nothing is made of nothing
 	}
 	st := m.begin()
-	changes := b.changes.With(state.Change{Name: adoptedName, Flags: state.Present, Value: quote(string(o.marker))})
+	changes := b.changes.With(state.Change{Name: marker.Entry, Flags: state.Present, Value: marker.Quote(string(o.marker))})
 	return st.Write(changes.Against(st), m.stamp(st)), until, nil
 }
 
@@ -259,7 +257,7 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 		return false, nil
 	}
 	m, o := s.m, s.m.oldSession(ctx, s.in)
-	e, known := l.state.Entries.Find(adoptedName)
+	e, known := l.state.Entries.Find(marker.Entry)
 	known = known && l.phase == live
 	if o == nil {
 		if known && m.options.Adopt.Shared {
@@ -267,10 +265,10 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 		}
 		return false, nil
 	}
-	if known && !o.Shared && string(e.Value) == string(quote(string(o.marker))) {
+	if known && !o.Shared && string(e.Value) == string(marker.Quote(string(o.marker))) {
 		return true, nil // the marker stands, and it leads to l
 	}
-	marker, err := m.readMarker(ctx, o, true)
+	record, err := m.readMarker(ctx, o, true)
 	if errors.Is(err, ErrNotFound) {
 		var until time.Time
 		_, until, err = m.readOld(ctx, o)
@@ -282,14 +280,14 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 			return true, err
 		}
 		if !gone {
-			err = m.markUntil(ctx, o, until, quote(""))
+			err = m.markUntil(ctx, o, until, []byte(marker.Ended))
 			if err == nil {
 				m.endOld(ctx, o)
 				return true, nil
 			}
 		}
 		if gone || errors.Is(err, ErrConflict) { // another request was faster
-			marker, err = m.readMarker(ctx, o, true)
+			record, err = m.readMarker(ctx, o, true)
 		}
 		if gone && errors.Is(err, ErrNotFound) {
 			return true, nil
@@ -298,7 +296,7 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 	if err != nil {
 		return true, adoptError(err)
 	}
-	t, ok := o.open(&m.carrier, marker)
+	t, ok := o.open(&m.carrier, record)
 	if !ok || ID(t.ID()) == l.id {
 		return true, nil
 	}
@@ -324,11 +322,11 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 // from. The visitor does not have it any more: that the store cannot take it
 // is no failure of the logout.
 func (m *Manager) endShared(ctx context.Context, e state.Entry) {
-	var id string
-	if json.Unmarshal(e.Value, &id) != nil || !strings.HasPrefix(id, recordid.MarkerPrefix) {
+	id, ok := marker.IDIn(e.Value)
+	if !ok {
 		return
 	}
-	_ = m.markUntil(ctx, &oldSession{marker: ID(id)}, time.Time{}, quote("")) // a failure is told to Hooks.Failed
+	_ = m.markUntil(ctx, &oldSession{marker: ID(id)}, time.Time{}, []byte(marker.Ended)) // a failure is told to Hooks.Failed
 }
 
 // announceAdopted deletes the old library's cookies, if the request carried them
