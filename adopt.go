@@ -2,16 +2,15 @@ package session
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/holdfast-go/session/internal/recordid"
+	"github.com/holdfast-go/session/internal/marker"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // Adopt moves the sessions of another library into this one, each when its
@@ -143,13 +142,13 @@ func (s *Session) sendAdopted(l *loaded) {
 }
 
 // take finds the session that an old one has become, or makes it.
-func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superseded, fresh bool, l *loaded) (token, error) {
+func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superseded, fresh bool, l *loaded) (token.Token, error) {
 	marker, err := m.readMarker(ctx, o, fresh)
 	switch {
 	case err == nil:
 		return m.followMarker(ctx, o, marker, ended, fresh, l)
 	case !errors.Is(err, ErrNotFound):
-		return token{}, err
+		return token.Token{}, err
 	}
 	st, until, err := m.readOld(ctx, o)
 	if errors.Is(err, ErrNoSession) {
@@ -157,39 +156,39 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 		if marker, err = m.readMarker(ctx, o, true); err == nil {
 			return m.followMarker(ctx, o, marker, ended, true, l)
 		}
-		return token{}, without(err, ErrNotFound)
+		return token.Token{}, without(err, ErrNotFound)
 	}
 	if err != nil {
-		return token{}, err
+		return token.Token{}, err
 	}
-	t, sent := m.carrier.newToken(ctx), m.now()
+	t, sent := m.carrier.NewToken(ctx), m.now()
 	if o.Shared {
 		// No marker leads to it, so that it is saved by the commit of an answer
 		// that can send its token, and by no other.
-		*l = loaded{phase: live, id: t.id(), state: st, source: FromNowhere, confirmed: sent.UnixMilli(), repair: true}
+		*l = loaded{phase: live, id: ID(t.ID()), state: st, source: FromNowhere, confirmed: sent.UnixMilli(), repair: true}
 		return t, nil
 	}
 	// The session comes first and its marker second: what a crash leaves between
 	// is a session that nobody was given the token of, and the old one is read
 	// again. The other way round it would be a visitor who is logged out.
-	over, err := m.save(context.WithoutCancel(ctx), t.id(), st, Absent)
+	over, err := m.save(context.WithoutCancel(ctx), ID(t.ID()), st, Absent)
 	if err != nil {
-		return token{}, adoptError(err)
+		return token.Token{}, adoptError(err)
 	}
-	err = m.markUntil(ctx, o, until, o.seal(t))
+	err = m.markUntil(ctx, o, until, o.key.Seal(t.Reveal()))
 	switch {
 	case errors.Is(err, ErrConflict):
 		// Another request came first: this session is nobody's.
-		_, _ = m.save(context.WithoutCancel(ctx), t.id(), m.tombstone(state.Renewed), over)
+		_, _ = m.save(context.WithoutCancel(ctx), ID(t.ID()), m.tombstone(state.Renewed), over)
 		if marker, err = m.readMarker(ctx, o, true); err != nil {
-			return token{}, adoptError(err)
+			return token.Token{}, adoptError(err)
 		}
 		return m.followMarker(ctx, o, marker, ended, true, l)
 	case err != nil:
-		return token{}, adoptError(err) // the marker may arrive yet, and leads to this session then
+		return token.Token{}, adoptError(err) // the marker may arrive yet, and leads to this session then
 	}
 	*l = loaded{
-		phase: live, id: t.id(), state: st, version: over, source: FromStore,
+		phase: live, id: ID(t.ID()), state: st, version: over, source: FromStore,
 		confirmed: sent.UnixMilli(), saved: st.Entries.Latest(),
 	}
 	m.endOld(ctx, o)
@@ -198,15 +197,15 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 
 // followMarker loads what stands under the token that a marker holds. A session
 // that is not there has ended.
-func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state.State, ended []state.Superseded, fresh bool, l *loaded) (token, error) {
+func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state.State, ended []state.Superseded, fresh bool, l *loaded) (token.Token, error) {
 	t, ok := o.open(&m.carrier, marker)
 	if !ok {
 		*l = o.ended(marker)
-		return token{}, nil
+		return token.Token{}, nil
 	}
-	*l = m.fetch(ctx, t.id(), witness{ended: ended}, fresh)
+	*l = m.fetch(ctx, ID(t.ID()), witness{ended: ended}, fresh)
 	if l.phase == unknown {
-		return token{}, l.err
+		return token.Token{}, l.err
 	}
 	return t, nil
 }
@@ -229,7 +228,7 @@ func (m *Manager) readOld(ctx context.Context, o *oldSession) (state.State, time
 		return state.State{}, until, ErrNoSession // and nothing is made of nothing
 	}
 	st := m.begin()
-	changes := b.changes.With(state.Change{Name: adoptedName, Flags: state.Present, Value: quote(string(o.marker))})
+	changes := b.changes.With(state.Change{Name: marker.Entry, Flags: state.Present, Value: marker.Quote(string(o.marker))})
 	return st.Write(changes.Against(st), m.stamp(st)), until, nil
 }
 
@@ -258,7 +257,7 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 		return false, nil
 	}
 	m, o := s.m, s.m.oldSession(ctx, s.in)
-	e, known := l.state.Entries.Find(adoptedName)
+	e, known := l.state.Entries.Find(marker.Entry)
 	known = known && l.phase == live
 	if o == nil {
 		if known && m.options.Adopt.Shared {
@@ -266,10 +265,10 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 		}
 		return false, nil
 	}
-	if known && !o.Shared && string(e.Value) == string(quote(string(o.marker))) {
+	if known && !o.Shared && string(e.Value) == string(marker.Quote(string(o.marker))) {
 		return true, nil // the marker stands, and it leads to l
 	}
-	marker, err := m.readMarker(ctx, o, true)
+	record, err := m.readMarker(ctx, o, true)
 	if errors.Is(err, ErrNotFound) {
 		var until time.Time
 		_, until, err = m.readOld(ctx, o)
@@ -281,14 +280,14 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 			return true, err
 		}
 		if !gone {
-			err = m.markUntil(ctx, o, until, quote(""))
+			err = m.markUntil(ctx, o, until, []byte(marker.Ended))
 			if err == nil {
 				m.endOld(ctx, o)
 				return true, nil
 			}
 		}
 		if gone || errors.Is(err, ErrConflict) { // another request was faster
-			marker, err = m.readMarker(ctx, o, true)
+			record, err = m.readMarker(ctx, o, true)
 		}
 		if gone && errors.Is(err, ErrNotFound) {
 			return true, nil
@@ -297,18 +296,18 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 	if err != nil {
 		return true, adoptError(err)
 	}
-	t, ok := o.open(&m.carrier, marker)
-	if !ok || t.id() == l.id {
+	t, ok := o.open(&m.carrier, record)
+	if !ok || ID(t.ID()) == l.id {
 		return true, nil
 	}
-	other := m.fetch(ctx, t.id(), witness{}, true)
+	other := m.fetch(ctx, ID(t.ID()), witness{}, true)
 	if other.phase == unknown {
 		return true, other.err
 	}
 	if other.phase == nobody {
 		return true, nil
 	}
-	g := &grave{id: t.id(), death: m.tombstone(state.Destroyed).Death, gentle: true}
+	g := &grave{id: ID(t.ID()), death: m.tombstone(state.Destroyed).Death, gentle: true}
 	if other.phase == dead {
 		g.death = other.state.Death // as it was, and a rotation leads on from there
 	}
@@ -323,11 +322,11 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 // from. The visitor does not have it any more: that the store cannot take it
 // is no failure of the logout.
 func (m *Manager) endShared(ctx context.Context, e state.Entry) {
-	var id string
-	if json.Unmarshal(e.Value, &id) != nil || !strings.HasPrefix(id, recordid.MarkerPrefix) {
+	id, ok := marker.IDIn(e.Value)
+	if !ok {
 		return
 	}
-	_ = m.markUntil(ctx, &oldSession{marker: ID(id)}, time.Time{}, quote("")) // a failure is told to Hooks.Failed
+	_ = m.markUntil(ctx, &oldSession{marker: ID(id)}, time.Time{}, []byte(marker.Ended)) // a failure is told to Hooks.Failed
 }
 
 // announceAdopted deletes the old library's cookies, if the request carried them
@@ -337,7 +336,7 @@ func (s *Session) announceAdopted(h http.Header) {
 	if a == nil {
 		return
 	}
-	if s.readOnly && s.notice == sendToken && s.token.id() == s.adopted {
+	if s.readOnly && s.notice == sendToken && ID(s.token.ID()) == s.adopted {
 		s.notice = nothing // a later answer sends it
 	}
 	if s.notice != sendToken && s.notice != clearToken || !a.carried(s.in) {

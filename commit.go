@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // graceAfterDeath is how long a write under the token of a session that its own
@@ -22,7 +23,7 @@ const graceAfterDeath = 30 * time.Second
 type commit struct {
 	m *Manager
 	loaded
-	held    token // that opens the session
+	held    token.Token // that opens the session
 	edits   []*state.Edit
 	changes state.Changes // what the edits come to on the state
 	doubts  []state.InDoubt
@@ -32,7 +33,7 @@ type commit struct {
 
 	replaced  ID          // the session that ends when this commit begins one
 	vouched   bool        // its client has brought a copy of it
-	token     token       // of the session that this commit begins
+	token     token.Token // of the session that this commit begins
 	tombstone state.State // of the session that it ends
 	copied    Version     // of the new one's record
 	begun     bool        // the new one stands
@@ -230,12 +231,12 @@ func (c *commit) create(ctx context.Context) error {
 			return ErrEnded
 		}
 	}
-	t, st := c.m.carrier.newToken(ctx), c.m.begin()
+	t, st := c.m.carrier.NewToken(ctx), c.m.begin()
 	if c.unsaved() {
 		t, st = c.held, c.state
 	}
 	st = st.Write(c.changes.Against(st), c.m.stamp(st))
-	l := loaded{phase: live, id: t.id(), state: st, source: FromStore, confirmed: st.Created, saved: st.Entries.Latest()}
+	l := loaded{phase: live, id: ID(t.ID()), state: st, source: FromStore, confirmed: st.Created, saved: st.Entries.Latest()}
 	v, err := c.m.save(ctx, l.id, st, Absent)
 	if errors.Is(err, ErrConflict) {
 		err = c.m.refused(ctx, l.id, Absent)
@@ -300,7 +301,7 @@ func (c *commit) move(ctx context.Context) error {
 		if c.renewal == turnID {
 			c.token, c.tombstone = c.m.rotate(c.held)
 		} else {
-			c.token, c.tombstone = c.m.carrier.newToken(ctx), c.m.tombstone(state.Renewed)
+			c.token, c.tombstone = c.m.carrier.NewToken(ctx), c.m.tombstone(state.Renewed)
 		}
 	}
 	if !c.away.IsZero() {
@@ -347,7 +348,7 @@ func (c *commit) move(ctx context.Context) error {
 // renewed is the session under its new ID.
 func (c *commit) renewed() loaded {
 	l, now := c.loaded, c.m.begin()
-	l.id = c.token.id()
+	l.id = ID(c.token.ID())
 	l.state = l.state.Write(c.changes.Against(l.state), c.m.stamp(l.state))
 	if c.renewal == turnID {
 		l.state.Rotated, l.state.LastSeen = now.LastSeen, now.LastSeen

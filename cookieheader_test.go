@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/token"
+	"github.com/holdfast-go/session/internal/transport"
 )
 
 // FuzzTheManagerFindsTheCookiesOfNetHTTP compares what a Manager takes for its
@@ -23,24 +25,24 @@ func FuzzTheManagerFindsTheCookiesOfNetHTTP(f *testing.F) {
 	} {
 		f.Add(line, name+"="+form[1:]+"E")
 	}
-	c := carrier{cookie: Cookie{Name: name}}
+	c := carrier{Transport: transport.Transport{Cookie: transport.Attributes{Name: name}}}
 	f.Fuzz(func(t *testing.T, one, two string) {
 		if strings.ContainsAny(one+two, "\r\n") || strings.Count(one+two, ";") > 1000 {
 			return // no header has a line break, and net/http has a limit of its own
 		}
 		r := http.Request{Header: http.Header{"Cookie": {one, two}}}
-		var want token
+		var want token.Token
 		for _, cookie := range r.CookiesNamed(name) {
-			if parsed, ok := parseToken(cookie.Value); ok && want.secret == "" {
+			if parsed, ok := token.Parse(cookie.Value); ok && want.Reveal() == "" {
 				want = parsed
 			}
 		}
 		in := c.collect(r.Header)
-		if got, ok := c.receive(r.Header); got != want || ok != (want.secret != "") {
-			t.Errorf("%q: receive got %q, want %q", r.Header["Cookie"], got.secret, want.secret)
+		if got, ok := c.Receive(r.Header); got != want || ok != (want.Reveal() != "") {
+			t.Errorf("%q: receive got %q, want %q", r.Header["Cookie"], got.Reveal(), want.Reveal())
 		}
-		if in.token != want || in.ok != (want.secret != "") {
-			t.Errorf("%q: collect got %q, want %q", r.Header["Cookie"], in.token.secret, want.secret)
+		if in.token != want || in.ok != (want.Reveal() != "") {
+			t.Errorf("%q: collect got %q, want %q", r.Header["Cookie"], in.token.Reveal(), want.Reveal())
 		}
 		// What net/http finds is looked at; what else is, it drops for bytes in
 		// the value that no text of ours has.
@@ -100,9 +102,9 @@ func TestAnotherSystemIsAskedForTheFirstCookieOfTheName(t *testing.T) {
 	} {
 		for _, read := range []string{"receive", "collect"} {
 			f := new(firstOnly)
-			c := carrier{cookie: Cookie{Name: "sid"}, format: f}
+			c := carrier{Transport: transport.Transport{Cookie: transport.Attributes{Name: "sid"}, Format: f}}
 			h := http.Header{"Cookie": tt.lines}
-			_, ok := c.receive(h)
+			_, ok := c.Receive(h)
 			if read == "collect" {
 				f.asked = nil
 				ok = c.collect(h).ok

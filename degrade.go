@@ -20,13 +20,13 @@ func (c *commit) worthAsking() bool { return c.m.now().Sub(c.away) >= askAgain }
 
 // backed tells whether the session can do without the store.
 func (c *commit) backed() bool {
-	return c.m.backup != nil && c.m.carrier.header == "" && !c.fresh &&
+	return c.m.backup != nil && c.m.carrier.Header == "" && !c.fresh &&
 		c.m.override().Mode != StoreOnly && c.m.vouches(c.witness())
 }
 
 // witness is what this commit knows, to stand beside the store's answer.
 func (c *commit) witness() witness {
-	return witness{Copy: c.copy(), found: c.m.backup != nil && c.m.carrier.header == ""}
+	return witness{Copy: c.copy(), found: c.m.backup != nil && c.m.carrier.Header == ""}
 }
 
 // degrade takes a write that the store did not, because of cause.
@@ -52,7 +52,7 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 	l := c.loaded
 	if renew {
 		if !c.tombstone.Dead() {
-			c.token, c.tombstone = c.m.carrier.newToken(ctx), c.m.tombstone(state.Renewed)
+			c.token, c.tombstone = c.m.carrier.NewToken(ctx), c.m.tombstone(state.Renewed)
 		}
 		if lost := state.DropsUnsettled(c.kills); lost {
 			return fmt.Errorf("%w: renewed too often without the store: %w", ErrUnavailable, cause)
@@ -96,7 +96,7 @@ func (c *commit) bequeath(ctx context.Context, heir ID) error {
 func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
 	m := c.m
 	if !isAway(cause) ||
-		m.backup == nil || m.carrier.header != "" || c.fresh || m.override().Mode == StoreOnly {
+		m.backup == nil || m.carrier.Header != "" || c.fresh || m.override().Mode == StoreOnly {
 		return cause
 	}
 	for _, ch := range c.changes {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // finish commits, because the handler has returned or, the last time, because
@@ -86,14 +87,14 @@ func (s *Session) announce(h http.Header) {
 	s.vary(h)
 	s.announceAdopted(h)
 	switch {
-	case s.m.foreign() && s.m.carrier.header == "":
+	case s.m.foreign() && s.m.carrier.Header == "":
 		s.tell(h)
 	case s.notice == sendToken, s.notice == passToken && !s.readOnly:
-		s.takeBack(h, s.m.carrier.isToken)
-		s.m.carrier.send(h, s.token, time.UnixMilli(s.tokenEnd))
+		s.takeBack(h, s.m.carrier.IsToken)
+		s.m.carrier.Send(h, s.token, time.UnixMilli(s.tokenEnd))
 	case s.notice == clearToken:
-		s.takeBack(h, s.m.carrier.isToken)
-		s.m.carrier.clear(h)
+		s.takeBack(h, s.m.carrier.IsToken)
+		s.m.carrier.Clear(h)
 	}
 	if p := s.parcel; p != nil && len(p.out) > 0 {
 		s.takeBack(h, s.m.carrier.isCopy)
@@ -123,7 +124,7 @@ func (s *Session) announced() {
 // again: the handler has returned, and the header was not written yet.
 type told struct {
 	notice   notice
-	token    token
+	token    token.Token
 	tokenEnd int64
 	out      []string
 }
@@ -141,13 +142,10 @@ func (s *Session) takeBack(h http.Header, ours func(name string) bool) {
 	})
 }
 
-// isToken reports whether a cookie of that name carries the token.
-func (c *carrier) isToken(name string) bool { return name == c.cookie.Name }
-
 // isCopy reports whether a cookie of that name carries a part of a copy, or the
 // list of ended sessions.
 func (c *carrier) isCopy(name string) bool {
-	suffix, ok := strings.CutPrefix(name, c.cookie.Name)
+	suffix, ok := strings.CutPrefix(name, c.Cookie.Name)
 	if !ok {
 		return false
 	}
@@ -221,7 +219,7 @@ func (s *Session) saveRest() {
 
 // vary tells caches what the answer depends on. s.mu is held.
 func (s *Session) vary(h http.Header) {
-	headers.AddVary(h, s.m.carrier.varies(), s.varies[:0])
+	headers.AddVary(h, s.m.carrier.Varies(), s.varies[:0])
 }
 
 // late saves, when the handler has returned, what it changed after the header

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // Format is how another system writes tokens and sessions, so that its programs
@@ -23,12 +24,12 @@ type Format interface {
 // its expiry off without writing it. Where it has none any more the session has
 // ended: the other program leaves no tombstones.
 
-func (m *Manager) foreign() bool { return m.carrier.format != nil }
+func (m *Manager) foreign() bool { return m.carrier.Format != nil }
 
 // resaves reports whether the format wants each session saved once in each
 // request that has it, before the answer.
 func (m *Manager) resaves() bool {
-	f, ok := m.carrier.format.(foreign.Resaver)
+	f, ok := m.carrier.Format.(foreign.Resaver)
 	return ok && f.Resaves()
 }
 
@@ -51,7 +52,7 @@ func (m *Manager) encode(ctx context.Context, st state.State) ([]byte, time.Time
 	if !m.foreign() {
 		return st.Encode(), m.expires(st), nil
 	}
-	data, expires, err := m.carrier.format.Encode(ctx, foreignOf(st), m.now())
+	data, expires, err := m.carrier.Format.Encode(ctx, foreignOf(st), m.now())
 	switch {
 	case err != nil:
 		return nil, expires, fmt.Errorf("session: %w", err)
@@ -82,7 +83,7 @@ func (m *Manager) decode(data []byte) (state.State, error) {
 		return state.Decode(data)
 	}
 	now := m.now()
-	f, err := m.carrier.format.Decode(data, now)
+	f, err := m.carrier.Format.Decode(data, now)
 	if err != nil {
 		return state.State{}, err
 	}
@@ -157,7 +158,7 @@ func (s *Session) tell(h http.Header) {
 	case nothing:
 		return
 	case clearToken:
-		t, why = token{}, foreign.Ended
+		t, why = token.Token{}, foreign.Ended
 	case repeatToken:
 		why = foreign.Seen
 		if s.written {
@@ -165,7 +166,7 @@ func (s *Session) tell(h http.Header) {
 		}
 	}
 	c := &s.m.carrier
-	if header := c.format.SetCookie(s.ctx, t.reveal(), foreignOf(s.state), why, s.m.now()); header != "" {
+	if header := c.Format.SetCookie(s.ctx, t.Reveal(), foreignOf(s.state), why, s.m.now()); header != "" {
 		name, _, _ := strings.Cut(header, "=")
 		s.takeBack(h, func(other string) bool { return other == name })
 		h.Add("Set-Cookie", header)
@@ -177,7 +178,7 @@ func (s *Session) tell(h http.Header) {
 func (s *Session) repeat() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t, ok := s.m.carrier.receive(s.in); ok && s.notice == nothing && s.phase == live && t.id() == s.id {
+	if t, ok := s.m.carrier.Receive(s.in); ok && s.notice == nothing && s.phase == live && ID(t.ID()) == s.id {
 		s.token, s.notice = t, repeatToken
 	}
 }

@@ -151,8 +151,8 @@ func (s *Session) begin() error {
 	old := s.replaced
 	if s.phase == live || s.phase == unknown {
 		old = s.id
-	} else if t, ok := s.m.carrier.receive(s.in); ok && s.phase == unasked {
-		old = t.id()
+	} else if t, ok := s.m.carrier.Receive(s.in); ok && s.phase == unasked {
+		old = ID(t.ID())
 	}
 	s.forget()
 	s.loaded, s.renewal, s.replaced = loaded{phase: nobody}, newValues, old

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/circuit"
+	"github.com/holdfast-go/session/internal/streak"
 )
 
 // State is what a Manager has seen since it was made.
@@ -66,41 +67,22 @@ func (s *JournalState) add(j *journal) {
 type health struct {
 	loads, saves, refreshes, conflicts, failures, degraded, restores atomic.Uint64
 
-	ailing atomic.Int32 // len(shards), to be read without mu
-	mu     sync.Mutex   // guards all below
-	shards map[string]*ailment
-	down   int       // how many of them have failed often enough to be news
-	since  time.Time // when the first of them did, or the last was well again
+	ailing   atomic.Int32 // detector.Failing(), to be read without mu
+	mu       sync.Mutex   // guards all below
+	detector streak.Detector
+	down     int       // how many shards are away
+	since    time.Time // when the first of them went, or the last was well again
 }
 
-// ailment is what is wrong with one shard: each kind of work that failed last,
-// and how often in a row.
-type ailment struct {
-	works  work
-	alone  work // those of works that failed while loads were answered
-	row    int
-	latest time.Time // failure
-	since  time.Time // it was news
-	told   time.Time // that it is, or still is
-}
-
-// work is a kind of operation. A store that does one of them may be unable to do
-// another: a replica loads and does not save, and a memcached without CAS, or a
-// Redis user without EVALSHA, creates sessions and changes none. Each kind that
-// failed recovers when it works. A shard that did not even load is back when it
-// loads, but for the saves that it refused while it was loading well: only such
-// a save says that they work again.
-type work uint8
+// work is a kind of operation.
+type work = streak.Work
 
 const (
-	loading  work = 1 << iota
-	putting       // a save over Absent or Any
-	swapping      // a save over a Version
+	loading  = streak.Load
+	putting  = streak.Put  // a save over Absent or Any
+	swapping = streak.Swap // a save over a Version
+	noWork   = streak.None
 )
-
-// noWork is the work of an operation that was answered, and proves no more
-// than that: a conflict, for instance.
-const noWork work = 0
 
 // workOf is the kind of a save.
 func workOf(over Version) work {
@@ -110,13 +92,8 @@ func workOf(over Version) work {
 	return swapping
 }
 
-// newsAfter is how many operations of one shard have to fail in a row before
-// the store counts as failing: a single slow answer is no outage.
-const newsAfter = 3
-
-// reminder is how often an outage that lasts is told. Failures that lie further
-// apart are not in a row.
-const reminder = time.Minute
+// reminder is how often an outage that lasts is told.
+const reminder = streak.Reminder
 
 // shard names the part of the store that has id.
 func (m *Manager) shard(id ID) string {
@@ -141,82 +118,37 @@ func (m *Manager) answered(ctx context.Context, w work, id ID) {
 func (m *Manager) away(ctx context.Context, w work, id ID, err error) {
 	shard := m.shard(id)
 	switch since, news := m.health.fail(shard, w); {
-	case news == began && m.hooks.Down != nil:
+	case news == streak.Began && m.hooks.Down != nil:
 		m.hooks.Down(ctx, shard, err)
-	case news == lasts && m.hooks.StillDown != nil:
+	case news == streak.Lasts && m.hooks.StillDown != nil:
 		m.hooks.StillDown(ctx, Outage{Shard: shard, Since: since, Duration: time.Since(since), Err: err})
 	}
 }
 
 // recover reports whether the shard is well again by it, and since when it was
 // not.
-func (h *health) recover(shard string, w work) (since time.Time, news bool) {
+func (h *health) recover(shard string, w work) (since time.Time, back bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	a := h.shards[shard]
-	switch {
-	case a == nil:
-		return time.Time{}, false
-	case a.works&w == 0:
-		if w == loading {
-			a.alone = a.works // and the loads are answered meanwhile
-		}
-		return time.Time{}, false // it still does not do what failed
-	case w == loading:
-		a.works = a.alone // what failed beside the loads may work again too
-	default:
-		a.works &^= w
-		a.alone &^= w
+	since, back = h.detector.Recover(shard, w)
+	h.ailing.Store(int32(h.detector.Failing()))
+	if back {
+		h.count(-1)
 	}
-	if a.works != 0 {
-		return time.Time{}, false
-	}
-	delete(h.shards, shard)
-	h.ailing.Add(-1)
-	if a.row < newsAfter {
-		return time.Time{}, false
-	}
-	h.count(-1)
-	return a.since, true
+	return since, back
 }
-
-// tidings are what a failure says that nobody was told yet.
-type tidings uint8
-
-const (
-	began tidings = iota + 1 // the shard fails, and did not before
-	lasts                    // it still does, for another minute
-)
 
 // fail notes a failure. It returns what there is to tell, and since when the
 // shard fails.
-func (h *health) fail(shard string, w work) (since time.Time, news tidings) {
+func (h *health) fail(shard string, w work) (since time.Time, news streak.News) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	a, now := h.shards[shard], time.Now()
-	if a == nil {
-		a = &ailment{}
-		if h.shards == nil {
-			h.shards = make(map[string]*ailment)
-		}
-		h.shards[shard] = a
-		h.ailing.Add(1)
-	}
-	if a.row < newsAfter && now.Sub(a.latest) > reminder {
-		*a = ailment{}
-	}
-	a.works |= w
-	a.latest = now
-	switch a.row++; {
-	case a.row == newsAfter:
-		a.since, a.told = now, now
+	since, news = h.detector.Fail(shard, w, time.Now())
+	h.ailing.Store(int32(h.detector.Failing()))
+	if news == streak.Began {
 		h.count(+1)
-		return now, began
-	case a.row > newsAfter && now.Sub(a.told) >= reminder:
-		a.told = now
-		return a.since, lasts
 	}
-	return a.since, 0
+	return since, news
 }
 
 // count counts the shards that are away. h.mu is held.

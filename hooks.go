@@ -3,9 +3,10 @@ package session
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast-go/session/internal/streak"
 )
 
 // Hooks tell an application what happens behind its back. Each may be nil.
@@ -90,18 +91,18 @@ func (o Outage) waiting() int { return o.States + o.Tombstones }
 // away.
 func LogHooks(l *slog.Logger) Hooks {
 	var told [BackupTooLarge + 1]atomic.Int64 // Unix seconds
-	var down downShards
-	var failing failing
+	var down streak.Down
+	var failing streak.Counter
 	return Hooks{
 		Down: func(ctx context.Context, shard string, err error) {
-			down.add(shard, +1)
+			down.Add(shard)
 			l.LogAttrs(ctx, slog.LevelWarn, "session store is away", named(shard, slog.Any("error", err))...)
 		},
 		StillDown: func(ctx context.Context, o Outage) {
 			l.LogAttrs(ctx, slog.LevelWarn, "session store is still away", named(o.Shard, append(o.attrs(), slog.Any("error", o.Err))...)...)
 		},
 		Up: func(ctx context.Context, o Outage) {
-			down.add(o.Shard, -1)
+			down.Remove(o.Shard)
 			l.LogAttrs(ctx, slog.LevelInfo, "session store is back", named(o.Shard, o.attrs()...)...)
 		},
 		Settled: func(ctx context.Context, o Outage) {
@@ -111,10 +112,11 @@ func LogHooks(l *slog.Logger) Hooks {
 			l.LogAttrs(ctx, slog.LevelWarn, "session store has lost its memory: restarted or flushed", named(shard)...)
 		},
 		Failed: func(ctx context.Context, operation string, id ID, err error) {
-			if down.has(ctx) {
+			shard, known := ctx.Value(failedShard{}).(string)
+			if known && down.Has(shard) || !known && down.Any() {
 				return // which is told
 			}
-			if n, ok := failing.add(operation, time.Now()); ok {
+			if n, ok := failing.Add(operation, time.Now()); ok {
 				l.WarnContext(ctx, "session store keeps failing", "operation", operation, "failures", n, "session", id, "error", err)
 			}
 		},
@@ -156,71 +158,5 @@ func (o Outage) attrs() []slog.Attr {
 	return append(attrs, slog.Uint64("delivered", o.Delivered), slog.Uint64("lost", o.Lost), slog.Int("waiting", o.waiting()))
 }
 
-// downShards are the shards that are away, by name, and how many Managers say so.
-type downShards struct {
-	mu  sync.Mutex
-	all map[string]int
-}
-
-func (d *downShards) add(shard string, n int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.all == nil {
-		d.all = make(map[string]int)
-	}
-	if d.all[shard] += n; d.all[shard] <= 0 {
-		delete(d.all, shard)
-	}
-}
-
-// has reports whether the shard of a failure is among them, or any where the
-// context does not say which it is.
-func (d *downShards) has(ctx context.Context) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if shard, ok := ctx.Value(failedShard{}).(string); ok {
-		return d.all[shard] > 0
-	}
-	return len(d.all) > 0
-}
-
 // failedShard is the key of the shard's name in the context of Hooks.Failed.
 type failedShard struct{}
-
-// failing is what has kept failing, by operation.
-type failing struct {
-	mu  sync.Mutex
-	all map[string]*streak
-}
-
-// streak is failures of which none lies further than a minute from the next.
-type streak struct {
-	since, latest, told time.Time
-	untold              int
-}
-
-// add notes a failure, and returns how many there were that nobody was told of,
-// if that is due.
-func (f *failing) add(operation string, now time.Time) (n int, due bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	k := f.all[operation]
-	if k == nil || now.Sub(k.latest) > reminder {
-		if f.all == nil {
-			f.all = make(map[string]*streak)
-		}
-		k = &streak{since: now}
-		f.all[operation] = k
-	}
-	k.latest = now
-	k.untold++
-	if k.untold < newsAfter || now.Sub(k.since) < patient || now.Sub(k.told) < reminder {
-		return 0, false
-	}
-	n = k.untold
-	k.told, k.untold = now, 0
-	return n, true
-}
-
-// patient is how long something has to keep failing before it is told.
-const patient = 10 * time.Second

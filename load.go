@@ -97,12 +97,12 @@ func (s *Session) ask(ctx context.Context, fresh bool, l *loaded) {
 		s.askBoth(ctx, fresh, l)
 		return
 	}
-	t, ok := s.m.carrier.receive(s.in)
+	t, ok := s.m.carrier.Receive(s.in)
 	if !ok {
 		l.phase = nobody
 		return
 	}
-	s.m.fetchAlone(ctx, t.id(), fresh, l)
+	s.m.fetchAlone(ctx, ID(t.ID()), fresh, l)
 	s.hold(ctx, t, l)
 }
 
@@ -110,8 +110,8 @@ func (s *Session) ask(ctx context.Context, fresh bool, l *loaded) {
 func (s *Session) askBoth(ctx context.Context, fresh bool, l *loaded) {
 	m, p := s.m, s.parcel
 	if p == nil {
-		if t, ok := m.carrier.receive(s.in); ok {
-			*l = m.fetch(ctx, t.id(), witness{}, fresh)
+		if t, ok := m.carrier.Receive(s.in); ok {
+			*l = m.fetch(ctx, ID(t.ID()), witness{}, fresh)
 			s.hold(ctx, t, l)
 		} else {
 			l.phase = nobody
@@ -126,7 +126,7 @@ func (s *Session) askBoth(ctx context.Context, fresh bool, l *loaded) {
 	s.mu.Lock()
 	renewable := !s.readOnly && !s.sealed
 	s.mu.Unlock()
-	*l = m.fetch(ctx, p.in.token.id(), p.witness, fresh || renewable && m.wornOut(p.witness))
+	*l = m.fetch(ctx, ID(p.in.token.ID()), p.witness, fresh || renewable && m.wornOut(p.witness))
 	s.hold(ctx, p.in.token, l)
 }
 

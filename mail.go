@@ -9,12 +9,20 @@ import (
 	"github.com/holdfast-go/session/internal/cookieheader"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
+	"github.com/holdfast-go/session/internal/transport"
 	"github.com/holdfast-go/session/seal"
 )
 
+// carrier takes tokens and copies from requests and puts them into answers.
+type carrier struct {
+	transport.Transport
+	budget int // of all bundles, in bytes; 0 without a backup
+}
+
 // mail is what the cookies of a request bring.
 type mail struct {
-	token      token
+	token      token.Token
 	ok         bool // there is a token
 	bundles    jar.Carried
 	sizes      [jar.Most]int // of the bundle cookies, in bytes of the Cookie header
@@ -28,8 +36,8 @@ const maxTombstoneCookies = 4
 // collect reads all of a visitor's cookies that are ours.
 func (c *carrier) collect(h http.Header) *mail {
 	var in mail
-	if c.header != "" {
-		in.token, in.ok = c.parse(h.Get(c.header))
+	if c.Header != "" {
+		in.token, in.ok = c.Parse(h.Get(c.Header))
 		return &in
 	}
 	first := false // no later cookie of the token's name counts
@@ -37,14 +45,14 @@ func (c *carrier) collect(h http.Header) *mail {
 		for line != "" {
 			var p cookieheader.Pair
 			p, line = cookieheader.Next(line)
-			suffix, ok := strings.CutPrefix(p.Name, c.cookie.Name)
+			suffix, ok := strings.CutPrefix(p.Name, c.Cookie.Name)
 			if !ok {
 				continue
 			}
 			switch {
 			case suffix == "":
 				if !in.ok && !first {
-					in.token, first, in.ok = c.take(p)
+					in.token, first, in.ok = c.Take(p)
 				}
 			case suffix == tombstoneSuffix:
 				if value := p.Value(); len(value) > c.longestList() {
@@ -78,7 +86,7 @@ const (
 // longestList is how long a list of ended sessions can be. IDs of another system
 // may be longer than ours.
 func (c *carrier) longestList() int {
-	if c.format != nil {
+	if c.Format != nil {
 		return maxCookie
 	}
 	const idLen = 2 * 16
@@ -95,7 +103,7 @@ func (in *mail) size(which jar.Mask) (n int) {
 	return n
 }
 
-func (c *carrier) bundleName(i int) string { return c.cookie.Name + bundleSuffix + strconv.Itoa(i) }
+func (c *carrier) bundleName(i int) string { return c.Cookie.Name + bundleSuffix + strconv.Itoa(i) }
 
 // partHead is what stands before the text in the value of a part.
 const partHead = len("nnnnnn.0.1.")
@@ -128,8 +136,8 @@ func (c *carrier) bundleCookies(name, text string, set, drop jar.Mask, end time.
 	var values []jar.Value
 	rest := "" // of the line, behind the value
 	if set != 0 {
-		cookie := c.cookie.cookie("")
-		cookie.MaxAge = c.maxAge(end)
+		cookie := c.Cookie.Cookie("")
+		cookie.MaxAge = c.Cookie.MaxAge(end)
 		rest = strings.TrimPrefix(cookie.String(), cookie.Name+"=")
 		var err error
 		if values, err = jar.Split(name, text, jar.Room(c.budget, c.bundleName(0))); err != nil {
@@ -143,33 +151,16 @@ func (c *carrier) bundleCookies(name, text string, set, drop jar.Mask, end time.
 			out = append(out, c.bundleName(i)+"="+values[0].Head+values[0].Text+rest)
 			values = values[1:]
 		case drop.Has(i):
-			drops = append(drops, c.drop(c.bundleName(i)))
+			drops = append(drops, c.Cookie.Drop(c.bundleName(i)))
 		}
 	}
 	return out, drops
 }
 
-// drop returns what makes the visitor forget a cookie.
-func (c *carrier) drop(name string) string {
-	cookie := c.cookie.cookie("")
-	cookie.Name, cookie.MaxAge = name, -1
-	return cookie.String()
-}
-
 // tombstone returns what puts a list of ended sessions into the visitor's
 // cookies for so long.
 func (c *carrier) tombstone(text string, life time.Duration) string {
-	cookie := c.cookie.cookie(text)
-	cookie.Name, cookie.MaxAge = c.cookie.Name+tombstoneSuffix, int(life/time.Second)
+	cookie := c.Cookie.Cookie(text)
+	cookie.Name, cookie.MaxAge = c.Cookie.Name+tombstoneSuffix, int(life/time.Second)
 	return cookie.String()
-}
-
-// maxAge is the Max-Age of a cookie that lasts until end: none, unless
-// cookies are to outlast the browser.
-func (c *carrier) maxAge(end time.Time) int {
-	if !c.cookie.Persistent {
-		return 0
-	}
-	const most = 400 * 24 * time.Hour // RFC 6265bis 5.5: browsers cut longer ones
-	return int(max(time.Second, min(most, time.Until(end))) / time.Second)
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/running"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/transport"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -191,10 +192,10 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 	if o.Error == nil {
 		o.Error = answer
 	}
-	m.carrier = carrier{cookie: o.Cookie, header: textproto.CanonicalMIMEHeaderKey(o.Header)}
+	m.carrier = carrier{Transport: transport.Transport{Cookie: transport.Attributes(o.Cookie), Header: textproto.CanonicalMIMEHeaderKey(o.Header)}}
 	if o.Format != nil {
-		m.carrier.format = o.Format.Foreign()
-		if f, ok := m.carrier.format.(foreign.Checker); ok {
+		m.carrier.Format = o.Format.Foreign()
+		if f, ok := m.carrier.Format.(foreign.Checker); ok {
 			err := f.Check(foreign.Settings{Store: store, Cookie: o.Cookie.Name, Idle: o.Idle, Refresh: o.Refresh})
 			if err != nil {
 				errs = append(errs, err)

@@ -2,11 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,13 +10,10 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/cookieheader"
-	"github.com/holdfast-go/session/internal/recordid"
+	"github.com/holdfast-go/session/internal/marker"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
 )
-
-// adoptedName is the entry by which a marker holds the sealed token, and a
-// session the ID of its marker. No key can have the name.
-const adoptedName = "session/adopted"
 
 // unbounded is how long a marker lives where nobody knows how long the old
 // session could.
@@ -31,7 +23,7 @@ const unbounded = 10 * 366 * 24 * time.Hour
 type oldSession struct {
 	*Adopt
 	r      *http.Request
-	token  string // never printed: an oldSession is never an argument of a hook
+	key    marker.Key
 	marker ID
 }
 
@@ -68,63 +60,34 @@ func (m *Manager) oldSession(ctx context.Context, in http.Header) *oldSession {
 	if token == "" {
 		return nil
 	}
-	sum := sha256.Sum256([]byte("session adopt id\x00" + a.Cookie + "\x00" + token))
-	return &oldSession{a, r, token, ID(recordid.Marker([16]byte(sum[:16])))}
-}
-
-func (o *oldSession) box() cipher.AEAD {
-	key := sha256.Sum256([]byte("session adopt key\x00" + o.Cookie + "\x00" + o.token))
-	block, err := aes.NewCipher(key[:])
-	if err != nil {
-		panic(err) // the key has a length that AES knows
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		panic(err)
-	}
-	return aead
-}
-
-func (o *oldSession) seal(t token) []byte {
-	sealed := o.box().Seal(nil, nil, []byte(t.reveal()), []byte(o.marker))
-	return quote(base64.RawURLEncoding.EncodeToString(sealed))
+	key := marker.NewKey(a.Cookie, token)
+	return &oldSession{a, r, key, ID(key.ID())}
 }
 
 // open returns the token in a marker. There is none where the old session has
 // ended without a new one.
-func (o *oldSession) open(c *carrier, marker state.State) (token, bool) {
-	e, ok := marker.Entries.Find(adoptedName)
-	if !ok || marker.Dead() {
-		return token{}, false
+func (o *oldSession) open(c *carrier, record state.State) (token.Token, bool) {
+	e, ok := record.Entries.Find(marker.Entry)
+	if !ok || record.Dead() {
+		return token.Token{}, false
 	}
-	var text string
-	if json.Unmarshal(e.Value, &text) != nil {
-		return token{}, false
+	secret, ok := o.key.Open(e.Value)
+	if !ok {
+		return token.Token{}, false
 	}
-	sealed, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return token{}, false
-	}
-	plain, err := o.box().Open(nil, nil, sealed, []byte(o.marker))
-	if err != nil {
-		return token{}, false
-	}
-	return c.parse(string(plain))
+	return c.Parse(secret)
 }
 
 // ended is what a marker without a token says: the visitor has logged out, or in
 // by another session. Of a cookie that others have too it says nothing of this
 // visitor.
-func (o *oldSession) ended(marker state.State) loaded {
-	e, ok := marker.Entries.Find(adoptedName)
-	if !ok || o.Shared || string(e.Value) != string(quote("")) {
+func (o *oldSession) ended(record state.State) loaded {
+	e, ok := record.Entries.Find(marker.Entry)
+	if !ok || o.Shared || string(e.Value) != marker.Ended {
 		return loaded{phase: nobody}
 	}
 	return loaded{phase: dead, state: state.State{Death: state.Death{Dot: e.Dot, Reason: state.Destroyed}}}
 }
-
-// quote returns a JSON string, in which every format can store it.
-func quote(plain string) []byte { return []byte(`"` + plain + `"`) }
 
 // markUntil creates the marker of an old session, or returns ErrConflict.
 func (m *Manager) markUntil(ctx context.Context, o *oldSession, until time.Time, value []byte) error {
@@ -135,7 +98,7 @@ func (m *Manager) markUntil(ctx context.Context, o *oldSession, until time.Time,
 	st := m.begin()
 	st.End = until.UnixMilli()
 	st.LastSeen = max(0, until.Add(-m.options.Idle-m.options.Refresh).UnixMilli())
-	st = st.Write([]state.Change{{Name: adoptedName, Flags: state.ServerOnly, Value: value}}, m.stamp(st))
+	st = st.Write([]state.Change{{Name: marker.Entry, Flags: state.ServerOnly, Value: value}}, m.stamp(st))
 	_, err := m.save(context.WithoutCancel(ctx), o.marker, st, Absent)
 	return err
 }

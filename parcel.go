@@ -50,9 +50,9 @@ func (p *parcel) open(ctx context.Context, s *Session) {
 		}
 	}
 	if p.in.ok {
-		p.witness = m.open(ctx, p.in, p.in.token.id())
+		p.witness = m.open(ctx, p.in, ID(p.in.token.ID()))
 		if visits {
-			p.enter(m, p.in.token.id())
+			p.enter(m, ID(p.in.token.ID()))
 		}
 	}
 	p.witness.ended = ended
@@ -204,7 +204,7 @@ func (s *Session) beside(h http.Header) int {
 	}
 	if s.notice == sendToken || s.notice == passToken && !s.readOnly {
 		out := make(http.Header)
-		s.m.carrier.send(out, s.token, time.UnixMilli(s.tokenEnd))
+		s.m.carrier.Send(out, s.token, time.UnixMilli(s.tokenEnd))
 		n += headers.SetCookieSize(out["Set-Cookie"])
 	}
 	return n

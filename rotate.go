@@ -2,15 +2,13 @@ package session
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // Rotation exchanges an ageing token for a new one. No rights are gained, so
@@ -20,37 +18,27 @@ import (
 // graceAfterRotation is how long the old token still leads to the session.
 const graceAfterRotation = 10 * time.Second
 
-// successor returns the token that a rotation with these random bytes makes of
-// t, which is one of ours.
-func (t token) successor(random string) token {
-	key, _ := strictBase64.DecodeString(t.secret) // parseToken and newToken let nothing else through
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte("session rotation\x00" + random))
-	b := [tokenSize]byte(mac.Sum(nil))
-	return token{base64.RawURLEncoding.EncodeToString(b[:]), idOf(b)}
-}
-
 // rotate returns the token that takes the place of t, and the tombstone that
 // leads to it.
-func (m *Manager) rotate(t token) (token, state.State) {
+func (m *Manager) rotate(t token.Token) (token.Token, state.State) {
 	var random [state.LinkRandom]byte
 	rand.Read(random[:]) // never fails, see crypto/rand
-	next, dead := t.successor(string(random[:])), m.tombstone(state.Rotated)
-	dead.Death.Link = state.NewLink(dead.Death.Dot, m.now(), random, string(next.id()))
+	next, dead := t.Successor(string(random[:])), m.tombstone(state.Rotated)
+	dead.Death.Link = state.NewLink(dead.Death.Dot, m.now(), random, next.ID())
 	return next, dead
 }
 
 // follow returns the token to which the tombstone of t leads while the grace
 // lasts. It never leads across a Renew, whose token nobody can derive.
-func (m *Manager) follow(t token, d state.Death) (token, bool) {
+func (m *Manager) follow(t token.Token, d state.Death) (token.Token, bool) {
 	if d.Reason != state.Rotated || d.Link == "" {
-		return token{}, false
+		return token.Token{}, false
 	}
 	if age := m.now().Sub(d.Time()); age >= graceAfterRotation || age < -state.MaxAhead {
-		return token{}, false
+		return token.Token{}, false
 	}
-	next := t.successor(d.Link.Random())
-	return next, next.id() == ID(d.Link.Successor())
+	next := t.Successor(d.Link.Random())
+	return next, next.ID() == d.Link.Successor()
 }
 
 // Rotate gives the session a new token and ID when it is saved, and changes
@@ -104,7 +92,7 @@ var errTooManyRotations = fmt.Errorf("%w: the session was rotated more than %d t
 
 // hold remembers the token that opens what was loaded. Where it was rotated
 // lately, l becomes what stands under the new one. s.io is held.
-func (s *Session) hold(ctx context.Context, t token, l *loaded) {
+func (s *Session) hold(ctx context.Context, t token.Token, l *loaded) {
 	if l.phase == dead && l.state.Death.Reason == state.Rotated {
 		t = s.arrive(ctx, t, l)
 	}
@@ -115,7 +103,7 @@ func (s *Session) hold(ctx context.Context, t token, l *loaded) {
 
 // arrive follows rotations from the tombstone in l. Only the store can say that
 // the session still lives where they lead: without its answer nobody knows.
-func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
+func (s *Session) arrive(ctx context.Context, t token.Token, l *loaded) token.Token {
 	m, p := s.m, s.parcel
 	held, id := t, l.id
 	var brought, w witness
@@ -133,9 +121,9 @@ func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
 			return held
 		}
 		if w = (witness{}); p != nil {
-			w = m.reopen(p.in, next.id(), brought)
+			w = m.reopen(p.in, ID(next.ID()), brought)
 		}
-		at := m.fetch(ctx, next.id(), w, true)
+		at := m.fetch(ctx, ID(next.ID()), w, true)
 		switch {
 		case at.phase == nobody:
 			return t
@@ -190,7 +178,7 @@ func (m *Manager) rotatedKill(id ID, d state.Death) state.Superseded {
 }
 
 // pass tells the visitor of a token that another request has made. s.mu is held.
-func (s *Session) pass(t token, end int64) {
+func (s *Session) pass(t token.Token, end int64) {
 	s.token, s.tokenEnd = t, end
 	if s.notice != sendToken {
 		s.notice = passToken
@@ -199,7 +187,7 @@ func (s *Session) pass(t token, end int64) {
 
 // turnedError says that a rotation has ended the session, and where it leads.
 type turnedError struct {
-	token token
+	token token.Token
 	death state.Death
 }
 
@@ -235,9 +223,9 @@ func (c *commit) followRotations(ctx context.Context) error {
 // turn goes on with the session that a rotation has made of this one.
 func (c *commit) turn(e *turnedError) {
 	c.kills = state.AddSuperseded(c.kills, c.m.rotatedKill(c.id, e.death))
-	c.id, c.held, c.version = e.token.id(), e.token, Absent
+	c.id, c.held, c.version = ID(e.token.ID()), e.token, Absent
 	c.away, c.restore, c.born, c.unstored = time.Time{}, false, false, false
-	c.token, c.tombstone, c.copied = token{}, state.State{}, Absent
+	c.token, c.tombstone, c.copied = token.Token{}, state.State{}, Absent
 	c.arriving = true
 	if c.renewal == turnID {
 		c.renewal = keepID // somebody was faster
@@ -265,7 +253,7 @@ func (c *commit) moveLater(ctx context.Context, cause error) error {
 		return c.degrade(ctx, true, cause)
 	}
 	c.renewal = keepID
-	c.token, c.tombstone, c.copied = token{}, state.State{}, Absent
+	c.token, c.tombstone, c.copied = token.Token{}, state.State{}, Absent
 	return c.update(ctx)
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // Session is one visitor's session, as one request sees it. It is loaded when
@@ -28,7 +29,7 @@ type Session struct {
 	mu sync.Mutex // guards all below
 
 	loaded
-	held    token           // that opens what is loaded
+	held    token.Token     // that opens what is loaded
 	edits   []*state.Edit   // what is not saved yet
 	changes state.Changes   // what the edits come to
 	doubts  []state.InDoubt // saves that were not answered
@@ -48,18 +49,18 @@ type Session struct {
 	watched  bool // what is changed from now on is saved when the request is over
 	visits   bool // somebody will say when the request is over
 	notice   notice
-	written  bool    // something was saved
-	token    token   // for the notice
-	adopted  ID      // the session of an old one, whose token the visitor has not got yet
-	tokenEnd int64   // when its session ends at the latest
-	told     told    // by the answer so far
-	parcel   *parcel // nil: there is no backup
+	written  bool        // something was saved
+	token    token.Token // for the notice
+	adopted  ID          // the session of an old one, whose token the visitor has not got yet
+	tokenEnd int64       // when its session ends at the latest
+	told     told        // by the answer so far
+	parcel   *parcel     // nil: there is no backup
 	varies   [1]string
 }
 
 func (m *Manager) newSession(ctx context.Context, in http.Header) *Session {
 	s := &Session{m: m, ctx: ctx, in: in}
-	if m.backup != nil && m.carrier.header == "" {
+	if m.backup != nil && m.carrier.Header == "" {
 		s.parcel = new(parcel)
 	}
 	return s
@@ -280,8 +281,8 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	}
 	if id == "" {
 		// Not in the store, it said; but the visitor has a token.
-		if t, ok := s.m.carrier.receive(s.in); ok {
-			id = t.id()
+		if t, ok := s.m.carrier.Receive(s.in); ok {
+			id = ID(t.ID())
 		}
 	}
 	adopted, err := s.endAdoption(ctx, &l)
@@ -393,7 +394,7 @@ func (s *Session) Reload(ctx context.Context) error {
 		l = loaded{}
 		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
 	} else {
-		w := witness{Copy: l.copy(), found: l.phase == live && s.m.carrier.header == ""}
+		w := witness{Copy: l.copy(), found: l.phase == live && s.m.carrier.Header == ""}
 		l = s.m.fetch(ctx, l.id, w, true)
 		s.hold(ctx, held, &l)
 	}

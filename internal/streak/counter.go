@@ -1,0 +1,48 @@
+package streak
+
+import (
+	"sync"
+	"time"
+)
+
+// Patience is how long something has to keep failing before a Counter says so.
+const Patience = 10 * time.Second
+
+// Counter counts failures by name, so that a log tells of those that go on and not
+// of each. The zero Counter is ready for use, by any number of goroutines.
+type Counter struct {
+	mu  sync.Mutex
+	all map[string]*count
+}
+
+// count is failures of which none lies further than a Reminder from the next.
+type count struct {
+	since, latest, told time.Time
+	untold              int
+}
+
+// Add notes a failure. It returns how many there were that nobody was told of, if
+// telling is due: they are Few or more, have gone on for Patience, and the last
+// time was a Reminder ago.
+func (c *Counter) Add(name string, now time.Time) (n int, due bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := c.all[name]
+	if k == nil || now.Sub(k.latest) > Reminder {
+		if c.all == nil {
+			c.all = make(map[string]*count)
+		}
+		k = &count{since: now}
+		c.all[name] = k
+	}
+	k.latest = now
+	k.untold++
+	lasting := k.untold >= Few && now.Sub(k.since) >= Patience
+	if !lasting || now.Sub(k.told) < Reminder {
+		return 0, false
+	}
+	n = k.untold
+	k.told = now
+	k.untold = 0
+	return n, true
+}

@@ -1,0 +1,264 @@
+package transport_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/token"
+	"github.com/holdfast-go/session/internal/transport"
+)
+
+// signed is another system's format: a token is its ID behind "s:".
+type signed struct {
+	foreign.Format
+	asked *[]string
+}
+
+func (f signed) ParseToken(value string) (id string, ok bool) {
+	*f.asked = append(*f.asked, value)
+	return strings.CutPrefix(value, "s:")
+}
+
+func (signed) NewToken(context.Context) (value, id string) { return "s:new", "new" }
+
+func inCookie() *transport.Transport {
+	return &transport.Transport{Cookie: transport.Attributes{Name: "__Host-session", Path: "/", SameSite: http.SameSiteLaxMode}}
+}
+
+func inHeader() *transport.Transport {
+	tr := inCookie()
+	tr.Header = "X-Session"
+	return tr
+}
+
+func TestCookiesCarryTheirAttributes(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		attributes transport.Attributes
+		want       string
+	}{
+		{"secure by default", transport.Attributes{Name: "n", Path: "/"}, "n=v; Path=/; HttpOnly; Secure"},
+		{"insecure", transport.Attributes{Name: "n", Insecure: true}, "n=v; HttpOnly"},
+		{
+			"with all of them",
+			transport.Attributes{Name: "n", Domain: "shop.test", Path: "/a", SameSite: http.SameSiteStrictMode, Persistent: true},
+			"n=v; Path=/a; Domain=shop.test; HttpOnly; Secure; SameSite=Strict",
+		},
+	} {
+		if got := test.attributes.Cookie("v").String(); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+func TestMaxAgeIsWhatIsLeftWithinBounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 400 * 24 * 60 * 60
+		for _, test := range []struct {
+			left time.Duration
+			want int
+		}{
+			{time.Hour, 3600},
+			{90*time.Second + 999*time.Millisecond, 90},
+			{time.Second, 1},
+			{time.Millisecond, 1},
+			{0, 1},
+			{-time.Hour, 1},
+			{most * time.Second, most},
+			{(most + 1) * time.Second, most},
+			{100 * 366 * 24 * time.Hour, most},
+		} {
+			end := time.Now().Add(test.left)
+			if got := (transport.Attributes{Persistent: true}).MaxAge(end); got != test.want {
+				t.Errorf("%v left: got %d, want %d", test.left, got, test.want)
+			}
+			if got := (transport.Attributes{}).MaxAge(end); got != 0 {
+				t.Errorf("%v left, until the browser closes: got %d, want none", test.left, got)
+			}
+		}
+	})
+}
+
+func TestSendAndClearNameTheSameCookie(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr, secret := inCookie(), token.New()
+		end := time.Now().Add(time.Hour)
+		for _, test := range []struct {
+			name       string
+			persistent bool
+			do         func(h http.Header)
+			want       string
+		}{
+			{"sent", false, func(h http.Header) { tr.Send(h, secret, end) }, "__Host-session=T; Path=/; HttpOnly; Secure; SameSite=Lax"},
+			{"sent to stay", true, func(h http.Header) { tr.Send(h, secret, end) }, "__Host-session=T; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax"},
+			{"cleared", false, func(h http.Header) { tr.Clear(h) }, "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"},
+			{"dropped", true, func(h http.Header) {
+				h.Add("Set-Cookie", tr.Cookie.Drop("other"))
+				h.Set("Cache-Control", `no-cache="Set-Cookie"`)
+			}, "other=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"},
+		} {
+			tr.Cookie.Persistent = test.persistent
+			h := http.Header{"Set-Cookie": {"theirs=1"}}
+			test.do(h)
+			lines := strings.ReplaceAll(strings.Join(h["Set-Cookie"], "\n"), secret.Reveal(), "T")
+			if want := "theirs=1\n" + test.want; lines != want {
+				t.Errorf("%s: got %s, want %s", test.name, lines, want)
+			}
+			if got, want := h.Get("Cache-Control"), `no-cache="Set-Cookie"`; got != want {
+				t.Errorf("%s: Cache-Control is %s, want %s", test.name, got, want)
+			}
+		}
+	})
+}
+
+func TestTokenInAHeaderField(t *testing.T) {
+	tr, secret := inHeader(), token.New()
+	h := http.Header{}
+	tr.Send(h, secret, time.Now().Add(time.Hour))
+	if got := h.Get("X-Session"); got != secret.Reveal() || h.Get("Cache-Control") != `no-cache="X-Session"` || len(h) != 2 {
+		t.Errorf("sent: got %d fields, Cache-Control %s", len(h), h.Get("Cache-Control"))
+	}
+	if got, ok := tr.Receive(h); !ok || got != secret {
+		t.Errorf("received: got session %q, %v, want %q", got.ID(), ok, secret.ID())
+	}
+	if _, ok := tr.Receive(http.Header{"Cookie": {"__Host-session=" + secret.Reveal()}}); ok {
+		t.Error("a token in a cookie is received: it belongs in the header")
+	}
+	h = http.Header{}
+	tr.Clear(h)
+	if value, ok := h["X-Session"]; !ok || value[0] != "" || h.Get("Cache-Control") != `no-cache="X-Session"` || len(h) != 2 {
+		t.Errorf("cleared: got %v", h)
+	}
+	if got := tr.Varies(); got != "X-Session" {
+		t.Errorf("Varies: got %q", got)
+	}
+	if got := inCookie().Varies(); got != "Cookie" {
+		t.Errorf("Varies of a cookie: got %q", got)
+	}
+}
+
+func TestFirstOfOurTokensCounts(t *testing.T) {
+	one, two := token.New(), token.New()
+	cookie := func(t token.Token) string { return "__Host-session=" + t.Reveal() }
+	for _, test := range []struct {
+		name  string
+		lines []string
+		ok    bool
+	}{
+		{"none", nil, false},
+		{"alone", []string{cookie(one)}, true},
+		{"among others", []string{"a=1; " + cookie(one) + "; b=2"}, true},
+		{"in a line of its own", []string{"a=1", cookie(one)}, true},
+		{"in quotes", []string{`__Host-session="` + one.Reveal() + `"`}, true},
+		{"before another", []string{cookie(one) + "; " + cookie(two)}, true},
+		{"after another", []string{cookie(two) + "; " + cookie(one)}, false},
+		{"after one that is no token", []string{"__Host-session=x; " + cookie(one)}, true},
+		{"after one without a value", []string{"__Host-session", cookie(one)}, true},
+		{"under a longer name", []string{"x" + cookie(one)}, false},
+		{"under another name", []string{"session=" + one.Reveal()}, false},
+	} {
+		got, ok := inCookie().Receive(http.Header{"Cookie": test.lines})
+		if (ok && got == one) != test.ok {
+			t.Errorf("%s: got session %q, %v, want the first token: %v", test.name, got.ID(), ok, test.ok)
+		}
+		if !ok && got != (token.Token{}) {
+			t.Errorf("%s: got session %q where there is no token", test.name, got.ID())
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { inCookie().Receive(http.Header{}) }); n > 0 {
+		t.Errorf("a request without cookies costs %v allocations, want 0", n)
+	}
+}
+
+// Another system decides by the first cookie of the name that has a value, and
+// gets it as it stands.
+func TestAnotherSystemIsAskedOnce(t *testing.T) {
+	for _, test := range []struct {
+		lines []string
+		asked string // with "|" in front of each
+		ok    bool
+	}{
+		{[]string{"__Host-session=s:a"}, "|s:a", true},
+		{[]string{"__Host-session=bad; __Host-session=s:a"}, "|bad", false},
+		{[]string{"__Host-session; __Host-session=s:a"}, "|s:a", true},
+		{[]string{"__Host-session=; __Host-session=s:a"}, "|", false},
+		{[]string{`__Host-session="s:a"`}, `|"s:a"`, false},
+		{[]string{"a=b"}, "", false},
+	} {
+		var asked []string
+		tr := inCookie()
+		tr.Format = signed{asked: &asked}
+		got, ok := tr.Receive(http.Header{"Cookie": test.lines})
+		all := ""
+		for _, a := range asked {
+			all += "|" + a
+		}
+		if all != test.asked || ok != test.ok || ok && got.ID() != "a" {
+			t.Errorf("%q: asked %q, got %q, %v, want %q, %v", test.lines, all, got.ID(), ok, test.asked, test.ok)
+		}
+	}
+}
+
+func TestTokensOfAnotherSystem(t *testing.T) {
+	tr := inCookie()
+	tr.Format = signed{asked: new([]string)}
+	if got := tr.NewToken(t.Context()); got != token.Foreign("s:new", "new") {
+		t.Errorf("NewToken: got %q for session %q", got.Reveal(), got.ID())
+	}
+	for text, want := range map[string]bool{
+		"s:id": true, "id": false, "s:canary-0": false, "s:~incarnation-0": false, "s:adopted-" + strings.Repeat("0", 32): false,
+	} {
+		if got, ok := tr.Parse(text); ok != want || ok && got != token.Foreign(text, "id") {
+			t.Errorf("Parse(%q): got session %q, %v, want %v", text, got.ID(), ok, want)
+		}
+	}
+}
+
+func TestOurTokens(t *testing.T) {
+	tr := inCookie()
+	made := tr.NewToken(t.Context())
+	if got, ok := tr.Parse(made.Reveal()); !ok || got != made {
+		t.Errorf("Parse of a new token: got session %q, %v, want %q", got.ID(), ok, made.ID())
+	}
+	if _, ok := tr.Parse("s:a"); ok {
+		t.Error("another system's token is taken for ours")
+	}
+	for name, want := range map[string]bool{"__Host-session": true, "__Host-session-b0": false, "__host-session": false, "": false} {
+		if got := tr.IsToken(name); got != want {
+			t.Errorf("IsToken(%q): got %v, want %v", name, got, want)
+		}
+	}
+}
+
+// FuzzReceive compares what is received with what net/http finds under the name.
+func FuzzReceive(f *testing.F) {
+	const name, form = "__Host-session", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	for _, line := range []string{
+		name + "=" + form, "\u2000" + name + "=" + form, name + `="` + form + `"`, name + "= " + form,
+		name + "=x; " + name + "=" + form, name, ";;=", "a=1;" + name + "\t=" + form + " ",
+	} {
+		f.Add(line, name+"="+form[1:]+"E")
+	}
+	tr := inCookie()
+	f.Fuzz(func(t *testing.T, one, two string) {
+		if strings.ContainsAny(one+two, "\r\n") || strings.Count(one+two, ";") > 1000 {
+			return // no header has a line break, and net/http has a limit of its own
+		}
+		r := http.Request{Header: http.Header{"Cookie": {one, two}}}
+		var want token.Token
+		found := false
+		for _, cookie := range r.CookiesNamed(name) {
+			if want, found = token.Parse(cookie.Value); found {
+				break
+			}
+		}
+		if got, ok := tr.Receive(r.Header); got != want || ok != found {
+			t.Errorf("%q: got session %q, %v, want %q, %v", r.Header["Cookie"], got.ID(), ok, want.ID(), found)
+		}
+	})
+}
