@@ -152,7 +152,7 @@ func TestWhatEndedIsPublishedBeforeAnyoneRestores(t *testing.T) {
 				s.after(20 * time.Second)
 				s.store.Replace(memstore.New(nil))
 				s.after(2 * time.Second)
-				if j := a.State().Journal; j.Tombstones+j.Again != 0 {
+				if j := a.Stats().Journal; j.Tombstones+j.Again != 0 {
 					t.Errorf("2 s after the restart %d tombstones are not published", j.Tombstones+j.Again)
 				}
 				n := 0

@@ -196,7 +196,7 @@ func (c *commit) write(ctx context.Context) (err error) {
 		// who are faster.
 		version, late := c.version, !c.m.now().Before(end)
 		if err = c.reload(ctx); late && err != nil {
-			c.m.failed(ctx, "save", c.id, err)
+			c.m.failed(ctx, OperationSave, c.id, err)
 		} else if err == nil && c.away.IsZero() {
 			if c.version == version {
 				refusals++
@@ -206,7 +206,7 @@ func (c *commit) write(ctx context.Context) (err error) {
 				err = c.m.refused(ctx, c.id, version)
 			case late:
 				err = fmt.Errorf("%w: too many concurrent writes of session %s", ErrUnavailable, c.id)
-				c.m.failed(ctx, "save", c.id, err)
+				c.m.failed(ctx, OperationSave, c.id, err)
 			}
 		}
 	}

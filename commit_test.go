@@ -339,13 +339,13 @@ func TestEachDeadShardIsOneOutage(t *testing.T) {
 		}
 	}
 	visitAll()
-	if downs != len(dead) || ups != 0 || !m.State().Failing {
-		t.Errorf("%d times down, %d times up, %+v", downs, ups, m.State())
+	if downs != len(dead) || ups != 0 || !m.Stats().Failing {
+		t.Errorf("%d times down, %d times up, %+v", downs, ups, m.Stats())
 	}
 	store.down = "-"
 	visitAll()
-	if downs != len(dead) || ups != len(dead) || m.State().Failing {
-		t.Errorf("then %d times down, %d times up, %+v", downs, ups, m.State())
+	if downs != len(dead) || ups != len(dead) || m.Stats().Failing {
+		t.Errorf("then %d times down, %d times up, %+v", downs, ups, m.Stats())
 	}
 }
 
@@ -549,7 +549,7 @@ func TestARecordThatCannotBeReadLogsNobodyOut(t *testing.T) {
 			if answer.StatusCode != http.StatusServiceUnavailable || answer.Header["Set-Cookie"] != nil {
 				t.Errorf("status %d, cookies %v", answer.StatusCode, answer.Header["Set-Cookie"])
 			}
-			if st := m.State(); st.Failing || st.Failures != 1 {
+			if st := m.Stats(); st.Failing || st.Failures != 1 {
 				t.Errorf("State = %+v: one record is no outage", st)
 			}
 			login := v.Get(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -703,7 +703,7 @@ func TestEveryMethodAtOnce(t *testing.T) {
 					func() { user.Delete(s) },
 					func() { _ = fmt.Sprint(s, s.Created(), s.Renewed(), s.Expires(), s.Source()) },
 					func() { session.Loaded(r.Context()) },
-					func() { m.State() },
+					func() { m.Stats() },
 				}
 				for k := range 8 {
 					operation := operations[(round*7+k*5+i*3)%len(operations)]

@@ -375,7 +375,7 @@ func (r *reading) read() string {
 		}
 	}
 	before, known := r.tombstone()
-	degraded := m.State().Degraded
+	degraded := m.Stats().Degraded
 
 	l := m.fetch(ctx, subject, r.witness, false)
 
@@ -399,7 +399,7 @@ func (r *reading) read() string {
 	}
 	add(l.repair && !l.restore, "repair")
 	add(l.restore && l.away.IsZero(), "restore")
-	add(!l.away.IsZero() && m.State().Degraded == degraded+1, "degraded")
+	add(!l.away.IsZero() && m.Stats().Degraded == degraded+1, "degraded")
 	add(l.phase == live && l.source == FromStore && r.witness.found && l.confirmed == r.witness.Confirmed, "confirms nothing")
 	add(r.store.fresh > 0, "asked past the cache")
 	after, knows := r.tombstone()

@@ -10,7 +10,7 @@ import (
 
 // Hooks tell an application what happens behind its back. Each may be nil.
 // They are called on the request's path, by many goroutines at once, and must
-// return quickly. They may ask Loaded and State; From, Save and what else waits
+// return quickly. They may ask Loaded and Stats; From, Save and what else waits
 // for the session would wait for ever. No token and no value is ever passed to
 // one.
 type Hooks struct {
@@ -40,12 +40,11 @@ type Hooks struct {
 	// session that the store lacks. Its visitor's cookies still have it.
 	Overflow func(ctx context.Context, id ID)
 
-	// Failed is called for each operation that the store failed: "load",
-	// "save", "refresh" or "deliver", and for a record that cannot be read. It is meant
-	// for counters. Misses and requests that their visitor canceled are no
+	// Failed is called for each operation that the store failed, and for a record
+	// that cannot be read. It is meant for counters. Misses and requests that their visitor canceled are no
 	// failures, nor are conflicts, unless they go on until the time of a save is
 	// up, or the store answers with one where nobody else has written.
-	Failed func(ctx context.Context, operation string, id ID, err error)
+	Failed func(ctx context.Context, operation Operation, id ID, err error)
 
 	// Conflict is called when two requests wrote one session at once, and one
 	// of them starts over; attempt counts from 1.
@@ -61,6 +60,21 @@ type Hooks struct {
 	// (ErrEnded) or its lease has (ErrLost).
 	Dropped func(ctx context.Context, id ID, err error)
 }
+
+// Operation is what a Manager asked of the store, in a word that is fit for a
+// metric's label.
+type Operation string
+
+// The operations that Hooks.Failed is told of.
+const (
+	OperationLoad    Operation = "load"
+	OperationSave    Operation = "save"
+	OperationRefresh Operation = "refresh" // puts the expiry off
+	OperationDeliver Operation = "deliver" // from the journal
+	OperationAdopt   Operation = "adopt"   // ends a session in the library that Options.Adopt replaces
+)
+
+func (o Operation) String() string { return string(o) }
 
 // Outage is a time in which a shard of the store is away. The numbers are of this
 // process, and are zero without a Backup.
@@ -110,12 +124,12 @@ func LogHooks(l *slog.Logger) Hooks {
 		Forgot: func(ctx context.Context, shard string) {
 			l.LogAttrs(ctx, slog.LevelWarn, "session store has lost its memory: restarted or flushed", named(shard)...)
 		},
-		Failed: func(ctx context.Context, operation string, id ID, err error) {
+		Failed: func(ctx context.Context, operation Operation, id ID, err error) {
 			if down.has(ctx) {
 				return // which is told
 			}
 			if n, ok := failing.add(operation, time.Now()); ok {
-				l.WarnContext(ctx, "session store keeps failing", "operation", operation, "failures", n, "session", id, "error", err)
+				l.WarnContext(ctx, "session store keeps failing", "operation", operation.String(), "failures", n, "session", id, "error", err)
 			}
 		},
 		Backup: func(ctx context.Context, id ID, fault BackupFault, err error) {
@@ -190,7 +204,7 @@ type failedShard struct{}
 // failing is what has kept failing, by operation.
 type failing struct {
 	mu  sync.Mutex
-	all map[string]*streak
+	all map[Operation]*streak
 }
 
 // streak is failures of which none lies further than a minute from the next.
@@ -201,13 +215,13 @@ type streak struct {
 
 // add notes a failure, and returns how many there were that nobody was told of,
 // if that is due.
-func (f *failing) add(operation string, now time.Time) (n int, due bool) {
+func (f *failing) add(operation Operation, now time.Time) (n int, due bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	k := f.all[operation]
 	if k == nil || now.Sub(k.latest) > reminder {
 		if f.all == nil {
-			f.all = make(map[string]*streak)
+			f.all = make(map[Operation]*streak)
 		}
 		k = &streak{since: now}
 		f.all[operation] = k

@@ -176,7 +176,7 @@ func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
 			t.Errorf("%s %s took %v at best, want at most %v", request.method, request.path, best, most)
 		}
 	}
-	if st := m.State(); !st.Failing {
+	if st := m.Stats(); !st.Failing {
 		t.Errorf("State = %+v", st)
 	}
 

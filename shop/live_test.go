@@ -95,7 +95,7 @@ func (s *liveShop) wait(what string, most time.Duration, done func() bool, why .
 			for _, w := range why {
 				what += ": " + *w
 			}
-			s.t.Fatalf("waited %v in vain for %s; the state is %+v", most, what, s.sessions.State())
+			s.t.Fatalf("waited %v in vain for %s; the state is %+v", most, what, s.sessions.Stats())
 		}
 	}
 }

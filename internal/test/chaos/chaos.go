@@ -177,7 +177,7 @@ func (s *run) rest(t *testing.T, f Fault) {
 	begun, most := time.Now(), timeleft.Within(t, patience)
 	for _, m := range s.managers {
 		for {
-			st := m.State()
+			st := m.Stats()
 			if st.Journal.States == 0 && st.Journal.Tombstones == 0 {
 				break
 			}
