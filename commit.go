@@ -54,7 +54,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	s.mu.Lock()
 	if p := s.parcel; s.replaced != "" && p != nil && p.in == nil {
 		s.mu.Unlock()
-		p.open(ctx, s) // Begin has not asked, and whether there is a copy says whether there was a session
+		p.open(ctx, s) // StartNew has not asked, and whether there is a copy says whether there was a session
 		s.mu.Lock()
 	}
 	c := commit{
@@ -120,7 +120,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 		s.endTaken(ctx)
 	}
 	if c.begun && c.renewal == newValues {
-		_, _ = s.endAdoption(ctx, &c.loaded) // as well as it can: Begin works without the store
+		_, _ = s.endAdoption(ctx, &c.loaded) // as well as it can: StartNew works without the store
 	}
 	if moved && c.phase == live && s.parcel != nil {
 		s.parcel.dirty = true

@@ -196,7 +196,7 @@ var who = session.NewKey[string]("user")
 func login(w http.ResponseWriter, r *http.Request) {
 	s, err := session.From(r.Context())
 	if errors.Is(err, session.ErrUnavailable) {
-		s, err = session.Begin(r.Context()) // log in even where the old session cannot be read
+		s, err = session.StartNew(r.Context()) // log in even where the old session cannot be read
 	}
 	if err != nil {
 		session.Error(w, r, err)
@@ -381,17 +381,17 @@ func ExampleKey_Take() {
 	// GET /: 200 your order is on its way
 }
 
-// A framework that is not built on net/http gives Start the request's header,
+// A framework that is not built on net/http gives Load the request's header,
 // and sends what Commit puts into the other one.
-func ExampleManager_Start() {
+func ExampleManager_Load() {
 	sessions, err := session.New(memstore.New(nil), nil)
 	if err != nil {
 		panic(err)
 	}
 	ctx := context.Background()
 	serve := func(in, out http.Header) {
-		s := sessions.Start(ctx, in)
-		err := s.Load(ctx)
+		s := sessions.Load(ctx, in)
+		err := s.Err()
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -222,7 +222,7 @@ func TestARequestLongerThanATombstoneRevivesNobody(t *testing.T) {
 		if answer.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("status %d", answer.StatusCode)
 		}
-		if s := m.Start(t.Context(), old.Header); s.Load(t.Context()) != nil || s.Source() != session.FromNowhere {
+		if s := m.Load(t.Context(), old.Header); s.Err() != nil || s.Source() != session.FromNowhere {
 			t.Errorf("the session is back: %v, %v", s, s.Err())
 		}
 	})

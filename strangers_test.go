@@ -96,7 +96,7 @@ func TestWhatStrangersEndMakesNoRecord(t *testing.T) {
 				r.Header.Set("Cookie", madeUp())
 				w := httptest.NewRecorder()
 				m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-					s, err := session.Begin(r.Context())
+					s, err := session.StartNew(r.Context())
 					if err != nil {
 						t.Error(err)
 					}

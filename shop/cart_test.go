@@ -73,8 +73,8 @@ func TestACartThatFillsUpWhileARequestRunsIsA409(t *testing.T) {
 							t.Error(err)
 							return
 						}
-						o := m.Start(t.Context(), in)
-						err = o.Load(t.Context())
+						o := m.Load(t.Context(), in)
+						err = o.Err()
 						if err != nil {
 							t.Error(err)
 							return

@@ -257,8 +257,8 @@ func (s *run) check(t *testing.T) {
 }
 
 func look(m *session.Manager, token string) (got []string, alive bool) {
-	x := m.Start(context.Background(), http.Header{"Cookie": {cookie + "=" + token}})
-	err := x.Load(context.Background())
+	x := m.Load(context.Background(), http.Header{"Cookie": {cookie + "=" + token}})
+	err := x.Err()
 	if err != nil || x.ID() == "" {
 		return nil, false
 	}
