@@ -602,7 +602,7 @@ func (m fixedMode) Override() Override { return Override{Mode: Mode(m)} }
 // jsonFormat is a foreign format without cookies.
 type jsonFormat struct{}
 
-func (jsonFormat) Foreign() foreign.Format                     { return jsonFormat{} }
+func (jsonFormat) String() string                              { return "JSON" }
 func (jsonFormat) NewToken(context.Context) (value, id string) { return "token", string(subject) }
 func (jsonFormat) ParseToken(string) (id string, ok bool)      { return string(subject), true }
 func (jsonFormat) Decode(b []byte, _ time.Time) (s foreign.State, err error) {
