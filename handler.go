@@ -54,8 +54,29 @@ func (m *Manager) Require(next http.Handler) http.Handler { return m.wrap(next, 
 // runs, or Options.Error answers ErrUnavailable.
 func (m *Manager) RequireStore(next http.Handler) http.Handler { return m.wrap(next, storeRequired) }
 
-func (m *Manager) wrap(next http.Handler, c condition) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// HandlerFunc is Handler for a function.
+func (m *Manager) HandlerFunc(next func(http.ResponseWriter, *http.Request)) http.HandlerFunc {
+	return m.wrap(http.HandlerFunc(next), 0)
+}
+
+// ReadOnlyFunc is ReadOnly for a function.
+func (m *Manager) ReadOnlyFunc(next func(http.ResponseWriter, *http.Request)) http.HandlerFunc {
+	return m.wrap(http.HandlerFunc(next), readOnly)
+}
+
+// RequireFunc is Require for a function. Around another wrapper's function it
+// adds its condition: sessions.RequireFunc(sessions.ReadOnlyFunc(show)).
+func (m *Manager) RequireFunc(next func(http.ResponseWriter, *http.Request)) http.HandlerFunc {
+	return m.wrap(http.HandlerFunc(next), sessionRequired)
+}
+
+// RequireStoreFunc is RequireStore for a function.
+func (m *Manager) RequireStoreFunc(next func(http.ResponseWriter, *http.Request)) http.HandlerFunc {
+	return m.wrap(http.HandlerFunc(next), storeRequired)
+}
+
+func (m *Manager) wrap(next http.Handler, c condition) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
 		nested := ctx.Value(exchangeKey{}) != nil
 		var x *exchange
@@ -69,7 +90,7 @@ func (m *Manager) wrap(next http.Handler, c condition) http.Handler {
 		if x.admit(w, r, c) {
 			next.ServeHTTP(w, r)
 		}
-	})
+	}
 }
 
 // admit adds conditions to the request. Where one does not hold it answers.

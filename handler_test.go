@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -469,5 +470,43 @@ func TestLoadAsksWhenTheSessionIsUsed(t *testing.T) {
 	}
 	if user.Or(v.Session(), "") != "" {
 		t.Error("Destroy before any other use ended nothing")
+	}
+}
+
+func TestTheWrappersOfFunctionsAreThoseOfHandlers(t *testing.T) {
+	m := sessiontest.New(t, nil)
+	show := func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.From(r.Context())
+		fmt.Fprint(w, s.ID() != "", err, " ", count.Set(s, 1))
+	}
+	handler := http.HandlerFunc(show)
+	for _, c := range []struct {
+		name     string
+		function http.HandlerFunc
+		handler  http.Handler
+	}{
+		{"HandlerFunc", m.HandlerFunc(show), m.Handler(handler)},
+		{"ReadOnlyFunc", m.ReadOnlyFunc(show), m.ReadOnly(handler)},
+		{"RequireFunc", m.RequireFunc(show), m.Require(handler)},
+		{"RequireStoreFunc", m.RequireStoreFunc(show), m.RequireStore(handler)},
+		{"RequireFunc(ReadOnlyFunc)", m.RequireFunc(m.ReadOnlyFunc(show)), m.Require(m.ReadOnly(handler))},
+	} {
+		for name, begin := range map[string][]func(*session.Session){"anonymous": nil, "bob": {func(s *session.Session) { user.Set(s, "bob") }}} {
+			ask := func(h http.Handler) string {
+				v := sessiontest.NewVisitor(t, m, begin...)
+				resp := v.Get(h, "/")
+				body, err := io.ReadAll(resp.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return fmt.Sprint(resp.StatusCode, " ", string(body), " ", len(resp.Header["Set-Cookie"]))
+			}
+			if got, want := ask(c.function), ask(c.handler); got != want {
+				t.Errorf("%s, %s: got %s, want %s", c.name, name, got, want)
+			}
+		}
+	}
+	if got := sessiontest.NewVisitor(t, m).Get(m.RequireFunc(show), "/").StatusCode; got != http.StatusForbidden {
+		t.Errorf("RequireFunc without a session: got %d, want 403", got)
 	}
 }

@@ -113,7 +113,7 @@ func start(t *testing.T, p Place) *run {
 		if err != nil {
 			t.Fatal(err)
 		}
-		srv := httptest.NewServer(m.Handler(http.HandlerFunc(s.serve)))
+		srv := httptest.NewServer(m.HandlerFunc(s.serve))
 		t.Cleanup(func() {
 			srv.Close()
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
