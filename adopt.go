@@ -238,7 +238,7 @@ func (m *Manager) endOld(ctx context.Context, o *oldSession) {
 		return
 	}
 	if err := o.End(o.r); err != nil && m.hooks.Failed != nil {
-		m.hooks.Failed(ctx, "adopt", o.marker, err)
+		m.hooks.Failed(ctx, OperationAdopt, o.marker, err)
 	}
 }
 

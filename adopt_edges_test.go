@@ -102,7 +102,7 @@ func TestALoginBesideTheOldCookieEndsWhatRotationsHaveMadeOfItsSession(t *testin
 		wantWho(s.T, "the thief", thief.do(s.does(rotates), "/"), "200 bob")
 		time.Sleep(time.Minute)
 		begin := s.m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			x, err := session.Begin(r.Context())
+			x, err := session.StartNew(r.Context())
 			if err != nil {
 				s.Error(err)
 				return

@@ -114,7 +114,7 @@ func adopting(m *session.Manager) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/static", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("/begin", func(w http.ResponseWriter, r *http.Request) {
-		s, err := session.Begin(r.Context())
+		s, err := session.StartNew(r.Context())
 		if err != nil {
 			session.Error(w, r, err)
 			return

@@ -191,7 +191,7 @@ func TestLogoutsOfNobodyPushNobodyOut(t *testing.T) {
 				x.Destroy(r.Context())
 			})), r)
 		}
-		if s.a.State().Journal.States != 1 {
+		if s.a.Stats().Journal.States != 1 {
 			t.Error("the visitor's write is gone from the journal")
 		}
 		s.serve(s.a, ended, func(x *session.Session) {
@@ -216,7 +216,7 @@ func TestRestoresByTheJournalAreBounded(t *testing.T) {
 		}
 		s.after(900 * time.Millisecond)
 		if n := s.store.Saves() - before; n > 5 {
-			t.Errorf("%d sessions were put back in a second, want 2; restores %d", n, s.a.State().Restores)
+			t.Errorf("%d sessions were put back in a second, want 2; restores %d", n, s.a.Stats().Restores)
 		}
 	})
 }
@@ -366,7 +366,7 @@ func TestAStoreThatLoadsAndDoesNotSaveIsAway(t *testing.T) {
 			}
 			s.after(time.Second)
 		}
-		if !m.State().Failing {
+		if !m.Stats().Failing {
 			t.Error("nobody has noticed")
 		}
 		if n := link.Saves() - saves; n > 100 {
@@ -374,7 +374,7 @@ func TestAStoreThatLoadsAndDoesNotSaveIsAway(t *testing.T) {
 		}
 		link.Before(nil)
 		s.after(10 * time.Second)
-		if st := m.State(); st.Failing || st.Journal.States > 0 {
+		if st := m.Stats(); st.Failing || st.Journal.States > 0 {
 			t.Errorf("10 s after it saves again: %+v", st)
 		}
 	})

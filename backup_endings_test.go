@@ -37,7 +37,7 @@ func TestARestoreHasABudget(t *testing.T) {
 	})
 }
 
-func TestBeginUnderADeadTokenEndsNobodyElse(t *testing.T) {
+func TestStartNewUnderADeadTokenEndsNobodyElse(t *testing.T) {
 	for _, how := range []string{"begin", "begin+logout", "revoke"} {
 		t.Run(how, func(t *testing.T) {
 			testSite(t, session.Options{}, func(s *site) {
@@ -46,7 +46,7 @@ func TestBeginUnderADeadTokenEndsNobodyElse(t *testing.T) {
 				planted := s.copyOf(v)
 				s.serve(s.a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
 				begin := s.a.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					x, err := session.Begin(r.Context())
+					x, err := session.StartNew(r.Context())
 					if err != nil {
 						t.Error(err)
 					}
@@ -141,7 +141,7 @@ func TestWhatEndedIsPublishedBeforeAnyoneRestores(t *testing.T) {
 					a.Revoke(context.Background(), old)
 				case "begin":
 					v.Get(a.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-						x, _ := session.Begin(r.Context())
+						x, _ := session.StartNew(r.Context())
 						color.Set(x, "new")
 					})), "/")
 				case "renew":
@@ -152,7 +152,7 @@ func TestWhatEndedIsPublishedBeforeAnyoneRestores(t *testing.T) {
 				s.after(20 * time.Second)
 				s.store.Replace(memstore.New(nil))
 				s.after(2 * time.Second)
-				if j := a.State().Journal; j.Tombstones+j.Again != 0 {
+				if j := a.Stats().Journal; j.Tombstones+j.Again != 0 {
 					t.Errorf("2 s after the restart %d tombstones are not published", j.Tombstones+j.Again)
 				}
 				n := 0

@@ -51,14 +51,14 @@ func TestOperatorsChooseBetweenStoreAndBackup(t *testing.T) {
 		if n := s.store.Loads() + s.store.Saves() - before; n != 0 {
 			t.Errorf("backup only: the store was asked %d times", n)
 		}
-		if st := s.a.State(); len(st.Shards) != 1 || st.Shards[0].Mode != session.BackupOnly || st.Shards[0].State != "away" || st.Journal.States != 1 {
+		if st := s.a.Stats(); len(st.Shards) != 1 || st.Shards[0].Mode != session.BackupOnly || st.Shards[0].State != session.Away || st.Journal.States != 1 {
 			t.Errorf("backup only: %+v", st)
 		}
 		s.want(s.b, v, "blue/")
 
 		l.set(session.Override{})
 		s.after(10 * time.Second)
-		if st := s.a.State(); st.Failing || st.Journal.States != 0 {
+		if st := s.a.Stats(); st.Failing || st.Journal.States != 0 {
 			t.Errorf("auto again: %+v", st)
 		}
 		s.want(s.b, v, "blue/")
@@ -123,7 +123,7 @@ func TestAFullJournalDropsTheOldestStatesAndNoTombstone(t *testing.T) {
 				t.Errorf("a write: %d", status)
 			}
 		}
-		if st := s.a.State().Journal; st.Bytes > 5000 || st.States == 0 || len(dropped)+st.States != 20 || dropped[0] != first {
+		if st := s.a.Stats().Journal; st.Bytes > 5000 || st.States == 0 || len(dropped)+st.States != 20 || dropped[0] != first {
 			t.Errorf("dropped %v; %+v", dropped, st)
 		}
 		ended := 0
@@ -137,10 +137,10 @@ func TestAFullJournalDropsTheOldestStatesAndNoTombstone(t *testing.T) {
 				}
 			})
 		}
-		if st := s.a.State().Journal; st.Lost != uint64(len(dropped)) {
+		if st := s.a.Stats().Journal; st.Lost != uint64(len(dropped)) {
 			t.Errorf("%d changes dropped: %+v", len(dropped), st)
 		}
-		if st := s.a.State().Journal; ended == 0 || ended == 20 || st.Tombstones != ended || st.Bytes > 5000 {
+		if st := s.a.Stats().Journal; ended == 0 || ended == 20 || st.Tombstones != ended || st.Bytes > 5000 {
 			t.Errorf("%d logouts taken; %+v", ended, st)
 		}
 		s.store.Heal()
@@ -193,7 +193,7 @@ func TestTombstonesThatAreToldAgainAreNotCountedAsDelivered(t *testing.T) {
 		s.serve(s.a, rotated, func(x *session.Session) { x.Destroy(s.Context()) })
 		s.after(time.Minute)
 		s.b.Close(canceled(s.T)) // it has no part in this
-		if j := s.a.State().Journal; j.Ring < 4 || j.Delivered != 0 {
+		if j := s.a.Stats().Journal; j.Ring < 4 || j.Delivered != 0 {
 			t.Fatalf("before: %+v", j)
 		}
 		log.Reset()
@@ -202,11 +202,11 @@ func TestTombstonesThatAreToldAgainAreNotCountedAsDelivered(t *testing.T) {
 		s.store.Replace(memstore.New(nil))
 		s.store.Heal()
 		s.after(2 * time.Second)
-		if j := s.a.State().Journal; j.States+j.Tombstones != 0 {
+		if j := s.a.Stats().Journal; j.States+j.Tombstones != 0 {
 			t.Errorf("an outage in which nobody wrote: %+v", j)
 		}
 		s.after(10 * time.Second)
-		if j := s.a.State().Journal; j.States+j.Tombstones+j.Again != 0 || j.Delivered != 0 || j.Lost != 0 {
+		if j := s.a.Stats().Journal; j.States+j.Tombstones+j.Again != 0 || j.Delivered != 0 || j.Lost != 0 {
 			t.Errorf("after it: %+v", j)
 		}
 		if got := log.String(); !strings.Contains(got, "is back") || !strings.Contains(got, "delivered=0 lost=0 waiting=0") {
@@ -221,7 +221,7 @@ func TestTombstonesThatAreToldAgainAreNotCountedAsDelivered(t *testing.T) {
 		s.store.Replace(memstore.New(nil))
 		s.store.Heal()
 		s.after(30 * time.Second)
-		if j := s.a.State().Journal; j.States+j.Tombstones+j.Again != 0 || j.Delivered != 1 || j.Lost != 0 {
+		if j := s.a.Stats().Journal; j.States+j.Tombstones+j.Again != 0 || j.Delivered != 1 || j.Lost != 0 {
 			t.Errorf("after an outage with one change: %+v", j)
 		}
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
@@ -243,7 +243,7 @@ func TestTheJournalCountsWhatItDeliveredAndWhatItLost(t *testing.T) {
 			}
 		}
 		s.serve(s.a, ended, func(x *session.Session) { x.Destroy(s.Context()) })
-		if j := s.a.State().Journal; j.States != 2 || j.Tombstones != 1 || j.Delivered != 0 || j.Lost != 0 {
+		if j := s.a.Stats().Journal; j.States != 2 || j.Tombstones != 1 || j.Delivered != 0 || j.Lost != 0 {
 			t.Errorf("in the outage: %+v", j)
 		}
 		// The other instance ends one of them where this one's change is not known.
@@ -254,7 +254,7 @@ func TestTheJournalCountsWhatItDeliveredAndWhatItLost(t *testing.T) {
 			t.Fatalf("Close: %v", err)
 		}
 		s.after(10 * time.Second)
-		if j := s.a.State().Journal; j.States+j.Tombstones != 0 || j.Delivered != 2 || j.Lost != 1 {
+		if j := s.a.Stats().Journal; j.States+j.Tombstones != 0 || j.Delivered != 2 || j.Lost != 1 {
 			t.Errorf("back: %+v, want one change and one tombstone delivered, and one change lost", j)
 		}
 
@@ -264,7 +264,7 @@ func TestTheJournalCountsWhatItDeliveredAndWhatItLost(t *testing.T) {
 		s.store.Replace(memstore.New(nil))
 		s.store.Heal()
 		s.after(10 * time.Second)
-		if j := s.a.State().Journal; j.States != 0 || j.Lost != 2 {
+		if j := s.a.Stats().Journal; j.States != 0 || j.Lost != 2 {
 			t.Errorf("the lease has run out: %+v", j)
 		}
 	})
@@ -331,7 +331,7 @@ func TestAnOutageIsNoticedWithinASecondAndOverSoon(t *testing.T) {
 		}
 		s.store.Heal()
 		back := time.Now()
-		for s.a.State().Failing && time.Since(back) < 10*time.Second {
+		for s.a.Stats().Failing && time.Since(back) < 10*time.Second {
 			s.after(100 * time.Millisecond)
 		}
 		if took := time.Since(back); took > 4*time.Second {

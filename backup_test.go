@@ -140,7 +140,7 @@ func TestVisitorsStayWhileTheStoreIsAway(t *testing.T) {
 				s.after(time.Hour / 2)
 				s.store.Heal()
 				s.after(10 * time.Second)
-				if n := s.a.State().Journal; n.States+n.Tombstones != 0 {
+				if n := s.a.Stats().Journal; n.States+n.Tombstones != 0 {
 					t.Errorf("the journal holds %+v", n)
 				}
 				r, err := s.store.Load(t.Context(), id(t, s, v))
@@ -167,7 +167,7 @@ func TestAStoreThatRestartsEmptyIsFilledAgain(t *testing.T) {
 		s.want(s.b, v, "red/")
 		s.after(10 * time.Second)
 		s.want(s.b, v, "red/")
-		if n := s.b.State().Restores; n != 1 {
+		if n := s.b.Stats().Restores; n != 1 {
 			t.Errorf("%d restores, want 1", n)
 		}
 		for _, m := range []*session.Manager{s.a, s.b} {

@@ -128,7 +128,7 @@ func (s step) run(b *testing.B, wrapped bool) {
 	if w.failed > 0 {
 		b.Fatalf("%d answers of failure", w.failed)
 	}
-	if got := m.State().Degraded > 0; got != s.killed {
+	if got := m.Stats().Degraded > 0; got != s.killed {
 		b.Fatalf("degraded: got %v, want %v", got, s.killed)
 	}
 }

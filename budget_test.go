@@ -207,8 +207,8 @@ func TestTextsThatCannotBeOursBySizeAreNotOpened(t *testing.T) {
 			}
 			s.want(s.a, v, "red/") // which has opened the visitor's own copy
 			opened, malformed = 0, 0
-			x := s.a.Start(t.Context(), http.Header{"Cookie": {line}})
-			if err := x.Load(t.Context()); err != nil || color.Or(x, "-") != "red" {
+			x := s.a.Load(t.Context(), http.Header{"Cookie": {line}})
+			if err := x.Err(); err != nil || color.Or(x, "-") != "red" {
 				t.Errorf("%s: the visitor's own session is gone: %v", tt.name, err)
 			}
 			if opened != tt.opened || malformed != tt.malformed {

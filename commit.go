@@ -55,7 +55,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	s.mu.Lock()
 	if p := s.parcel; s.replaced != "" && p != nil && p.in == nil {
 		s.mu.Unlock()
-		p.open(ctx, s) // Begin has not asked, and whether there is a copy says whether there was a session
+		p.open(ctx, s) // StartNew has not asked, and whether there is a copy says whether there was a session
 		s.mu.Lock()
 	}
 	c := commit{
@@ -121,7 +121,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 		s.endTaken(ctx)
 	}
 	if c.begun && c.renewal == newValues {
-		_, _ = s.endAdoption(ctx, &c.loaded) // as well as it can: Begin works without the store
+		_, _ = s.endAdoption(ctx, &c.loaded) // as well as it can: StartNew works without the store
 	}
 	if moved && c.phase == live && s.parcel != nil {
 		s.parcel.dirty = true
@@ -197,7 +197,7 @@ func (c *commit) write(ctx context.Context) (err error) {
 		// who are faster.
 		version, late := c.version, !c.m.now().Before(end)
 		if err = c.reload(ctx); late && err != nil {
-			c.m.failed(ctx, "save", c.id, err)
+			c.m.failed(ctx, OperationSave, c.id, err)
 		} else if err == nil && c.away.IsZero() {
 			if c.version == version {
 				refusals++
@@ -207,7 +207,7 @@ func (c *commit) write(ctx context.Context) (err error) {
 				err = c.m.refused(ctx, c.id, version)
 			case late:
 				err = fmt.Errorf("%w: too many concurrent writes of session %s", ErrUnavailable, c.id)
-				c.m.failed(ctx, "save", c.id, err)
+				c.m.failed(ctx, OperationSave, c.id, err)
 			}
 		}
 	}

@@ -112,7 +112,7 @@ func TestAnUpdateThatOverlapsItsOwnSession(t *testing.T) {
 	})
 	for name, end := range map[string]func(r *http.Request, s *session.Session) error{
 		"being destroyed": func(r *http.Request, s *session.Session) error { _, err := s.Destroy(r.Context()); return err },
-		"beginning anew":  func(r *http.Request, _ *session.Session) error { _, err := session.Begin(r.Context()); return err },
+		"beginning anew":  func(r *http.Request, _ *session.Session) error { _, err := session.StartNew(r.Context()); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := sessiontest.New(t, nil)
@@ -339,13 +339,13 @@ func TestEachDeadShardIsOneOutage(t *testing.T) {
 		}
 	}
 	visitAll()
-	if downs != len(dead) || ups != 0 || !m.State().Failing {
-		t.Errorf("%d times down, %d times up, %+v", downs, ups, m.State())
+	if downs != len(dead) || ups != 0 || !m.Stats().Failing {
+		t.Errorf("%d times down, %d times up, %+v", downs, ups, m.Stats())
 	}
 	store.down = "-"
 	visitAll()
-	if downs != len(dead) || ups != len(dead) || m.State().Failing {
-		t.Errorf("then %d times down, %d times up, %+v", downs, ups, m.State())
+	if downs != len(dead) || ups != len(dead) || m.Stats().Failing {
+		t.Errorf("then %d times down, %d times up, %+v", downs, ups, m.Stats())
 	}
 }
 
@@ -443,7 +443,7 @@ func TestATokenThatWasSavedReachesTheVisitor(t *testing.T) {
 		answer := v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, r *http.Request, s *session.Session) {
 			s.Renew()
 			s.Save(r.Context())
-			session.Begin(r.Context()) // and nothing is set in it
+			session.StartNew(r.Context()) // and nothing is set in it
 		})), "/")
 		if c := answer.Cookies(); len(c) != 1 || c[0].MaxAge < 1000 {
 			t.Errorf("cookies %v", c)
@@ -549,11 +549,11 @@ func TestARecordThatCannotBeReadLogsNobodyOut(t *testing.T) {
 			if answer.StatusCode != http.StatusServiceUnavailable || answer.Header["Set-Cookie"] != nil {
 				t.Errorf("status %d, cookies %v", answer.StatusCode, answer.Header["Set-Cookie"])
 			}
-			if st := m.State(); st.Failing || st.Failures != 1 {
+			if st := m.Stats(); st.Failing || st.Failures != 1 {
 				t.Errorf("State = %+v: one record is no outage", st)
 			}
 			login := v.Get(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-				s, _ := session.Begin(r.Context())
+				s, _ := session.StartNew(r.Context())
 				user.Set(s, "alice")
 			})), "/")
 			if login.StatusCode != http.StatusOK || len(login.Cookies()) != 1 {
@@ -592,8 +592,8 @@ func TestNoUpdateIsLostUnderStress(t *testing.T) {
 		var sessions []*session.Session
 		var wg sync.WaitGroup
 		for _, m := range []*session.Manager{a, b, a} {
-			s := m.Start(t.Context(), in)
-			err := s.Load(t.Context())
+			s := m.Load(t.Context(), in)
+			err := s.Err()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -647,8 +647,8 @@ func TestALoginLosesNoAcknowledgedWrite(t *testing.T) {
 			go func() {
 				defer wg.Done()
 				m := []*session.Manager{a, b}[i%2]
-				s := m.Start(t.Context(), in)
-				err := s.Load(t.Context())
+				s := m.Load(t.Context(), in)
+				err := s.Err()
 				if err != nil || s.ID() == "" {
 					return // after a login
 				}
@@ -697,13 +697,13 @@ func TestEveryMethodAtOnce(t *testing.T) {
 					func() { s.Save(r.Context()) },
 					func() { s.Reload(r.Context()) },
 					func() { s.Renew() },
-					func() { session.Begin(r.Context()) },
+					func() { session.StartNew(r.Context()) },
 					func() { s.Destroy(r.Context()) },
 					func() { user.Or(s, "") },
 					func() { user.Delete(s) },
 					func() { _ = fmt.Sprint(s, s.Created(), s.Renewed(), s.Expires(), s.Source()) },
 					func() { session.Loaded(r.Context()) },
-					func() { m.State() },
+					func() { m.Stats() },
 				}
 				for k := range 8 {
 					operation := operations[(round*7+k*5+i*3)%len(operations)]

@@ -161,8 +161,8 @@ func TestCookiesThatVisitorsSend(t *testing.T) {
 		{"only separators", []string{";;;=;=;"}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := m.Start(t.Context(), http.Header{"Cookie": test.lines})
-			err := s.Load(t.Context())
+			s := m.Load(t.Context(), http.Header{"Cookie": test.lines})
+			err := s.Err()
 			if err != nil || (s.ID() != "") != test.found {
 				t.Errorf("found session %v, %v; want found = %v", s, err, test.found)
 			}
@@ -184,8 +184,8 @@ func FuzzCookieHeader(f *testing.F) {
 	f.Add("a=1; __Host-session=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA; b")
 	f.Add(`__Host-session="AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"`)
 	f.Fuzz(func(t *testing.T, line string) {
-		s := m.Start(t.Context(), http.Header{"Cookie": {line}})
-		err := s.Load(t.Context())
+		s := m.Load(t.Context(), http.Header{"Cookie": {line}})
+		err := s.Err()
 		if err != nil || s.Source() != session.FromNowhere {
 			t.Errorf("Cookie %q shows session %v, %v", line, s, err)
 		}

@@ -375,7 +375,7 @@ func (r *reading) read() string {
 		}
 	}
 	before, known := r.tombstone()
-	degraded := m.State().Degraded
+	degraded := m.Stats().Degraded
 
 	l := m.fetch(ctx, subject, r.witness, false)
 
@@ -399,7 +399,7 @@ func (r *reading) read() string {
 	}
 	add(l.repair && !l.restore, "repair")
 	add(l.restore && l.away.IsZero(), "restore")
-	add(!l.away.IsZero() && m.State().Degraded == degraded+1, "degraded")
+	add(!l.away.IsZero() && m.Stats().Degraded == degraded+1, "degraded")
 	add(l.phase == live && l.source == FromStore && r.witness.found && l.confirmed == r.witness.Confirmed, "confirms nothing")
 	add(r.store.fresh > 0, "asked past the cache")
 	after, knows := r.tombstone()
@@ -602,7 +602,7 @@ func (m fixedMode) Override() Override { return Override{Mode: Mode(m)} }
 // jsonFormat is a foreign format without cookies.
 type jsonFormat struct{}
 
-func (jsonFormat) Foreign() foreign.Format                     { return jsonFormat{} }
+func (jsonFormat) String() string                              { return "JSON" }
 func (jsonFormat) NewToken(context.Context) (value, id string) { return "token", string(subject) }
 func (jsonFormat) ParseToken(string) (id string, ok bool)      { return string(subject), true }
 func (jsonFormat) Decode(b []byte, _ time.Time) (s foreign.State, err error) {

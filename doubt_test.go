@@ -108,7 +108,7 @@ func TestALostAcknowledgement(t *testing.T) {
 		if got := user.Or(v.Session(), ""); got != "bob" || answer.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("answered %d, user = %q: the visitor's session is gone", answer.StatusCode, got)
 		}
-		if s := m.Start(t.Context(), old.Header); s.Load(t.Context()) != nil || s.ID() != "" {
+		if s := m.Load(t.Context(), old.Header); s.Err() != nil || s.ID() != "" {
 			t.Errorf("the old token shows %v, %v", s, s.Err())
 		}
 	})
@@ -126,13 +126,13 @@ func TestALostAcknowledgement(t *testing.T) {
 			t.Errorf("count = %d, answered %d", got, answer.StatusCode)
 		}
 	})
-	t.Run("of a Begin leaves the visitor the new session", func(t *testing.T) {
+	t.Run("of a StartNew leaves the visitor the new session", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil)}
 		m := mustNew(t, store, nil)
 		v := sessiontest.NewVisitor(t, m, bob)
 		store.lose(2)
 		v.Get(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			s, _ := session.Begin(r.Context())
+			s, _ := session.StartNew(r.Context())
 			user.Set(s, "alice")
 		})), "/")
 		if got := user.Or(v.Session(), ""); got != "alice" {

@@ -98,11 +98,11 @@ func ExampleManager() {
 
 	food := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "[]") }
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /food", food)                                                       // no session, no cost
-	mux.Handle("GET /cart", sessions.ReadOnly(http.HandlerFunc(show)))                      // nothing saved, refreshed or set
-	mux.Handle("GET /mine", sessions.Require(sessions.ReadOnly(http.HandlerFunc(show))))    // 403 without a session
-	mux.Handle("POST /cart/{sku}", sessions.Handler(http.HandlerFunc(add)))                 // begins one, if need be
-	mux.Handle("POST /pay", sessions.Require(sessions.RequireStore(http.HandlerFunc(pay)))) // read past all caches
+	mux.HandleFunc("GET /food", food)                                                 // no session, no cost
+	mux.HandleFunc("GET /cart", sessions.ReadOnlyFunc(show))                          // nothing saved, refreshed or set
+	mux.HandleFunc("GET /mine", sessions.RequireFunc(sessions.ReadOnlyFunc(show)))    // 403 without a session
+	mux.HandleFunc("POST /cart/{sku}", sessions.HandlerFunc(add))                     // begins one, if need be
+	mux.HandleFunc("POST /pay", sessions.RequireFunc(sessions.RequireStoreFunc(pay))) // read past all caches
 
 	browse(mux, "GET /food", "GET /cart", "GET /mine", "POST /cart/bread", "GET /mine", "POST /pay")
 	// Output:
@@ -175,7 +175,7 @@ func ExampleSession_Source() {
 	mux.HandleFunc("POST /cart/{sku}", add)
 	mux.HandleFunc("GET /cart", show)
 	mux.HandleFunc("GET /source", source)
-	mux.Handle("POST /pay", sessions.RequireStore(http.HandlerFunc(pay))) // a copy is not enough
+	mux.HandleFunc("POST /pay", sessions.RequireStoreFunc(pay)) // a copy is not enough
 	mux.HandleFunc("POST /kill", func(w http.ResponseWriter, _ *http.Request) {
 		store.Fail(errors.New("connection refused"))
 		fmt.Fprintln(w, "killed")
@@ -196,7 +196,7 @@ var who = session.NewKey[string]("user")
 func login(w http.ResponseWriter, r *http.Request) {
 	s, err := session.From(r.Context())
 	if errors.Is(err, session.ErrUnavailable) {
-		s, err = session.Begin(r.Context()) // log in even where the old session cannot be read
+		s, err = session.StartNew(r.Context()) // log in even where the old session cannot be read
 	}
 	if err != nil {
 		session.Error(w, r, err)
@@ -328,7 +328,7 @@ func ExampleSession_Reload() {
 			}
 		}
 	}
-	browse(sessions.Handler(http.HandlerFunc(stream)), "GET /events")
+	browse(sessions.HandlerFunc(stream), "GET /events")
 	// Output:
 	// GET /events: 200 [bread]
 	// session: no session
@@ -381,17 +381,17 @@ func ExampleKey_Take() {
 	// GET /: 200 your order is on its way
 }
 
-// A framework that is not built on net/http gives Start the request's header,
+// A framework that is not built on net/http gives Load the request's header,
 // and sends what Commit puts into the other one.
-func ExampleManager_Start() {
+func ExampleManager_Load() {
 	sessions, err := session.New(memstore.New(nil), nil)
 	if err != nil {
 		panic(err)
 	}
 	ctx := context.Background()
 	serve := func(in, out http.Header) {
-		s := sessions.Start(ctx, in)
-		err := s.Load(ctx)
+		s := sessions.Load(ctx, in)
+		err := s.Err()
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -421,7 +421,7 @@ func ExampleOptions_header() {
 	}
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest(http.MethodPost, "/login", nil)
-	sessions.Handler(http.HandlerFunc(login)).ServeHTTP(w, r)
+	sessions.HandlerFunc(login)(w, r)
 	fmt.Println(len(w.Header().Get("X-Session")), "characters,", len(w.Result().Cookies()), "cookies")
 	// Output: 43 characters, 0 cookies
 }
@@ -433,7 +433,7 @@ func ExampleLister() {
 	if err != nil {
 		panic(err)
 	}
-	h := sessions.Handler(http.HandlerFunc(login))
+	h := sessions.HandlerFunc(login)
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/login", nil))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/login", nil))
 

@@ -157,7 +157,7 @@ func (s *shard) unable(ctx context.Context, w work, err error) {
 // stood there before and after. It returns an error that says so.
 func (m *Manager) refused(ctx context.Context, id ID, over Version) error {
 	err := fmt.Errorf("%w: the store refuses a save over what stands there", ErrUnavailable)
-	m.failed(ctx, "save", id, err)
+	m.failed(ctx, OperationSave, id, err)
 	if m.backup == nil {
 		m.away(ctx, workOf(over), id, err)
 	} else {
@@ -243,7 +243,7 @@ func (s *shard) remind(ctx context.Context, err error) {
 
 // report is an outage with what became of the journal since it began.
 func (s *shard) report(o outage, err error) Outage {
-	var j JournalState
+	var j JournalStats
 	j.add(&s.journal)
 	return Outage{
 		Shard: s.name, Since: o.since, Duration: s.m.now().Sub(o.since), Err: err,

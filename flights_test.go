@@ -117,7 +117,7 @@ func TestWhoseTimeIsOverSpoilsNobody(t *testing.T) {
 			p.call(p.Context(), p.want(200, 20*time.Millisecond))
 		}
 		p.wg.Wait()
-		if s := p.m.State(); s.Failures != 0 || s.Failing {
+		if s := p.m.Stats(); s.Failures != 0 || s.Failing {
 			t.Errorf("a request's own deadline counts as the store's failure: %+v", s)
 		}
 	})

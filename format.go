@@ -14,10 +14,10 @@ import (
 )
 
 // Format is how another system writes tokens and sessions, so that its programs
-// and yours share them: see package node/express. Only this module has formats;
-// what the interface names may change.
+// and yours share them. Package node/express makes the one that there is; New
+// refuses a Format that is not of this module.
 type Format interface {
-	Foreign() foreign.Format
+	String() string // the name of the other system, such as "express-session"
 }
 
 // A foreign record lives as long as the store says, since the other program puts

@@ -54,8 +54,29 @@ func (m *Manager) Require(next http.Handler) http.Handler { return m.wrap(next, 
 // runs, or Options.Error answers ErrUnavailable.
 func (m *Manager) RequireStore(next http.Handler) http.Handler { return m.wrap(next, storeRequired) }
 
-func (m *Manager) wrap(next http.Handler, c condition) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// HandlerFunc is Handler for a function.
+func (m *Manager) HandlerFunc(next func(http.ResponseWriter, *http.Request)) http.HandlerFunc {
+	return m.wrap(http.HandlerFunc(next), 0)
+}
+
+// ReadOnlyFunc is ReadOnly for a function.
+func (m *Manager) ReadOnlyFunc(next func(http.ResponseWriter, *http.Request)) http.HandlerFunc {
+	return m.wrap(http.HandlerFunc(next), readOnly)
+}
+
+// RequireFunc is Require for a function. Around another wrapper's function it
+// adds its condition: sessions.RequireFunc(sessions.ReadOnlyFunc(show)).
+func (m *Manager) RequireFunc(next func(http.ResponseWriter, *http.Request)) http.HandlerFunc {
+	return m.wrap(http.HandlerFunc(next), sessionRequired)
+}
+
+// RequireStoreFunc is RequireStore for a function.
+func (m *Manager) RequireStoreFunc(next func(http.ResponseWriter, *http.Request)) http.HandlerFunc {
+	return m.wrap(http.HandlerFunc(next), storeRequired)
+}
+
+func (m *Manager) wrap(next http.Handler, c condition) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
 		nested := ctx.Value(exchangeKey{}) != nil
 		var x *exchange
@@ -69,7 +90,7 @@ func (m *Manager) wrap(next http.Handler, c condition) http.Handler {
 		if x.admit(w, r, c) {
 			next.ServeHTTP(w, r)
 		}
-	})
+	}
 }
 
 // admit adds conditions to the request. Where one does not hold it answers.
@@ -129,15 +150,24 @@ func (m *Manager) From(ctx context.Context) (*Session, error) {
 	return s, s.load(ctx)
 }
 
-// Begin returns a new session in place of the visitor's, which ends when this
-// one is saved. It does not ask the store, and so it works where From returns
-// ErrUnavailable: at a login, for example.
-func Begin(ctx context.Context) (*Session, error) {
+// StartNew returns a new session in place of the visitor's, under the innermost
+// Manager; the visitor's ends when the new one is saved. StartNew does not ask
+// the store, and so it works where From returns ErrUnavailable: at a login, for
+// example. It fails with ErrReadOnly on a route that is wrapped in ReadOnly, and
+// with ErrTooLate once the response header is written. It panics where From does.
+func StartNew(ctx context.Context) (*Session, error) {
 	s := mustExchange(ctx, exchangeKey{}).session()
-	return s, s.begin()
+	return s, s.startNew()
 }
 
-func (s *Session) begin() error {
+// StartNew is session.StartNew for the requests of this Manager, where several
+// nest.
+func (m *Manager) StartNew(ctx context.Context) (*Session, error) {
+	s := mustExchange(ctx, m).session()
+	return s, s.startNew()
+}
+
+func (s *Session) startNew() error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
@@ -204,16 +234,12 @@ func mustExchange(ctx context.Context, key any) *exchange {
 	return x
 }
 
-// Start returns the session of a request that did not come through net/http,
-// from the header that it has. Nothing is asked: the first use of the session
-// does, or Load, which returns the error. Commit must follow.
-func (m *Manager) Start(ctx context.Context, in http.Header) *Session { return m.newSession(ctx, in) }
+// Load returns the session of a request that did not come through net/http,
+// from the header that the request has. It asks nothing: the first use of the
+// session asks the store, and Err returns why that failed. Commit must follow.
+func (m *Manager) Load(ctx context.Context, in http.Header) *Session { return m.newSession(ctx, in) }
 
-// Load asks the store for a session of Manager.Start, unless that has been done.
-// It returns what From returns.
-func (s *Session) Load(ctx context.Context) error { return s.load(ctx) }
-
-// Commit saves a session of Start, and puts into out what the answer's header
+// Commit saves a session of Load, and puts into out what the answer's header
 // must tell the visitor. After it only Save writes.
 func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error {
 	if s.m != m {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -176,11 +177,11 @@ func TestReadOnlyRefusesEveryWrite(t *testing.T) {
 		"Update": func(_ context.Context, s *session.Session) error {
 			return user.Update(s, func(*string) error { return nil })
 		},
-		"Delete":  func(_ context.Context, s *session.Session) error { return user.Delete(s) },
-		"Take":    func(_ context.Context, s *session.Session) error { _, err := user.Take(s); return err },
-		"Renew":   func(_ context.Context, s *session.Session) error { return s.Renew() },
-		"Destroy": func(ctx context.Context, s *session.Session) error { _, err := s.Destroy(ctx); return err },
-		"Begin":   func(ctx context.Context, _ *session.Session) error { _, err := session.Begin(ctx); return err },
+		"Delete":   func(_ context.Context, s *session.Session) error { return user.Delete(s) },
+		"Take":     func(_ context.Context, s *session.Session) error { _, err := user.Take(s); return err },
+		"Renew":    func(_ context.Context, s *session.Session) error { return s.Renew() },
+		"Destroy":  func(ctx context.Context, s *session.Session) error { _, err := s.Destroy(ctx); return err },
+		"StartNew": func(ctx context.Context, _ *session.Session) error { _, err := session.StartNew(ctx); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })
@@ -228,6 +229,9 @@ func TestTwoManagersNest(t *testing.T) {
 			t.Error("From is not the innermost manager's")
 		}
 		user.Set(inner, "root")
+		if fresh, err := site.StartNew(r.Context()); err != nil || fresh != outer {
+			t.Errorf("StartNew of the outer manager: %v, %v, want its session", fresh, err)
+		}
 		user.Set(outer, "bob")
 	}))))
 	w := httptest.NewRecorder()
@@ -237,8 +241,8 @@ func TestTwoManagersNest(t *testing.T) {
 		in.Add("Cookie", c.Name+"="+c.Value)
 	}
 	for m, want := range map[*session.Manager]string{site: "bob", admin: "root"} {
-		s := m.Start(t.Context(), in)
-		err := s.Load(t.Context())
+		s := m.Load(t.Context(), in)
+		err := s.Err()
 		if got := user.Or(s, ""); err != nil || got != want {
 			t.Errorf("user = %q, want %q, %v; cookies %v", got, want, err, in)
 		}
@@ -248,9 +252,10 @@ func TestTwoManagersNest(t *testing.T) {
 func TestFromWithoutAWrapperPanics(t *testing.T) {
 	m := sessiontest.New(t, nil)
 	for name, f := range map[string]func(){
-		"From":         func() { session.From(t.Context()) },
-		"Manager.From": func() { m.From(t.Context()) },
-		"Begin":        func() { session.Begin(t.Context()) },
+		"From":             func() { session.From(t.Context()) },
+		"Manager.From":     func() { m.From(t.Context()) },
+		"StartNew":         func() { session.StartNew(t.Context()) },
+		"Manager.StartNew": func() { m.StartNew(t.Context()) },
 		"Error": func() {
 			session.Error(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil), session.ErrNoSession)
 		},
@@ -285,13 +290,13 @@ func TestLoadedNeverAsksTheStore(t *testing.T) {
 	})), "/")
 }
 
-func TestBegin(t *testing.T) {
+func TestStartNew(t *testing.T) {
 	t.Run("ends the old session, and keeps none of its values", func(t *testing.T) {
 		m := sessiontest.New(t, nil)
 		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob"); count.Set(s, 1) })
 		old := v.Request(http.MethodPost, "/", nil)
 		v.Do(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			s, err := session.Begin(r.Context())
+			s, err := session.StartNew(r.Context())
 			if err != nil {
 				t.Error(err)
 			}
@@ -300,7 +305,7 @@ func TestBegin(t *testing.T) {
 		if s := v.Session(); user.Or(s, "") != "alice" || count.Or(s, 0) != 0 {
 			t.Errorf("user = %q, count = %d", user.Or(s, ""), count.Or(s, 0))
 		}
-		if s := m.Start(t.Context(), old.Header); s.Load(t.Context()) != nil || s.Source() != session.FromNowhere {
+		if s := m.Load(t.Context(), old.Header); s.Err() != nil || s.Source() != session.FromNowhere {
 			t.Errorf("the old token shows %v, %v", s, s.Err())
 		}
 	})
@@ -319,7 +324,7 @@ func TestBegin(t *testing.T) {
 			if s, err := session.From(r.Context()); !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, broken) || s == nil {
 				t.Errorf("From = %v, %v", s, err)
 			}
-			s, err := session.Begin(r.Context())
+			s, err := session.StartNew(r.Context())
 			if err != nil {
 				t.Error(err)
 			}
@@ -332,10 +337,10 @@ func TestBegin(t *testing.T) {
 	})
 }
 
-func TestStartAndCommitForOtherFrameworks(t *testing.T) {
+func TestLoadAndCommitForOtherFrameworks(t *testing.T) {
 	m := sessiontest.New(t, nil)
-	s := m.Start(t.Context(), http.Header{})
-	err := s.Load(t.Context())
+	s := m.Load(t.Context(), http.Header{})
+	err := s.Err()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -349,8 +354,8 @@ func TestStartAndCommitForOtherFrameworks(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}}
-	again := m.Start(t.Context(), in)
-	err = again.Load(t.Context())
+	again := m.Load(t.Context(), in)
+	err = again.Err()
 	if got := user.Or(again, ""); err != nil || got != "bob" {
 		t.Errorf("user = %q, %v", got, err)
 	}
@@ -422,14 +427,14 @@ func TestWithoutAnAnswerNobodyIsLoggedOut(t *testing.T) {
 }
 
 // A session of a request that came another way costs what it is used for, too.
-func TestStartAsksWhenTheSessionIsUsed(t *testing.T) {
+func TestLoadAsksWhenTheSessionIsUsed(t *testing.T) {
 	store := storetest.NewFaulty(memstore.New(nil))
 	m := mustNew(t, store, nil)
 	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })
 	in := v.Request(http.MethodGet, "/", nil).Header
 	before := store.Loads()
 	out := http.Header{}
-	if err := m.Commit(t.Context(), m.Start(t.Context(), in), out); err != nil || store.Loads() != before || len(out) != 0 {
+	if err := m.Commit(t.Context(), m.Load(t.Context(), in), out); err != nil || store.Loads() != before || len(out) != 0 {
 		t.Errorf("unused: %v, %d loads, %v", err, store.Loads()-before, out)
 	}
 	for name, use := range map[string]func(*session.Session) string{
@@ -451,7 +456,7 @@ func TestStartAsksWhenTheSessionIsUsed(t *testing.T) {
 		"Reload": func(s *session.Session) string { _ = s.Reload(t.Context()); return user.Or(s, "") },
 		"Err":    func(s *session.Session) string { _ = s.Err(); return user.Or(s, "") },
 	} {
-		s := m.Start(t.Context(), in)
+		s := m.Load(t.Context(), in)
 		if got := use(s); got != "bob" {
 			t.Errorf("%s: %q", name, got)
 		}
@@ -459,11 +464,49 @@ func TestStartAsksWhenTheSessionIsUsed(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	s := m.Start(t.Context(), in)
+	s := m.Load(t.Context(), in)
 	if _, err := s.Destroy(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if user.Or(v.Session(), "") != "" {
 		t.Error("Destroy before any other use ended nothing")
+	}
+}
+
+func TestTheWrappersOfFunctionsAreThoseOfHandlers(t *testing.T) {
+	m := sessiontest.New(t, nil)
+	show := func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.From(r.Context())
+		fmt.Fprint(w, s.ID() != "", err, " ", count.Set(s, 1))
+	}
+	handler := http.HandlerFunc(show)
+	for _, c := range []struct {
+		name     string
+		function http.HandlerFunc
+		handler  http.Handler
+	}{
+		{"HandlerFunc", m.HandlerFunc(show), m.Handler(handler)},
+		{"ReadOnlyFunc", m.ReadOnlyFunc(show), m.ReadOnly(handler)},
+		{"RequireFunc", m.RequireFunc(show), m.Require(handler)},
+		{"RequireStoreFunc", m.RequireStoreFunc(show), m.RequireStore(handler)},
+		{"RequireFunc(ReadOnlyFunc)", m.RequireFunc(m.ReadOnlyFunc(show)), m.Require(m.ReadOnly(handler))},
+	} {
+		for name, begin := range map[string][]func(*session.Session){"anonymous": nil, "bob": {func(s *session.Session) { user.Set(s, "bob") }}} {
+			ask := func(h http.Handler) string {
+				v := sessiontest.NewVisitor(t, m, begin...)
+				resp := v.Get(h, "/")
+				body, err := io.ReadAll(resp.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return fmt.Sprint(resp.StatusCode, " ", string(body), " ", len(resp.Header["Set-Cookie"]))
+			}
+			if got, want := ask(c.function), ask(c.handler); got != want {
+				t.Errorf("%s, %s: got %s, want %s", c.name, name, got, want)
+			}
+		}
+	}
+	if got := sessiontest.NewVisitor(t, m).Get(m.RequireFunc(show), "/").StatusCode; got != http.StatusForbidden {
+		t.Errorf("RequireFunc without a session: got %d, want 403", got)
 	}
 }

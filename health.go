@@ -12,8 +12,9 @@ import (
 	"github.com/holdfast-go/session/internal/streak"
 )
 
-// State is what a Manager has seen since it was made.
-type State struct {
+// Stats is what a Manager has seen since it was made. It goes through JSON and
+// back.
+type Stats struct {
 	Failing bool      // a shard of the store is away
 	Since   time.Time // when Failing became what it is
 
@@ -26,22 +27,22 @@ type State struct {
 	// With a Backup:
 	Degraded uint64       // loads that were answered from the backup
 	Restores uint64       // sessions put back into a store that lacked them
-	Shards   []ShardState // those that were met so far, by name
-	Journal  JournalState
+	Shards   []ShardStats // those that were met so far, by name
+	Journal  JournalStats
 }
 
-// ShardState is a part of the store as this process sees it.
-type ShardState struct {
+// ShardStats is a shard of the store as this process sees it.
+type ShardStats struct {
 	Name       string
-	State      string        // "serving", "away" or "returning"
+	State      ShardState
 	Since      time.Time     // when State became what it is
-	Cause      string        // of being away; empty while it serves
+	Cause      Cause         // of being away; empty while it serves
 	Mode       Mode          // the operator's
 	Quarantine time.Duration // how long it is still not believed when it has nothing: it lost its memory
 }
 
-// JournalState is what a process owes its store.
-type JournalState struct {
+// JournalStats is what a process has still to deliver to its store.
+type JournalStats struct {
 	States     int // sessions that the store lacks a change of
 	Tombstones int // ended sessions that the store was never told of
 	Again      int // ended sessions that it was told of, and is told again because it lost its memory
@@ -53,7 +54,7 @@ type JournalState struct {
 	Lost      uint64 // dropped for good: the journal was full, the lease had run out or another hand had ended the session
 }
 
-func (s *JournalState) add(j *journal) {
+func (s *JournalStats) add(j *journal) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	s.States += len(j.debts)
@@ -159,18 +160,18 @@ func (h *health) count(n int) {
 	}
 }
 
-func (m *Manager) failed(ctx context.Context, operation string, id ID, err error) {
+func (m *Manager) failed(ctx context.Context, operation Operation, id ID, err error) {
 	m.health.failures.Add(1)
 	if m.hooks.Failed != nil {
 		m.hooks.Failed(context.WithValue(ctx, failedShard{}, m.shard(id)), operation, id, err)
 	}
 }
 
-// State returns the counters as they are now. It does not ask the store.
-func (m *Manager) State() State {
+// Stats returns the counters as they are now. It does not ask the store.
+func (m *Manager) Stats() Stats {
 	h := &m.health
 	h.mu.Lock()
-	st := State{Failing: h.down > 0, Since: h.since}
+	st := Stats{Failing: h.down > 0, Since: h.since}
 	h.mu.Unlock()
 	st.Loads, st.Saves, st.Refreshes = h.loads.Load(), h.saves.Load(), h.refreshes.Load()
 	st.Conflicts, st.Failures = h.conflicts.Load(), h.failures.Load()
@@ -181,19 +182,19 @@ func (m *Manager) State() State {
 		st.Journal.add(&s.journal)
 		return true
 	})
-	slices.SortFunc(st.Shards, func(a, b ShardState) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(st.Shards, func(a, b ShardStats) int { return strings.Compare(a.Name, b.Name) })
 	st.Journal.Bytes = int(m.ledger.size.Load())
 	st.Journal.Delivered, st.Journal.Lost = m.ledger.delivered.Load(), m.ledger.lost.Load()
 	return st
 }
 
-func (s *shard) status() ShardState {
+func (s *shard) status() ShardStats {
 	b := s.breaker.State(s.m.now())
 	if b.State == circuit.Serving {
 		b.Cause = circuit.Nothing // of an outage that is over
 	}
-	return ShardState{
-		Name: s.name, State: b.State.String(), Since: b.Since, Cause: b.Cause.String(),
+	return ShardStats{
+		Name: s.name, State: ShardState(b.State), Since: b.Since, Cause: Cause(b.Cause.String()),
 		Mode: Mode(b.Mode), Quarantine: b.Quarantine,
 	}
 }

@@ -113,8 +113,8 @@ func TestAStoreThatRefusesOneKindOfSaveIsNoticed(t *testing.T) {
 						}
 						time.Sleep(time.Second)
 					}
-					st := m.State()
-					if !st.Failing || st.Shards[0].State == "serving" || st.Shards[0].Cause == "" || n.counts() != "1 down, 0 still, 0 up, 0 forgot" {
+					st := m.Stats()
+					if !st.Failing || st.Shards[0].State == session.Serving || st.Shards[0].Cause == "" || n.counts() != "1 down, 0 still, 0 up, 0 forgot" {
 						t.Errorf("after 8 s: %s; %+v", n.counts(), st)
 					}
 					if !visited && !strings.Contains(n.err.Error(), c.words) {
@@ -126,7 +126,7 @@ func TestAStoreThatRefusesOneKindOfSaveIsNoticed(t *testing.T) {
 					}
 					store.set(nil)
 					time.Sleep(10 * time.Second)
-					if st := m.State(); st.Failing || st.Shards[0].Cause != "" || st.Journal.States != 0 {
+					if st := m.Stats(); st.Failing || st.Shards[0].Cause != "" || st.Journal.States != 0 {
 						t.Errorf("10 s after it saves again: %+v", st)
 					}
 				})
@@ -146,8 +146,8 @@ func TestAStoreThatRefusesOneKindOfSaveIsNoticed(t *testing.T) {
 				for range 5 {
 					round()
 				}
-				if !m.State().Failing || n.counts() != "1 down, 0 still, 0 up, 0 forgot" {
-					t.Errorf("after 5 s: %s; %+v", n.counts(), m.State())
+				if !m.Stats().Failing || n.counts() != "1 down, 0 still, 0 up, 0 forgot" {
+					t.Errorf("after 5 s: %s; %+v", n.counts(), m.Stats())
 				}
 				for range 150 {
 					round()
@@ -157,8 +157,8 @@ func TestAStoreThatRefusesOneKindOfSaveIsNoticed(t *testing.T) {
 				}
 				store.set(nil)
 				round()
-				if m.State().Failing || n.counts() != "1 down, 2 still, 1 up, 0 forgot" {
-					t.Errorf("it saves again: %s; %+v", n.counts(), m.State())
+				if m.Stats().Failing || n.counts() != "1 down, 2 still, 1 up, 0 forgot" {
+					t.Errorf("it saves again: %s; %+v", n.counts(), m.Stats())
 				}
 			})
 		})
@@ -186,7 +186,7 @@ func TestALoadThatFailsOnceIsNotTheEndOfWhatIsRefused(t *testing.T) {
 				t.Errorf("an update over a store that changes nothing: %d, want 503", status)
 			}
 			faulty.Heal()
-			if i >= 2 && !m.State().Failing {
+			if i >= 2 && !m.Stats().Failing {
 				t.Errorf("after update %d the store counts as well", i)
 			}
 			time.Sleep(time.Second)
@@ -196,7 +196,7 @@ func TestALoadThatFailsOnceIsNotTheEndOfWhatIsRefused(t *testing.T) {
 		}
 		store.set(nil)
 		update(v, m)
-		if got := n.counts(); m.State().Failing || got != "1 down, 0 still, 1 up, 0 forgot" {
+		if got := n.counts(); m.Stats().Failing || got != "1 down, 0 still, 1 up, 0 forgot" {
 			t.Errorf("it saves again: %s", got)
 		}
 	})
@@ -224,7 +224,7 @@ func TestAStoreThatWasDeadIsBackWhenItLoads(t *testing.T) {
 				session.Error(w, r, err)
 			}
 		})), "/")
-		if got := n.counts(); read.StatusCode != http.StatusOK || m.State().Failing || got != "1 down, 0 still, 1 up, 0 forgot" {
+		if got := n.counts(); read.StatusCode != http.StatusOK || m.Stats().Failing || got != "1 down, 0 still, 1 up, 0 forgot" {
 			t.Errorf("a dead store that loads again: %d, %s", read.StatusCode, got)
 		}
 	})
@@ -234,7 +234,9 @@ func TestASessionThatOthersWriteFasterIsToldAndIsNoOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, failures := &told{}, []error{}
 		hooks := n.hooks()
-		hooks.Failed = func(_ context.Context, _ string, _ session.ID, err error) { failures = append(failures, err) }
+		hooks.Failed = func(_ context.Context, _ session.Operation, _ session.ID, err error) {
+			failures = append(failures, err)
+		}
 		store := &picky{Store: memstore.New(nil)}
 		m := mustNew(t, store, &session.Options{SaveTimeout: 250 * time.Millisecond, Hooks: hooks})
 		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
@@ -255,7 +257,7 @@ func TestASessionThatOthersWriteFasterIsToldAndIsNoOutage(t *testing.T) {
 				t.Errorf("the session is written to all the time: %d, want 503", status)
 			}
 		}
-		if st := m.State(); len(failures) != 4 || st.Failures != 4 || st.Failing || n.counts() != "0 down, 0 still, 0 up, 0 forgot" {
+		if st := m.Stats(); len(failures) != 4 || st.Failures != 4 || st.Failing || n.counts() != "0 down, 0 still, 0 up, 0 forgot" {
 			t.Errorf("%d failures %v; %s; %+v", len(failures), failures, n.counts(), st)
 		}
 	})
@@ -347,7 +349,7 @@ func TestTheFirstStartOnANewStoreIsNoAlarm(t *testing.T) {
 		second := mustNew(t, store, &o)
 		time.Sleep(time.Second)
 		for _, m := range []*session.Manager{m, second} {
-			if q := m.State().Shards[0].Quarantine; q <= 3*time.Second {
+			if q := m.Stats().Shards[0].Quarantine; q <= 3*time.Second {
 				t.Errorf("a new store is believed after %v, want 5 s of disbelief", q)
 			}
 		}
@@ -361,7 +363,7 @@ func TestTheFirstStartOnANewStoreIsNoAlarm(t *testing.T) {
 			t.Errorf("two instances, and the store was emptied: %s", got)
 		}
 		for _, m := range []*session.Manager{m, second} {
-			if q := m.State().Shards[0].Quarantine; q == 0 {
+			if q := m.Stats().Shards[0].Quarantine; q == 0 {
 				t.Error("an emptied store is believed")
 			}
 		}
@@ -377,13 +379,13 @@ func TestAStoreThatTakesNoCanaryHasLostItOnce(t *testing.T) {
 		if got := n.counts(); got != "1 down, 0 still, 0 up, 0 forgot" {
 			t.Errorf("a new store that takes nothing: %s", got)
 		}
-		if m.State().Shards[0].Quarantine == 0 {
+		if m.Stats().Shards[0].Quarantine == 0 {
 			t.Error("a store without a canary is believed")
 		}
 		store.set(nil)
 		time.Sleep(20 * time.Second)
-		if got := n.counts(); got != "1 down, 0 still, 1 up, 0 forgot" || m.State().Shards[0].Quarantine != 0 {
-			t.Errorf("it takes the canary: %s, %+v", got, m.State().Shards)
+		if got := n.counts(); got != "1 down, 0 still, 1 up, 0 forgot" || m.Stats().Shards[0].Quarantine != 0 {
+			t.Errorf("it takes the canary: %s, %+v", got, m.Stats().Shards)
 		}
 	})
 }
@@ -396,7 +398,7 @@ func TestProbesOfAClockThatIsBehindAreNoOutage(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(30 * time.Second)
-			if st := m.State(); st.Failing || st.Shards[0].State != "serving" {
+			if st := m.Stats(); st.Failing || st.Shards[0].State != session.Serving {
 				t.Errorf("a clock that is off by %v: %+v", skew, st)
 			}
 			if err := m.Close(t.Context()); err != nil {

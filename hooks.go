@@ -11,7 +11,7 @@ import (
 
 // Hooks tell an application what happens behind its back. Each may be nil.
 // They are called on the request's path, by many goroutines at once, and must
-// return quickly. They may ask Loaded and State; From, Save and what else waits
+// return quickly. They may ask Loaded and Stats; From, Save and what else waits
 // for the session would wait for ever. No token and no value is ever passed to
 // one.
 type Hooks struct {
@@ -41,12 +41,11 @@ type Hooks struct {
 	// session that the store lacks. Its visitor's cookies still have it.
 	Overflow func(ctx context.Context, id ID)
 
-	// Failed is called for each operation that the store failed: "load",
-	// "save", "refresh" or "deliver", and for a record that cannot be read. It is meant
-	// for counters. Misses and requests that their visitor canceled are no
+	// Failed is called for each operation that the store failed, and for a record
+	// that cannot be read. It is meant for counters. Misses and requests that their visitor canceled are no
 	// failures, nor are conflicts, unless they go on until the time of a save is
 	// up, or the store answers with one where nobody else has written.
-	Failed func(ctx context.Context, operation string, id ID, err error)
+	Failed func(ctx context.Context, operation Operation, id ID, err error)
 
 	// Conflict is called when two requests wrote one session at once, and one
 	// of them starts over; attempt counts from 1.
@@ -62,6 +61,21 @@ type Hooks struct {
 	// (ErrEnded) or its lease has (ErrLost).
 	Dropped func(ctx context.Context, id ID, err error)
 }
+
+// Operation is what a Manager asked of the store, in a word that is fit for a
+// metric's label.
+type Operation string
+
+// The operations that Hooks.Failed is told of.
+const (
+	OperationLoad    Operation = "load"
+	OperationSave    Operation = "save"
+	OperationRefresh Operation = "refresh" // puts the expiry off
+	OperationDeliver Operation = "deliver" // from the journal
+	OperationAdopt   Operation = "adopt"   // ends a session in the library that Options.Adopt replaces
+)
+
+func (o Operation) String() string { return string(o) }
 
 // Outage is a time in which a shard of the store is away. The numbers are of this
 // process, and are zero without a Backup.
@@ -111,13 +125,13 @@ func LogHooks(l *slog.Logger) Hooks {
 		Forgot: func(ctx context.Context, shard string) {
 			l.LogAttrs(ctx, slog.LevelWarn, "session store has lost its memory: restarted or flushed", named(shard)...)
 		},
-		Failed: func(ctx context.Context, operation string, id ID, err error) {
+		Failed: func(ctx context.Context, operation Operation, id ID, err error) {
 			shard, known := ctx.Value(failedShard{}).(string)
 			if known && down.Has(shard) || !known && down.Any() {
 				return // which is told
 			}
-			if n, ok := failing.Add(operation, time.Now()); ok {
-				l.WarnContext(ctx, "session store keeps failing", "operation", operation, "failures", n, "session", id, "error", err)
+			if n, ok := failing.Add(operation.String(), time.Now()); ok {
+				l.WarnContext(ctx, "session store keeps failing", "operation", operation.String(), "failures", n, "session", id, "error", err)
 			}
 		},
 		Backup: func(ctx context.Context, id ID, fault BackupFault, err error) {

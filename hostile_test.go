@@ -104,7 +104,7 @@ func (h *hostile) judge(kind string) {
 		h.Errorf("%s: %s", kind, shown)
 	}
 	h.shown = nil
-	if st := h.b.State(); st.Degraded != 0 {
+	if st := h.b.Stats(); st.Degraded != 0 {
 		h.Errorf("%s: %d loads were answered from the copy, and the store is well", kind, st.Degraded)
 	}
 }
@@ -298,7 +298,7 @@ func TestAWriteThatWaitsForOthersDoesNotDegrade(t *testing.T) {
 				t.Errorf("%d updates were answered with 200, and %d are in the store", acknowledged, got)
 			}
 		})
-		if st := s.a.State(); acknowledged == 0 || st.Degraded != 0 || st.Journal.States != 0 {
+		if st := s.a.Stats(); acknowledged == 0 || st.Degraded != 0 || st.Journal.States != 0 {
 			t.Errorf("%d of 8 acknowledged, %+v", acknowledged, st)
 		}
 	})
@@ -338,7 +338,7 @@ func TestAPauseOfThisProcessIsNotTheStoresSilence(t *testing.T) {
 				t.Errorf("after a pause: %q from the %v", color.Or(x, ""), x.Source())
 			}
 		})
-		if st := s.a.State(); st.Failures != 0 || st.Degraded != 0 {
+		if st := s.a.Stats(); st.Failures != 0 || st.Degraded != 0 {
 			t.Errorf("a pause counts as the store's failure: %+v", st)
 		}
 		// A store that does not answer is still one.

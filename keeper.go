@@ -328,7 +328,7 @@ func (m *Manager) settleDebt(ctx context.Context, b state.Copy) error {
 		if err != nil {
 			return err
 		}
-		if _, err = m.put(ctx, c, "deliver", st, r.version); !errors.Is(err, ErrConflict) || !m.now().Before(end) {
+		if _, err = m.put(ctx, c, OperationDeliver, st, r.version); !errors.Is(err, ErrConflict) || !m.now().Before(end) {
 			return err
 		}
 	}
@@ -381,7 +381,7 @@ func (m *Manager) closeShards(ctx context.Context) error {
 	m.shards.close()
 	m.shards.wg.Wait()
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-		var left JournalState
+		var left JournalStats
 		m.shards.byName.Range(func(_, v any) bool {
 			s := v.(*shard)
 			if s.inDebt() && ctx.Err() == nil {

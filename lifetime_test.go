@@ -118,7 +118,7 @@ func TestRefreshIsSeldomAndOverAllInstances(t *testing.T) {
 		if lifetime := int(600 * time.Minute / (6 * time.Minute)); got > lifetime || got < lifetime/2 {
 			t.Errorf("%d refreshes in ten hours, want at most %d", got, lifetime)
 		}
-		if n := a.State().Refreshes + b.State().Refreshes; int(n) != got {
+		if n := a.Stats().Refreshes + b.Stats().Refreshes; int(n) != got {
 			t.Errorf("State tells %d refreshes, the store saw %d", n, got)
 		}
 	})
@@ -144,8 +144,8 @@ func TestRefreshIsOffTheResponsePath(t *testing.T) {
 		if err := m.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if time.Since(begun) == 0 || m.State().Refreshes != 1 {
-			t.Errorf("Close did not wait for the refresh: %v, %+v", time.Since(begun), m.State())
+		if time.Since(begun) == 0 || m.Stats().Refreshes != 1 {
+			t.Errorf("Close did not wait for the refresh: %v, %+v", time.Since(begun), m.Stats())
 		}
 	})
 }
@@ -168,14 +168,14 @@ func TestAFrozenStoreCostsTheBudget(t *testing.T) {
 			t.Errorf("a write: %d after %v with cookie %v, want 503 after 100ms", answer.StatusCode, time.Since(begun), answer.Header["Set-Cookie"])
 		}
 		status(m.Require(http.NotFoundHandler()))
-		if st := m.State(); !st.Failing || st.Failures != 3 {
+		if st := m.Stats(); !st.Failing || st.Failures != 3 {
 			t.Errorf("State = %+v", st)
 		}
 		store.Heal()
 		if got := status(m.Require(http.NotFoundHandler())); got != http.StatusNotFound {
 			t.Errorf("after the thaw: %d", got)
 		}
-		if m.State().Failing {
+		if m.Stats().Failing {
 			t.Error("State still says failing")
 		}
 	})
@@ -222,7 +222,7 @@ func TestARequestLongerThanATombstoneRevivesNobody(t *testing.T) {
 		if answer.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("status %d", answer.StatusCode)
 		}
-		if s := m.Start(t.Context(), old.Header); s.Load(t.Context()) != nil || s.Source() != session.FromNowhere {
+		if s := m.Load(t.Context(), old.Header); s.Err() != nil || s.Source() != session.FromNowhere {
 			t.Errorf("the session is back: %v, %v", s, s.Err())
 		}
 	})

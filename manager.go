@@ -194,8 +194,12 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 	}
 	m.carrier = carrier{Transport: transport.Transport{Cookie: transport.Attributes(o.Cookie), Header: textproto.CanonicalMIMEHeaderKey(o.Header)}}
 	if o.Format != nil {
-		m.carrier.Format = o.Format.Foreign()
-		if f, ok := m.carrier.Format.(foreign.Checker); ok {
+		format, ok := o.Format.(foreign.Format)
+		if !ok {
+			errs = append(errs, fmt.Errorf("session: Options.Format: %T is not a format of this module; take the one that node/express makes, or none", o.Format))
+		}
+		m.carrier.Format = format
+		if f, ok := o.Format.(foreign.Checker); ok {
 			err := f.Check(foreign.Settings{Store: store, Cookie: o.Cookie.Name, Idle: o.Idle, Refresh: o.Refresh})
 			if err != nil {
 				errs = append(errs, err)

@@ -87,7 +87,7 @@ func TestLeavingEarlyLogsNobodyOut(t *testing.T) {
 	store := storetest.NewFaulty(memstore.New(nil))
 	failures := 0
 	m := mustNew(t, store, &session.Options{Hooks: session.Hooks{
-		Failed: func(context.Context, string, session.ID, error) { failures++ },
+		Failed: func(context.Context, session.Operation, session.ID, error) { failures++ },
 		Down:   func(context.Context, string, error) { failures++ },
 	}})
 	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })
@@ -99,8 +99,8 @@ func TestLeavingEarlyLogsNobodyOut(t *testing.T) {
 		}
 		user.Set(s, "anonymous")
 	})), v.Request(http.MethodGet, "/", nil).WithContext(ctx))
-	if answer.Header["Set-Cookie"] != nil || failures != 0 || m.State().Failing {
-		t.Errorf("cookies %v, %d failures, %+v", answer.Header["Set-Cookie"], failures, m.State())
+	if answer.Header["Set-Cookie"] != nil || failures != 0 || m.Stats().Failing {
+		t.Errorf("cookies %v, %d failures, %+v", answer.Header["Set-Cookie"], failures, m.Stats())
 	}
 	store.Before(nil)
 	if got := user.Or(v.Session(), ""); got != "bob" {

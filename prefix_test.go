@@ -42,8 +42,8 @@ func TestACookieWithABlankThatIsNotOneIsNotOurs(t *testing.T) {
 		}
 		own := v.Request("GET", "/", nil).Header.Get("Cookie")
 		ask := func(header http.Header) string {
-			x := s.b.Start(s.Context(), header)
-			if x.Load(s.Context()) != nil {
+			x := s.b.Load(s.Context(), header)
+			if x.Err() != nil {
 				return "503"
 			}
 			return color.Or(x, "nobody")
@@ -101,8 +101,8 @@ func TestATombstoneCookieWithABlankThatIsNotOneIsNotOurs(t *testing.T) {
 			}
 		}
 		shows := func(line string) string {
-			x := s.b.Start(t.Context(), http.Header{"Cookie": {own + "; " + line}})
-			if x.Load(t.Context()) != nil {
+			x := s.b.Load(t.Context(), http.Header{"Cookie": {own + "; " + line}})
+			if x.Err() != nil {
 				return "503"
 			}
 			return color.Or(x, "nobody")

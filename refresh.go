@@ -34,7 +34,7 @@ func (m *Manager) putOff(ctx context.Context, l loaded) loaded {
 	}
 	sent := m.now()
 	st := l.state.Seen(sent)
-	if v, err := m.put(ctx, c, "refresh", st, l.version); err == nil {
+	if v, err := m.put(ctx, c, OperationRefresh, st, l.version); err == nil {
 		m.health.refreshes.Add(1)
 		l.state, l.version, l.confirmed = st, v, sent.UnixMilli()
 	}

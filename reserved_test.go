@@ -56,7 +56,7 @@ func TestRevokingAllThatAStoreListsEndsSessionsOnly(t *testing.T) {
 			}
 		}
 		time.Sleep(20 * time.Second)
-		if got, st := n.counts(), m.State(); got != "0 down, 0 still, 0 up, 0 forgot" || st.Failing {
+		if got, st := n.counts(), m.Stats(); got != "0 down, 0 still, 0 up, 0 forgot" || st.Failing {
 			t.Errorf("afterwards: %s; %+v", got, st)
 		}
 		if got, err := color.Get(v.Session()); !errors.Is(err, session.ErrNoValue) {

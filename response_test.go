@@ -474,8 +474,8 @@ func TestWhatIsSetAfterTheHeader(t *testing.T) {
 			if err := s.Renew(); !errors.Is(err, session.ErrTooLate) {
 				t.Errorf("Renew = %v, want ErrTooLate", err)
 			}
-			if _, err := session.Begin(r.Context()); !errors.Is(err, session.ErrTooLate) {
-				t.Errorf("Begin = %v, want ErrTooLate", err)
+			if _, err := session.StartNew(r.Context()); !errors.Is(err, session.ErrTooLate) {
+				t.Errorf("StartNew = %v, want ErrTooLate", err)
 			}
 		})), "/")
 		if !errors.Is(dropped, session.ErrTooLate) || store.Saves() != 0 || answer.Header["Set-Cookie"] != nil {

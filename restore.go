@@ -133,7 +133,7 @@ func (m *Manager) executeOne(ctx context.Context, c call, g grave) (state.State,
 			// safe before there is no other place for it.
 			m.shardOf(g.heir).owe(ctx, state.Copy{ID: string(g.heir), State: st.Values()})
 		}
-		_, err = m.put(ctx, c, "deliver", dead, r.version)
+		_, err = m.put(ctx, c, OperationDeliver, dead, r.version)
 		switch {
 		case err == nil:
 			st.Death = dead.Death

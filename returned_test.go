@@ -314,7 +314,7 @@ func TestAGoroutineThatOutlivesItsRequestSavesByItself(t *testing.T) {
 		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
 		var s *session.Session
 		v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, x *session.Session) { s = x })), "/")
-		saves := m.State().Saves
+		saves := m.Stats().Saves
 		color.Set(s, "blue")
 		food.Set(s, "tofu")
 		if d, err := s.Save(t.Context()); d != session.Durable || err != nil {
@@ -322,7 +322,7 @@ func TestAGoroutineThatOutlivesItsRequestSavesByItself(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if got := m.State().Saves - saves; got != 1 {
+		if got := m.Stats().Saves - saves; got != 1 {
 			t.Errorf("%d saves, want 1", got)
 		}
 		color.Set(s, "green") // and no Save

@@ -302,7 +302,7 @@ func (m *Manager) entomb(ctx context.Context, c call, g *grave, over Version) er
 				}
 			}
 		}
-		_, err := m.put(ctx, c, "save", st, over)
+		_, err := m.put(ctx, c, OperationSave, st, over)
 		if err == nil {
 			break
 		}

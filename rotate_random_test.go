@@ -104,8 +104,8 @@ func (p *pages) visit(many int, disturb func()) {
 
 // shows is what instance m shows under a token alone.
 func (p *pages) shows(m *session.Manager, token string) *session.Session {
-	s := m.Start(p.Context(), http.Header{"Cookie": {"__Host-session=" + token}})
-	if err := s.Load(p.Context()); err != nil {
+	s := m.Load(p.Context(), http.Header{"Cookie": {"__Host-session=" + token}})
+	if err := s.Err(); err != nil {
 		p.Errorf("under a token: %v", err)
 	}
 	return s

@@ -247,9 +247,9 @@ func TestALogoutWithARotatedTokenEndsTheSession(t *testing.T) {
 				s.Errorf("Revoke: %v, %v", d, err)
 			}
 		},
-		"by Begin": func(s *site, old *sessiontest.Visitor) {
+		"by StartNew": func(s *site, old *sessiontest.Visitor) {
 			old.Get(s.b.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-				x, _ := session.Begin(r.Context())
+				x, _ := session.StartNew(r.Context())
 				color.Set(x, "new")
 			})), "/")
 			s.want(s.a, old, "new/")

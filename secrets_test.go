@@ -37,7 +37,7 @@ func TestTheTokenIsNowhereButInTheCookie(t *testing.T) {
 		Down:      func(ctx context.Context, shard string, err error) { note(ctx, shard, err); log.Down(ctx, shard, err) },
 		Up:        func(ctx context.Context, o session.Outage) { note(ctx, o); log.Up(ctx, o) },
 		StillDown: func(ctx context.Context, o session.Outage) { note(ctx, o); log.StillDown(ctx, o) },
-		Failed: func(ctx context.Context, op string, id session.ID, err error) {
+		Failed: func(ctx context.Context, op session.Operation, id session.ID, err error) {
 			note(ctx, op, id, err)
 		},
 		Conflict: func(ctx context.Context, id session.ID, n int) { note(ctx, id, n) },
@@ -109,7 +109,7 @@ func TestTheTokenIsNowhereButInTheCookie(t *testing.T) {
 		note(d, err)
 		http.Redirect(w, r, "/"+string(s.ID()), http.StatusSeeOther)
 	})
-	note(m.State())
+	note(m.Stats())
 
 	mu.Lock()
 	defer mu.Unlock()

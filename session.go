@@ -39,7 +39,7 @@ type Session struct {
 	fault   error // the first write that failed; the commit answers it
 
 	renewal  renewal
-	replaced ID   // the session that Begin ends
+	replaced ID   // the session that StartNew ends
 	readOnly bool // ReadOnly
 	required bool // Require: never begins a session
 	fresh    bool // RequireStore: reads past the store's caches
@@ -72,7 +72,7 @@ const (
 	keepID    renewal = iota
 	turnID            // Rotate: the same session under a new ID
 	newID             // Renew: the same values under a new ID
-	newValues         // Begin: a new session, and the old one ends
+	newValues         // StartNew: a new session, and the old one ends
 )
 
 // notice is what the visitor must be told about the token.
@@ -169,8 +169,8 @@ func (s *Session) decide() {
 	}
 }
 
-// Err returns why it is not known whether there is a session, which is what
-// From returned, or else the first error of a write or of Or that the commit
+// Err asks the store if nobody has yet. It returns why it is not known whether
+// there is a session, which is what From returned, or else the first error of a write or of Or that the commit
 // will answer instead of the handler's response. It is nil if all is well.
 func (s *Session) Err() error {
 	s.lockLoaded()
@@ -347,7 +347,7 @@ func (s *Session) knowEnded(ctx context.Context, id ID) {
 	}
 }
 
-// replacing reports whether Begin is to end a session, which nobody has asked
+// replacing reports whether StartNew is to end a session, which nobody has asked
 // the store for.
 func (s *Session) replacing() bool {
 	s.mu.Lock()

@@ -98,8 +98,8 @@ func TestASweepEndsBeforeItsDeadline(t *testing.T) {
 func TestWhatBrokeOnceDoesNot(t *testing.T) {
 	cfg := worlds(t)
 	for seed, why := range map[uint64]string{
-		8518:   "a session that Begin replaced was taken for nobody's although its client had brought a copy",
-		10445:  "a session that Begin had ended in the store was taken for nobody's when the store came back empty",
+		8518:   "a session that StartNew replaced was taken for nobody's although its client had brought a copy",
+		10445:  "a session that StartNew had ended in the store was taken for nobody's when the store came back empty",
 		101620: "a request of a session that a Renew had ended took the cookie of the new one's bundle",
 	} {
 		if v := simulation.Again(t, cfg, seed); len(v.Promises()) > 0 {

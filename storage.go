@@ -153,12 +153,12 @@ func (m *Manager) readWithin(ctx, budget context.Context, c *call, fresh bool, o
 		c.answered(ctx, loading)
 	case !over(ctx):
 		c.failed(ctx, loading, err)
-		m.failed(ctx, "load", c.id, err)
+		m.failed(ctx, OperationLoad, c.id, err)
 		return &awayError{err}
 	}
 	if err == nil {
 		if out.state, err = m.decode(r.Data); err != nil {
-			m.failed(ctx, "load", c.id, err)
+			m.failed(ctx, OperationLoad, c.id, err)
 			out.garbled = r.Version
 		}
 	}
@@ -181,7 +181,7 @@ func (m *Manager) save(ctx context.Context, id ID, st state.State, over Version)
 	if err != nil {
 		return Absent, err
 	}
-	v, err := m.put(ctx, c, "save", st, over)
+	v, err := m.put(ctx, c, OperationSave, st, over)
 	if err == nil {
 		m.health.saves.Add(1)
 	}
@@ -191,7 +191,7 @@ func (m *Manager) save(ctx context.Context, id ID, st state.State, over Version)
 // put is save with permission. The save has SaveTimeout to itself, and goes on
 // when the client leaves: what a handler wrote is saved even if nobody waits for
 // the answer.
-func (m *Manager) put(ctx context.Context, c call, operation string, st state.State, over Version) (Version, error) {
+func (m *Manager) put(ctx context.Context, c call, operation Operation, st state.State, over Version) (Version, error) {
 	if over == Absent && m.without&restoreByCreate != 0 {
 		over = Any
 	}

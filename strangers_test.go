@@ -74,7 +74,7 @@ func TestWhatStrangersEndMakesNoRecord(t *testing.T) {
 			if n := s.store.Saves() - before; n != 0 {
 				t.Errorf("100 logouts made %d saves", n)
 			}
-			if st := s.a.State().Journal; st.Tombstones != 0 {
+			if st := s.a.Stats().Journal; st.Tombstones != 0 {
 				t.Errorf("owed: %+v", st)
 			}
 			s.store.Replace(memstore.New(nil)) // nor later, where others' tombstones are published again
@@ -96,7 +96,7 @@ func TestWhatStrangersEndMakesNoRecord(t *testing.T) {
 				r.Header.Set("Cookie", madeUp())
 				w := httptest.NewRecorder()
 				m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-					s, err := session.Begin(r.Context())
+					s, err := session.StartNew(r.Context())
 					if err != nil {
 						t.Error(err)
 					}
@@ -133,7 +133,7 @@ func TestWhatStrangersEndMakesNoRecord(t *testing.T) {
 			if n := sessionsIn(t, s.store); n != 0 {
 				t.Errorf("20 logouts in an outage made %d records", n)
 			}
-			if a, b := s.a.State().Journal, s.b.State().Journal; a.Tombstones+b.Tombstones != 0 {
+			if a, b := s.a.Stats().Journal, s.b.Stats().Journal; a.Tombstones+b.Tombstones != 0 {
 				t.Errorf("owed: %+v, %+v", a, b)
 			}
 		})

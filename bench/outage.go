@@ -23,7 +23,7 @@ type outage struct {
 	before        phase
 	without       phase // the store is away
 	noticed       time.Duration
-	owed          session.JournalState // at the end
+	owed          session.JournalStats // at the end
 	back          phase                // it is there again, and takes its sessions
 	serving       time.Duration        // since it answers
 	delivered     time.Duration        // the journal
@@ -129,7 +129,7 @@ func (o *outage) watch(server *redistest.Server, conn *load.Conn, began time.Tim
 	}
 }
 
-func stateOf(conn *load.Conn) (s session.State, err error) {
+func stateOf(conn *load.Conn) (s session.Stats, err error) {
 	conn.Patience(time.Minute)
 	a, err := conn.Do(&load.Jar{}, &load.Request{Method: "GET", Path: contestant.State})
 	if err == nil {

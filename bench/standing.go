@@ -89,8 +89,8 @@ func measureStanding(out io.Writer) error {
 	cookies := make([]string, 0, most)
 	ids := make([]session.ID, 0, most)
 	create := func() error {
-		s := sessions.Start(ctx, http.Header{})
-		err := s.Load(ctx)
+		s := sessions.Load(ctx, http.Header{})
+		err := s.Err()
 		if err != nil {
 			return err
 		}

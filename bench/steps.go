@@ -34,8 +34,8 @@ func measureSteps(ctx context.Context, f *field, r *results) (string, error) {
 	}
 	name := session.NewKey[string]("name")
 	visitor := func(keys int) (*http.Request, error) {
-		s := sessions.Start(ctx, http.Header{})
-		err := s.Load(ctx)
+		s := sessions.Load(ctx, http.Header{})
+		err := s.Err()
 		if err != nil {
 			return nil, err
 		}

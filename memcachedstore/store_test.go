@@ -321,14 +321,14 @@ func TestAMemcachedWithoutCASIsAnOutageThatNamesIt(t *testing.T) {
 				sessiontest.NewVisitor(t, m, increment) // whose session can be created
 				select {
 				case n := <-down:
-					if n.shard != server.Addr || !strings.Contains(n.err.Error(), "-C") || !m.State().Failing {
-						t.Errorf("Down of %q: %v; failing: %v", n.shard, n.err, m.State().Failing)
+					if n.shard != server.Addr || !strings.Contains(n.err.Error(), "-C") || !m.Stats().Failing {
+						t.Errorf("Down of %q: %v; failing: %v", n.shard, n.err, m.Stats().Failing)
 					}
 					return
 				case <-time.After(100 * time.Millisecond):
 				}
 			}
-			t.Fatalf("nobody was told in %v: %+v", patience, m.State())
+			t.Fatalf("nobody was told in %v: %+v", patience, m.Stats())
 		})
 	}
 }

@@ -176,7 +176,7 @@ func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
 			t.Errorf("%s %s took %v at best, want at most %v", request.method, request.path, best, most)
 		}
 	}
-	if st := m.State(); !st.Failing {
+	if st := m.Stats(); !st.Failing {
 		t.Errorf("State = %+v", st)
 	}
 
@@ -197,8 +197,8 @@ func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
 	if best > time.Second {
 		t.Errorf("serves again %v after the store's return, want a second at most", best)
 	}
-	s := m.Start(t.Context(), http.Header{"Cookie": {cookie}})
-	err = s.Load(t.Context())
+	s := m.Load(t.Context(), http.Header{"Cookie": {cookie}})
+	err = s.Err()
 	if err != nil && !errors.Is(err, session.ErrUnavailable) {
 		t.Fatal(err)
 	}

@@ -129,8 +129,8 @@ func (v *Visitor) Keep(answer *http.Response) {
 // changed in it is kept by Save only.
 func (v *Visitor) Session() *session.Session {
 	v.t.Helper()
-	s := v.m.Start(context.Background(), v.carry())
-	err := s.Load(context.Background())
+	s := v.m.Load(context.Background(), v.carry())
+	err := s.Err()
 	if err != nil {
 		v.t.Fatalf("sessiontest: loading the visitor's session: %v", err)
 	}

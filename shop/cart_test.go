@@ -73,8 +73,8 @@ func TestACartThatFillsUpWhileARequestRunsIsA409(t *testing.T) {
 							t.Error(err)
 							return
 						}
-						o := m.Start(t.Context(), in)
-						err = o.Load(t.Context())
+						o := m.Load(t.Context(), in)
+						err = o.Err()
 						if err != nil {
 							t.Error(err)
 							return
@@ -89,7 +89,7 @@ func TestACartThatFillsUpWhileARequestRunsIsA409(t *testing.T) {
 			})
 			a := v.do(http.MethodPost, "/user/shoppingcart", map[string]string{jsonType: `{"a":1}`, formType: "sku=rye"}[kind], "Content-Type", kind)
 			a.ok(t, http.StatusConflict)
-			if s.sessions.State().Conflicts == 0 {
+			if s.sessions.Stats().Conflicts == 0 {
 				t.Error("there was no conflict: this test proves nothing")
 			}
 		})

@@ -85,14 +85,14 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 				t.Fatal(err)
 			}
 			gone := time.Now() // what is sent from now on finds no store
-			s.wait("the outage to be noticed", 20*time.Second, func() bool { return s.strip.worst(s.sessions.State()) == away })
+			s.wait("the outage to be noticed", 20*time.Second, func() bool { return s.strip.worst(s.sessions.Stats()) == away })
 			noticed := s.down()
 			if noticed.Before(stopped) {
 				noticed = stopped // it was taken for away before
 			}
 			s.wait("the outage to last", time.Minute, func() bool { return time.Since(stopped) >= outage })
 			leave.sendHome() // only the journal brings back what these did meanwhile
-			owed := s.sessions.State().Journal
+			owed := s.sessions.Stats().Journal
 			if err := c.start(s.machine); err != nil {
 				t.Fatal(err)
 			}
@@ -124,11 +124,11 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 						return false
 					}
 				}
-				st := s.sessions.State()
+				st := s.sessions.Stats()
 				arrived = time.Since(started)
 				return st.Journal.States == 0 && st.Journal.Tombstones == 0
 			}, &missing)
-			s.wait("the store to serve again", 30*time.Second, func() bool { return s.strip.worst(s.sessions.State()) == serving })
+			s.wait("the store to serve again", 30*time.Second, func() bool { return s.strip.worst(s.sessions.Stats()) == serving })
 			served := time.Since(started)
 			before := stay.requests.Load()
 			s.wait("more requests", time.Minute, func() bool { return stay.requests.Load()-before > int64(4*shoppers) })
@@ -158,7 +158,7 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 			t.Logf("outage %v, noticed after %v; %d requests, %d served from the backup; the journal owed %d sessions and %d tombstones, all there %v after the restart (%d shoppers who had left checked); serving again after %v; restored by visitors %d",
 				outage, noticed.Sub(stopped).Round(time.Millisecond), stay.requests.Load()+leave.requests.Load(),
 				s.count(func(x sample) bool { return x.source == session.FromBackup }),
-				owed.States, owed.Tombstones, arrived.Round(time.Millisecond), len(changed), served.Round(time.Millisecond), s.sessions.State().Restores)
+				owed.States, owed.Tombstones, arrived.Round(time.Millisecond), len(changed), served.Round(time.Millisecond), s.sessions.Stats().Restores)
 			for _, p := range []struct {
 				name     string
 				from, to time.Time
@@ -192,7 +192,7 @@ func TestShoppersDoNotNoticeThatTheStoreIsEmptied(t *testing.T) {
 				}
 			}
 			s.wait("all to arrive", 30*time.Second, func() bool {
-				st := s.sessions.State()
+				st := s.sessions.Stats()
 				return s.strip.worst(st) == serving && st.Journal.States == 0 && st.Journal.Tombstones == 0
 			})
 			before := c.requests.Load()

@@ -22,7 +22,7 @@ type diary struct {
 	outages map[string]*outage // by shard: the one that goes on, or the last
 	account *account           // of what came of them, until it is told
 	told    map[session.BackupFault]time.Time
-	latest  session.State // that was seen
+	latest  session.Stats // that was seen
 }
 
 // note is one sentence. It never changes.
@@ -51,7 +51,7 @@ type account struct {
 // counts only grow.
 type counts struct{ restored, delivered, lost uint64 }
 
-func countsOf(st session.State) counts {
+func countsOf(st session.Stats) counts {
 	return counts{st.Restores, st.Journal.Delivered, st.Journal.Lost}
 }
 
@@ -196,7 +196,7 @@ func (d *diary) away() bool {
 
 // watch follows the counters, and tells once what came of an outage. It is
 // called a few times a second.
-func (d *diary) watch(st session.State) {
+func (d *diary) watch(st session.Stats) {
 	text := ""
 	d.mu.Lock()
 	d.latest = st

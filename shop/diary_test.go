@@ -15,10 +15,10 @@ func TestTheDiaryTellsWhatHappened(t *testing.T) {
 	type step func(*diary)
 	counters := func(delivered, restores, lost uint64, waiting, shards int) step {
 		return func(d *diary) {
-			d.watch(session.State{
+			d.watch(session.Stats{
 				Restores: restores,
-				Journal:  session.JournalState{States: waiting, Delivered: delivered, Lost: lost},
-				Shards:   make([]session.ShardState, shards),
+				Journal:  session.JournalStats{States: waiting, Delivered: delivered, Lost: lost},
+				Shards:   make([]session.ShardStats, shards),
 			})
 		}
 	}

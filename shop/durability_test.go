@@ -75,5 +75,5 @@ func TestTheShopSaysHowFarAWriteAndALogoutHaveCome(t *testing.T) {
 	if err := s.machine.back(); err != nil {
 		t.Fatal(err)
 	}
-	s.wait("the logouts", 20*time.Second, func() bool { return s.sessions.State().Journal.Tombstones == 0 })
+	s.wait("the logouts", 20*time.Second, func() bool { return s.sessions.Stats().Journal.Tombstones == 0 })
 }

@@ -163,7 +163,7 @@ func TestACartThatIsTooLargeForTheBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wait("the store to serve again", 20*time.Second, func() bool {
-		return s.sessions.State().Restores > 0 || strings.Contains(visit(200, "GET", "/", "", ""), "has lost it")
+		return s.sessions.Stats().Restores > 0 || strings.Contains(visit(200, "GET", "/", "", ""), "has lost it")
 	})
 	page = visit(200, "GET", "/", "", "")
 	if !strings.Contains(page, "Hello, <b>Ada</b>") || !strings.Contains(page, "the store has lost it. Empty it to begin anew.") {

@@ -95,7 +95,7 @@ func (s *liveShop) wait(what string, most time.Duration, done func() bool, why .
 			for _, w := range why {
 				what += ": " + *w
 			}
-			s.t.Fatalf("waited %v in vain for %s; the state is %+v", most, what, s.sessions.State())
+			s.t.Fatalf("waited %v in vain for %s; the state is %+v", most, what, s.sessions.Stats())
 		}
 	}
 }
@@ -173,8 +173,8 @@ func (d direct) has(x *shopper) error {
 	if !ok {
 		return errors.New("has no token")
 	}
-	its := d.sessions.Start(d.t.Context(), http.Header{"Cookie": {"__Host-session=" + token.value}})
-	if err := its.Load(d.t.Context()); err != nil {
+	its := d.sessions.Load(d.t.Context(), http.Header{"Cookie": {"__Host-session=" + token.value}})
+	if err := its.Err(); err != nil {
 		return err
 	}
 	if u, err := user.Get(its); err != nil || u.Name != x.name {

@@ -105,7 +105,7 @@ func TestReadOnlyReadsOnly(t *testing.T) {
 	s := openShop(t, func(o *session.Options) { o.Refresh = time.Nanosecond })
 	v := s.visitor()
 	v.get("/user").ok(t, http.StatusOK)
-	for deadline := time.Now().Add(20 * time.Second); s.sessions.State().Refreshes == 0; {
+	for deadline := time.Now().Add(20 * time.Second); s.sessions.Stats().Refreshes == 0; {
 		if time.Now().After(deadline) {
 			t.Fatal("GET /user never put the expiry off: this test would prove nothing")
 		}

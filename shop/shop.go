@@ -20,16 +20,15 @@ var (
 // session pay for it.
 func newShop(sessions *session.Manager, strip *strip, log *slog.Logger) http.Handler {
 	strip.sessions = sessions
-	require := func(h http.HandlerFunc) http.Handler { return sessions.Require(h) }
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", strip.showPage)
-	mux.Handle("GET /session", sessions.ReadOnly(http.HandlerFunc(showSession)))
+	mux.HandleFunc("GET /session", sessions.ReadOnlyFunc(showSession))
 	mux.HandleFunc("GET /food", showFood)
 	mux.HandleFunc("GET /user", showUser)
-	mux.Handle("GET /user/readonly", sessions.Require(sessions.ReadOnly(http.HandlerFunc(readUser))))
-	mux.Handle("POST /user/shoppingcart", require(addToCart))
-	mux.Handle("POST /user/shoppingcart/remove", require(removeFromCart))
-	mux.Handle("POST /user/shoppingcart/clear", require(clearCart))
+	mux.HandleFunc("GET /user/readonly", sessions.RequireFunc(sessions.ReadOnlyFunc(readUser)))
+	mux.HandleFunc("POST /user/shoppingcart", sessions.RequireFunc(addToCart))
+	mux.HandleFunc("POST /user/shoppingcart/remove", sessions.RequireFunc(removeFromCart))
+	mux.HandleFunc("POST /user/shoppingcart/clear", sessions.RequireFunc(clearCart))
 	mux.HandleFunc("POST /login", login)
 	mux.HandleFunc("POST /logout", logout)
 	mux.Handle("GET /status", status{sessions, strip.store})

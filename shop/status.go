@@ -15,9 +15,9 @@ type status struct {
 }
 
 func (s status) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	state := s.sessions.State()
+	stats := s.sessions.Stats()
 	word := "well"
-	if state.Failing {
+	if stats.Failing {
 		word = "failing"
 	}
 	type counts struct {
@@ -40,8 +40,8 @@ func (s status) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		Counts counts    `json:"counts"`
 		Owed   owed      `json:"owed"` // to the store
 	}{
-		word, state.Since, s.store,
-		counts{state.Loads, state.Saves, state.Refreshes, state.Conflicts, state.Failures, state.Degraded, state.Restores},
-		owed{state.Journal.States, state.Journal.Tombstones},
+		word, stats.Since, s.store,
+		counts{stats.Loads, stats.Saves, stats.Refreshes, stats.Conflicts, stats.Failures, stats.Degraded, stats.Restores},
+		owed{stats.Journal.States, stats.Journal.Tombstones},
 	})
 }

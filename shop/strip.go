@@ -33,23 +33,23 @@ func newStrip(b backend, c config) *strip {
 
 // watch looks how the sessions are, a few times a second.
 func (s *strip) watch(now time.Time) {
-	st := s.sessions.State()
+	st := s.sessions.Stats()
 	s.diary.watch(st)
 	s.meter.see(now, s.worst(st))
 }
 
 // worst is how the part of the store does that does worst. A store that is new
 // is in quarantine as one that was emptied is, and nobody misses anything.
-func (s *strip) worst(st session.State) lane {
+func (s *strip) worst(st session.Stats) lane {
 	l := serving
 	if st.Failing {
 		l = away
 	}
 	for _, shard := range st.Shards {
 		switch {
-		case shard.State == "away":
+		case shard.State == session.Away:
 			return away
-		case shard.State == "returning", shard.Quarantine > 0 && !s.diary.isNew():
+		case shard.State == session.Returning, shard.Quarantine > 0 && !s.diary.isNew():
 			l = returning
 		}
 	}
@@ -81,7 +81,7 @@ type view struct {
 // view returns what the page shows now. Where the buttons would not work it has
 // none.
 func (s *strip) view(buttons bool) view {
-	now, st := time.Now(), s.sessions.State()
+	now, st := time.Now(), s.sessions.Stats()
 	seconds := s.meter.last(now, reach)
 	v := view{
 		Backup: s.backup, Lane: s.worst(st),
@@ -114,7 +114,7 @@ func (s *strip) view(buttons bool) view {
 
 // inWords tells how the store is: to the shop, which is not what was done to
 // it, until a request or a probe has found out.
-func (s *strip) inWords(st session.State, is condition) (state, store string) {
+func (s *strip) inWords(st session.Stats, is condition) (state, store string) {
 	switch l := s.worst(st); {
 	case l == away && !s.backup:
 		state, store = "The store does not answer. Visitors who have a session are asked to come back later.", "does not answer"

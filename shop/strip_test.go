@@ -8,24 +8,24 @@ import (
 )
 
 func TestTheStripSaysHowTheStoreIs(t *testing.T) {
-	with := func(state string) []session.ShardState { return []session.ShardState{{State: state}} }
+	with := func(state session.ShardState) []session.ShardStats { return []session.ShardStats{{State: state}} }
 	for _, c := range []struct {
 		name   string
-		st     session.State
+		st     session.Stats
 		is     condition
 		backup bool
 		want   string
 	}{
-		{"all is well", session.State{Shards: with("serving")}, running, true, "The store answers. Each visitor’s cookies hold a sealed copy"},
-		{"there is no backup", session.State{}, running, false, "The store answers. There is no backup"},
-		{"nobody has noticed that it is dead", session.State{Shards: with("serving")}, dead, true, "The store was killed. The next requests will find out."},
-		{"nobody has noticed that it is frozen", session.State{}, frozen, false, "The store was frozen. The next requests will find out."},
-		{"it is away", session.State{Shards: with("away")}, dead, true, "The store does not answer; visitors are served from their own cookies."},
-		{"one change waits", session.State{Shards: with("away"), Journal: session.JournalState{States: 1}}, dead, true, "cookies. 1 change waits for the store."},
-		{"changes wait", session.State{Shards: with("away"), Journal: session.JournalState{States: 3, Tombstones: 2}}, dead, true, "3 changes wait for the store. 2 ended sessions wait for the store."},
-		{"it is away and there is no backup", session.State{Failing: true}, dead, false, "asked to come back later"},
-		{"it is coming back", session.State{Shards: with("returning")}, running, true, "is brought up to date"},
-		{"one of two is away", session.State{Shards: append(with("serving"), with("away")...)}, running, true, "does not answer"},
+		{"all is well", session.Stats{Shards: with(session.Serving)}, running, true, "The store answers. Each visitor’s cookies hold a sealed copy"},
+		{"there is no backup", session.Stats{}, running, false, "The store answers. There is no backup"},
+		{"nobody has noticed that it is dead", session.Stats{Shards: with(session.Serving)}, dead, true, "The store was killed. The next requests will find out."},
+		{"nobody has noticed that it is frozen", session.Stats{}, frozen, false, "The store was frozen. The next requests will find out."},
+		{"it is away", session.Stats{Shards: with(session.Away)}, dead, true, "The store does not answer; visitors are served from their own cookies."},
+		{"one change waits", session.Stats{Shards: with(session.Away), Journal: session.JournalStats{States: 1}}, dead, true, "cookies. 1 change waits for the store."},
+		{"changes wait", session.Stats{Shards: with(session.Away), Journal: session.JournalStats{States: 3, Tombstones: 2}}, dead, true, "3 changes wait for the store. 2 ended sessions wait for the store."},
+		{"it is away and there is no backup", session.Stats{Failing: true}, dead, false, "asked to come back later"},
+		{"it is coming back", session.Stats{Shards: with(session.Returning)}, running, true, "is brought up to date"},
+		{"one of two is away", session.Stats{Shards: append(with(session.Serving), with(session.Away)...)}, running, true, "does not answer"},
 	} {
 		s := newStrip(backend{}, config{noBackup: !c.backup})
 		if got, _ := s.inWords(c.st, c.is); !strings.Contains(got, c.want) {

@@ -140,8 +140,8 @@ func recordOf(ctx context.Context, c Content) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := sessions.Start(ctx, http.Header{})
-	err = in.Load(ctx)
+	in := sessions.Load(ctx, http.Header{})
+	err = in.Err()
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,7 @@ func holdfast(in func(Stores) (session.Store, error), backup bool) func(Stores) 
 			return library{}, err
 		}
 		return library{
-			wrap: sessions.Handler, readOnly: sessions.ReadOnly, state: func() any { return sessions.State() },
+			wrap: sessions.Handler, readOnly: sessions.ReadOnly, state: func() any { return sessions.Stats() },
 			login: logIn, name: readName, turn: turnCart,
 		}, nil
 	})

@@ -12,6 +12,9 @@ import (
 // concurrently. A ctx has the values of the request that it is for, if there is
 // one.
 type Format interface {
+	// String returns the name of the other system.
+	String() string
+
 	// NewToken returns a new token as the cookie has it, and the ID of its
 	// session.
 	NewToken(ctx context.Context) (value, id string)

@@ -63,8 +63,8 @@ func TestWhatIsEncryptedHasTheFlagsOfAString(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := m.Start(t.Context(), nil)
-			err = s.Load(t.Context())
+			s := m.Load(t.Context(), nil)
+			err = s.Err()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -220,7 +220,7 @@ func TestWhomNodeLoggedOutStaysOutWhenTheStoreMayHaveLostItsMemory(t *testing.T)
 		b.faulty.Replace(b.store) // with another incarnation
 		time.Sleep(1500 * time.Millisecond)
 		quarantined := false
-		for _, shard := range b.m.State().Shards {
+		for _, shard := range b.m.Stats().Shards {
 			quarantined = quarantined || shard.Quarantine > 0
 		}
 		if !quarantined {
@@ -231,7 +231,7 @@ func TestWhomNodeLoggedOutStaysOutWhenTheStoreMayHaveLostItsMemory(t *testing.T)
 		if got := b.cookies["connect.sid"]; strings.Contains(got, "visitor") {
 			t.Errorf("the cookie is still %s", got)
 		}
-		if st := b.m.State(); st.Degraded != 0 || st.Journal.States != 0 {
+		if st := b.m.Stats(); st.Degraded != 0 || st.Journal.States != 0 {
 			t.Errorf("%+v", st)
 		}
 	})

@@ -26,8 +26,8 @@ type format struct {
 	refresh time.Duration
 }
 
-// Foreign implements [session.Format].
-func (f *format) Foreign() foreign.Format { return f }
+// String implements [session.Format].
+func (f *format) String() string { return "express-session" }
 
 // Resaves implements [foreign.Resaver].
 func (f *format) Resaves() bool { return f.profile.Resave }

@@ -30,7 +30,7 @@ func formatOf(t testing.TB, change func(*express.Profile)) foreign.Format {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return o.Format.Foreign()
+	return o.Format.(foreign.Format)
 }
 
 // fill returns a live state with values that were written by one instance.

@@ -54,7 +54,7 @@ func FuzzTheManagerFindsTheCookieOfExpress(f *testing.F) {
 			return // no header has a line break
 		}
 		store.ids = nil
-		if err := m.Start(t.Context(), http.Header{"Cookie": {one, two}}).Load(t.Context()); err != nil {
+		if err := m.Load(t.Context(), http.Header{"Cookie": {one, two}}).Err(); err != nil {
 			t.Fatal(err)
 		}
 		want, _, ok := secrets.Read(one+"; "+two, name)

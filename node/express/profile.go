@@ -25,7 +25,7 @@ import (
 // which it sees that Node could not agree with them.
 //
 // A field of the session is a key of the same name; NewKey's own codec is the
-// right one. [session.Begin] is regenerate, and Renew is a regenerate that keeps
+// right one. [session.StartNew] is regenerate, and Renew is a regenerate that keeps
 // the values.
 //
 // Some of what the middleware does is left out, because it loses sessions or
@@ -263,7 +263,7 @@ func (p *Profile) Unset(ctx context.Context) error {
 // Regenerate is req.session.regenerate: the session ends, and a new one without
 // values takes its place.
 func (p *Profile) Regenerate(ctx context.Context) (*session.Session, error) {
-	s, err := session.Begin(ctx)
+	s, err := session.StartNew(ctx)
 	if err == nil && p.SaveUninitialized {
 		err = cookieKey.Set(s, json.RawMessage("{}"))
 	}

@@ -100,7 +100,7 @@ var (
 		r := a.get("/", first)
 		equal(t, "status", r.Code, http.StatusOK)
 		equal(t, "saves", a.store.saves, 2)
-		equal(t, "failures", a.m.State().Failures, 1)
+		equal(t, "failures", a.m.Stats().Failures, 1)
 	}, 97)
 
 	_ = in(func(t *testing.T) {

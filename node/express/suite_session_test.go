@@ -44,8 +44,8 @@ var (
 		first := a.get("/")
 		equal(t, "body", first.Body.String(), "1")
 		equal(t, "body", a.get("/", first).Body.String(), "2")
-		s := a.m.Start(t.Context(), request("/", first).Header)
-		err := s.Load(t.Context())
+		s := a.m.Load(t.Context(), request("/", first).Header)
+		err := s.Err()
 		if err != nil || hits.Or(s, 0) != 2 {
 			t.Errorf("got %d, %v, want 2", hits.Or(s, 0), err)
 		}

@@ -62,8 +62,8 @@ func TestNodeHangsWithoutItsStoreAndGoDoesNot(t *testing.T) {
 			id := v.post(s.node+"/set", map[string]any{"user": "bob", "cart": 1}).ID
 			v.get(s.goSide + "/read") // and a backup with it
 			eventually(t, "the end of the quarantine of a new store", func() bool {
-				for _, shard := range s.manager.State().Shards {
-					return shard.State == "serving" && shard.Quarantine == 0
+				for _, shard := range s.manager.Stats().Shards {
+					return shard.State == session.Serving && shard.Quarantine == 0
 				}
 				return false
 			})

@@ -110,9 +110,9 @@ func TestASlowNodeRequestUndoesNothingForAVisitorWithABackup(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s, v := test.s, newVisitor(t)
 			v.post(s.node+"/set", map[string]any{"user": "bob"})
-			before := s.manager.State().Refreshes
+			before := s.manager.Stats().Refreshes
 			v.get(s.goSide + "/read") // puts the mark in, when it is answered
-			eventually(t, "a marked session", func() bool { return s.manager.State().Refreshes > before })
+			eventually(t, "a marked session", func() bool { return s.manager.Stats().Refreshes > before })
 			finish := s.slowly(t, v, test.path, map[string]any{"flag": "late"})
 			v.post(s.goSide+"/set", map[string]any{"cart": 1})
 			finish()

@@ -29,8 +29,8 @@ func ExampleHooks() {
 	site.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
 
 	in := http.Header{"Cookie": {w.Result().Cookies()[0].Name + "=" + w.Result().Cookies()[0].Value}}
-	s := sessions.Start(context.Background(), in)
-	err = s.Load(context.Background())
+	s := sessions.Load(context.Background(), in)
+	err = s.Err()
 	fmt.Println(user.Or(s, ""), writes.Or(s, 0), err)
 	// Output: bob 1 <nil>
 }

@@ -194,7 +194,7 @@ func (o *Source) WhenAway(m *session.Manager, next http.Handler) http.Handler {
 	return m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f, err := o.Read(r); err == nil && (o.Accept == nil || o.Accept(r, f)) {
 			if _, err := m.From(r.Context()); errors.Is(err, session.ErrUnavailable) {
-				if s, err := session.Begin(r.Context()); err == nil {
+				if s, err := session.StartNew(r.Context()); err == nil {
 					_ = Fill(s, f) // a failure is the commit's
 				}
 			}

@@ -324,8 +324,8 @@ func overlapLogout(t *testing.T, open func(testing.TB) session.Store) {
 				t.Errorf("Retry-After = %q, want 1", answer.Header.Get("Retry-After"))
 			}
 			for _, m := range []*session.Manager{a, b} {
-				s := m.Start(t.Context(), before.Header)
-				err := s.Load(t.Context())
+				s := m.Load(t.Context(), before.Header)
+				err := s.Err()
 				if err != nil || s.Source() != session.FromNowhere {
 					t.Errorf("after the logout the token shows %v from source %d, %v", s, s.Source(), err)
 				}
@@ -351,7 +351,7 @@ func overlapLogin(t *testing.T, open func(testing.TB) session.Store) {
 	if left.Or(s, "") != "logged in" || right.Or(s, "") != "added meanwhile" {
 		t.Errorf("after the login left = %q, right = %q", left.Or(s, ""), right.Or(s, ""))
 	}
-	if s := a.Start(t.Context(), old.Header); s.Load(t.Context()) != nil || s.Source() != session.FromNowhere {
+	if s := a.Load(t.Context(), old.Header); s.Err() != nil || s.Source() != session.FromNowhere {
 		t.Errorf("the token of before the login shows %v, %v", s, s.Err())
 	}
 }
@@ -371,7 +371,7 @@ func fixation(t *testing.T, open func(testing.TB) session.Store) {
 	if got := answer.Cookies(); len(got) != 1 || got[0].Value == chosen || len(got[0].Value) != len(chosen) {
 		t.Fatalf("cookies = %v, want one with a token of ours", got)
 	}
-	if s := m.Start(t.Context(), r.Header); s.Load(t.Context()) != nil || s.Source() != session.FromNowhere {
+	if s := m.Load(t.Context(), r.Header); s.Err() != nil || s.Source() != session.FromNowhere {
 		t.Errorf("the chosen token shows %v, %v", s, s.Err())
 	}
 	if got := left.Or(v.Session(), ""); got != "mine" {
@@ -463,8 +463,8 @@ func rotatedToken(t *testing.T, open func(testing.TB) session.Store) {
 	for range 3 {
 		v.Do(a.Handler(rotate), v.Request(http.MethodGet, "/", nil))
 	}
-	s := b.Start(t.Context(), old.Header)
-	err := s.Load(t.Context())
+	s := b.Load(t.Context(), old.Header)
+	err := s.Err()
 	if err != nil || left.Or(s, "") != "kept" || s.ID() != v.Session().ID() {
 		t.Errorf("under the old token there is %v, %v, want %v", s, err, v.Session())
 	}
@@ -481,7 +481,7 @@ func rotatedToken(t *testing.T, open func(testing.TB) session.Store) {
 		t.Errorf("Revoke = %v, %v", d, err)
 	}
 	for _, h := range []http.Header{old.Header, v.Request(http.MethodGet, "/", nil).Header} {
-		if s := a.Start(t.Context(), h); s.Load(t.Context()) != nil || s.Source() != session.FromNowhere {
+		if s := a.Load(t.Context(), h); s.Err() != nil || s.Source() != session.FromNowhere {
 			t.Errorf("after the logout there is %v, %v", s, err)
 		}
 	}

@@ -113,7 +113,7 @@ func start(t *testing.T, p Place) *run {
 		if err != nil {
 			t.Fatal(err)
 		}
-		srv := httptest.NewServer(m.Handler(http.HandlerFunc(s.serve)))
+		srv := httptest.NewServer(m.HandlerFunc(s.serve))
 		t.Cleanup(func() {
 			srv.Close()
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -177,7 +177,7 @@ func (s *run) rest(t *testing.T, f Fault) {
 	begun, most := time.Now(), timeleft.Within(t, patience)
 	for _, m := range s.managers {
 		for {
-			st := m.State()
+			st := m.Stats()
 			if st.Journal.States == 0 && st.Journal.Tombstones == 0 {
 				break
 			}
@@ -257,8 +257,8 @@ func (s *run) check(t *testing.T) {
 }
 
 func look(m *session.Manager, token string) (got []string, alive bool) {
-	x := m.Start(context.Background(), http.Header{"Cookie": {cookie + "=" + token}})
-	err := x.Load(context.Background())
+	x := m.Load(context.Background(), http.Header{"Cookie": {cookie + "=" + token}})
+	err := x.Err()
 	if err != nil || x.ID() == "" {
 		return nil, false
 	}

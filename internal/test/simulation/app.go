@@ -24,7 +24,7 @@ const (
 	Delete                 // a key
 	Login                  // Renew, and the user's name
 	Logout                 // Destroy
-	Begin                  // session.Begin, and the user's name
+	Begin                  // session.StartNew, and the user's name
 )
 
 func (r Route) String() string {
@@ -144,7 +144,7 @@ func Application(m *session.Manager) http.Handler {
 func (a ask) serve(w http.ResponseWriter, r *http.Request) {
 	if a.route == Begin {
 		time.Sleep(a.think)
-		s, err := session.Begin(r.Context())
+		s, err := session.StartNew(r.Context())
 		if err == nil {
 			err = plainKeys[userKey].Set(s, mark(a.op))
 		}

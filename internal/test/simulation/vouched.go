@@ -78,7 +78,7 @@ func (o *oracle) exempt503(q *Request, a *asked) bool {
 }
 
 // judgeStranger: who has no session is not told about the store. Section 3:
-// "No token: there is no session, the store is not asked", and "session.Begin
+// "No token: there is no session, the store is not asked", and "session.StartNew
 // starts a session anew from unknown".
 func (o *oracle) judgeStranger(q *Request) {
 	if q.Status != 503 || o.WithoutBackup || q.Route == FromStore || q.Key == secretKey && q.Route == Set {
