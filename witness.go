@@ -61,11 +61,7 @@ func (w *witness) add(b state.Copy, now time.Time) {
 		w.Copy, w.found = b, true
 		return
 	}
-	w.State = state.Join(w.State, b.State)
-	w.Confirmed = max(w.Confirmed, b.Confirmed)
-	w.Saved = min(w.Saved, b.Saved)
-	w.Born, w.NeverStored = w.Born || b.Born, w.NeverStored && b.NeverStored
-	w.Supersedes = state.JoinSuperseded(w.Supersedes, b.Supersedes)
+	w.Copy = w.Join(b)
 }
 
 // open reads what a request carried for the session id.
