@@ -126,7 +126,7 @@ func (s *Session) adopt(ctx context.Context, fresh bool, l *loaded) {
 	case unknown:
 		*l = loaded{phase: unknown, err: l.err}
 	case dead:
-		*l = loaded{phase: dead, state: l.state} // create has a grace for those; no token of ours opened it
+		*l = loaded{phase: dead, Copy: state.Copy{State: l.State}} // create has a grace for those; no token of ours opened it
 	default:
 		*l = loaded{phase: nobody}
 	}
@@ -138,7 +138,7 @@ func (s *Session) sendAdopted(l *loaded) {
 	defer s.mu.Unlock()
 	t := s.held
 	if !s.readOnly && !s.sealed {
-		s.token, s.tokenEnd, s.notice, s.adopted = t, l.state.End, sendToken, l.id
+		s.token, s.tokenEnd, s.notice, s.adopted = t, l.State.End, sendToken, ID(l.ID)
 	}
 }
 
@@ -166,7 +166,9 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 	if o.Shared {
 		// No marker leads to it, so that it is saved by the commit of an answer
 		// that can send its token, and by no other.
-		*l = loaded{phase: live, id: t.id(), state: st, source: FromNowhere, confirmed: sent.UnixMilli(), repair: true}
+		*l = loaded{
+			phase: live, Copy: state.Copy{ID: string(t.id()), State: st, Confirmed: sent.UnixMilli()}, source: FromNowhere, repair: true,
+		}
 		return t, nil
 	}
 	// The session comes first and its marker second: what a crash leaves between
@@ -189,8 +191,8 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 		return token{}, adoptError(err) // the marker may arrive yet, and leads to this session then
 	}
 	*l = loaded{
-		phase: live, id: t.id(), state: st, version: over, source: FromStore,
-		confirmed: sent.UnixMilli(), saved: st.Entries.Latest(),
+		phase: live, version: over, source: FromStore,
+		Copy: state.Copy{ID: string(t.id()), State: st, Confirmed: sent.UnixMilli(), Saved: st.Entries.Latest()},
 	}
 	m.endOld(ctx, o)
 	return t, nil
@@ -214,7 +216,7 @@ func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state.
 // readOld returns the old session as one of ours.
 func (m *Manager) readOld(ctx context.Context, o *oldSession) (state.State, time.Time, error) {
 	b := m.newSession(ctx, o.r.Header)
-	b.phase = nobody
+	b.loaded.phase = nobody
 	until, err := o.Read(o.r, b)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -258,7 +260,7 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 		return false, nil
 	}
 	m, o := s.m, s.m.oldSession(ctx, s.in)
-	e, known := l.state.Entries.Find(adoptedName)
+	e, known := l.State.Entries.Find(adoptedName)
 	known = known && l.phase == live
 	if o == nil {
 		if known && m.options.Adopt.Shared {
@@ -298,7 +300,7 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 		return true, adoptError(err)
 	}
 	t, ok := o.open(&m.carrier, marker)
-	if !ok || t.id() == l.id {
+	if !ok || t.id() == ID(l.ID) {
 		return true, nil
 	}
 	other := m.fetch(ctx, t.id(), witness{}, true)
@@ -310,7 +312,7 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 	}
 	g := &grave{id: t.id(), death: m.tombstone(state.Destroyed).Death, gentle: true}
 	if other.phase == dead {
-		g.death = other.state.Death // as it was, and a rotation leads on from there
+		g.death = other.State.Death // as it was, and a rotation leads on from there
 	}
 	_, line, err := m.endLine(context.WithoutCancel(ctx), g, Any)
 	if p := s.parcel; p != nil && err == nil {

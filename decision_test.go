@@ -400,7 +400,7 @@ func (r *reading) read() string {
 	add(l.repair && !l.restore, "repair")
 	add(l.restore && l.away.IsZero(), "restore")
 	add(!l.away.IsZero() && m.State().Degraded == degraded+1, "degraded")
-	add(l.phase == live && l.source == FromStore && r.witness.found && l.confirmed == r.witness.Confirmed, "confirms nothing")
+	add(l.phase == live && l.source == FromStore && r.witness.found && l.Confirmed == r.witness.Confirmed, "confirms nothing")
 	add(r.store.fresh > 0, "asked past the cache")
 	after, knows := r.tombstone()
 	add(after.pending, "tombstone owed")
@@ -409,7 +409,7 @@ func (r *reading) read() string {
 	if known && before.death != after.death {
 		r.Errorf("the tombstone became %v, was %v", after.death, before.death)
 	}
-	if l.phase == dead && !l.state.Dead() && l.state.Death.Reason == 0 {
+	if l.phase == dead && !l.State.Dead() && l.State.Death.Reason == 0 {
 		r.Error("a dead session without a tombstone")
 	}
 	return got

@@ -83,7 +83,7 @@ func (x *exchange) admit(w http.ResponseWriter, r *http.Request, c condition) bo
 
 func (s *Session) impose(ctx context.Context, c condition) error {
 	s.mu.Lock()
-	cached := s.phase != unasked && !s.fresh
+	cached := s.loaded.phase != unasked && !s.fresh
 	s.readOnly = s.readOnly || c&readOnly != 0
 	s.required = s.required || c&sessionRequired != 0
 	s.fresh = s.fresh || c&storeRequired != 0
@@ -149,9 +149,9 @@ func (s *Session) begin() error {
 		return s.fail(ErrTooLate)
 	}
 	old := s.replaced
-	if s.phase == live || s.phase == unknown {
-		old = s.id
-	} else if t, ok := s.m.carrier.receive(s.in); ok && s.phase == unasked {
+	if s.loaded.phase == live || s.loaded.phase == unknown {
+		old = ID(s.loaded.ID)
+	} else if t, ok := s.m.carrier.receive(s.in); ok && s.loaded.phase == unasked {
 		old = t.id()
 	}
 	s.forget()
@@ -172,7 +172,7 @@ func Loaded(ctx context.Context) (*Session, bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase == unasked {
+	if s.loaded.phase == unasked {
 		return nil, false
 	}
 	return s, true

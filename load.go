@@ -11,31 +11,20 @@ import (
 
 // loaded is what is known of a session.
 type loaded struct {
-	phase   phase
-	id      ID
-	state   state.State
+	phase phase
+	state.Copy
 	version Version
 	err     error // why it is unknown
 
-	source    Source
-	confirmed int64  // when the store was last asked with success, in Unix milliseconds
-	saved     uint64 // the store had all entries up to this clock then
-	kills     []state.Superseded
-	away      time.Time // when the store did not answer, so that the backup did
-	repair    bool      // the store lacks some of the state
-	restore   bool      // the store lacks all of it
-	born      bool      // because it began without the store
-	unstored  bool      // and the store has not had it since, as far as its visitor was told
-}
-
-// copy is the session as a backup has it.
-func (l *loaded) copy() state.Copy {
-	return state.Copy{ID: string(l.id), State: l.state, Confirmed: l.confirmed, Saved: l.saved, Supersedes: l.kills, NeverStored: l.unstored, Born: l.born}
+	source  Source
+	away    time.Time // when the store did not answer, so that the backup did
+	repair  bool      // the store lacks some of the state
+	restore bool      // the store lacks all of it
 }
 
 // inStore reports whether the store has all of the state.
 func (l *loaded) inStore() bool {
-	return l.away.IsZero() && !l.repair && !l.restore && !l.unstored && l.state.Entries.Latest() <= l.saved
+	return l.away.IsZero() && !l.repair && !l.restore && !l.NeverStored && l.State.Entries.Latest() <= l.Saved
 }
 
 type phase uint8
@@ -51,7 +40,7 @@ const (
 // load asks if nobody has yet. What it finds stays for the request.
 func (s *Session) load(ctx context.Context) error {
 	s.mu.Lock()
-	phase, err := s.phase, s.err
+	phase, err := s.loaded.phase, s.loaded.err
 	s.mu.Unlock()
 	if phase != unasked {
 		return err
@@ -59,7 +48,7 @@ func (s *Session) load(ctx context.Context) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	phase, err, fresh := s.phase, s.err, s.fresh
+	phase, err, fresh := s.loaded.phase, s.loaded.err, s.fresh
 	s.mu.Unlock()
 	if phase != unasked {
 		return err
@@ -83,7 +72,7 @@ func (s *Session) find(ctx context.Context, fresh bool, l *loaded) {
 // lockLoaded locks s.mu on a session that has been asked for.
 func (s *Session) lockLoaded() {
 	s.mu.Lock()
-	if s.phase != unasked {
+	if s.loaded.phase != unasked {
 		return
 	}
 	s.mu.Unlock()
@@ -162,11 +151,11 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 			g.pending = true
 			_ = s.bury(ctx, g)
 		}
-		return loaded{phase: dead, id: id, state: state.State{Death: g.death}, version: v}
+		return loaded{phase: dead, Copy: state.Copy{ID: string(id), State: state.State{Death: g.death}}, version: v}
 	}
 	for _, k := range w.ended {
 		if ID(k.ID) == id {
-			return loaded{phase: dead, id: id, state: state.State{Death: state.Death{Dot: k.Dot, Reason: state.Destroyed}}, version: v}
+			return loaded{phase: dead, Copy: state.Copy{ID: string(id), State: state.State{Death: state.Death{Dot: k.Dot, Reason: state.Destroyed}}}, version: v}
 		}
 	}
 	answered := err == nil || errors.Is(err, ErrNotFound) && (m.foreign() || !s.quarantined())
@@ -174,12 +163,12 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	switch {
 	case err == nil && st.Dead():
 		_ = s.bury(ctx, grave{id: id, death: st.Death})
-		return loaded{phase: dead, id: id, state: st, version: v}
+		return loaded{phase: dead, Copy: state.Copy{ID: string(id), State: st}, version: v}
 	case m.disowned(w, err == nil):
 		return m.end(ctx, id, v)
 	case err == nil:
 		l := m.fetchStore(id, w, r, sent)
-		if r.cached && !l.state.Equal(st) {
+		if r.cached && !l.State.Equal(st) {
 			return m.fetch(ctx, id, w, true) // it may be the cache that is behind
 		}
 		return l
@@ -197,24 +186,24 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	case answered:
 		return loaded{phase: nobody, version: v}
 	}
-	return loaded{phase: unknown, id: id, err: err}
+	return loaded{phase: unknown, Copy: state.Copy{ID: string(id)}, err: err}
 }
 
 // fetchStore is what a record of the store comes to, beside the backup.
 func (m *Manager) fetchStore(id ID, w witness, r stored, sent time.Time) loaded {
 	st := r.state
 	l := loaded{
-		phase: live, id: id, state: st, version: r.version, source: FromStore,
-		confirmed: sent.UnixMilli(), saved: st.Entries.Latest(),
+		phase: live, version: r.version, source: FromStore,
+		Copy: state.Copy{ID: string(id), State: st, Confirmed: sent.UnixMilli(), Saved: st.Entries.Latest()},
 	}
 	if r.cached {
-		l.confirmed = w.Confirmed
+		l.Confirmed = w.Confirmed
 	}
 	if w.found {
-		l.state, l.kills = state.Join(st, m.settled(w.State, w.Saved, st)), state.MarkDurable(w.Supersedes)
-		l.repair = !l.state.Equal(st) || l.state.LastSeen-st.LastSeen >= m.options.Refresh.Milliseconds()
+		l.State, l.Supersedes = state.Join(st, m.settled(w.State, w.Saved, st)), state.MarkDurable(w.Supersedes)
+		l.repair = !l.State.Equal(st) || l.State.LastSeen-st.LastSeen >= m.options.Refresh.Milliseconds()
 		if l.repair {
-			l.saved = min(l.saved, w.Saved)
+			l.Saved = min(l.Saved, w.Saved)
 		}
 	}
 	return l
@@ -223,12 +212,10 @@ func (m *Manager) fetchStore(id ID, w witness, r stored, sent time.Time) loaded 
 // fetchBackup is what a backup that vouches comes to, where the store has no
 // record or, unless it has answered, nobody knows.
 func (m *Manager) fetchBackup(ctx context.Context, id ID, w witness, r stored, answered bool) loaded {
-	l := loaded{
-		phase: live, id: id, state: revive(r, w.State), version: r.version, source: FromBackup,
-		confirmed: w.Confirmed, saved: w.Saved, kills: w.Supersedes, repair: true, restore: true,
-		born: w.Born, unstored: w.NeverStored,
-	}
-	if answered && slices.ContainsFunc(l.kills, func(k state.Superseded) bool { return k.Heir && !k.Durable }) {
+	l := loaded{phase: live, Copy: w.Copy, version: r.version, source: FromBackup, repair: true, restore: true}
+	l.ID = string(id)
+	l.State = revive(r, w.State)
+	if answered && slices.ContainsFunc(l.Supersedes, func(k state.Superseded) bool { return k.Heir && !k.Durable }) {
 		// Whether it may live is known when the other one was read.
 		more, err := m.inherit(ctx, w.Copy)
 		switch {
@@ -237,9 +224,9 @@ func (m *Manager) fetchBackup(ctx context.Context, id ID, w witness, r stored, a
 		case isAway(err):
 			answered = false
 		case err != nil:
-			return loaded{phase: unknown, id: id, err: err}
+			return loaded{phase: unknown, Copy: state.Copy{ID: string(id)}, err: err}
 		}
-		l.state.Entries = state.JoinEntries(l.state.Entries, more)
+		l.State.Entries = state.JoinEntries(l.State.Entries, more)
 	}
 	if !answered {
 		m.health.degraded.Add(1)
@@ -269,7 +256,7 @@ func (m *Manager) inherit(ctx context.Context, b state.Copy) (state.Entries, err
 func (m *Manager) end(ctx context.Context, id ID, v Version) loaded {
 	tombstone := m.tombstone(state.Revoked)
 	_ = m.shardOf(id).bury(ctx, grave{id: id, death: tombstone.Death, pending: true})
-	return loaded{phase: dead, id: id, state: tombstone, version: v}
+	return loaded{phase: dead, Copy: state.Copy{ID: string(id), State: tombstone}, version: v}
 }
 
 // fetchAlone is fetch without a backup, into an l that knows nothing yet.
@@ -280,20 +267,20 @@ func (m *Manager) fetchAlone(ctx context.Context, id ID, fresh bool, l *loaded) 
 		l.phase, l.version = nobody, r.version
 		return
 	}
-	l.id, l.err = id, err
+	l.ID, l.err = string(id), err
 	if err != nil {
 		l.phase = unknown
 		return
 	}
-	l.state = r.state
+	l.State = r.state
 	l.version = r.version
 	switch {
-	case l.state.Dead():
+	case l.State.Dead():
 		l.phase = dead
 	default:
 		l.phase, l.source = live, FromStore
 		if m.foreign() {
-			l.saved = l.state.Entries.Latest()
+			l.Saved = l.State.Entries.Latest()
 		}
 	}
 }

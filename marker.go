@@ -120,7 +120,7 @@ func (o *oldSession) ended(marker state.State) loaded {
 	if !ok || o.Shared || string(e.Value) != string(quote("")) {
 		return loaded{phase: nobody}
 	}
-	return loaded{phase: dead, state: state.State{Death: state.Death{Dot: e.Dot, Reason: state.Destroyed}}}
+	return loaded{phase: dead, Copy: state.Copy{State: state.State{Death: state.Death{Dot: e.Dot, Reason: state.Destroyed}}}}
 }
 
 // quote returns a JSON string, in which every format can store it.
