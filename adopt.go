@@ -167,7 +167,7 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 		// No marker leads to it, so that it is saved by the commit of an answer
 		// that can send its token, and by no other.
 		*l = loaded{
-			phase: live, Copy: state.Copy{ID: string(t.id()), State: st, Confirmed: sent.UnixMilli()}, source: FromNowhere, repair: true,
+			phase: live, Copy: state.Copy{ID: string(t.id()), State: st, Confirmed: sent.UnixMilli()}, source: FromNowhere, placement: behind,
 		}
 		return t, nil
 	}

@@ -45,7 +45,7 @@ type commit struct {
 
 // idle tells whether there is nothing to commit. s.mu is held.
 func (s *Session) idle() bool {
-	return s.fault == nil && len(s.edits) == 0 && len(s.changes) == 0 && len(s.doubts) == 0 && s.renewal == keepID && !s.loaded.repair
+	return s.fault == nil && len(s.edits) == 0 && len(s.changes) == 0 && len(s.doubts) == 0 && s.renewal == keepID && !s.loaded.lacking()
 }
 
 // commit saves what is not saved yet. cookies tells whether one can still be
@@ -80,7 +80,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	case !changed && c.phase != live, !changed && c.unsaved() && (readOnly || !cookies):
 		return Durable, nil
 	case !changed && c.renewal == keepID && !c.unsaved():
-		if c.repair && !readOnly && c.worthAsking() {
+		if c.lacking() && !readOnly && c.worthAsking() {
 			c.mend(ctx)
 		} else if len(c.edits) == 0 {
 			return Durable, nil
@@ -173,7 +173,7 @@ func (c *commit) write(ctx context.Context) (err error) {
 		c.yield(last)
 		err = c.meet(last)
 	}
-	if err == nil && (len(c.doubts) > 0 || !c.away.IsZero() && c.worthAsking()) {
+	if err == nil && (len(c.doubts) > 0 || c.away() && c.worthAsking()) {
 		err = c.reload(ctx)
 	}
 	refusals := 0
@@ -197,7 +197,7 @@ func (c *commit) write(ctx context.Context) (err error) {
 		version, late := c.version, !c.m.now().Before(end)
 		if err = c.reload(ctx); late && err != nil {
 			c.m.failed(ctx, "save", ID(c.ID), err)
-		} else if err == nil && c.away.IsZero() {
+		} else if err == nil && !c.away() {
 			if c.version == version {
 				refusals++
 			}
@@ -244,7 +244,8 @@ func (c *commit) create(ctx context.Context) error {
 		err = c.m.refused(ctx, ID(l.ID), Absent)
 	}
 	if l.version = v; err != nil {
-		l.restore, l.Born, l.NeverStored, l.Saved = true, true, true, 0
+		l.neverStored()
+		l.Saved = 0
 		if err = c.entrust(ctx, &l, err); err != nil {
 			return err
 		}
@@ -263,10 +264,10 @@ func (c *commit) create(ctx context.Context) error {
 // update tries once to write the session where it is.
 func (c *commit) update(ctx context.Context) error {
 	changes := c.changes.Against(c.State)
-	if len(changes) == 0 && len(c.doubts) == 0 && !c.repair {
+	if len(changes) == 0 && len(c.doubts) == 0 && !c.lacking() {
 		return nil // what another one wrote is what this one wanted
 	}
-	if !c.away.IsZero() {
+	if c.away() {
 		return c.degrade(ctx, false, errAway)
 	}
 	if err := c.admit(ctx); err != nil {
@@ -279,8 +280,10 @@ func (c *commit) update(ctx context.Context) error {
 	v, err := c.m.save(ctx, ID(c.ID), st, c.version)
 	switch {
 	case err == nil:
-		c.State, c.version, c.Confirmed, c.Saved, c.Supersedes = st, v, sent.UnixMilli(), dot.Clock, state.MarkDurable(c.Supersedes)
-		c.repair, c.restore, c.Born, c.NeverStored, c.wrote = false, false, false, false, true
+		c.State = st
+		c.Supersedes = state.MarkDurable(c.Supersedes)
+		c.confirm(v, sent, dot.Clock)
+		c.wrote = true
 	case isAway(err):
 		// It may have happened: in the backup it keeps its dot, so that to write
 		// it again does no harm.
@@ -306,7 +309,7 @@ func (c *commit) move(ctx context.Context) error {
 			c.token, c.tombstone = c.m.carrier.newToken(ctx), c.m.tombstone(state.Renewed)
 		}
 	}
-	if !c.away.IsZero() {
+	if c.away() {
 		return c.moveLater(ctx, errAway)
 	}
 	if err := c.admit(ctx); err != nil {
@@ -341,8 +344,7 @@ func (c *commit) move(ctx context.Context) error {
 	}
 	// Without an answer the old session may have ended, and the new one may be
 	// all that the visitor has: the token goes out with the error. Decision 13.
-	l.version, l.Confirmed, l.Saved, l.repair, l.restore = copied, sent.UnixMilli(), l.State.Entries.Latest(), false, false
-	l.Born, l.NeverStored = false, false
+	l.confirm(copied, sent, l.State.Entries.Latest())
 	c.loaded, c.begun, c.wrote = l, true, err == nil
 	return err
 }
@@ -390,11 +392,16 @@ func (c *commit) meet(l loaded) error {
 	}
 	unknown := state.Resolve(c.doubts, l.State)
 	c.edits = state.Unsaved(c.edits)
-	joined := state.Join(c.State, l.State)
-	c.repair = l.repair || c.repair && !joined.Equal(l.State)
-	c.State, c.version, c.away, c.restore = joined, l.version, l.away, l.restore
-	c.Confirmed, c.Supersedes = max(c.Confirmed, l.Confirmed), state.JoinSuperseded(c.Supersedes, l.Supersedes)
-	c.Saved = l.Saved
+	lacked, born := c.lacking(), c.Born
+	c.Copy = c.Join(l.Copy)
+	c.Saved = l.Saved // l was told last what the store has
+	c.Born = born     // what another request began without the store may have been there since
+	c.version = l.version
+	c.awaySince = l.awaySince
+	c.placement = l.placement
+	if lacked && !c.State.Equal(l.State) {
+		c.lack()
+	}
 	if unknown != "" {
 		return &againError{unknownUpdate(unknown)}
 	}

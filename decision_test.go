@@ -397,9 +397,9 @@ func (r *reading) read() string {
 			got += ", " + what
 		}
 	}
-	add(l.repair && !l.restore, "repair")
-	add(l.restore && l.away.IsZero(), "restore")
-	add(!l.away.IsZero() && m.State().Degraded == degraded+1, "degraded")
+	add(l.placement == behind, "repair")
+	add(l.placement == missing && !l.away(), "restore")
+	add(l.away() && m.State().Degraded == degraded+1, "degraded")
 	add(l.phase == live && l.source == FromStore && r.witness.found && l.Confirmed == r.witness.Confirmed, "confirms nothing")
 	add(r.store.fresh > 0, "asked past the cache")
 	after, knows := r.tombstone()

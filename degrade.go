@@ -16,7 +16,7 @@ import (
 const askAgain = time.Second
 
 // worthAsking tells whether the store may answer although it did not before.
-func (c *commit) worthAsking() bool { return c.m.now().Sub(c.away) >= askAgain }
+func (c *commit) worthAsking() bool { return c.m.now().Sub(c.awaySince) >= askAgain }
 
 // backed tells whether the session can do without the store.
 func (c *commit) backed() bool {
@@ -58,7 +58,8 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 			return fmt.Errorf("%w: renewed too often without the store: %w", ErrUnavailable, cause)
 		}
 		l = c.renewed()
-		l.version, l.restore, l.Born, l.NeverStored = Absent, true, true, true
+		l.version = Absent
+		l.neverStored()
 	} else if changes := c.changes.Against(l.State); len(changes) > 0 {
 		l.State = l.State.Write(changes, c.m.stamp(l.State)).Seen(c.m.now())
 	} else if l.State.Equal(c.State) && len(c.edits) == 0 {
@@ -121,17 +122,18 @@ func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
 	}
 	// The time when the store did not answer stays: commits of this session that
 	// follow each other closely ask it again a second later.
-	if l.away.IsZero() {
-		l.away = m.now()
+	if !l.away() {
+		l.awaySince = m.now()
 	}
-	l.source, l.repair = FromBackup, true
+	l.source = FromBackup
+	l.lack()
 	c.wrote, c.pending = true, true
 	return nil
 }
 
 // admit prepares that a session which the store lacks is put there.
 func (c *commit) admit(ctx context.Context) error {
-	if !c.restore {
+	if c.placement != missing {
 		return nil
 	}
 	if !c.m.restores.Allow(c.m.now(), c.m.backup.Restores) {

@@ -43,7 +43,7 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 		return err
 	}
 	due := !readOnly && s.seenLongAgo(&l)
-	if err == nil && due && l.version == before && l.away.IsZero() && !l.restore {
+	if err == nil && due && l.version == before && !l.away() && l.placement != missing {
 		if s.m.resaves() {
 			l = s.resave(ctx, l)
 		} else {

@@ -16,15 +16,47 @@ type loaded struct {
 	version Version
 	err     error // why it is unknown
 
-	source  Source
-	away    time.Time // when the store did not answer, so that the backup did
-	repair  bool      // the store lacks some of the state
-	restore bool      // the store lacks all of it
+	source    Source
+	placement placement
+	awaySince time.Time // when the store did not answer, so that a copy did; zero where it did
+}
+
+// placement is how much of the state the store has, as far as it is known.
+type placement uint8
+
+const (
+	complete placement = iota // all of it
+	behind                    // not all of it: the commit repairs the record
+	missing                   // none of it: the commit creates the record
+)
+
+// away reports whether the store did not answer, so that a copy stands in for it.
+func (l *loaded) away() bool { return !l.awaySince.IsZero() }
+
+// lacking reports whether the store lacks some of the state, or all of it.
+func (l *loaded) lacking() bool { return l.placement != complete }
+
+// lack notes that the store lacks something.
+func (l *loaded) lack() { l.placement = max(l.placement, behind) }
+
+// neverStored notes that the store lacks the session and never had it.
+func (l *loaded) neverStored() {
+	l.placement = missing
+	l.Born, l.NeverStored = true, true
+}
+
+// confirm notes that the store took the state in a save that was sent then, with
+// all entries up to that clock.
+func (l *loaded) confirm(v Version, sent time.Time, saved uint64) {
+	l.version = v
+	l.placement = complete
+	l.Confirmed, l.Saved = sent.UnixMilli(), saved
+	l.Born, l.NeverStored = false, false
 }
 
 // inStore reports whether the store has all of the state.
 func (l *loaded) inStore() bool {
-	return l.away.IsZero() && !l.repair && !l.restore && !l.NeverStored && l.State.Entries.Latest() <= l.Saved
+	return !l.away() && !l.lacking() && !l.NeverStored && l.State.Entries.Latest() <= l.Saved
 }
 
 type phase uint8
@@ -201,8 +233,9 @@ func (m *Manager) fetchStore(id ID, w witness, r stored, sent time.Time) loaded 
 	}
 	if w.found {
 		l.State, l.Supersedes = state.Join(st, m.settled(w.State, w.Saved, st)), state.MarkDurable(w.Supersedes)
-		l.repair = !l.State.Equal(st) || l.State.LastSeen-st.LastSeen >= m.options.Refresh.Milliseconds()
-		if l.repair {
+		seenLater := l.State.LastSeen-st.LastSeen >= m.options.Refresh.Milliseconds()
+		if seenLater || !l.State.Equal(st) {
+			l.lack()
 			l.Saved = min(l.Saved, w.Saved)
 		}
 	}
@@ -212,7 +245,7 @@ func (m *Manager) fetchStore(id ID, w witness, r stored, sent time.Time) loaded 
 // fetchBackup is what a backup that vouches comes to, where the store has no
 // record or, unless it has answered, nobody knows.
 func (m *Manager) fetchBackup(ctx context.Context, id ID, w witness, r stored, answered bool) loaded {
-	l := loaded{phase: live, Copy: w.Copy, version: r.version, source: FromBackup, repair: true, restore: true}
+	l := loaded{phase: live, Copy: w.Copy, version: r.version, source: FromBackup, placement: missing}
 	l.ID = string(id)
 	l.State = revive(r, w.State)
 	if answered && slices.ContainsFunc(l.Supersedes, func(k state.Superseded) bool { return k.Heir && !k.Durable }) {
@@ -230,7 +263,7 @@ func (m *Manager) fetchBackup(ctx context.Context, id ID, w witness, r stored, a
 	}
 	if !answered {
 		m.health.degraded.Add(1)
-		l.away = m.now()
+		l.awaySince = m.now()
 	}
 	return l
 }

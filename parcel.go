@@ -151,7 +151,7 @@ func (p *parcel) address(m *Manager, l loaded, b state.Copy, text string, now, e
 		}
 		set, drop = p.visit.Take(p.name, parts, now)
 	}
-	if !l.away.IsZero() {
+	if l.away() {
 		drop &^= p.witness.keep // another instance may be able to open it
 	}
 	stay := p.in.bundles.Cookies() &^ set &^ drop

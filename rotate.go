@@ -139,7 +139,7 @@ func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
 		switch {
 		case at.phase == nobody:
 			return t
-		case at.phase == live && (at.source != FromStore || !at.away.IsZero()):
+		case at.phase == live && (at.source != FromStore || at.away()):
 			at = loaded{phase: unknown, err: errAway}
 		}
 		if at.phase == unknown {
@@ -160,7 +160,9 @@ func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
 	if brought.found { // by a cookie of before the rotation, which may know more
 		joined := state.Join(l.State, brought.State.Values())
 		if !joined.Equal(l.State) {
-			l.State, l.repair, l.Saved = joined, true, min(l.Saved, brought.Saved)
+			l.State = joined
+			l.Saved = min(l.Saved, brought.Saved)
+			l.lack()
 		}
 	}
 	s.mu.Lock()
@@ -236,7 +238,9 @@ func (c *commit) followRotations(ctx context.Context) error {
 func (c *commit) turn(e *turnedError) {
 	c.Supersedes = state.AddSuperseded(c.Supersedes, c.m.rotatedKill(ID(c.ID), e.death))
 	c.ID, c.held, c.version = string(e.token.id()), e.token, Absent
-	c.away, c.restore, c.Born, c.NeverStored = time.Time{}, false, false, false
+	c.awaySince = time.Time{}
+	c.placement = min(c.placement, behind)
+	c.Born, c.NeverStored = false, false
 	c.token, c.tombstone, c.copied = token{}, state.State{}, Absent
 	c.arriving = true
 	if c.renewal == turnID {

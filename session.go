@@ -311,7 +311,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 			g.death = l.State.Death // as it was: who holds a dead token ends nobody else
 		}
 		over := Any
-		if l.phase == live && l.away.IsZero() {
+		if l.phase == live && !l.away() {
 			over = l.version
 		}
 		var line []state.Superseded
@@ -401,7 +401,7 @@ func (s *Session) Reload(ctx context.Context) error {
 	case unknown:
 		return l.err // what was loaded before still stands
 	case live:
-		if !readOnly && l.away.IsZero() && !l.restore && !s.m.resaves() && s.m.due(l) {
+		if !readOnly && !l.away() && l.placement != missing && !s.m.resaves() && s.m.due(l) {
 			l = s.m.putOff(ctx, l) // here and now: the version is the next Save's
 		}
 		return s.settle(l)

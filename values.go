@@ -57,7 +57,7 @@ func (s *Session) absence(name string, err error) error {
 	switch {
 	case errors.Is(err, state.ErrNoValue):
 		return ErrNoValue
-	case errors.Is(err, state.ErrWithheld) && !s.loaded.away.IsZero():
+	case errors.Is(err, state.ErrWithheld) && s.loaded.away():
 		return withheldError(name)
 	case errors.Is(err, state.ErrWithheld):
 		return ErrLost
@@ -115,7 +115,7 @@ func (s *Session) set(c state.Change) error {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	err := s.writable()
-	if err == nil && !s.loaded.away.IsZero() && c.Flags.Kind() == state.Present && (c.Flags&state.ServerOnly != 0 || s.isWithheld(c.Name)) {
+	if err == nil && s.loaded.away() && c.Flags.Kind() == state.Present && (c.Flags&state.ServerOnly != 0 || s.isWithheld(c.Name)) {
 		err = withheldError(c.Name)
 	}
 	if err != nil {
