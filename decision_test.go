@@ -29,6 +29,7 @@ type situation struct {
 
 	quarantined, foreign, neverStored, excused bool
 	alone                                      bool // there is no backup
+	cacheOnly                                  bool // the store cannot be asked past its cache
 }
 
 // The reading decision, row by row. want is the phase, where a live session comes
@@ -97,6 +98,7 @@ var readings = []struct {
 	{situation{store: "record", copy: "vouches", predecessor: "tombstone by another"}, "live from store", liveRecord},
 	{situation{store: "cached", copy: "vouches"}, "live from store, confirms nothing", confirmsNothing},
 	{situation{store: "cached that lacks something", copy: "vouches"}, "live from store, asked past the cache", askedPastCache},
+	{situation{store: "cached that lacks something", copy: "vouches", cacheOnly: true}, "live from store, repair, confirms nothing", repaired},
 
 	// No answer of the store.
 	{situation{store: "failed"}, "unknown: store failed", neverNoSession},
@@ -229,6 +231,7 @@ func (s situation) String() string {
 	}
 	for name, is := range map[string]bool{
 		"quarantined": s.quarantined, "foreign": s.foreign, "never stored": s.neverStored, "excused": s.excused, "alone": s.alone,
+		"cache only": s.cacheOnly,
 	} {
 		if is {
 			words = append(words, name)
@@ -310,6 +313,9 @@ func (s situation) facts() decide.Facts {
 	case s.copy != "":
 		f.Copy = decide.Stale
 	}
+	if s.cacheOnly && f.Answer == decide.CacheBehind {
+		f.Answer = decide.Behind // it was asked again, in vain
+	}
 	if s.mode == BackupOnly {
 		f.Answer = decide.StoreFailed
 	}
@@ -345,7 +351,11 @@ func newReading(t *testing.T, s situation) *reading {
 	if s.foreign {
 		o.Format = jsonFormat{}
 	}
-	m, err := New(r.store, o)
+	store := Store(r.store)
+	if s.cacheOnly {
+		store = struct{ Store }{store} // not a FreshLoader
+	}
+	m, err := New(store, o)
 	if err != nil {
 		t.Fatal(err)
 	}
