@@ -125,7 +125,7 @@ func (s *Session) adopt(ctx context.Context, fresh bool, l *loaded) {
 	case unknown:
 		*l = loaded{phase: unknown, err: l.err}
 	case dead:
-		*l = loaded{phase: dead, state: l.state} // create has a grace for those; no token of ours opened it
+		*l = loaded{phase: dead, Copy: state.Copy{State: l.State}} // create has a grace for those; no token of ours opened it
 	default:
 		*l = loaded{phase: nobody}
 	}
@@ -137,7 +137,7 @@ func (s *Session) sendAdopted(l *loaded) {
 	defer s.mu.Unlock()
 	t := s.held
 	if !s.readOnly && !s.sealed {
-		s.token, s.tokenEnd, s.notice, s.adopted = t, l.state.End, sendToken, l.id
+		s.token, s.tokenEnd, s.notice, s.adopted = t, l.State.End, sendToken, ID(l.ID)
 	}
 }
 
@@ -165,7 +165,9 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 	if o.Shared {
 		// No marker leads to it, so that it is saved by the commit of an answer
 		// that can send its token, and by no other.
-		*l = loaded{phase: live, id: ID(t.ID()), state: st, source: FromNowhere, confirmed: sent.UnixMilli(), repair: true}
+		*l = loaded{
+			phase: live, Copy: state.Copy{ID: t.ID(), State: st, Confirmed: sent.UnixMilli()}, source: FromNowhere, placement: behind,
+		}
 		return t, nil
 	}
 	// The session comes first and its marker second: what a crash leaves between
@@ -188,8 +190,8 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 		return token.Token{}, adoptError(err) // the marker may arrive yet, and leads to this session then
 	}
 	*l = loaded{
-		phase: live, id: ID(t.ID()), state: st, version: over, source: FromStore,
-		confirmed: sent.UnixMilli(), saved: st.Entries.Latest(),
+		phase: live, version: over, source: FromStore,
+		Copy: state.Copy{ID: t.ID(), State: st, Confirmed: sent.UnixMilli(), Saved: st.Entries.Latest()},
 	}
 	m.endOld(ctx, o)
 	return t, nil
@@ -213,7 +215,7 @@ func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state.
 // readOld returns the old session as one of ours.
 func (m *Manager) readOld(ctx context.Context, o *oldSession) (state.State, time.Time, error) {
 	b := m.newSession(ctx, o.r.Header)
-	b.phase = nobody
+	b.loaded.phase = nobody
 	until, err := o.Read(o.r, b)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -257,7 +259,7 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 		return false, nil
 	}
 	m, o := s.m, s.m.oldSession(ctx, s.in)
-	e, known := l.state.Entries.Find(marker.Entry)
+	e, known := l.State.Entries.Find(marker.Entry)
 	known = known && l.phase == live
 	if o == nil {
 		if known && m.options.Adopt.Shared {
@@ -297,7 +299,7 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 		return true, adoptError(err)
 	}
 	t, ok := o.open(&m.carrier, record)
-	if !ok || ID(t.ID()) == l.id {
+	if !ok || ID(t.ID()) == ID(l.ID) {
 		return true, nil
 	}
 	other := m.fetch(ctx, ID(t.ID()), witness{}, true)
@@ -309,7 +311,7 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 	}
 	g := &grave{id: ID(t.ID()), death: m.tombstone(state.Destroyed).Death, gentle: true}
 	if other.phase == dead {
-		g.death = other.state.Death // as it was, and a rotation leads on from there
+		g.death = other.State.Death // as it was, and a rotation leads on from there
 	}
 	_, line, err := m.endLine(context.WithoutCancel(ctx), g, Any)
 	if p := s.parcel; p != nil && err == nil {

@@ -46,7 +46,7 @@ type commit struct {
 
 // idle tells whether there is nothing to commit. s.mu is held.
 func (s *Session) idle() bool {
-	return s.fault == nil && len(s.edits) == 0 && len(s.changes) == 0 && len(s.doubts) == 0 && s.renewal == keepID && !s.repair
+	return s.fault == nil && len(s.edits) == 0 && len(s.changes) == 0 && len(s.doubts) == 0 && s.renewal == keepID && !s.loaded.lacking()
 }
 
 // commit saves what is not saved yet. cookies tells whether one can still be
@@ -75,13 +75,13 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	if c.renewal == turnID && (c.phase != live || !cookies || over(s.ctx)) {
 		c.renewal = keepID // there is no token to exchange, or nobody to give the new one to
 	}
-	changed := len(c.doubts) > 0 || len(c.changes.Against(c.state)) > 0
+	changed := len(c.doubts) > 0 || len(c.changes.Against(c.State)) > 0
 	var err error
 	switch {
 	case !changed && c.phase != live, !changed && c.unsaved() && (readOnly || !cookies):
 		return Durable, nil
 	case !changed && c.renewal == keepID && !c.unsaved():
-		if c.repair && !readOnly && c.worthAsking() {
+		if c.lacking() && !readOnly && c.worthAsking() {
 			c.mend(ctx)
 		} else if len(c.edits) == 0 {
 			return Durable, nil
@@ -104,9 +104,9 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	switch {
 	case c.begun:
 		s.held = c.token
-		s.token, s.tokenEnd, s.notice = c.token, c.state.End, sendToken
+		s.token, s.tokenEnd, s.notice = c.token, c.State.End, sendToken
 	case c.followed:
-		s.pass(c.held, c.state.End)
+		s.pass(c.held, c.State.End)
 	}
 	if err == nil && asked != keepID || c.begun {
 		s.renewal, s.replaced = keepID, ""
@@ -114,7 +114,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	if errors.Is(err, ErrEnded) && cookies {
 		_ = s.fail(err) // what was changed is gone: do not answer as if it were not
 	}
-	moved := c.version != s.version || c.phase != s.phase || c.pending
+	moved := c.version != s.loaded.version || c.phase != s.loaded.phase || c.pending
 	s.written = s.written || moved && c.phase == live
 	s.mu.Unlock()
 	if c.begun && adopted {
@@ -155,15 +155,15 @@ func (c *commit) run(ctx context.Context) error {
 
 // write saves the session under the ID that it has.
 func (c *commit) write(ctx context.Context) (err error) {
-	turn, err := c.m.commits.Enter(c.m.turns.After(ctx, time.Now(), 2*c.m.options.SaveTimeout), c.id)
+	turn, err := c.m.commits.Enter(c.m.turns.After(ctx, time.Now(), 2*c.m.options.SaveTimeout), ID(c.ID))
 	if err != nil {
 		// The store may be well: this write waited for others of its session.
-		return fmt.Errorf("%w: waiting for other requests of session %s: %w", ErrUnavailable, c.id, err)
+		return fmt.Errorf("%w: waiting for other requests of session %s: %w", ErrUnavailable, c.ID, err)
 	}
 	defer turn.Leave()
 	defer func() {
 		if turned := (*turnedError)(nil); errors.As(err, &turned) {
-			turn.Pass(loaded{phase: dead, state: state.State{Death: turned.death}})
+			turn.Pass(loaded{phase: dead, Copy: state.Copy{State: state.State{Death: turned.death}}})
 		}
 	}()
 	end := c.m.attempts()
@@ -174,7 +174,7 @@ func (c *commit) write(ctx context.Context) (err error) {
 		c.yield(last)
 		err = c.meet(last)
 	}
-	if err == nil && (len(c.doubts) > 0 || !c.away.IsZero() && c.worthAsking()) {
+	if err == nil && (len(c.doubts) > 0 || c.away() && c.worthAsking()) {
 		err = c.reload(ctx)
 	}
 	refusals := 0
@@ -191,23 +191,23 @@ func (c *commit) write(ctx context.Context) (err error) {
 			return err // what has begun is begun once
 		}
 		if c.m.hooks.Conflict != nil {
-			c.m.hooks.Conflict(ctx, c.id, attempt)
+			c.m.hooks.Conflict(ctx, ID(c.ID), attempt)
 		}
 		// Without an answer now it is the store that fails, and not the others
 		// who are faster.
 		version, late := c.version, !c.m.now().Before(end)
 		if err = c.reload(ctx); late && err != nil {
-			c.m.failed(ctx, OperationSave, c.id, err)
-		} else if err == nil && c.away.IsZero() {
+			c.m.failed(ctx, OperationSave, ID(c.ID), err)
+		} else if err == nil && !c.away() {
 			if c.version == version {
 				refusals++
 			}
 			switch {
 			case refusals > 1: // once may be a cache's mistake
-				err = c.m.refused(ctx, c.id, version)
+				err = c.m.refused(ctx, ID(c.ID), version)
 			case late:
-				err = fmt.Errorf("%w: too many concurrent writes of session %s", ErrUnavailable, c.id)
-				c.m.failed(ctx, OperationSave, c.id, err)
+				err = fmt.Errorf("%w: too many concurrent writes of session %s", ErrUnavailable, c.ID)
+				c.m.failed(ctx, OperationSave, ID(c.ID), err)
 			}
 		}
 	}
@@ -217,7 +217,7 @@ func (c *commit) write(ctx context.Context) (err error) {
 // last is what the next commit of the same session goes on from.
 func (c *commit) last() loaded {
 	if c.tombstone.Dead() {
-		return loaded{phase: dead, state: c.tombstone}
+		return loaded{phase: dead, Copy: state.Copy{State: c.tombstone}}
 	}
 	return c.loaded
 }
@@ -225,24 +225,28 @@ func (c *commit) last() loaded {
 // create begins a session. Should it fail half-way, what it left behind is out
 // of reach: nobody was given its token.
 func (c *commit) create(ctx context.Context) error {
-	if c.phase == dead && c.renewal == keepID && c.state.Death.Reason != state.Revoked {
+	if c.phase == dead && c.renewal == keepID && c.State.Death.Reason != state.Revoked {
 		// A death far ahead is of another clock, or this one was set back.
-		if age := c.m.now().Sub(c.state.Death.Time()); age < graceAfterDeath && age > -state.MaxAhead {
+		if age := c.m.now().Sub(c.State.Death.Time()); age < graceAfterDeath && age > -state.MaxAhead {
 			return ErrEnded
 		}
 	}
 	t, st := c.m.carrier.NewToken(ctx), c.m.begin()
 	if c.unsaved() {
-		t, st = c.held, c.state
+		t, st = c.held, c.State
 	}
 	st = st.Write(c.changes.Against(st), c.m.stamp(st))
-	l := loaded{phase: live, id: ID(t.ID()), state: st, source: FromStore, confirmed: st.Created, saved: st.Entries.Latest()}
-	v, err := c.m.save(ctx, l.id, st, Absent)
+	l := loaded{
+		phase: live, source: FromStore,
+		Copy: state.Copy{ID: t.ID(), State: st, Confirmed: st.Created, Saved: st.Entries.Latest()},
+	}
+	v, err := c.m.save(ctx, ID(l.ID), st, Absent)
 	if errors.Is(err, ErrConflict) {
-		err = c.m.refused(ctx, l.id, Absent)
+		err = c.m.refused(ctx, ID(l.ID), Absent)
 	}
 	if l.version = v; err != nil {
-		l.restore, l.born, l.unstored, l.saved = true, true, true, 0
+		l.neverStored()
+		l.Saved = 0
 		if err = c.entrust(ctx, &l, err); err != nil {
 			return err
 		}
@@ -251,7 +255,7 @@ func (c *commit) create(ctx context.Context) error {
 	if c.replaced != "" {
 		// Nobody has asked the store for it: it may be a made-up token's.
 		g := &grave{id: c.replaced, death: c.m.tombstone(state.Renewed).Death, gentle: true, weak: !c.vouched, ifStored: !c.vouched}
-		_, l.kills, err = c.m.endLine(ctx, g, Any)
+		_, l.Supersedes, err = c.m.endLine(ctx, g, Any)
 	}
 	// The old session may have ended without an answer: see move.
 	c.loaded = l
@@ -260,11 +264,11 @@ func (c *commit) create(ctx context.Context) error {
 
 // update tries once to write the session where it is.
 func (c *commit) update(ctx context.Context) error {
-	changes := c.changes.Against(c.state)
-	if len(changes) == 0 && len(c.doubts) == 0 && !c.repair {
+	changes := c.changes.Against(c.State)
+	if len(changes) == 0 && len(c.doubts) == 0 && !c.lacking() {
 		return nil // what another one wrote is what this one wanted
 	}
-	if !c.away.IsZero() {
+	if c.away() {
 		return c.degrade(ctx, false, errAway)
 	}
 	if err := c.admit(ctx); err != nil {
@@ -272,18 +276,20 @@ func (c *commit) update(ctx context.Context) error {
 	}
 	// A doubt is saved over even without a change: should its save come late,
 	// it finds another version.
-	dot, sent := c.m.stamp(c.state), c.m.now()
-	st := c.state.Write(changes, dot).Seen(sent)
-	v, err := c.m.save(ctx, c.id, st, c.version)
+	dot, sent := c.m.stamp(c.State), c.m.now()
+	st := c.State.Write(changes, dot).Seen(sent)
+	v, err := c.m.save(ctx, ID(c.ID), st, c.version)
 	switch {
 	case err == nil:
-		c.state, c.version, c.confirmed, c.saved, c.kills = st, v, sent.UnixMilli(), dot.Clock, state.MarkDurable(c.kills)
-		c.repair, c.restore, c.born, c.unstored, c.wrote = false, false, false, false, true
+		c.State = st
+		c.Supersedes = state.MarkDurable(c.Supersedes)
+		c.confirm(v, sent, dot.Clock)
+		c.wrote = true
 	case isAway(err):
 		// It may have happened: in the backup it keeps its dot, so that to write
 		// it again does no harm.
 		l := c.loaded
-		if l.state = st; c.backed() && c.entrust(ctx, &l, err) == nil {
+		if l.State = st; c.backed() && c.entrust(ctx, &l, err) == nil {
 			c.loaded = l
 			return nil
 		}
@@ -304,33 +310,33 @@ func (c *commit) move(ctx context.Context) error {
 			c.token, c.tombstone = c.m.carrier.NewToken(ctx), c.m.tombstone(state.Renewed)
 		}
 	}
-	if !c.away.IsZero() {
+	if c.away() {
 		return c.moveLater(ctx, errAway)
 	}
 	if err := c.admit(ctx); err != nil {
 		return c.moveLater(ctx, err)
 	}
 	l, sent := c.renewed(), c.m.now()
-	copied, err := c.m.save(ctx, l.id, l.state, c.copied)
+	copied, err := c.m.save(ctx, ID(l.ID), l.State, c.copied)
 	if errors.Is(err, ErrConflict) {
-		err = fmt.Errorf("renew: %w", c.m.refused(ctx, l.id, c.copied))
+		err = fmt.Errorf("renew: %w", c.m.refused(ctx, ID(l.ID), c.copied))
 	}
 	if err != nil {
 		return c.moveLater(ctx, err)
 	}
 	c.copied = copied
-	_, err = c.m.save(ctx, c.id, c.tombstone, c.version)
+	_, err = c.m.save(ctx, ID(c.ID), c.tombstone, c.version)
 	if c.renewal == turnID && errors.Is(err, ErrUnavailable) {
 		err = c.lookAgain(ctx, err)
 	}
 	switch {
 	case err == nil:
-		c.m.remember(ctx, c.id, c.tombstone.Death)
-		l.kills[len(l.kills)-1].Durable = true
+		c.m.remember(ctx, ID(c.ID), c.tombstone.Death)
+		l.Supersedes[len(l.Supersedes)-1].Durable = true
 	case !isAway(err):
 		return err
 	case c.backed():
-		err = c.bequeath(ctx, l.id)
+		err = c.bequeath(ctx, ID(l.ID))
 		if c.pending = err == nil; errors.Is(err, ErrEnded) {
 			return err
 		}
@@ -339,8 +345,7 @@ func (c *commit) move(ctx context.Context) error {
 	}
 	// Without an answer the old session may have ended, and the new one may be
 	// all that the visitor has: the token goes out with the error. Decision 13.
-	l.version, l.confirmed, l.saved, l.repair, l.restore = copied, sent.UnixMilli(), l.state.Entries.Latest(), false, false
-	l.born, l.unstored = false, false
+	l.confirm(copied, sent, l.State.Entries.Latest())
 	c.loaded, c.begun, c.wrote = l, true, err == nil
 	return err
 }
@@ -348,14 +353,14 @@ func (c *commit) move(ctx context.Context) error {
 // renewed is the session under its new ID.
 func (c *commit) renewed() loaded {
 	l, now := c.loaded, c.m.begin()
-	l.id = ID(c.token.ID())
-	l.state = l.state.Write(c.changes.Against(l.state), c.m.stamp(l.state))
+	l.ID = c.token.ID()
+	l.State = l.State.Write(c.changes.Against(l.State), c.m.stamp(l.State))
 	if c.renewal == turnID {
-		l.state.Rotated, l.state.LastSeen = now.LastSeen, now.LastSeen
+		l.State.Rotated, l.State.LastSeen = now.LastSeen, now.LastSeen
 	} else {
-		l.state.Authenticated, l.state.LastSeen, l.state.End, l.state.Rotated = now.Authenticated, now.LastSeen, now.End, 0
+		l.State.Authenticated, l.State.LastSeen, l.State.End, l.State.Rotated = now.Authenticated, now.LastSeen, now.End, 0
 	}
-	l.kills = state.AddSuperseded(l.kills, state.Superseded{ID: string(c.id), Dot: c.tombstone.Death.Dot, Heir: true, NeverStored: l.unstored})
+	l.Supersedes = state.AddSuperseded(l.Supersedes, state.Superseded{ID: c.ID, Dot: c.tombstone.Death.Dot, Heir: true, NeverStored: l.NeverStored})
 	return l
 }
 
@@ -363,12 +368,12 @@ func (c *commit) renewed() loaded {
 // ended, unless its backup vouches: that the store still had it when the
 // request began says nothing, as a tombstone may have come and gone meanwhile.
 func (c *commit) reload(ctx context.Context) error {
-	l := c.m.fetch(ctx, c.id, c.witness(), true)
+	l := c.m.fetch(ctx, ID(c.ID), c.witness(), true)
 	switch l.phase {
 	case unknown:
 		return l.err
 	case nobody:
-		l = loaded{phase: dead, state: c.m.tombstone(state.Revoked)}
+		l = loaded{phase: dead, Copy: state.Copy{State: c.m.tombstone(state.Revoked)}}
 	}
 	c.yield(l)
 	return c.meet(l)
@@ -376,27 +381,32 @@ func (c *commit) reload(ctx context.Context) error {
 
 // meet joins another copy in and makes the changes again on top.
 func (c *commit) meet(l loaded) error {
-	if l.state.Dead() {
-		if next, ok := c.m.follow(c.held, l.state.Death); ok {
-			return &turnedError{next, l.state.Death}
+	if l.State.Dead() {
+		if next, ok := c.m.follow(c.held, l.State.Death); ok {
+			return &turnedError{next, l.State.Death}
 		}
-		c.loaded = loaded{phase: dead, id: c.id, state: l.state, version: l.version}
+		c.loaded = loaded{phase: dead, Copy: state.Copy{ID: c.ID, State: l.State}, version: l.version}
 		return ErrEnded
 	}
 	if c.arriving {
 		c.arriving, c.followed, c.source = false, true, l.source
 	}
-	unknown := state.Resolve(c.doubts, l.state)
+	unknown := state.Resolve(c.doubts, l.State)
 	c.edits = state.Unsaved(c.edits)
-	joined := state.Join(c.state, l.state)
-	c.repair = l.repair || c.repair && !joined.Equal(l.state)
-	c.state, c.version, c.away, c.restore = joined, l.version, l.away, l.restore
-	c.confirmed, c.kills = max(c.confirmed, l.confirmed), state.JoinSuperseded(c.kills, l.kills)
-	c.saved = l.saved
+	lacked, born := c.lacking(), c.Born
+	c.Copy = c.Join(l.Copy)
+	c.Saved = l.Saved // l was told last what the store has
+	c.Born = born     // what another request began without the store may have been there since
+	c.version = l.version
+	c.awaySince = l.awaySince
+	c.placement = l.placement
+	if lacked && !c.State.Equal(l.State) {
+		c.lack()
+	}
 	if unknown != "" {
 		return &againError{unknownUpdate(unknown)}
 	}
-	changes, failed, err := state.Replay(c.state, c.edits)
+	changes, failed, err := state.Replay(c.State, c.edits)
 	if err != nil {
 		failed.Done = true // as if its Update had failed at once
 		return &againError{lostValue(err)}
@@ -437,7 +447,7 @@ func sameValue(name string, a, b state.State) bool {
 func (s *Session) settle(l loaded) (failure error) {
 	for {
 		s.mu.Lock()
-		if name := state.Resolve(s.doubts, l.state); name != "" {
+		if name := state.Resolve(s.doubts, l.State); name != "" {
 			failure = errors.Join(failure, unknownUpdate(name))
 		}
 		edits := state.Unsaved(s.edits)
@@ -447,7 +457,7 @@ func (s *Session) settle(l loaded) (failure error) {
 		seq := s.seq
 		s.mu.Unlock()
 
-		changes, failed, err := state.Replay(l.state, edits)
+		changes, failed, err := state.Replay(l.State, edits)
 		if err != nil {
 			failed.Done = true
 			failure = errors.Join(failure, lostValue(err))
@@ -455,7 +465,7 @@ func (s *Session) settle(l loaded) (failure error) {
 		}
 		s.mu.Lock()
 		if s.seq == seq {
-			maps.DeleteFunc(s.broken, func(name string, _ *ValueError) bool { return !sameValue(name, s.state, l.state) })
+			maps.DeleteFunc(s.broken, func(name string, _ *ValueError) bool { return !sameValue(name, s.loaded.State, l.State) })
 			s.loaded, s.edits, s.changes = l, edits, changes
 			s.seq++
 			s.mu.Unlock()

@@ -29,6 +29,7 @@ type situation struct {
 
 	quarantined, foreign, neverStored, excused bool
 	alone                                      bool // there is no backup
+	cacheOnly                                  bool // the store cannot be asked past its cache
 }
 
 // The reading decision, row by row. want is the phase, where a live session comes
@@ -97,6 +98,7 @@ var readings = []struct {
 	{situation{store: "record", copy: "vouches", predecessor: "tombstone by another"}, "live from store", liveRecord},
 	{situation{store: "cached", copy: "vouches"}, "live from store, confirms nothing", confirmsNothing},
 	{situation{store: "cached that lacks something", copy: "vouches"}, "live from store, asked past the cache", askedPastCache},
+	{situation{store: "cached that lacks something", copy: "vouches", cacheOnly: true}, "live from store, repair, confirms nothing", repaired},
 
 	// No answer of the store.
 	{situation{store: "failed"}, "unknown: store failed", neverNoSession},
@@ -114,14 +116,14 @@ var readings = []struct {
 	{situation{store: "failed", copy: "vouches", predecessor: "tombstone by another"}, "live from backup, degraded", servedFromCopy},
 	{situation{store: "failed", known: "a pending state"}, "live from backup, degraded", servedFromCopy},
 	{situation{store: "failed", copy: "vouches", mode: StoreOnly}, "unknown: store failed", storeOnlyMode},
-	{situation{store: "failed", known: "a pending state", mode: StoreOnly}, "unknown: store failed, reported stale", storeOnlyMode},
+	{situation{store: "failed", known: "a pending state", mode: StoreOnly}, "unknown: store failed", storeOnlyMode},
 	{situation{store: "record", copy: "vouches", mode: BackupOnly}, "live from backup, degraded", backupOnlyMode},
 	{situation{store: "record", mode: BackupOnly}, "unknown: not asked", backupOnlyMode},
 	{situation{store: "request over"}, "unknown: request over", requestEnded},
-	{situation{store: "request over", copy: "vouches"}, "unknown: request over, reported stale", requestEnded},
-	{situation{store: "request over", copy: "vouches", quarantined: true}, "unknown: request over, reported stale", requestEnded},
+	{situation{store: "request over", copy: "vouches"}, "unknown: request over", requestEnded},
+	{situation{store: "request over", copy: "vouches", quarantined: true}, "unknown: request over", requestEnded},
 	{situation{store: "unreadable"}, "unknown: unreadable", cannotRead},
-	{situation{store: "unreadable", copy: "vouches"}, "unknown: unreadable, reported stale", cannotRead},
+	{situation{store: "unreadable", copy: "vouches"}, "unknown: unreadable", cannotRead},
 
 	// Nothing in the store.
 	{situation{store: "nothing"}, "nobody", noSession},
@@ -131,7 +133,7 @@ var readings = []struct {
 	{situation{store: "nothing", copy: "ended"}, "nobody, reported stale", vouchesUntil},
 	{situation{store: "nothing", copy: "stamped ahead"}, "nobody, reported stale", stampedAhead},
 	{situation{store: "nothing", copy: "vouches", mode: StoreOnly}, "nobody", storeOnlyMode},
-	{situation{store: "nothing", known: "a pending state", mode: StoreOnly}, "nobody, reported stale", storeOnlyMode},
+	{situation{store: "nothing", known: "a pending state", mode: StoreOnly}, "nobody", storeOnlyMode},
 	{situation{store: "nothing", copy: "vouches"}, "live from backup, restore", restored},
 	{situation{store: "expired", copy: "vouches"}, "live from backup, restore", restored},
 	{situation{store: "nothing", copy: "vouches", excused: true}, "live from backup, restore", restored},
@@ -144,8 +146,8 @@ var readings = []struct {
 	{situation{store: "nothing", copy: "lease over", excused: true}, "unknown: excused, reported stale", youngKey},
 	{situation{store: "nothing", foreign: true, excused: true}, "unknown: excused", youngKey},
 	{situation{store: "nothing", foreign: true}, "nobody", foreignEnded},
-	{situation{store: "nothing", copy: "vouches", foreign: true}, "nobody, reported stale", foreignEnded},
-	{situation{store: "nothing", copy: "vouches", foreign: true, quarantined: true}, "nobody, reported stale", foreignEnded},
+	{situation{store: "nothing", copy: "vouches", foreign: true}, "nobody", foreignEnded},
+	{situation{store: "nothing", copy: "vouches", foreign: true, quarantined: true}, "nobody", foreignEnded},
 	{situation{store: "nothing", copy: "vouches", foreign: true, neverStored: true}, "live from backup, restore", foreignEnded},
 	{situation{store: "nothing", copy: "lease over", foreign: true, neverStored: true}, "nobody, reported stale", noSession},
 
@@ -229,6 +231,7 @@ func (s situation) String() string {
 	}
 	for name, is := range map[string]bool{
 		"quarantined": s.quarantined, "foreign": s.foreign, "never stored": s.neverStored, "excused": s.excused, "alone": s.alone,
+		"cache only": s.cacheOnly,
 	} {
 		if is {
 			words = append(words, name)
@@ -310,6 +313,9 @@ func (s situation) facts() decide.Facts {
 	case s.copy != "":
 		f.Copy = decide.Stale
 	}
+	if s.cacheOnly && f.Answer == decide.CacheBehind {
+		f.Answer = decide.Behind // it was asked again, in vain
+	}
 	if s.mode == BackupOnly {
 		f.Answer = decide.StoreFailed
 	}
@@ -345,7 +351,11 @@ func newReading(t *testing.T, s situation) *reading {
 	if s.foreign {
 		o.Format = jsonFormat{}
 	}
-	m, err := New(r.store, o)
+	store := Store(r.store)
+	if s.cacheOnly {
+		store = struct{ Store }{store} // not a FreshLoader
+	}
+	m, err := New(store, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -397,10 +407,10 @@ func (r *reading) read() string {
 			got += ", " + what
 		}
 	}
-	add(l.repair && !l.restore, "repair")
-	add(l.restore && l.away.IsZero(), "restore")
-	add(!l.away.IsZero() && m.Stats().Degraded == degraded+1, "degraded")
-	add(l.phase == live && l.source == FromStore && r.witness.found && l.confirmed == r.witness.Confirmed, "confirms nothing")
+	add(l.placement == behind, "repair")
+	add(l.placement == missing && !l.away(), "restore")
+	add(l.away() && m.Stats().Degraded == degraded+1, "degraded")
+	add(l.phase == live && l.source == FromStore && r.witness.found && l.Confirmed == r.witness.Confirmed, "confirms nothing")
 	add(r.store.fresh > 0, "asked past the cache")
 	after, knows := r.tombstone()
 	add(after.pending, "tombstone owed")
@@ -409,7 +419,7 @@ func (r *reading) read() string {
 	if known && before.death != after.death {
 		r.Errorf("the tombstone became %v, was %v", after.death, before.death)
 	}
-	if l.phase == dead && !l.state.Dead() && l.state.Death.Reason == 0 {
+	if l.phase == dead && !l.State.Dead() && l.State.Death.Reason == 0 {
 		r.Error("a dead session without a tombstone")
 	}
 	return got

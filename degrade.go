@@ -16,7 +16,7 @@ import (
 const askAgain = time.Second
 
 // worthAsking tells whether the store may answer although it did not before.
-func (c *commit) worthAsking() bool { return c.m.now().Sub(c.away) >= askAgain }
+func (c *commit) worthAsking() bool { return c.m.now().Sub(c.awaySince) >= askAgain }
 
 // backed tells whether the session can do without the store.
 func (c *commit) backed() bool {
@@ -26,7 +26,7 @@ func (c *commit) backed() bool {
 
 // witness is what this commit knows, to stand beside the store's answer.
 func (c *commit) witness() witness {
-	return witness{Copy: c.copy(), found: c.m.backup != nil && c.m.carrier.Header == ""}
+	return witness{Copy: c.Copy, found: c.m.backup != nil && c.m.carrier.Header == ""}
 }
 
 // degrade takes a write that the store did not, because of cause.
@@ -36,14 +36,14 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 	}
 	// What another request of this process has written meanwhile, the store
 	// lacks too.
-	s := c.m.shardOf(c.id)
-	if g, ok := s.journal.buried(c.id); ok {
-		return c.meet(loaded{state: state.State{Death: g.death}})
+	s := c.m.shardOf(ID(c.ID))
+	if g, ok := s.journal.buried(ID(c.ID)); ok {
+		return c.meet(loaded{Copy: state.Copy{State: state.State{Death: g.death}}})
 	}
-	if b, ok := s.journal.owed(c.id); ok {
+	if b, ok := s.journal.owed(ID(c.ID)); ok {
 		l := c.loaded
-		l.state, l.saved = b.State, min(l.saved, b.Saved)
-		if !b.State.Equal(c.state) {
+		l.State, l.Saved = b.State, min(l.Saved, b.Saved)
+		if !b.State.Equal(c.State) {
 			if err := c.meet(l); err != nil {
 				return err
 			}
@@ -54,21 +54,22 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 		if !c.tombstone.Dead() {
 			c.token, c.tombstone = c.m.carrier.NewToken(ctx), c.m.tombstone(state.Renewed)
 		}
-		if lost := state.DropsUnsettled(c.kills); lost {
+		if lost := state.DropsUnsettled(c.Supersedes); lost {
 			return fmt.Errorf("%w: renewed too often without the store: %w", ErrUnavailable, cause)
 		}
 		l = c.renewed()
-		l.version, l.restore, l.born, l.unstored = Absent, true, true, true
-	} else if changes := c.changes.Against(l.state); len(changes) > 0 {
-		l.state = l.state.Write(changes, c.m.stamp(l.state)).Seen(c.m.now())
-	} else if l.state.Equal(c.state) && len(c.edits) == 0 {
+		l.version = Absent
+		l.neverStored()
+	} else if changes := c.changes.Against(l.State); len(changes) > 0 {
+		l.State = l.State.Write(changes, c.m.stamp(l.State)).Seen(c.m.now())
+	} else if l.State.Equal(c.State) && len(c.edits) == 0 {
 		return nil // there was nothing to write but what the store lacks anyway
 	}
 	if err := c.entrust(ctx, &l, cause); err != nil {
 		return err
 	}
 	if renew {
-		if err := c.bequeath(ctx, l.id); err != nil {
+		if err := c.bequeath(ctx, ID(l.ID)); err != nil {
 			return err
 		}
 		c.begun = true
@@ -81,12 +82,12 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 // another hand has ended it, so has the heir.
 func (c *commit) bequeath(ctx context.Context, heir ID) error {
 	d := c.tombstone.Death
-	g := grave{id: c.id, death: d, pending: true, heir: heir, turned: d.Reason == state.Rotated}
-	if err := c.m.shardOf(c.id).bury(ctx, g); err != nil {
+	g := grave{id: ID(c.ID), death: d, pending: true, heir: heir, turned: d.Reason == state.Rotated}
+	if err := c.m.shardOf(ID(c.ID)).bury(ctx, g); err != nil {
 		return err
 	}
 	if g, ok := c.m.shardOf(heir).journal.buried(heir); ok {
-		return c.meet(loaded{state: state.State{Death: g.death}})
+		return c.meet(loaded{Copy: state.Copy{State: state.State{Death: g.death}}})
 	}
 	return nil
 }
@@ -104,7 +105,7 @@ func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
 			return fmt.Errorf("%w: key %s is ServerOnly, and the store is away: %w", ErrUnavailable, ch.Name, cause)
 		}
 	}
-	b := l.copy()
+	b := l.Copy
 	if c.cookies {
 		p, err := m.pack(b, m.now())
 		for _, name := range p.left {
@@ -116,37 +117,38 @@ func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
 			return fmt.Errorf("%w: %w: %w", ErrUnavailable, err, cause)
 		}
 	}
-	if kept := m.shardOf(l.id).owe(ctx, b); !kept && !c.cookies {
+	if kept := m.shardOf(ID(l.ID)).owe(ctx, b); !kept && !c.cookies {
 		return fmt.Errorf("%w: the journal is full: %w", ErrUnavailable, cause)
 	}
 	// The time when the store did not answer stays: commits of this session that
 	// follow each other closely ask it again a second later.
-	if l.away.IsZero() {
-		l.away = m.now()
+	if !l.away() {
+		l.awaySince = m.now()
 	}
-	l.source, l.repair = FromBackup, true
+	l.source = FromBackup
+	l.lack()
 	c.wrote, c.pending = true, true
 	return nil
 }
 
 // admit prepares that a session which the store lacks is put there.
 func (c *commit) admit(ctx context.Context) error {
-	if !c.restore {
+	if c.placement != missing {
 		return nil
 	}
 	if !c.m.restores.Allow(c.m.now(), c.m.backup.Restores) {
 		return errAway
 	}
-	more, err := c.m.mayRestore(ctx, c.copy(), true)
+	more, err := c.m.mayRestore(ctx, c.Copy, true)
 	if errors.Is(err, ErrEnded) {
 		tombstone := c.m.tombstone(state.Revoked)
-		if _, err := c.m.bury(ctx, &grave{id: c.id, death: tombstone.Death}); err != nil {
+		if _, err := c.m.bury(ctx, &grave{id: ID(c.ID), death: tombstone.Death}); err != nil {
 			return err
 		}
-		return c.meet(loaded{state: tombstone})
+		return c.meet(loaded{Copy: state.Copy{State: tombstone}})
 	}
 	if err == nil {
-		c.state.Entries = state.JoinEntries(c.state.Entries, more)
+		c.State.Entries = state.JoinEntries(c.State.Entries, more)
 		c.m.health.restores.Add(1)
 	}
 	return err

@@ -19,7 +19,7 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	before, cookies, idle, again := s.version, !s.sealed, s.idle(), s.finished
+	before, cookies, idle, again := s.loaded.version, !s.sealed, s.idle(), s.finished
 	s.finished = true
 	if last {
 		s.sealed = true // what comes from now on cannot send a cookie
@@ -44,7 +44,7 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 		return err
 	}
 	due := !readOnly && s.seenLongAgo(&l)
-	if err == nil && due && l.version == before && l.away.IsZero() && !l.restore {
+	if err == nil && due && l.version == before && !l.away() && l.placement != missing {
 		if s.m.resaves() {
 			l = s.resave(ctx, l)
 		} else {
@@ -60,7 +60,7 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 
 // seenLongAgo tells whether it is time to put the expiry off.
 func (s *Session) seenLongAgo(l *loaded) bool {
-	return l.phase == live && s.m.now().Sub(time.UnixMilli(l.state.LastSeen)) >= s.m.options.Refresh
+	return l.phase == live && s.m.now().Sub(time.UnixMilli(l.State.LastSeen)) >= s.m.options.Refresh
 }
 
 // giveUp takes the place of finish after a panic: what was saved before must
@@ -81,7 +81,7 @@ func (s *Session) giveUp(ctx context.Context, h http.Header) {
 func (s *Session) announce(h http.Header) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase == unasked {
+	if s.loaded.phase == unasked {
 		return
 	}
 	s.vary(h)

@@ -146,7 +146,7 @@ func (m *Manager) settled(old state.State, saved uint64, record state.State) sta
 // yield makes room for what the store has now.
 func (c *commit) yield(l loaded) {
 	if l.phase == live && l.source == FromStore {
-		c.state = c.m.settled(c.state, c.saved, l.state)
+		c.State = c.m.settled(c.State, c.Saved, l.State)
 	}
 }
 
@@ -166,7 +166,7 @@ func (s *Session) tell(h http.Header) {
 		}
 	}
 	c := &s.m.carrier
-	if header := c.Format.SetCookie(s.ctx, t.Reveal(), foreignOf(s.state), why, s.m.now()); header != "" {
+	if header := c.Format.SetCookie(s.ctx, t.Reveal(), foreignOf(s.loaded.State), why, s.m.now()); header != "" {
 		name, _, _ := strings.Cut(header, "=")
 		s.takeBack(h, func(other string) bool { return other == name })
 		h.Add("Set-Cookie", header)
@@ -178,7 +178,7 @@ func (s *Session) tell(h http.Header) {
 func (s *Session) repeat() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t, ok := s.m.carrier.Receive(s.in); ok && s.notice == nothing && s.phase == live && ID(t.ID()) == s.id {
+	if t, ok := s.m.carrier.Receive(s.in); ok && s.notice == nothing && s.loaded.phase == live && ID(t.ID()) == ID(s.loaded.ID) {
 		s.token, s.notice = t, repeatToken
 	}
 }

@@ -104,7 +104,7 @@ func (x *exchange) admit(w http.ResponseWriter, r *http.Request, c condition) bo
 
 func (s *Session) impose(ctx context.Context, c condition) error {
 	s.mu.Lock()
-	cached := s.phase != unasked && !s.fresh
+	cached := s.loaded.phase != unasked && !s.fresh
 	s.readOnly = s.readOnly || c&readOnly != 0
 	s.required = s.required || c&sessionRequired != 0
 	s.fresh = s.fresh || c&storeRequired != 0
@@ -179,9 +179,9 @@ func (s *Session) startNew() error {
 		return s.fail(ErrTooLate)
 	}
 	old := s.replaced
-	if s.phase == live || s.phase == unknown {
-		old = s.id
-	} else if t, ok := s.m.carrier.Receive(s.in); ok && s.phase == unasked {
+	if s.loaded.phase == live || s.loaded.phase == unknown {
+		old = ID(s.loaded.ID)
+	} else if t, ok := s.m.carrier.Receive(s.in); ok && s.loaded.phase == unasked {
 		old = ID(t.ID())
 	}
 	s.forget()
@@ -202,7 +202,7 @@ func Loaded(ctx context.Context) (*Session, bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase == unasked {
+	if s.loaded.phase == unasked {
 		return nil, false
 	}
 	return s, true

@@ -135,11 +135,7 @@ func (s *shard) owe(ctx context.Context, b state.Copy) bool {
 	if e := j.debts[ID(b.ID)]; e != nil {
 		d = e.Value.(*debt)
 		s.m.ledger.size.Add(-d.size())
-		d.State = state.Join(d.State, b.State)
-		d.Confirmed = max(d.Confirmed, b.Confirmed)
-		d.Saved = min(d.Saved, b.Saved)
-		d.Supersedes = state.JoinSuperseded(d.Supersedes, b.Supersedes)
-		d.Born, d.NeverStored = d.Born || b.Born, d.NeverStored && b.NeverStored
+		d.Copy = d.Join(b)
 		d.version++
 		j.oldDebts.MoveToBack(e)
 	} else {

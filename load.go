@@ -2,8 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"time"
 
 	"github.com/holdfast-go/session/internal/state"
@@ -11,31 +9,52 @@ import (
 
 // loaded is what is known of a session.
 type loaded struct {
-	phase   phase
-	id      ID
-	state   state.State
+	phase phase
+	state.Copy
 	version Version
 	err     error // why it is unknown
 
 	source    Source
-	confirmed int64  // when the store was last asked with success, in Unix milliseconds
-	saved     uint64 // the store had all entries up to this clock then
-	kills     []state.Superseded
-	away      time.Time // when the store did not answer, so that the backup did
-	repair    bool      // the store lacks some of the state
-	restore   bool      // the store lacks all of it
-	born      bool      // because it began without the store
-	unstored  bool      // and the store has not had it since, as far as its visitor was told
+	placement placement
+	awaySince time.Time // when the store did not answer, so that a copy did; zero where it did
 }
 
-// copy is the session as a backup has it.
-func (l *loaded) copy() state.Copy {
-	return state.Copy{ID: string(l.id), State: l.state, Confirmed: l.confirmed, Saved: l.saved, Supersedes: l.kills, NeverStored: l.unstored, Born: l.born}
+// placement is how much of the state the store has, as far as it is known.
+type placement uint8
+
+const (
+	complete placement = iota // all of it
+	behind                    // not all of it: the commit repairs the record
+	missing                   // none of it: the commit creates the record
+)
+
+// away reports whether the store did not answer, so that a copy stands in for it.
+func (l *loaded) away() bool { return !l.awaySince.IsZero() }
+
+// lacking reports whether the store lacks some of the state, or all of it.
+func (l *loaded) lacking() bool { return l.placement != complete }
+
+// lack notes that the store lacks something.
+func (l *loaded) lack() { l.placement = max(l.placement, behind) }
+
+// neverStored notes that the store lacks the session and never had it.
+func (l *loaded) neverStored() {
+	l.placement = missing
+	l.Born, l.NeverStored = true, true
+}
+
+// confirm notes that the store took the state in a save that was sent then, with
+// all entries up to that clock.
+func (l *loaded) confirm(v Version, sent time.Time, saved uint64) {
+	l.version = v
+	l.placement = complete
+	l.Confirmed, l.Saved = sent.UnixMilli(), saved
+	l.Born, l.NeverStored = false, false
 }
 
 // inStore reports whether the store has all of the state.
 func (l *loaded) inStore() bool {
-	return l.away.IsZero() && !l.repair && !l.restore && !l.unstored && l.state.Entries.Latest() <= l.saved
+	return !l.away() && !l.lacking() && !l.NeverStored && l.State.Entries.Latest() <= l.Saved
 }
 
 type phase uint8
@@ -51,7 +70,7 @@ const (
 // load asks if nobody has yet. What it finds stays for the request.
 func (s *Session) load(ctx context.Context) error {
 	s.mu.Lock()
-	phase, err := s.phase, s.err
+	phase, err := s.loaded.phase, s.loaded.err
 	s.mu.Unlock()
 	if phase != unasked {
 		return err
@@ -59,7 +78,7 @@ func (s *Session) load(ctx context.Context) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	phase, err, fresh := s.phase, s.err, s.fresh
+	phase, err, fresh := s.loaded.phase, s.loaded.err, s.fresh
 	s.mu.Unlock()
 	if phase != unasked {
 		return err
@@ -83,7 +102,7 @@ func (s *Session) find(ctx context.Context, fresh bool, l *loaded) {
 // lockLoaded locks s.mu on a session that has been asked for.
 func (s *Session) lockLoaded() {
 	s.mu.Lock()
-	if s.phase != unasked {
+	if s.loaded.phase != unasked {
 		return
 	}
 	s.mu.Unlock()
@@ -128,191 +147,4 @@ func (s *Session) askBoth(ctx context.Context, fresh bool, l *loaded) {
 	s.mu.Unlock()
 	*l = m.fetch(ctx, ID(p.in.token.ID()), p.witness, fresh || renewable && m.wornOut(p.witness))
 	s.hold(ctx, p.in.token, l)
-}
-
-// fetch asks the store, and tells what its answer means beside what the witness
-// knows. There are three answers, never two: yes, no, and none. Where the
-// request has ended, or the store has answered what this program cannot read,
-// there is none, and no copy takes its place.
-func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loaded {
-	if m.backup == nil {
-		var l loaded
-		m.fetchAlone(ctx, id, fresh, &l)
-		return l
-	}
-	s, storeOnly := m.shardOf(id), m.override().Mode == StoreOnly
-	if storeOnly {
-		w = witness{}
-	}
-	if b, ok := s.journal.owed(id); ok {
-		w.add(b, m.now())
-	}
-	vouched := m.vouches(w) && !storeOnly
-	sent := m.now()
-	var r stored
-	err := m.load(ctx, id, vouched, fresh, &r)
-	st, v := r.state, r.version
-
-	// What is known to be dead is dead whatever the store says, and is written
-	// again where it said something else.
-	if g, ok := s.journal.buried(id); ok {
-		missing := errors.Is(err, ErrNotFound) && !g.ifStored
-		if missing || err == nil && !st.Dead() {
-			g.again = g.again || !g.pending && !g.ifStored // the store had it, and lost it
-			g.pending = true
-			_ = s.bury(ctx, g)
-		}
-		return loaded{phase: dead, id: id, state: state.State{Death: g.death}, version: v}
-	}
-	for _, k := range w.ended {
-		if ID(k.ID) == id {
-			return loaded{phase: dead, id: id, state: state.State{Death: state.Death{Dot: k.Dot, Reason: state.Destroyed}}, version: v}
-		}
-	}
-	answered := err == nil || errors.Is(err, ErrNotFound) && (m.foreign() || !s.quarantined())
-	away := !answered && (isAway(err) || errors.Is(err, ErrNotFound))
-	switch {
-	case err == nil && st.Dead():
-		_ = s.bury(ctx, grave{id: id, death: st.Death})
-		return loaded{phase: dead, id: id, state: st, version: v}
-	case m.disowned(w, err == nil):
-		return m.end(ctx, id, v)
-	case err == nil:
-		l := m.fetchStore(id, w, r, sent)
-		if r.cached && !l.state.Equal(st) {
-			return m.fetch(ctx, id, w, true) // it may be the cache that is behind
-		}
-		return l
-	case vouched && (away || answered && (!m.foreign() || w.Born)):
-		return m.fetchBackup(ctx, id, w, r, answered)
-	}
-	if w.found {
-		m.fault(ctx, id, BackupStale, errStale)
-	}
-	switch {
-	case !answered && errors.Is(err, ErrNotFound):
-		err = errForgetful
-	case answered && w.excused:
-		err = errExcused
-	case answered:
-		return loaded{phase: nobody, version: v}
-	}
-	return loaded{phase: unknown, id: id, err: err}
-}
-
-// fetchStore is what a record of the store comes to, beside the backup.
-func (m *Manager) fetchStore(id ID, w witness, r stored, sent time.Time) loaded {
-	st := r.state
-	l := loaded{
-		phase: live, id: id, state: st, version: r.version, source: FromStore,
-		confirmed: sent.UnixMilli(), saved: st.Entries.Latest(),
-	}
-	if r.cached {
-		l.confirmed = w.Confirmed
-	}
-	if w.found {
-		l.state, l.kills = state.Join(st, m.settled(w.State, w.Saved, st)), state.MarkDurable(w.Supersedes)
-		l.repair = !l.state.Equal(st) || l.state.LastSeen-st.LastSeen >= m.options.Refresh.Milliseconds()
-		if l.repair {
-			l.saved = min(l.saved, w.Saved)
-		}
-	}
-	return l
-}
-
-// fetchBackup is what a backup that vouches comes to, where the store has no
-// record or, unless it has answered, nobody knows.
-func (m *Manager) fetchBackup(ctx context.Context, id ID, w witness, r stored, answered bool) loaded {
-	l := loaded{
-		phase: live, id: id, state: revive(r, w.State), version: r.version, source: FromBackup,
-		confirmed: w.Confirmed, saved: w.Saved, kills: w.Supersedes, repair: true, restore: true,
-		born: w.Born, unstored: w.NeverStored,
-	}
-	if answered && slices.ContainsFunc(l.kills, func(k state.Superseded) bool { return k.Heir && !k.Durable }) {
-		// Whether it may live is known when the other one was read.
-		more, err := m.inherit(ctx, w.Copy)
-		switch {
-		case errors.Is(err, ErrEnded):
-			return m.end(ctx, id, r.version)
-		case isAway(err):
-			answered = false
-		case err != nil:
-			return loaded{phase: unknown, id: id, err: err}
-		}
-		l.state.Entries = state.JoinEntries(l.state.Entries, more)
-	}
-	if !answered {
-		m.health.degraded.Add(1)
-		l.away = m.now()
-	}
-	return l
-}
-
-// revive returns what is known of a session that the store does not have, or
-// takes for expired because it lacks its last use.
-func revive(r stored, st state.State) state.State {
-	if r.version == Absent {
-		return st
-	}
-	return state.Join(r.state, st)
-}
-
-// inherit is mayRestore within the bounds of a load.
-func (m *Manager) inherit(ctx context.Context, b state.Copy) (state.Entries, error) {
-	if !m.restores.Allow(m.now(), m.backup.Restores) {
-		return nil, errAway
-	}
-	return m.mayRestore(ctx, b, true)
-}
-
-// end is for a session that has to be dead, because the one that it came from is.
-func (m *Manager) end(ctx context.Context, id ID, v Version) loaded {
-	tombstone := m.tombstone(state.Revoked)
-	_ = m.shardOf(id).bury(ctx, grave{id: id, death: tombstone.Death, pending: true})
-	return loaded{phase: dead, id: id, state: tombstone, version: v}
-}
-
-// fetchAlone is fetch without a backup, into an l that knows nothing yet.
-func (m *Manager) fetchAlone(ctx context.Context, id ID, fresh bool, l *loaded) {
-	var r stored
-	err := m.load(ctx, id, false, fresh, &r)
-	if errors.Is(err, ErrNotFound) {
-		l.phase, l.version = nobody, r.version
-		return
-	}
-	l.id, l.err = id, err
-	if err != nil {
-		l.phase = unknown
-		return
-	}
-	l.state = r.state
-	l.version = r.version
-	switch {
-	case l.state.Dead():
-		l.phase = dead
-	default:
-		l.phase, l.source = live, FromStore
-		if m.foreign() {
-			l.saved = l.state.Entries.Latest()
-		}
-	}
-}
-
-// disowned tells whether the session has its values from one that another hand
-// has ended: its own visitor, or anybody where the store does not have it yet.
-func (m *Manager) disowned(w witness, stored bool) bool {
-	for _, k := range w.Supersedes {
-		if !k.Heir || m.without&killLists != 0 {
-			continue
-		}
-		for _, e := range w.ended {
-			if e.ID == k.ID && e.Dot != k.Dot && !e.IfLive {
-				return true
-			}
-		}
-		if g, ok := m.shardOf(ID(k.ID)).journal.buried(ID(k.ID)); ok && !stored && !k.Durable && g.byAnother(k) {
-			return true
-		}
-	}
-	return false
 }

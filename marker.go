@@ -86,7 +86,7 @@ func (o *oldSession) ended(record state.State) loaded {
 	if !ok || o.Shared || string(e.Value) != marker.Ended {
 		return loaded{phase: nobody}
 	}
-	return loaded{phase: dead, state: state.State{Death: state.Death{Dot: e.Dot, Reason: state.Destroyed}}}
+	return loaded{phase: dead, Copy: state.Copy{State: state.State{Death: state.Death{Dot: e.Dot, Reason: state.Destroyed}}}}
 }
 
 // markUntil creates the marker of an old session, or returns ErrConflict.

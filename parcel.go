@@ -100,8 +100,8 @@ func (s *Session) wrap(ctx context.Context, h http.Header, l loaded, due bool) {
 // the expiry is put off, none opened, the session holds more than they do, or
 // the store has confirmed it since and that was long ago.
 func (p *parcel) wanted(m *Manager, l loaded, due bool) bool {
-	return p.dirty || due || !p.witness.found || !p.witness.State.Entries.Covers(l.state.Entries) ||
-		m.wornOut(p.witness) && l.confirmed > p.witness.Confirmed
+	return p.dirty || due || !p.witness.found || !p.witness.State.Entries.Covers(l.State.Entries) ||
+		m.wornOut(p.witness) && l.Confirmed > p.witness.Confirmed
 }
 
 // bundle makes what puts a session into the visitor's cookies, in room bytes of
@@ -109,17 +109,17 @@ func (p *parcel) wanted(m *Manager, l loaded, due bool) bool {
 // behind for want of room; what it lacks must not.
 func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded, room int) {
 	now := m.now()
-	b := l.copy()
-	b.State, b.Supersedes = l.state.Seen(now), slices.DeleteFunc(slices.Clone(l.kills), m.forgotten)
+	b := l.Copy
+	b.State, b.Supersedes = l.State.Seen(now), slices.DeleteFunc(slices.Clone(l.Supersedes), m.forgotten)
 	if m.without&earlyStamp != 0 && l.source == FromStore {
 		b.Confirmed = now.UnixMilli()
 	}
-	p.enter(m, l.id)
-	end := time.UnixMilli(l.state.End)
+	p.enter(m, ID(l.ID))
+	end := time.UnixMilli(l.State.End)
 	generation := m.backup.Keys.Generation()
 	sealed, err := m.pack(b, now)
 	if err != nil {
-		m.fault(ctx, l.id, BackupTooLarge, err)
+		m.fault(ctx, ID(l.ID), BackupTooLarge, err)
 		_, p.out = m.carrier.bundleCookies("", "", 0, p.in.bundles.Cookies(), end)
 		return
 	}
@@ -135,7 +135,7 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded, room int) {
 		}
 	}
 	if len(sealed.left) > 0 {
-		m.fault(ctx, l.id, BackupPartial, &leftError{sealed.left})
+		m.fault(ctx, ID(l.ID), BackupPartial, &leftError{sealed.left})
 	}
 	m.recent.keep(sumOf(sealed.text), generation, sealed.Copy)
 }
@@ -145,13 +145,13 @@ func (p *parcel) address(m *Manager, l loaded, b state.Copy, text string, now, e
 	parts := m.carrier.parts(len(text))
 	set, drop := jar.Mask(1<<parts-1), p.in.bundles.Cookies()
 	if p.visit != nil {
-		p.visit.Also(string(l.id))
+		p.visit.Also(l.ID)
 		for _, k := range b.Supersedes { // a request of the one before may still be on its way
 			p.visit.Also(string(k.ID))
 		}
 		set, drop = p.visit.Take(p.name, parts, now)
 	}
-	if !l.away.IsZero() {
+	if l.away() {
 		drop &^= p.witness.keep // another instance may be able to open it
 	}
 	stay := p.in.bundles.Cookies() &^ set &^ drop

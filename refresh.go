@@ -21,22 +21,22 @@ func (m *Manager) refresh(ctx context.Context, l loaded) {
 // due tells whether it is time for a refresh, and nobody else is at it. If so,
 // putOff must follow.
 func (m *Manager) due(l loaded) bool {
-	return m.now().Sub(time.UnixMilli(l.state.LastSeen)) >= m.options.Refresh && m.refreshes.Start(string(l.id), maxRefreshes)
+	return m.now().Sub(time.UnixMilli(l.State.LastSeen)) >= m.options.Refresh && m.refreshes.Start(l.ID, maxRefreshes)
 }
 
 // putOff saves a refresh, and returns what stands then.
 func (m *Manager) putOff(ctx context.Context, l loaded) loaded {
-	defer m.refreshes.Done(string(l.id))
+	defer m.refreshes.Done(l.ID)
 	ctx = context.WithoutCancel(ctx)
-	c, err := m.call(ctx, l.id, true, m.options.SaveTimeout)
+	c, err := m.call(ctx, ID(l.ID), true, m.options.SaveTimeout)
 	if err != nil {
 		return l
 	}
 	sent := m.now()
-	st := l.state.Seen(sent)
+	st := l.State.Seen(sent)
 	if v, err := m.put(ctx, c, OperationRefresh, st, l.version); err == nil {
 		m.health.refreshes.Add(1)
-		l.state, l.version, l.confirmed = st, v, sent.UnixMilli()
+		l.State, l.version, l.Confirmed = st, v, sent.UnixMilli()
 	}
 	return l
 }

@@ -71,11 +71,11 @@ func (s *Session) Rotate() error {
 		return s.fail(ErrReadOnly)
 	case s.m.foreign():
 		return s.fail(errNoRotation)
-	case s.phase == unknown:
-		return s.err // and the handler answers whatever it can
+	case s.loaded.phase == unknown:
+		return s.loaded.err // and the handler answers whatever it can
 	case s.sealed:
 		return s.fail(ErrTooLate)
-	case s.phase != live:
+	case s.loaded.phase != live:
 		return nil
 	}
 	s.renewal = max(s.renewal, turnID)
@@ -93,7 +93,7 @@ var errTooManyRotations = fmt.Errorf("%w: the session was rotated more than %d t
 // hold remembers the token that opens what was loaded. Where it was rotated
 // lately, l becomes what stands under the new one. s.io is held.
 func (s *Session) hold(ctx context.Context, t token.Token, l *loaded) {
-	if l.phase == dead && l.state.Death.Reason == state.Rotated {
+	if l.phase == dead && l.State.Death.Reason == state.Rotated {
 		t = s.arrive(ctx, t, l)
 	}
 	s.mu.Lock()
@@ -105,19 +105,19 @@ func (s *Session) hold(ctx context.Context, t token.Token, l *loaded) {
 // the session still lives where they lead: without its answer nobody knows.
 func (s *Session) arrive(ctx context.Context, t token.Token, l *loaded) token.Token {
 	m, p := s.m, s.parcel
-	held, id := t, l.id
+	held, id := t, l.ID
 	var brought, w witness
 	if p != nil {
 		brought = p.witness
 	}
 	kills := brought.Supersedes
 	for hops := 0; l.phase == dead; hops++ {
-		next, ok := m.follow(t, l.state.Death)
+		next, ok := m.follow(t, l.State.Death)
 		if !ok {
 			return t
 		}
 		if hops == maxRotations {
-			*l = loaded{phase: unknown, id: id, err: errTooManyRotations}
+			*l = loaded{phase: unknown, Copy: state.Copy{ID: id}, err: errTooManyRotations}
 			return held
 		}
 		if w = (witness{}); p != nil {
@@ -127,33 +127,35 @@ func (s *Session) arrive(ctx context.Context, t token.Token, l *loaded) token.To
 		switch {
 		case at.phase == nobody:
 			return t
-		case at.phase == live && (at.source != FromStore || !at.away.IsZero()):
+		case at.phase == live && (at.source != FromStore || at.away()):
 			at = loaded{phase: unknown, err: errAway}
 		}
 		if at.phase == unknown {
 			// Whoever asks again begins where the token in hand does.
-			*l = loaded{phase: unknown, id: id, err: at.err}
+			*l = loaded{phase: unknown, Copy: state.Copy{ID: id}, err: at.err}
 			return held
 		}
-		kills = state.AddSuperseded(kills, m.rotatedKill(l.id, l.state.Death))
+		kills = state.AddSuperseded(kills, m.rotatedKill(ID(l.ID), l.State.Death))
 		t, *l = next, at
 	}
 	if l.phase != live {
 		return t
 	}
-	l.kills = state.JoinSuperseded(kills, l.kills)
+	l.Supersedes = state.JoinSuperseded(kills, l.Supersedes)
 	if p != nil {
 		p.witness = w
 	}
 	if brought.found { // by a cookie of before the rotation, which may know more
-		joined := state.Join(l.state, brought.State.Values())
-		if !joined.Equal(l.state) {
-			l.state, l.repair, l.saved = joined, true, min(l.saved, brought.Saved)
+		joined := state.Join(l.State, brought.State.Values())
+		if !joined.Equal(l.State) {
+			l.State = joined
+			l.Saved = min(l.Saved, brought.Saved)
+			l.lack()
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pass(t, l.state.End)
+	s.pass(t, l.State.End)
 	return t
 }
 
@@ -222,9 +224,11 @@ func (c *commit) followRotations(ctx context.Context) error {
 
 // turn goes on with the session that a rotation has made of this one.
 func (c *commit) turn(e *turnedError) {
-	c.kills = state.AddSuperseded(c.kills, c.m.rotatedKill(c.id, e.death))
-	c.id, c.held, c.version = ID(e.token.ID()), e.token, Absent
-	c.away, c.restore, c.born, c.unstored = time.Time{}, false, false, false
+	c.Supersedes = state.AddSuperseded(c.Supersedes, c.m.rotatedKill(ID(c.ID), e.death))
+	c.ID, c.held, c.version = e.token.ID(), e.token, Absent
+	c.awaySince = time.Time{}
+	c.placement = min(c.placement, behind)
+	c.Born, c.NeverStored = false, false
 	c.token, c.tombstone, c.copied = token.Token{}, state.State{}, Absent
 	c.arriving = true
 	if c.renewal == turnID {
@@ -234,12 +238,12 @@ func (c *commit) turn(e *turnedError) {
 
 // arrive reads the session that a rotation has led to.
 func (c *commit) arrive(ctx context.Context) error {
-	l := c.m.fetch(ctx, c.id, witness{}, true)
+	l := c.m.fetch(ctx, ID(c.ID), witness{}, true)
 	switch {
 	case l.phase == unknown:
 		return l.err
 	case l.phase == nobody:
-		l = loaded{phase: dead, state: c.m.tombstone(state.Revoked)}
+		l = loaded{phase: dead, Copy: state.Copy{State: c.m.tombstone(state.Revoked)}}
 	case l.phase == live && l.source != FromStore:
 		return errAway
 	}
@@ -260,7 +264,7 @@ func (c *commit) moveLater(ctx context.Context, cause error) error {
 // lookAgain finds out whether a tombstone that was not answered stands.
 func (c *commit) lookAgain(ctx context.Context, cause error) error {
 	var r stored
-	err := c.m.load(context.WithoutCancel(ctx), c.id, true, true, &r)
+	err := c.m.load(context.WithoutCancel(ctx), ID(c.ID), true, true, &r)
 	switch {
 	case err != nil:
 		return cause

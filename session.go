@@ -28,7 +28,7 @@ type Session struct {
 	io sync.Mutex // held while the store is asked; taken before mu
 	mu sync.Mutex // guards all below
 
-	loaded
+	loaded  loaded
 	held    token.Token     // that opens what is loaded
 	edits   []*state.Edit   // what is not saved yet
 	changes state.Changes   // what the edits come to
@@ -145,27 +145,27 @@ func (s *Session) ID() ID {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	s.decide()
-	if s.phase != live {
+	if s.loaded.phase != live {
 		return ""
 	}
-	return s.id
+	return ID(s.loaded.ID)
 }
 
 // name is ID for logs and hooks, which decide nothing.
 func (s *Session) name() ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase != live {
+	if s.loaded.phase != live {
 		return ""
 	}
-	return s.id
+	return ID(s.loaded.ID)
 }
 
 // decide is called where a handler asks for something that it may decide by. If
 // the session is not known, the commit answers why. s.mu is held.
 func (s *Session) decide() {
-	if s.phase == unknown && !s.sealed {
-		_ = s.fail(s.err)
+	if s.loaded.phase == unknown && !s.sealed {
+		_ = s.fail(s.loaded.err)
 	}
 }
 
@@ -175,8 +175,8 @@ func (s *Session) decide() {
 func (s *Session) Err() error {
 	s.lockLoaded()
 	defer s.mu.Unlock()
-	if s.phase == unknown {
-		return s.err
+	if s.loaded.phase == unknown {
+		return s.loaded.err
 	}
 	return s.fault
 }
@@ -185,9 +185,9 @@ func (s *Session) Err() error {
 func (s *Session) Source() Source {
 	s.lockLoaded()
 	defer s.mu.Unlock()
-	switch s.phase {
+	switch s.loaded.phase {
 	case live:
-		return s.source
+		return s.loaded.source
 	case unknown:
 		return Unknown
 	}
@@ -225,10 +225,10 @@ func (s *Session) date(of func(state.State) time.Time) time.Time {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	s.decide()
-	if s.phase != live {
+	if s.loaded.phase != live {
 		return time.Time{}
 	}
-	return of(s.state)
+	return of(s.loaded.State)
 }
 
 // Renew gives the session a new token and ID when it is saved, and restarts
@@ -268,7 +268,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	l, id, readOnly := s.loaded, s.id, s.readOnly
+	l, id, readOnly := s.loaded, ID(s.loaded.ID), s.readOnly
 	if id == "" {
 		id = s.replaced
 	}
@@ -276,8 +276,8 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	if readOnly {
 		return 0, s.failed(ErrReadOnly)
 	}
-	if l.phase == dead && l.id == "" || l.unsaved() {
-		l.phase, l.id, id = nobody, "", "" // it is an old session, and endAdoption's
+	if l.phase == dead && l.ID == "" || l.unsaved() {
+		l.phase, l.ID, id = nobody, "", "" // it is an old session, and endAdoption's
 	}
 	if id == "" {
 		// Not in the store, it said; but the visitor has a token.
@@ -309,10 +309,10 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		case l.phase == dead && s.m.bequeathed(id):
 			g.gentle, g.weak = false, false // by a Renew that is not in the store yet: this is another hand
 		case l.phase == dead:
-			g.death = l.state.Death // as it was: who holds a dead token ends nobody else
+			g.death = l.State.Death // as it was: who holds a dead token ends nobody else
 		}
 		over := Any
-		if l.phase == live && l.away.IsZero() {
+		if l.phase == live && !l.away() {
 			over = l.version
 		}
 		var line []state.Superseded
@@ -321,7 +321,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		}
 		if p := s.parcel; p != nil {
 			p.dirty = true
-			p.ended = state.JoinSuperseded(state.JoinSuperseded(p.ended, l.kills), line)
+			p.ended = state.JoinSuperseded(state.JoinSuperseded(p.ended, l.Supersedes), line)
 		}
 	}
 	s.mu.Lock()
@@ -394,15 +394,15 @@ func (s *Session) Reload(ctx context.Context) error {
 		l = loaded{}
 		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
 	} else {
-		w := witness{Copy: l.copy(), found: l.phase == live && s.m.carrier.Header == ""}
-		l = s.m.fetch(ctx, l.id, w, true)
+		w := witness{Copy: l.Copy, found: l.phase == live && s.m.carrier.Header == ""}
+		l = s.m.fetch(ctx, ID(l.ID), w, true)
 		s.hold(ctx, held, &l)
 	}
 	switch l.phase {
 	case unknown:
 		return l.err // what was loaded before still stands
 	case live:
-		if !readOnly && l.away.IsZero() && !l.restore && !s.m.resaves() && s.m.due(l) {
+		if !readOnly && !l.away() && l.placement != missing && !s.m.resaves() && s.m.due(l) {
 			l = s.m.putOff(ctx, l) // here and now: the version is the next Save's
 		}
 		return s.settle(l)

@@ -13,9 +13,9 @@ func (s *Session) writable() error {
 	switch {
 	case s.readOnly:
 		return ErrReadOnly
-	case s.phase == unknown:
-		return s.err
-	case s.phase == live:
+	case s.loaded.phase == unknown:
+		return s.loaded.err
+	case s.loaded.phase == live:
 		return nil
 	case s.required:
 		return ErrNoSession
@@ -44,10 +44,10 @@ func (s *Session) failed(err error) error {
 func (s *Session) value(name string) ([]byte, error) {
 	s.lockLoaded()
 	defer s.mu.Unlock()
-	if s.phase == unknown {
-		return nil, s.err
+	if s.loaded.phase == unknown {
+		return nil, s.loaded.err
 	}
-	value, err := state.Lookup(s.state, s.changes, name)
+	value, err := state.Lookup(s.loaded.State, s.changes, name)
 	return value, s.absence(name, err)
 }
 
@@ -57,7 +57,7 @@ func (s *Session) absence(name string, err error) error {
 	switch {
 	case errors.Is(err, state.ErrNoValue):
 		return ErrNoValue
-	case errors.Is(err, state.ErrWithheld) && !s.away.IsZero():
+	case errors.Is(err, state.ErrWithheld) && s.loaded.away():
 		return withheldError(name)
 	case errors.Is(err, state.ErrWithheld):
 		return ErrLost
@@ -68,7 +68,7 @@ func (s *Session) absence(name string, err error) error {
 // isWithheld reports whether a value stands under name that this copy lacks, and
 // that this request has not deleted. s.mu is held.
 func (s *Session) isWithheld(name string) bool {
-	_, err := state.Lookup(s.state, s.changes, name)
+	_, err := state.Lookup(s.loaded.State, s.changes, name)
 	return errors.Is(err, state.ErrWithheld)
 }
 
@@ -115,7 +115,7 @@ func (s *Session) set(c state.Change) error {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	err := s.writable()
-	if err == nil && !s.away.IsZero() && c.Flags.Kind() == state.Present && (c.Flags&state.ServerOnly != 0 || s.isWithheld(c.Name)) {
+	if err == nil && s.loaded.away() && c.Flags.Kind() == state.Present && (c.Flags&state.ServerOnly != 0 || s.isWithheld(c.Name)) {
 		err = withheldError(c.Name)
 	}
 	if err != nil {
@@ -134,7 +134,7 @@ func (s *Session) set(c state.Change) error {
 	// It takes the place of what this request did to the key before. Where that
 	// is nothing, setting what the store has already is nothing either.
 	edits := slices.DeleteFunc(slices.Clone(s.edits), func(e *state.Edit) bool { return e.Name == c.Name })
-	if len(edits) == len(s.edits) && !c.Changes(s.state) {
+	if len(edits) == len(s.edits) && !c.Changes(s.loaded.State) {
 		return nil
 	}
 	if len(edits) >= maxEdits {
@@ -160,7 +160,7 @@ func (s *Session) update(e *state.Edit) error {
 			defer s.mu.Unlock()
 			return s.fail(err)
 		}
-		st, l, seq := s.state, s.changes, s.seq
+		st, l, seq := s.loaded.State, s.changes, s.seq
 		s.mu.Unlock()
 
 		after, err := e.Apply(st, l)

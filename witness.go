@@ -37,7 +37,7 @@ const (
 	BackupUnknownKey                        // sealed by a key that is not known here
 	BackupForeign                           // of another session: swapped, or left from before a login
 	BackupAudience                          // of another audience: another application or environment, by its own account
-	BackupStale                             // needed, but the store confirmed it too long ago
+	BackupStale                             // needed, but its lease, the idle timeout or the session's end is over
 	BackupIncomplete                        // parts are missing
 	BackupPartial                           // made, without the values that do not fit Backup.Copy
 	BackupTooLarge                          // not made: not even the names of the values fit
@@ -61,11 +61,7 @@ func (w *witness) add(b state.Copy, now time.Time) {
 		w.Copy, w.found = b, true
 		return
 	}
-	w.State = state.Join(w.State, b.State)
-	w.Confirmed = max(w.Confirmed, b.Confirmed)
-	w.Saved = min(w.Saved, b.Saved)
-	w.Born, w.NeverStored = w.Born || b.Born, w.NeverStored && b.NeverStored
-	w.Supersedes = state.JoinSuperseded(w.Supersedes, b.Supersedes)
+	w.Copy = w.Join(b)
 }
 
 // open reads what a request carried for the session id.

@@ -126,7 +126,7 @@ const (
 	Learn                              // the revocation set takes in the store's tombstone
 	Repair                             // the commit joins the copies into the record
 	Degraded                           // counts as answered from the backup
-	ReportStale                        // the hooks learn that a copy was needed and did not help
+	ReportStale                        // the hooks learn that a copy was needed and vouches for nothing any more
 )
 
 // Decision is a verdict with all that the caller needs to act on it.
@@ -148,7 +148,7 @@ func read(f *Facts, without int) Decision {
 			continue
 		}
 		d := table[i].then
-		if f.Copy == NoCopy {
+		if f.Copy != Stale {
 			d.Effects &^= ReportStale
 		}
 		return d

@@ -25,7 +25,7 @@ func all(yield func(Facts) bool) {
 // expected is the decision once more, as nested questions instead of rows.
 func expected(f Facts) (Verdict, Cause, Effects) {
 	stale := Effects(0)
-	if f.Copy != NoCopy {
+	if f.Copy == Stale {
 		stale = ReportStale
 	}
 	liveRecord := f.Answer == Record || f.Answer == Behind || f.Answer == CacheBehind

@@ -17,6 +17,21 @@ type Copy struct {
 	Born        bool         // the store never had the session, and the journal knows that. Not encoded
 }
 
+// Join returns what c and d, two copies of one session, know together: the joined
+// state, the later confirmation, what both agree that the store has, and all
+// sessions that either supersedes. The store never had the session only where
+// both say so. It is commutative but for the order of Supersedes, associative as
+// long as no more than MaxSuperseded sessions come together, and idempotent.
+func (c Copy) Join(d Copy) Copy {
+	c.State = Join(c.State, d.State)
+	c.Confirmed = max(c.Confirmed, d.Confirmed)
+	c.Saved = min(c.Saved, d.Saved)
+	c.Supersedes = JoinSuperseded(c.Supersedes, d.Supersedes)
+	c.NeverStored = c.NeverStored && d.NeverStored
+	c.Born = c.Born || d.Born
+	return c
+}
+
 // Superseded names a session that ended when another began.
 type Superseded struct {
 	ID  string
