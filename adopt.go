@@ -308,7 +308,7 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 	if other.phase == nobody {
 		return true, nil
 	}
-	g := &grave{id: t.id(), death: m.tombstone(state.Destroyed).Death, gentle: true}
+	g := &grave{id: string(t.id()), death: m.tombstone(state.Destroyed).Death, gentle: true}
 	if other.phase == dead {
 		g.death = other.state.Death // as it was, and a rotation leads on from there
 	}

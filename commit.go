@@ -249,7 +249,7 @@ func (c *commit) create(ctx context.Context) error {
 	c.token, c.begun = t, true
 	if c.replaced != "" {
 		// Nobody has asked the store for it: it may be a made-up token's.
-		g := &grave{id: c.replaced, death: c.m.tombstone(state.Renewed).Death, gentle: true, weak: !c.vouched, ifStored: !c.vouched}
+		g := &grave{id: string(c.replaced), death: c.m.tombstone(state.Renewed).Death, gentle: true, weak: !c.vouched, ifStored: !c.vouched}
 		_, l.kills, err = c.m.endLine(ctx, g, Any)
 	}
 	// The old session may have ended without an answer: see move.

@@ -419,7 +419,7 @@ func (r *reading) tombstone() (grave, bool) {
 	if r.alone {
 		return grave{}, false
 	}
-	return r.m.shardOf(subject).journal.buried(subject)
+	return r.m.shardOf(subject).journal.buried(string(subject))
 }
 
 var errScripted = errors.New("connection refused")
@@ -509,17 +509,17 @@ func (r *reading) know(ctx context.Context) {
 	death := r.m.tombstone(state.Destroyed).Death
 	switch r.known {
 	case "dead":
-		_ = s.bury(ctx, grave{id: subject, death: death})
+		_ = s.bury(ctx, grave{id: string(subject), death: death})
 	case "dead, pending":
-		_ = s.bury(ctx, grave{id: subject, death: death, pending: true})
+		_ = s.bury(ctx, grave{id: string(subject), death: death, pending: true})
 	case "dead, if stored":
-		_ = s.bury(ctx, grave{id: subject, death: death, weak: true, ifStored: true})
+		_ = s.bury(ctx, grave{id: string(subject), death: death, weak: true, ifStored: true})
 	case "named":
 		r.witness.ended = []state.Superseded{{ID: string(subject), Dot: death.Dot}}
 	case "disowned by the visitor":
 		r.witness.ended = []state.Superseded{{ID: string(older), Dot: death.Dot}}
 	case "disowned":
-		_ = r.m.shardOf(older).bury(ctx, grave{id: older, death: death})
+		_ = r.m.shardOf(older).bury(ctx, grave{id: string(older), death: death})
 	case "a pending state":
 		s.owe(ctx, state.Copy{ID: string(subject), State: r.state, Confirmed: r.m.now().UnixMilli()})
 	}

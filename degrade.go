@@ -37,10 +37,10 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 	// What another request of this process has written meanwhile, the store
 	// lacks too.
 	s := c.m.shardOf(c.id)
-	if g, ok := s.journal.buried(c.id); ok {
+	if g, ok := s.journal.buried(string(c.id)); ok {
 		return c.meet(loaded{state: state.State{Death: g.death}})
 	}
-	if b, ok := s.journal.owed(c.id); ok {
+	if b, ok := s.journal.owed(string(c.id)); ok {
 		l := c.loaded
 		l.state, l.saved = b.State, min(l.saved, b.Saved)
 		if !b.State.Equal(c.state) {
@@ -81,11 +81,11 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 // another hand has ended it, so has the heir.
 func (c *commit) bequeath(ctx context.Context, heir ID) error {
 	d := c.tombstone.Death
-	g := grave{id: c.id, death: d, pending: true, heir: heir, turned: d.Reason == state.Rotated}
+	g := grave{id: string(c.id), death: d, pending: true, heir: string(heir), turned: d.Reason == state.Rotated}
 	if err := c.m.shardOf(c.id).bury(ctx, g); err != nil {
 		return err
 	}
-	if g, ok := c.m.shardOf(heir).journal.buried(heir); ok {
+	if g, ok := c.m.shardOf(heir).journal.buried(string(heir)); ok {
 		return c.meet(loaded{state: state.State{Death: g.death}})
 	}
 	return nil
@@ -140,7 +140,7 @@ func (c *commit) admit(ctx context.Context) error {
 	more, err := c.m.mayRestore(ctx, c.copy(), true)
 	if errors.Is(err, ErrEnded) {
 		tombstone := c.m.tombstone(state.Revoked)
-		if _, err := c.m.bury(ctx, &grave{id: c.id, death: tombstone.Death}); err != nil {
+		if _, err := c.m.bury(ctx, &grave{id: string(c.id), death: tombstone.Death}); err != nil {
 			return err
 		}
 		return c.meet(loaded{state: tombstone})
@@ -172,15 +172,15 @@ func (m *Manager) bury(ctx context.Context, g *grave) (Durability, error) {
 // buryOver is bury where it is known what stands in the store, or over Any.
 func (m *Manager) buryOver(ctx context.Context, g *grave, over Version) (Durability, error) {
 	if m.backup == nil {
-		return Durable, m.entomb(ctx, call{m: m, id: g.id, budget: m.options.SaveTimeout}, g, over)
+		return Durable, m.entomb(ctx, call{m: m, id: ID(g.id), budget: m.options.SaveTimeout}, g, over)
 	}
-	s, asked := m.shardOf(g.id), g.death
+	s, asked := m.shardOf(ID(g.id)), g.death
 	err := errAway
 	if m.override().Mode != BackupOnly {
 		// It is tried once even where the shard is taken for away.
-		c, no := m.call(ctx, g.id, true, m.options.SaveTimeout)
+		c, no := m.call(ctx, ID(g.id), true, m.options.SaveTimeout)
 		if no != nil {
-			c = s.anyway(g.id)
+			c = s.anyway(ID(g.id))
 		}
 		err = m.entomb(ctx, c, g, over)
 	}
@@ -206,13 +206,13 @@ func (m *Manager) bequeathed(id ID) bool {
 	if m.backup == nil {
 		return false
 	}
-	g, ok := m.shardOf(id).journal.buried(id)
+	g, ok := m.shardOf(id).journal.buried(string(id))
 	return ok && g.pending && g.heir != ""
 }
 
 // remember enters a tombstone that the store has into the ring.
 func (m *Manager) remember(ctx context.Context, id ID, d state.Death) {
 	if m.backup != nil {
-		_ = m.shardOf(id).bury(ctx, grave{id: id, death: d})
+		_ = m.shardOf(id).bury(ctx, grave{id: string(id), death: d})
 	}
 }

@@ -17,13 +17,12 @@ type shard struct {
 	m         *Manager
 	name      string
 	breaker   *circuit.Breaker
-	journal   journal
+	journal   *journal
 	canary    canary
 	obeying   sync.Mutex
 	mode      atomic.Uint32   // the operator's, as the breaker has it; written with obeying held
 	wake      chan struct{}   // something is owed
 	unsaved   [2]atomic.Int32 // saves of each kind that failed in a row
-	tally     tally           // of its journal
 	rehearsal rehearsal
 	outage    outage      // guarded by health.mu
 	settling  atomic.Bool // it is back, and lacks something still
@@ -66,7 +65,7 @@ func (m *Manager) shardNamed(name string) *shard {
 	if s, ok := m.shards.byName.Load(name); ok {
 		return s.(*shard)
 	}
-	s := &shard{m: m, name: name, breaker: circuit.New(m.now()), wake: make(chan struct{}, 1)}
+	s := &shard{m: m, name: name, breaker: circuit.New(m.now()), journal: newJournal(&m.ledger), wake: make(chan struct{}, 1)}
 	m.shards.byName.Store(name, s)
 	if !m.shards.closed {
 		m.shards.wg.Go(func() { s.keep(m.shards.ctx) })
@@ -175,7 +174,8 @@ func (s *shard) tell(ctx context.Context, err error) func(circuit.Change, bool) 
 		case c.From == circuit.Serving:
 			h.mu.Lock()
 			now := s.m.now()
-			s.outage = outage{now, now, s.tally.delivered.Load(), s.tally.lost.Load()}
+			n := s.journal.counts()
+			s.outage = outage{now, now, n.delivered, n.lost}
 			h.count(+1)
 			h.mu.Unlock()
 			s.settling.Store(false)
@@ -243,12 +243,11 @@ func (s *shard) remind(ctx context.Context, err error) {
 
 // report is an outage with what became of the journal since it began.
 func (s *shard) report(o outage, err error) Outage {
-	var j JournalState
-	j.add(&s.journal)
+	n := s.journal.counts()
 	return Outage{
 		Shard: s.name, Since: o.since, Duration: s.m.now().Sub(o.since), Err: err,
-		States: j.States, Tombstones: j.Tombstones,
-		Delivered: s.tally.delivered.Load() - o.delivered, Lost: s.tally.lost.Load() - o.lost,
+		States: n.states, Tombstones: n.tombstones,
+		Delivered: n.delivered - o.delivered, Lost: n.lost - o.lost,
 		backup: true,
 	}
 }

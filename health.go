@@ -52,13 +52,11 @@ type JournalState struct {
 	Lost      uint64 // dropped for good: the journal was full, the lease had run out or another hand had ended the session
 }
 
-func (s *JournalState) add(j *journal) {
-	j.mu.RLock()
-	defer j.mu.RUnlock()
-	s.States += len(j.debts)
-	s.Tombstones += j.unburied - j.again
-	s.Again += j.again
-	s.Ring += len(j.graves)
+func (s *JournalState) add(n journalCounts) {
+	s.States += n.states
+	s.Tombstones += n.tombstones
+	s.Again += n.again
+	s.Ring += n.ring
 }
 
 // health counts what the store does. Where there is no breaker, it notices when
@@ -246,7 +244,7 @@ func (m *Manager) State() State {
 	m.shards.byName.Range(func(_, v any) bool {
 		s := v.(*shard)
 		st.Shards = append(st.Shards, s.status())
-		st.Journal.add(&s.journal)
+		st.Journal.add(s.journal.counts())
 		return true
 	})
 	slices.SortFunc(st.Shards, func(a, b ShardState) int { return strings.Compare(a.Name, b.Name) })

@@ -2,8 +2,6 @@ package session
 
 import (
 	"container/list"
-	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -14,55 +12,31 @@ import (
 // tombstone that it made or saw there, for as long as a tombstone lives. It is
 // in memory only. What a crash takes is still in the cookies and in the
 // journals of other instances.
+//
+// It asks nobody, and has no clock and no goroutine. Any number of goroutines
+// may use it.
 type journal struct {
+	ledger *ledger // of all journals together
+
 	mu       sync.RWMutex // guards all below
-	debts    map[ID]*list.Element
+	debts    map[string]*list.Element
 	oldDebts list.List // of *debt, the oldest first
-	graves   map[ID]*list.Element
+	graves   map[string]*list.Element
 	ring     list.List // of *grave, the first to be forgotten first
 	weak     list.List // of *grave that are weak, likewise
 	unburied int       // graves that the store lacks
 	again    int       // those of them that it had before it lost its memory
+	tally
 }
+
+// newJournal returns an empty journal, whose size counts in l.
+func newJournal(l *ledger) *journal { return &journal{ledger: l} }
 
 // debt is a state that the store lacks.
 type debt struct {
 	state.Copy
 	version int // grows with each write to it
 }
-
-// grave is a tombstone.
-type grave struct {
-	id      ID
-	death   state.Death
-	until   int64 // Unix milliseconds; it may be forgotten then
-	pending bool  // the store lacks it
-	again   bool  // likewise, but it had it before it lost its memory
-
-	// heir is the session that Renew or Rotate made of this one while it could
-	// not be reached. Should another hand have ended this one, the heir ends too.
-	heir   ID
-	turned bool // by Rotate, which leaves alone what another rotation has led to
-
-	gentle    bool // a tombstone that stands already stays as it is
-	contested bool // more than one hand has ended it
-	line      bool // what rotations have made of it ends too
-	weak      bool // nobody has seen the session: a token was shown, and no more
-	ifStored  bool // likewise, and where the store has nothing there is nothing to end
-	tries     int  // that failed
-}
-
-// byAnother tells whether another hand than that of k has ended the session. A
-// rotation is no hand: the session lives on.
-func (g grave) byAnother(k state.Superseded) bool {
-	return g.contested || g.death.Dot != k.Dot && g.death.Reason != state.Rotated
-}
-
-// owed reports whether the store was never told of it, as far as is known here.
-func (g *grave) owed() bool { return g.pending && !g.again }
-
-// nobodys reports whether it turned out that there was nothing to end.
-func (g *grave) nobodys() bool { return g.death.Reason == 0 }
 
 // What an element of the journal takes up, besides its values: measured, with
 // the maps' and lists' share; a tombstone with the 96 bytes of a link on top.
@@ -81,22 +55,23 @@ type ledger struct {
 // tally counts what has left a journal for good.
 type tally struct{ delivered, lost atomic.Uint64 }
 
-// arrived notes that the shard has taken something from the journal.
-func (s *shard) arrived() {
-	s.tally.delivered.Add(1)
-	s.m.ledger.delivered.Add(1)
-}
-
-// lose notes that something was dropped that the shard lacks.
-func (s *shard) lose() {
-	s.tally.lost.Add(1)
-	s.m.ledger.lost.Add(1)
-}
-
 func (d *debt) size() int64 { return debtSize + int64(len(d.State.Entries)) }
 
-// buried tells whether the session has ended, as far as this process knows.
-func (j *journal) buried(id ID) (grave, bool) {
+// arrivedLocked counts something that the shard has taken.
+func (j *journal) arrivedLocked() {
+	j.delivered.Add(1)
+	j.ledger.delivered.Add(1)
+}
+
+// loseLocked counts something that was dropped and that the shard lacks.
+func (j *journal) loseLocked() {
+	j.lost.Add(1)
+	j.ledger.lost.Add(1)
+}
+
+// buried returns the tombstone of a session, if it has ended as far as this
+// process knows.
+func (j *journal) buried(id string) (grave, bool) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	if e := j.graves[id]; e != nil {
@@ -106,7 +81,7 @@ func (j *journal) buried(id ID) (grave, bool) {
 }
 
 // owed returns what the store lacks of a session.
-func (j *journal) owed(id ID) (state.Copy, bool) {
+func (j *journal) owed(id string) (state.Copy, bool) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	if e := j.debts[id]; e != nil {
@@ -115,153 +90,93 @@ func (j *journal) owed(id ID) (state.Copy, bool) {
 	return state.Copy{}, false
 }
 
-// owe keeps a state that the store lacks until it is delivered. It reports
-// whether there was room.
-func (s *shard) owe(ctx context.Context, b state.Copy) bool {
-	if s.m.without&pendingStates != 0 {
-		return true
-	}
-	j := &s.journal
+// owe keeps a state that the store lacks until it is delivered. Where the
+// session has ended meanwhile it keeps nothing, and returns the tombstone.
+func (j *journal) owe(b state.Copy) (ended grave, dead bool) {
 	j.mu.Lock()
-	if e := j.graves[ID(b.ID)]; e != nil {
-		d := e.Value.(*grave).death
-		j.mu.Unlock()
-		if heir, _, ok := inheritance(b, d); ok {
-			return s.m.shardOf(ID(heir.ID)).owe(ctx, heir)
-		}
-		return true // it has ended meanwhile, and what is dead is owed nothing
+	defer j.mu.Unlock()
+	if e := j.graves[b.ID]; e != nil {
+		return *e.Value.(*grave), true
 	}
 	d := &debt{Copy: b}
-	if e := j.debts[ID(b.ID)]; e != nil {
+	if e := j.debts[b.ID]; e != nil {
 		d = e.Value.(*debt)
-		s.m.ledger.size.Add(-d.size())
+		j.ledger.size.Add(-d.size())
 		d.State = state.Join(d.State, b.State)
 		d.Confirmed = max(d.Confirmed, b.Confirmed)
 		d.Saved = min(d.Saved, b.Saved)
 		d.Supersedes = state.JoinSuperseded(d.Supersedes, b.Supersedes)
-		d.Born, d.NeverStored = d.Born || b.Born, d.NeverStored && b.NeverStored
+		d.Born = d.Born || b.Born
+		d.NeverStored = d.NeverStored && b.NeverStored
 		d.version++
 		j.oldDebts.MoveToBack(e)
 	} else {
 		if j.debts == nil {
-			j.debts = make(map[ID]*list.Element)
+			j.debts = make(map[string]*list.Element)
 		}
-		j.debts[ID(b.ID)] = j.oldDebts.PushBack(d)
+		j.debts[b.ID] = j.oldDebts.PushBack(d)
 	}
-	s.m.ledger.size.Add(d.size())
-	j.mu.Unlock()
-	s.rouse()
-	s.m.makeRoom(ctx)
-	_, kept := j.owed(ID(b.ID))
-	return kept
+	j.ledger.size.Add(d.size())
+	return grave{}, false
 }
 
-// bury enters a tombstone into the ring. pending says that the store lacks it.
-// It fails where the journal holds nothing but pending tombstones and is full.
-func (s *shard) bury(ctx context.Context, g grave) error {
-	g.pending = g.pending && s.m.without&hints == 0
-	g.again = g.again && g.pending
-	if !g.pending && s.m.without&ring != 0 {
-		return nil
-	}
-	if g.pending && s.m.ledger.size.Load()+graveSize > int64(s.m.backup.Journal) && !s.m.canMakeRoom() {
-		return errJournalFull
-	}
-	j := &s.journal
-	g.until = s.m.now().Add(s.m.tombstoneLife()).UnixMilli()
+// burial is what became of a tombstone that was entered.
+type burial struct {
+	grave   grave      // as it stands now, merged with what was known
+	ended   []string   // sessions that another hand's tombstone ends too
+	line    bool       // what rotations made of the session ends too, and was not asked for before
+	owed    state.Copy // what the store still lacked of the session: it is owed no more
+	wasOwed bool
+}
+
+// bury enters a tombstone. unpaid is called with the journal locked where the
+// store lacks it, so that nobody sees the shard serve in between. keeps reports
+// of what the store lacked of the session whether it lives on, under another ID;
+// what does not is lost.
+func (j *journal) bury(g grave, unpaid func(), keeps func(state.Copy, grave) bool) (b burial) {
 	j.mu.Lock()
-	var ended []ID // whose values and right to live another hand has taken
-	ends := false  // what rotations have made of it, which the store was not asked for
+	defer j.mu.Unlock()
 	if e := j.graves[g.id]; e != nil {
 		old := *e.Value.(*grave)
-		ends = g.pending && g.line && !old.line
-		g, ended = g.onto(old)
-		j.unbury(e)
-		s.m.ledger.size.Add(-graveSize)
+		b.line = g.pending && g.line && !old.line
+		g, b.ended = g.onto(old)
+		j.unburyLocked(e)
+		j.ledger.size.Add(-graveSize)
 	}
 	if j.graves == nil {
-		j.graves = make(map[ID]*list.Element)
+		j.graves = make(map[string]*list.Element)
 	}
-	j.graves[g.id] = j.list(&g).PushBack(&g)
-	s.m.ledger.size.Add(graveSize)
+	b.grave = g
+	j.graves[g.id] = j.listLocked(&g).PushBack(&g)
+	j.ledger.size.Add(graveSize)
 	if g.pending {
 		j.unburied++
-		s.breaker.Owe()
+		unpaid()
 	}
 	if g.again {
 		j.again++
 	}
-	var owed state.Copy
 	if e := j.debts[g.id]; e != nil {
-		owed = e.Value.(*debt).Copy
-		_, all, inherited := inheritance(owed, g.death)
-		passedOn := inherited && all
-		if g.death.Dot.Instance != s.m.instance && !passedOn {
-			s.lose() // what this process ends itself it wants gone
+		b.owed, b.wasOwed = e.Value.(*debt).Copy, true
+		if !keeps(b.owed, b.grave) {
+			j.loseLocked()
 		}
-		s.forgive(e)
+		j.forgiveLocked(e)
 	}
-	pending, copied := g.pending, g // the keeper has g from now on
-	j.mu.Unlock()
-	if heir, _, ok := inheritance(owed, copied.death); ok {
-		s.m.shardOf(ID(heir.ID)).owe(ctx, heir)
-	}
-	if ends {
-		_ = s.m.endNext(ctx, copied, state.Destroyed)
-	}
-	if pending {
-		s.rouse()
-	}
-	for _, id := range ended {
-		_ = s.m.shardOf(id).bury(ctx, grave{id: id, death: s.m.tombstone(state.Revoked).Death, pending: true})
-	}
-	s.m.makeRoom(ctx)
-	return nil
+	return b
 }
 
-// onto is g where old is known already. An heir ends too where another hand than
-// its own has ended the session: it is returned. Of two rotations both heirs live.
-func (g grave) onto(old grave) (joined grave, ended []ID) {
-	if old.heir != "" && old.pending && g.death.Reason != state.Renewed {
-		g.gentle = false // it is not known yet whether the heir may live
-	}
-	if old.death.Dot != g.death.Dot && !g.gentle && !old.gentle {
-		g.contested = g.death.Reason != state.Rotated && old.death.Reason != state.Rotated
-		if old.heir != "" && g.death.Reason != state.Rotated {
-			ended, old.heir = append(ended, old.heir), ""
-		}
-		if g.heir != "" && old.death.Reason != state.Rotated {
-			ended, g.heir = append(ended, g.heir), ""
-		}
-	}
-	if g.gentle && !old.gentle {
-		g.death = old.death
-	} else if g.gentle == old.gentle {
-		g.death = state.Join(state.State{Death: old.death}, state.State{Death: g.death}).Death
-	}
-	if g.heir == "" {
-		g.heir, g.turned = old.heir, old.turned
-	}
-	g.again = (g.again || old.again) && !g.owed() && !old.owed()
-	g.pending = g.pending || old.pending
-	g.contested = g.contested || old.contested
-	g.line = g.line || old.line
-	g.gentle, g.weak = g.gentle && old.gentle, g.weak && old.weak
-	g.ifStored = g.ifStored && old.ifStored
-	return g, ended
-}
-
-// unbury takes a grave out of the lists. j.mu is held.
-func (j *journal) unbury(e *list.Element) {
+// unburyLocked takes a grave out of the lists.
+func (j *journal) unburyLocked(e *list.Element) {
 	g := e.Value.(*grave)
-	j.list(g).Remove(e)
+	j.listLocked(g).Remove(e)
 	delete(j.graves, g.id)
-	j.settle(g)
+	j.settleLocked(g)
 }
 
-// settle notes that the store does not lack g any more, or that g is dropped.
-// j.mu is held.
-func (j *journal) settle(g *grave) {
+// settleLocked notes that the store does not lack g any more, or that g is
+// dropped.
+func (j *journal) settleLocked(g *grave) {
 	if g.pending {
 		j.unburied--
 	}
@@ -271,15 +186,15 @@ func (j *journal) settle(g *grave) {
 	g.pending, g.again = false, false
 }
 
-func (j *journal) list(g *grave) *list.List {
+func (j *journal) listLocked(g *grave) *list.List {
 	if g.weak {
 		return &j.weak
 	}
 	return &j.ring
 }
 
-// known yields all graves. j.mu is held.
-func (j *journal) known(yield func(*grave) bool) {
+// knownLocked yields all graves.
+func (j *journal) knownLocked(yield func(*grave) bool) {
 	for _, l := range []*list.List{&j.ring, &j.weak} {
 		for e := l.Front(); e != nil; e = e.Next() {
 			if !yield(e.Value.(*grave)) {
@@ -289,16 +204,166 @@ func (j *journal) known(yield func(*grave) bool) {
 	}
 }
 
-// forgive drops a debt. s.journal.mu is held.
-func (s *shard) forgive(e *list.Element) {
-	d := s.journal.oldDebts.Remove(e).(*debt)
-	delete(s.journal.debts, ID(d.ID))
-	s.m.ledger.size.Add(-d.size())
+// forgiveLocked drops a debt.
+func (j *journal) forgiveLocked(e *list.Element) {
+	d := j.oldDebts.Remove(e).(*debt)
+	delete(j.debts, d.ID)
+	j.ledger.size.Add(-d.size())
 }
 
-// expire forgets the graves whose time has come.
-func (s *shard) expire() {
-	j, now := &s.journal, s.m.now().UnixMilli()
+// inDebt reports whether the store lacks anything.
+func (j *journal) inDebt() bool {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.unburied > 0 || len(j.debts) > 0
+}
+
+// pendingGraves returns the tombstones that the store lacks.
+func (j *journal) pendingGraves() (out []grave) {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	if j.unburied == 0 {
+		return nil
+	}
+	for g := range j.knownLocked {
+		if g.pending {
+			out = append(out, *g)
+		}
+	}
+	return out
+}
+
+// pendingDebts returns the states that the store lacks, the oldest first.
+func (j *journal) pendingDebts() (out []debt) {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	for e := j.oldDebts.Front(); e != nil; e = e.Next() {
+		out = append(out, *e.Value.(*debt))
+	}
+	return out
+}
+
+// waiting reports whether a tombstone waits that was refused less than most
+// times, and whether one of those could be written without asking anything.
+// Where none waits, paid is called with the journal locked, so that none comes
+// in between.
+func (j *journal) waiting(most int, paid func()) (waiting, blind bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.unburied > 0 {
+		for g := range j.knownLocked {
+			if g.pending && g.tries < most {
+				waiting, blind = true, blind || g.heir == "" && !g.gentle
+			}
+		}
+	}
+	if !waiting {
+		paid()
+	}
+	return waiting, blind
+}
+
+// tried counts an attempt to deliver a tombstone that failed.
+func (j *journal) tried(id string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e := j.graves[id]; e != nil {
+		e.Value.(*grave).tries++
+	}
+}
+
+// arrive notes that the shard has the tombstone g, whose death was known before
+// it was delivered. What has changed since is still owed.
+func (j *journal) arrive(g grave, known state.Death) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.graves[g.id]
+	if e == nil {
+		return
+	}
+	now := e.Value.(*grave)
+	if !now.pending || now.death != known || now.heir != g.heir {
+		return
+	}
+	if now.owed() {
+		j.arrivedLocked()
+	}
+	j.unburyLocked(e)
+	now.heir = ""                         // which may live, or is dead
+	now.weak, now.ifStored = false, false // the store had it
+	j.graves[g.id] = j.listLocked(now).PushBack(now)
+}
+
+// settleNobody notes that the shard has nothing to end under an ID. The process
+// goes on knowing that it has ended, among what goes first.
+func (j *journal) settleNobody(id string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e := j.graves[id]; e != nil {
+		if g := e.Value.(*grave); g.ifStored {
+			j.settleLocked(g)
+		}
+	}
+}
+
+// paid drops a debt that was delivered, or lost for good, unless more has been
+// written to the session since.
+func (j *journal) paid(d debt, delivered bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.debts[d.ID]
+	if e == nil || e.Value.(*debt).version != d.version {
+		return
+	}
+	j.forgiveLocked(e)
+	if delivered {
+		j.arrivedLocked()
+	} else {
+		j.loseLocked()
+	}
+}
+
+// forgot notes that the shard has lost its memory: all tombstones, if publish,
+// are pending again. unpaid is called with the journal locked if any is.
+func (j *journal) forgot(publish bool, unpaid func()) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for g := range j.knownLocked {
+		if g.ifStored && !g.pending {
+			continue // the shard had nothing to end before it lost its memory, either
+		}
+		g.ifStored = false // that it has nothing says nothing any more
+		if !g.pending && publish {
+			g.pending, g.again = true, true
+			j.unburied++
+			j.again++
+		}
+	}
+	if j.unburied > 0 {
+		unpaid()
+	}
+}
+
+// empty takes everything out of the journal, and returns it.
+func (j *journal) empty() (graves []grave, debts []state.Copy) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for g := range j.knownLocked {
+		graves = append(graves, *g)
+	}
+	j.ledger.size.Add(-graveSize * int64(len(graves)))
+	for e := j.oldDebts.Front(); e != nil; e = j.oldDebts.Front() {
+		debts = append(debts, e.Value.(*debt).Copy)
+		j.forgiveLocked(e)
+	}
+	j.graves, j.unburied, j.again = nil, 0, 0
+	j.ring.Init()
+	j.weak.Init()
+	return graves, debts
+}
+
+// expire forgets the graves whose time has come by now, in Unix milliseconds.
+func (j *journal) expire(now int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, l := range []*list.List{&j.ring, &j.weak} {
@@ -308,114 +373,79 @@ func (s *shard) expire() {
 				break
 			}
 			if !g.pending {
-				j.unbury(e)
-				s.m.ledger.size.Add(-graveSize)
+				j.unburyLocked(e)
+				j.ledger.size.Add(-graveSize)
 			}
 			e = next
 		}
 	}
 }
 
-// canMakeRoom tells whether there is anything but pending tombstones of
+// canMakeRoom reports whether there is anything but pending tombstones of
 // sessions that somebody has seen.
-func (m *Manager) canMakeRoom() bool {
-	room := false
-	m.shards.byName.Range(func(_, v any) bool {
-		j := &v.(*shard).journal
-		j.mu.RLock()
-		defer j.mu.RUnlock()
-		room = len(j.debts) > 0 || j.weak.Len() > 0 || j.unburied < len(j.graves)
-		return !room
-	})
-	return room
+func (j *journal) canMakeRoom() bool {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return len(j.debts) > 0 || j.weak.Len() > 0 || j.unburied < len(j.graves)
 }
 
-var errJournalFull = fmt.Errorf("%w: the journal is full of tombstones that wait for the store", ErrUnavailable)
-
-// makeRoom drops what goes first while the journals are too large: tombstones of
-// sessions that nobody has seen; those that the store has, as far as they take
-// up more than half; the oldest states, which the cookies still have; and then
-// the other tombstones that the store has.
-func (m *Manager) makeRoom(ctx context.Context) {
-	for m.ledger.size.Load() > int64(m.backup.Journal) {
-		delivered := 0
-		m.shards.byName.Range(func(_, v any) bool {
-			j := &v.(*shard).journal
-			j.mu.RLock()
-			defer j.mu.RUnlock()
-			delivered += len(j.graves) - j.unburied
-			return true
-		})
-		dropped := m.drop((*shard).dropWeak) ||
-			2*delivered*graveSize > m.backup.Journal && m.drop((*shard).dropGrave) ||
-			m.drop(func(s *shard) bool {
-				id, ok := s.dropDebt()
-				if ok && m.hooks.Overflow != nil {
-					m.hooks.Overflow(ctx, id)
-				}
-				return ok
-			}) || m.drop((*shard).dropGrave)
-		if !dropped {
-			return
-		}
-	}
-}
-
-// drop makes one shard drop something, and reports whether there was one.
-func (m *Manager) drop(something func(*shard) bool) (dropped bool) {
-	m.shards.byName.Range(func(_, v any) bool {
-		dropped = something(v.(*shard))
-		return !dropped
-	})
-	return dropped
-}
-
-func (s *shard) dropWeak() bool {
-	s.journal.mu.Lock()
-	defer s.journal.mu.Unlock()
-	e := s.journal.weak.Front()
+// dropWeak drops the oldest tombstone of a session that nobody has seen.
+func (j *journal) dropWeak() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.weak.Front()
 	if e == nil {
 		return false
 	}
 	if e.Value.(*grave).owed() {
-		s.lose()
+		j.loseLocked()
 	}
-	s.journal.unbury(e)
-	s.m.ledger.size.Add(-graveSize)
+	j.unburyLocked(e)
+	j.ledger.size.Add(-graveSize)
 	return true
 }
 
-func (s *shard) dropDebt() (ID, bool) {
-	s.journal.mu.Lock()
-	defer s.journal.mu.Unlock()
-	e := s.journal.oldDebts.Front()
+// dropDebt drops the oldest state.
+func (j *journal) dropDebt() (id string, ok bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.oldDebts.Front()
 	if e == nil {
 		return "", false
 	}
-	id := e.Value.(*debt).ID
-	s.forgive(e)
-	s.lose()
-	return ID(id), true
+	id = e.Value.(*debt).ID
+	j.forgiveLocked(e)
+	j.loseLocked()
+	return id, true
 }
 
-func (s *shard) dropGrave() bool {
-	j := &s.journal
+// dropGrave drops the oldest tombstone that the store has.
+func (j *journal) dropGrave() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for e := j.ring.Front(); e != nil; e = e.Next() {
 		if !e.Value.(*grave).pending {
-			j.unbury(e)
-			s.m.ledger.size.Add(-graveSize)
+			j.unburyLocked(e)
+			j.ledger.size.Add(-graveSize)
 			return true
 		}
 	}
 	return false
 }
 
-// rouse wakes the keeper.
-func (s *shard) rouse() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
+// journalCounts are what a journal holds, and what has left it for good.
+type journalCounts struct {
+	states, tombstones int // that the store lacks; tombstones it never had
+	again              int // tombstones that it had, and lost
+	ring               int // all tombstones
+	delivered, lost    uint64
+}
+
+func (j *journal) counts() journalCounts {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return journalCounts{
+		states: len(j.debts), tombstones: j.unburied - j.again, again: j.again, ring: len(j.graves),
+		delivered: j.delivered.Load(), lost: j.lost.Load(),
 	}
 }

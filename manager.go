@@ -238,7 +238,7 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 		return Durable, nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	d, _, err := m.endLine(ctx, &grave{id: id, death: m.tombstone(state.Revoked).Death, gentle: true}, Any)
+	d, _, err := m.endLine(ctx, &grave{id: string(id), death: m.tombstone(state.Revoked).Death, gentle: true}, Any)
 	return d, err
 }
 

@@ -42,9 +42,9 @@ func (p *parcel) open(ctx context.Context, s *Session) {
 	ended := m.endings(ctx, p.in)
 	for _, k := range ended {
 		sh := m.shardOf(ID(k.ID))
-		if g, ok := sh.journal.buried(ID(k.ID)); !ok || g.byAnother(k) && !g.contested && !k.IfLive {
+		if g, ok := sh.journal.buried(string(ID(k.ID))); !ok || g.byAnother(k) && !g.contested && !k.IfLive {
 			_ = sh.bury(ctx, grave{
-				id: ID(k.ID), death: state.Death{Dot: k.Dot, Reason: state.Destroyed}, pending: true, gentle: k.IfLive || k.Durable,
+				id: string(ID(k.ID)), death: state.Death{Dot: k.Dot, Reason: state.Destroyed}, pending: true, gentle: k.IfLive || k.Durable,
 				line: true, weak: k.IfStored, ifStored: k.IfStored, again: k.Durable,
 			})
 		}

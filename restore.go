@@ -31,13 +31,13 @@ func (m *Manager) mayRestore(ctx context.Context, b state.Copy, visitor bool) (m
 		if m.forgotten(k) {
 			continue
 		}
-		g := grave{id: ID(k.ID), death: state.Death{Dot: k.Dot, Reason: state.Renewed}}
+		g := grave{id: string(ID(k.ID)), death: state.Death{Dot: k.Dot, Reason: state.Renewed}}
 		inherits := k.Heir && !k.Durable
 		if g.gentle = !inherits; inherits {
-			g.heir, g.turned = ID(b.ID), b.State.Rotated != 0 // what came before that rotation is dead by now
+			g.heir, g.turned = string(ID(b.ID)), b.State.Rotated != 0 // what came before that rotation is dead by now
 		}
 		s := m.shardOf(ID(k.ID))
-		if known, ok := s.journal.buried(ID(k.ID)); ok && inherits && known.byAnother(k) {
+		if known, ok := s.journal.buried(string(ID(k.ID))); ok && inherits && known.byAnother(k) {
 			return nil, ErrEnded
 		}
 		c := s.anyway(ID(k.ID))
@@ -80,25 +80,19 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state.State, er
 			return state.State{}, fmt.Errorf("%w: more than %d rotations to follow", ErrUnavailable, maxLine)
 		}
 		next := g
-		next.id = ID(at.Death.Link.Successor())
+		next.id = string(ID(at.Death.Link.Successor()))
 		next.death.Link = ""
-		s := m.shardOf(next.id)
+		s := m.shardOf(ID(next.id))
 		if b, ok := s.journal.owed(next.id); ok {
-			m.shardOf(g.heir).owe(ctx, state.Copy{ID: string(g.heir), State: b.State.Values()})
+			m.shardOf(ID(g.heir)).owe(ctx, state.Copy{ID: string(g.heir), State: b.State.Values()})
 		}
-		c := call{m: m, id: next.id, shard: s, budget: c.budget}
+		c := call{m: m, id: ID(next.id), shard: s, budget: c.budget}
 		if at, err = m.executeOne(ctx, c, next); err == nil {
-			m.remember(ctx, next.id, at.Death)
+			m.remember(ctx, ID(next.id), at.Death)
 			st.Entries = state.JoinEntries(st.Entries, at.Entries)
 		}
 	}
 	return st, err
-}
-
-// supersedes reports whether a rotation that wrote l was by somebody else, and
-// the heir of g is by a Renew, which ends what the rotation led to.
-func (g *grave) supersedes(l state.Link) bool {
-	return g.heir != "" && !g.turned && l != "" && l.Dot() != g.death.Dot && l.Successor() != string(g.heir)
 }
 
 // executeOne is execute without what rotations have led to.
@@ -131,7 +125,7 @@ func (m *Manager) executeOne(ctx context.Context, c call, g grave) (state.State,
 		if g.heir != "" && len(st.Entries) > 0 {
 			// What was written to the old session meanwhile is the heir's. It is
 			// safe before there is no other place for it.
-			m.shardOf(g.heir).owe(ctx, state.Copy{ID: string(g.heir), State: st.Values()})
+			m.shardOf(ID(g.heir)).owe(ctx, state.Copy{ID: string(g.heir), State: st.Values()})
 		}
 		_, err = m.put(ctx, c, "deliver", dead, r.version)
 		switch {
@@ -351,23 +345,7 @@ const disbelief = 5 * time.Second // as long as package circuit has a shard in q
 // new: that alarms nobody.
 func (s *shard) forgot(ctx context.Context, known bool) {
 	s.breaker.Forgot(s.m.now())
-	j := &s.journal
-	j.mu.Lock()
-	for g := range j.known {
-		if g.ifStored && !g.pending {
-			continue // the shard had nothing to end before it lost its memory, either
-		}
-		g.ifStored = false // that it has nothing says nothing any more
-		if !g.pending && s.m.without&ring == 0 {
-			g.pending, g.again = true, true
-			j.unburied++
-			j.again++
-		}
-	}
-	if j.unburied > 0 {
-		s.breaker.Owe()
-	}
-	j.mu.Unlock()
+	s.journal.forgot(s.m.without&ring == 0, s.breaker.Owe)
 	s.rouse()
 	if known && s.m.hooks.Forgot != nil {
 		s.m.hooks.Forgot(ctx, s.name)

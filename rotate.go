@@ -365,7 +365,7 @@ func (m *Manager) nextGrave(id ID, why state.Reason) grave {
 	if why == state.Rotated {
 		why = state.Destroyed
 	}
-	return grave{id: id, death: m.tombstone(why).Death, gentle: true, line: true}
+	return grave{id: string(id), death: m.tombstone(why).Death, gentle: true, line: true}
 }
 
 // endNext is the journal's part in endLine: g was delivered, and what rotations

@@ -301,7 +301,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		ctx = context.WithoutCancel(ctx)
 		unseen := l.phase != live && l.phase != dead && !s.parcel.vouched()
 		g := &grave{
-			id: id, death: s.m.tombstone(state.Destroyed).Death, gentle: l.phase != live,
+			id: string(id), death: s.m.tombstone(state.Destroyed).Death, gentle: l.phase != live,
 			weak: l.phase != live && !s.parcel.vouched(), ifStored: unseen,
 		}
 		switch {
@@ -338,7 +338,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 // process and the visitor's browser know to have ended: a copy of it that
 // somebody still has comes to nothing here. The store is not told.
 func (s *Session) knowEnded(ctx context.Context, id ID) {
-	g := grave{id: id, death: s.m.tombstone(state.Destroyed).Death, gentle: true, weak: true, ifStored: true}
+	g := grave{id: string(id), death: s.m.tombstone(state.Destroyed).Death, gentle: true, weak: true, ifStored: true}
 	_ = s.m.shardOf(id).bury(ctx, g)
 	if p := s.parcel; p != nil {
 		p.dirty = true
