@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/state"
 )
@@ -308,9 +309,9 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 	if other.phase == nobody {
 		return true, nil
 	}
-	g := &grave{id: string(t.id()), death: m.tombstone(state.Destroyed).Death, gentle: true}
+	g := &journal.Tombstone{ID: string(t.id()), Death: m.tombstone(state.Destroyed).Death, IfLive: true}
 	if other.phase == dead {
-		g.death = other.state.Death // as it was, and a rotation leads on from there
+		g.Death = other.state.Death // as it was, and a rotation leads on from there
 	}
 	_, line, err := m.endLine(context.WithoutCancel(ctx), g, Any)
 	if p := s.parcel; p != nil && err == nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/circuit"
+	"github.com/holdfast-go/session/internal/journal"
 )
 
 // shard is a part of the store that fails as one, seen from here: whether it is
@@ -17,7 +18,7 @@ type shard struct {
 	m         *Manager
 	name      string
 	breaker   *circuit.Breaker
-	journal   *journal
+	journal   *journal.Journal
 	canary    canary
 	obeying   sync.Mutex
 	mode      atomic.Uint32   // the operator's, as the breaker has it; written with obeying held
@@ -65,7 +66,7 @@ func (m *Manager) shardNamed(name string) *shard {
 	if s, ok := m.shards.byName.Load(name); ok {
 		return s.(*shard)
 	}
-	s := &shard{m: m, name: name, breaker: circuit.New(m.now()), journal: newJournal(&m.ledger), wake: make(chan struct{}, 1)}
+	s := &shard{m: m, name: name, breaker: circuit.New(m.now()), journal: journal.New(&m.ledger), wake: make(chan struct{}, 1)}
 	m.shards.byName.Store(name, s)
 	if !m.shards.closed {
 		m.shards.wg.Go(func() { s.keep(m.shards.ctx) })
@@ -174,8 +175,8 @@ func (s *shard) tell(ctx context.Context, err error) func(circuit.Change, bool) 
 		case c.From == circuit.Serving:
 			h.mu.Lock()
 			now := s.m.now()
-			n := s.journal.counts()
-			s.outage = outage{now, now, n.delivered, n.lost}
+			n := s.journal.Stats()
+			s.outage = outage{now, now, n.Delivered, n.Lost}
 			h.count(+1)
 			h.mu.Unlock()
 			s.settling.Store(false)
@@ -243,11 +244,11 @@ func (s *shard) remind(ctx context.Context, err error) {
 
 // report is an outage with what became of the journal since it began.
 func (s *shard) report(o outage, err error) Outage {
-	n := s.journal.counts()
+	n := s.journal.Stats()
 	return Outage{
 		Shard: s.name, Since: o.since, Duration: s.m.now().Sub(o.since), Err: err,
-		States: n.states, Tombstones: n.tombstones,
-		Delivered: n.delivered - o.delivered, Lost: n.lost - o.lost,
+		States: n.States, Tombstones: n.Tombstones,
+		Delivered: n.Delivered - o.delivered, Lost: n.Lost - o.lost,
 		backup: true,
 	}
 }

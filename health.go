@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/circuit"
+	"github.com/holdfast-go/session/internal/journal"
 )
 
 // State is what a Manager has seen since it was made.
@@ -52,11 +53,11 @@ type JournalState struct {
 	Lost      uint64 // dropped for good: the journal was full, the lease had run out or another hand had ended the session
 }
 
-func (s *JournalState) add(n journalCounts) {
-	s.States += n.states
-	s.Tombstones += n.tombstones
-	s.Again += n.again
-	s.Ring += n.ring
+func (s *JournalState) add(n journal.Stats) {
+	s.States += n.States
+	s.Tombstones += n.Tombstones
+	s.Again += n.Again
+	s.Ring += n.Known
 }
 
 // health counts what the store does. Where there is no breaker, it notices when
@@ -244,12 +245,12 @@ func (m *Manager) State() State {
 	m.shards.byName.Range(func(_, v any) bool {
 		s := v.(*shard)
 		st.Shards = append(st.Shards, s.status())
-		st.Journal.add(s.journal.counts())
+		st.Journal.add(s.journal.Stats())
 		return true
 	})
 	slices.SortFunc(st.Shards, func(a, b ShardState) int { return strings.Compare(a.Name, b.Name) })
-	st.Journal.Bytes = int(m.ledger.size.Load())
-	st.Journal.Delivered, st.Journal.Lost = m.ledger.delivered.Load(), m.ledger.lost.Load()
+	st.Journal.Bytes = int(m.ledger.Bytes.Load())
+	st.Journal.Delivered, st.Journal.Lost = m.ledger.Delivered.Load(), m.ledger.Lost.Load()
 	return st
 }
 

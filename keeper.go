@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/circuit"
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -99,8 +100,8 @@ func (s *shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool)
 	if ctx.Err() == nil {
 		s.remind(ctx, err)
 	}
-	s.journal.expire(s.m.now().UnixMilli())
-	return outcome == circuit.Answered && (s.journal.inDebt() || s.breaker.State(s.m.now()).State != circuit.Serving)
+	s.journal.Expire(s.m.now().UnixMilli())
+	return outcome == circuit.Answered && (s.journal.Owes() || s.breaker.State(s.m.now()).State != circuit.Serving)
 }
 
 // deliver brings the shard what it is owed, tombstones first. It reports
@@ -115,12 +116,12 @@ func (s *shard) deliver(ctx context.Context) (more bool, err error) {
 // handOver is deliver without asking how the shard is.
 func (s *shard) handOver(ctx context.Context) (more bool, err error) {
 	end := s.m.now().Add(stint)
-	err = carry(end, s.m.now, s.journal.pendingGraves(), func(g grave) error { return s.publish(ctx, g) })
+	err = carry(end, s.m.now, s.journal.PendingTombstones(), func(g journal.Tombstone) error { return s.publish(ctx, g) })
 	if waiting, blind := s.delivered(ctx); waiting && blind {
 		return true, err
 	}
-	err = errors.Join(err, carry(end, s.m.now, s.journal.pendingDebts(), func(d debt) error { return s.pay(ctx, d) }))
-	return s.journal.inDebt(), err
+	err = errors.Join(err, carry(end, s.m.now, s.journal.Hints(), func(d journal.Hint) error { return s.pay(ctx, d) }))
+	return s.journal.Owes(), err
 }
 
 // delivered tells the breaker that the shard has its tombstones, if it has. It
@@ -129,7 +130,7 @@ func (s *shard) handOver(ctx context.Context) (more bool, err error) {
 func (s *shard) delivered(ctx context.Context) (waiting, blind bool) {
 	var change circuit.Change
 	var news bool
-	waiting, blind = s.journal.waiting(hopeless, func() { change, news = s.breaker.Delivered(s.m.now()) })
+	waiting, blind = s.journal.Waiting(hopeless, func() { change, news = s.breaker.Delivered(s.m.now()) })
 	s.tell(ctx, nil)(change, news)
 	return waiting, blind
 }
@@ -164,43 +165,43 @@ func carry[T any](end time.Time, now func() time.Time, l []T, do func(T) error) 
 }
 
 // publish brings the shard a tombstone.
-func (s *shard) publish(ctx context.Context, g grave) error {
+func (s *shard) publish(ctx context.Context, g journal.Tombstone) error {
 	ctx = context.WithoutCancel(ctx)
-	known := g.death // to the journal
-	if g.heir == "" {
-		if err := s.m.entomb(ctx, s.anyway(ID(g.id)), &g, Absent); err != nil {
+	known := g.Death // to the journal
+	if g.Successor == "" {
+		if err := s.m.entomb(ctx, s.anyway(ID(g.ID)), &g, Absent); err != nil {
 			if errors.Is(err, errForgetful) {
 				return err
 			}
-			s.journal.tried(g.id)
+			s.journal.Refused(g.ID)
 			return err
 		}
-		if g.nobodys() {
-			s.journal.settleNobody(g.id)
+		if g.EndedNothing() {
+			s.journal.NothingToEnd(g.ID)
 			return nil
 		}
 		if err := s.m.endNext(ctx, g, known.Reason); err != nil {
 			return err
 		}
 	} else {
-		_, err := s.m.execute(ctx, s.anyway(ID(g.id)), g)
+		_, err := s.m.execute(ctx, s.anyway(ID(g.ID)), g)
 		if errors.Is(err, ErrEnded) {
-			err = s.m.shardOf(ID(g.heir)).bury(ctx, grave{id: g.heir, death: s.m.tombstone(state.Revoked).Death, pending: true})
+			err = s.m.shardOf(ID(g.Successor)).bury(ctx, journal.Tombstone{ID: g.Successor, Death: s.m.tombstone(state.Revoked).Death, Pending: true})
 		}
 		if err != nil {
 			if !errors.Is(err, errForgetful) {
-				s.journal.tried(g.id)
+				s.journal.Refused(g.ID)
 			}
 			return err
 		}
 	}
-	s.journal.arrive(g, known)
+	s.journal.Arrived(g, known)
 	return nil
 }
 
 // pay brings the shard a state: joined into what stands there, or created where
 // nothing does and the state's lease still holds.
-func (s *shard) pay(ctx context.Context, d debt) error {
+func (s *shard) pay(ctx context.Context, d journal.Hint) error {
 	ctx = context.WithoutCancel(ctx)
 	delivered := true
 	err := s.m.settleDebt(ctx, d.Copy)
@@ -213,7 +214,7 @@ func (s *shard) pay(ctx context.Context, d debt) error {
 			s.m.hooks.Dropped(ctx, ID(d.ID), err)
 		}
 	}
-	s.journal.paid(d, delivered)
+	s.journal.Remove(d, delivered)
 	return nil
 }
 
@@ -264,9 +265,9 @@ func (s *shard) anyway(id ID) call {
 // layout has changed: what it was owed belongs to others now.
 func (s *shard) retire(ctx context.Context) {
 	s.m.shards.byName.CompareAndDelete(s.name, s)
-	graves, debts := s.journal.empty()
+	graves, debts := s.journal.Drain()
 	for _, g := range graves {
-		_ = s.m.shardOf(ID(g.id)).bury(ctx, g) // it was in the journal: there is room
+		_ = s.m.shardOf(ID(g.ID)).bury(ctx, g) // it was in the journal: there is room
 	}
 	for _, b := range debts {
 		s.m.shardOf(ID(b.ID)).owe(ctx, b)
@@ -290,10 +291,10 @@ func (m *Manager) closeShards(ctx context.Context) error {
 		var left JournalState
 		m.shards.byName.Range(func(_, v any) bool {
 			s := v.(*shard)
-			if s.journal.inDebt() && ctx.Err() == nil {
+			if s.journal.Owes() && ctx.Err() == nil {
 				_, _ = s.handOver(ctx)
 			}
-			left.add(s.journal.counts())
+			left.add(s.journal.Stats())
 			return true
 		})
 		if left.States+left.Tombstones+left.Again == 0 {

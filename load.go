@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -144,7 +145,7 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	if storeOnly {
 		w = witness{}
 	}
-	if b, ok := s.journal.owed(string(id)); ok {
+	if b, ok := s.journal.Copy(string(id)); ok {
 		w.add(b, m.now())
 	}
 	vouched := m.vouches(w) && !storeOnly
@@ -155,14 +156,14 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 
 	// What is known to be dead is dead whatever the store says, and is written
 	// again where it said something else.
-	if g, ok := s.journal.buried(string(id)); ok {
-		missing := errors.Is(err, ErrNotFound) && !g.ifStored
+	if g, ok := s.journal.Tombstone(string(id)); ok {
+		missing := errors.Is(err, ErrNotFound) && !g.IfStored
 		if missing || err == nil && !st.Dead() {
-			g.again = g.again || !g.pending && !g.ifStored // the store had it, and lost it
-			g.pending = true
+			g.Again = g.Again || !g.Pending && !g.IfStored // the store had it, and lost it
+			g.Pending = true
 			_ = s.bury(ctx, g)
 		}
-		return loaded{phase: dead, id: id, state: state.State{Death: g.death}, version: v}
+		return loaded{phase: dead, id: id, state: state.State{Death: g.Death}, version: v}
 	}
 	for _, k := range w.ended {
 		if ID(k.ID) == id {
@@ -173,7 +174,7 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	away := !answered && (isAway(err) || errors.Is(err, ErrNotFound))
 	switch {
 	case err == nil && st.Dead():
-		_ = s.bury(ctx, grave{id: string(id), death: st.Death})
+		_ = s.bury(ctx, journal.Tombstone{ID: string(id), Death: st.Death})
 		return loaded{phase: dead, id: id, state: st, version: v}
 	case m.disowned(w, err == nil):
 		return m.end(ctx, id, v)
@@ -268,7 +269,7 @@ func (m *Manager) inherit(ctx context.Context, b state.Copy) (state.Entries, err
 // end is for a session that has to be dead, because the one that it came from is.
 func (m *Manager) end(ctx context.Context, id ID, v Version) loaded {
 	tombstone := m.tombstone(state.Revoked)
-	_ = m.shardOf(id).bury(ctx, grave{id: string(id), death: tombstone.Death, pending: true})
+	_ = m.shardOf(id).bury(ctx, journal.Tombstone{ID: string(id), Death: tombstone.Death, Pending: true})
 	return loaded{phase: dead, id: id, state: tombstone, version: v}
 }
 
@@ -310,7 +311,7 @@ func (m *Manager) disowned(w witness, stored bool) bool {
 				return true
 			}
 		}
-		if g, ok := m.shardOf(ID(k.ID)).journal.buried(string(ID(k.ID))); ok && !stored && !k.Durable && g.byAnother(k) {
+		if g, ok := m.shardOf(ID(k.ID)).journal.Tombstone(string(ID(k.ID))); ok && !stored && !k.Durable && g.ByOtherWriter(k) {
 			return true
 		}
 	}

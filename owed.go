@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -13,43 +14,43 @@ func (s *shard) owe(ctx context.Context, b state.Copy) bool {
 	if s.m.without&pendingStates != 0 {
 		return true
 	}
-	if g, ended := s.journal.owe(b); ended {
-		if heir, _, ok := inheritance(b, g.death); ok {
+	if g, ended := s.journal.Add(b); ended {
+		if heir, _, ok := inheritance(b, g.Death); ok {
 			return s.m.shardOf(ID(heir.ID)).owe(ctx, heir)
 		}
 		return true // it has ended meanwhile, and what is dead is owed nothing
 	}
 	s.rouse()
 	s.m.makeRoom(ctx)
-	_, kept := s.journal.owed(b.ID)
+	_, kept := s.journal.Copy(b.ID)
 	return kept
 }
 
 // bury enters a tombstone into the ring. pending says that the store lacks it.
 // It fails where the journal holds nothing but pending tombstones and is full.
-func (s *shard) bury(ctx context.Context, g grave) error {
-	g.pending = g.pending && s.m.without&hints == 0
-	g.again = g.again && g.pending
-	if !g.pending && s.m.without&ring != 0 {
+func (s *shard) bury(ctx context.Context, g journal.Tombstone) error {
+	g.Pending = g.Pending && s.m.without&hints == 0
+	g.Again = g.Again && g.Pending
+	if !g.Pending && s.m.without&ring != 0 {
 		return nil
 	}
-	full := s.m.ledger.size.Load()+graveSize > int64(s.m.backup.Journal)
-	if g.pending && full && !s.m.canMakeRoom() {
+	full := s.m.ledger.Bytes.Load()+journal.TombstoneSize > int64(s.m.backup.Journal)
+	if g.Pending && full && !s.m.canMakeRoom() {
 		return errJournalFull
 	}
-	g.until = s.m.now().Add(s.m.tombstoneLife()).UnixMilli()
-	b := s.journal.bury(g, s.breaker.Owe, s.keepsWhatIsOwed)
-	if heir, _, ok := inheritance(b.owed, b.grave.death); ok {
+	g.Until = s.m.now().Add(s.m.tombstoneLife()).UnixMilli()
+	b := s.journal.AddTombstone(g, s.breaker.Owe, s.keepsWhatIsOwed)
+	if heir, _, ok := inheritance(b.Owed, b.Tombstone.Death); ok {
 		s.m.shardOf(ID(heir.ID)).owe(ctx, heir)
 	}
-	if b.line {
-		_ = s.m.endNext(ctx, b.grave, state.Destroyed)
+	if b.Line {
+		_ = s.m.endNext(ctx, b.Tombstone, state.Destroyed)
 	}
-	if b.grave.pending {
+	if b.Tombstone.Pending {
 		s.rouse()
 	}
-	for _, id := range b.ended {
-		_ = s.m.shardOf(ID(id)).bury(ctx, grave{id: id, death: s.m.tombstone(state.Revoked).Death, pending: true})
+	for _, id := range b.AlsoEnd {
+		_ = s.m.shardOf(ID(id)).bury(ctx, journal.Tombstone{ID: id, Death: s.m.tombstone(state.Revoked).Death, Pending: true})
 	}
 	s.m.makeRoom(ctx)
 	return nil
@@ -58,9 +59,9 @@ func (s *shard) bury(ctx context.Context, g grave) error {
 // keepsWhatIsOwed reports whether nothing is lost with what the store lacked of
 // a session that g ends: this process has ended it itself, and wants it gone, or
 // all of it is the successor's.
-func (s *shard) keepsWhatIsOwed(owed state.Copy, g grave) bool {
-	_, all, inherited := inheritance(owed, g.death)
-	return g.death.Dot.Instance == s.m.instance || inherited && all
+func (s *shard) keepsWhatIsOwed(owed state.Copy, g journal.Tombstone) bool {
+	_, all, inherited := inheritance(owed, g.Death)
+	return g.Death.Dot.Instance == s.m.instance || inherited && all
 }
 
 // canMakeRoom tells whether there is anything but pending tombstones of
@@ -68,7 +69,7 @@ func (s *shard) keepsWhatIsOwed(owed state.Copy, g grave) bool {
 func (m *Manager) canMakeRoom() bool {
 	room := false
 	m.shards.byName.Range(func(_, v any) bool {
-		room = v.(*shard).journal.canMakeRoom()
+		room = v.(*shard).journal.CanMakeRoom()
 		return !room
 	})
 	return room
@@ -81,22 +82,22 @@ var errJournalFull = fmt.Errorf("%w: the journal is full of tombstones that wait
 // up more than half; the oldest states, which the cookies still have; and then
 // the other tombstones that the store has.
 func (m *Manager) makeRoom(ctx context.Context) {
-	for m.ledger.size.Load() > int64(m.backup.Journal) {
+	for m.ledger.Bytes.Load() > int64(m.backup.Journal) {
 		delivered := 0
 		m.shards.byName.Range(func(_, v any) bool {
-			n := v.(*shard).journal.counts()
-			delivered += n.ring - n.tombstones - n.again
+			n := v.(*shard).journal.Stats()
+			delivered += n.Known - n.Tombstones - n.Again
 			return true
 		})
-		dropped := m.drop((*journal).dropWeak) ||
-			2*delivered*graveSize > m.backup.Journal && m.drop((*journal).dropGrave) ||
-			m.drop(func(j *journal) bool {
-				id, ok := j.dropDebt()
+		dropped := m.drop((*journal.Journal).DropUnverified) ||
+			2*delivered*journal.TombstoneSize > m.backup.Journal && m.drop((*journal.Journal).DropTombstone) ||
+			m.drop(func(j *journal.Journal) bool {
+				id, ok := j.DropHint()
 				if ok && m.hooks.Overflow != nil {
 					m.hooks.Overflow(ctx, ID(id))
 				}
 				return ok
-			}) || m.drop((*journal).dropGrave)
+			}) || m.drop((*journal.Journal).DropTombstone)
 		if !dropped {
 			return
 		}
@@ -104,7 +105,7 @@ func (m *Manager) makeRoom(ctx context.Context) {
 }
 
 // drop makes one shard drop something, and reports whether there was one.
-func (m *Manager) drop(something func(*journal) bool) (dropped bool) {
+func (m *Manager) drop(something func(*journal.Journal) bool) (dropped bool) {
 	m.shards.byName.Range(func(_, v any) bool {
 		dropped = something(v.(*shard).journal)
 		return !dropped

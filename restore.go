@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/state"
 )
@@ -31,13 +32,13 @@ func (m *Manager) mayRestore(ctx context.Context, b state.Copy, visitor bool) (m
 		if m.forgotten(k) {
 			continue
 		}
-		g := grave{id: string(ID(k.ID)), death: state.Death{Dot: k.Dot, Reason: state.Renewed}}
+		g := journal.Tombstone{ID: string(ID(k.ID)), Death: state.Death{Dot: k.Dot, Reason: state.Renewed}}
 		inherits := k.Heir && !k.Durable
-		if g.gentle = !inherits; inherits {
-			g.heir, g.turned = string(ID(b.ID)), b.State.Rotated != 0 // what came before that rotation is dead by now
+		if g.IfLive = !inherits; inherits {
+			g.Successor, g.Rotated = string(ID(b.ID)), b.State.Rotated != 0 // what came before that rotation is dead by now
 		}
 		s := m.shardOf(ID(k.ID))
-		if known, ok := s.journal.buried(string(ID(k.ID))); ok && inherits && known.byAnother(k) {
+		if known, ok := s.journal.Tombstone(string(ID(k.ID))); ok && inherits && known.ByOtherWriter(k) {
 			return nil, ErrEnded
 		}
 		c := s.anyway(ID(k.ID))
@@ -58,7 +59,7 @@ func (m *Manager) mayRestore(ctx context.Context, b state.Copy, visitor bool) (m
 		case inherits:
 			more = state.JoinEntries(more, done.Entries)
 		}
-		g.death, g.heir = done.Death, "" // it is decided
+		g.Death, g.Successor = done.Death, "" // it is decided
 		if err := s.bury(ctx, g); err != nil {
 			return nil, err
 		}
@@ -73,22 +74,22 @@ func (m *Manager) mayRestore(ctx context.Context, b state.Copy, visitor bool) (m
 //
 // Where another instance has rotated the session that g renews, what that has
 // led to ends for the heir as well: a login ends all tokens of before it.
-func (m *Manager) execute(ctx context.Context, c call, g grave) (state.State, error) {
+func (m *Manager) execute(ctx context.Context, c call, g journal.Tombstone) (state.State, error) {
 	st, err := m.executeOne(ctx, c, g)
-	for at, hops := st, 0; err == nil && g.supersedes(at.Death.Link); hops++ {
+	for at, hops := st, 0; err == nil && g.Supersedes(at.Death.Link); hops++ {
 		if hops == maxLine {
 			return state.State{}, fmt.Errorf("%w: more than %d rotations to follow", ErrUnavailable, maxLine)
 		}
 		next := g
-		next.id = string(ID(at.Death.Link.Successor()))
-		next.death.Link = ""
-		s := m.shardOf(ID(next.id))
-		if b, ok := s.journal.owed(next.id); ok {
-			m.shardOf(ID(g.heir)).owe(ctx, state.Copy{ID: string(g.heir), State: b.State.Values()})
+		next.ID = string(ID(at.Death.Link.Successor()))
+		next.Death.Link = ""
+		s := m.shardOf(ID(next.ID))
+		if b, ok := s.journal.Copy(next.ID); ok {
+			m.shardOf(ID(g.Successor)).owe(ctx, state.Copy{ID: string(g.Successor), State: b.State.Values()})
 		}
-		c := call{m: m, id: ID(next.id), shard: s, budget: c.budget}
+		c := call{m: m, id: ID(next.ID), shard: s, budget: c.budget}
 		if at, err = m.executeOne(ctx, c, next); err == nil {
-			m.remember(ctx, ID(next.id), at.Death)
+			m.remember(ctx, ID(next.ID), at.Death)
 			st.Entries = state.JoinEntries(st.Entries, at.Entries)
 		}
 	}
@@ -96,36 +97,36 @@ func (m *Manager) execute(ctx context.Context, c call, g grave) (state.State, er
 }
 
 // executeOne is execute without what rotations have led to.
-func (m *Manager) executeOne(ctx context.Context, c call, g grave) (state.State, error) {
+func (m *Manager) executeOne(ctx context.Context, c call, g journal.Tombstone) (state.State, error) {
 	for end := m.attempts(); ; {
 		r, err := m.read(ctx, c, true)
-		st, dead := r.state, state.State{Death: g.death}
+		st, dead := r.state, state.State{Death: g.Death}
 		switch {
 		case errors.Is(err, ErrNotFound):
-			if g.heir != "" && c.shard.quarantined() {
+			if g.Successor != "" && c.shard.quarantined() {
 				return state.State{}, errForgetful // there may have been a tombstone
 			}
-			if g.ifStored && r.version == Absent {
+			if g.IfStored && r.version == Absent {
 				if c.shard == nil {
 					return state.State{}, nil
 				}
 				return state.State{}, c.shard.believed(ctx)
 			}
-		case err != nil && g.heir == "" && r.garbled != Absent:
+		case err != nil && g.Successor == "" && r.garbled != Absent:
 			r.version = r.garbled // nobody can go on with that either
 		case err != nil:
 			return state.State{}, err
-		case st.Dead() && st.Death.Reason == state.Rotated && g.supersedes(st.Death.Link):
+		case st.Dead() && st.Death.Reason == state.Rotated && g.Supersedes(st.Death.Link):
 			dead.Death = state.JoinDeaths(dead.Death, st.Death)
-		case st.Dead() && g.heir != "" && st.Death.Dot != g.death.Dot && st.Death.Reason != state.Rotated:
+		case st.Dead() && g.Successor != "" && st.Death.Dot != g.Death.Dot && st.Death.Reason != state.Rotated:
 			return state.State{}, ErrEnded
 		case st.Dead():
 			return st, nil
 		}
-		if g.heir != "" && len(st.Entries) > 0 {
+		if g.Successor != "" && len(st.Entries) > 0 {
 			// What was written to the old session meanwhile is the heir's. It is
 			// safe before there is no other place for it.
-			m.shardOf(ID(g.heir)).owe(ctx, state.Copy{ID: string(g.heir), State: st.Values()})
+			m.shardOf(ID(g.Successor)).owe(ctx, state.Copy{ID: string(g.Successor), State: st.Values()})
 		}
 		_, err = m.put(ctx, c, "deliver", dead, r.version)
 		switch {
@@ -345,7 +346,7 @@ const disbelief = 5 * time.Second // as long as package circuit has a shard in q
 // new: that alarms nobody.
 func (s *shard) forgot(ctx context.Context, known bool) {
 	s.breaker.Forgot(s.m.now())
-	s.journal.forgot(s.m.without&ring == 0, s.breaker.Owe)
+	s.journal.Republish(s.m.without&ring == 0, s.breaker.Owe)
 	s.rouse()
 	if known && s.m.hooks.Forgot != nil {
 		s.m.hooks.Forgot(ctx, s.name)
