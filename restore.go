@@ -85,7 +85,7 @@ func (m *Manager) execute(ctx context.Context, c call, g journal.Tombstone) (sta
 		next.Death.Link = ""
 		s := m.shardOf(ID(next.ID))
 		if b, ok := s.journal.Copy(next.ID); ok {
-			m.shardOf(ID(g.Successor)).owe(ctx, state.Copy{ID: string(g.Successor), State: b.State.Values()})
+			m.shardOf(ID(g.Successor)).owe(ctx, state.Copy{ID: g.Successor, State: b.State.Values()})
 		}
 		c := call{m: m, id: ID(next.ID), shard: s, budget: c.budget}
 		if at, err = m.executeOne(ctx, c, next); err == nil {
@@ -126,7 +126,7 @@ func (m *Manager) executeOne(ctx context.Context, c call, g journal.Tombstone) (
 		if g.Successor != "" && len(st.Entries) > 0 {
 			// What was written to the old session meanwhile is the heir's. It is
 			// safe before there is no other place for it.
-			m.shardOf(ID(g.Successor)).owe(ctx, state.Copy{ID: string(g.Successor), State: st.Values()})
+			m.shardOf(ID(g.Successor)).owe(ctx, state.Copy{ID: g.Successor, State: st.Values()})
 		}
 		_, err = m.put(ctx, c, "deliver", dead, r.version)
 		switch {

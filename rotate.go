@@ -345,7 +345,7 @@ func (m *Manager) endLine(ctx context.Context, g *journal.Tombstone, over Versio
 		if err == nil && at.EndedNothing() { // and there is no backup
 			return max(d, far), ended, nil
 		}
-		ended = state.AddSuperseded(ended, state.Superseded{ID: string(at.ID), Dot: at.Death.Dot, IfLive: at.IfLive, Durable: far == Durable, IfStored: at.IfStored})
+		ended = state.AddSuperseded(ended, state.Superseded{ID: at.ID, Dot: at.Death.Dot, IfLive: at.IfLive, Durable: far == Durable, IfStored: at.IfStored})
 		if err != nil {
 			return 0, ended, err
 		}

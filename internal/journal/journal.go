@@ -1,3 +1,7 @@
+// Package journal keeps what a process owes a shard of its store while the shard
+// does not answer, and which sessions have ended there, as far as the process
+// knows. It decides nothing that needs the store: what follows from an entry is
+// returned, and the caller acts on it.
 package journal
 
 import (
@@ -8,31 +12,32 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// journal is what this process owes one shard of the store, and the ring: every
-// tombstone that it made or saw there, for as long as a tombstone lives. It is
-// in memory only. What a crash takes is still in the cookies and in the
-// journals of other instances.
+// Journal holds what one shard lacks, as hints, and every tombstone that this
+// process made or saw there, for as long as a tombstone lives. It is in memory
+// only: after a crash the states and tombstones are still in the cookies and in
+// the journals of other instances.
 //
-// It asks nobody, and has no clock and no goroutine. Any number of goroutines
-// may use it.
+// A Journal does no I/O and has no clock and no goroutine. Any number of
+// goroutines may use it. The zero Journal is not usable: see New.
 type Journal struct {
 	ledger *Ledger // of all journals together
 
 	mu         sync.RWMutex // guards all below
 	hints      map[string]*list.Element
-	hintsByAge list.List // of *debt, the oldest first
+	hintsByAge list.List // of *Hint, the oldest first
 	tombstones map[string]*list.Element
-	verified   list.List // of *grave, the first to be forgotten first
-	unverified list.List // of *grave that are weak, likewise
-	pending    int       // graves that the store lacks
+	verified   list.List // of *Tombstone, the first to expire first
+	unverified list.List // of *Tombstone that are Unverified, likewise
+	pending    int       // tombstones that the store lacks
 	again      int       // those of them that it had before it lost its memory
 	Tally
 }
 
-// newJournal returns an empty journal, whose size counts in l.
+// New returns an empty journal whose size and figures also count in l.
 func New(l *Ledger) *Journal { return &Journal{ledger: l} }
 
-// debt is a state that the store lacks.
+// Hint is a state that the store lacks and that is to be delivered: a hinted
+// handoff, as in Amazon's Dynamo (DeCandia et al., 2007).
 type Hint struct {
 	state.Copy
 	version int // grows with each write to it
@@ -45,31 +50,32 @@ const (
 	TombstoneSize = 416
 )
 
-// ledger is the size of all journals of a Manager together, and what became of
-// what they held.
+// Ledger is the size of several journals together, in bytes, and what became of
+// what they held. The zero Ledger is empty.
 type Ledger struct {
 	Bytes atomic.Int64
 	Tally
 }
 
-// tally counts what has left a journal for good.
+// Tally counts what has left a journal for good: what the shard has taken, and
+// what was dropped although the shard lacks it.
 type Tally struct{ Delivered, Lost atomic.Uint64 }
 
 func (d *Hint) size() int64 { return hintSize + int64(len(d.State.Entries)) }
 
-// arrivedLocked counts something that the shard has taken.
+// countDeliveredLocked counts something that the shard has taken.
 func (j *Journal) countDeliveredLocked() {
 	j.Delivered.Add(1)
 	j.ledger.Delivered.Add(1)
 }
 
-// loseLocked counts something that was dropped and that the shard lacks.
+// countLostLocked counts something that was dropped and that the shard lacks.
 func (j *Journal) countLostLocked() {
 	j.Lost.Add(1)
 	j.ledger.Lost.Add(1)
 }
 
-// buried returns the tombstone of a session, if it has ended as far as this
+// Tombstone returns the tombstone of a session, if it has ended as far as this
 // process knows.
 func (j *Journal) Tombstone(id string) (Tombstone, bool) {
 	j.mu.RLock()
@@ -80,7 +86,7 @@ func (j *Journal) Tombstone(id string) (Tombstone, bool) {
 	return Tombstone{}, false
 }
 
-// owed returns what the store lacks of a session.
+// Copy returns what the store lacks of a session.
 func (j *Journal) Copy(id string) (state.Copy, bool) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
@@ -90,8 +96,9 @@ func (j *Journal) Copy(id string) (state.Copy, bool) {
 	return state.Copy{}, false
 }
 
-// owe keeps a state that the store lacks until it is delivered. Where the
-// session has ended meanwhile it keeps nothing, and returns the tombstone.
+// Add keeps a state that the store lacks until it is delivered, joined with what
+// is kept of the session already. Where the session has ended it keeps nothing
+// and returns the tombstone.
 func (j *Journal) Add(b state.Copy) (ended Tombstone, dead bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -120,7 +127,7 @@ func (j *Journal) Add(b state.Copy) (ended Tombstone, dead bool) {
 	return Tombstone{}, false
 }
 
-// burial is what became of a tombstone that was entered.
+// Added is what became of a tombstone, and what the caller has to do about it.
 type Added struct {
 	Tombstone Tombstone  // as it stands now, merged with what was known
 	AlsoEnd   []string   // sessions that another hand's tombstone ends too
@@ -129,10 +136,11 @@ type Added struct {
 	wasOwed   bool
 }
 
-// bury enters a tombstone. unpaid is called with the journal locked where the
-// store lacks it, so that nobody sees the shard serve in between. keeps reports
-// of what the store lacked of the session whether it lives on, under another ID;
-// what does not is lost.
+// AddTombstone enters t, merged with what is known of the session. What the store
+// lacked of the session leaves the journal: it is lost unless keeps, which is
+// called with the journal locked, reports that nothing is lost with it. Where the
+// store lacks the tombstone, unpaid is called with the journal locked: a breaker
+// that it tells cannot let the shard serve before it knows.
 func (j *Journal) AddTombstone(g Tombstone, unpaid func(), keeps func(state.Copy, Tombstone) bool) (b Added) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -166,7 +174,7 @@ func (j *Journal) AddTombstone(g Tombstone, unpaid func(), keeps func(state.Copy
 	return b
 }
 
-// unburyLocked takes a grave out of the lists.
+// removeLocked takes a tombstone out of the lists.
 func (j *Journal) removeLocked(e *list.Element) {
 	g := e.Value.(*Tombstone)
 	j.listLocked(g).Remove(e)
@@ -174,7 +182,7 @@ func (j *Journal) removeLocked(e *list.Element) {
 	j.settleLocked(g)
 }
 
-// settleLocked notes that the store does not lack g any more, or that g is
+// settleLocked notes that the store does not lack t any more, or that t is
 // dropped.
 func (j *Journal) settleLocked(g *Tombstone) {
 	if g.Pending {
@@ -193,7 +201,7 @@ func (j *Journal) listLocked(g *Tombstone) *list.List {
 	return &j.verified
 }
 
-// knownLocked yields all graves.
+// knownLocked yields all tombstones.
 func (j *Journal) knownLocked(yield func(*Tombstone) bool) {
 	for _, l := range []*list.List{&j.verified, &j.unverified} {
 		for e := l.Front(); e != nil; e = e.Next() {
@@ -204,21 +212,21 @@ func (j *Journal) knownLocked(yield func(*Tombstone) bool) {
 	}
 }
 
-// forgiveLocked drops a debt.
+// removeHintLocked drops a hint.
 func (j *Journal) removeHintLocked(e *list.Element) {
 	d := j.hintsByAge.Remove(e).(*Hint)
 	delete(j.hints, d.ID)
 	j.ledger.Bytes.Add(-d.size())
 }
 
-// inDebt reports whether the store lacks anything.
+// Owes reports whether the store lacks anything.
 func (j *Journal) Owes() bool {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	return j.pending > 0 || len(j.hints) > 0
 }
 
-// pendingGraves returns the tombstones that the store lacks.
+// PendingTombstones returns the tombstones that the store lacks.
 func (j *Journal) PendingTombstones() (out []Tombstone) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
@@ -233,7 +241,7 @@ func (j *Journal) PendingTombstones() (out []Tombstone) {
 	return out
 }
 
-// pendingDebts returns the states that the store lacks, the oldest first.
+// Hints returns the states that the store lacks, the oldest first.
 func (j *Journal) Hints() (out []Hint) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
@@ -243,10 +251,10 @@ func (j *Journal) Hints() (out []Hint) {
 	return out
 }
 
-// waiting reports whether a tombstone waits that was refused less than most
-// times, and whether one of those could be written without asking anything.
-// Where none waits, paid is called with the journal locked, so that none comes
-// in between.
+// Waiting reports whether a tombstone waits that the shard has refused fewer than
+// most times, and whether one of those can be written without a look at another
+// session. Where none waits, paid is called with the journal locked, so that none
+// is added in between.
 func (j *Journal) Waiting(most int, paid func()) (waiting, blind bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -263,7 +271,7 @@ func (j *Journal) Waiting(most int, paid func()) (waiting, blind bool) {
 	return waiting, blind
 }
 
-// tried counts an attempt to deliver a tombstone that failed.
+// Refused counts an attempt to deliver a tombstone that failed.
 func (j *Journal) Refused(id string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -272,8 +280,8 @@ func (j *Journal) Refused(id string) {
 	}
 }
 
-// arrive notes that the shard has the tombstone g, whose death was known before
-// it was delivered. What has changed since is still owed.
+// Arrived notes that the shard has taken t, which the journal held with the death
+// known. A tombstone that has changed since then is still pending.
 func (j *Journal) Arrived(g Tombstone, known state.Death) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -294,8 +302,8 @@ func (j *Journal) Arrived(g Tombstone, known state.Death) {
 	j.tombstones[g.ID] = j.listLocked(now).PushBack(now)
 }
 
-// settleNobody notes that the shard has nothing to end under an ID. The process
-// goes on knowing that it has ended, among what goes first.
+// NothingToEnd notes that the shard holds nothing under the ID of an IfStored
+// tombstone. The journal keeps it, among those that are dropped first.
 func (j *Journal) NothingToEnd(id string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -306,8 +314,8 @@ func (j *Journal) NothingToEnd(id string) {
 	}
 }
 
-// paid drops a debt that was delivered, or lost for good, unless more has been
-// written to the session since.
+// Remove drops a hint that was delivered, or else is lost for good, unless the
+// session was written again since Hints returned it.
 func (j *Journal) Remove(d Hint, delivered bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -323,8 +331,9 @@ func (j *Journal) Remove(d Hint, delivered bool) {
 	}
 }
 
-// forgot notes that the shard has lost its memory: all tombstones, if publish,
-// are pending again. unpaid is called with the journal locked if any is.
+// Republish notes that the shard has lost its data. All tombstones become pending
+// again if publish is set. unpaid is called with the journal locked if any is
+// pending then.
 func (j *Journal) Republish(publish bool, unpaid func()) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -344,25 +353,26 @@ func (j *Journal) Republish(publish bool, unpaid func()) {
 	}
 }
 
-// empty takes everything out of the journal, and returns it.
-func (j *Journal) Drain() (graves []Tombstone, debts []state.Copy) {
+// Drain takes everything out of the journal, and returns it.
+func (j *Journal) Drain() (tombstones []Tombstone, hints []state.Copy) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for g := range j.knownLocked {
-		graves = append(graves, *g)
+		tombstones = append(tombstones, *g)
 	}
-	j.ledger.Bytes.Add(-TombstoneSize * int64(len(graves)))
+	j.ledger.Bytes.Add(-TombstoneSize * int64(len(tombstones)))
 	for e := j.hintsByAge.Front(); e != nil; e = j.hintsByAge.Front() {
-		debts = append(debts, e.Value.(*Hint).Copy)
+		hints = append(hints, e.Value.(*Hint).Copy)
 		j.removeHintLocked(e)
 	}
 	j.tombstones, j.pending, j.again = nil, 0, 0
 	j.verified.Init()
 	j.unverified.Init()
-	return graves, debts
+	return tombstones, hints
 }
 
-// expire forgets the graves whose time has come by now, in Unix milliseconds.
+// Expire drops the tombstones whose Until has passed, but for pending ones. now is
+// in Unix milliseconds.
 func (j *Journal) Expire(now int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -381,15 +391,15 @@ func (j *Journal) Expire(now int64) {
 	}
 }
 
-// canMakeRoom reports whether there is anything but pending tombstones of
-// sessions that somebody has seen.
+// CanMakeRoom reports whether the journal holds anything but pending tombstones of
+// sessions that were seen.
 func (j *Journal) CanMakeRoom() bool {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	return len(j.hints) > 0 || j.unverified.Len() > 0 || j.pending < len(j.tombstones)
 }
 
-// dropWeak drops the oldest tombstone of a session that nobody has seen.
+// DropUnverified drops the oldest Unverified tombstone.
 func (j *Journal) DropUnverified() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -405,7 +415,7 @@ func (j *Journal) DropUnverified() bool {
 	return true
 }
 
-// dropDebt drops the oldest state.
+// DropHint drops the oldest hint, and returns the ID of its session.
 func (j *Journal) DropHint() (id string, ok bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -419,7 +429,7 @@ func (j *Journal) DropHint() (id string, ok bool) {
 	return id, true
 }
 
-// dropGrave drops the oldest tombstone that the store has.
+// DropTombstone drops the oldest tombstone that the store has.
 func (j *Journal) DropTombstone() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -433,7 +443,7 @@ func (j *Journal) DropTombstone() bool {
 	return false
 }
 
-// journalCounts are what a journal holds, and what has left it for good.
+// Stats are what a journal holds, and what has left it for good.
 type Stats struct {
 	States, Tombstones int // that the store lacks; tombstones it never had
 	Again              int // tombstones that it had, and lost
@@ -441,6 +451,7 @@ type Stats struct {
 	Delivered, Lost    uint64
 }
 
+// Stats returns the figures as they are now.
 func (j *Journal) Stats() Stats {
 	j.mu.RLock()
 	defer j.mu.RUnlock()

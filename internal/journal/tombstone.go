@@ -2,73 +2,79 @@ package journal
 
 import "github.com/holdfast-go/session/internal/state"
 
-// grave is a tombstone.
+// Tombstone says that a session has ended, and what the store knows of it.
 type Tombstone struct {
 	ID      string
 	Death   state.Death
-	Until   int64 // Unix milliseconds; it may be forgotten then
+	Until   int64 // Unix milliseconds; it may be dropped then
 	Pending bool  // the store lacks it
 	Again   bool  // likewise, but it had it before it lost its memory
 
-	// heir is the session that Renew or Rotate made of this one while it could
-	// not be reached. Should another hand have ended this one, the heir ends too.
+	// Successor is the session that Renew or Rotate made of this one while the
+	// store could not be asked. If another writer has ended this one, the
+	// successor ends too.
 	Successor string
-	Rotated   bool // by Rotate, which leaves alone what another rotation has led to
+	Rotated   bool // Successor was made by Rotate, which leaves alone what another rotation has led to
 
 	IfLive     bool // a tombstone that stands already stays as it is
-	Conflict   bool // more than one hand has ended it
-	Line       bool // what rotations have made of it ends too
-	Unverified bool // nobody has seen the session: a token was shown, and no more
-	IfStored   bool // likewise, and where the store has nothing there is nothing to end
-	tries      int  // that failed
+	Conflict   bool // more than one writer has ended the session
+	Line       bool // what rotations have made of the session ends too
+	Unverified bool // a token was shown and no more: no store and no copy has vouched for the session
+	IfStored   bool // likewise, and where the store holds nothing there is nothing to end
+	tries      int  // to deliver it that failed
 }
 
-// byAnother tells whether another hand than that of k has ended the session. A
-// rotation is no hand: the session lives on.
-func (g Tombstone) ByOtherWriter(k state.Superseded) bool {
-	return g.Conflict || g.Death.Dot != k.Dot && g.Death.Reason != state.Rotated
+// ByOtherWriter reports whether a writer other than the one that k names has
+// ended the session. A rotation ends no session: it lives on under another ID.
+func (t Tombstone) ByOtherWriter(k state.Superseded) bool {
+	return t.Conflict || t.Death.Dot != k.Dot && t.Death.Reason != state.Rotated
 }
 
-// owed reports whether the store was never told of it, as far as is known here.
-func (g *Tombstone) NeverDelivered() bool { return g.Pending && !g.Again }
+// NeverDelivered reports whether the store has never had the tombstone, as far as
+// this process knows.
+func (t *Tombstone) NeverDelivered() bool { return t.Pending && !t.Again }
 
-// nobodys reports whether it turned out that there was nothing to end.
-func (g *Tombstone) EndedNothing() bool { return g.Death.Reason == 0 }
+// EndedNothing reports whether the store had nothing to end, so that no death
+// stands there.
+func (t *Tombstone) EndedNothing() bool { return t.Death.Reason == 0 }
 
-// onto is g where old is known already. An heir ends too where another hand than
-// its own has ended the session: it is returned. Of two rotations both heirs live.
-func (g Tombstone) merge(old Tombstone) (joined Tombstone, ended []string) {
-	if old.Successor != "" && old.Pending && g.Death.Reason != state.Renewed {
-		g.IfLive = false // it is not known yet whether the heir may live
+// merge returns t as it stands where old is known already. A successor ends too
+// where a writer other than its own has ended the session: its ID is returned. Of
+// two rotations both successors live.
+func (t Tombstone) merge(old Tombstone) (merged Tombstone, ended []string) {
+	if old.Successor != "" && old.Pending && t.Death.Reason != state.Renewed {
+		t.IfLive = false // it is not known yet whether the successor may live
 	}
-	if old.Death.Dot != g.Death.Dot && !g.IfLive && !old.IfLive {
-		g.Conflict = g.Death.Reason != state.Rotated && old.Death.Reason != state.Rotated
-		if old.Successor != "" && g.Death.Reason != state.Rotated {
+	if old.Death.Dot != t.Death.Dot && !t.IfLive && !old.IfLive {
+		t.Conflict = t.Death.Reason != state.Rotated && old.Death.Reason != state.Rotated
+		if old.Successor != "" && t.Death.Reason != state.Rotated {
 			ended, old.Successor = append(ended, old.Successor), ""
 		}
-		if g.Successor != "" && old.Death.Reason != state.Rotated {
-			ended, g.Successor = append(ended, g.Successor), ""
+		if t.Successor != "" && old.Death.Reason != state.Rotated {
+			ended, t.Successor = append(ended, t.Successor), ""
 		}
 	}
-	if g.IfLive && !old.IfLive {
-		g.Death = old.Death
-	} else if g.IfLive == old.IfLive {
-		g.Death = state.Join(state.State{Death: old.Death}, state.State{Death: g.Death}).Death
+	if t.IfLive && !old.IfLive {
+		t.Death = old.Death
+	} else if t.IfLive == old.IfLive {
+		t.Death = state.Join(state.State{Death: old.Death}, state.State{Death: t.Death}).Death
 	}
-	if g.Successor == "" {
-		g.Successor, g.Rotated = old.Successor, old.Rotated
+	if t.Successor == "" {
+		t.Successor, t.Rotated = old.Successor, old.Rotated
 	}
-	g.Again = (g.Again || old.Again) && !g.NeverDelivered() && !old.NeverDelivered()
-	g.Pending = g.Pending || old.Pending
-	g.Conflict = g.Conflict || old.Conflict
-	g.Line = g.Line || old.Line
-	g.IfLive, g.Unverified = g.IfLive && old.IfLive, g.Unverified && old.Unverified
-	g.IfStored = g.IfStored && old.IfStored
-	return g, ended
+	t.Again = (t.Again || old.Again) && !t.NeverDelivered() && !old.NeverDelivered()
+	t.Pending = t.Pending || old.Pending
+	t.Conflict = t.Conflict || old.Conflict
+	t.Line = t.Line || old.Line
+	t.IfLive = t.IfLive && old.IfLive
+	t.Unverified = t.Unverified && old.Unverified
+	t.IfStored = t.IfStored && old.IfStored
+	return t, ended
 }
 
-// supersedes reports whether a rotation that wrote l was by somebody else, and
-// the heir of g is by a Renew, which ends what the rotation led to.
-func (g *Tombstone) Supersedes(l state.Link) bool {
-	return g.Successor != "" && !g.Rotated && l != "" && l.Dot() != g.Death.Dot && l.Successor() != g.Successor
+// Supersedes reports whether l leads to a session that ends for the successor of t:
+// a rotation by another writer wrote l, and the successor was made by a Renew,
+// which ends what the rotation led to.
+func (t *Tombstone) Supersedes(l state.Link) bool {
+	return t.Successor != "" && !t.Rotated && l != "" && l.Dot() != t.Death.Dot && l.Successor() != t.Successor
 }
