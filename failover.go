@@ -10,23 +10,23 @@ import (
 
 	"github.com/holdfast-go/session/internal/circuit"
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/probe"
 )
 
 // shard is a part of the store that fails as one, seen from here: whether it is
 // asked, and what it is owed. It exists only where there is a backup.
 type shard struct {
-	m         *Manager
-	name      string
-	breaker   *circuit.Breaker
-	journal   *journal.Journal
-	canary    canary
-	obeying   sync.Mutex
-	mode      atomic.Uint32   // the operator's, as the breaker has it; written with obeying held
-	wake      chan struct{}   // something is owed
-	unsaved   [2]atomic.Int32 // saves of each kind that failed in a row
-	rehearsal rehearsal
-	outage    outage      // guarded by health.mu
-	settling  atomic.Bool // it is back, and lacks something still
+	m        *Manager
+	name     string
+	breaker  *circuit.Breaker
+	journal  *journal.Journal
+	probes   probe.Shard
+	obeying  sync.Mutex
+	mode     atomic.Uint32   // the operator's, as the breaker has it; written with obeying held
+	wake     chan struct{}   // something is owed
+	unsaved  [2]atomic.Int32 // saves of each kind that failed in a row
+	outage   outage          // guarded by health.mu
+	settling atomic.Bool     // it is back, and lacks something still
 }
 
 // outage is when a shard went away, and what is told of it.
@@ -67,6 +67,7 @@ func (m *Manager) shardNamed(name string) *shard {
 		return s.(*shard)
 	}
 	s := &shard{m: m, name: name, breaker: circuit.New(m.now()), journal: journal.New(&m.ledger), wake: make(chan struct{}, 1)}
+	s.probes = probe.Shard{Store: probeStore{m}, Name: name, Instance: m.instance, Now: m.now, Budget: m.options.SaveTimeout}
 	m.shards.byName.Store(name, s)
 	if !m.shards.closed {
 		m.shards.wg.Go(func() { s.keep(m.shards.ctx) })

@@ -32,7 +32,7 @@ func (s *shard) keep(ctx context.Context) {
 	for ctx.Err() == nil { // however much there is to deliver
 		s.obey(ctx)
 		s.settle(ctx)
-		if _, err := s.canaryID(); err != nil {
+		if _, err := s.probes.Canary(); err != nil {
 			s.retire(ctx)
 			return
 		}
@@ -80,10 +80,10 @@ func (s *shard) keep(ctx context.Context) {
 func (s *shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool) {
 	read, save := s.m.options.ReadTimeout, s.m.options.SaveTimeout
 	limited, cancel := context.WithTimeout(ctx, save)
-	err := s.examine(limited, true)
+	err := s.look(limited, true)
 	cancel()
 	if err == nil {
-		err = s.rehearse(ctx)
+		err = s.try(ctx)
 	}
 	budget := read + 2*save // what visitors' operations of these kinds have
 	if _, ok := s.m.store.(Prober); ok {
