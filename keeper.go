@@ -186,7 +186,7 @@ func (s *shard) publish(ctx context.Context, g journal.Tombstone) error {
 	} else {
 		_, err := s.m.execute(ctx, s.anyway(ID(g.ID)), g)
 		if errors.Is(err, ErrEnded) {
-			err = s.m.shardOf(ID(g.Successor)).bury(ctx, journal.Tombstone{ID: g.Successor, Death: s.m.tombstone(state.Revoked).Death, Pending: true})
+			err = s.m.shardOf(ID(g.Successor)).bury(ctx, journal.Owed(g.Successor, s.m.tombstone(state.Revoked).Death))
 		}
 		if err != nil {
 			if !errors.Is(err, errForgetful) {

@@ -311,7 +311,7 @@ func (m *Manager) disowned(w witness, stored bool) bool {
 				return true
 			}
 		}
-		if g, ok := m.shardOf(ID(k.ID)).journal.Tombstone(string(ID(k.ID))); ok && !stored && !k.Durable && g.ByOtherWriter(k) {
+		if g, ok := m.shardOf(ID(k.ID)).journal.Tombstone(k.ID); ok && !stored && !k.Durable && g.ByOtherWriter(k) {
 			return true
 		}
 	}

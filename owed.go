@@ -50,7 +50,7 @@ func (s *shard) bury(ctx context.Context, g journal.Tombstone) error {
 		s.rouse()
 	}
 	for _, id := range b.AlsoEnd {
-		_ = s.m.shardOf(ID(id)).bury(ctx, journal.Tombstone{ID: id, Death: s.m.tombstone(state.Revoked).Death, Pending: true})
+		_ = s.m.shardOf(ID(id)).bury(ctx, journal.Owed(id, s.m.tombstone(state.Revoked).Death))
 	}
 	s.m.makeRoom(ctx)
 	return nil

@@ -43,9 +43,9 @@ func (p *parcel) open(ctx context.Context, s *Session) {
 	ended := m.endings(ctx, p.in)
 	for _, k := range ended {
 		sh := m.shardOf(ID(k.ID))
-		if g, ok := sh.journal.Tombstone(string(ID(k.ID))); !ok || g.ByOtherWriter(k) && !g.Conflict && !k.IfLive {
+		if g, ok := sh.journal.Tombstone(k.ID); !ok || g.ByOtherWriter(k) && !g.Conflict && !k.IfLive {
 			_ = sh.bury(ctx, journal.Tombstone{
-				ID: string(ID(k.ID)), Death: state.Death{Dot: k.Dot, Reason: state.Destroyed}, Pending: true, IfLive: k.IfLive || k.Durable,
+				ID: k.ID, Death: state.Death{Dot: k.Dot, Reason: state.Destroyed}, Pending: true, IfLive: k.IfLive || k.Durable,
 				Line: true, Unverified: k.IfStored, IfStored: k.IfStored, Again: k.Durable,
 			})
 		}

@@ -27,39 +27,48 @@ func (m *Manager) mayRestore(ctx context.Context, b state.Copy, visitor bool) (m
 		if m.forgotten(k) {
 			continue
 		}
-		g := journal.Tombstone{ID: string(ID(k.ID)), Death: state.Death{Dot: k.Dot, Reason: state.Renewed}}
-		inherits := k.Heir && !k.Durable
-		if g.IfLive = !inherits; inherits {
-			g.Successor, g.Rotated = string(ID(b.ID)), b.State.Rotated != 0 // what came before that rotation is dead by now
-		}
-		s := m.shardOf(ID(k.ID))
-		if known, ok := s.journal.Tombstone(string(ID(k.ID))); ok && inherits && known.ByOtherWriter(k) {
-			return nil, ErrEnded
-		}
-		c := s.anyway(ID(k.ID))
-		if visitor { // who has not to wait for a shard that is away
-			if c, err = m.call(ctx, ID(k.ID), true, m.options.ReadTimeout); err != nil && inherits {
-				return nil, err
-			}
-		}
+		held, err := m.endSuperseded(ctx, b, k, visitor)
 		if err != nil {
-			continue
-		}
-		done, err := m.execute(ctx, c, g)
-		switch {
-		case err != nil && inherits:
-			return nil, err
-		case err != nil:
-			continue // it was dead once, by the hand that began this one
-		case inherits:
-			more = state.JoinEntries(more, done.Entries)
-		}
-		g.Death, g.Successor = done.Death, "" // it is decided
-		if err := s.bury(ctx, g); err != nil {
 			return nil, err
 		}
+		more = state.JoinEntries(more, held)
 	}
 	return more, nil
+}
+
+// endSuperseded makes sure that a session is dead which b took the place of. It
+// returns what that held, where b inherits it. Where b does not inherit, the old
+// session was dead once, by the writer that began b, and a store that does not
+// answer now keeps nobody from b.
+func (m *Manager) endSuperseded(ctx context.Context, b state.Copy, k state.Superseded, visitor bool) (held state.Entries, err error) {
+	s := m.shardOf(ID(k.ID))
+	inherits := k.Heir && !k.Durable
+	t := journal.Stored(k.ID, state.Death{Dot: k.Dot, Reason: state.Renewed})
+	t.IfLive = !inherits
+	if inherits {
+		if known, ok := s.journal.Tombstone(k.ID); ok && known.ByOtherWriter(k) {
+			return nil, ErrEnded
+		}
+		t.Successor = b.ID
+		t.Rotated = b.State.Rotated != 0 // what came before that rotation is dead by now
+	}
+	c := s.anyway(ID(k.ID))
+	if visitor { // a visitor does not wait for a shard that is away
+		c, err = m.call(ctx, ID(k.ID), true, m.options.ReadTimeout)
+	}
+	var done state.State
+	if err == nil {
+		done, err = m.execute(ctx, c, t)
+	}
+	switch {
+	case err != nil && inherits:
+		return nil, err
+	case err != nil:
+		return nil, nil //nolint:nilerr // see above
+	case inherits:
+		held = done.Entries
+	}
+	return held, s.bury(ctx, journal.Stored(k.ID, done.Death))
 }
 
 // execute makes sure that a session is dead in the store, without overwriting a
@@ -76,7 +85,7 @@ func (m *Manager) execute(ctx context.Context, c call, g journal.Tombstone) (sta
 			return state.State{}, fmt.Errorf("%w: more than %d rotations to follow", ErrUnavailable, maxLine)
 		}
 		next := g
-		next.ID = string(ID(at.Death.Link.Successor()))
+		next.ID = at.Death.Link.Successor()
 		next.Death.Link = ""
 		s := m.shardOf(ID(next.ID))
 		if b, ok := s.journal.Copy(next.ID); ok {
@@ -95,28 +104,24 @@ func (m *Manager) execute(ctx context.Context, c call, g journal.Tombstone) (sta
 func (m *Manager) executeOne(ctx context.Context, c call, g journal.Tombstone) (state.State, error) {
 	for end := m.attempts(); ; {
 		r, err := m.read(ctx, c, true)
-		st, dead := r.state, state.State{Death: g.Death}
-		switch {
-		case errors.Is(err, ErrNotFound):
-			if g.Successor != "" && c.shard.quarantined() {
-				return state.State{}, errForgetful // there may have been a tombstone
+		st := r.state
+		if errors.Is(err, ErrNotFound) {
+			if settled, err := c.nothingThere(ctx, r, g); settled {
+				return state.State{}, err
 			}
-			if g.IfStored && r.version == Absent {
-				if c.shard == nil {
-					return state.State{}, nil
-				}
-				return state.State{}, c.shard.believed(ctx)
+		} else if err != nil {
+			unreadable := g.Successor == "" && r.garbled != Absent
+			if !unreadable {
+				return state.State{}, err
 			}
-		case err != nil && g.Successor == "" && r.garbled != Absent:
-			r.version = r.garbled // nobody can go on with that either
-		case err != nil:
-			return state.State{}, err
-		case st.Dead() && st.Death.Reason == state.Rotated && g.Supersedes(st.Death.Link):
+			r.version = r.garbled // nobody can go on with that record either
+		}
+		dead := state.State{Death: g.Death}
+		if st.Dead() {
+			if st.Death.Reason != state.Rotated || !g.Supersedes(st.Death.Link) {
+				return standing(st, g)
+			}
 			dead.Death = state.JoinDeaths(dead.Death, st.Death)
-		case st.Dead() && g.Successor != "" && st.Death.Dot != g.Death.Dot && st.Death.Reason != state.Rotated:
-			return state.State{}, ErrEnded
-		case st.Dead():
-			return st, nil
 		}
 		if g.Successor != "" && len(st.Entries) > 0 {
 			// What was written to the old session meanwhile is the heir's. It is
@@ -134,6 +139,30 @@ func (m *Manager) executeOne(ctx context.Context, c call, g journal.Tombstone) (
 			return state.State{}, errContested
 		}
 	}
+}
+
+// nothingThere reports whether a store that holds nothing, or nothing any more,
+// leaves nothing to do for a tombstone, or nothing that can be done now.
+func (c call) nothingThere(ctx context.Context, r stored, t journal.Tombstone) (settled bool, err error) {
+	switch {
+	case t.Successor != "" && c.shard.quarantined():
+		return true, errForgetful // there may have been a tombstone
+	case !t.IfStored || r.version != Absent:
+		return false, nil
+	case c.shard == nil:
+		return true, nil
+	}
+	return true, c.shard.believed(ctx)
+}
+
+// standing returns the tombstone that stands in the place of t. By another
+// writer's the successor of t ends too.
+func standing(st state.State, t journal.Tombstone) (state.State, error) {
+	byAnother := st.Death.Dot != t.Death.Dot && st.Death.Reason != state.Rotated
+	if t.Successor != "" && byAnother {
+		return state.State{}, ErrEnded
+	}
+	return st, nil
 }
 
 // believed looks whether the shard still remembers what it should, so that its

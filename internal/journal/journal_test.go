@@ -481,3 +481,18 @@ func FuzzJournal(f *testing.F) {
 func unix(ms int64) time.Time { return time.UnixMilli(ms) }
 
 func id32(r byte) string { return strings.Repeat(string(rune(r)), 32) }
+
+func TestConstructorsSayWhatTheStoreKnows(t *testing.T) {
+	d, turn := death(5, 1, state.Renewed), death(5, 1, state.Rotated)
+	for _, test := range []struct{ got, want Tombstone }{
+		{Stored("a", d), Tombstone{ID: "a", Death: d}},
+		{Owed("a", d), Tombstone{ID: "a", Death: d, Pending: true}},
+		{Moved("a", d, "b"), Tombstone{ID: "a", Death: d, Pending: true, Successor: "b"}},
+		{Moved("a", turn, "b"), Tombstone{ID: "a", Death: turn, Pending: true, Successor: "b", Rotated: true}},
+		{Unseen("a", d), Tombstone{ID: "a", Death: d, IfLive: true, Unverified: true, IfStored: true}},
+	} {
+		if test.got != test.want {
+			t.Errorf("got %+v, want %+v", test.got, test.want)
+		}
+	}
+}

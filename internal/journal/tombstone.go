@@ -24,6 +24,27 @@ type Tombstone struct {
 	tries      int  // to deliver it that failed
 }
 
+// Stored returns the tombstone of a session that the store knows to be dead.
+func Stored(id string, d state.Death) Tombstone { return Tombstone{ID: id, Death: d} }
+
+// Owed returns a tombstone that the store lacks.
+func Owed(id string, d state.Death) Tombstone { return Tombstone{ID: id, Death: d, Pending: true} }
+
+// Moved returns the tombstone, which the store lacks, of a session that lives on
+// as successor, by a Renew or a rotation.
+func Moved(id string, d state.Death, successor string) Tombstone {
+	t := Owed(id, d)
+	t.Successor = successor
+	t.Rotated = d.Reason == state.Rotated
+	return t
+}
+
+// Unseen returns the tombstone of a session that no store and no copy has vouched
+// for: where the store holds nothing under its ID, there is nothing to end.
+func Unseen(id string, d state.Death) Tombstone {
+	return Tombstone{ID: id, Death: d, IfLive: true, Unverified: true, IfStored: true}
+}
+
 // ByOtherWriter reports whether a writer other than the one that k names has
 // ended the session. A rotation ends no session: it lives on under another ID.
 func (t Tombstone) ByOtherWriter(k state.Superseded) bool {
