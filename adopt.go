@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/marker"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
@@ -309,9 +310,9 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 	if other.phase == nobody {
 		return true, nil
 	}
-	g := &grave{id: ID(t.ID()), death: m.tombstone(state.Destroyed).Death, gentle: true}
+	g := &journal.Tombstone{ID: t.ID(), Death: m.tombstone(state.Destroyed).Death, IfLive: true}
 	if other.phase == dead {
-		g.death = other.State.Death // as it was, and a rotation leads on from there
+		g.Death = other.State.Death // as it was, and a rotation leads on from there
 	}
 	_, line, err := m.endLine(context.WithoutCancel(ctx), g, Any)
 	if p := s.parcel; p != nil && err == nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/seal"
 )
@@ -175,7 +176,7 @@ func (m *Manager) startBackup() {
 	m.endingsBox = seal.Box{Keys: m.backup.Keys, Purpose: "session tombstones", Audience: audience}
 	m.shards.ctx, m.shards.close = context.WithCancel(context.Background())
 	for n := range 256 { // as good as certain to meet all shards, there being few
-		m.shardOf(canaryIDs(n))
+		m.shardOf(ID(recordid.Canary(n)))
 	}
 }
 

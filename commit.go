@@ -8,6 +8,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
 )
@@ -254,7 +255,7 @@ func (c *commit) create(ctx context.Context) error {
 	c.token, c.begun = t, true
 	if c.replaced != "" {
 		// Nobody has asked the store for it: it may be a made-up token's.
-		g := &grave{id: c.replaced, death: c.m.tombstone(state.Renewed).Death, gentle: true, weak: !c.vouched, ifStored: !c.vouched}
+		g := &journal.Tombstone{ID: string(c.replaced), Death: c.m.tombstone(state.Renewed).Death, IfLive: true, Unverified: !c.vouched, IfStored: !c.vouched}
 		_, l.Supersedes, err = c.m.endLine(ctx, g, Any)
 	}
 	// The old session may have ended without an answer: see move.

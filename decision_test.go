@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast-go/session/internal/circuit"
 	"github.com/holdfast-go/session/internal/decide"
 	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/seal"
 )
@@ -413,11 +414,11 @@ func (r *reading) read() string {
 	add(l.phase == live && l.source == FromStore && r.witness.found && l.Confirmed == r.witness.Confirmed, "confirms nothing")
 	add(r.store.fresh > 0, "asked past the cache")
 	after, knows := r.tombstone()
-	add(after.pending, "tombstone owed")
-	add(knows && !known && !after.pending, "tombstone learned")
+	add(after.Pending, "tombstone owed")
+	add(knows && !known && !after.Pending, "tombstone learned")
 	add(r.stale, "reported stale")
-	if known && before.death != after.death {
-		r.Errorf("the tombstone became %v, was %v", after.death, before.death)
+	if known && before.Death != after.Death {
+		r.Errorf("the tombstone became %v, was %v", after.Death, before.Death)
 	}
 	if l.phase == dead && !l.State.Dead() && l.State.Death.Reason == 0 {
 		r.Error("a dead session without a tombstone")
@@ -425,11 +426,11 @@ func (r *reading) read() string {
 	return got
 }
 
-func (r *reading) tombstone() (grave, bool) {
+func (r *reading) tombstone() (journal.Tombstone, bool) {
 	if r.alone {
-		return grave{}, false
+		return journal.Tombstone{}, false
 	}
-	return r.m.shardOf(subject).journal.buried(subject)
+	return r.m.shardOf(subject).journal.Tombstone(string(subject))
 }
 
 var errScripted = errors.New("connection refused")
@@ -519,17 +520,17 @@ func (r *reading) know(ctx context.Context) {
 	death := r.m.tombstone(state.Destroyed).Death
 	switch r.known {
 	case "dead":
-		_ = s.bury(ctx, grave{id: subject, death: death})
+		_ = s.bury(ctx, journal.Tombstone{ID: string(subject), Death: death})
 	case "dead, pending":
-		_ = s.bury(ctx, grave{id: subject, death: death, pending: true})
+		_ = s.bury(ctx, journal.Tombstone{ID: string(subject), Death: death, Pending: true})
 	case "dead, if stored":
-		_ = s.bury(ctx, grave{id: subject, death: death, weak: true, ifStored: true})
+		_ = s.bury(ctx, journal.Tombstone{ID: string(subject), Death: death, Unverified: true, IfStored: true})
 	case "named":
 		r.witness.ended = []state.Superseded{{ID: string(subject), Dot: death.Dot}}
 	case "disowned by the visitor":
 		r.witness.ended = []state.Superseded{{ID: string(older), Dot: death.Dot}}
 	case "disowned":
-		_ = r.m.shardOf(older).bury(ctx, grave{id: older, death: death})
+		_ = r.m.shardOf(older).bury(ctx, journal.Tombstone{ID: string(older), Death: death})
 	case "a pending state":
 		s.owe(ctx, state.Copy{ID: string(subject), State: r.state, Confirmed: r.m.now().UnixMilli()})
 	}

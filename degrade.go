@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -37,10 +38,10 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 	// What another request of this process has written meanwhile, the store
 	// lacks too.
 	s := c.m.shardOf(ID(c.ID))
-	if g, ok := s.journal.buried(ID(c.ID)); ok {
-		return c.meet(loaded{Copy: state.Copy{State: state.State{Death: g.death}}})
+	if g, ok := s.journal.Tombstone(c.ID); ok {
+		return c.meet(loaded{Copy: state.Copy{State: state.State{Death: g.Death}}})
 	}
-	if b, ok := s.journal.owed(ID(c.ID)); ok {
+	if b, ok := s.journal.Copy(c.ID); ok {
 		l := c.loaded
 		l.State, l.Saved = b.State, min(l.Saved, b.Saved)
 		if !b.State.Equal(c.State) {
@@ -82,12 +83,12 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 // another hand has ended it, so has the heir.
 func (c *commit) bequeath(ctx context.Context, heir ID) error {
 	d := c.tombstone.Death
-	g := grave{id: ID(c.ID), death: d, pending: true, heir: heir, turned: d.Reason == state.Rotated}
+	g := journal.Tombstone{ID: c.ID, Death: d, Pending: true, Successor: string(heir), Rotated: d.Reason == state.Rotated}
 	if err := c.m.shardOf(ID(c.ID)).bury(ctx, g); err != nil {
 		return err
 	}
-	if g, ok := c.m.shardOf(heir).journal.buried(heir); ok {
-		return c.meet(loaded{Copy: state.Copy{State: state.State{Death: g.death}}})
+	if g, ok := c.m.shardOf(heir).journal.Tombstone(string(heir)); ok {
+		return c.meet(loaded{Copy: state.Copy{State: state.State{Death: g.Death}}})
 	}
 	return nil
 }
@@ -142,7 +143,7 @@ func (c *commit) admit(ctx context.Context) error {
 	more, err := c.m.mayRestore(ctx, c.Copy, true)
 	if errors.Is(err, ErrEnded) {
 		tombstone := c.m.tombstone(state.Revoked)
-		if _, err := c.m.bury(ctx, &grave{id: ID(c.ID), death: tombstone.Death}); err != nil {
+		if _, err := c.m.bury(ctx, &journal.Tombstone{ID: c.ID, Death: tombstone.Death}); err != nil {
 			return err
 		}
 		return c.meet(loaded{Copy: state.Copy{State: tombstone}})
@@ -167,22 +168,22 @@ func (c *commit) mend(ctx context.Context) {
 
 // bury ends a session in the store, or where it does not answer as soon as it
 // does. The death of g becomes the one that stands.
-func (m *Manager) bury(ctx context.Context, g *grave) (Durability, error) {
+func (m *Manager) bury(ctx context.Context, g *journal.Tombstone) (Durability, error) {
 	return m.buryOver(ctx, g, Any)
 }
 
 // buryOver is bury where it is known what stands in the store, or over Any.
-func (m *Manager) buryOver(ctx context.Context, g *grave, over Version) (Durability, error) {
+func (m *Manager) buryOver(ctx context.Context, g *journal.Tombstone, over Version) (Durability, error) {
 	if m.backup == nil {
-		return Durable, m.entomb(ctx, call{m: m, id: g.id, budget: m.options.SaveTimeout}, g, over)
+		return Durable, m.entomb(ctx, call{m: m, id: ID(g.ID), budget: m.options.SaveTimeout}, g, over)
 	}
-	s, asked := m.shardOf(g.id), g.death
+	s, asked := m.shardOf(ID(g.ID)), g.Death
 	err := errAway
 	if m.override().Mode != BackupOnly {
 		// It is tried once even where the shard is taken for away.
-		c, no := m.call(ctx, g.id, true, m.options.SaveTimeout)
+		c, no := m.call(ctx, ID(g.ID), true, m.options.SaveTimeout)
 		if no != nil {
-			c = s.anyway(g.id)
+			c = s.anyway(ID(g.ID))
 		}
 		err = m.entomb(ctx, c, g, over)
 	}
@@ -192,13 +193,13 @@ func (m *Manager) buryOver(ctx context.Context, g *grave, over Version) (Durabil
 			return 0, err
 		}
 		d = Pending
-	} else if g.nobodys() {
-		g.death, g.weak, g.ifStored = asked, true, true
+	} else if g.EndedNothing() {
+		g.Death, g.Unverified, g.IfStored = asked, true, true
 	} else {
-		g.weak, g.ifStored = false, false // the store had it
+		g.Unverified, g.IfStored = false, false // the store had it
 		m.health.saves.Add(1)
 	}
-	g.pending = d == Pending
+	g.Pending = d == Pending
 	return d, s.bury(ctx, *g)
 }
 
@@ -208,13 +209,13 @@ func (m *Manager) bequeathed(id ID) bool {
 	if m.backup == nil {
 		return false
 	}
-	g, ok := m.shardOf(id).journal.buried(id)
-	return ok && g.pending && g.heir != ""
+	g, ok := m.shardOf(id).journal.Tombstone(string(id))
+	return ok && g.Pending && g.Successor != ""
 }
 
 // remember enters a tombstone that the store has into the ring.
 func (m *Manager) remember(ctx context.Context, id ID, d state.Death) {
 	if m.backup != nil {
-		_ = m.shardOf(id).bury(ctx, grave{id: id, death: d})
+		_ = m.shardOf(id).bury(ctx, journal.Tombstone{ID: string(id), Death: d})
 	}
 }

@@ -9,24 +9,24 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/circuit"
+	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/probe"
 )
 
 // shard is a part of the store that fails as one, seen from here: whether it is
 // asked, and what it is owed. It exists only where there is a backup.
 type shard struct {
-	m         *Manager
-	name      string
-	breaker   *circuit.Breaker
-	journal   journal
-	canary    canary
-	obeying   sync.Mutex
-	mode      atomic.Uint32   // the operator's, as the breaker has it; written with obeying held
-	wake      chan struct{}   // something is owed
-	unsaved   [2]atomic.Int32 // saves of each kind that failed in a row
-	tally     tally           // of its journal
-	rehearsal rehearsal
-	outage    outage      // guarded by health.mu
-	settling  atomic.Bool // it is back, and lacks something still
+	m        *Manager
+	name     string
+	breaker  *circuit.Breaker
+	journal  *journal.Journal
+	probes   probe.Shard
+	obeying  sync.Mutex
+	mode     atomic.Uint32   // the operator's, as the breaker has it; written with obeying held
+	wake     chan struct{}   // something is owed
+	unsaved  [2]atomic.Int32 // saves of each kind that failed in a row
+	outage   outage          // guarded by health.mu
+	settling atomic.Bool     // it is back, and lacks something still
 }
 
 // outage is when a shard went away, and what is told of it.
@@ -66,7 +66,8 @@ func (m *Manager) shardNamed(name string) *shard {
 	if s, ok := m.shards.byName.Load(name); ok {
 		return s.(*shard)
 	}
-	s := &shard{m: m, name: name, breaker: circuit.New(m.now()), wake: make(chan struct{}, 1)}
+	s := &shard{m: m, name: name, breaker: circuit.New(m.now()), journal: journal.New(&m.ledger), wake: make(chan struct{}, 1)}
+	s.probes = probe.Shard{Store: probeStore{m}, Name: name, Instance: m.instance, Now: m.now, Budget: m.options.SaveTimeout}
 	m.shards.byName.Store(name, s)
 	if !m.shards.closed {
 		m.shards.wg.Go(func() { s.keep(m.shards.ctx) })
@@ -175,7 +176,8 @@ func (s *shard) tell(ctx context.Context, err error) func(circuit.Change, bool) 
 		case c.From == circuit.Serving:
 			h.mu.Lock()
 			now := s.m.now()
-			s.outage = outage{now, now, s.tally.delivered.Load(), s.tally.lost.Load()}
+			n := s.journal.Stats()
+			s.outage = outage{now, now, n.Delivered, n.Lost}
 			h.count(+1)
 			h.mu.Unlock()
 			s.settling.Store(false)
@@ -243,12 +245,11 @@ func (s *shard) remind(ctx context.Context, err error) {
 
 // report is an outage with what became of the journal since it began.
 func (s *shard) report(o outage, err error) Outage {
-	var j JournalStats
-	j.add(&s.journal)
+	n := s.journal.Stats()
 	return Outage{
 		Shard: s.name, Since: o.since, Duration: s.m.now().Sub(o.since), Err: err,
-		States: j.States, Tombstones: j.Tombstones,
-		Delivered: s.tally.delivered.Load() - o.delivered, Lost: s.tally.lost.Load() - o.lost,
+		States: n.States, Tombstones: n.Tombstones,
+		Delivered: n.Delivered - o.delivered, Lost: n.Lost - o.lost,
 		backup: true,
 	}
 }

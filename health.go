@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/circuit"
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/streak"
 )
 
@@ -54,13 +55,11 @@ type JournalStats struct {
 	Lost      uint64 // dropped for good: the journal was full, the lease had run out or another hand had ended the session
 }
 
-func (s *JournalStats) add(j *journal) {
-	j.mu.RLock()
-	defer j.mu.RUnlock()
-	s.States += len(j.debts)
-	s.Tombstones += j.unburied - j.again
-	s.Again += j.again
-	s.Ring += len(j.graves)
+func (s *JournalStats) add(n journal.Stats) {
+	s.States += n.States
+	s.Tombstones += n.Tombstones
+	s.Again += n.Again
+	s.Ring += n.Known
 }
 
 // health counts what the store does. Where there is no breaker, it notices when
@@ -179,12 +178,12 @@ func (m *Manager) Stats() Stats {
 	m.shards.byName.Range(func(_, v any) bool {
 		s := v.(*shard)
 		st.Shards = append(st.Shards, s.status())
-		st.Journal.add(&s.journal)
+		st.Journal.add(s.journal.Stats())
 		return true
 	})
 	slices.SortFunc(st.Shards, func(a, b ShardStats) int { return strings.Compare(a.Name, b.Name) })
-	st.Journal.Bytes = int(m.ledger.size.Load())
-	st.Journal.Delivered, st.Journal.Lost = m.ledger.delivered.Load(), m.ledger.lost.Load()
+	st.Journal.Bytes = int(m.ledger.Bytes.Load())
+	st.Journal.Delivered, st.Journal.Lost = m.ledger.Delivered.Load(), m.ledger.Lost.Load()
 	return st
 }
 

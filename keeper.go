@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/circuit"
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -31,7 +32,7 @@ func (s *shard) keep(ctx context.Context) {
 	for ctx.Err() == nil { // however much there is to deliver
 		s.obey(ctx)
 		s.settle(ctx)
-		if _, err := s.canaryID(); err != nil {
+		if _, err := s.probes.Canary(); err != nil {
 			s.retire(ctx)
 			return
 		}
@@ -79,10 +80,10 @@ func (s *shard) keep(ctx context.Context) {
 func (s *shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool) {
 	read, save := s.m.options.ReadTimeout, s.m.options.SaveTimeout
 	limited, cancel := context.WithTimeout(ctx, save)
-	err := s.examine(limited, true)
+	err := s.look(limited, true)
 	cancel()
 	if err == nil {
-		err = s.rehearse(ctx)
+		err = s.try(ctx)
 	}
 	budget := read + 2*save // what visitors' operations of these kinds have
 	if _, ok := s.m.store.(Prober); ok {
@@ -99,14 +100,8 @@ func (s *shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool)
 	if ctx.Err() == nil {
 		s.remind(ctx, err)
 	}
-	s.expire()
-	return outcome == circuit.Answered && (s.inDebt() || s.breaker.State(s.m.now()).State != circuit.Serving)
-}
-
-func (s *shard) inDebt() bool {
-	s.journal.mu.RLock()
-	defer s.journal.mu.RUnlock()
-	return s.journal.unburied > 0 || len(s.journal.debts) > 0
+	s.journal.Expire(s.m.now().UnixMilli())
+	return outcome == circuit.Answered && (s.journal.Owes() || s.breaker.State(s.m.now()).State != circuit.Serving)
 }
 
 // deliver brings the shard what it is owed, tombstones first. It reports
@@ -121,50 +116,28 @@ func (s *shard) deliver(ctx context.Context) (more bool, err error) {
 // handOver is deliver without asking how the shard is.
 func (s *shard) handOver(ctx context.Context) (more bool, err error) {
 	end := s.m.now().Add(stint)
-	err = carry(end, s.m.now, s.pendingGraves(), func(g grave) error { return s.publish(ctx, g) })
+	err = carry(end, s.m.now, s.journal.PendingTombstones(), func(g journal.Tombstone) error { return s.publish(ctx, g) })
 	if waiting, blind := s.delivered(ctx); waiting && blind {
 		return true, err
 	}
-	err = errors.Join(err, carry(end, s.m.now, s.pendingDebts(), func(d debt) error { return s.pay(ctx, d) }))
-	return s.inDebt(), err
+	err = errors.Join(err, carry(end, s.m.now, s.journal.Hints(), func(d journal.Hint) error { return s.pay(ctx, d) }))
+	return s.journal.Owes(), err
 }
 
 // delivered tells the breaker that the shard has its tombstones, if it has. It
 // reports whether it has not, and whether one of those that wait could be
 // written without asking anything.
 func (s *shard) delivered(ctx context.Context) (waiting, blind bool) {
-	j := &s.journal
-	j.mu.Lock()
-	for g := range j.known {
-		if j.unburied == 0 {
-			break
-		}
-		if g.pending && g.tries < hopeless {
-			waiting, blind = true, blind || g.heir == "" && !g.gentle
-		}
-	}
-	if waiting {
-		j.mu.Unlock()
-		return waiting, blind
-	}
-	change, news := s.breaker.Delivered(s.m.now())
-	j.mu.Unlock()
+	var change circuit.Change
+	var news bool
+	waiting, blind = s.journal.Waiting(hopeless, func() { change, news = s.breaker.Delivered(s.m.now()) })
 	s.tell(ctx, nil)(change, news)
-	return false, false
+	return waiting, blind
 }
 
 // hopeless is how often a shard that answers refuses a tombstone before it
 // serves nevertheless. The tombstone goes on being tried.
 const hopeless = 20
-
-// tried counts what did not work.
-func (s *shard) tried(id ID) {
-	s.journal.mu.Lock()
-	defer s.journal.mu.Unlock()
-	if e := s.journal.graves[id]; e != nil {
-		e.Value.(*grave).tries++
-	}
-}
 
 // carry runs do for each of l, some at once, until the time is up. One that
 // fails does not keep the others from being done.
@@ -191,109 +164,57 @@ func carry[T any](end time.Time, now func() time.Time, l []T, do func(T) error) 
 	return err
 }
 
-func (s *shard) pendingGraves() (out []grave) {
-	s.journal.mu.RLock()
-	defer s.journal.mu.RUnlock()
-	if s.journal.unburied == 0 {
-		return nil
-	}
-	for g := range s.journal.known {
-		if g.pending {
-			out = append(out, *g)
-		}
-	}
-	return out
-}
-
-func (s *shard) pendingDebts() (out []debt) {
-	s.journal.mu.RLock()
-	defer s.journal.mu.RUnlock()
-	for e := s.journal.oldDebts.Front(); e != nil; e = e.Next() {
-		out = append(out, *e.Value.(*debt))
-	}
-	return out
-}
-
 // publish brings the shard a tombstone.
-func (s *shard) publish(ctx context.Context, g grave) error {
+func (s *shard) publish(ctx context.Context, g journal.Tombstone) error {
 	ctx = context.WithoutCancel(ctx)
-	known := g.death // to the journal
-	if g.heir == "" {
-		if err := s.m.entomb(ctx, s.anyway(g.id), &g, Absent); err != nil {
+	known := g.Death // to the journal
+	if g.Successor == "" {
+		if err := s.m.entomb(ctx, s.anyway(ID(g.ID)), &g, Absent); err != nil {
 			if errors.Is(err, errForgetful) {
 				return err
 			}
-			s.tried(g.id)
+			s.journal.Refused(g.ID)
 			return err
 		}
-		if g.nobodys() {
-			s.settleNobody(g.id)
+		if g.EndedNothing() {
+			s.journal.NothingToEnd(g.ID)
 			return nil
 		}
 		if err := s.m.endNext(ctx, g, known.Reason); err != nil {
 			return err
 		}
 	} else {
-		_, err := s.m.execute(ctx, s.anyway(g.id), g)
+		_, err := s.m.execute(ctx, s.anyway(ID(g.ID)), g)
 		if errors.Is(err, ErrEnded) {
-			err = s.m.shardOf(g.heir).bury(ctx, grave{id: g.heir, death: s.m.tombstone(state.Revoked).Death, pending: true})
+			err = s.m.shardOf(ID(g.Successor)).bury(ctx, journal.Owed(g.Successor, s.m.tombstone(state.Revoked).Death))
 		}
 		if err != nil {
 			if !errors.Is(err, errForgetful) {
-				s.tried(g.id)
+				s.journal.Refused(g.ID)
 			}
 			return err
 		}
 	}
-	s.journal.mu.Lock()
-	defer s.journal.mu.Unlock()
-	if e := s.journal.graves[g.id]; e != nil {
-		if now := e.Value.(*grave); now.pending && now.death == known && now.heir == g.heir {
-			if now.owed() {
-				s.arrived()
-			}
-			s.journal.unbury(e)
-			now.heir = ""                         // which may live, or is dead
-			now.weak, now.ifStored = false, false // the store had it
-			s.journal.graves[g.id] = s.journal.list(now).PushBack(now)
-		}
-	}
+	s.journal.Arrived(g, known)
 	return nil
-}
-
-// settleNobody notes that the shard has nothing to end under an ID. The process
-// goes on knowing that it has ended, among what goes first.
-func (s *shard) settleNobody(id ID) {
-	s.journal.mu.Lock()
-	defer s.journal.mu.Unlock()
-	if e := s.journal.graves[id]; e != nil {
-		if g := e.Value.(*grave); g.ifStored {
-			s.journal.settle(g)
-		}
-	}
 }
 
 // pay brings the shard a state: joined into what stands there, or created where
 // nothing does and the state's lease still holds.
-func (s *shard) pay(ctx context.Context, d debt) error {
+func (s *shard) pay(ctx context.Context, d journal.Hint) error {
 	ctx = context.WithoutCancel(ctx)
-	left := s.arrived
+	delivered := true
 	err := s.m.settleDebt(ctx, d.Copy)
 	switch {
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrUnavailable):
 		return err
 	case err != nil:
-		left = s.lose
+		delivered = false
 		if s.m.hooks.Dropped != nil {
 			s.m.hooks.Dropped(ctx, ID(d.ID), err)
 		}
 	}
-	s.journal.mu.Lock()
-	defer s.journal.mu.Unlock()
-	if e := s.journal.debts[ID(d.ID)]; e != nil && e.Value.(*debt).version == d.version {
-		s.forgive(e)
-		left()
-	}
+	s.journal.Remove(d, delivered)
 	return nil
 }
 
@@ -344,23 +265,9 @@ func (s *shard) anyway(id ID) call {
 // layout has changed: what it was owed belongs to others now.
 func (s *shard) retire(ctx context.Context) {
 	s.m.shards.byName.CompareAndDelete(s.name, s)
-	s.journal.mu.Lock()
-	var graves []grave
-	for g := range s.journal.known {
-		graves = append(graves, *g)
-	}
-	s.m.ledger.size.Add(-graveSize * int64(len(graves)))
-	var debts []state.Copy
-	for e := s.journal.oldDebts.Front(); e != nil; e = s.journal.oldDebts.Front() {
-		debts = append(debts, e.Value.(*debt).Copy)
-		s.forgive(e)
-	}
-	s.journal.graves, s.journal.unburied, s.journal.again = nil, 0, 0
-	s.journal.ring.Init()
-	s.journal.weak.Init()
-	s.journal.mu.Unlock()
+	graves, debts := s.journal.Drain()
 	for _, g := range graves {
-		_ = s.m.shardOf(g.id).bury(ctx, g) // it was in the journal: there is room
+		_ = s.m.shardOf(ID(g.ID)).bury(ctx, g) // it was in the journal: there is room
 	}
 	for _, b := range debts {
 		s.m.shardOf(ID(b.ID)).owe(ctx, b)
@@ -384,10 +291,10 @@ func (m *Manager) closeShards(ctx context.Context) error {
 		var left JournalStats
 		m.shards.byName.Range(func(_, v any) bool {
 			s := v.(*shard)
-			if s.inDebt() && ctx.Err() == nil {
+			if s.journal.Owes() && ctx.Err() == nil {
 				_, _ = s.handOver(ctx)
 			}
-			left.add(&s.journal)
+			left.add(s.journal.Stats())
 			return true
 		})
 		if left.States+left.Tombstones+left.Again == 0 {

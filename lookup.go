@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/decide"
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -20,11 +21,11 @@ type lookup struct {
 	facts   decide.Facts
 
 	stored    stored
-	err       error         // of the load, or else of reading the predecessor
-	record    loaded        // what a live record comes to beside the copies
-	grave     grave         // the tombstone that this process knows
-	named     state.Dot     // of the tombstone that the visitor's cookie names
-	inherited state.Entries // what the predecessor leaves
+	err       error             // of the load, or else of reading the predecessor
+	record    loaded            // what a live record comes to beside the copies
+	tombstone journal.Tombstone // the tombstone that this process knows
+	named     state.Dot         // of the tombstone that the visitor's cookie names
+	inherited state.Entries     // what the predecessor leaves
 }
 
 // fetch asks the store, and tells what its answer means beside what the witness
@@ -86,7 +87,7 @@ func (m *Manager) fetchAlone(ctx context.Context, id ID, fresh bool, l *loaded) 
 // ask loads the session and states the facts.
 func (q *lookup) ask(ctx context.Context, fresh bool) {
 	m, s, f := q.m, q.m.shardOf(q.id), &q.facts
-	if b, ok := s.journal.owed(q.id); ok {
+	if b, ok := s.journal.Copy(string(q.id)); ok {
 		q.witness.add(b, m.now())
 	}
 	switch {
@@ -149,9 +150,9 @@ func (q *lookup) compare(sent time.Time, fresh bool) {
 // known states what this process and the visitor's tombstone cookie know of the
 // session's end.
 func (q *lookup) known() decide.Known {
-	if g, ok := q.m.shardOf(q.id).journal.buried(q.id); ok {
-		q.grave = g
-		if g.ifStored {
+	if g, ok := q.m.shardOf(q.id).journal.Tombstone(string(q.id)); ok {
+		q.tombstone = g
+		if g.IfStored {
 			return decide.RevokedIfStored
 		}
 		return decide.Revoked
@@ -228,19 +229,19 @@ func (q *lookup) dead(ctx context.Context, d decide.Decision) loaded {
 	l := loaded{phase: dead, Copy: state.Copy{ID: string(q.id)}, version: q.stored.version}
 	switch d.Cause {
 	case decide.BySet:
-		g := q.grave
+		g := q.tombstone
 		if d.Effects&decide.WriteTombstone != 0 {
-			g.again = g.again || !g.pending && !g.ifStored // the store had it, and lost it
-			g.pending = true
+			g.Again = g.Again || !g.Pending && !g.IfStored // the store had it, and lost it
+			g.Pending = true
 			_ = s.bury(ctx, g)
 		}
-		l.State.Death = g.death
+		l.State.Death = g.Death
 	case decide.ByCookie:
 		l.State.Death = state.Death{Dot: q.named, Reason: state.Destroyed}
 	case decide.ByStore:
 		l.State = q.stored.state
 		if d.Effects&decide.Learn != 0 {
-			_ = s.bury(ctx, grave{id: q.id, death: l.State.Death})
+			_ = s.bury(ctx, journal.Tombstone{ID: string(q.id), Death: l.State.Death})
 		}
 	case decide.ByPredecessor:
 		return q.m.end(ctx, q.id, q.stored.version)
@@ -290,7 +291,7 @@ func (m *Manager) inherit(ctx context.Context, b state.Copy) (state.Entries, err
 // end is for a session that has to be dead, because the one that it came from is.
 func (m *Manager) end(ctx context.Context, id ID, v Version) loaded {
 	tombstone := m.tombstone(state.Revoked)
-	_ = m.shardOf(id).bury(ctx, grave{id: id, death: tombstone.Death, pending: true})
+	_ = m.shardOf(id).bury(ctx, journal.Tombstone{ID: string(id), Death: tombstone.Death, Pending: true})
 	return loaded{phase: dead, Copy: state.Copy{ID: string(id), State: tombstone}, version: v}
 }
 
@@ -306,7 +307,7 @@ func (m *Manager) disowned(w witness, stored bool) bool {
 				return true
 			}
 		}
-		if g, ok := m.shardOf(ID(k.ID)).journal.buried(ID(k.ID)); ok && !stored && !k.Durable && g.byAnother(k) {
+		if g, ok := m.shardOf(ID(k.ID)).journal.Tombstone(k.ID); ok && !stored && !k.Durable && g.ByOtherWriter(k) {
 			return true
 		}
 	}

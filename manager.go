@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/queue"
 	"github.com/holdfast-go/session/internal/rate"
 	"github.com/holdfast-go/session/internal/recordid"
@@ -108,7 +109,7 @@ type Manager struct {
 	recent     recent
 	slots      jar.Slots
 	shards     shards
-	ledger     ledger
+	ledger     journal.Ledger
 	restores   rate.Limiter
 	without    mechanism     // for the simulation; else none
 	skew       time.Duration // of its clock, for the simulation; else none
@@ -243,7 +244,7 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 		return Durable, nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	d, _, err := m.endLine(ctx, &grave{id: id, death: m.tombstone(state.Revoked).Death, gentle: true}, Any)
+	d, _, err := m.endLine(ctx, &journal.Tombstone{ID: string(id), Death: m.tombstone(state.Revoked).Death, IfLive: true}, Any)
 	return d, err
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -42,10 +43,10 @@ func (p *parcel) open(ctx context.Context, s *Session) {
 	ended := m.endings(ctx, p.in)
 	for _, k := range ended {
 		sh := m.shardOf(ID(k.ID))
-		if g, ok := sh.journal.buried(ID(k.ID)); !ok || g.byAnother(k) && !g.contested && !k.IfLive {
-			_ = sh.bury(ctx, grave{
-				id: ID(k.ID), death: state.Death{Dot: k.Dot, Reason: state.Destroyed}, pending: true, gentle: k.IfLive || k.Durable,
-				line: true, weak: k.IfStored, ifStored: k.IfStored, again: k.Durable,
+		if g, ok := sh.journal.Tombstone(k.ID); !ok || g.ByOtherWriter(k) && !g.Conflict && !k.IfLive {
+			_ = sh.bury(ctx, journal.Tombstone{
+				ID: k.ID, Death: state.Death{Dot: k.Dot, Reason: state.Destroyed}, Pending: true, IfLive: k.IfLive || k.Durable,
+				Line: true, Unverified: k.IfStored, IfStored: k.IfStored, Again: k.Durable,
 			})
 		}
 	}
@@ -147,7 +148,7 @@ func (p *parcel) address(m *Manager, l loaded, b state.Copy, text string, now, e
 	if p.visit != nil {
 		p.visit.Also(l.ID)
 		for _, k := range b.Supersedes { // a request of the one before may still be on its way
-			p.visit.Also(string(k.ID))
+			p.visit.Also(k.ID)
 		}
 		set, drop = p.visit.Take(p.name, parts, now)
 	}

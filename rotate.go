@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
 )
@@ -281,16 +282,16 @@ func (c *commit) lookAgain(ctx context.Context, cause error) error {
 // entomb makes sure that a session is dead in the store, where over says what
 // stands there as far as it is known. A tombstone is never overwritten blindly:
 // it may have a link. The death of g becomes the one that stands: none, where
-// there was nothing to end, see grave.nobodys.
-func (m *Manager) entomb(ctx context.Context, c call, g *grave, over Version) error {
-	if g.gentle {
+// there was nothing to end, see journal.Tombstone.nobodys.
+func (m *Manager) entomb(ctx context.Context, c call, g *journal.Tombstone, over Version) error {
+	if g.IfLive {
 		done, err := m.execute(ctx, c, *g)
 		if err == nil {
-			g.death = done.Death
+			g.Death = done.Death
 		}
 		return err
 	}
-	st := state.State{Death: g.death}
+	st := state.State{Death: g.Death}
 	end := m.attempts()
 	for known := over != Any; ; known = false {
 		if !known {
@@ -317,7 +318,7 @@ func (m *Manager) entomb(ctx context.Context, c call, g *grave, over Version) er
 			return errContested
 		}
 	}
-	g.death = st.Death
+	g.Death = st.Death
 	return nil
 }
 
@@ -328,20 +329,20 @@ const maxLine = 1000
 // endLine ends a session like buryOver, and what rotations have made of it since,
 // up to the next Renew. It returns all that it ended, or tried to. Where the store does not
 // answer, the journal goes on from there.
-func (m *Manager) endLine(ctx context.Context, g *grave, over Version) (d Durability, ended []state.Superseded, err error) {
-	g.line = true
-	why, at := g.death.Reason, g
+func (m *Manager) endLine(ctx context.Context, g *journal.Tombstone, over Version) (d Durability, ended []state.Superseded, err error) {
+	g.Line = true
+	why, at := g.Death.Reason, g
 	for range maxLine {
 		far, err := m.buryOver(ctx, at, over)
-		if err == nil && at.nobodys() { // and there is no backup
+		if err == nil && at.EndedNothing() { // and there is no backup
 			return max(d, far), ended, nil
 		}
-		ended = state.AddSuperseded(ended, state.Superseded{ID: string(at.id), Dot: at.death.Dot, IfLive: at.gentle, Durable: far == Durable, IfStored: at.ifStored})
+		ended = state.AddSuperseded(ended, state.Superseded{ID: at.ID, Dot: at.Death.Dot, IfLive: at.IfLive, Durable: far == Durable, IfStored: at.IfStored})
 		if err != nil {
 			return 0, ended, err
 		}
 		d = max(d, far)
-		next := at.death.Link.Successor()
+		next := at.Death.Link.Successor()
 		if next == "" {
 			return d, ended, nil
 		}
@@ -353,22 +354,22 @@ func (m *Manager) endLine(ctx context.Context, g *grave, over Version) (d Durabi
 
 // nextGrave is for what a rotation has made of a session that somebody ends. It
 // may be dead by now, by a Renew above all, and then it stays as it is.
-func (m *Manager) nextGrave(id ID, why state.Reason) grave {
+func (m *Manager) nextGrave(id ID, why state.Reason) journal.Tombstone {
 	if why == state.Rotated {
 		why = state.Destroyed
 	}
-	return grave{id: id, death: m.tombstone(why).Death, gentle: true, line: true}
+	return journal.Tombstone{ID: string(id), Death: m.tombstone(why).Death, IfLive: true, Line: true}
 }
 
 // endNext is the journal's part in endLine: g was delivered, and what rotations
 // have made of it is owed from now on.
-func (m *Manager) endNext(ctx context.Context, g grave, why state.Reason) error {
-	next := g.death.Link.Successor()
-	if !g.line || next == "" {
+func (m *Manager) endNext(ctx context.Context, g journal.Tombstone, why state.Reason) error {
+	next := g.Death.Link.Successor()
+	if !g.Line || next == "" {
 		return nil
 	}
 	heir := m.nextGrave(ID(next), why)
-	heir.pending, heir.again = true, g.again
+	heir.Pending, heir.Again = true, g.Again
 	return m.shardOf(ID(next)).bury(ctx, heir)
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
 )
@@ -301,15 +302,15 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	case !stranger:
 		ctx = context.WithoutCancel(ctx)
 		unseen := l.phase != live && l.phase != dead && !s.parcel.vouched()
-		g := &grave{
-			id: id, death: s.m.tombstone(state.Destroyed).Death, gentle: l.phase != live,
-			weak: l.phase != live && !s.parcel.vouched(), ifStored: unseen,
+		g := &journal.Tombstone{
+			ID: string(id), Death: s.m.tombstone(state.Destroyed).Death, IfLive: l.phase != live,
+			Unverified: l.phase != live && !s.parcel.vouched(), IfStored: unseen,
 		}
 		switch {
 		case l.phase == dead && s.m.bequeathed(id):
-			g.gentle, g.weak = false, false // by a Renew that is not in the store yet: this is another hand
+			g.IfLive, g.Unverified = false, false // by a Renew that is not in the store yet: this is another hand
 		case l.phase == dead:
-			g.death = l.State.Death // as it was: who holds a dead token ends nobody else
+			g.Death = l.State.Death // as it was: who holds a dead token ends nobody else
 		}
 		over := Any
 		if l.phase == live && !l.away() {
@@ -339,11 +340,11 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 // process and the visitor's browser know to have ended: a copy of it that
 // somebody still has comes to nothing here. The store is not told.
 func (s *Session) knowEnded(ctx context.Context, id ID) {
-	g := grave{id: id, death: s.m.tombstone(state.Destroyed).Death, gentle: true, weak: true, ifStored: true}
+	g := journal.Tombstone{ID: string(id), Death: s.m.tombstone(state.Destroyed).Death, IfLive: true, Unverified: true, IfStored: true}
 	_ = s.m.shardOf(id).bury(ctx, g)
 	if p := s.parcel; p != nil {
 		p.dirty = true
-		p.ended = state.AddSuperseded(p.ended, state.Superseded{ID: string(id), Dot: g.death.Dot, IfLive: true, IfStored: true})
+		p.ended = state.AddSuperseded(p.ended, state.Superseded{ID: string(id), Dot: g.Death.Dot, IfLive: true, IfStored: true})
 	}
 }
 
