@@ -104,18 +104,18 @@ func JoinSuperseded(a, b []Superseded) []Superseded {
 // The sealed form, docs/SPEC.md: a format byte, the ID, the time of
 // confirmation, the kills, and the state as a store has it.
 
-func (b Copy) Encode() []byte {
-	out := make([]byte, 0, 64+len(b.Supersedes)*64+b.State.size())
+func (c Copy) Encode() []byte {
+	out := make([]byte, 0, 64+len(c.Supersedes)*64+c.State.size())
 	unstored := byte(0)
-	if b.NeverStored {
+	if c.NeverStored {
 		unstored = 1
 	}
 	out = append(out, FormatV1, unstored)
-	out = AppendBytes(out, b.ID)
-	out = binary.AppendUvarint(out, uint64(b.Confirmed))
-	out = binary.AppendUvarint(out, b.Saved)
-	out = AppendSuperseded(out, b.Supersedes)
-	return b.State.append(out)
+	out = AppendBytes(out, c.ID)
+	out = binary.AppendUvarint(out, uint64(c.Confirmed))
+	out = binary.AppendUvarint(out, c.Saved)
+	out = AppendSuperseded(out, c.Supersedes)
+	return c.State.append(out)
 }
 
 func DecodeCopy(b []byte) (out Copy, err error) {
