@@ -28,9 +28,14 @@ type commit struct {
 	edits   []*state.Edit
 	changes state.Changes // what the edits come to on the state
 	doubts  []state.InDoubt
-	renewal renewal
-	cookies bool // one can still be sent
-	fresh   bool // RequireStore: never into the backup
+	asked   renewal // by the handler
+	renewal renewal // that there is to make
+	cookies bool    // one can still be sent
+	fresh   bool    // RequireStore: never into the backup
+
+	readOnly bool
+	adopted  bool // it begins as what an old session was read from
+	refusals int  // conflicts over what stood there before and after
 
 	replaced  ID          // the session that ends when this commit begins one
 	vouched   bool        // its client has brought a copy of it
@@ -45,80 +50,132 @@ type commit struct {
 	followed bool // and it was read: the visitor may not have its token
 }
 
-// idle tells whether there is nothing to commit. s.mu is held.
-func (s *Session) idle() bool {
-	return s.fault == nil && len(s.edits) == 0 && len(s.changes) == 0 && len(s.doubts) == 0 && s.renewal == keepID && !s.loaded.lacking()
+// idleLocked reports whether there is nothing to commit. s.mu is held.
+func (s *Session) idleLocked() bool {
+	unchanged := len(s.edits) == 0 && len(s.changes) == 0 && len(s.doubts) == 0
+	return s.fault == nil && unchanged && s.renewal == keepID && !s.loaded.lacking()
 }
 
 // commit saves what is not saved yet. cookies tells whether one can still be
 // sent. s.io is held.
 func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) {
-	s.mu.Lock()
-	if p := s.parcel; s.replaced != "" && p != nil && p.in == nil {
-		s.mu.Unlock()
-		p.open(ctx, s) // StartNew has not asked, and whether there is a copy says whether there was a session
-		s.mu.Lock()
-	}
-	c := commit{
-		m: s.m, loaded: s.loaded, held: s.held, edits: s.edits, changes: s.changes, doubts: s.doubts,
-		renewal: s.renewal, replaced: s.replaced, cookies: cookies, fresh: s.fresh,
-		vouched: s.parcel.vouched(),
-	}
-	fault, readOnly := s.fault, s.readOnly
-	if !cookies {
-		s.fault = nil // it is told once: there is no response left to replace
-	}
-	s.mu.Unlock()
+	c, fault := s.newCommit(ctx, cookies)
 	if fault != nil {
 		return 0, fault
 	}
-	asked, adopted := c.renewal, c.unsaved()
+	var err error
+	switch c.plan() {
+	case nothingToSave:
+		return Durable, nil
+	case cannotSave:
+		return 0, ErrTooLate
+	case onlyMend:
+		c.mend(ctx)
+	case saveChanges:
+		err = c.run(ctx)
+	}
+	s.apply(ctx, &c, err)
+	return c.outcome(err)
+}
+
+// newCommit takes what there is to save. It returns the error of an earlier write,
+// if there is one: then nothing is saved.
+func (s *Session) newCommit(ctx context.Context, cookies bool) (c commit, fault error) {
+	s.openReplaced(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c = commit{
+		m: s.m, loaded: s.loaded, held: s.held, edits: s.edits, changes: s.changes, doubts: s.doubts,
+		asked: s.renewal, renewal: s.renewal, replaced: s.replaced, cookies: cookies, fresh: s.fresh,
+		readOnly: s.readOnly, vouched: s.parcel.vouched(),
+	}
+	c.adopted = c.unsaved()
+	fault = s.fault
+	if !cookies {
+		s.fault = nil // it is told once: there is no response left to replace
+	}
 	if c.renewal == turnID && (c.phase != live || !cookies || over(s.ctx)) {
 		c.renewal = keepID // there is no token to exchange, or nobody to give the new one to
 	}
-	changed := len(c.doubts) > 0 || len(c.changes.Against(c.State)) > 0
-	var err error
-	switch {
-	case !changed && c.phase != live, !changed && c.unsaved() && (readOnly || !cookies):
-		return Durable, nil
-	case !changed && c.renewal == keepID && !c.unsaved():
-		if c.lacking() && !readOnly && c.worthAsking() {
-			c.mend(ctx)
-		} else if len(c.edits) == 0 {
-			return Durable, nil
-		}
-	case !cookies && (c.phase != live || c.unsaved() || c.renewal != keepID):
-		return 0, ErrTooLate
-	default:
-		err = c.run(ctx)
-	}
+	return c, fault
+}
 
-	tooLarge := errors.Is(err, ErrTooLarge) && !cookies // or no later change could be saved
-	if err == nil || c.begun || tooLarge {
-		for _, e := range c.edits {
-			e.Done = true
+// openReplaced reads the copies that the visitor brought, where Begin ends a session
+// that it has not asked for: whether there is a copy says whether there was one.
+func (s *Session) openReplaced(ctx context.Context) {
+	s.mu.Lock()
+	p := s.parcel
+	unread := s.replaced != "" && p != nil && p.in == nil
+	s.mu.Unlock()
+	if unread {
+		p.open(ctx, s)
+	}
+}
+
+// plan is what a commit comes to, before the store is asked.
+type plan uint8
+
+const (
+	saveChanges   plan = iota
+	nothingToSave      // neither here nor in the store
+	sameAsLoaded       // the edits come to what is there: they are done
+	onlyMend           // likewise, and the store lacks something
+	cannotSave         // what there is to save needs a cookie
+)
+
+// plan decides what there is to do.
+func (c *commit) plan() plan {
+	if c.changed() {
+		if !c.cookies && c.needsCookie() {
+			return cannotSave
 		}
-		c.doubts = nil
+		return saveChanges
+	}
+	if c.phase != live {
+		return nothingToSave
+	}
+	if c.unsaved() {
+		if c.readOnly || !c.cookies {
+			return nothingToSave // it is shown, and a later answer can send its token
+		}
+		return saveChanges
+	}
+	switch {
+	case c.renewal != keepID && !c.cookies:
+		return cannotSave
+	case c.renewal != keepID:
+		return saveChanges
+	case c.lacking() && !c.readOnly && c.worthAsking():
+		return onlyMend
+	case len(c.edits) > 0:
+		return sameAsLoaded
+	}
+	return nothingToSave
+}
+
+// changed reports whether there is something to save of the values.
+func (c *commit) changed() bool {
+	return len(c.doubts) > 0 || len(c.changes.Against(c.State)) > 0
+}
+
+// needsCookie reports whether the visitor must be given a token.
+func (c *commit) needsCookie() bool { return c.begins() || c.renewal != keepID }
+
+// begins reports whether the commit creates the session.
+func (c *commit) begins() bool { return c.phase != live || c.unsaved() }
+
+// apply makes what has become of the commit what the session stands on. s.io is
+// held.
+func (s *Session) apply(ctx context.Context, c *commit, err error) {
+	tooLarge := errors.Is(err, ErrTooLarge) && !c.cookies // or no later change could be saved
+	finished := err == nil || tooLarge
+	if finished || c.begun {
+		c.giveUpEdits()
 	}
 	s.mu.Lock()
-	s.doubts = c.doubts
-	switch {
-	case c.begun:
-		s.held = c.token
-		s.token, s.tokenEnd, s.notice = c.token, c.State.End, sendToken
-	case c.followed:
-		s.pass(c.held, c.State.End)
-	}
-	if err == nil && asked != keepID || c.begun {
-		s.renewal, s.replaced = keepID, ""
-	}
-	if errors.Is(err, ErrEnded) && cookies {
-		_ = s.fail(err) // what was changed is gone: do not answer as if it were not
-	}
-	moved := c.version != s.loaded.version || c.phase != s.loaded.phase || c.pending
-	s.written = s.written || moved && c.phase == live
+	moved := s.applyLocked(c, err)
 	s.mu.Unlock()
-	if c.begun && adopted {
+	if c.begun && c.adopted {
 		s.endTaken(ctx)
 	}
 	if c.begun && c.renewal == newValues {
@@ -127,18 +184,54 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	if moved && c.phase == live && s.parcel != nil {
 		s.parcel.dirty = true
 	}
-	if err == nil || moved || tooLarge {
+	if finished || moved {
 		if err := s.settle(c.loaded); err != nil {
 			_ = s.failed(err)
 		}
 	}
-	if again := (*againError)(nil); errors.As(err, &again) {
-		return 0, again.err
+}
+
+// giveUpEdits marks the edits that are saved, or that cannot be.
+func (c *commit) giveUpEdits() {
+	for _, e := range c.edits {
+		e.Done = true
 	}
+	c.doubts = nil
+}
+
+// applyLocked takes over what the commit has done to the token, and what is in
+// doubt. It reports whether the session is another one than before. s.mu is held.
+func (s *Session) applyLocked(c *commit, err error) (moved bool) {
+	s.doubts = c.doubts
 	switch {
+	case c.begun:
+		s.held, s.token = c.token, c.token
+		s.tokenEnd = c.State.End
+		s.notice = sendToken
+	case c.followed:
+		s.pass(c.held, c.State.End)
+	}
+	renewed := err == nil && c.asked != keepID
+	if renewed || c.begun {
+		s.renewal, s.replaced = keepID, ""
+	}
+	if errors.Is(err, ErrEnded) && c.cookies {
+		_ = s.fail(err) // what was changed is gone: do not answer as if it were not
+	}
+	moved = c.version != s.loaded.version || c.phase != s.loaded.phase || c.pending
+	s.written = s.written || moved && c.phase == live
+	return moved
+}
+
+// outcome is what the caller is told.
+func (c *commit) outcome(err error) (Durability, error) {
+	var again *againError
+	switch {
+	case errors.As(err, &again):
+		return 0, again.err
 	case err != nil:
 		return 0, err
-	case c.pending && !cookies:
+	case c.pending && !c.cookies:
 		return Pending, ErrPending
 	case c.pending:
 		return Pending, nil
@@ -148,7 +241,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 
 func (c *commit) run(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
-	if c.phase != live || c.unsaved() {
+	if c.begins() {
 		return c.create(ctx)
 	}
 	return c.followRotations(ctx)
@@ -168,18 +261,12 @@ func (c *commit) write(ctx context.Context) (err error) {
 		}
 	}()
 	end := c.m.attempts()
-	switch last, ok := turn.Last(); {
-	case c.arriving && (!ok || len(c.doubts) > 0):
-		err = c.arrive(ctx)
-	case ok:
-		c.yield(last)
-		err = c.meet(last)
+	last, passed := turn.Last()
+	if err := c.catchUp(ctx, last, passed); err != nil {
+		return err
 	}
-	if err == nil && (len(c.doubts) > 0 || c.away() && c.worthAsking()) {
-		err = c.reload(ctx)
-	}
-	refusals := 0
-	for attempt := 1; err == nil; attempt++ {
+	c.refusals = 0
+	for attempt := 1; ; attempt++ {
 		if c.renewal == keepID {
 			err = c.update(ctx)
 		} else {
@@ -194,23 +281,59 @@ func (c *commit) write(ctx context.Context) (err error) {
 		if c.m.hooks.Conflict != nil {
 			c.m.hooks.Conflict(ctx, ID(c.ID), attempt)
 		}
-		// Without an answer now it is the store that fails, and not the others
-		// who are faster.
-		version, late := c.version, !c.m.now().Before(end)
-		if err = c.reload(ctx); late && err != nil {
-			c.m.failed(ctx, OperationSave, ID(c.ID), err)
-		} else if err == nil && !c.away() {
-			if c.version == version {
-				refusals++
-			}
-			switch {
-			case refusals > 1: // once may be a cache's mistake
-				err = c.m.refused(ctx, ID(c.ID), version)
-			case late:
-				err = fmt.Errorf("%w: too many concurrent writes of session %s", ErrUnavailable, c.ID)
-				c.m.failed(ctx, OperationSave, ID(c.ID), err)
-			}
+		if err := c.afterConflict(ctx, end); err != nil {
+			return err
 		}
+	}
+}
+
+// catchUp takes in what happened before this commit had its turn: what the commit
+// before it has passed on, or else what the store has where it must be asked.
+func (c *commit) catchUp(ctx context.Context, last loaded, passed bool) error {
+	var err error
+	switch {
+	case c.arriving && (!passed || len(c.doubts) > 0):
+		err = c.arrive(ctx)
+	case passed:
+		c.yield(last)
+		err = c.meet(last)
+	}
+	if err != nil {
+		return err
+	}
+	mayAnswer := c.away() && c.worthAsking()
+	if len(c.doubts) > 0 || mayAnswer {
+		return c.reload(ctx)
+	}
+	return nil
+}
+
+// afterConflict takes in what another writer has written. It fails where that
+// takes longer than until end, and where nobody else can have written.
+//
+// Without an answer at the end it is the store that fails, and not the others
+// who are faster.
+func (c *commit) afterConflict(ctx context.Context, end time.Time) error {
+	version, late := c.version, !c.m.now().Before(end)
+	err := c.reload(ctx)
+	if err != nil {
+		if late {
+			c.m.failed(ctx, OperationSave, ID(c.ID), err)
+		}
+		return err
+	}
+	if c.away() {
+		return nil
+	}
+	if c.version == version {
+		c.refusals++
+	}
+	switch {
+	case c.refusals > 1: // once may be a cache's mistake
+		return c.m.refused(ctx, ID(c.ID), version)
+	case late:
+		err = fmt.Errorf("%w: too many concurrent writes of session %s", ErrUnavailable, c.ID)
+		c.m.failed(ctx, OperationSave, ID(c.ID), err)
 	}
 	return err
 }
@@ -347,7 +470,8 @@ func (c *commit) move(ctx context.Context) error {
 	// Without an answer the old session may have ended, and the new one may be
 	// all that the visitor has: the token goes out with the error. Decision 13.
 	l.confirm(copied, sent, l.State.Entries.Latest())
-	c.loaded, c.begun, c.wrote = l, true, err == nil
+	c.loaded = l
+	c.begun, c.wrote = true, err == nil
 	return err
 }
 
@@ -359,7 +483,8 @@ func (c *commit) renewed() loaded {
 	if c.renewal == turnID {
 		l.State.Rotated, l.State.LastSeen = now.LastSeen, now.LastSeen
 	} else {
-		l.State.Authenticated, l.State.LastSeen, l.State.End, l.State.Rotated = now.Authenticated, now.LastSeen, now.End, 0
+		l.State.Authenticated, l.State.LastSeen = now.Authenticated, now.LastSeen
+		l.State.End, l.State.Rotated = now.End, 0
 	}
 	l.Supersedes = state.AddSuperseded(l.Supersedes, state.Superseded{ID: c.ID, Dot: c.tombstone.Death.Dot, Heir: true, NeverStored: l.NeverStored})
 	return l
@@ -390,7 +515,8 @@ func (c *commit) meet(l loaded) error {
 		return ErrEnded
 	}
 	if c.arriving {
-		c.arriving, c.followed, c.source = false, true, l.source
+		c.arriving, c.followed = false, true
+		c.source = l.source
 	}
 	unknown := state.Resolve(c.doubts, l.State)
 	c.edits = state.Unsaved(c.edits)
@@ -467,7 +593,8 @@ func (s *Session) settle(l loaded) (failure error) {
 		s.mu.Lock()
 		if s.seq == seq {
 			maps.DeleteFunc(s.broken, func(name string, _ *ValueError) bool { return !sameValue(name, s.loaded.State, l.State) })
-			s.loaded, s.edits, s.changes = l, edits, changes
+			s.loaded = l
+			s.edits, s.changes = edits, changes
 			s.seq++
 			s.mu.Unlock()
 			return failure

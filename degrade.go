@@ -19,11 +19,14 @@ const askAgain = time.Second
 // worthAsking tells whether the store may answer although it did not before.
 func (c *commit) worthAsking() bool { return c.m.now().Sub(c.awaySince) >= askAgain }
 
-// backed tells whether the session can do without the store.
-func (c *commit) backed() bool {
-	return c.m.backup != nil && c.m.carrier.Header == "" && !c.fresh &&
-		c.m.override().Mode != StoreOnly && c.m.vouches(c.witness())
+// travels reports whether a copy of the session goes to its visitor.
+func (c *commit) travels() bool {
+	hasCopies := c.m.backup != nil && c.m.carrier.Header == ""
+	return hasCopies && !c.fresh && c.m.override().Mode != StoreOnly
 }
+
+// backed reports whether the session can do without the store.
+func (c *commit) backed() bool { return c.travels() && c.m.vouches(c.witness()) }
 
 // witness is what this commit knows, to stand beside the store's answer.
 func (c *commit) witness() witness {
@@ -35,46 +38,64 @@ func (c *commit) degrade(ctx context.Context, renew bool, cause error) error {
 	if !isAway(cause) || !c.backed() {
 		return cause
 	}
-	// What another request of this process has written meanwhile, the store
-	// lacks too.
-	s := c.m.shardOf(ID(c.ID))
-	if g, ok := s.journal.Tombstone(c.ID); ok {
-		return c.meet(loaded{Copy: state.Copy{State: state.State{Death: g.Death}}})
+	if err := c.meetJournal(); err != nil {
+		return err
 	}
-	if b, ok := s.journal.Copy(c.ID); ok {
-		l := c.loaded
-		l.State, l.Saved = b.State, min(l.Saved, b.Saved)
-		if !b.State.Equal(c.State) {
-			if err := c.meet(l); err != nil {
-				return err
-			}
-		}
+	if renew {
+		return c.renewLater(ctx, cause)
 	}
 	l := c.loaded
-	if renew {
-		if !c.tombstone.Dead() {
-			c.token, c.tombstone = c.m.carrier.NewToken(ctx), c.m.tombstone(state.Renewed)
-		}
-		if lost := state.DropsUnsettled(c.Supersedes); lost {
-			return fmt.Errorf("%w: renewed too often without the store: %w", ErrUnavailable, cause)
-		}
-		l = c.renewed()
-		l.version = Absent
-		l.neverStored()
-	} else if changes := c.changes.Against(l.State); len(changes) > 0 {
+	if changes := c.changes.Against(l.State); len(changes) > 0 {
 		l.State = l.State.Write(changes, c.m.stamp(l.State)).Seen(c.m.now())
-	} else if l.State.Equal(c.State) && len(c.edits) == 0 {
+	} else if len(c.edits) == 0 {
 		return nil // there was nothing to write but what the store lacks anyway
 	}
 	if err := c.entrust(ctx, &l, cause); err != nil {
 		return err
 	}
-	if renew {
-		if err := c.bequeath(ctx, ID(l.ID)); err != nil {
-			return err
-		}
-		c.begun = true
+	c.loaded = l
+	return nil
+}
+
+// meetJournal joins in what another request of this process has written
+// meanwhile, and the store lacks too.
+func (c *commit) meetJournal() error {
+	s := c.m.shardOf(ID(c.ID))
+	if g, ok := s.journal.Tombstone(c.ID); ok {
+		return c.meet(loaded{Copy: state.Copy{State: state.State{Death: g.Death}}})
 	}
+	b, ok := s.journal.Copy(c.ID)
+	if !ok {
+		return nil
+	}
+	if b.State.Equal(c.State) {
+		return nil
+	}
+	l := c.loaded
+	l.State = b.State
+	l.Saved = min(l.Saved, b.Saved)
+	return c.meet(l)
+}
+
+// renewLater is degrade for a session that gets a new ID: its copy begins under
+// that, and the old one ends as soon as the store is there.
+func (c *commit) renewLater(ctx context.Context, cause error) error {
+	if !c.tombstone.Dead() {
+		c.token, c.tombstone = c.m.carrier.NewToken(ctx), c.m.tombstone(state.Renewed)
+	}
+	if state.DropsUnsettled(c.Supersedes) {
+		return fmt.Errorf("%w: renewed too often without the store: %w", ErrUnavailable, cause)
+	}
+	l := c.renewed()
+	l.version = Absent
+	l.neverStored()
+	if err := c.entrust(ctx, &l, cause); err != nil {
+		return err
+	}
+	if err := c.bequeath(ctx, ID(l.ID)); err != nil {
+		return err
+	}
+	c.begun = true
 	c.loaded = l
 	return nil
 }
@@ -97,28 +118,13 @@ func (c *commit) bequeath(ctx context.Context, heir ID) error {
 // what this commit has changed.
 func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
 	m := c.m
-	if !isAway(cause) ||
-		m.backup == nil || m.carrier.Header != "" || c.fresh || m.override().Mode == StoreOnly {
+	if !isAway(cause) || !c.travels() {
 		return cause
 	}
-	for _, ch := range c.changes {
-		if ch.Flags&state.ServerOnly != 0 && ch.Flags.Kind() == state.Present {
-			return fmt.Errorf("%w: key %s is ServerOnly, and the store is away: %w", ErrUnavailable, ch.Name, cause)
-		}
+	if err := c.fits(l.Copy); err != nil {
+		return fmt.Errorf("%w: %w: %w", ErrUnavailable, err, cause)
 	}
-	b := l.Copy
-	if c.cookies {
-		p, err := m.pack(b, m.now())
-		for _, name := range p.left {
-			if e, ok := b.State.Entries.Find(name); ok && e.Dot.Clock > b.Saved && err == nil {
-				err = &leftError{p.left}
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w: %w", ErrUnavailable, err, cause)
-		}
-	}
-	if kept := m.shardOf(ID(l.ID)).owe(ctx, b); !kept && !c.cookies {
+	if kept := m.shardOf(ID(l.ID)).owe(ctx, l.Copy); !kept && !c.cookies {
 		return fmt.Errorf("%w: the journal is full: %w", ErrUnavailable, cause)
 	}
 	// The time when the store did not answer stays: commits of this session that
@@ -129,6 +135,29 @@ func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
 	l.source = FromBackup
 	l.lack()
 	c.wrote, c.pending = true, true
+	return nil
+}
+
+// fits returns why a copy cannot take what this commit has changed, if it cannot.
+// Values that the store has may stay behind for want of room.
+func (c *commit) fits(b state.Copy) error {
+	for _, ch := range c.changes {
+		if ch.Flags&state.ServerOnly != 0 && ch.Flags.Kind() == state.Present {
+			return fmt.Errorf("key %s is ServerOnly, and the store is away", ch.Name)
+		}
+	}
+	if !c.cookies {
+		return nil
+	}
+	p, err := c.m.pack(b, c.m.now())
+	if err != nil {
+		return err
+	}
+	for _, name := range p.left {
+		if e, ok := b.State.Entries.Find(name); ok && e.Dot.Clock > b.Saved {
+			return &leftError{p.left}
+		}
+	}
 	return nil
 }
 

@@ -19,7 +19,7 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	before, cookies, idle, again := s.loaded.version, !s.sealed, s.idle(), s.finished
+	before, cookies, idle, again := s.loaded.version, !s.sealed, s.idleLocked(), s.finished
 	s.finished = true
 	if last {
 		s.sealed = true // what comes from now on cannot send a cookie
