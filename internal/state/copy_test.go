@@ -53,7 +53,7 @@ func respelled(in, again []byte) bool {
 
 func TestADamagedCopyIsAnErrorOrWhatItSays(t *testing.T) {
 	r := rand.New(rand.NewPCG(15, 1))
-	for range 30 {
+	for range 12 {
 		c := randomCopy(r)
 		checkDamage(t, c.Encode(), func(b []byte) ([]byte, error) {
 			got, err := DecodeCopy(b)
@@ -64,7 +64,7 @@ func TestADamagedCopyIsAnErrorOrWhatItSays(t *testing.T) {
 
 func TestADamagedStateIsAnErrorOrWhatItSays(t *testing.T) {
 	r := rand.New(rand.NewPCG(15, 2))
-	for range 200 {
+	for range 60 {
 		st := randomState(r)
 		checkDamage(t, st.Encode(), func(b []byte) ([]byte, error) {
 			got, err := Decode(b)
@@ -124,7 +124,7 @@ func randomCopy(r *rand.Rand) Copy {
 
 func TestCopySurvivesEncoding(t *testing.T) {
 	r := rand.New(rand.NewPCG(15, 3))
-	for range 5_000 {
+	for range 2_000 {
 		want := randomCopy(r)
 		sent := want
 		sent.Born = r.IntN(2) == 0
@@ -213,7 +213,7 @@ func add(l []Superseded, s Superseded) []Superseded {
 
 func TestAFullListDropsWhatMattersLeast(t *testing.T) {
 	r := rand.New(rand.NewPCG(15, 4))
-	for range 20_000 {
+	for range 5_000 {
 		l := randomSuperseded(r, r.IntN(MaxSuperseded+1))
 		if r.IntN(4) == 0 { // nothing is settled
 			for i := range l {
@@ -243,7 +243,7 @@ func TestAFullListDropsWhatMattersLeast(t *testing.T) {
 
 func TestJoinSupersededHasBoth(t *testing.T) {
 	r := rand.New(rand.NewPCG(15, 5))
-	for range 20_000 {
+	for range 5_000 {
 		all := randomSuperseded(r, 12)
 		a, b := slices.Clone(all[:r.IntN(MaxSuperseded+1)]), slices.Clone(all[4:4+r.IntN(MaxSuperseded+1)])
 		beforeA, beforeB := slices.Clone(a), slices.Clone(b)
