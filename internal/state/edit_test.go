@@ -109,6 +109,14 @@ func checkReplay(t *testing.T, s *source) {
 		if c.Flags.Kind() == Deleted && c.Value != nil {
 			t.Fatalf("a deletion has the value %q", c.Value)
 		}
+		for _, e := range slices.Backward(edits) {
+			if e.Name == c.Name { // the last edit of a key says what its entry is like
+				if c.Flags|Deleted != e.Flags|Deleted {
+					t.Fatalf("the change of %q has the flags %08b, its key has %08b", c.Name, c.Flags, e.Flags)
+				}
+				break
+			}
+		}
 	}
 
 	// Written, a state shows the same, and only what is another has the new dot.
