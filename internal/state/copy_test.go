@@ -1,9 +1,12 @@
 package state
 
 import (
+	"bytes"
 	"encoding/hex"
+	"fmt"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -42,59 +45,248 @@ func TestTheCopyInTheSpecificationDecodes(t *testing.T) {
 	}
 }
 
-// randomCopy makes copies of one session. Two of them supersede some of the same
-// sessions, and three no more than a list holds.
+// respelled reports whether again is what in was decoded to and encoded: the
+// same bytes, or fewer where in spells a number with more bytes than it needs.
+func respelled(in, again []byte) bool {
+	return bytes.Equal(in, again) || len(again) < len(in)
+}
+
+func TestADamagedCopyIsAnErrorOrWhatItSays(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 1))
+	for range 12 {
+		c := randomCopy(r)
+		checkDamage(t, c.Encode(), func(b []byte) ([]byte, error) {
+			got, err := DecodeCopy(b)
+			return got.Encode(), err
+		})
+	}
+}
+
+func TestADamagedStateIsAnErrorOrWhatItSays(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 2))
+	for range 60 {
+		st := randomState(r)
+		checkDamage(t, st.Encode(), func(b []byte) ([]byte, error) {
+			got, err := Decode(b)
+			return got.Encode(), err
+		})
+	}
+}
+
+// checkDamage cuts whole at every byte and turns every bit.
+func checkDamage(t *testing.T, whole []byte, decoded func([]byte) ([]byte, error)) {
+	t.Helper()
+	check := func(how string, at int, in []byte) {
+		again, err := decoded(slices.Clone(in))
+		if err != nil {
+			return
+		}
+		if !respelled(in, again) {
+			t.Fatalf("%x %s %d was accepted, and encodes to %x", in, how, at, again)
+		}
+		if last, err := decoded(again); err != nil || !bytes.Equal(again, last) {
+			t.Fatalf("%x %s %d was accepted as %x, and then as %x, %v", in, how, at, again, last, err)
+		}
+	}
+	for n := range whole {
+		check("cut at byte", n, whole[:n])
+		for bit := range 8 {
+			turned := slices.Clone(whole)
+			turned[n] ^= 1 << bit
+			check("turned at byte", n, turned)
+		}
+	}
+	if again, err := decoded(whole); err != nil || !bytes.Equal(again, whole) {
+		t.Fatalf("%x became %x, %v", whole, again, err)
+	}
+}
+
+func randomSuperseded(r *rand.Rand, n int) (l []Superseded) {
+	for i := range n {
+		l = append(l, Superseded{
+			ID: fmt.Sprint(r.IntN(30), "-", i), Dot: Dot{uint64(r.IntN(9)), uint32(r.IntN(9))},
+			IfLive: r.IntN(2) == 0, Durable: r.IntN(3) == 0, NeverStored: r.IntN(4) == 0, IfStored: r.IntN(2) == 0, Heir: r.IntN(3) > 0,
+		})
+	}
+	return l
+}
+
 func randomCopy(r *rand.Rand) Copy {
-	c := Copy{
-		ID: "a", State: randomState(r), Confirmed: int64(r.IntN(4)), Saved: uint64(r.IntN(4)),
-		NeverStored: r.IntN(2) == 0, Born: r.IntN(2) == 0,
+	st := randomState(r)
+	for st.Dead() {
+		st = randomState(r)
 	}
-	for range r.IntN(3) {
-		c.Supersedes = JoinSuperseded(c.Supersedes, []Superseded{{
-			ID: []string{"b", "c"}[r.IntN(2)], Heir: r.IntN(2) == 0, Durable: r.IntN(2) == 0,
-		}})
+	return Copy{
+		ID: strings.Repeat("i", r.IntN(33)), State: st, Confirmed: r.Int64N(1 << 47), Saved: r.Uint64() >> r.IntN(64),
+		Supersedes: randomSuperseded(r, r.IntN(MaxSuperseded+1)), NeverStored: r.IntN(2) == 0,
 	}
-	return c
 }
 
-// sameCopy compares two copies, but for the order of what they supersede.
-func sameCopy(a, b Copy) bool {
-	within := func(l, m []Superseded) bool {
-		return !slices.ContainsFunc(l, func(k Superseded) bool { return !slices.Contains(m, k) })
-	}
-	return a.ID == b.ID && sameState(a.State, b.State) && a.Confirmed == b.Confirmed && a.Saved == b.Saved &&
-		len(a.Supersedes) == len(b.Supersedes) && within(a.Supersedes, b.Supersedes) && within(b.Supersedes, a.Supersedes) &&
-		a.NeverStored == b.NeverStored && a.Born == b.Born
-}
-
-func TestCopiesMeetInAnyOrder(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 4))
-	for range 100_000 {
-		a, b, c := randomCopy(r), randomCopy(r), randomCopy(r)
-		switch {
-		case !sameCopy(a.Join(a), a):
-			t.Fatalf("Join is not idempotent: %+v", a)
-		case !sameCopy(a.Join(b), b.Join(a)):
-			t.Fatalf("Join is not commutative: %+v, %+v", a, b)
-		case !sameCopy(a.Join(b).Join(c), a.Join(b.Join(c))):
-			t.Fatalf("Join is not associative: %+v, %+v, %+v", a, b, c)
+func TestCopySurvivesEncoding(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 3))
+	for range 2_000 {
+		want := randomCopy(r)
+		sent := want
+		sent.Born = r.IntN(2) == 0
+		got, err := DecodeCopy(sent.Encode())
+		if err != nil || !sameState(got.State, want.State) {
+			t.Fatalf("%+v became %+v, %v", want, got, err)
+		}
+		got.State, want.State = State{}, State{}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v became %+v", want, got)
 		}
 	}
 }
 
-func TestWhatTwoCopiesKnowTogether(t *testing.T) {
-	k := func(id string) Superseded { return Superseded{ID: id, Heir: true} }
-	a := Copy{ID: "a", State: State{LastSeen: 1}, Confirmed: 5, Saved: 3, Supersedes: []Superseded{k("b")}, NeverStored: true, Born: true}
-	b := Copy{ID: "a", State: State{LastSeen: 2}, Confirmed: 4, Saved: 7, Supersedes: []Superseded{k("b"), k("c")}}
-	want := Copy{ID: "a", State: State{LastSeen: 2}, Confirmed: 5, Saved: 3, Supersedes: []Superseded{k("b"), k("c")}, Born: true}
-	if got := a.Join(b); !sameCopy(got, want) {
-		t.Errorf("got %+v, want %+v", got, want)
+func TestCopiesThatAreNotOurs(t *testing.T) {
+	altered := func(alter func(*Copy)) []byte {
+		c := exampleCopy()
+		alter(&c)
+		return c.Encode()
 	}
-	if b.NeverStored = true; !a.Join(b).NeverStored {
-		t.Error("both say that the store never had it, and together they do not")
+	at := func(i int, b byte) []byte {
+		whole := exampleCopy().Encode()
+		whole[i] = b
+		return whole
 	}
-	if len(a.Supersedes) != 1 {
-		t.Error("Join has changed what it joined")
+	first := exampleCopy().Supersedes[0]
+	flags := bytes.Index(exampleCopy().Encode(), first.Dot.append(nil)) - 1
+	for _, test := range []struct {
+		name string
+		in   []byte
+		ok   bool
+	}{
+		{"the example", exampleCopy().Encode(), true},
+		{"the last date", altered(func(c *Copy) { c.Confirmed = maxMillis }), true},
+		{"a date after the last", altered(func(c *Copy) { c.Confirmed = maxMillis + 1 }), false},
+		{"a dead session", altered(func(c *Copy) { c.State = State{Death: Death{Dot: Dot{1, 1}, Reason: Destroyed}} }), false},
+		{"a format of the future", at(0, 2), false},
+		{"another mark than stored or never", at(1, 2), false},
+		{"never stored", at(1, 1), true},
+		{"all that can be superseded", altered(func(c *Copy) { c.Supersedes = make([]Superseded, MaxSuperseded) }), true},
+		{"one more", altered(func(c *Copy) { c.Supersedes = make([]Superseded, MaxSuperseded+1) }), false},
+		{"every flag of the superseded", at(flags, 31), true},
+		{"an unknown flag of the superseded", at(flags, 32), false},
+		{"a state of a future format", at(flags+1+DotSize+1+len(first.ID), 2), false},
+		{"nothing", nil, false},
+		{"a format alone", []byte{FormatV1}, false},
+	} {
+		if c, err := DecodeCopy(test.in); (err == nil) != test.ok {
+			t.Errorf("%s: decode = %+v, %v", test.name, c, err)
+		} else if err != nil && !reflect.DeepEqual(c, Copy{}) {
+			t.Errorf("%s: beside an error there is %+v", test.name, c)
+		}
+	}
+}
+
+func TestACopyDoesNotShareItsListWithTheBytes(t *testing.T) {
+	in := exampleCopy().Encode()
+	c, err := DecodeCopy(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(in)
+	if want := exampleCopy(); c.ID != want.ID || !slices.Equal(c.Supersedes, want.Supersedes) {
+		t.Errorf("when its bytes were cleared, the copy became %+v", c)
+	}
+}
+
+// add says by name which is dropped: the first never stored, else the first of
+// which the store has the tombstone or that has no heir, else the oldest.
+func add(l []Superseded, s Superseded) []Superseded {
+	for i := 0; len(l) == MaxSuperseded && i < MaxSuperseded; i++ {
+		if l[i].NeverStored {
+			l = slices.Concat(l[:i], l[i+1:])
+		}
+	}
+	for i := 0; len(l) == MaxSuperseded && i < MaxSuperseded; i++ {
+		if l[i].Durable || !l[i].Heir {
+			l = slices.Concat(l[:i], l[i+1:])
+		}
+	}
+	if len(l) == MaxSuperseded {
+		l = l[1:]
+	}
+	return slices.Concat(l, []Superseded{s})
+}
+
+func TestAFullListDropsWhatMattersLeast(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 4))
+	for range 5_000 {
+		l := randomSuperseded(r, r.IntN(MaxSuperseded+1))
+		if r.IntN(4) == 0 { // nothing is settled
+			for i := range l {
+				l[i].NeverStored, l[i].Durable, l[i].Heir = false, false, true
+			}
+		}
+		l = slices.Grow(l, 2) // room that an append could write into
+		before := slices.Clone(l)
+		s := randomSuperseded(r, 1)[0]
+		got := AddSuperseded(l, s)
+		if want := add(l, s); !slices.Equal(got, want) {
+			t.Fatalf("%+v with %+v = %+v, want %+v", l, s, got, want)
+		}
+		if !slices.Equal(l, before) || l[:len(l)+1][len(l)] != (Superseded{}) {
+			t.Fatalf("%+v was altered to %+v", before, l)
+		}
+		unsettled := false // one is dropped that might have ended otherwise
+		for _, old := range l {
+			dropped := !slices.Contains(got, old)
+			unsettled = unsettled || dropped && old.Heir && !old.Durable && !old.NeverStored
+		}
+		if lost := DropsUnsettled(l); lost != unsettled {
+			t.Fatalf("one more than %+v drops what is not settled: %v, want %v", l, lost, unsettled)
+		}
+	}
+}
+
+func TestJoinSupersededHasBoth(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 5))
+	for range 5_000 {
+		all := randomSuperseded(r, 12)
+		a, b := slices.Clone(all[:r.IntN(MaxSuperseded+1)]), slices.Clone(all[4:4+r.IntN(MaxSuperseded+1)])
+		beforeA, beforeB := slices.Clone(a), slices.Clone(b)
+		got := JoinSuperseded(a, b)
+		fits := slices.Clone(a)
+		for _, s := range b {
+			if !slices.Contains(a, s) {
+				fits = append(fits, s)
+			}
+		}
+		switch {
+		case len(got) > MaxSuperseded:
+			t.Fatalf("a list has %d", len(got))
+		case len(fits) <= MaxSuperseded && !slices.Equal(got, fits):
+			t.Fatalf("%+v with %+v = %+v", a, b, got)
+		case len(fits) > MaxSuperseded && len(got) != MaxSuperseded:
+			t.Fatalf("%d were dropped without need", MaxSuperseded-len(got))
+		case !slices.Equal(JoinSuperseded(a, a), a):
+			t.Fatalf("%+v with itself is another", a)
+		case !slices.Equal(a, beforeA) || !slices.Equal(b, beforeB):
+			t.Fatalf("%+v or %+v was altered", beforeA, beforeB)
+		}
+	}
+}
+
+func TestMarkDurable(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 6))
+	for range 1000 {
+		l := randomSuperseded(r, r.IntN(MaxSuperseded+1))
+		before := slices.Clone(l)
+		got := MarkDurable(l)
+		if !slices.Equal(l, before) {
+			t.Fatalf("%+v was altered", before)
+		}
+		for i := range before {
+			before[i].Durable = true
+		}
+		if !slices.Equal(got, before) {
+			t.Fatalf("%+v became %+v", l, got)
+		}
+		if again := MarkDurable(got); len(got) > 0 && &again[0] != &got[0] {
+			t.Fatal("a list in which nothing changes was copied")
+		}
 	}
 }
 
@@ -107,6 +299,9 @@ func FuzzDecodeCopy(f *testing.F) {
 		b, err := DecodeCopy(in)
 		if err != nil {
 			return
+		}
+		if !respelled(in, b.Encode()) {
+			t.Errorf("%x became %x", in, b.Encode())
 		}
 		again, err := DecodeCopy(b.Encode())
 		if err != nil || again.ID != b.ID || again.Confirmed != b.Confirmed || again.Saved != b.Saved || !slices.Equal(again.Supersedes, b.Supersedes) || !again.State.Equal(b.State) {

@@ -272,8 +272,8 @@ func JoinEntries(a, b Entries) Entries {
 	return out
 }
 
-// Withhold returns l without the values of the entries for which which reports
-// true; they are Withheld. It does not alter l.
+// Withhold returns l without the values of the entries that which picks; they are
+// Withheld then. It does not alter l.
 func (l Entries) Withhold(which func(Entry) bool) Entries {
 	var out Entries // nil: as l so far
 	for rest := l; len(rest) > 0; {

@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -47,7 +48,7 @@ func randomDeath(r *rand.Rand) Death {
 		}
 		at = Dot{uint64(r.IntN(3)), uint32(r.IntN(2))} // it was rotated, and somebody ended it as well
 	}
-	d.Link = NewLink(at, time.UnixMilli(int64(r.IntN(2))), [LinkRandom]byte{byte(r.IntN(2))}, string(string(strings.Repeat("xy"[r.IntN(2):][:1], 32))))
+	d.Link = NewLink(at, time.UnixMilli(int64(r.IntN(2))), [LinkRandom]byte{byte(r.IntN(2))}, strings.Repeat("xy"[r.IntN(2):][:1], 32))
 	return d
 }
 
@@ -192,7 +193,7 @@ func TestStoredFormIsStable(t *testing.T) {
 	st.Entries = Entry{Dot: Dot{1, 2}, Flags: Deleted, Name: []byte("user")}.Append(st.Entries)
 	turned := State{Created: 1, Authenticated: 2, LastSeen: 300, End: 70000, Rotated: 5000}
 	tomb := State{Death: Death{Dot: Dot{3, 4}, Reason: Revoked}}
-	link := State{Death: Death{Dot: Dot{3, 4}, Reason: Rotated, Link: NewLink(Dot{3, 4}, time.UnixMilli(9), [LinkRandom]byte{0xab}, string(string(strings.Repeat("f", 32))))}}
+	link := State{Death: Death{Dot: Dot{3, 4}, Reason: Rotated, Link: NewLink(Dot{3, 4}, time.UnixMilli(9), [LinkRandom]byte{0xab}, strings.Repeat("f", 32))}}
 	for _, test := range []struct {
 		name string
 		st   State
@@ -290,6 +291,129 @@ func TestChangesThatChangeNothing(t *testing.T) {
 	}
 }
 
+func TestJoinKeepsTheLargerOrigin(t *testing.T) {
+	a, b := State{Origin: []byte("a"), Bare: true}, State{Origin: []byte("b")}
+	for _, got := range []State{Join(a, b), Join(b, a), Join(b, State{})} {
+		if string(got.Origin) != "b" || got.Bare {
+			t.Errorf("join = %+v", got)
+		}
+	}
+	if got := Join(a, State{}); string(got.Origin) != "a" {
+		t.Errorf("join with a state of ours forgets the origin %q", got.Origin)
+	}
+}
+
+func TestEqualAsksForAllButLastSeen(t *testing.T) {
+	whole := State{Created: 1, Authenticated: 2, LastSeen: 3, End: 4, Rotated: 5, Entries: benchEntries()}
+	for _, test := range []struct {
+		name  string
+		alter func(*State)
+		want  bool
+	}{
+		{"nothing", func(*State) {}, true},
+		{"when it was last used", func(st *State) { st.LastSeen++ }, true},
+		{"what it was read from", func(st *State) { st.Origin, st.Bare = []byte("{}"), true }, true},
+		{"the same entries elsewhere", func(st *State) { st.Entries = slices.Clone(st.Entries) }, true},
+		{"when it was created", func(st *State) { st.Created++ }, false},
+		{"when somebody logged in", func(st *State) { st.Authenticated++ }, false},
+		{"when it ends", func(st *State) { st.End++ }, false},
+		{"when its token was made", func(st *State) { st.Rotated++ }, false},
+		{"its death", func(st *State) { st.Death.Reason = Revoked }, false},
+		{"the dot of its death", func(st *State) { st.Death.Dot.Clock++ }, false},
+		{"its entries", func(st *State) { st.Entries = st.Entries.From("name01") }, false},
+	} {
+		other := whole
+		test.alter(&other)
+		if whole.Equal(other) != test.want || other.Equal(whole) != test.want {
+			t.Errorf("a state that differs in %s is equal: %v, want %v", test.name, whole.Equal(other), test.want)
+		}
+	}
+}
+
+func TestSeen(t *testing.T) {
+	st := State{Created: 1, LastSeen: 5, End: 9}
+	for at, want := range map[int64]int64{4: 5, 5: 5, 6: 6} {
+		if got := st.Seen(time.UnixMilli(at)); got.LastSeen != want || got.Created != 1 || got.End != 9 {
+			t.Errorf("seen at %d it is %+v, want %d", at, got, want)
+		}
+	}
+	if st.LastSeen != 5 {
+		t.Error("the state was altered")
+	}
+}
+
+func TestValuesBringEntriesAndNoDates(t *testing.T) {
+	r := rand.New(rand.NewPCG(16, 1))
+	for range 2_000 {
+		from, to := randomState(r), randomState(r)
+		if from.Dead() || to.Dead() {
+			continue
+		}
+		want := to
+		want.Created = min(from.Created, to.Created)
+		want.Entries = JoinEntries(from.Entries, to.Entries)
+		if got := Join(to, from.Values()); !sameState(got, want) {
+			t.Fatalf("%v with the values of %v = %v", to, from, got)
+		}
+	}
+}
+
+func TestAWriteIsAJoin(t *testing.T) {
+	r := rand.New(rand.NewPCG(16, 2))
+	for range 5_000 {
+		st := randomState(r)
+		l := Changes{{Name: "a", Flags: ServerOnly, Value: []byte("1")}, {Name: "b", Flags: Deleted}}
+		got := st.Write(l, Dot{9, 1})
+		if st.Dead() {
+			if !sameState(got, st) {
+				t.Fatalf("a write revived %v as %v", st, got)
+			}
+			continue
+		}
+		want := st
+		m := modelOf(st.Entries)
+		m["a"] = Entry{Dot: Dot{9, 1}, Flags: ServerOnly, Name: []byte("a"), Value: []byte("1")}
+		m["b"] = Entry{Dot: Dot{9, 1}, Flags: Deleted, Name: []byte("b")}
+		want.Entries = m.encode()
+		if !sameState(got, want) || !sameState(Join(got, st), got) {
+			t.Fatalf("%v after a write is %v, want %v", st, got, want)
+		}
+	}
+}
+
+func TestEncodeAllocatesOnce(t *testing.T) {
+	r := rand.New(rand.NewPCG(16, 3))
+	largest := State{Created: maxMillis, Authenticated: maxMillis, LastSeen: maxMillis, End: maxMillis, Rotated: maxMillis}
+	for range 200 {
+		st := Join(randomState(r), largest)
+		if n := len(st.Encode()); n > st.size() {
+			t.Fatalf("%v has %d bytes, and said %d", st, n, st.size())
+		}
+		if n := testing.AllocsPerRun(1, func() { st.Encode() }); n > 1 {
+			t.Fatalf("encoding %v allocates %v times", st, n)
+		}
+	}
+}
+
+func TestAFormatOfTheFutureIsNamed(t *testing.T) {
+	_, err := Decode([]byte{7, kindLive, 0, 0, 0, 0})
+	if err == nil || errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "format 7") {
+		t.Errorf("decode = %v", err)
+	}
+}
+
+func TestTheLastDateIsReadAndNoLater(t *testing.T) {
+	for i := range 5 {
+		for date, ok := range map[int64]bool{maxMillis: true, maxMillis + 1: false} {
+			st := State{Created: 1, Authenticated: 1, LastSeen: 1, End: 1, Rotated: 1}
+			*[]*int64{&st.Created, &st.Authenticated, &st.LastSeen, &st.End, &st.Rotated}[i] = date
+			if got, err := Decode(st.Encode()); (err == nil) != ok || ok && !sameState(got, st) {
+				t.Errorf("date %d of %d is read as %+v, %v", i, date, got, err)
+			}
+		}
+	}
+}
+
 func FuzzDecodeState(f *testing.F) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for range 20 {
@@ -299,6 +423,9 @@ func FuzzDecodeState(f *testing.F) {
 		st, err := Decode(slices.Clone(data))
 		if err != nil {
 			return
+		}
+		if !respelled(data, st.Encode()) {
+			t.Fatalf("%x became %x", data, st.Encode())
 		}
 		again, err := Decode(st.Encode())
 		if err != nil || !reflect.DeepEqual(again.Entries, st.Entries) && len(st.Entries) > 0 {
