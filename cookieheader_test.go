@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
 	"github.com/holdfast-go/session/internal/transport"
 )
@@ -82,7 +83,7 @@ func (f *firstOnly) ParseToken(value string) (id string, ok bool) {
 
 func (f *firstOnly) NewToken(context.Context) (value, id string) { return "good", "id" }
 
-func (f *firstOnly) SetCookie(context.Context, string, foreign.State, foreign.Why, time.Time) string {
+func (f *firstOnly) SetCookie(context.Context, string, state.State, foreign.Why, time.Time) string {
 	return ""
 }
 

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"os"
 	"slices"
@@ -350,7 +349,7 @@ func newReading(t *testing.T, s situation) *reading {
 		o.Backup, o.Switch = &Backup{Keys: keys, Audience: "shop-test"}, fixedMode(s.mode)
 	}
 	if s.foreign {
-		o.Format = jsonFormat{}
+		o.Format = plainFormat{}
 	}
 	store := Store(r.store)
 	if s.cacheOnly {
@@ -610,22 +609,20 @@ type fixedMode Mode
 
 func (m fixedMode) Override() Override { return Override{Mode: Mode(m)} }
 
-// jsonFormat is a foreign format without cookies.
-type jsonFormat struct{}
+// plainFormat is a foreign format without cookies.
+type plainFormat struct{}
 
-func (jsonFormat) String() string                              { return "JSON" }
-func (jsonFormat) NewToken(context.Context) (value, id string) { return "token", string(subject) }
-func (jsonFormat) ParseToken(string) (id string, ok bool)      { return string(subject), true }
-func (jsonFormat) Decode(b []byte, _ time.Time) (s foreign.State, err error) {
-	err = json.Unmarshal(b, &s)
-	return s, err
+func (plainFormat) String() string                              { return "plain" }
+func (plainFormat) NewToken(context.Context) (value, id string) { return "token", string(subject) }
+func (plainFormat) ParseToken(string) (id string, ok bool)      { return string(subject), true }
+func (plainFormat) Decode(b []byte, _ time.Time) (state.State, error) {
+	return state.Decode(b)
 }
 
-func (jsonFormat) SetCookie(context.Context, string, foreign.State, foreign.Why, time.Time) string {
+func (plainFormat) SetCookie(context.Context, string, state.State, foreign.Why, time.Time) string {
 	return ""
 }
 
-func (jsonFormat) Encode(_ context.Context, s foreign.State, _ time.Time) ([]byte, time.Time, error) {
-	b, err := json.Marshal(s)
-	return b, time.Time{}, err
+func (plainFormat) Encode(_ context.Context, s state.State, _ time.Time) ([]byte, time.Time, error) {
+	return s.Encode(), time.Time{}, nil
 }

@@ -52,7 +52,7 @@ func (m *Manager) encode(ctx context.Context, st state.State) ([]byte, time.Time
 	if !m.foreign() {
 		return st.Encode(), m.expires(st), nil
 	}
-	data, expires, err := m.carrier.Format.Encode(ctx, foreignOf(st), m.now())
+	data, expires, err := m.carrier.Format.Encode(ctx, st, m.now())
 	switch {
 	case err != nil:
 		return nil, expires, fmt.Errorf("session: %w", err)
@@ -62,33 +62,14 @@ func (m *Manager) encode(ctx context.Context, st state.State) ([]byte, time.Time
 	return data, expires, nil
 }
 
-func foreignOf(st state.State) foreign.State {
-	f := foreign.State{
-		Created: st.Created, Renewed: st.Authenticated, LastSeen: st.LastSeen, End: st.End,
-		Dead: st.Dead(), Death: foreign.Dot{Clock: st.Death.Dot.Clock, Instance: st.Death.Dot.Instance},
-		Reason: uint8(st.Death.Reason), Origin: st.Origin,
-	}
-	for l := st.Entries; len(l) > 0; {
-		e, rest, _ := l.Cut()
-		f.Entries = append(f.Entries, foreign.Entry{
-			Dot: foreign.Dot{Clock: e.Dot.Clock, Instance: e.Dot.Instance}, Flags: uint8(e.Flags), Name: string(e.Name), Value: e.Value,
-		})
-		l = rest
-	}
-	return f
-}
-
 func (m *Manager) decode(data []byte) (state.State, error) {
 	if !m.foreign() {
 		return state.Decode(data)
 	}
 	now := m.now()
-	f, err := m.carrier.Format.Decode(data, now)
-	if err != nil {
-		return state.State{}, err
-	}
-	if f.Dead {
-		return state.State{Death: state.Death{Dot: state.Dot{Clock: f.Death.Clock, Instance: f.Death.Instance}, Reason: state.Reason(f.Reason)}}, nil
+	st, err := m.carrier.Format.Decode(data, now)
+	if err != nil || st.Dead() {
+		return st, err
 	}
 	known := func(t int64, otherwise time.Time) int64 {
 		if t == 0 {
@@ -96,15 +77,8 @@ func (m *Manager) decode(data []byte) (state.State, error) {
 		}
 		return t
 	}
-	st := state.State{
-		Created: known(f.Created, now), Authenticated: known(f.Renewed, now),
-		LastSeen: known(f.LastSeen, now), End: known(f.End, now.Add(century)), Origin: f.Origin, Bare: f.Bare,
-	}
-	for _, e := range f.Entries {
-		st.Entries = state.Entry{
-			Dot: state.Dot{Clock: e.Dot.Clock, Instance: e.Dot.Instance}, Flags: state.Flags(e.Flags), Name: []byte(e.Name), Value: e.Value,
-		}.Append(st.Entries)
-	}
+	st.Created, st.Authenticated = known(st.Created, now), known(st.Authenticated, now)
+	st.LastSeen, st.End = known(st.LastSeen, now), known(st.End, now.Add(century))
 	return st, st.Entries.Check()
 }
 
@@ -166,7 +140,7 @@ func (s *Session) tell(h http.Header) {
 		}
 	}
 	c := &s.m.carrier
-	if header := c.Format.SetCookie(s.ctx, t.Reveal(), foreignOf(s.loaded.State), why, s.m.now()); header != "" {
+	if header := c.Format.SetCookie(s.ctx, t.Reveal(), s.loaded.State, why, s.m.now()); header != "" {
 		name, _, _ := strings.Cut(header, "=")
 		s.takeBack(h, func(other string) bool { return other == name })
 		h.Add("Set-Cookie", header)

@@ -6,6 +6,8 @@ package foreign
 import (
 	"context"
 	"time"
+
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // Format is how another system writes sessions. Its methods are called
@@ -26,17 +28,19 @@ type Format interface {
 
 	// SetCookie returns the Set-Cookie header that hands a token out or takes
 	// it back, and "" where there is to be none.
-	SetCookie(ctx context.Context, value string, s State, why Why, now time.Time) string
+	SetCookie(ctx context.Context, value string, s state.State, why Why, now time.Time) string
 
 	// Encode returns what is to be stored, and until when; zero is for the
 	// Manager to say. Its error is what the program cannot express to the other
 	// one.
-	Encode(ctx context.Context, s State, now time.Time) (data []byte, expires time.Time, err error)
+	Encode(ctx context.Context, s state.State, now time.Time) (data []byte, expires time.Time, err error)
 
-	// Decode reads what is stored, by whomever it was written. The State may
-	// keep data. What the other system takes for no session at all is
-	// session.ErrNotFound.
-	Decode(data []byte, now time.Time) (State, error)
+	// Decode reads what is stored, by whomever it was written. The state may
+	// keep data, and its Origin should: a later Encode finds there what Decode
+	// passed over, and the order of things. Dates that are zero are not known, and
+	// for the Manager to say. What the other system takes for no session at all
+	// is session.ErrNotFound.
+	Decode(data []byte, now time.Time) (state.State, error)
 }
 
 // Resaver is a Format that may want each session saved once in each request that
@@ -66,52 +70,3 @@ const (
 	Changed                // this request has saved it
 	Seen                   // this request has asked for it
 )
-
-// State is a session, live or dead. Times are Unix milliseconds; zero is not
-// known.
-type State struct {
-	Created, Renewed, LastSeen, End int64
-
-	Entries []Entry // in ascending order of their names
-	Bare    bool    // read from a record that has no dots: the other program has written all of it
-	Dead    bool
-	Death   Dot
-	Reason  uint8
-
-	// Origin is the record that the state was read from: a format finds there
-	// what it passed over, and the order of things. It may be missing.
-	Origin []byte
-}
-
-// Entry is one named value.
-type Entry struct {
-	Dot   Dot
-	Flags uint8 // as in docs/SPEC.md
-	Name  string
-	Value []byte
-}
-
-// The kinds of an entry, in the low two bits of its flags.
-const (
-	Present  = 0
-	Deleted  = 1
-	Withheld = 2
-	KindMask = 3
-)
-
-// Dot says when and where an entry was written.
-type Dot struct {
-	Clock    uint64
-	Instance uint32
-}
-
-// Compare orders dots.
-func (d Dot) Compare(e Dot) int {
-	switch {
-	case d.Clock != e.Clock && d.Clock < e.Clock, d.Clock == e.Clock && d.Instance < e.Instance:
-		return -1
-	case d == e:
-		return 0
-	}
-	return 1
-}

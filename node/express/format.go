@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/node/fields"
 	"github.com/holdfast-go/session/node/internal/js"
 )
@@ -78,7 +79,7 @@ func isID(id string) bool {
 	return id != "" && len(id) <= 200 && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
-func (f *format) SetCookie(ctx context.Context, value string, s foreign.State, why foreign.Why, now time.Time) string {
+func (f *format) SetCookie(ctx context.Context, value string, s state.State, why foreign.Why, now time.Time) string {
 	p, v := f.profile, f.profile.visit(ctx)
 	if why == foreign.Ended {
 		c := p.newCookie(v, now)
@@ -111,7 +112,7 @@ func (f *format) SetCookie(ctx context.Context, value string, s foreign.State, w
 
 // cookie returns the cookie object of a session: as it is stored, with what was
 // changed since.
-func (f *format) cookie(v *visit, s foreign.State, now time.Time) (*Cookie, error) {
+func (f *format) cookie(v *visit, s state.State, now time.Time) (*Cookie, error) {
 	c := f.profile.newCookie(v, now)
 	if s.Origin != nil {
 		origin, err := fields.Parse(s.Origin)
@@ -123,18 +124,17 @@ func (f *format) cookie(v *visit, s foreign.State, now time.Time) (*Cookie, erro
 			return nil, fmt.Errorf("express: record: %w", err)
 		}
 	}
-	i, ok := slices.BinarySearchFunc(s.Entries, cookieName, func(e foreign.Entry, name string) int { return strings.Compare(e.Name, name) })
-	if ok && s.Entries[i].Flags&foreign.KindMask == foreign.Present {
-		if err := c.assign(s.Entries[i].Value, now); err != nil {
+	if e, ok := s.Entries.Find(cookieName); ok && e.Flags.Kind() == state.Present {
+		if err := c.assign(e.Value, now); err != nil {
 			return nil, err
 		}
 	}
 	return c, nil
 }
 
-func (f *format) Encode(ctx context.Context, s foreign.State, now time.Time) ([]byte, time.Time, error) {
-	if s.Dead {
-		data, err := f.seal(encodeDeath(s))
+func (f *format) Encode(ctx context.Context, s state.State, now time.Time) ([]byte, time.Time, error) {
+	if s.Dead() {
+		data, err := f.seal(encodeDeath(s.Death))
 		return data, time.Time{}, err
 	}
 	record := new(fields.Fields)
@@ -156,23 +156,26 @@ func (f *format) Encode(ctx context.Context, s foreign.State, now time.Time) ([]
 		c.Touch(seen)
 		life = milliseconds(ms)
 	}
-	m := mark{s.Created, s.Renewed, s.LastSeen, s.End, make(map[string]row, len(s.Entries))}
-	for _, e := range s.Entries {
+	m := mark{s.Created, s.Authenticated, s.LastSeen, s.End, make(map[string]row, count(s.Entries))}
+	for l := s.Entries; len(l) > 0; {
+		e, rest, _ := l.Cut()
+		l = rest
+		name := string(e.Name)
 		r := row{dot: e.Dot, flags: e.Flags}
 		switch {
-		case e.Flags&foreign.KindMask != foreign.Present:
-			if e.Name != cookieName {
-				record.Delete(e.Name)
+		case e.Flags.Kind() != state.Present:
+			if name != cookieName {
+				record.Delete(name)
 			}
-		case e.Name == cookieName:
+		case name == cookieName:
 			r.hash = hashOf(c.attributes())
 		default:
-			if err := put(record, e.Name, e.Value); err != nil {
+			if err := put(record, name, e.Value); err != nil {
 				return nil, time.Time{}, err
 			}
 			r.hash = hashOf(e.Value)
 		}
-		m.rows[e.Name] = r
+		m.rows[name] = r
 	}
 	if err := errors.Join(record.Set(cookieName, c.stored()), record.Set(markName, m.encode())); err != nil {
 		return nil, time.Time{}, fmt.Errorf("express: record: %w", err)
@@ -183,6 +186,14 @@ func (f *format) Encode(ctx context.Context, s foreign.State, now time.Time) ([]
 	}
 	data, err := f.seal(record.Append(nil))
 	return data, expires, err
+}
+
+func count(l state.Entries) (n int) {
+	for len(l) > 0 {
+		_, l, _ = l.Cut()
+		n++
+	}
+	return n
 }
 
 // put gives a field its value, and refuses what would be lost on the way to
@@ -213,32 +224,32 @@ func (f *format) seal(text []byte) ([]byte, error) {
 	return []byte(sealed), err
 }
 
-func (f *format) Decode(data []byte, now time.Time) (foreign.State, error) {
+func (f *format) Decode(data []byte, now time.Time) (state.State, error) {
 	if f.profile.Cipher != nil && len(data) > 0 {
 		var err error
 		if data, err = f.profile.Cipher.Open(string(data)); err != nil {
-			return foreign.State{}, err
+			return state.State{}, err
 		}
 	}
 	if s, ok := parseDeath(data); ok {
 		return s, nil
 	}
 	if len(data) == 0 || !js.Truthy(bytes.TrimSpace(data)) {
-		return foreign.State{}, session.ErrNotFound
+		return state.State{}, session.ErrNotFound
 	}
 	record, err := fields.Parse(data)
 	if err != nil {
-		return foreign.State{}, fmt.Errorf("express: record: %w", err)
+		return state.State{}, fmt.Errorf("express: record: %w", err)
 	}
 	value, _ := record.Get(cookieName)
 	c, err := parseCookie(value, now)
 	if err != nil {
-		return foreign.State{}, fmt.Errorf("express: record: %w", err)
+		return state.State{}, fmt.Errorf("express: record: %w", err)
 	}
 	text, _ := record.Get(markName)
 	m, marked := parseMark(text) // none where it fails
-	s := foreign.State{
-		Created: m.created, Renewed: m.renewed, LastSeen: m.lastSeen, End: m.end,
+	s := state.State{
+		Created: m.created, Authenticated: m.renewed, LastSeen: m.lastSeen, End: m.end,
 		Entries: m.entries(record, c.attributes()), Origin: data, Bare: !marked,
 	}
 	// What Node saves has the time in its expiry.
@@ -253,7 +264,7 @@ func (f *format) Decode(data []byte, now time.Time) (foreign.State, error) {
 		s.LastSeen = due
 	}
 	if m.end != 0 && now.UnixMilli() >= m.end {
-		return foreign.State{}, session.ErrNotFound // Node has put it off beyond Lifetime
+		return state.State{}, session.ErrNotFound // Node has put it off beyond Lifetime
 	}
 	return s, nil
 }

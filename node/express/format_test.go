@@ -1,17 +1,20 @@
 package express_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/node/express"
 	"github.com/holdfast-go/session/sessiontest"
 )
@@ -34,16 +37,35 @@ func formatOf(t testing.TB, change func(*express.Profile)) foreign.Format {
 }
 
 // fill returns a live state with values that were written by one instance.
-func fill(entries ...foreign.Entry) foreign.State {
+func fill(entries ...state.Entry) state.State {
 	ms := begin.UnixMilli()
-	return foreign.State{Created: ms, Renewed: ms, LastSeen: ms, End: ms + 1e9, Entries: entries}
+	s := state.State{Created: ms, Authenticated: ms, LastSeen: ms, End: ms + 1e9}
+	slices.SortFunc(entries, func(a, b state.Entry) int { return bytes.Compare(a.Name, b.Name) })
+	for _, e := range entries {
+		s.Entries = e.Append(s.Entries)
+	}
+	return s
 }
 
-func wrote(name, value string, clock uint64) foreign.Entry {
-	return foreign.Entry{Name: name, Value: []byte(value), Dot: foreign.Dot{Clock: clock, Instance: 7}}
+func wrote(name, value string, clock uint64) state.Entry {
+	return state.Entry{Name: []byte(name), Value: []byte(value), Dot: state.Dot{Clock: clock, Instance: 7}}
 }
 
-func encode(t testing.TB, f foreign.Format, s foreign.State) string {
+// replaced returns the entries with e in the place of the one of its name, if there
+// is one.
+func replaced(l state.Entries, e state.Entry) (out state.Entries) {
+	for len(l) > 0 {
+		old, rest, _ := l.Cut()
+		if string(old.Name) == string(e.Name) {
+			old = e
+		}
+		out = old.Append(out)
+		l = rest
+	}
+	return out
+}
+
+func encode(t testing.TB, f foreign.Format, s state.State) string {
 	t.Helper()
 	data, _, err := f.Encode(context.Background(), s, begin)
 	if err != nil {
@@ -52,7 +74,7 @@ func encode(t testing.TB, f foreign.Format, s foreign.State) string {
 	return string(data)
 }
 
-func decode(t testing.TB, f foreign.Format, data string) foreign.State {
+func decode(t testing.TB, f foreign.Format, data string) state.State {
 	t.Helper()
 	s, err := f.Decode([]byte(data), begin)
 	if err != nil {
@@ -62,14 +84,16 @@ func decode(t testing.TB, f foreign.Format, data string) foreign.State {
 }
 
 // print shows entries as name=value@clock.instance.
-func print(s foreign.State) string {
+func print(s state.State) string {
 	var b []string
-	for _, e := range s.Entries {
+	for l := s.Entries; len(l) > 0; {
+		e, rest, _ := l.Cut()
+		l = rest
 		value := string(e.Value)
-		switch e.Flags & foreign.KindMask {
-		case foreign.Deleted:
+		switch e.Flags.Kind() {
+		case state.Deleted:
 			value = "-"
-		case foreign.Withheld:
+		case state.Withheld:
 			value = "?"
 		}
 		b = append(b, fmt.Sprintf("%s=%s@%d.%d", e.Name, value, e.Dot.Clock, e.Dot.Instance))
@@ -96,8 +120,8 @@ func TestWritesKeepTheirDotsUntilNodeTouchesThem(t *testing.T) {
 	f := formatOf(t, nil)
 	ours := encode(t, f, fill(
 		wrote("cart", `[1, 2.0]`, 1<<20), wrote("flag", `"<b>"`, 2<<20), wrote("user", `"bob"`, 3<<20),
-		foreign.Entry{Name: "gone", Flags: foreign.Deleted, Dot: foreign.Dot{Clock: 4 << 20, Instance: 7}},
-		foreign.Entry{Name: "lost", Flags: foreign.Withheld, Dot: foreign.Dot{Clock: 5 << 20, Instance: 7}},
+		state.Entry{Name: []byte("gone"), Flags: state.Deleted, Dot: state.Dot{Clock: 4 << 20, Instance: 7}},
+		state.Entry{Name: []byte("lost"), Flags: state.Withheld, Dot: state.Dot{Clock: 5 << 20, Instance: 7}},
 	))
 	all := func(cart, flag, user, more string) string {
 		return "cart=" + cart + " flag=" + flag + " gone=-@4194304.7 lost=?@5242880.7" + more + " user=" + user
@@ -142,11 +166,7 @@ func TestWhatGoDoesNotTouchKeepsItsBytesAndItsPlace(t *testing.T) {
 	const theirs = `{"b/c":{"x": 1.50},"z":12345678901234567890,"cookie":{"originalMaxAge":60000,"expires":"2023-11-14T22:14:20.000Z","zzz":true},` +
 		`"":"\u0041","id":7,"a":[ 1 ]}`
 	s := decode(t, f, theirs)
-	for i, e := range s.Entries {
-		if e.Name == "a" {
-			s.Entries[i] = wrote("a", `2`, 9<<20)
-		}
-	}
+	s.Entries = replaced(s.Entries, wrote("a", `2`, 9<<20))
 	s.LastSeen = begin.UnixMilli()
 	got := encode(t, f, s)
 	const want = `{"b/c":{"x": 1.50},"z":12345678901234567890,"cookie":{"originalMaxAge":60000,"expires":"2023-11-14T22:14:20.000Z","httpOnly":true,"path":"/","zzz":true},` +
@@ -175,15 +195,15 @@ func TestWhatNodeCouldNotKeepIsRefused(t *testing.T) {
 
 func TestATombstoneIsNullAndMore(t *testing.T) {
 	f := formatOf(t, nil)
-	for reason := uint8(1); reason <= 3; reason++ {
-		dead := foreign.State{Dead: true, Death: foreign.Dot{Clock: 0x0123456789abcdef, Instance: 0xfedcba98}, Reason: reason}
+	for reason := state.Destroyed; reason <= state.Revoked; reason++ {
+		dead := state.State{Death: state.Death{Dot: state.Dot{Clock: 0x0123456789abcdef, Instance: 0xfedcba98}, Reason: reason}}
 		text := encode(t, f, dead)
 		var v any = 1
 		if err := json.Unmarshal([]byte(text), &v); err != nil || v != nil {
 			t.Errorf("%q: got %v, %v, want null", text, v, err)
 		}
 		got := decode(t, f, text)
-		if got.Dead != dead.Dead || got.Death != dead.Death || got.Reason != dead.Reason {
+		if !got.Dead() || got.Death != dead.Death {
 			t.Errorf("got %+v, want %+v", got, dead)
 		}
 	}
@@ -241,7 +261,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"cookie":{},"a":1,"session/dots":"AQAAAAAA"}`), "", "")
 	f.Fuzz(func(t *testing.T, data []byte, name, value string) {
 		s, err := format.Decode(data, begin)
-		if err != nil || s.Dead {
+		if err != nil || s.Dead() {
 			return
 		}
 		text, _, err := format.Encode(context.Background(), s, begin)
@@ -252,11 +272,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil || print(again) != print(s) {
 			t.Fatalf("%q: got  %s, %v\nwant %s", data, print(again), err, print(s))
 		}
-		for i, e := range s.Entries {
-			if e.Name == name {
-				s.Entries[i] = wrote(name, value, 1<<40)
-			}
-		}
+		s.Entries = replaced(s.Entries, wrote(name, value, 1<<40))
 		if text, _, err = format.Encode(context.Background(), s, begin); err == nil {
 			if _, err := format.Decode(text, begin); err != nil {
 				t.Errorf("%q was written and cannot be read: %v", text, err)

@@ -9,7 +9,7 @@ import (
 	"encoding/json"
 	"slices"
 
-	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/node/fields"
 	"github.com/holdfast-go/session/node/internal/js"
 )
@@ -29,8 +29,8 @@ type mark struct {
 }
 
 type row struct {
-	dot   foreign.Dot
-	flags uint8
+	dot   state.Dot
+	flags state.Flags
 	hash  [hashSize]byte // of a value that is present
 }
 
@@ -44,6 +44,9 @@ const (
 	maxName     = 255
 	maxMillis   = 1<<47 - 1 // as package session has it
 )
+
+// kinds are the two bits of an entry's flags that say its kind. No kind has both.
+const kinds = state.Deleted | state.Withheld
 
 // hashOf does not tell apart what JavaScript does not.
 func hashOf(value json.RawMessage) (h [hashSize]byte) {
@@ -65,9 +68,9 @@ func (m mark) encode() json.RawMessage {
 	slices.Sort(names)
 	for _, name := range names {
 		r := m.rows[name]
-		b = appendDot(append(b, r.flags), r.dot)
+		b = appendDot(append(b, byte(r.flags)), r.dot)
 		b = append(binary.AppendUvarint(b, uint64(len(name))), name...)
-		if r.flags&foreign.KindMask == foreign.Present {
+		if r.flags.Kind() == state.Present {
 			b = append(b, r.hash[:]...)
 		}
 	}
@@ -95,16 +98,16 @@ func parseMark(value json.RawMessage) (m mark, ok bool) {
 		if len(b) < 1+dotSize {
 			return mark{}, false
 		}
-		r := row{flags: b[0], dot: readDot(b[1:])}
+		r := row{flags: state.Flags(b[0]), dot: readDot(b[1:])}
 		size, n := binary.Uvarint(b[1+dotSize:])
 		b = b[1+dotSize:]
 		if n <= 0 || size == 0 || size > maxName || uint64(len(b)-n) < size ||
-			r.flags&foreign.KindMask == foreign.KindMask || r.dot.Clock>>16 >= maxMillis {
+			r.flags.Kind() == kinds || r.dot.Clock>>16 >= maxMillis {
 			return mark{}, false
 		}
 		name := string(b[n : n+int(size)])
 		b = b[n+int(size):]
-		if r.flags&foreign.KindMask == foreign.Present {
+		if r.flags.Kind() == state.Present {
 			if len(b) < hashSize {
 				return mark{}, false
 			}
@@ -126,21 +129,29 @@ func (m mark) latest() (clock uint64) {
 	return clock
 }
 
+// field is one entry of a session, before it is encoded.
+type field struct {
+	name  string
+	dot   state.Dot
+	flags state.Flags
+	value json.RawMessage
+}
+
 // entries returns the fields as a Manager has them, with the dots that the mark
 // has for them. What Node has written or removed since is later than all of it,
 // and of no instance.
-func (m mark) entries(f *fields.Fields, attributes json.RawMessage) []foreign.Entry {
-	later := foreign.Dot{Clock: m.latest() + 1}
-	var out []foreign.Entry
+func (m mark) entries(f *fields.Fields, attributes json.RawMessage) state.Entries {
+	later := state.Dot{Clock: m.latest() + 1}
+	var all []field
 	add := func(name string, value json.RawMessage) {
-		e := foreign.Entry{Dot: later, Name: name, Value: value}
+		e := field{dot: later, name: name, value: value}
 		if r, ok := m.rows[name]; ok {
-			e.Flags = r.flags &^ foreign.KindMask
-			if r.flags&foreign.KindMask == foreign.Present && r.hash == hashOf(value) {
-				e.Dot = r.dot
+			e.flags = r.flags &^ kinds
+			if r.flags.Kind() == state.Present && r.hash == hashOf(value) {
+				e.dot = r.dot
 			}
 		}
-		out = append(out, e)
+		all = append(all, e)
 	}
 	for _, name := range f.Names() {
 		if value, _ := f.Get(name); isEntry(name) {
@@ -154,13 +165,26 @@ func (m mark) entries(f *fields.Fields, attributes json.RawMessage) []foreign.En
 		if _, ok := f.Get(name); ok {
 			continue // its value, or that of the cookie
 		}
-		e := foreign.Entry{Dot: r.dot, Flags: r.flags, Name: name}
-		if r.flags&foreign.KindMask == foreign.Present {
-			e.Dot, e.Flags = later, r.flags|foreign.Deleted
+		e := field{dot: r.dot, flags: r.flags, name: name}
+		if r.flags.Kind() == state.Present {
+			e.dot, e.flags = later, r.flags|state.Deleted
 		}
-		out = append(out, e)
+		all = append(all, e)
 	}
-	slices.SortFunc(out, func(a, b foreign.Entry) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b field) int { return cmp.Compare(a.name, b.name) })
+	return encodeFields(all)
+}
+
+// encodeFields returns the entries of fields that are in the order of their names.
+func encodeFields(all []field) state.Entries {
+	size := 0
+	for _, e := range all {
+		size += 1 + dotSize + 2*binary.MaxVarintLen32 + len(e.name) + len(e.value)
+	}
+	out := make(state.Entries, 0, size)
+	for _, e := range all {
+		out = state.Entry{Dot: e.dot, Flags: e.flags, Name: []byte(e.name), Value: e.value}.Append(out)
+	}
 	return out
 }
 
@@ -178,9 +202,9 @@ var (
 	tombstoneSize = len(tombstone) + 8*(dotSize+1)
 )
 
-func encodeDeath(s foreign.State) []byte {
+func encodeDeath(d state.Death) []byte {
 	out := bytes.Clone(tombstone)
-	for _, c := range append(appendDot(nil, s.Death), s.Reason) {
+	for _, c := range append(appendDot(nil, d.Dot), byte(d.Reason)) {
 		for bit := 7; bit >= 0; bit-- {
 			out = append(out, " \t"[c>>bit&1])
 		}
@@ -188,9 +212,9 @@ func encodeDeath(s foreign.State) []byte {
 	return out
 }
 
-func parseDeath(data []byte) (foreign.State, bool) {
+func parseDeath(data []byte) (state.State, bool) {
 	if len(data) != tombstoneSize || !bytes.HasPrefix(data, tombstone) {
-		return foreign.State{}, false
+		return state.State{}, false
 	}
 	b := make([]byte, dotSize+1)
 	for i, c := range data[len(tombstone):] {
@@ -199,17 +223,17 @@ func parseDeath(data []byte) (foreign.State, bool) {
 		case '\t':
 			b[i/8] |= 0x80 >> (i % 8)
 		default:
-			return foreign.State{}, false
+			return state.State{}, false
 		}
 	}
-	s := foreign.State{Dead: true, Death: readDot(b), Reason: b[dotSize]}
-	return s, s.Reason >= 1 && s.Reason <= 3
+	d := state.Death{Dot: readDot(b), Reason: state.Reason(b[dotSize])}
+	return state.State{Death: d}, d.Reason >= state.Destroyed && d.Reason <= state.Revoked
 }
 
-func appendDot(b []byte, d foreign.Dot) []byte {
+func appendDot(b []byte, d state.Dot) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(b, d.Clock), d.Instance)
 }
 
-func readDot(b []byte) foreign.Dot {
-	return foreign.Dot{Clock: binary.BigEndian.Uint64(b), Instance: binary.BigEndian.Uint32(b[8:])}
+func readDot(b []byte) state.Dot {
+	return state.Dot{Clock: binary.BigEndian.Uint64(b), Instance: binary.BigEndian.Uint32(b[8:])}
 }
