@@ -45,7 +45,7 @@ type commit struct {
 
 // idle tells whether there is nothing to commit. s.mu is held.
 func (s *Session) idle() bool {
-	return s.fault == nil && len(s.edits) == 0 && len(s.changes) == 0 && len(s.doubts) == 0 && s.renewal == keepID && !s.repair
+	return s.fault.err == nil && len(s.edits) == 0 && len(s.changes) == 0 && len(s.doubts) == 0 && s.renewal == keepID && !s.repair
 }
 
 // commit saves what is not saved yet. cookies tells whether one can still be
@@ -62,9 +62,10 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 		renewal: s.renewal, replaced: s.replaced, cookies: cookies, fresh: s.fresh,
 		vouched: s.parcel.vouched(),
 	}
-	fault, readOnly := s.fault, s.readOnly
-	if !cookies {
-		s.fault = nil // it is told once: there is no response left to replace
+	fault, readOnly := s.fault.err, s.readOnly
+	if !cookies && fault != nil {
+		// It is answered once: there is no response left to replace.
+		s.refused, s.fault = s.fault, refusal{}
 	}
 	s.mu.Unlock()
 	if fault != nil {

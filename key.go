@@ -123,7 +123,9 @@ func (k Key[T]) Or(s *Session, otherwise T) T {
 func (k Key[T]) Set(s *Session, v T) error {
 	data, err := k.encode(v)
 	if err != nil {
-		return s.failed(err)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.failKey(k.name, err)
 	}
 	return s.set(state.Change{Name: k.name, Flags: k.flags, Value: data})
 }
