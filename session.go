@@ -245,8 +245,10 @@ func (s *Session) date(of func(state.State) time.Time) time.Time {
 // wherever a visitor gains rights, at every login above all: it is what makes
 // a token that was planted or stolen before worthless (session fixation).
 //
-// Once the response header is written it returns ErrTooLate.
-func (s *Session) Renew() error {
+// A Renew that fails makes the commit answer why, as a write of a Key does, and
+// Err tells: ErrTooLate once the response header is written, ErrReadOnly, or why
+// the session is not known.
+func (s *Session) Renew() {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	err := s.writable()
@@ -254,12 +256,12 @@ func (s *Session) Renew() error {
 		err = ErrTooLate
 	}
 	if err != nil {
-		return s.fail(err)
+		_ = s.fail(err)
+		return
 	}
 	s.renewal = max(s.renewal, newID)
 	s.seq++
 	s.watch()
-	return nil
 }
 
 // Destroy ends the session at once, on every instance, and drops what was

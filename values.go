@@ -135,7 +135,7 @@ func withheldError(name string) error {
 }
 
 // set keeps a change until the commit.
-func (s *Session) set(c state.Change) error {
+func (s *Session) set(c state.Change) {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	err := s.writable()
@@ -143,7 +143,8 @@ func (s *Session) set(c state.Change) error {
 		err = withheldError(c.Name)
 	}
 	if err != nil {
-		return s.failKey(c.Name, err)
+		_ = s.failKey(c.Name, err)
+		return
 	}
 	if c.Flags.Kind() == state.Deleted {
 		var bad *ValueError
@@ -153,21 +154,22 @@ func (s *Session) set(c state.Change) error {
 			s.fault = refusal{}
 		}
 	} else if bad := s.broken[c.Name]; bad != nil {
-		return s.failKey(c.Name, bad)
+		_ = s.failKey(c.Name, bad)
+		return
 	}
 	s.accepted(c.Name)
 	// It takes the place of what this request did to the key before. Where that
 	// is nothing, setting what the store has already is nothing either.
 	edits := slices.DeleteFunc(slices.Clone(s.edits), func(e *state.Edit) bool { return e.Name == c.Name })
 	if len(edits) == len(s.edits) && !c.Changes(s.state) {
-		return nil
+		return
 	}
 	if len(edits) >= maxEdits {
-		return s.failKey(c.Name, errTooMany)
+		_ = s.failKey(c.Name, errTooMany)
+		return
 	}
 	s.edits = edits
 	s.add(&state.Edit{Change: c}, s.changes.With(c))
-	return nil
 }
 
 // maxEdits bounds what waits to be saved, in a stream above all whose saves
