@@ -225,8 +225,8 @@ func (m *Manager) readOld(ctx context.Context, o *oldSession) (state.State, time
 		return state.State{}, until, ErrNoSession
 	case err != nil:
 		return state.State{}, until, fmt.Errorf("%w: adopt: %w", ErrUnavailable, err)
-	case b.fault != nil:
-		return state.State{}, until, fmt.Errorf("session: adopt: %w", b.fault)
+	case b.fault.err != nil:
+		return state.State{}, until, fmt.Errorf("session: adopt: %w", b.fault.err)
 	case len(b.changes) == 0, !until.IsZero() && !m.now().Before(until):
 		return state.State{}, until, ErrNoSession // and nothing is made of nothing
 	}

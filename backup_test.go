@@ -317,7 +317,8 @@ func TestWhatIsOnTheServerOnlyIsNeverTakenForNothing(t *testing.T) {
 			}
 		})
 		if status := s.serve(s.a, v, func(x *session.Session) {
-			if err := card.Set(x, "5678"); !errors.Is(err, session.ErrUnavailable) {
+			card.Set(x, "5678")
+			if err := x.Err(); !errors.Is(err, session.ErrUnavailable) {
 				t.Errorf("Set: %v, want ErrUnavailable", err)
 			}
 		}); status != 503 {
@@ -337,7 +338,8 @@ func TestWhatIsOnTheServerOnlyIsNeverTakenForNothing(t *testing.T) {
 			if _, err := card.Get(x); !errors.Is(err, session.ErrLost) {
 				t.Errorf("Get: %v, want ErrLost", err)
 			}
-			if err := card.Set(x, "9"); err != nil {
+			card.Set(x, "9")
+			if err := x.Err(); err != nil {
 				t.Errorf("Set: %v", err)
 			}
 		})

@@ -53,7 +53,7 @@ type commit struct {
 // idleLocked reports whether there is nothing to commit. s.mu is held.
 func (s *Session) idleLocked() bool {
 	unchanged := len(s.edits) == 0 && len(s.changes) == 0 && len(s.doubts) == 0
-	return s.fault == nil && unchanged && s.renewal == keepID && !s.loaded.lacking()
+	return s.fault.err == nil && unchanged && s.renewal == keepID && !s.loaded.lacking()
 }
 
 // commit saves what is not saved yet. cookies tells whether one can still be
@@ -90,9 +90,10 @@ func (s *Session) newCommit(ctx context.Context, cookies bool) (c commit, fault 
 		readOnly: s.readOnly, vouched: s.parcel.vouched(),
 	}
 	c.adopted = c.unsaved()
-	fault = s.fault
-	if !cookies {
-		s.fault = nil // it is told once: there is no response left to replace
+	fault = s.fault.err
+	if !cookies && fault != nil {
+		// It is answered once: there is no response left to replace.
+		s.refused, s.fault = s.fault, refusal{}
 	}
 	if c.renewal == turnID && (c.phase != live || !cookies || over(s.ctx)) {
 		c.renewal = keepID // there is no token to exchange, or nobody to give the new one to

@@ -181,6 +181,9 @@ func (x *exchange) commit() bool {
 	s := x.known()
 	ok := x.save(s, true)
 	if x.returned {
+		if !ok {
+			s.discard() // the client was told that it is not saved
+		}
 		s.leave() // again: it has sent a copy once more
 	}
 	return ok

@@ -180,7 +180,7 @@ func (s *Session) handOff() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.returned = true
-	if len(s.edits) > 0 {
+	if len(s.edits) > 0 || s.fault.err != nil {
 		s.watch()
 	}
 }
@@ -195,13 +195,18 @@ func (s *Session) watch() {
 		return
 	}
 	s.watched = true
-	context.AfterFunc(s.ctx, func() {
+	rest := func() {
 		saved := s.m.refreshes.Hold()
 		time.AfterFunc(restAfter, func() {
 			defer saved()
 			s.saveRest()
 		})
-	})
+	}
+	if s.answered {
+		rest() // the context may be of more than the request, and never end
+		return
+	}
+	context.AfterFunc(s.ctx, rest)
 }
 
 // restAfter is how long an answer, or a goroutine that outlives its request, has
@@ -226,7 +231,7 @@ func (s *Session) vary(h http.Header) {
 // was written.
 func (s *Session) late(ctx context.Context) {
 	s.mu.Lock()
-	seq, fault := s.seq, s.fault != nil
+	seq, fault := s.seq, s.fault.err != nil
 	late := fault || (len(s.edits) > 0 || s.renewal != keepID) && seq != s.lost
 	s.mu.Unlock()
 	if !late {

@@ -240,7 +240,8 @@ func mustExchange(ctx context.Context, key any) *exchange {
 func (m *Manager) Load(ctx context.Context, in http.Header) *Session { return m.newSession(ctx, in) }
 
 // Commit saves a session of Load, and puts into out what the answer's header
-// must tell the visitor. After it only Save writes.
+// must tell the visitor. What is changed afterwards is saved by Save, or a second
+// later; what cannot be saved then is told to Hooks.Dropped.
 func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error {
 	if s.m != m {
 		panic("session: Commit of a session of another Manager")
@@ -249,5 +250,12 @@ func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error
 	s.announce(out)
 	s.announced()
 	s.leave()
+	s.mu.Lock()
+	s.answered = true
+	s.mu.Unlock()
+	if err != nil {
+		s.discard() // the caller answers that it is not saved
+	}
+	s.handOff()
 	return err
 }

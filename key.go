@@ -13,12 +13,12 @@ import (
 // package variable. Values are decoded when they are asked for, one key at a
 // time, and each Get decodes anew: what it returns is the caller's own.
 //
-// Where the session could not be loaded, every method returns that error, and
-// a write makes the commit answer it. A write that fails because of the
-// session (ErrReadOnly, ErrNoSession under Require, ErrTooLate, *ValueError,
-// ErrUnavailable) comes back at the commit and replaces the response, so that a
-// handler which ignores it does not answer as if all were well. A handler that
-// does not ignore it answers by session.Error.
+// Where the session could not be loaded, every method that returns an error
+// returns that one, and a write makes the commit answer it. A write that fails
+// because of the session (ErrReadOnly, ErrNoSession under Require, ErrTooLate,
+// *ValueError, ErrUnavailable) comes back at the commit and replaces the
+// response: Set and Delete return nothing, and a handler that wants to know asks
+// Session.Err.
 type Key[T any] struct {
 	name  string
 	codec Codec
@@ -120,12 +120,15 @@ func (k Key[T]) Or(s *Session, otherwise T) T {
 // Delete, so that no program overwrites what it cannot read. It also fails
 // until Delete while the store is away and the value that it would replace is
 // not in the sealed copy: nobody can have read that value.
-func (k Key[T]) Set(s *Session, v T) error {
+func (k Key[T]) Set(s *Session, v T) {
 	data, err := k.encode(v)
 	if err != nil {
-		return s.failed(err)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		_ = s.failKey(k.name, err)
+		return
 	}
-	return s.set(state.Change{Name: k.name, Flags: k.flags, Value: data})
+	s.set(state.Change{Name: k.name, Flags: k.flags, Value: data})
 }
 
 // Update changes the value by running change on what the session holds, the
@@ -153,8 +156,8 @@ func (k Key[T]) Update(s *Session, change func(*T) error) error {
 }
 
 // Delete removes the value. To delete what is not there changes nothing.
-func (k Key[T]) Delete(s *Session) error {
-	return s.set(state.Change{Name: k.name, Flags: state.Deleted | k.flags})
+func (k Key[T]) Delete(s *Session) {
+	s.set(state.Change{Name: k.name, Flags: state.Deleted | k.flags})
 }
 
 // Take returns the value and deletes it: for a message that is shown once. A

@@ -253,7 +253,8 @@ func TestAWebsocketSeesOthersAndTheLogout(t *testing.T) {
 		if err := s.Reload(r.Context()); !errors.Is(err, session.ErrNoSession) {
 			t.Errorf("Reload after the logout = %v, want ErrNoSession", err)
 		}
-		if err := count.Set(s, 6); err == nil {
+		count.Set(s, 6)
+		if err := s.Err(); err == nil {
 			t.Error("Set after the logout succeeded")
 		}
 	})), "/")

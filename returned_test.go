@@ -256,13 +256,15 @@ func TestWhatCannotBeSavedAfterTheResponseIsTold(t *testing.T) {
 			s := sessionOf(t, r)
 			s.Renew()
 		},
+		"a value that does not encode": func(r *http.Request) { badKey.Set(sessionOf(t, r), func() {}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			held, dropped := overHTTP(t, func(m *session.Manager) http.Handler {
 				return returns(m, func(r *http.Request) { sessionOf(t, r) }, func(_ http.ResponseWriter, r *http.Request) { after(r) })
 			}, name == "a renewal")
-			if len(dropped) != 1 || !errors.Is(dropped[0], session.ErrTooLate) {
-				t.Errorf("the session holds %q, and Hooks.Dropped was told %v, want ErrTooLate", held, dropped)
+			var bad *session.ValueError
+			if len(dropped) != 1 || !errors.Is(dropped[0], session.ErrTooLate) && !errors.As(dropped[0], &bad) {
+				t.Errorf("the session holds %q, and Hooks.Dropped was told %v, want one error", held, dropped)
 			}
 		})
 	}
@@ -478,4 +480,92 @@ func TestARequestThatAsksAfterTheHandlerLeavesNothingBehind(t *testing.T) {
 			t.Errorf("%d visits are still under way", got)
 		}
 	})
+}
+
+// What the answer of middleware says is not saved is told to nobody else, and is
+// not saved afterwards.
+func TestAWriteThatFailedAfterTheHandlerAndWasAnsweredIsNotDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := storetest.NewFaulty(memstore.New(nil))
+		m, dropped := drops(t, store)
+		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+		for name, change := range map[string]func(*session.Session){
+			"a value that does not encode": func(s *session.Session) { badKey.Set(s, func() {}) },
+			"a store that fails":           func(s *session.Session) { store.Fail(errors.New("refused")); color.Set(s, "blue") },
+		} {
+			answer := v.Get(returns(m, func(r *http.Request) { sessionOf(t, r) }, func(w http.ResponseWriter, r *http.Request) {
+				change(sessionOf(t, r))
+				w.WriteHeader(http.StatusOK)
+			}), "/")
+			store.Heal()
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if got := color.Or(v.Session(), ""); answer.StatusCode < 500 || got != "red" || len(*dropped) != 0 {
+				t.Errorf("%s: got %d, %q and %v dropped, want an error, red and none", name, answer.StatusCode, got, *dropped)
+			}
+		}
+	})
+}
+
+// drops returns a Manager, and what its Hooks.Dropped has been told.
+func drops(t *testing.T, store session.Store) (*session.Manager, *[]error) {
+	dropped := new([]error)
+	return mustNew(t, store, &session.Options{Hooks: session.Hooks{
+		Dropped: func(_ context.Context, _ session.ID, err error) { *dropped = append(*dropped, err) },
+	}}), dropped
+}
+
+func TestWhatIsChangedAfterCommitIsSavedOrTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, dropped := drops(t, memstore.New(nil))
+		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+		s := m.Load(context.Background(), v.Request(http.MethodGet, "/", nil).Header)
+		if err := m.Commit(t.Context(), s, http.Header{}); err != nil {
+			t.Fatal(err)
+		}
+		color.Set(s, "blue")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := color.Or(v.Session(), ""); got != "blue" || len(*dropped) != 0 {
+			t.Errorf("the session holds %q, and Hooks.Dropped was told %v, want blue and nothing", got, *dropped)
+		}
+		badKey.Set(s, func() {})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if bad := (*session.ValueError)(nil); len(*dropped) != 1 || !errors.As((*dropped)[0], &bad) {
+			t.Errorf("Hooks.Dropped was told %v, want the value's error once", *dropped)
+		}
+	})
+}
+
+func TestErrTellsOfAWriteAfterTheHeaderUntilItIsRepeated(t *testing.T) {
+	m := sessiontest.New(t, nil)
+	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+	v.Get(m.Handler(ask(t, func(w http.ResponseWriter, r *http.Request, s *session.Session) {
+		save := func() error { _, err := s.Save(r.Context()); return err }
+		w.WriteHeader(http.StatusOK)
+		badKey.Set(s, func() {})
+		var bad *session.ValueError
+		if err := save(); !errors.As(err, &bad) {
+			t.Errorf("Save: got %v, want the value's error", err)
+		}
+		color.Set(s, "blue")
+		if err := save(); err != nil || !errors.As(s.Err(), &bad) {
+			t.Errorf("another key: Save got %v, and Err %v, want nil and the value's error", err, s.Err())
+		}
+		badKey.Delete(s)
+		if err := s.Err(); err != nil {
+			t.Errorf("deleted: got %v, want nil", err)
+		}
+		s.Renew()
+		if err := save(); !errors.Is(err, session.ErrTooLate) || !errors.Is(s.Err(), session.ErrTooLate) {
+			t.Errorf("Renew: Save got %v, and Err %v, want ErrTooLate", err, s.Err())
+		}
+		if err := color.Update(s, func(c *string) error { *c = "green"; return nil }); err != nil || s.Err() != nil {
+			t.Errorf("a write: got %v, and Err %v, want nil", err, s.Err())
+		}
+	})), "/")
+	if got := color.Or(v.Session(), ""); got != "green" {
+		t.Errorf("the session holds %q, want green", got)
+	}
 }

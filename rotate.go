@@ -61,27 +61,29 @@ func (m *Manager) follow(t token.Token, d state.Death) (token.Token, bool) {
 // was before nobody knows then; with a Backup it ends when the store is back,
 // without one at the latest when it is idle or its Lifetime ends.
 //
-// Once the response header is written it returns ErrTooLate. Tokens of an
-// Options.Format cannot be exchanged in this way: the error wraps
-// errors.ErrUnsupported.
-func (s *Session) Rotate() error {
+// The commit answers ErrTooLate once the response header is written, ErrReadOnly,
+// and an error that wraps errors.ErrUnsupported with an Options.Format, whose
+// tokens cannot be exchanged in this way; Err tells.
+func (s *Session) Rotate() {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	switch {
 	case s.readOnly:
-		return s.fail(ErrReadOnly)
+		_ = s.fail(ErrReadOnly)
+		return
 	case s.m.foreign():
-		return s.fail(errNoRotation)
+		_ = s.fail(errNoRotation)
+		return
 	case s.loaded.phase == unknown:
-		return s.loaded.err // and the handler answers whatever it can
+		return // and the handler answers whatever it can; Err tells
 	case s.sealed:
-		return s.fail(ErrTooLate)
+		_ = s.fail(ErrTooLate)
+		return
 	case s.loaded.phase != live:
-		return nil
+		return
 	}
 	s.renewal = max(s.renewal, turnID)
 	s.watch()
-	return nil
 }
 
 var errNoRotation = fmt.Errorf("session: Rotate: tokens of Options.Format cannot be made from one another, use Renew: %w", errors.ErrUnsupported)

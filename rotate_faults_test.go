@@ -84,7 +84,8 @@ func TestARotationAfterAReloadGoesOnFromTheNewToken(t *testing.T) {
 			if err := x.Reload(r.Context()); err != nil {
 				t.Errorf("Reload: %v", err)
 			}
-			if err := x.Rotate(); err != nil {
+			x.Rotate()
+			if err := x.Err(); err != nil {
 				t.Errorf("Rotate: %v", err)
 			}
 		})), "/")

@@ -37,7 +37,8 @@ type Session struct {
 	seq     int             // changes with all of these
 	lost    int             // the seq of what Hooks.Dropped was told of
 	broken  map[string]*ValueError
-	fault   error // the first write that failed; the commit answers it
+	fault   refusal // the first write that failed; the commit answers it
+	refused refusal // a fault that a commit answered after the response header, for Err
 
 	renewal  renewal
 	replaced ID   // the session that StartNew ends
@@ -47,6 +48,7 @@ type Session struct {
 	sealed   bool // the response header is written
 	finished bool // committed, because the handler had returned
 	returned bool // the handler has
+	answered bool // by Manager.Commit
 	watched  bool // what is changed from now on is saved when the request is over
 	visits   bool // somebody will say when the request is over
 	notice   notice
@@ -166,20 +168,28 @@ func (s *Session) name() ID {
 // the session is not known, the commit answers why. s.mu is held.
 func (s *Session) decide() {
 	if s.loaded.phase == unknown && !s.sealed {
-		_ = s.fail(s.loaded.err)
+		s.keepFault("", s.loaded.err) // nothing is lost that Hooks.Dropped had to be told of
 	}
 }
 
 // Err asks the store if nobody has yet. It returns why it is not known whether
 // there is a session, which is what From returned, or else the first error of a write or of Or that the commit
 // will answer instead of the handler's response. It is nil if all is well.
+//
+// Once the response header is written there is no response left to replace: one
+// Save, or Hooks.Dropped, answers the error, and Err goes on returning it until
+// its key is set, updated or deleted with success. An error that is not of a
+// key, such as Renew's, lasts until the next write that succeeds.
 func (s *Session) Err() error {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	if s.loaded.phase == unknown {
 		return s.loaded.err
 	}
-	return s.fault
+	if s.fault.err == nil {
+		return s.refused.err
+	}
+	return s.fault.err
 }
 
 // Source returns where the session was loaded from.
@@ -237,8 +247,10 @@ func (s *Session) date(of func(state.State) time.Time) time.Time {
 // wherever a visitor gains rights, at every login above all: it is what makes
 // a token that was planted or stolen before worthless (session fixation).
 //
-// Once the response header is written it returns ErrTooLate.
-func (s *Session) Renew() error {
+// A Renew that fails makes the commit answer why, as a write of a Key does, and
+// Err tells: ErrTooLate once the response header is written, ErrReadOnly, or why
+// the session is not known.
+func (s *Session) Renew() {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	err := s.writable()
@@ -246,12 +258,12 @@ func (s *Session) Renew() error {
 		err = ErrTooLate
 	}
 	if err != nil {
-		return s.fail(err)
+		_ = s.fail(err)
+		return
 	}
 	s.renewal = max(s.renewal, newID)
 	s.seq++
 	s.watch()
-	return nil
 }
 
 // Destroy ends the session at once, on every instance, and drops what was

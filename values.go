@@ -25,13 +25,37 @@ func (s *Session) writable() error {
 	return nil
 }
 
+// refusal is a write that failed.
+type refusal struct {
+	key string // empty: it was not of a key
+	err error
+}
+
 // fail keeps the first write that failed, so that a handler which ignores its
 // error does not answer as if all were well. s.mu is held.
-func (s *Session) fail(err error) error {
-	if s.fault == nil {
-		s.fault = err
-	}
+func (s *Session) fail(err error) error { return s.failKey("", err) }
+
+// failKey is fail for a write of a key. Where no answer is left to replace, the
+// error reaches Hooks.Dropped. s.mu is held.
+func (s *Session) failKey(key string, err error) error {
+	s.keepFault(key, err)
+	s.watch()
 	return err
+}
+
+// keepFault keeps the first error that the commit is to answer. s.mu is held.
+func (s *Session) keepFault(key string, err error) {
+	if s.fault.err == nil {
+		s.fault = refusal{key, err}
+	}
+}
+
+// accepted forgets what Err still says of an earlier write that this one
+// repeats. s.mu is held.
+func (s *Session) accepted(key string) {
+	if s.refused.key == "" || s.refused.key == key {
+		s.refused = refusal{}
+	}
 }
 
 func (s *Session) failed(err error) error {
@@ -95,7 +119,7 @@ func (s *Session) fallBack(name string, err error) {
 	if errors.Is(err, ErrLost) {
 		err = &lostError{name}
 	}
-	_ = s.fail(err)
+	s.keepFault(name, err)
 }
 
 // lostError is ErrLost of one key.
@@ -111,7 +135,7 @@ func withheldError(name string) error {
 }
 
 // set keeps a change until the commit.
-func (s *Session) set(c state.Change) error {
+func (s *Session) set(c state.Change) {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	err := s.writable()
@@ -119,30 +143,33 @@ func (s *Session) set(c state.Change) error {
 		err = withheldError(c.Name)
 	}
 	if err != nil {
-		return s.fail(err)
+		_ = s.failKey(c.Name, err)
+		return
 	}
 	if c.Flags.Kind() == state.Deleted {
 		var bad *ValueError
 		var lost *lostError
 		delete(s.broken, c.Name)
-		if errors.As(s.fault, &bad) && bad.Key == c.Name || errors.As(s.fault, &lost) && lost.key == c.Name {
-			s.fault = nil
+		if errors.As(s.fault.err, &bad) && bad.Key == c.Name || errors.As(s.fault.err, &lost) && lost.key == c.Name {
+			s.fault = refusal{}
 		}
 	} else if bad := s.broken[c.Name]; bad != nil {
-		return s.fail(bad)
+		_ = s.failKey(c.Name, bad)
+		return
 	}
+	s.accepted(c.Name)
 	// It takes the place of what this request did to the key before. Where that
 	// is nothing, setting what the store has already is nothing either.
 	edits := slices.DeleteFunc(slices.Clone(s.edits), func(e *state.Edit) bool { return e.Name == c.Name })
 	if len(edits) == len(s.edits) && !c.Changes(s.loaded.State) {
-		return nil
+		return
 	}
 	if len(edits) >= maxEdits {
-		return s.fail(errTooMany)
+		_ = s.failKey(c.Name, errTooMany)
+		return
 	}
 	s.edits = edits
 	s.add(&state.Edit{Change: c}, s.changes.With(c))
-	return nil
 }
 
 // maxEdits bounds what waits to be saved, in a stream above all whose saves
@@ -158,7 +185,7 @@ func (s *Session) update(e *state.Edit) error {
 		s.lockLoaded()
 		if err := s.writable(); err != nil {
 			defer s.mu.Unlock()
-			return s.fail(err)
+			return s.failKey(e.Name, err)
 		}
 		st, l, seq := s.loaded.State, s.changes, s.seq
 		s.mu.Unlock()
@@ -172,11 +199,12 @@ func (s *Session) update(e *state.Edit) error {
 			if own, ok := state.StepErrorOf(err); ok {
 				return own // the handler's business, not a write that failed
 			}
-			return s.fail(s.absence(e.Name, err))
+			return s.failKey(e.Name, s.absence(e.Name, err))
 		case s.seq == seq && len(s.edits) >= maxEdits:
 			defer s.mu.Unlock()
-			return s.fail(errTooMany)
+			return s.failKey(e.Name, errTooMany)
 		case s.seq == seq:
+			s.accepted(e.Name)
 			s.add(e, after)
 			s.mu.Unlock()
 			return nil
@@ -192,7 +220,8 @@ const maxRuns = 1000
 
 // forget drops what was changed and not saved. s.mu is held.
 func (s *Session) forget() {
-	s.edits, s.changes, s.doubts, s.broken, s.fault = nil, nil, nil, nil, nil
+	s.edits, s.changes, s.doubts, s.broken = nil, nil, nil, nil
+	s.fault, s.refused = refusal{}, refusal{}
 	s.renewal, s.replaced = keepID, ""
 	s.seq++
 }

@@ -23,7 +23,8 @@ func showUser(w http.ResponseWriter, r *http.Request) {
 	u, err := user.Get(s)
 	if errors.Is(err, session.ErrNoValue) {
 		u = newUser(randomName())
-		err = user.Set(s, u)
+		user.Set(s, u)
+		err = s.Err()
 	}
 	if err != nil {
 		session.Error(w, r, err)

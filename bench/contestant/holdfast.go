@@ -98,11 +98,14 @@ func logIn(_ http.ResponseWriter, r *http.Request, c Content) error {
 }
 
 func fill(s *session.Session, c Content) error {
-	errs := []error{nameKey.Set(s, c.Name), emailKey.Set(s, c.Email), visitsKey.Set(s, c.Visits), cartKey.Set(s, c.Cart)}
+	nameKey.Set(s, c.Name)
+	emailKey.Set(s, c.Email)
+	visitsKey.Set(s, c.Visits)
+	cartKey.Set(s, c.Cart)
 	for _, item := range c.Items {
-		errs = append(errs, session.NewKey[string](item.Key).Set(s, item.Value))
+		session.NewKey[string](item.Key).Set(s, item.Value)
 	}
-	return errors.Join(errs...)
+	return s.Err()
 }
 
 func readName(_ http.ResponseWriter, r *http.Request) (string, error) {

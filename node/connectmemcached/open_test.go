@@ -68,7 +68,8 @@ func TestWhatIsEncryptedHasTheFlagsOfAString(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := color.Set(s, "blue"); err != nil {
+			color.Set(s, "blue")
+			if err := s.Err(); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := s.Save(t.Context()); err != nil {

@@ -41,7 +41,7 @@ func (p *Profile) Handler(m *session.Manager, next http.Handler) http.Handler {
 		if p.Resave || p.Rolling || p.SaveUninitialized {
 			s, err := session.From(r.Context())
 			if err == nil && p.SaveUninitialized && s.ID() == "" {
-				_ = cookieKey.Set(s, json.RawMessage("{}")) // a failure is the commit's
+				cookieKey.Set(s, json.RawMessage("{}"))
 			}
 		}
 		next.ServeHTTP(w, r)

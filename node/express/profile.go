@@ -235,7 +235,8 @@ func ChangeCookie(s *session.Session, options json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	return cookieKey.Set(s, options)
+	cookieKey.Set(s, options)
+	return s.Err()
 }
 
 // Unset is req.session = null. With UnsetDestroys the session is destroyed, and
@@ -255,7 +256,8 @@ func (p *Profile) Unset(ctx context.Context) error {
 		return err
 	}
 	if s.ID() == "" && p.SaveUninitialized {
-		return cookieKey.Delete(s)
+		cookieKey.Delete(s)
+		return s.Err()
 	}
 	return nil
 }
@@ -265,7 +267,8 @@ func (p *Profile) Unset(ctx context.Context) error {
 func (p *Profile) Regenerate(ctx context.Context) (*session.Session, error) {
 	s, err := session.StartNew(ctx)
 	if err == nil && p.SaveUninitialized {
-		err = cookieKey.Set(s, json.RawMessage("{}"))
+		cookieKey.Set(s, json.RawMessage("{}"))
+		err = s.Err()
 	}
 	return s, err
 }

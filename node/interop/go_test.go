@@ -98,7 +98,8 @@ func application(p *express.Profile) http.Handler {
 	}
 	set := func(s *session.Session, body map[string]json.RawMessage) error {
 		for name, value := range body {
-			if err := keys[name].Set(s, value); err != nil {
+			keys[name].Set(s, value)
+			if err := s.Err(); err != nil {
 				return err
 			}
 		}
@@ -112,7 +113,8 @@ func application(p *express.Profile) http.Handler {
 	})
 	handle("POST /delete", func(s *session.Session, _ *http.Request, body map[string]json.RawMessage) (*session.Session, error) {
 		for name := range body {
-			if err := keys[name].Delete(s); err != nil {
+			keys[name].Delete(s)
+			if err := s.Err(); err != nil {
 				return s, err
 			}
 		}
@@ -122,7 +124,8 @@ func application(p *express.Profile) http.Handler {
 		return s, visits.Update(s, func(n *int) error { *n++; return nil })
 	})
 	handle("POST /renew", func(s *session.Session, _ *http.Request, _ map[string]json.RawMessage) (*session.Session, error) {
-		return s, s.Renew()
+		s.Renew()
+		return s, s.Err()
 	})
 	handle("POST /regenerate", func(_ *session.Session, r *http.Request, body map[string]json.RawMessage) (*session.Session, error) {
 		s, err := p.Regenerate(r.Context())
@@ -140,7 +143,8 @@ func application(p *express.Profile) http.Handler {
 		if err := json.Unmarshal(body["ms"], &ms); err != nil {
 			return s, err
 		}
-		if err := keys["remembered"].Set(s, body["ms"]); err != nil {
+		keys["remembered"].Set(s, body["ms"])
+		if err := s.Err(); err != nil {
 			return s, err
 		}
 		return s, express.SetMaxAge(s, time.Duration(ms)*time.Millisecond)

@@ -14,7 +14,7 @@ import (
 
 func ExampleHooks() {
 	hooks := koa.Hooks{
-		BeforeSave: func(_ *http.Request, s *session.Session) error { return writes.Set(s, 1) },
+		BeforeSave: func(_ *http.Request, s *session.Session) error { writes.Set(s, 1); return s.Err() },
 	}
 	sessions, err := session.New(memstore.New(nil), nil)
 	if err != nil {

@@ -210,7 +210,8 @@ func Fill(s *session.Session, f *fields.Fields) error {
 			continue
 		}
 		value, _ := f.Get(name)
-		if err := session.NewKey[json.RawMessage](name).Set(s, value); err != nil {
+		session.NewKey[json.RawMessage](name).Set(s, value)
+		if err := s.Err(); err != nil {
 			return fmt.Errorf("takeover: %w", err)
 		}
 	}

@@ -155,7 +155,7 @@ func (s *run) serve(w http.ResponseWriter, r *http.Request) {
 			return nil
 		})
 	case "login":
-		_ = x.Renew()
+		x.Renew()
 	case "logout":
 		_, _ = x.Destroy(r.Context())
 	}

@@ -146,7 +146,8 @@ func (a ask) serve(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(a.think)
 		s, err := session.StartNew(r.Context())
 		if err == nil {
-			err = plainKeys[userKey].Set(s, mark(a.op))
+			plainKeys[userKey].Set(s, mark(a.op))
+			err = s.Err()
 		}
 		live.Set(s, alive)
 		a.answer(w, r, s, Answer{}, err)
@@ -165,18 +166,20 @@ func (a ask) serve(w http.ResponseWriter, r *http.Request) {
 		if a.key == bulkKey {
 			value += strings.Repeat("x", bulkSize)
 		}
-		err = plainKeys[a.key].Set(s, value)
+		plainKeys[a.key].Set(s, value)
+		err = s.Err()
 	case Add:
 		err = cartKeys[a.key].Update(s, func(items *[]string) error {
 			*items = append(*items, mark(a.op))
 			return nil
 		})
 	case Delete:
-		err = plainKeys[a.key].Delete(s)
+		plainKeys[a.key].Delete(s)
+		err = s.Err()
 	case Login:
-		if err = s.Renew(); err == nil {
-			err = plainKeys[userKey].Set(s, mark(a.op))
-		}
+		s.Renew()
+		plainKeys[userKey].Set(s, mark(a.op))
+		err = s.Err()
 	case Logout:
 		var d session.Durability
 		d, err = s.Destroy(r.Context())
