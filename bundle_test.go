@@ -41,7 +41,7 @@ func TestWhatDoesNotFitIsLeftOutByRankAndSize(t *testing.T) {
 		{newer, 1, []string{"b", "d"}}, // the store lacks a
 		{newer, 2, []string{"a"}},
 	} {
-		c.Copy.Saved = c.saved
+		c.Saved = c.saved
 		p, err := m.pack(c.Copy, time.Now())
 		text, left := p.text, p.left
 		if err != nil || !slices.Equal(left, c.want) {

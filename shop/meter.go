@@ -92,6 +92,7 @@ func (m *meter) add(s sample) {
 		at.stored++
 	case session.FromBackup:
 		at.backed++
+	case session.FromNowhere, session.Unknown:
 	}
 	if s.status >= http.StatusInternalServerError {
 		at.failed++

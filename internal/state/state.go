@@ -1,3 +1,5 @@
+// Package state has the state of a session, copies of it, and how two of them
+// are joined.
 package state
 
 import (

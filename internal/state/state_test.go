@@ -47,7 +47,7 @@ func randomDeath(r *rand.Rand) Death {
 		}
 		at = Dot{uint64(r.IntN(3)), uint32(r.IntN(2))} // it was rotated, and somebody ended it as well
 	}
-	d.Link = NewLink(at, time.UnixMilli(int64(r.IntN(2))), [LinkRandom]byte{byte(r.IntN(2))}, string(string(strings.Repeat("xy"[r.IntN(2):][:1], 32))))
+	d.Link = NewLink(at, time.UnixMilli(int64(r.IntN(2))), [LinkRandom]byte{byte(r.IntN(2))}, strings.Repeat("xy"[r.IntN(2):][:1], 32))
 	return d
 }
 
@@ -192,7 +192,7 @@ func TestStoredFormIsStable(t *testing.T) {
 	st.Entries = Entry{Dot: Dot{1, 2}, Flags: Deleted, Name: []byte("user")}.Append(st.Entries)
 	turned := State{Created: 1, Authenticated: 2, LastSeen: 300, End: 70000, Rotated: 5000}
 	tomb := State{Death: Death{Dot: Dot{3, 4}, Reason: Revoked}}
-	link := State{Death: Death{Dot: Dot{3, 4}, Reason: Rotated, Link: NewLink(Dot{3, 4}, time.UnixMilli(9), [LinkRandom]byte{0xab}, string(string(strings.Repeat("f", 32))))}}
+	link := State{Death: Death{Dot: Dot{3, 4}, Reason: Rotated, Link: NewLink(Dot{3, 4}, time.UnixMilli(9), [LinkRandom]byte{0xab}, strings.Repeat("f", 32))}}
 	for _, test := range []struct {
 		name string
 		st   State

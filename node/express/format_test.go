@@ -61,8 +61,8 @@ func decode(t testing.TB, f foreign.Format, data string) foreign.State {
 	return s
 }
 
-// print shows entries as name=value@clock.instance.
-func print(s foreign.State) string {
+// show writes entries as name=value@clock.instance.
+func show(s foreign.State) string {
 	var b []string
 	for _, e := range s.Entries {
 		value := string(e.Value)
@@ -124,14 +124,14 @@ func TestWritesKeepTheirDotsUntilNodeTouchesThem(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			theirs := edited(t, ours, test.change)
 			s := decode(t, f, theirs)
-			if got := print(s); got != test.want {
+			if got := show(s); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
-			if again := print(decode(t, f, theirs)); again != print(s) {
+			if again := show(decode(t, f, theirs)); again != show(s) {
 				t.Errorf("got %s the second time", again)
 			}
-			if pinned := print(decode(t, f, encode(t, f, s))); pinned != print(s) {
-				t.Errorf("got %s after a save, want %s", pinned, print(s))
+			if pinned := show(decode(t, f, encode(t, f, s))); pinned != show(s) {
+				t.Errorf("got %s after a save, want %s", pinned, show(s))
 			}
 		})
 	}
@@ -249,8 +249,8 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%q was read and cannot be written: %v", data, err)
 		}
 		again, err := format.Decode(text, begin)
-		if err != nil || print(again) != print(s) {
-			t.Fatalf("%q: got  %s, %v\nwant %s", data, print(again), err, print(s))
+		if err != nil || show(again) != show(s) {
+			t.Fatalf("%q: got  %s, %v\nwant %s", data, show(again), err, show(s))
 		}
 		for i, e := range s.Entries {
 			if e.Name == name {
