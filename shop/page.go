@@ -39,16 +39,10 @@ type page struct {
 
 // showPage reads. Only where a message waits to be shown once does it write,
 // to take the message away.
-func (s *strip) showPage(w http.ResponseWriter, r *http.Request) {
-	its, err := session.From(r.Context())
-	if err != nil {
-		session.Error(w, r, err)
-		return
-	}
-	u, err := user.Get(its)
+func (s *strip) showPage(w http.ResponseWriter, r *http.Request) error {
+	its, u, err := sessionUser(r)
 	if err != nil && !errors.Is(err, session.ErrNoValue) {
-		session.Error(w, r, err)
-		return
+		return err
 	}
 	p := page{User: u.Name, Menu: menu, Session: newTicket(its), Live: s.view(buttons{s}.allowed(r))}
 	c, err := cart.Get(its)
@@ -58,8 +52,7 @@ func (s *strip) showPage(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, session.ErrLost):
 		p.Without = "It was too large for your browser’s cookies, and the store has lost it. Empty it to begin anew."
 	case err != nil && !errors.Is(err, session.ErrNoValue):
-		session.Error(w, r, err)
-		return
+		return err
 	}
 	p.Cart = newReceipt(c)
 	if r.Method != http.MethodHead {
@@ -70,18 +63,19 @@ func (s *strip) showPage(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	render(w, "page.html", http.StatusOK, p)
+	return nil
 }
 
 // showSession is the part of the page that tells of the session, for a page that
 // has seen the store go or come back. It takes no message away.
-func showSession(w http.ResponseWriter, r *http.Request) {
+func showSession(w http.ResponseWriter, r *http.Request) error {
 	its, err := session.From(r.Context())
 	if err != nil {
-		session.Error(w, r, err)
-		return
+		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	render(w, "session", http.StatusOK, newTicket(its))
+	return nil
 }
 
 // afterwards is what there is to say after a login or a logout. It is not in

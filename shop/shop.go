@@ -20,18 +20,18 @@ var (
 // session pay for it.
 func newShop(sessions *session.Manager, strip *strip, log *slog.Logger) http.Handler {
 	strip.sessions = sessions
-	require := func(h http.HandlerFunc) http.Handler { return sessions.Require(h) }
+	require := func(h action) http.Handler { return sessions.Require(h) }
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", strip.showPage)
-	mux.Handle("GET /session", sessions.ReadOnly(http.HandlerFunc(showSession)))
+	mux.Handle("GET /{$}", action(strip.showPage))
+	mux.Handle("GET /session", sessions.ReadOnly(action(showSession)))
 	mux.HandleFunc("GET /food", showFood)
-	mux.HandleFunc("GET /user", showUser)
-	mux.Handle("GET /user/readonly", sessions.Require(sessions.ReadOnly(http.HandlerFunc(readUser))))
+	mux.Handle("GET /user", action(showUser))
+	mux.Handle("GET /user/readonly", sessions.Require(sessions.ReadOnly(action(readUser))))
 	mux.Handle("POST /user/shoppingcart", require(addToCart))
 	mux.Handle("POST /user/shoppingcart/remove", require(removeFromCart))
 	mux.Handle("POST /user/shoppingcart/clear", require(clearCart))
-	mux.HandleFunc("POST /login", login)
-	mux.HandleFunc("POST /logout", logout)
+	mux.Handle("POST /login", action(login))
+	mux.Handle("POST /logout", action(logout))
 	mux.Handle("GET /status", status{sessions, strip.store})
 	mux.Handle("GET /live", strip.hub)
 	buttons{strip}.serve(mux)
@@ -39,6 +39,16 @@ func newShop(sessions *session.Manager, strip *strip, log *slog.Logger) http.Han
 
 	h := http.NewCrossOriginProtection().Handler(strip.meter.measure(sessions.Handler(strip.meter.source(mux))))
 	return protect(recovered(h, log))
+}
+
+// action is a handler of a route that uses the session. What it returns is
+// answered by session.Error; it has written nothing then.
+type action func(http.ResponseWriter, *http.Request) error
+
+func (do action) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := do(w, r); err != nil {
+		session.Error(w, r, err)
+	}
 }
 
 // protect sets the headers that hold for every answer.
