@@ -18,11 +18,11 @@ var (
 
 // newShop returns all that the shop serves. Only the routes that ask for the
 // session pay for it.
-func newShop(sessions *session.Manager, strip *strip, log *slog.Logger) http.Handler {
-	strip.sessions = sessions
+func newShop(sessions *session.Manager, panel *panel, log *slog.Logger) http.Handler {
+	panel.sessions = sessions
 	require := func(h action) http.Handler { return sessions.Require(h) }
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", action(strip.showPage))
+	mux.Handle("GET /{$}", action(panel.showPage))
 	mux.Handle("GET /session", sessions.ReadOnly(action(showSession)))
 	mux.HandleFunc("GET /food", showFood)
 	mux.Handle("GET /user", action(showUser))
@@ -32,12 +32,12 @@ func newShop(sessions *session.Manager, strip *strip, log *slog.Logger) http.Han
 	mux.Handle("POST /user/shoppingcart/clear", require(clearCart))
 	mux.Handle("POST /login", action(login))
 	mux.Handle("POST /logout", action(logout))
-	mux.Handle("GET /status", status{sessions, strip.store})
-	mux.Handle("GET /live", strip.hub)
-	buttons{strip}.serve(mux)
+	mux.Handle("GET /status", status{sessions, panel.store})
+	mux.Handle("GET /live", panel.hub)
+	buttons{panel}.serve(mux)
 	serveAssets(mux)
 
-	h := http.NewCrossOriginProtection().Handler(strip.meter.measure(sessions.Handler(strip.meter.source(mux))))
+	h := http.NewCrossOriginProtection().Handler(panel.metrics.measure(sessions.Handler(panel.metrics.source(mux))))
 	return protect(recovered(h, log))
 }
 
