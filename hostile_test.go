@@ -125,9 +125,9 @@ func TestHostileClientsAreNotServedFromTheirCopy(t *testing.T) {
 			return limited{context.Background(), time.Now().Add(-time.Second)}, func() {}
 		},
 	}
-	for kind, make := range contexts {
+	for kind, begin := range contexts {
 		for route, handler := range h.routes(h.look(func(*http.Request) {})) {
-			ctx, cancel := make()
+			ctx, cancel := begin()
 			r := httptest.NewRequest(http.MethodPost, "/", nil).WithContext(ctx)
 			r.Header.Set("Cookie", h.jar)
 			w := httptest.NewRecorder()
@@ -147,7 +147,7 @@ func TestHostileDeadlinesThatEndDuringTheLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHostile(t)
 		h.store.Delay(20 * time.Millisecond)
-		for kind, make := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+		for kind, begin := range map[string]func(context.Context) (context.Context, context.CancelFunc){
 			"a deadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
 				return context.WithTimeout(ctx, 10*time.Millisecond)
 			},
@@ -161,7 +161,7 @@ func TestHostileDeadlinesThatEndDuringTheLoad(t *testing.T) {
 				var wg sync.WaitGroup
 				for range 3 { // those that wait for the same load, too
 					wg.Go(func() {
-						ctx, cancel := make(t.Context())
+						ctx, cancel := begin(t.Context())
 						defer cancel()
 						r := httptest.NewRequest(http.MethodPost, "/", nil).WithContext(ctx)
 						r.Header.Set("Cookie", h.jar)

@@ -21,7 +21,7 @@ var (
 	simSeeds = flag.Int("seeds", 0, "how many seeds at most, in half of the time until -timeout; 0: 1500, fewer with -race and -short")
 )
 
-func seedsFor(t *testing.T) int {
+func seedsFor() int {
 	switch {
 	case *simSeeds > 0:
 		return *simSeeds
@@ -70,7 +70,7 @@ func TestNoPromiseIsBroken(t *testing.T) {
 		t.Log(simulation.Again(t, cfg, *simSeed).Trace())
 		return
 	}
-	r := simulation.Sweep(t, cfg, *simFirst, seedsFor(t))
+	r := simulation.Sweep(t, cfg, *simFirst, seedsFor())
 	r.Log(t)
 	for i, v := range r.Failed {
 		if i == 3 {

@@ -96,9 +96,7 @@ func measureOutage(ctx context.Context, f *field, r *results) (string, error) {
 	t := redisTraffic(server)
 	o.commands, o.in = t.commands, t.in
 	delete(o.commands, "DBSIZE") // ours
-	if err := c.recall(o); err != nil {
-		return "", err
-	}
+	c.recall(o)
 	return o.text(), nil
 }
 

@@ -69,6 +69,7 @@ type traffic struct {
 
 func (s *stores) traffic(of contestant.Store) traffic {
 	switch of {
+	case contestant.None:
 	case contestant.Redis:
 		return redisTraffic(s.redis)
 	case contestant.Memcached:

@@ -159,11 +159,11 @@ func TestShoppersComeInAndAreServedThroughAnOutage(t *testing.T) {
 }
 
 // share is that of the requests that are served from the backup.
-const share = "document.querySelector('#crowd-figures figure:last-child b').textContent"
+const share = "document.querySelector('#shoppers-figures figure:last-child b').textContent"
 
 // size is a number of the shoppers'.
 func size(name string) string {
-	return "+[...document.querySelectorAll('#crowd-size dt')].find((d) => d.textContent == " + quote(name) + ").nextElementSibling.textContent"
+	return "+[...document.querySelectorAll('#shoppers-size dt')].find((d) => d.textContent == " + quote(name) + ").nextElementSibling.textContent"
 }
 
 // reloadUntil is for pages that do not change by themselves.

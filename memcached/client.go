@@ -183,6 +183,7 @@ func (c code) err() error {
 		return ErrNotStored
 	case codeExists:
 		return ErrConflict
+	case codeValue, codeDone, codeNoop, codeError: // answers says whether these are expected
 	}
 	return nil
 }

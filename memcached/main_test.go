@@ -37,22 +37,14 @@ func newClient(t testing.TB, o *memcached.Options, servers ...*memcachedtest.Ser
 	return c
 }
 
+var eventually = timeleft.Poll
+
 // within is a context that no test is meant to exhaust.
 func within(t testing.TB, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-// eventually polls until done, for long.
-func eventually(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(timeleft.Within(t, 20*time.Second)); !done(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
 }
 
 // noneLeft fails the test if goroutines or file descriptors that were not

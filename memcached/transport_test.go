@@ -2,14 +2,8 @@ package memcached_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -17,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session/internal/test/certificate"
 	"github.com/holdfast-go/session/internal/test/memcachedtest"
 	"github.com/holdfast-go/session/memcached"
 )
@@ -56,7 +51,7 @@ func TestUnixSocket(t *testing.T) {
 func TestTLS(t *testing.T) {
 	noneLeft(t)
 	dir := memcachedtest.Dir(t)
-	cert, key, roots := certificate(t, dir)
+	cert, key, roots := certificate.SelfSigned(t, dir)
 	server := memcachedtest.Start(t, "-Z", "-o", "ssl_chain_cert="+cert+",ssl_key="+key)
 	c := newClient(t, &memcached.Options{TLS: &tls.Config{RootCAs: roots}}, server)
 	roundTrip(t, c)
@@ -80,35 +75,6 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%s: got %v, want an error of x509", name, err)
 		}
 	}
-}
-
-// certificate makes one for 127.0.0.1 in dir.
-func certificate(t *testing.T, dir string) (certFile, keyFile string, roots *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true,
-		NotAfter:    time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	writeFile(t, certFile, certPEM)
-	writeFile(t, keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
-	roots = x509.NewCertPool()
-	roots.AppendCertsFromPEM(certPEM)
-	return certFile, keyFile, roots
 }
 
 func writeFile(t *testing.T, name string, content []byte) {

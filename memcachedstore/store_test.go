@@ -4,26 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/test/acceptance"
 	"github.com/holdfast-go/session/internal/test/memcachedtest"
+	"github.com/holdfast-go/session/internal/test/records"
 	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/memcached"
 	"github.com/holdfast-go/session/memcachedstore"
-	"github.com/holdfast-go/session/seal"
-	"github.com/holdfast-go/session/sessiontest"
 	"github.com/holdfast-go/session/storetest"
 )
 
-// patience bounds what a test waits for; it decides nothing in one that passes.
-const patience = 20 * time.Second
+var (
+	record   = records.New
+	mustSave = records.MustSave
+	poll     = timeleft.Poll
+)
 
 func newClient(t testing.TB, servers ...*memcachedtest.Server) *memcached.Client {
 	t.Helper()
@@ -120,19 +120,6 @@ func TestPromisesOnMemcached(t *testing.T) {
 		n++
 		return memcachedstore.New(newClient(t, server), memcachedstore.Prefix(fmt.Sprintf("%d:", n)))
 	})
-}
-
-func record(data string) session.Record {
-	return session.Record{Data: []byte(data), Expires: time.Now().Add(time.Hour)}
-}
-
-func mustSave(t testing.TB, s session.Store, id session.ID, r session.Record, over session.Version) session.Version {
-	t.Helper()
-	v, err := s.Save(t.Context(), id, r, over)
-	if err != nil {
-		t.Fatalf("Save(%s): %v", id, err)
-	}
-	return v
 }
 
 // memcached counts CAS values from 1 again when it restarts, and would accept
@@ -269,66 +256,8 @@ func TestPrefixAndFlags(t *testing.T) {
 	}
 }
 
-// poll waits until done, or fails the test.
-func poll(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	most := timeleft.Within(t, patience)
-	for deadline := time.Now().Add(most); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %v", what, most)
-		}
-	}
-}
-
 // memcached -C serves all but compare-and-set: every change of a session fails.
 func TestAMemcachedWithoutCASIsAnOutageThatNamesIt(t *testing.T) {
 	server := memcachedtest.Start(t, "-C")
-	keys, err := seal.NewKeys(seal.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, backup := range map[string]*session.Backup{"with a backup": {Keys: keys, Audience: "test"}, "without a backup": nil} {
-		t.Run(name, func(t *testing.T) {
-			client, err := memcached.New(memcached.Servers(server.Addr), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer client.Close()
-			type news struct {
-				shard string
-				err   error
-			}
-			down := make(chan news, 10)
-			m, err := session.New(memcachedstore.New(client), &session.Options{
-				Backup: backup, ReadTimeout: 5 * time.Second, SaveTimeout: 5 * time.Second,
-				Hooks: session.Hooks{Down: func(_ context.Context, shard string, err error) { down <- news{shard, err} }},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, leave := context.WithCancel(t.Context())
-			leave()
-			defer m.Close(ctx) // what cannot be delivered is not waited for
-			key := session.NewKey[int]("n")
-			increment := func(s *session.Session) { key.Update(s, func(n *int) error { *n++; return nil }) }
-			v := sessiontest.NewVisitor(t, m, increment)
-			for end := time.Now().Add(timeleft.Within(t, patience)); time.Now().Before(end); {
-				v.Get(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if s, err := session.From(r.Context()); err == nil {
-						increment(s)
-					}
-				})), "/")
-				sessiontest.NewVisitor(t, m, increment) // whose session can be created
-				select {
-				case n := <-down:
-					if n.shard != server.Addr || !strings.Contains(n.err.Error(), "-C") || !m.Stats().Failing {
-						t.Errorf("Down of %q: %v; failing: %v", n.shard, n.err, m.Stats().Failing)
-					}
-					return
-				case <-time.After(100 * time.Millisecond):
-				}
-			}
-			t.Fatalf("nobody was told in %v: %+v", patience, m.Stats())
-		})
-	}
+	acceptance.RefusedChanges(t, func(t testing.TB) session.Store { return newStore(t, server) }, server.Addr, "-C")
 }

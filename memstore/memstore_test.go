@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/test/records"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/storetest"
 )
@@ -49,16 +50,10 @@ func expiring(data string, in time.Duration) session.Record {
 	return session.Record{Data: []byte(data), Expires: time.Now().Add(in)}
 }
 
-func record(data string) session.Record { return expiring(data, time.Hour) }
-
-func mustSave(t *testing.T, s session.Store, id session.ID, r session.Record, over session.Version) session.Version {
-	t.Helper()
-	v, err := s.Save(t.Context(), id, r, over)
-	if err != nil {
-		t.Fatalf("Save(%s): %v", id, err)
-	}
-	return v
-}
+var (
+	record   = records.New
+	mustSave = records.MustSave
+)
 
 // fill saves sessions, each with an hour more than the one before, until the
 // store refuses one or has evicted one.

@@ -144,11 +144,11 @@ func TestAFileThatCannotBeTrustedIsRefused(t *testing.T) {
 	}
 }
 
-// refuses makes a file and asks that it is no order.
-func refuses(t *testing.T, make func(path string) error, says string) {
+// refuses creates a file and asks that it is no order.
+func refuses(t *testing.T, create func(path string) error, says string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "override")
-	if err := make(path); err != nil {
+	if err := create(path); err != nil {
 		t.Fatal(err)
 	}
 	var r reports

@@ -11,7 +11,6 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/test/acceptance"
 	"github.com/holdfast-go/session/internal/test/redistest"
-	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/redisstore"
 	"github.com/holdfast-go/session/sessiontest"
 )
@@ -136,7 +135,7 @@ func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
 	}
 
 	visitor := sessiontest.NewVisitor(t, m)
-	poll(t, "the first login", func() bool { // the budget is short, and this machine may be busy
+	eventually(t, "the first login", func() bool { // the budget is short, and this machine may be busy
 		answer, _ := send(visitor, http.MethodPost, "/user")
 		visitor.Keep(answer)
 		return answer.StatusCode == http.StatusOK
@@ -184,7 +183,7 @@ func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
 	for range 5 {
 		back(server)
 		begun := time.Now()
-		poll(t, "the store's return", func() bool {
+		eventually(t, "the store's return", func() bool {
 			answer, _ := send(visitor, http.MethodGet, "/user")
 			return answer.StatusCode == http.StatusOK
 		})
@@ -204,16 +203,5 @@ func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
 	}
 	if got := user.Or(s, "nobody"); (got == "bob") != remembers {
 		t.Errorf("after the outage the visitor is %q", got)
-	}
-}
-
-// poll waits until done, or fails the test.
-func poll(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	most := timeleft.Within(t, patience)
-	for deadline := time.Now().Add(most); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %v", what, most)
-		}
 	}
 }

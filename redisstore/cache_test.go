@@ -5,19 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/test/records"
 	"github.com/holdfast-go/session/internal/test/redistest"
 	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/redis/rueidis"
 )
 
-const patience = 20 * time.Second
+var (
+	record     = records.New
+	eventually = timeleft.Poll
+)
 
 // cached returns n caching stores, each on a client of its own.
 func cached(t testing.TB, srv *redistest.Server, n int) []*Store {
@@ -38,10 +41,6 @@ func cached(t testing.TB, srv *redistest.Server, n int) []*Store {
 	return stores
 }
 
-func record(data string) session.Record {
-	return session.Record{Data: []byte(data), Expires: time.Now().Add(time.Hour)}
-}
-
 func save(t testing.TB, s *Store, id session.ID, data string) session.Version {
 	t.Helper()
 	v, err := s.Save(t.Context(), id, record(data), session.Any)
@@ -58,18 +57,6 @@ func load(t testing.TB, s *Store, id session.ID) string {
 		t.Fatal(err)
 	}
 	return string(r.Data)
-}
-
-func eventually(t testing.TB, what string, ok func() bool) time.Duration {
-	t.Helper()
-	start, most := time.Now(), timeleft.Within(t, patience)
-	for !ok() {
-		if time.Since(start) > most {
-			t.Fatalf("not within %v: %s", most, what)
-		}
-		runtime.Gosched()
-	}
-	return time.Since(start)
 }
 
 func TestAReadFromTheCacheAsksRedisNothing(t *testing.T) {

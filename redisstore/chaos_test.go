@@ -27,18 +27,11 @@ func TestVisitorsInChaos(t *testing.T) {
 		Visitors:  50,
 		For:       *faultFor,
 		Open: func(t testing.TB, wire *chaos.Wire) session.Store {
-			o, err := redisstore.ClientOption(server.URL())
-			if err != nil {
-				t.Fatal(err)
-			}
-			o.DialCtxFn = func(ctx context.Context, address string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
-				return wire.Dial(ctx, "tcp", address)
-			}
-			client, err := rueidis.NewClient(o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(client.Close)
+			client := newClient(t, server.URL(), func(o *rueidis.ClientOption) {
+				o.DialCtxFn = func(ctx context.Context, address string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
+					return wire.Dial(ctx, "tcp", address)
+				}
+			})
 			return redisstore.New(client)
 		},
 		Faults: []chaos.Fault{

@@ -12,16 +12,20 @@ import (
 	"github.com/holdfast-go/session/storetest"
 )
 
-func TestItKeepsTheContract(t *testing.T) { keepsTheContract(t) }
+func TestItKeepsTheContract(t *testing.T) { keepsTheContract(t, plain) }
 
 func TestItKeepsTheContractWithTheClientCache(t *testing.T) {
-	keepsTheContract(t, redisstore.ClientCache(time.Minute))
+	keepsTheContract(t, plain, redisstore.ClientCache(time.Minute))
 }
 
-func keepsTheContract(t *testing.T, o ...redisstore.Option) {
+func plain(s *redisstore.Store) session.Store { return s }
+
+// keepsTheContract runs the suite against what wrap makes of the store.
+func keepsTheContract(t *testing.T, wrap func(*redisstore.Store) session.Store, o ...redisstore.Option) {
+	t.Helper()
 	var srv *redistest.Server
 	asked := map[*redistest.Server]int{}
-	newOne := func(t testing.TB) session.Store { return newStore(t, srv, o...) }
+	newOne := func(t testing.TB) session.Store { return wrap(newStore(t, srv, o...)) }
 	storetest.Run(t, storetest.Harness{
 		New: func(t testing.TB) session.Store {
 			srv = redistest.Start(t)

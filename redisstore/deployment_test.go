@@ -1,19 +1,10 @@
 package redisstore_test
 
 import (
-	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,11 +14,10 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/test/acceptance"
+	"github.com/holdfast-go/session/internal/test/certificate"
 	"github.com/holdfast-go/session/internal/test/redistest"
-	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/redisstore"
-	"github.com/holdfast-go/session/seal"
-	"github.com/holdfast-go/session/sessiontest"
 	"github.com/redis/rueidis"
 )
 
@@ -88,51 +78,9 @@ func TestAUserWithoutScriptsIsAnOutageThatNamesTheRight(t *testing.T) {
 	srv := redistest.Start(t)
 	srv.Command(strings.Fields("ACL SETUSER shop on >secret ~* -@all " +
 		"+get +set +del +exists +getrange +scan +hello +client|tracking +client|caching +multi +exec +pttl +info")...)
-	keys, err := seal.NewKeys(seal.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, backup := range map[string]*session.Backup{"with a backup": {Keys: keys, Audience: "test"}, "without a backup": nil} {
-		t.Run(name, func(t *testing.T) {
-			type news struct {
-				shard string
-				err   error
-			}
-			down := make(chan news, 10)
-			store := redisstore.New(newClient(t, "redis://shop:secret@"+srv.Addr()))
-			m, err := session.New(store, &session.Options{
-				Backup: backup, ReadTimeout: 5 * time.Second, SaveTimeout: 5 * time.Second,
-				Hooks: session.Hooks{Down: func(_ context.Context, shard string, err error) { down <- news{shard, err} }},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, leave := context.WithCancel(t.Context())
-			leave()
-			defer m.Close(ctx) // what cannot be delivered is not waited for
-			count := session.NewKey[int]("n")
-			increment := func(s *session.Session) { count.Update(s, func(n *int) error { *n++; return nil }) }
-			v := sessiontest.NewVisitor(t, m, increment)
-			end := time.Now().Add(timeleft.Within(t, patience))
-			for time.Now().Before(end) {
-				v.Get(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-					if s, err := session.From(r.Context()); err == nil {
-						increment(s)
-					}
-				})), "/")
-				sessiontest.NewVisitor(t, m, increment) // whose session can be created
-				select {
-				case n := <-down:
-					if n.shard != srv.Addr() || !strings.Contains(n.err.Error(), "eval") || !m.Stats().Failing {
-						t.Errorf("Down of %q: %v; failing: %v", n.shard, n.err, m.Stats().Failing)
-					}
-					return
-				case <-time.After(100 * time.Millisecond):
-				}
-			}
-			t.Fatalf("nobody was told in %v: %+v", patience, m.Stats())
-		})
-	}
+	acceptance.RefusedChanges(t, func(t testing.TB) session.Store {
+		return redisstore.New(newClient(t, "redis://shop:secret@"+srv.Addr()))
+	}, srv.Addr(), "eval")
 }
 
 func TestItWorksOverAUnixSocket(t *testing.T) {
@@ -150,7 +98,7 @@ func TestItWorksOverAUnixSocket(t *testing.T) {
 
 func TestItWorksOverTLS(t *testing.T) {
 	dir := t.TempDir()
-	cert, key, roots := selfSigned(t, dir)
+	cert, key, roots := certificate.SelfSigned(t, dir)
 	srv := redistest.Start(t, "--tls-port", "{port}", "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no")
 	url := "rediss://127.0.0.1:" + strconv.Itoa(srv.Extra())
 	works(t, newClient(t, url, withCache, func(o *rueidis.ClientOption) { o.TLSConfig.RootCAs = roots }), 3)
@@ -166,39 +114,6 @@ func TestItWorksOverTLS(t *testing.T) {
 	} else if unknown := new(tls.CertificateVerificationError); !errors.As(err, &unknown) {
 		t.Errorf("got %v, want a certificate's error", err)
 	}
-}
-
-func selfSigned(t *testing.T, dir string) (certFile, keyFile string, roots *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "redis"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	for file, b := range map[string][]byte{certFile: certPEM, keyFile: keyPEM} {
-		if err := os.WriteFile(file, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	roots = x509.NewCertPool()
-	roots.AppendCertsFromPEM(certPEM)
-	return certFile, keyFile, roots
 }
 
 // Three primaries, one of them with a replica.

@@ -5,15 +5,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/test/records"
 	"github.com/holdfast-go/session/internal/test/redistest"
 	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/redisstore"
 	"github.com/redis/rueidis"
 )
 
-// patience bounds what a test waits for; it decides nothing in one that passes.
-const patience = 20 * time.Second
+const patience = timeleft.Patience
+
+var (
+	record     = records.New
+	mustSave   = records.MustSave
+	mustLoad   = records.MustLoad
+	eventually = timeleft.Poll
+)
 
 func newClient(t testing.TB, url string, change ...func(*rueidis.ClientOption)) rueidis.Client {
 	t.Helper()
@@ -43,42 +49,6 @@ func newStore(t testing.TB, s *redistest.Server, o ...redisstore.Option) *rediss
 
 // withCache is for a client whose stores may have a ClientCache.
 func withCache(c *rueidis.ClientOption) { c.DisableCache = false }
-
-// record lives for an hour.
-func record(data string) session.Record {
-	return session.Record{Data: []byte(data), Expires: time.Now().Add(time.Hour)}
-}
-
-func mustSave(t testing.TB, s session.Store, id session.ID, r session.Record, over session.Version) session.Version {
-	t.Helper()
-	v, err := s.Save(t.Context(), id, r, over)
-	if err != nil {
-		t.Fatalf("Save(%s): %v", id, err)
-	}
-	return v
-}
-
-func mustLoad(t testing.TB, s session.Store, id session.ID) session.Record {
-	t.Helper()
-	r, err := s.Load(t.Context(), id)
-	if err != nil {
-		t.Fatalf("Load(%s): %v", id, err)
-	}
-	return r
-}
-
-// eventually polls until ok says so.
-func eventually(t testing.TB, what string, ok func() bool) time.Duration {
-	t.Helper()
-	start, most := time.Now(), timeleft.Within(t, patience)
-	for !ok() {
-		if time.Since(start) > most {
-			t.Fatalf("not within %v: %s", most, what)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-	return time.Since(start)
-}
 
 func within(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)

@@ -10,7 +10,6 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/test/redistest"
 	"github.com/holdfast-go/session/redisstore"
-	"github.com/holdfast-go/session/storetest"
 )
 
 // salted makes the bytes of each write its own, as a session.Format does. Of the
@@ -47,20 +46,7 @@ func TestRawKeepsTheContractWhereNoTwoWritesAreOfTheSameBytes(t *testing.T) {
 		"client cache": {redisstore.Raw(), redisstore.ClientCache(time.Minute)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var srv *redistest.Server
-			newOne := func(t testing.TB) session.Store { return salted{newStore(t, srv, o...)} }
-			storetest.Run(t, storetest.Harness{
-				New: func(t testing.TB) session.Store {
-					srv = redistest.Start(t)
-					return newOne(t)
-				},
-				Again:   newOne,
-				Restart: func(testing.TB) { srv.Restart() },
-				Freeze:  func(testing.TB) { srv.Freeze() },
-				Thaw:    func(testing.TB) { srv.Thaw() },
-				Down:    func(testing.TB) { srv.Kill() },
-				Up:      func(testing.TB) { srv.Restart() },
-			})
+			keepsTheContract(t, func(s *redisstore.Store) session.Store { return salted{s} }, o...)
 		})
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"mime"
 	"net/http"
 	"unicode/utf8"
+
+	"github.com/holdfast-go/session"
 )
 
 const maxBody = 4 << 10 // bytes
@@ -24,6 +26,14 @@ func isForm(r *http.Request) bool { return contentType(r) == formType }
 func contentType(r *http.Request) string {
 	t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return t
+}
+
+// formSession reads the form into r.PostForm, and then the session.
+func formSession(w http.ResponseWriter, r *http.Request) (*session.Session, error) {
+	if err := readForm(w, r); err != nil {
+		return nil, err
+	}
+	return session.From(r.Context())
 }
 
 // readForm fills r.PostForm.

@@ -11,16 +11,16 @@ import (
 
 // buttons are what stops the store and lets shoppers in. They are for whoever
 // sits at this machine, unless -public-buttons says otherwise.
-type buttons struct{ *strip }
+type buttons struct{ *panel }
 
 func (b buttons) serve(mux *http.ServeMux) {
-	if b.machine != nil {
-		mux.Handle("POST /store/kill", b.stop(b.machine.kill, "The store was killed, and all that it held is gone.", dead))
-		mux.Handle("POST /store/freeze", b.stop(b.machine.freeze, "The store was frozen: it takes what is sent, and answers nothing.", frozen, dead))
-		mux.Handle("POST /store/restart", b.press(b.machine.restart, "The store was killed and started again, empty."))
+	if b.process != nil {
+		mux.Handle("POST /store/kill", b.stop(b.process.kill, "The store was killed, and all that it held is gone.", dead))
+		mux.Handle("POST /store/freeze", b.stop(b.process.freeze, "The store was frozen: it takes what is sent, and answers nothing.", frozen, dead))
+		mux.Handle("POST /store/restart", b.press(b.process.restart, "The store was killed and started again, empty."))
 		mux.Handle("POST /store/back", http.HandlerFunc(b.bringBack))
 	}
-	if b.crowd != nil {
+	if b.shoppers != nil {
 		mux.HandleFunc("POST /shoppers", b.letIn)
 		mux.HandleFunc("POST /shoppers/home", b.sendHome)
 	}
@@ -72,7 +72,7 @@ func isLoopback(hostport string) bool {
 var notHere = &refusal{http.StatusForbidden, "Not from here",
 	"Only who sits at the shop’s machine can do this. Start the shop with -public-buttons to let everyone."}
 
-// press does what a button says, which shows in the strip of the page that the
+// press does what a button says, which shows in the panel of the page that the
 // answer leads to.
 func (b buttons) press(do func() error, text string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -81,9 +81,9 @@ func (b buttons) press(do func() error, text string) http.Handler {
 			return
 		}
 		if err := do(); err != nil {
-			b.diary.write("That did not work: " + err.Error() + ".")
+			b.events.write("That did not work: " + err.Error() + ".")
 		} else {
-			b.diary.write(text)
+			b.events.write(text)
 		}
 		http.Redirect(w, r, "/#live", http.StatusSeeOther)
 	})
@@ -94,7 +94,7 @@ func (b buttons) press(do func() error, text string) http.Handler {
 func (b buttons) stop(do func() error, text string, already ...condition) http.Handler {
 	press := b.press(do, text)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if b.allowed(r) && slices.Contains(already, b.machine.condition()) {
+		if b.allowed(r) && slices.Contains(already, b.process.condition()) {
 			http.Redirect(w, r, "/#live", http.StatusSeeOther)
 			return
 		}
@@ -107,8 +107,8 @@ func (b buttons) bringBack(w http.ResponseWriter, r *http.Request) {
 		running: "The store runs.",
 		frozen:  "The store was thawed, with all that it held.",
 		dead:    "The store was started again, empty.",
-	}[b.machine.condition()]
-	b.press(b.machine.back, text).ServeHTTP(w, r)
+	}[b.process.condition()]
+	b.press(b.process.back, text).ServeHTTP(w, r)
 }
 
 func (b buttons) letIn(w http.ResponseWriter, r *http.Request) {
@@ -121,11 +121,11 @@ func (b buttons) letIn(w http.ResponseWriter, r *http.Request) {
 		answerError(w, r, &refusal{http.StatusBadRequest, "How many?", "Between 1 and 200 shoppers can be let in."})
 		return
 	}
-	if b.allowed(r) && b.crowd.size()+n > maxShoppers {
+	if b.allowed(r) && b.shoppers.size()+n > maxShoppers {
 		answerError(w, r, &refusal{http.StatusConflict, "The shop is full", "No more than 200 shoppers fit in."})
 		return
 	}
-	b.press(func() error { return b.crowd.let(n) }, shoppersCame(n)).ServeHTTP(w, r)
+	b.press(func() error { return b.shoppers.let(n) }, shoppersCame(n)).ServeHTTP(w, r)
 }
 
 func shoppersCame(n int) string {
@@ -136,5 +136,5 @@ func shoppersCame(n int) string {
 }
 
 func (b buttons) sendHome(w http.ResponseWriter, r *http.Request) {
-	b.press(func() error { b.crowd.sendHome(); return nil }, "The simulated shoppers were sent home.").ServeHTTP(w, r)
+	b.press(func() error { b.shoppers.sendHome(); return nil }, "The simulated shoppers were sent home.").ServeHTTP(w, r)
 }

@@ -71,14 +71,14 @@ func TestEachButtonDoesWhatItSays(t *testing.T) {
 			}
 			is := func(want condition) {
 				t.Helper()
-				if got := s.machine.condition(); got != want {
+				if got := s.process.condition(); got != want {
 					t.Errorf("the store is %s, want %s", got, want)
 				}
 			}
 
 			untold := func(before []note, what string) {
 				t.Helper()
-				for _, n := range s.strip.diary.read() {
+				for _, n := range s.panel.events.read() {
 					if strings.Contains(n.Text, "was killed") || strings.Contains(n.Text, "was frozen") {
 						if !slices.Contains(before, n) {
 							t.Errorf("%s: the page says that %q", what, n.Text)
@@ -91,7 +91,7 @@ func TestEachButtonDoesWhatItSays(t *testing.T) {
 			s.press("/store/freeze", "The store was frozen")
 			is(frozen)
 			silent()
-			told := s.strip.diary.read()
+			told := s.panel.events.read()
 			s.press("/store/freeze", "The store was frozen") // again changes nothing
 			untold(told, "freeze a frozen store")
 			silent()
@@ -107,7 +107,7 @@ func TestEachButtonDoesWhatItSays(t *testing.T) {
 			s.press("/store/kill", "The store was killed")
 			is(dead)
 			refuses()
-			told = s.strip.diary.read()
+			told = s.panel.events.read()
 			s.press("/store/freeze", "") // there is nothing to freeze
 			is(dead)
 			s.press("/store/kill", "The store was killed")
@@ -149,7 +149,7 @@ func (s *liveShop) press(path, told string) {
 func TestAStoreOfOthersHasNoButtons(t *testing.T) {
 	for _, address := range []string{redistest.Start(t).URL(), memcachedScheme + memcachedtest.Start(t).Addr} {
 		s := openLive(t, address)
-		if s.machine != nil {
+		if s.process != nil {
 			t.Fatalf("%s is the shop's to stop", address)
 		}
 		page := getPage(t, s.url)
@@ -206,12 +206,12 @@ func TestTheButtonsAreForWhoSitsAtTheMachine(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMemory()
-			strip := newStrip(backend{m, "memory:", m, func() {}}, config{public: c.public, noBackup: true})
+			panel := newPanel(backend{m, "memory:", m, func() {}}, config{public: c.public, noBackup: true})
 			sessions, err := session.New(m, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			shop := newShop(sessions, strip, slog.New(slog.DiscardHandler))
+			shop := newShop(sessions, panel, slog.New(slog.DiscardHandler))
 			ask := func(method, path string) *httptest.ResponseRecorder {
 				r := httptest.NewRequest(method, path, nil)
 				r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, c.local))

@@ -29,16 +29,14 @@ var cartFull = &refusal{http.StatusConflict, "Your cart is full", "A cart holds 
 // addToCart appends a JSON object of any kind, or what the form of the page
 // names. Two that are added at once are both kept: Update runs again on what
 // the other one saved, and by then the cart may be full.
-func addToCart(w http.ResponseWriter, r *http.Request) {
+func addToCart(w http.ResponseWriter, r *http.Request) error {
 	item, food, err := readItem(w, r)
 	if err != nil {
-		session.Error(w, r, err)
-		return
+		return err
 	}
 	s, err := session.From(r.Context())
 	if err != nil {
-		session.Error(w, r, err)
-		return
+		return err
 	}
 	err = cart.Update(s, func(c *Cart) error {
 		if len(*c) >= maxItems {
@@ -48,25 +46,24 @@ func addToCart(w http.ResponseWriter, r *http.Request) {
 		return nil
 	})
 	if err != nil {
-		session.Error(w, r, err)
-		return
+		return err
 	}
 	if isForm(r) {
 		flash.Set(s, food.Name+" is in your cart.")
 		http.Redirect(w, r, "/", http.StatusSeeOther) // saved before this leaves
-		return
+		return nil
 	}
 	// The answer is the cart as it was saved, so it is saved first.
 	durability, err := s.Save(r.Context())
 	if err != nil {
-		session.Error(w, r, err)
-		return
+		return err
 	}
 	status := http.StatusOK
 	if durability == session.Pending {
 		status = http.StatusAccepted // it is in the cookies, and waits for the store
 	}
 	reply(w, status, cart.Or(s, nil))
+	return nil
 }
 
 func readItem(w http.ResponseWriter, r *http.Request) (json.RawMessage, Food, error) {
@@ -87,15 +84,10 @@ func readItem(w http.ResponseWriter, r *http.Request) (json.RawMessage, Food, er
 
 // removeFromCart takes one thing out. It is named by what it is and not by
 // where it stands, so that a second tab takes out no other one.
-func removeFromCart(w http.ResponseWriter, r *http.Request) {
-	if err := readForm(w, r); err != nil {
-		session.Error(w, r, err)
-		return
-	}
-	s, err := session.From(r.Context())
+func removeFromCart(w http.ResponseWriter, r *http.Request) error {
+	s, err := formSession(w, r)
 	if err != nil {
-		session.Error(w, r, err)
-		return
+		return err
 	}
 	unwanted := r.PostForm.Get("item")
 	message := "That was not in your cart any more."
@@ -110,21 +102,18 @@ func removeFromCart(w http.ResponseWriter, r *http.Request) {
 	})
 	flash.Set(s, message)
 	http.Redirect(w, r, "/", http.StatusSeeOther)
+	return nil
 }
 
-func clearCart(w http.ResponseWriter, r *http.Request) {
-	if err := readForm(w, r); err != nil {
-		session.Error(w, r, err)
-		return
-	}
-	s, err := session.From(r.Context())
+func clearCart(w http.ResponseWriter, r *http.Request) error {
+	s, err := formSession(w, r)
 	if err != nil {
-		session.Error(w, r, err)
-		return
+		return err
 	}
 	cart.Delete(s)
 	flash.Set(s, "Your cart is empty.")
 	http.Redirect(w, r, "/", http.StatusSeeOther)
+	return nil
 }
 
 // find returns where the first item of this digest stands, or -1.

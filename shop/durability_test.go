@@ -60,7 +60,7 @@ func TestTheShopSaysHowFarAWriteAndALogoutHaveCome(t *testing.T) {
 
 	browser := login()
 	program = login()
-	if err := s.machine.freeze(); err != nil {
+	if err := s.process.freeze(); err != nil {
 		t.Fatal(err)
 	}
 	if status, _ := s.send(program, "/user/shoppingcart", jsonType, item); status != http.StatusAccepted {
@@ -72,7 +72,7 @@ func TestTheShopSaysHowFarAWriteAndALogoutHaveCome(t *testing.T) {
 	if status, page := s.send(browser, "/logout", formType, ""); status != http.StatusOK || !strings.Contains(page, waits) || strings.Contains(page, arrived) {
 		t.Errorf("while it is frozen, a browser's logout: %d, %s", status, page)
 	}
-	if err := s.machine.back(); err != nil {
+	if err := s.process.back(); err != nil {
 		t.Fatal(err)
 	}
 	s.wait("the logouts", 20*time.Second, func() bool { return s.sessions.Stats().Journal.Tombstones == 0 })

@@ -37,7 +37,7 @@ func TestAUserOf5KBFitsTheBackup(t *testing.T) {
 					}
 				}
 			})
-			x := newCrowd(s.url).newShopper()
+			x := newShoppers(s.url).newShopper()
 			lines := func(method, path, body string) (sent, got int, text string) {
 				t.Helper()
 				r := x.request(t.Context(), method, path, body)
@@ -48,7 +48,7 @@ func TestAUserOf5KBFitsTheBackup(t *testing.T) {
 					r.AddCookie(c)
 				}
 				sent = len(r.Header.Get("Cookie"))
-				w, err := x.crowd.client.Do(r)
+				w, err := x.group.client.Do(r)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -98,7 +98,7 @@ func TestTheCartsOfShoppersFitTheBackupBesideTheirUsers(t *testing.T) {
 		o.Hooks.Backup = func(_ context.Context, _ session.ID, f session.BackupFault, err error) { t.Errorf("%v: %v", f, err) }
 	})
 	for range 20 {
-		x := s.strip.crowd.newShopper()
+		x := s.panel.shoppers.newShopper()
 		if !x.login(t.Context()) {
 			t.Fatal("no login")
 		}
@@ -106,8 +106,8 @@ func TestTheCartsOfShoppersFitTheBackupBesideTheirUsers(t *testing.T) {
 			x.add(t.Context())
 		}
 	}
-	if n := s.strip.crowd.failed.Load() + s.strip.crowd.lost.Load(); n > 0 {
-		t.Errorf("%d failures: %s", n, s.strip.crowd.complaints())
+	if n := s.panel.shoppers.failed.Load() + s.panel.shoppers.lost.Load(); n > 0 {
+		t.Errorf("%d failures: %s", n, s.panel.shoppers.complaints())
 	}
 }
 
@@ -115,7 +115,7 @@ func TestTheCartsOfShoppersFitTheBackupBesideTheirUsers(t *testing.T) {
 // stays logged in.
 func TestACartThatIsTooLargeForTheBackup(t *testing.T) {
 	s := openLive(t, "memory:")
-	x := s.strip.crowd.newShopper()
+	x := s.panel.shoppers.newShopper()
 	visit := func(want int, method, path, kind, body string) string {
 		t.Helper()
 		r := x.request(t.Context(), method, path, body)
@@ -126,7 +126,7 @@ func TestACartThatIsTooLargeForTheBackup(t *testing.T) {
 		for _, c := range x.jar.cookies() {
 			r.AddCookie(c)
 		}
-		w, err := x.crowd.client.Do(r)
+		w, err := x.group.client.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,11 +144,11 @@ func TestACartThatIsTooLargeForTheBackup(t *testing.T) {
 	}
 	for range 120 {
 		visit(200, "POST", "/user/shoppingcart", jsonType, `{"n":"`+rand.Text()+rand.Text()+rand.Text()+rand.Text()+`"}`)
-		if strings.Contains(fmt.Sprint(s.strip.diary.read()), "A cart is too large") {
+		if strings.Contains(fmt.Sprint(s.panel.events.read()), "A cart is too large") {
 			break
 		}
 	}
-	if err := s.machine.kill(); err != nil {
+	if err := s.process.kill(); err != nil {
 		t.Fatal(err)
 	}
 	page := visit(200, "GET", "/", "", "")
@@ -159,7 +159,7 @@ func TestACartThatIsTooLargeForTheBackup(t *testing.T) {
 	}
 	visit(503, "GET", "/user", "", "")
 	visit(503, "POST", "/user/shoppingcart", jsonType, `{}`)
-	if err := s.machine.back(); err != nil {
+	if err := s.process.back(); err != nil {
 		t.Fatal(err)
 	}
 	s.wait("the store to serve again", 20*time.Second, func() bool {

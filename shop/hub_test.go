@@ -92,9 +92,9 @@ func TestAHundredLookOnAndNoMore(t *testing.T) {
 	cancel() // all leave, which makes room
 	ctx = t.Context()
 	s.wait("room", 10*time.Second, func() bool {
-		s.strip.hub.mu.Lock()
-		defer s.strip.hub.mu.Unlock()
-		return len(s.strip.hub.watchers) == 0
+		s.panel.hub.mu.Lock()
+		defer s.panel.hub.mu.Unlock()
+		return len(s.panel.hub.watchers) == 0
 	})
 	w := get()
 	if w.StatusCode != http.StatusOK {

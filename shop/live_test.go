@@ -24,8 +24,8 @@ import (
 type liveShop struct {
 	t        *testing.T
 	url      string
-	machine  machine
-	strip    *strip
+	process  storeProcess
+	panel    *panel
 	sessions *session.Manager
 	backend  backend
 
@@ -42,15 +42,15 @@ func openLive(t *testing.T, address string, change ...func(*session.Options)) *l
 		t.Fatal(err)
 	}
 	t.Cleanup(b.close)
-	s := &liveShop{t: t, machine: b.machine, backend: b}
+	s := &liveShop{t: t, process: b.process, backend: b}
 	c := config{idle: 30 * time.Minute, lifetime: 24 * time.Hour, lease: time.Hour, audience: "shop-test"}
-	s.strip = newStrip(b, c)
+	s.panel = newPanel(b, c)
 	keys, err := seal.NewKeys(seal.NewKey())
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := options(c, keys, log)
-	o.Hooks, o.Error = s.strip.diary.hooks(o.Hooks), s.strip.answerError
+	o.Hooks, o.Error = s.panel.events.hooks(o.Hooks), s.panel.answerError
 	down := o.Hooks.Down
 	o.Hooks.Down = func(ctx context.Context, shard string, err error) {
 		s.mu.Lock()
@@ -64,21 +64,21 @@ func openLive(t *testing.T, address string, change ...func(*session.Options)) *l
 	if s.sessions, err = session.New(b.store, o); err != nil {
 		t.Fatal(err)
 	}
-	s.strip.meter.tap = func(x sample) {
+	s.panel.metrics.tap = func(x sample) {
 		s.mu.Lock()
 		s.samples = append(s.samples, x)
 		s.mu.Unlock()
 	}
 	server := httptest.NewUnstartedServer(nil)
 	s.url = "http://" + server.Listener.Addr().String()
-	s.strip.crowd = newCrowd(s.url)
-	server.Config.Handler = newShop(s.sessions, s.strip, log)
+	s.panel.shoppers = newShoppers(s.url)
+	server.Config.Handler = newShop(s.sessions, s.panel, log)
 	server.Start()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var hub sync.WaitGroup
-	hub.Go(func() { s.strip.hub.run(ctx) })
+	hub.Go(func() { s.panel.hub.run(ctx) })
 	t.Cleanup(func() {
-		s.strip.crowd.close()
+		s.panel.shoppers.close()
 		cancel()
 		hub.Wait()
 		server.Close()
@@ -196,7 +196,7 @@ func (d direct) has(x *shopper) error {
 	return nil
 }
 
-// node is one server of several, as a machine.
+// node is one server of several, as a storeProcess.
 type node struct{ *memcachedtest.Server }
 
 func (n node) kill() error          { n.Kill(); return nil }

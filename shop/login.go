@@ -12,16 +12,14 @@ import (
 
 // login gives the session a user of the name that the visitor says, and a new
 // token: whoever knows the old one has nothing.
-func login(w http.ResponseWriter, r *http.Request) {
+func login(w http.ResponseWriter, r *http.Request) error {
 	name, err := readName(w, r)
 	if err != nil {
-		session.Error(w, r, err)
-		return
+		return err
 	}
 	s, err := session.From(r.Context())
 	if err != nil {
-		session.Error(w, r, err)
-		return
+		return err
 	}
 	s.Renew()
 	user.Update(s, func(u *User) error {
@@ -34,22 +32,22 @@ func login(w http.ResponseWriter, r *http.Request) {
 	if isForm(r) {
 		// The page says so there if the browser did not keep the cookie.
 		http.Redirect(w, r, "/?after=login", http.StatusSeeOther)
-		return
+		return nil
 	}
 	reply(w, http.StatusOK, struct {
 		Name string `json:"name"`
 	}{name})
+	return nil
 }
 
 // logout ends the session in the store, not only in the browser. It does not
 // matter to it whether the session could be loaded. Where the store does not
 // answer the logout waits, and the visitor is not told that it has arrived.
-func logout(w http.ResponseWriter, r *http.Request) {
+func logout(w http.ResponseWriter, r *http.Request) error {
 	s, _ := session.From(r.Context())
 	durability, err := s.Destroy(r.Context())
 	if err != nil {
-		session.Error(w, r, err)
-		return
+		return err
 	}
 	waits := durability == session.Pending
 	switch {
@@ -64,6 +62,7 @@ func logout(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
+	return nil
 }
 
 const logoutWaits = "The store did not answer, so the session could not be ended there at once; " +

@@ -91,22 +91,29 @@ func parse(args []string, stdout io.Writer) (config, error) {
 		return c, err
 	case f.NArg() > 0:
 		return c, fmt.Errorf("unexpected argument %q: flags begin with a dash", f.Arg(0))
-	case c.idle <= 0:
-		return c, fmt.Errorf("-idle %v: must be longer than 0, like 30m", c.idle)
-	case c.lifetime <= 0:
-		return c, fmt.Errorf("-lifetime %v: must be longer than 0, like 24h", c.lifetime)
-	case c.lease < time.Second:
-		return c, fmt.Errorf("-lease %v: must be a second or longer, like 1h", c.lease)
-	case c.shoppers < 0 || c.shoppers > maxShoppers:
-		return c, fmt.Errorf("-shoppers %d: must be between 0 and %d", c.shoppers, maxShoppers)
-	case given["keys"] && c.keys == "":
-		return c, errors.New("-keys: must name a file, like shop.keys")
-	case c.noBackup && given["keys"]:
-		return c, errors.New("-keys with -no-backup: there is nothing to seal; leave one of them out")
-	case c.noBackup && given["audience"]:
-		return c, errors.New("-audience with -no-backup: there is nothing to seal; leave one of them out")
-	case c.noBackup && given["lease"]:
-		return c, errors.New("-lease with -no-backup: there is nothing that could vouch; leave one of them out")
 	}
-	return c, nil
+	return c, c.check(given)
+}
+
+// check refuses values that make no sense, alone or together.
+func (c config) check(given map[string]bool) error {
+	switch {
+	case c.idle <= 0:
+		return fmt.Errorf("-idle %v: must be longer than 0, like 30m", c.idle)
+	case c.lifetime <= 0:
+		return fmt.Errorf("-lifetime %v: must be longer than 0, like 24h", c.lifetime)
+	case c.lease < time.Second:
+		return fmt.Errorf("-lease %v: must be a second or longer, like 1h", c.lease)
+	case c.shoppers < 0 || c.shoppers > maxShoppers:
+		return fmt.Errorf("-shoppers %d: must be between 0 and %d", c.shoppers, maxShoppers)
+	case given["keys"] && c.keys == "":
+		return errors.New("-keys: must name a file, like shop.keys")
+	case c.noBackup && given["keys"]:
+		return errors.New("-keys with -no-backup: there is nothing to seal; leave one of them out")
+	case c.noBackup && given["audience"]:
+		return errors.New("-audience with -no-backup: there is nothing to seal; leave one of them out")
+	case c.noBackup && given["lease"]:
+		return errors.New("-lease with -no-backup: there is nothing that could vouch; leave one of them out")
+	}
+	return nil
 }

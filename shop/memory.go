@@ -53,6 +53,7 @@ func (m *memory) ask(ctx context.Context) (*memstore.Store, error) {
 			return s, nil
 		case dead:
 			return nil, errDead
+		case frozen: // waits
 		}
 		select {
 		case <-ctx.Done():

@@ -31,57 +31,51 @@ type page struct {
 	User    string // empty: not logged in
 	Message string
 	Menu    foods
-	Cart    receipt
-	Without string  // why there is no cart to show
-	Session *ticket // nil: there is none
+	Cart    cartView
+	Without string       // why there is no cart to show
+	Session *sessionInfo // nil: there is none
 	Live    view
 }
 
 // showPage reads. Only where a message waits to be shown once does it write,
 // to take the message away.
-func (s *strip) showPage(w http.ResponseWriter, r *http.Request) {
-	its, err := session.From(r.Context())
-	if err != nil {
-		session.Error(w, r, err)
-		return
-	}
-	u, err := user.Get(its)
+func (p *panel) showPage(w http.ResponseWriter, r *http.Request) error {
+	its, u, err := sessionUser(r)
 	if err != nil && !errors.Is(err, session.ErrNoValue) {
-		session.Error(w, r, err)
-		return
+		return err
 	}
-	p := page{User: u.Name, Menu: menu, Session: newTicket(its), Live: s.view(buttons{s}.allowed(r))}
+	shown := page{User: u.Name, Menu: menu, Session: newSessionInfo(its), Live: p.view(buttons{p}.allowed(r))}
 	c, err := cart.Get(its)
 	switch {
 	case errors.Is(err, session.ErrUnavailable):
-		p.Without = "It is too large for your browser’s cookies, and the store does not answer. It is safe there."
+		shown.Without = "It is too large for your browser’s cookies, and the store does not answer. It is safe there."
 	case errors.Is(err, session.ErrLost):
-		p.Without = "It was too large for your browser’s cookies, and the store has lost it. Empty it to begin anew."
+		shown.Without = "It was too large for your browser’s cookies, and the store has lost it. Empty it to begin anew."
 	case err != nil && !errors.Is(err, session.ErrNoValue):
-		session.Error(w, r, err)
-		return
+		return err
 	}
-	p.Cart = newReceipt(c)
+	shown.Cart = newCartView(c)
 	if r.Method != http.MethodHead {
-		p.Message, _ = flash.Take(its)
+		shown.Message, _ = flash.Take(its)
 	}
-	if p.Message == "" {
-		p.Message = afterwards(r.URL.Query().Get("after"), p.User != "")
+	if shown.Message == "" {
+		shown.Message = afterwards(r.URL.Query().Get("after"), shown.User != "")
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	render(w, "page.html", http.StatusOK, p)
+	render(w, "page.html", http.StatusOK, shown)
+	return nil
 }
 
 // showSession is the part of the page that tells of the session, for a page that
 // has seen the store go or come back. It takes no message away.
-func showSession(w http.ResponseWriter, r *http.Request) {
+func showSession(w http.ResponseWriter, r *http.Request) error {
 	its, err := session.From(r.Context())
 	if err != nil {
-		session.Error(w, r, err)
-		return
+		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	render(w, "session", http.StatusOK, newTicket(its))
+	render(w, "session", http.StatusOK, newSessionInfo(its))
+	return nil
 }
 
 // afterwards is what there is to say after a login or a logout. It is not in

@@ -27,13 +27,13 @@ func (no *refusal) Error() string { return "shop: " + no.Title }
 // place where errors become answers: a page for browsers, JSON for programs.
 func answerError(w http.ResponseWriter, r *http.Request, err error) { answerWith(nil, w, r, err) }
 
-// answerError is the same with the strip on the page, from which the store can
+// answerError is the same with the panel on the page, from which the store can
 // be brought back.
-func (s *strip) answerError(w http.ResponseWriter, r *http.Request, err error) {
-	answerWith(s, w, r, err)
+func (p *panel) answerError(w http.ResponseWriter, r *http.Request, err error) {
+	answerWith(p, w, r, err)
 }
 
-func answerWith(s *strip, w http.ResponseWriter, r *http.Request, err error) {
+func answerWith(p *panel, w http.ResponseWriter, r *http.Request, err error) {
 	var no *refusal
 	switch {
 	case errors.As(err, &no):
@@ -57,12 +57,12 @@ func answerWith(s *strip, w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Add("Vary", "Accept")
 	if strings.Contains(r.Header.Get("Accept"), "text/html") {
-		p := problem{refusal: no}
-		if s != nil && no.Status == http.StatusServiceUnavailable {
-			v := s.view(buttons{s}.allowed(r))
-			p.Live = &v
+		shown := problem{refusal: no}
+		if p != nil && no.Status == http.StatusServiceUnavailable {
+			v := p.view(buttons{p}.allowed(r))
+			shown.Live = &v
 		}
-		render(w, "problem.html", no.Status, p)
+		render(w, "problem.html", no.Status, shown)
 		return
 	}
 	title := no.Title

@@ -37,9 +37,9 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer store.close()
-	strip := newStrip(store, c)
+	panel := newPanel(store, c)
 	o := options(c, keys.Keys, log)
-	o.Hooks, o.Error = strip.diary.hooks(o.Hooks), strip.answerError
+	o.Hooks, o.Error = panel.events.hooks(o.Hooks), panel.answerError
 	sessions, err := session.New(store.store, o)
 	if err != nil {
 		return err
@@ -48,9 +48,9 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("-addr %s: %w", c.addr, err), sessions.Close(ctx))
 	}
-	strip.crowd = newCrowd(visitURL(listener.Addr()))
+	panel.shoppers = newShoppers(visitURL(listener.Addr()))
 	server := &http.Server{
-		Handler:           newShop(sessions, strip, log),
+		Handler:           newShop(sessions, panel, log),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      20 * time.Second,
@@ -60,7 +60,7 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	}
 	streams, endStreams := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
-	background.Go(func() { strip.hub.run(streams) })
+	background.Go(func() { panel.hub.run(streams) })
 	defer background.Wait()
 	defer endStreams()
 	failed := make(chan error, 1)
@@ -71,25 +71,25 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	}
 	io.WriteString(stdout, opened)
 	if c.shoppers > 0 {
-		strip.diary.write(shoppersCame(c.shoppers))
-		if err := strip.crowd.let(c.shoppers); err != nil {
+		panel.events.write(shoppersCame(c.shoppers))
+		if err := panel.shoppers.let(c.shoppers); err != nil {
 			return err
 		}
 	}
 
 	select {
 	case err := <-failed:
-		strip.crowd.close()
+		panel.shoppers.close()
 		return errors.Join(err, sessions.Close(ctx))
 	case <-ctx.Done():
 	}
 	// In this order: requests make the work that the sessions then finish.
-	strip.crowd.close()
+	panel.shoppers.close()
 	endStreams()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patienceAtEnd)
 	defer cancel()
 	err = server.Shutdown(ctx)
-	if store.machine != nil {
+	if store.process != nil {
 		cancel() // what it is owed would end with it in a moment
 		_ = sessions.Close(ctx)
 		return err

@@ -18,26 +18,37 @@ var (
 
 // newShop returns all that the shop serves. Only the routes that ask for the
 // session pay for it.
-func newShop(sessions *session.Manager, strip *strip, log *slog.Logger) http.Handler {
-	strip.sessions = sessions
+func newShop(sessions *session.Manager, panel *panel, log *slog.Logger) http.Handler {
+	panel.sessions = sessions
+	require := func(h action) http.Handler { return sessions.Require(h) }
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", strip.showPage)
-	mux.HandleFunc("GET /session", sessions.ReadOnlyFunc(showSession))
+	mux.Handle("GET /{$}", action(panel.showPage))
+	mux.Handle("GET /session", sessions.ReadOnly(action(showSession)))
 	mux.HandleFunc("GET /food", showFood)
-	mux.HandleFunc("GET /user", showUser)
-	mux.HandleFunc("GET /user/readonly", sessions.RequireFunc(sessions.ReadOnlyFunc(readUser)))
-	mux.HandleFunc("POST /user/shoppingcart", sessions.RequireFunc(addToCart))
-	mux.HandleFunc("POST /user/shoppingcart/remove", sessions.RequireFunc(removeFromCart))
-	mux.HandleFunc("POST /user/shoppingcart/clear", sessions.RequireFunc(clearCart))
-	mux.HandleFunc("POST /login", login)
-	mux.HandleFunc("POST /logout", logout)
-	mux.Handle("GET /status", status{sessions, strip.store})
-	mux.Handle("GET /live", strip.hub)
-	buttons{strip}.serve(mux)
+	mux.Handle("GET /user", action(showUser))
+	mux.Handle("GET /user/readonly", sessions.Require(sessions.ReadOnly(action(readUser))))
+	mux.Handle("POST /user/shoppingcart", require(addToCart))
+	mux.Handle("POST /user/shoppingcart/remove", require(removeFromCart))
+	mux.Handle("POST /user/shoppingcart/clear", require(clearCart))
+	mux.Handle("POST /login", action(login))
+	mux.Handle("POST /logout", action(logout))
+	mux.Handle("GET /status", status{sessions, panel.store})
+	mux.Handle("GET /live", panel.hub)
+	buttons{panel}.serve(mux)
 	serveAssets(mux)
 
-	h := http.NewCrossOriginProtection().Handler(strip.meter.measure(sessions.Handler(strip.meter.source(mux))))
+	h := http.NewCrossOriginProtection().Handler(panel.metrics.measure(sessions.Handler(panel.metrics.source(mux))))
 	return protect(recovered(h, log))
+}
+
+// action is a handler of a route that uses the session. What it returns is
+// answered by session.Error; it has written nothing then.
+type action func(http.ResponseWriter, *http.Request) error
+
+func (do action) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := do(w, r); err != nil {
+		session.Error(w, r, err)
+	}
 }
 
 // protect sets the headers that hold for every answer.

@@ -28,7 +28,7 @@ type testShop struct {
 func openShop(t *testing.T, change ...func(*session.Options)) *testShop {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	strip := newStrip(backend{name: "memory:"}, config{noBackup: true})
+	panel := newPanel(backend{name: "memory:"}, config{noBackup: true})
 	o := options(config{idle: 30 * time.Minute, lifetime: 24 * time.Hour}, nil, log)
 	o.ReadTimeout, o.SaveTimeout = time.Minute, time.Minute // slow machines fail no test
 	for _, c := range change {
@@ -40,7 +40,7 @@ func openShop(t *testing.T, change ...func(*session.Options)) *testShop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewTLSServer(newShop(sessions, strip, log))
+	server := httptest.NewTLSServer(newShop(sessions, panel, log))
 	t.Cleanup(server.Close)
 	return &testShop{t, server, sessions, store, memory}
 }

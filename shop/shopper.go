@@ -18,7 +18,7 @@ import (
 // shopper is a simulated visitor: a browser's cookies, a hand that clicks, and
 // a memory of all that the shop has acknowledged.
 type shopper struct {
-	crowd *crowd
+	group *shoppers
 	name  string
 	jar   *jar
 
@@ -33,11 +33,11 @@ type shopper struct {
 func (s *shopper) visit(ctx context.Context) {
 	stays := true
 	for !s.login(ctx) {
-		if !s.crowd.think(ctx) {
+		if !s.group.think(ctx) {
 			return
 		}
 	}
-	for stays && s.crowd.think(ctx) {
+	for stays && s.group.think(ctx) {
 		switch n := rand.IntN(1000); {
 		case n < 620:
 			s.look(ctx)
@@ -52,7 +52,7 @@ func (s *shopper) visit(ctx context.Context) {
 		case n < 980:
 			s.login(ctx) // again, which gives a new token
 		case n < 984:
-			s.crowd.tryOld(ctx)
+			s.group.tryOld(ctx)
 		case n < 990:
 			if s.logout(ctx) {
 				return
@@ -61,7 +61,7 @@ func (s *shopper) visit(ctx context.Context) {
 			stays = false
 		}
 	}
-	s.crowd.leave(s)
+	s.group.leave(s)
 }
 
 func (s *shopper) login(ctx context.Context) bool {
@@ -80,7 +80,7 @@ func (s *shopper) look(ctx context.Context) {
 		Food []thing
 	}
 	if err := json.Unmarshal(body, &got); err != nil || got.Name != s.name {
-		s.crowd.miss(fmt.Sprintf("%s is called %q: %v", s.name, got.Name, err))
+		s.group.miss(fmt.Sprintf("%s is called %q: %v", s.name, got.Name, err))
 	}
 	s.compare(got.Food)
 }
@@ -114,7 +114,7 @@ func (s *shopper) add(ctx context.Context) {
 	s.cart[t.Number] = true
 	var got []thing
 	if err := json.Unmarshal(body, &got); err != nil {
-		s.crowd.miss(s.name + " got a cart that is no cart: " + err.Error())
+		s.group.miss(s.name + " got a cart that is no cart: " + err.Error())
 	}
 	s.compare(got)
 }
@@ -150,13 +150,13 @@ func (s *shopper) empty(ctx context.Context) {
 	clear(s.cart)
 }
 
-// logout leaves the cookies of before with the crowd, which tries later whether
+// logout leaves the cookies of before with the group, which tries later whether
 // they are good for anything.
 func (s *shopper) logout(ctx context.Context) bool {
 	old := s.jar.copy()
 	_, ok := s.do(ctx, http.MethodPost, "/logout", "", http.StatusNoContent)
 	if ok {
-		s.crowd.keepOld(old)
+		s.group.keepOld(old)
 	}
 	return ok
 }
@@ -179,7 +179,7 @@ func (s *shopper) do(ctx context.Context, method, path, body string, want int) (
 // request is one that is waited for, also by who is sent home meanwhile: an
 // answer that nobody took might have held a new token.
 func (s *shopper) request(ctx context.Context, method, path, body string) *http.Request {
-	r, err := http.NewRequestWithContext(context.WithoutCancel(ctx), method, s.crowd.url+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(context.WithoutCancel(ctx), method, s.group.url+path, strings.NewReader(body))
 	if err != nil {
 		panic(err) // the URL is the listener's
 	}
@@ -192,9 +192,9 @@ func (s *shopper) send(r *http.Request, want int) ([]byte, bool) {
 	for _, c := range s.jar.cookies() {
 		r.AddCookie(c)
 	}
-	s.crowd.requests.Add(1)
+	s.group.requests.Add(1)
 	sent := time.Now()
-	w, err := s.crowd.client.Do(r)
+	w, err := s.group.client.Do(r)
 	var body []byte
 	if err == nil {
 		s.jar.keep(w.Cookies())
@@ -208,18 +208,18 @@ func (s *shopper) send(r *http.Request, want int) ([]byte, bool) {
 		}
 		return body, true
 	case err == nil && w.StatusCode == http.StatusForbidden:
-		s.crowd.logouts.Add(1)
-		s.crowd.complain("%s was logged out, at %s %s", s.name, r.Method, r.URL.Path)
+		s.group.logouts.Add(1)
+		s.group.complain("%s was logged out, at %s %s", s.name, r.Method, r.URL.Path)
 		s.jar.clear()
 		clear(s.cart)
 		clear(s.maybe)
 		s.login(r.Context()) // again, to go on
 	case err == nil:
-		s.crowd.failed.Add(1)
-		s.crowd.complain("%s: %s %s: status %d: %.100s", s.name, r.Method, r.URL.Path, w.StatusCode, bytes.TrimSpace(body))
+		s.group.failed.Add(1)
+		s.group.complain("%s: %s %s: status %d: %.100s", s.name, r.Method, r.URL.Path, w.StatusCode, bytes.TrimSpace(body))
 	default:
-		s.crowd.failed.Add(1)
-		s.crowd.complain("%s: %v", s.name, err)
+		s.group.failed.Add(1)
+		s.group.complain("%s: %v", s.name, err)
 	}
 	return nil, false
 }
@@ -231,16 +231,16 @@ func (s *shopper) compare(got []thing) {
 	for _, t := range got {
 		there[t.Number] = true
 		if !s.cart[t.Number] && !s.maybe[t.Number] {
-			s.crowd.miss(fmt.Sprintf("%s has thing %s in the cart, which was taken out, or has it twice", s.name, t.Number))
+			s.group.miss(fmt.Sprintf("%s has thing %s in the cart, which was taken out, or has it twice", s.name, t.Number))
 		}
 	}
 	for number := range s.cart {
 		if !there[number] {
-			s.crowd.miss(fmt.Sprintf("%s misses thing %s", s.name, number))
+			s.group.miss(fmt.Sprintf("%s misses thing %s", s.name, number))
 		}
 	}
 	if len(there) != len(got) {
-		s.crowd.miss(s.name + " has things twice")
+		s.group.miss(s.name + " has things twice")
 	}
 	s.cart = there
 	clear(s.maybe)

@@ -37,28 +37,28 @@ func TestShoppersAreLetInAndSentHome(t *testing.T) {
 		t.Errorf("got %s", page)
 	}
 	post("/shoppers", "n=198", http.StatusConflict)
-	if got := s.strip.crowd.size(); got != 3 {
+	if got := s.panel.shoppers.size(); got != 3 {
 		t.Errorf("%d are inside, want 3", got)
 	}
-	s.wait("requests", 10*time.Second, func() bool { return s.strip.crowd.requests.Load() > 10 })
+	s.wait("requests", 10*time.Second, func() bool { return s.panel.shoppers.requests.Load() > 10 })
 	if page := post("/shoppers/home", "", http.StatusOK); !strings.Contains(page, "sent home") {
 		t.Errorf("got %s", page)
 	}
-	if got := s.strip.crowd.size(); got != 0 {
+	if got := s.panel.shoppers.size(); got != 0 {
 		t.Errorf("%d are inside, want none", got)
 	}
-	if f := s.strip.crowd.failed.Load(); f > 0 {
-		t.Errorf("%d requests failed:\n%s", f, s.strip.crowd.complaints())
+	if f := s.panel.shoppers.failed.Load(); f > 0 {
+		t.Errorf("%d requests failed:\n%s", f, s.panel.shoppers.complaints())
 	}
 }
 
-// What the crowd counts can be other than 0: the same without a backup.
+// What the shoppers count can be other than 0: the same without a backup.
 func TestWithoutABackupShoppersNoticeThatTheStoreStops(t *testing.T) {
 	s := openLive(t, "memory:", func(o *session.Options) {
 		o.Backup = nil
 		o.ReadTimeout, o.SaveTimeout = time.Second, time.Second // a busy machine is no outage
 	})
-	c := s.strip.crowd
+	c := s.panel.shoppers
 	c.pause = 20 * time.Millisecond
 	if err := c.let(10); err != nil {
 		t.Fatal(err)
@@ -67,11 +67,11 @@ func TestWithoutABackupShoppersNoticeThatTheStoreStops(t *testing.T) {
 	if n := c.failed.Load() + c.logouts.Load() + c.lost.Load() + c.revived.Load(); n > 0 {
 		t.Errorf("while all is well: %s", c.complaints())
 	}
-	if err := s.machine.kill(); err != nil {
+	if err := s.process.kill(); err != nil {
 		t.Fatal(err)
 	}
 	s.wait("failed requests", 20*time.Second, func() bool { return c.failed.Load() > 5 })
-	if err := s.machine.back(); err != nil {
+	if err := s.process.back(); err != nil {
 		t.Fatal(err)
 	}
 	s.wait("logouts", 20*time.Second, func() bool { return c.logouts.Load() > 5 })
@@ -98,7 +98,7 @@ func TestAShopperNoticesWhatTheShopLoses(t *testing.T) {
 		{"one of which nothing is known is there", "1", "2", things("1", "2"), 0},
 		{"one of which nothing is known is not there", "1", "2", things("1"), 0},
 	} {
-		x := newCrowd("").newShopper()
+		x := newShoppers("").newShopper()
 		for _, n := range strings.Fields(c.cart) {
 			x.cart[n] = true
 		}
@@ -106,7 +106,7 @@ func TestAShopperNoticesWhatTheShopLoses(t *testing.T) {
 			x.maybe[n] = true
 		}
 		x.compare(c.got)
-		if got := x.crowd.lost.Load(); got != c.lost {
+		if got := x.group.lost.Load(); got != c.lost {
 			t.Errorf("%s: %d lost, want %d", c.name, got, c.lost)
 		}
 	}

@@ -57,7 +57,7 @@ func openSpawned(ctx context.Context, address string, log *slog.Logger) (backend
 		return b, err
 	}
 	opened.name = fmt.Sprintf("%s at %s", address, p.addr)
-	opened.machine = p
+	opened.process = p
 	disconnect := opened.close
 	opened.close = func() { disconnect(); p.close() }
 	return opened, nil

@@ -52,7 +52,7 @@ func TestASpawnedServerEndsWithTheShop(t *testing.T) {
 
 func TestAServerThatOthersKillIsSeenAsDead(t *testing.T) {
 	s := openLive(t, "spawn:memcached")
-	p := s.machine.(*spawned)
+	p := s.process.(*spawned)
 	if err := syscall.Kill(p.cmd.Process.Pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

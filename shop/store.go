@@ -13,8 +13,8 @@ import (
 // backend is where the sessions are.
 type backend struct {
 	store   session.Store
-	name    string  // how the shop calls it: the address without a password
-	machine machine // nil where it is not the shop's to stop
+	name    string       // how the shop calls it: the address without a password
+	process storeProcess // nil where it is not the shop's to stop
 	close   func()
 }
 

@@ -90,10 +90,10 @@ func (c *check) mustSave(id session.ID, r session.Record, over session.Version) 
 	return v
 }
 
-// wantSaved asks for a save that succeeds.
-func (c *check) wantSaved(what string, id session.ID, r session.Record, over session.Version) {
+// wantSaved asks for a save of alice that succeeds.
+func (c *check) wantSaved(what string, r session.Record, over session.Version) {
 	c.Helper()
-	if _, err := c.save(id, r, over); err != nil {
+	if _, err := c.save(alice, r, over); err != nil {
 		c.Errorf("%s: Save over %s: %v", what, name(over), err)
 	}
 }

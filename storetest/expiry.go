@@ -54,16 +54,16 @@ var expiryCases = []testCase{
 	{name: "a save past its expiry leaves nothing, and nothing for ever", says: saysPast, run: func(c *check) {
 		for _, ago := range []time.Duration{time.Nanosecond, time.Minute, 60 * 365 * day} {
 			past := expiring("past", -ago)
-			c.wantSaved("past, over nothing", alice, past, session.Absent)
+			c.wantSaved("past, over nothing", past, session.Absent)
 			c.wantNothing("past, over nothing", alice)
-			c.wantSaved("past, over nothing", alice, past, session.Any)
+			c.wantSaved("past, over nothing", past, session.Any)
 			c.wantNothing("past, over nothing", alice)
 
 			v := c.mustSave(alice, record("live"), session.Any)
-			c.wantSaved("past, over the live record", alice, past, v)
+			c.wantSaved("past, over the live record", past, v)
 			c.wantNothing("past, over the live record", alice)
 			c.mustSave(alice, record("live"), session.Any)
-			c.wantSaved("past, over a live record", alice, past, session.Any)
+			c.wantSaved("past, over a live record", past, session.Any)
 			c.wantNothing("past, over a live record", alice)
 		}
 	}},

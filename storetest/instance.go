@@ -35,7 +35,7 @@ var instanceCases = []testCase{
 			c.Fatalf("Save over the Version that another instance's Save returned: %v", err)
 		}
 		c.wantConflict("another instance saved", alice, record("late"), v)
-		c.wantSaved("over the other instance's Version", alice, record("three"), w)
+		c.wantSaved("over the other instance's Version", record("three"), w)
 		other.wantConflict("another instance saved", alice, record("late"), w)
 	}},
 

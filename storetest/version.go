@@ -20,7 +20,7 @@ var versionCases = []testCase{
 	{name: "a session that expired can be created anew", says: saysAbsent, run: func(c *check) {
 		c.mustSave(alice, expiring("first", 300*time.Millisecond), session.Absent)
 		c.untilGone(alice)
-		c.wantSaved("after it expired", alice, record("second"), session.Absent)
+		c.wantSaved("after it expired", record("second"), session.Absent)
 	}},
 
 	{name: "a save over what was loaded replaces it", says: saysOver, run: func(c *check) {
@@ -30,7 +30,7 @@ var versionCases = []testCase{
 			if err != nil {
 				c.Fatalf("Load: %v", err)
 			}
-			c.wantSaved("what was loaded stands", alice, record(data), r.Version)
+			c.wantSaved("what was loaded stands", record(data), r.Version)
 			c.wantData(alice, []byte(data))
 		}
 	}},
@@ -80,14 +80,14 @@ var versionCases = []testCase{
 	{name: "a logout replaces whatever stands", says: saysAny, run: func(c *check) {
 		v := c.mustSave(alice, record("alice"), session.Absent)
 		c.mustSave(alice, record("alice again"), v)
-		c.wantSaved("over a session", alice, record(tombstone), session.Any)
+		c.wantSaved("over a session", record(tombstone), session.Any)
 		c.wantData(alice, []byte(tombstone))
-		c.wantSaved("over a tombstone", alice, record(tombstone+" again"), session.Any)
+		c.wantSaved("over a tombstone", record(tombstone+" again"), session.Any)
 		c.wantData(alice, []byte(tombstone+" again"))
 	}},
 
 	{name: "a logout is kept where nothing stood", says: saysAny, run: func(c *check) {
-		c.wantSaved("over nothing", alice, record(tombstone), session.Any)
+		c.wantSaved("over nothing", record(tombstone), session.Any)
 		c.wantData(alice, []byte(tombstone))
 	}},
 
@@ -103,6 +103,6 @@ var versionCases = []testCase{
 			c.wantNothing("after a conflict over nothing", bob)
 		}
 		c.wantStay("after conflicts with a shorter expiry", alice, "two", 300*time.Millisecond+late)
-		c.wantSaved("after conflicts", alice, record("three"), v)
+		c.wantSaved("after conflicts", record("three"), v)
 	}},
 }

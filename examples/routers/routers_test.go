@@ -116,13 +116,12 @@ func (v *visitor) do(method, path string) answer {
 }
 
 // want sends a request and says what its answer must be.
-func (v *visitor) want(method, path string, status int, body string) answer {
+func (v *visitor) want(method, path string, status int, body string) {
 	v.t.Helper()
 	a := v.do(method, path)
 	if a.status != status || a.body != body {
 		v.t.Errorf("%s %s: %d %q, want %d %q", method, path, a.status, a.body, status, body)
 	}
-	return a
 }
 
 func (v *visitor) cookies() []*http.Cookie {

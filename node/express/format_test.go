@@ -83,8 +83,8 @@ func decode(t testing.TB, f foreign.Format, data string) state.State {
 	return s
 }
 
-// print shows entries as name=value@clock.instance.
-func print(s state.State) string {
+// show writes entries as name=value@clock.instance.
+func show(s state.State) string {
 	var b []string
 	for l := s.Entries; len(l) > 0; {
 		e, rest, _ := l.Cut()
@@ -148,14 +148,14 @@ func TestWritesKeepTheirDotsUntilNodeTouchesThem(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			theirs := edited(t, ours, test.change)
 			s := decode(t, f, theirs)
-			if got := print(s); got != test.want {
+			if got := show(s); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
-			if again := print(decode(t, f, theirs)); again != print(s) {
+			if again := show(decode(t, f, theirs)); again != show(s) {
 				t.Errorf("got %s the second time", again)
 			}
-			if pinned := print(decode(t, f, encode(t, f, s))); pinned != print(s) {
-				t.Errorf("got %s after a save, want %s", pinned, print(s))
+			if pinned := show(decode(t, f, encode(t, f, s))); pinned != show(s) {
+				t.Errorf("got %s after a save, want %s", pinned, show(s))
 			}
 		})
 	}
@@ -269,8 +269,8 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%q was read and cannot be written: %v", data, err)
 		}
 		again, err := format.Decode(text, begin)
-		if err != nil || print(again) != print(s) {
-			t.Fatalf("%q: got  %s, %v\nwant %s", data, print(again), err, print(s))
+		if err != nil || show(again) != show(s) {
+			t.Fatalf("%q: got  %s, %v\nwant %s", data, show(again), err, show(s))
 		}
 		s.Entries = replaced(s.Entries, wrote(name, value, 1<<40))
 		if text, _, err = format.Encode(context.Background(), s, begin); err == nil {

@@ -26,7 +26,7 @@ var suite = map[int]func(t *testing.T){}
 
 // in adds tests to the suite. Several numbers are one test where the suite asks
 // the same of several stores or options.
-func in(test func(t *testing.T), numbers ...int) bool {
+func in(test func(t *testing.T), numbers ...int) bool { //nolint:unparam // a package variable takes the result
 	for _, n := range numbers {
 		if suite[n] != nil {
 			panic(fmt.Sprintf("test %d is there twice", n))

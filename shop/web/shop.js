@@ -65,7 +65,7 @@ function focused() {
 	return item ? `#cart form:has([value="${item}"]) button` : "#cart form:not(:has([name])) button";
 }
 
-// The strip is live: the server sends what has changed on it, and says it at
+// The panel is live: the server sends what has changed on it, and says it at
 // once when something happens. Buttons stay where they are, and so does the
 // focus.
 const live = document.getElementById("live");
@@ -109,7 +109,7 @@ document.addEventListener("submit", (event) => {
 		method: "POST", body: new URLSearchParams(new FormData(form)),
 		headers: { Accept: "text/html" }, redirect: "manual",
 	}).then(async (answer) => {
-		if (answer.type === "opaqueredirect") return; // done; the strip tells the rest
+		if (answer.type === "opaqueredirect") return; // done; the panel tells the rest
 		const page = new DOMParser().parseFromString(await answer.text(), "text/html");
 		complain(page.getElementById("problem")?.textContent ?? "This did not work.", form);
 	}).catch(() => complain("The shop does not answer. Try again in a moment.", form));

@@ -134,26 +134,26 @@ func costs(t *testing.T, open func(testing.TB) session.Store) {
 		name         string
 		options      session.Options
 		set          []func(*session.Session)
-		route        func(*session.Manager, testing.TB) http.Handler
+		route        func(testing.TB, *session.Manager) http.Handler
 		loads, saves int64
 		cookies      int
 	}{
 		{"a route that does not ask", due, []func(*session.Session){set},
-			func(m *session.Manager, _ testing.TB) http.Handler { return m.Handler(nothing) }, 0, 0, 0},
+			func(_ testing.TB, m *session.Manager) http.Handler { return m.Handler(nothing) }, 0, 0, 0},
 		{"an anonymous visitor who only reads", due, nil,
-			func(m *session.Manager, t testing.TB) http.Handler { return m.Handler(read(t)) }, 0, 0, 0},
+			func(t testing.TB, m *session.Manager) http.Handler { return m.Handler(read(t)) }, 0, 0, 0},
 		{"a read", session.Options{}, []func(*session.Session){set},
-			func(m *session.Manager, t testing.TB) http.Handler { return m.Handler(read(t)) }, 1, 0, 0},
+			func(t testing.TB, m *session.Manager) http.Handler { return m.Handler(read(t)) }, 1, 0, 0},
 		{"a read on a read-only route, even when a refresh is due", due, []func(*session.Session){set},
-			func(m *session.Manager, t testing.TB) http.Handler { return m.ReadOnly(read(t)) }, 1, 0, 0},
+			func(t testing.TB, m *session.Manager) http.Handler { return m.ReadOnly(read(t)) }, 1, 0, 0},
 		{"a read when a refresh is due", due, []func(*session.Session){set},
-			func(m *session.Manager, t testing.TB) http.Handler { return m.Handler(read(t)) }, 1, 1, 0},
+			func(t testing.TB, m *session.Manager) http.Handler { return m.Handler(read(t)) }, 1, 1, 0},
 		{"a write of one key", session.Options{}, []func(*session.Session){set},
-			func(m *session.Manager, t testing.TB) http.Handler {
+			func(t testing.TB, m *session.Manager) http.Handler {
 				return m.Handler(do(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { left.Set(s, "new") }))
 			}, 1, 1, 0},
 		{"the same value set again", session.Options{}, []func(*session.Session){set},
-			func(m *session.Manager, t testing.TB) http.Handler {
+			func(t testing.TB, m *session.Manager) http.Handler {
 				return m.Handler(do(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
 					left.Set(s, "new")
 					left.Set(s, "value")
@@ -161,19 +161,19 @@ func costs(t *testing.T, open func(testing.TB) session.Store) {
 				}))
 			}, 1, 0, 0},
 		{"a new session", session.Options{}, nil,
-			func(m *session.Manager, t testing.TB) http.Handler {
+			func(t testing.TB, m *session.Manager) http.Handler {
 				return m.Handler(do(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { left.Set(s, "new") }))
 			}, 0, 1, 1},
 		{"a rotation", session.Options{}, []func(*session.Session){set},
-			func(m *session.Manager, t testing.TB) http.Handler {
+			func(t testing.TB, m *session.Manager) http.Handler {
 				return m.Handler(do(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { s.Rotate() }))
 			}, 1, 2, 1},
 		{"a logout", session.Options{}, []func(*session.Session){set},
-			func(m *session.Manager, t testing.TB) http.Handler {
+			func(t testing.TB, m *session.Manager) http.Handler {
 				return m.Handler(do(t, func(_ http.ResponseWriter, r *http.Request, s *session.Session) { s.Destroy(r.Context()) }))
 			}, 1, 1, 1},
 		{"a login", session.Options{}, []func(*session.Session){set},
-			func(m *session.Manager, t testing.TB) http.Handler {
+			func(t testing.TB, m *session.Manager) http.Handler {
 				return m.Handler(do(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { s.Renew() }))
 			}, 1, 2, 1},
 	} {
@@ -181,7 +181,7 @@ func costs(t *testing.T, open func(testing.TB) session.Store) {
 			store := &Counted{Store: open(t)}
 			m := manager(t, store, test.options)
 			v := sessiontest.NewVisitor(t, m, test.set...)
-			h := test.route(m, t)
+			h := test.route(t, m)
 			r := v.Request(http.MethodGet, "/", nil)
 			store.Loads.Store(0)
 			store.Saves.Store(0)

@@ -57,7 +57,7 @@ func (t *tale) load(q *Request, save int) {
 
 // save has the store take a record over another; none of the marks and dead is
 // a tombstone.
-func (t *tale) save(q *Request, birth int, id session.ID, over int, dead bool, marks ...int) int {
+func (t *tale) save(q *Request, birth int, id session.ID, over int, dead bool, marks ...int) {
 	t.saves++
 	e := Event{Kind: Stored, Request: q, Instance: birth - 1, Birth: birth, Session: id, Save: t.saves, Prev: over, Dead: dead, Until: t.at + 10*time.Minute, Sent: t.at}
 	for _, m := range marks {
@@ -66,7 +66,6 @@ func (t *tale) save(q *Request, birth int, id session.ID, over int, dead bool, m
 	t.event(e)
 	e.Kind = Acked
 	t.event(e)
-	return t.saves
 }
 
 // answer ends q: with a status, or with "store a=1 cart=2,3". The bundles that
@@ -126,16 +125,15 @@ func (t *tale) link(birth int, healthy bool) {
 	t.event(Event{Kind: Linked, Instance: birth - 1, Birth: birth, Healthy: healthy})
 }
 
-func (t *tale) logout(birth int, durable bool) *Request {
-	q := t.ask(birth, Logout, 0, 0, "one")
+func (t *tale) logout(durable bool) {
+	q := t.ask(1, Logout, 0, 0, "one")
 	source := "backup"
 	if durable {
 		t.load(q, t.saves)
-		t.save(q, birth, s1, 0, true)
+		t.save(q, 1, s1, 0, true)
 		source = "store"
 	}
 	t.answer(q, source, "")
-	return q
 }
 
 func TestTheOracle(t *testing.T) {
@@ -285,57 +283,57 @@ func TestTheOracle(t *testing.T) {
 		}, "b: turned away"},
 
 		{"the browser is logged in again", func(t *tale) {
-			t.logout(1, false)
+			t.logout(false)
 			t.answer(t.ask(2, Read, 0, 0, "one"), "backup a=1", "", "one")
 		}, "c: revived"},
 		{"a stolen jar, where the tombstone is within reach", func(t *tale) {
-			t.logout(1, true)
+			t.logout(true)
 			t.answer(t.steal(2, s1, Read, "one"), "backup a=1", "")
 		}, "c: revived"},
 		{"a stolen jar, where it is not", func(t *tale) {
 			t.link(2, false)
-			t.logout(1, true)
+			t.logout(true)
 			t.answer(t.steal(2, s1, Read, "one"), "backup a=1", "")
 		}, ""},
 		{"a stolen jar, there, after the lease", func(t *tale) {
 			t.link(2, false)
-			t.logout(1, true)
+			t.logout(true)
 			t.at += time.Minute
 			t.answer(t.steal(2, s1, Read, "one"), "backup a=1", "")
 		}, "c: after the lease"},
 		{"a stolen jar, while the store has forgotten and nobody could tell it", func(t *tale) {
-			t.logout(1, true)
+			t.logout(true)
 			t.event(Event{Kind: Died, Birth: 1})
 			t.event(Event{Kind: Forgot})
 			t.at += 20 * time.Second
 			t.answer(t.steal(2, s1, Read, "one"), "backup a=1", "")
 		}, ""},
 		{"a stolen jar, while the store has forgotten and somebody could tell it", func(t *tale) {
-			t.logout(1, true)
+			t.logout(true)
 			t.event(Event{Kind: Forgot})
 			t.at += 20 * time.Second
 			t.answer(t.steal(2, s1, Read, "one"), "backup a=1", "")
 		}, "c: revived"},
 		{"a stolen jar, after a pending logout whose instance is back", func(t *tale) {
 			t.link(1, false)
-			t.logout(1, false)
+			t.logout(false)
 			t.link(1, true)
 			t.at += 20 * time.Second
 			t.answer(t.steal(2, s1, Read, "one"), "backup a=1", "")
 		}, "c: revived"},
 		{"a pending logout that does not reach the store", func(t *tale) {
-			t.logout(1, false)
+			t.logout(false)
 			t.at += 20 * time.Second
 			t.event(Event{Kind: Settled})
 		}, "c: revived"},
 		{"a pending logout of an instance that is still away", func(t *tale) {
 			t.link(1, false)
-			t.logout(1, false)
+			t.logout(false)
 			t.at += 20 * time.Second
 			t.event(Event{Kind: Settled})
 		}, ""},
 		{"a tombstone that is not told again", func(t *tale) {
-			t.logout(1, true)
+			t.logout(true)
 			t.event(Event{Kind: Forgot})
 			t.at += 20 * time.Second
 			t.event(Event{Kind: Settled})
@@ -425,6 +423,6 @@ func heir(t *tale) {
 	q := t.steal(2, s1, Login, "one")
 	q.NewToken = "T"
 	t.answer(q, "backup a=1", "thief")
-	t.logout(1, true)
+	t.logout(true)
 	t.h.Events = append(t.h.Events, Event{At: t.at, Kind: Linked, Instance: 1, Birth: 2, Healthy: true})
 }

@@ -76,6 +76,24 @@ func Within(t testing.TB, most time.Duration) time.Duration {
 	return min(most, left-margin(left))
 }
 
+// Patience bounds what a test waits for, with [Within]. It decides nothing in a
+// test that passes.
+const Patience = 20 * time.Second
+
+// Poll calls done until it returns true, and returns how long that took. The
+// test fails if that takes longer than Patience.
+func Poll(t testing.TB, what string, done func() bool) time.Duration {
+	t.Helper()
+	start, most := time.Now(), Within(t, Patience)
+	for !done() {
+		if time.Since(start) > most {
+			t.Fatalf("not within %v: %s", most, what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return time.Since(start)
+}
+
 // margin is how long before its deadline a test is given up that has so much
 // time left.
 func margin(left time.Duration) time.Duration { return min(3*time.Second, left/10) }

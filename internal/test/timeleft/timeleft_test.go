@@ -137,3 +137,39 @@ func TestWhatHangsIsNamed(t *testing.T) {
 		t.Logf("%.3000s", text)
 	}
 }
+
+// fatal is a failure of a limited test.
+type fatal string
+
+func (l *limited) Fatalf(format string, a ...any) { panic(fatal(fmt.Sprintf(format, a...))) }
+
+func TestPollFailsAheadOfTheDeadlineAndNamesWhatIsMissing(t *testing.T) {
+	for name, test := range map[string]struct {
+		timeout, after time.Duration
+		want           fatal
+	}{
+		"done at once":              {time.Minute, 0, ""},
+		"done in time":              {time.Minute, 19 * time.Second, ""},
+		"no deadline, and too late": {0, 21 * time.Second, "not within 20s: an answer"},
+		"the deadline is near":      {10 * time.Second, 9500 * time.Millisecond, "not within 9s: an answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, began := &limited{T: t}, time.Now()
+				if test.timeout > 0 {
+					l.at = began.Add(test.timeout)
+				}
+				defer func() {
+					got, _ := recover().(fatal)
+					if got != test.want {
+						t.Errorf("got %q, want %q", got, test.want)
+					}
+				}()
+				took := timeleft.Poll(l, "an answer", func() bool { return time.Since(began) >= test.after })
+				if took != test.after {
+					t.Errorf("it took %v, want %v", took, test.after)
+				}
+			})
+		})
+	}
+}

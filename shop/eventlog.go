@@ -10,9 +10,9 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// diary is what happened, in plain sentences, the latest first. Any number of
+// eventLog is what happened, in plain sentences, the latest first. Any number of
 // goroutines may write to it.
-type diary struct {
+type eventLog struct {
 	backup bool // there is one
 	opened time.Time
 	wrote  func() // called after each new sentence, without a lock
@@ -62,131 +62,131 @@ const (
 	aftermath = 20 * time.Second
 )
 
-func newDiary(backup bool, wrote func()) *diary {
-	return &diary{
+func newEventLog(backup bool, wrote func()) *eventLog {
+	return &eventLog{
 		backup: backup, opened: time.Now(), wrote: wrote,
 		outages: map[string]*outage{}, told: map[session.BackupFault]time.Time{},
 	}
 }
 
-func (d *diary) write(text string) { d.change(func() { d.add(text) }) }
+func (l *eventLog) write(text string) { l.change(func() { l.addLocked(text) }) }
 
 // change calls f with the lock held.
-func (d *diary) change(f func()) {
-	d.mu.Lock()
+func (l *eventLog) change(f func()) {
+	l.mu.Lock()
 	f()
-	d.mu.Unlock()
-	d.wrote()
+	l.mu.Unlock()
+	l.wrote()
 }
 
-func (d *diary) add(text string) {
+func (l *eventLog) addLocked(text string) {
 	n := note{time.Now().UTC(), text}
-	d.notes = append([]note{n}, d.notes[:min(len(d.notes), maxNotes-1)]...)
+	l.notes = append([]note{n}, l.notes[:min(len(l.notes), maxNotes-1)]...)
 }
 
-func (d *diary) read() []note {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.notes)
+func (l *eventLog) read() []note {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.notes)
 }
 
-// hooks returns h with the diary listening too.
-func (d *diary) hooks(h session.Hooks) session.Hooks {
+// hooks returns h with the event log listening too.
+func (l *eventLog) hooks(h session.Hooks) session.Hooks {
 	down, up, forgot, backup, overflow, dropped := h.Down, h.Up, h.Forgot, h.Backup, h.Overflow, h.Dropped
 	h.Down = func(ctx context.Context, shard string, err error) {
 		down(ctx, shard, err)
-		d.down(shard)
+		l.down(shard)
 	}
 	h.Up = func(ctx context.Context, o session.Outage) {
 		up(ctx, o)
-		d.up(o.Shard)
+		l.up(o.Shard)
 	}
 	h.Forgot = func(ctx context.Context, shard string) {
 		forgot(ctx, shard)
-		d.forgot(shard)
+		l.forgot(shard)
 	}
 	h.Backup = func(ctx context.Context, id session.ID, fault session.BackupFault, err error) {
 		backup(ctx, id, fault, err)
-		d.fault(fault)
+		l.fault(fault)
 	}
 	h.Overflow = func(ctx context.Context, id session.ID) {
 		overflow(ctx, id)
-		d.write("More changes wait than the shop keeps. A visitor’s own cookies have the only copy of some.")
+		l.write("More changes wait than the shop keeps. A visitor’s own cookies have the only copy of some.")
 	}
 	h.Dropped = func(ctx context.Context, id session.ID, err error) {
 		dropped(ctx, id, err)
-		d.write("A change that waited could not be delivered: its session has ended, or it waited for longer than the lease.")
+		l.write("A change that waited could not be delivered: its session has ended, or it waited for longer than the lease.")
 	}
 	return h
 }
 
 // isNew tells whether the shop has just opened, and the store is empty because
 // it is new.
-func (d *diary) isNew() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.outages) == 0 && time.Since(d.opened) < 8*time.Second
+func (l *eventLog) isNew() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.outages) == 0 && time.Since(l.opened) < 8*time.Second
 }
 
-func (d *diary) down(shard string) {
+func (l *eventLog) down(shard string) {
 	rest := "visitors who have a session are asked to come back later."
-	if d.backup {
+	if l.backup {
 		rest = "visitors are served from their own cookies."
 	}
-	d.change(func() {
-		d.outages[shard] = &outage{}
-		d.begin().ended = time.Time{}
-		d.add(d.subject(shard) + " does not answer; " + rest)
+	l.change(func() {
+		l.outages[shard] = &outage{}
+		l.beginLocked().ended = time.Time{}
+		l.addLocked(l.subjectLocked(shard) + " does not answer; " + rest)
 	})
 }
 
-// begin returns the account that is open. d.mu is held.
-func (d *diary) begin() *account {
-	if d.account == nil {
-		now := countsOf(d.latest)
-		d.account = &account{before: now, last: now}
+// beginLocked returns the account that is open.
+func (l *eventLog) beginLocked() *account {
+	if l.account == nil {
+		now := countsOf(l.latest)
+		l.account = &account{before: now, last: now}
 	}
-	return d.account
+	return l.account
 }
 
-func (d *diary) forgot(shard string) {
-	d.change(func() {
-		if o := d.outages[shard]; o != nil && !o.ended {
+func (l *eventLog) forgot(shard string) {
+	l.change(func() {
+		if o := l.outages[shard]; o != nil && !o.ended {
 			o.forgot = true // which is told when it is back
 			return
 		}
-		d.outages[shard] = &outage{forgot: true, ended: true}
-		if a := d.begin(); !d.away() {
+		l.outages[shard] = &outage{forgot: true, ended: true}
+		if a := l.beginLocked(); !l.awayLocked() {
 			a.ended = time.Now()
 		}
-		d.add(d.subject(shard) + " was emptied; what visitors carry is put back as they come.")
+		l.addLocked(l.subjectLocked(shard) + " was emptied; what visitors carry is put back as they come.")
 	})
 }
 
-func (d *diary) up(shard string) {
-	d.change(func() {
-		o := d.outages[shard]
+func (l *eventLog) up(shard string) {
+	l.change(func() {
+		o := l.outages[shard]
 		if o == nil || o.ended {
 			return
 		}
 		o.ended = true
-		if a := d.account; a != nil && !d.away() {
+		if a := l.account; a != nil && !l.awayLocked() {
 			a.ended = time.Now()
 		}
 		switch {
-		case !d.backup:
-			d.add(d.subject(shard) + " is back.")
+		case !l.backup:
+			l.addLocked(l.subjectLocked(shard) + " is back.")
 		case o.forgot:
-			d.add(d.subject(shard) + " is back, empty.")
+			l.addLocked(l.subjectLocked(shard) + " is back, empty.")
 		default:
-			d.add(d.subject(shard) + " is back, with all that it held.")
+			l.addLocked(l.subjectLocked(shard) + " is back, with all that it held.")
 		}
 	})
 }
 
-// away reports whether a part of the store is. d.mu is held.
-func (d *diary) away() bool {
-	for _, o := range d.outages {
+// awayLocked reports whether a part of the store is.
+func (l *eventLog) awayLocked() bool {
+	for _, o := range l.outages {
 		if !o.ended {
 			return true
 		}
@@ -196,11 +196,11 @@ func (d *diary) away() bool {
 
 // watch follows the counters, and tells once what came of an outage. It is
 // called a few times a second.
-func (d *diary) watch(st session.Stats) {
+func (l *eventLog) watch(st session.Stats) {
 	text := ""
-	d.mu.Lock()
-	d.latest = st
-	if a := d.account; a != nil {
+	l.mu.Lock()
+	l.latest = st
+	if a := l.account; a != nil {
 		now := countsOf(st)
 		if now != a.last || a.moved.IsZero() {
 			a.last, a.moved = now, time.Now()
@@ -208,12 +208,12 @@ func (d *diary) watch(st session.Stats) {
 		waits := st.Journal.States+st.Journal.Tombstones > 0
 		still := !waits && time.Since(a.moved) >= stillness && time.Since(a.ended) >= stillness
 		if !a.ended.IsZero() && (still || time.Since(a.ended) >= aftermath) {
-			text, d.account = a.sentence(), nil
+			text, l.account = a.sentence(), nil
 		}
 	}
-	d.mu.Unlock()
-	if text != "" && d.backup {
-		d.write(text)
+	l.mu.Unlock()
+	if text != "" && l.backup {
+		l.write(text)
 	}
 }
 
@@ -240,7 +240,7 @@ func (a *account) sentence() string {
 }
 
 // fault tells of a backup that cannot be used, once a minute for each kind.
-func (d *diary) fault(f session.BackupFault) {
+func (l *eventLog) fault(f session.BackupFault) {
 	text := map[session.BackupFault]string{
 		session.BackupForged:     "A copy was tampered with, and not believed.",
 		session.BackupMalformed:  "A copy made no sense, and was not believed.",
@@ -252,20 +252,20 @@ func (d *diary) fault(f session.BackupFault) {
 		session.BackupPartial:    "A cart is too large for its visitor’s cookies; it is in the store only.",
 		session.BackupTooLarge:   "A session is too large for its visitor’s cookies; it is in the store only.",
 	}[f]
-	d.mu.Lock()
-	fresh := time.Since(d.told[f]) > time.Minute
+	l.mu.Lock()
+	fresh := time.Since(l.told[f]) > time.Minute
 	if fresh {
-		d.told[f] = time.Now()
+		l.told[f] = time.Now()
 	}
-	d.mu.Unlock()
+	l.mu.Unlock()
 	if fresh && text != "" {
-		d.write(text)
+		l.write(text)
 	}
 }
 
-// subject names a part of the store, where the store has parts. d.mu is held.
-func (d *diary) subject(shard string) string {
-	if len(d.latest.Shards) < 2 {
+// subjectLocked names a part of the store, where the store has parts.
+func (l *eventLog) subjectLocked(shard string) string {
+	if len(l.latest.Shards) < 2 {
 		return "The store"
 	}
 	return "The part " + shard + " of the store"

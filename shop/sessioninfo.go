@@ -7,9 +7,9 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// ticket is what the page tells of the session. The token is not there: no
+// sessionInfo is what the page tells of the session. The token is not there: no
 // part of the library gives it out.
-type ticket struct {
+type sessionInfo struct {
 	ID                        session.ID
 	From                      session.Source
 	Source                    string    // the same in words
@@ -20,11 +20,11 @@ type ticket struct {
 
 var sources = map[session.Source]string{session.FromStore: "the store", session.FromBackup: "the backup in your cookies"}
 
-func newTicket(s *session.Session) *ticket {
+func newSessionInfo(s *session.Session) *sessionInfo {
 	if s.ID() == "" {
 		return nil
 	}
-	t := ticket{s.ID(), s.Source(), sources[s.Source()], time.Now().UTC(), s.Created().UTC(), s.Renewed().UTC(), s.Expires().UTC(), ""}
+	t := sessionInfo{s.ID(), s.Source(), sources[s.Source()], time.Now().UTC(), s.Created().UTC(), s.Renewed().UTC(), s.Expires().UTC(), ""}
 	switch left := time.Until(t.Expires); {
 	case left < 2*time.Minute:
 		t.Left = fmt.Sprintf("%d seconds", max(0, int(left.Seconds())))

@@ -9,38 +9,38 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// strip is what the page tells of the store and the backup, live. It is made
-// before the sessions are, whose hooks write to its diary.
-type strip struct {
-	store   string
-	machine machine // nil: the store is not the shop's to stop
-	backup  bool
-	public  bool // the buttons are for everyone, see buttons.allowed
-	diary   *diary
-	meter   *meter
-	crowd   *crowd // nil: none can be let in
-	hub     *hub
+// panel is what the page tells of the store and the backup, live. It is made
+// before the sessions are, whose hooks write to its event log.
+type panel struct {
+	store    string
+	process  storeProcess // nil: the store is not the shop's to stop
+	backup   bool
+	public   bool // the buttons are for everyone, see buttons.allowed
+	events   *eventLog
+	metrics  *metrics
+	shoppers *shoppers // nil: none can be let in
+	hub      *hub
 
 	sessions *session.Manager
 }
 
-func newStrip(b backend, c config) *strip {
-	s := &strip{store: b.name, machine: b.machine, backup: !c.noBackup, public: c.public, meter: &meter{}}
-	s.hub = newHub(s.render, s.watch)
-	s.diary = newDiary(s.backup, s.hub.kick)
-	return s
+func newPanel(b backend, c config) *panel {
+	p := &panel{store: b.name, process: b.process, backup: !c.noBackup, public: c.public, metrics: &metrics{}}
+	p.hub = newHub(p.render, p.watch)
+	p.events = newEventLog(p.backup, p.hub.kick)
+	return p
 }
 
 // watch looks how the sessions are, a few times a second.
-func (s *strip) watch(now time.Time) {
-	st := s.sessions.Stats()
-	s.diary.watch(st)
-	s.meter.see(now, s.worst(st))
+func (p *panel) watch(now time.Time) {
+	st := p.sessions.Stats()
+	p.events.watch(st)
+	p.metrics.see(now, p.worst(st))
 }
 
 // worst is how the part of the store does that does worst. A store that is new
 // is in quarantine as one that was emptied is, and nobody misses anything.
-func (s *strip) worst(st session.Stats) lane {
+func (p *panel) worst(st session.Stats) lane {
 	l := serving
 	if st.Failing {
 		l = away
@@ -49,7 +49,7 @@ func (s *strip) worst(st session.Stats) lane {
 		switch {
 		case shard.State == session.Away:
 			return away
-		case shard.State == session.Returning, shard.Quarantine > 0 && !s.diary.isNew():
+		case shard.State == session.Returning, shard.Quarantine > 0 && !p.events.isNew():
 			l = returning
 		}
 	}
@@ -70,7 +70,7 @@ type view struct {
 
 	Condition condition // empty: there are no buttons for the store
 	Shoppers  int
-	Crowd     bool // shoppers can be let in
+	CanLetIn  bool // shoppers can be let in
 	Served    int64
 	Failed    int64
 	LoggedOut int64
@@ -80,32 +80,32 @@ type view struct {
 
 // view returns what the page shows now. Where the buttons would not work it has
 // none.
-func (s *strip) view(buttons bool) view {
-	now, st := time.Now(), s.sessions.Stats()
-	seconds := s.meter.last(now, reach)
+func (p *panel) view(buttons bool) view {
+	now, st := time.Now(), p.sessions.Stats()
+	seconds := p.metrics.last(now, reach)
 	v := view{
-		Backup: s.backup, Lane: s.worst(st),
-		Notes: s.diary.read(), Figures: newFigures(seconds),
+		Backup: p.backup, Lane: p.worst(st),
+		Notes: p.events.read(), Figures: newFigures(seconds),
 		Lanes: drawLanes(seconds[reach-laneSeconds:]), Charts: drawCharts(seconds),
 	}
 	is := running
-	if s.machine != nil {
-		is = s.machine.condition()
+	if p.process != nil {
+		is = p.process.condition()
 		if buttons {
 			v.Condition = is
 		}
 	}
-	v.State, v.StoreDoes = s.inWords(st, is)
+	v.State, v.StoreDoes = p.inWords(st, is)
 	switch last := seconds[reach-1]; {
-	case !s.backup:
+	case !p.backup:
 		v.BackupDoes = "is off"
 	case last.backed > 0:
 		v.BackupDoes = "serves " + counted(last.backed, "request") + " a second"
 	default:
 		v.BackupDoes = "stands by"
 	}
-	if c := s.crowd; c != nil {
-		v.Crowd, v.Shoppers = buttons, c.size()
+	if c := p.shoppers; c != nil {
+		v.CanLetIn, v.Shoppers = buttons, c.size()
 		v.Served, v.Failed = c.requests.Load(), c.failed.Load()
 		v.LoggedOut, v.Lost = c.logouts.Load(), c.lost.Load()+c.revived.Load()
 	}
@@ -114,9 +114,9 @@ func (s *strip) view(buttons bool) view {
 
 // inWords tells how the store is: to the shop, which is not what was done to
 // it, until a request or a probe has found out.
-func (s *strip) inWords(st session.Stats, is condition) (state, store string) {
-	switch l := s.worst(st); {
-	case l == away && !s.backup:
+func (p *panel) inWords(st session.Stats, is condition) (state, store string) {
+	switch l := p.worst(st); {
+	case l == away && !p.backup:
 		state, store = "The store does not answer. Visitors who have a session are asked to come back later.", "does not answer"
 	case l == away:
 		state, store = "The store does not answer; visitors are served from their own cookies.", "does not answer"
@@ -126,7 +126,7 @@ func (s *strip) inWords(st session.Stats, is condition) (state, store string) {
 		return "The store was killed. The next requests will find out.", "is dead"
 	case is == frozen:
 		return "The store was frozen. The next requests will find out.", "is frozen"
-	case s.backup:
+	case p.backup:
 		state, store = "The store answers. Each visitor’s cookies hold a sealed copy of the session, should it stop.", "answers"
 	default:
 		state, store = "The store answers. There is no backup: sessions are in the store only.", "answers"
@@ -156,12 +156,12 @@ func counted(n int, thing string) string {
 
 // parts are the elements of the page that change, by their IDs, which are also
 // the names of their templates.
-var parts = []string{"live-state", "live-lanes", "live-notes", "crowd-size", "crowd-figures"}
+var parts = []string{"live-state", "live-lanes", "live-notes", "shoppers-size", "shoppers-figures"}
 
 // render returns them as HTML. The buttons are not among them: they stay where
 // the focus is.
-func (s *strip) render() map[string]string {
-	v := s.view(true)
+func (p *panel) render() map[string]string {
+	v := p.view(true)
 	out := map[string]string{"condition": string(v.Condition), "lane": fmt.Sprint(v.Lane)}
 	for _, name := range parts {
 		var b bytes.Buffer

@@ -20,10 +20,10 @@ var fullSize = os.Getenv("SHOP_OUTAGE")
 // The heart of it all: real servers, stopped in every way under load.
 func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 	late := timeleft.Half(t)
-	kill, freeze, restart, back := machine.kill, machine.freeze, machine.restart, machine.back
+	kill, freeze, restart, back := storeProcess.kill, storeProcess.freeze, storeProcess.restart, storeProcess.back
 	for _, c := range []struct {
 		name, store string
-		stop, start func(machine) error
+		stop, start func(storeProcess) error
 		long        bool // only with SHOP_OUTAGE
 	}{
 		{"memcached is killed, and restarted empty", "spawn:memcached", kill, restart, false},
@@ -40,20 +40,20 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {
-			outage, shoppers := 2*time.Second, 16
+			outage, count := 2*time.Second, 16
 			if fullSize != "" {
 				var err error
 				if outage, err = time.ParseDuration(fullSize); err != nil {
 					t.Fatal(err)
 				}
-				shoppers = 50
+				count = 50
 			} else {
 				t.Parallel() // a few at a time
 			}
 			if late() {
 				t.Skip("no time for this one; -timeout gives more")
 			}
-			address, one := c.store, machine(nil)
+			address, one := c.store, storeProcess(nil)
 			if c.store == "three" {
 				all := []*memcachedtest.Server{memcachedtest.Start(t), memcachedtest.Start(t), memcachedtest.Start(t)}
 				address, one = memcachedScheme+all[0].Addr+","+all[1].Addr+","+all[2].Addr, node{all[1]}
@@ -64,28 +64,28 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 				}
 			})
 			if one != nil {
-				s.machine = one
+				s.process = one
 			}
-			stay, leave := s.strip.crowd, newCrowd(s.url)
-			for _, crowd := range []*crowd{stay, leave} {
-				t.Cleanup(crowd.close)
+			stay, leave := s.panel.shoppers, newShoppers(s.url)
+			for _, group := range []*shoppers{stay, leave} {
+				t.Cleanup(group.close)
 				if fullSize == "" {
-					crowd.pause = 100 * time.Millisecond
+					group.pause = 100 * time.Millisecond
 				}
-				if err := crowd.let(shoppers / 2); err != nil {
+				if err := group.let(count / 2); err != nil {
 					t.Fatal(err)
 				}
 			}
 			s.wait("some requests", time.Minute, func() bool {
-				return s.count(func(x sample) bool { return x.source == session.FromStore }) > 15*shoppers
+				return s.count(func(x sample) bool { return x.source == session.FromStore }) > 15*count
 			})
 
 			stopped := time.Now()
-			if err := c.stop(s.machine); err != nil {
+			if err := c.stop(s.process); err != nil {
 				t.Fatal(err)
 			}
 			gone := time.Now() // what is sent from now on finds no store
-			s.wait("the outage to be noticed", 20*time.Second, func() bool { return s.strip.worst(s.sessions.Stats()) == away })
+			s.wait("the outage to be noticed", 20*time.Second, func() bool { return s.panel.worst(s.sessions.Stats()) == away })
 			noticed := s.down()
 			if noticed.Before(stopped) {
 				noticed = stopped // it was taken for away before
@@ -93,20 +93,20 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 			s.wait("the outage to last", time.Minute, func() bool { return time.Since(stopped) >= outage })
 			leave.sendHome() // only the journal brings back what these did meanwhile
 			owed := s.sessions.Stats().Journal
-			if err := c.start(s.machine); err != nil {
+			if err := c.start(s.process); err != nil {
 				t.Fatal(err)
 			}
 			started := time.Now()
 
 			changed := func() (l []*shopper) {
-				for _, crowd := range []*crowd{stay, leave} {
-					crowd.mu.Lock()
-					for _, x := range crowd.departed {
+				for _, group := range []*shoppers{stay, leave} {
+					group.mu.Lock()
+					for _, x := range group.departed {
 						if x.wrote.After(gone) && x.wrote.Before(started) && len(x.jar.named) > 0 {
 							l = append(l, x)
 						}
 					}
-					crowd.mu.Unlock()
+					group.mu.Unlock()
 				}
 				return l
 			}()
@@ -128,10 +128,10 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 				arrived = time.Since(started)
 				return st.Journal.States == 0 && st.Journal.Tombstones == 0
 			}, &missing)
-			s.wait("the store to serve again", 30*time.Second, func() bool { return s.strip.worst(s.sessions.Stats()) == serving })
+			s.wait("the store to serve again", 30*time.Second, func() bool { return s.panel.worst(s.sessions.Stats()) == serving })
 			served := time.Since(started)
 			before := stay.requests.Load()
-			s.wait("more requests", time.Minute, func() bool { return stay.requests.Load()-before > int64(4*shoppers) })
+			s.wait("more requests", time.Minute, func() bool { return stay.requests.Load()-before > int64(4*count) })
 			stay.sendHome()
 			for _, x := range stay.departed { // by now all are in the store, or were seen to be
 				if x.wrote.After(gone) {
@@ -141,9 +141,9 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 				}
 			}
 
-			for _, crowd := range []*crowd{stay, leave} {
-				if f, o, l, r := crowd.failed.Load(), crowd.logouts.Load(), crowd.lost.Load(), crowd.revived.Load(); f+o+l+r > 0 {
-					t.Errorf("%d requests failed, %d shoppers were logged out, %d things were lost, %d logouts revived:\n%s", f, o, l, r, crowd.complaints())
+			for _, group := range []*shoppers{stay, leave} {
+				if f, o, l, r := group.failed.Load(), group.logouts.Load(), group.lost.Load(), group.revived.Load(); f+o+l+r > 0 {
+					t.Errorf("%d requests failed, %d shoppers were logged out, %d things were lost, %d logouts revived:\n%s", f, o, l, r, group.complaints())
 				}
 			}
 			if arrived > 10*time.Second {
@@ -179,7 +179,7 @@ func TestShoppersDoNotNoticeThatTheStoreIsEmptied(t *testing.T) {
 			s := openLive(t, address, func(o *session.Options) {
 				o.ReadTimeout, o.SaveTimeout = 400*time.Millisecond, 400*time.Millisecond // a busy machine is no outage
 			})
-			c := s.strip.crowd
+			c := s.panel.shoppers
 			c.pause = 50 * time.Millisecond
 			if err := c.let(10); err != nil {
 				t.Fatal(err)
@@ -187,13 +187,13 @@ func TestShoppersDoNotNoticeThatTheStoreIsEmptied(t *testing.T) {
 			for range timeleft.Each(t, "restarts", 3) {
 				before := c.requests.Load()
 				s.wait("requests", time.Minute, func() bool { return c.requests.Load()-before > 100 })
-				if err := s.machine.restart(); err != nil {
+				if err := s.process.restart(); err != nil {
 					t.Fatal(err)
 				}
 			}
 			s.wait("all to arrive", 30*time.Second, func() bool {
 				st := s.sessions.Stats()
-				return s.strip.worst(st) == serving && st.Journal.States == 0 && st.Journal.Tombstones == 0
+				return s.panel.worst(st) == serving && st.Journal.States == 0 && st.Journal.Tombstones == 0
 			})
 			before := c.requests.Load()
 			s.wait("requests", time.Minute, func() bool { return c.requests.Load()-before > 200 })

@@ -5,9 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// receipt is the cart as the page shows it: same things in one line, in the
+// cartView is the cart as the page shows it: same things in one line, in the
 // order in which they came.
-type receipt struct {
+type cartView struct {
 	Lines []line
 	Count int
 	Total Cents
@@ -20,8 +20,8 @@ type line struct {
 	Price Cents // of all of them; 0: not on the menu
 }
 
-func newReceipt(c Cart) receipt {
-	r := receipt{Count: len(c)}
+func newCartView(c Cart) cartView {
+	r := cartView{Count: len(c)}
 	at := map[string]int{}
 	for _, item := range c {
 		d := digest(item)

@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-func TestTheMeterKnowsWhatWasMeasured(t *testing.T) {
+func TestTheMetricsAreWhatWasMeasured(t *testing.T) {
 	var h histogram
 	if got := h.quantile(.5); got != 0 {
 		t.Errorf("of nothing: got %v", got)
@@ -24,7 +24,7 @@ func TestTheMeterKnowsWhatWasMeasured(t *testing.T) {
 	for _, d := range []time.Duration{0, -1, time.Hour} {
 		h.add(d)
 	}
-	m, now := &meter{}, time.Now()
+	m, now := &metrics{}, time.Now()
 	m.add(sample{source: session.FromBackup, status: 200, began: now.Add(-time.Second)})
 	m.add(sample{source: session.FromStore, status: 503, began: now.Add(-time.Second)})
 	m.add(sample{source: session.FromStore, status: 200, began: now.Add(-2 * reach * time.Second)})

@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-func TestTheStripSaysHowTheStoreIs(t *testing.T) {
+func TestThePanelSaysHowTheStoreIs(t *testing.T) {
 	with := func(state session.ShardState) []session.ShardStats { return []session.ShardStats{{State: state}} }
 	for _, c := range []struct {
 		name   string
@@ -27,7 +27,7 @@ func TestTheStripSaysHowTheStoreIs(t *testing.T) {
 		{"it is coming back", session.Stats{Shards: with(session.Returning)}, running, true, "is brought up to date"},
 		{"one of two is away", session.Stats{Shards: append(with(session.Serving), with(session.Away)...)}, running, true, "does not answer"},
 	} {
-		s := newStrip(backend{}, config{noBackup: !c.backup})
+		s := newPanel(backend{}, config{noBackup: !c.backup})
 		if got, _ := s.inWords(c.st, c.is); !strings.Contains(got, c.want) {
 			t.Errorf("%s: got %q, want %q in it", c.name, got, c.want)
 		}

@@ -10,9 +10,9 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// meter counts the requests that used a session, second by second, for as long
+// metrics count the requests that used a session, second by second, for as long
 // as the chart reaches back. Any number of goroutines may use it.
-type meter struct {
+type metrics struct {
 	mu      sync.Mutex
 	seconds [reach]second // a ring, by the Unix second
 
@@ -56,7 +56,7 @@ type sample struct {
 
 // measure wraps Handler, whose answer may be another than that of what it
 // wraps. That is wrapped in source.
-func (m *meter) measure(next http.Handler) http.Handler {
+func (m *metrics) measure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := &sample{method: r.Method, path: r.URL.Path, began: time.Now()}
 		a := &answer{ResponseWriter: w}
@@ -70,7 +70,7 @@ func (m *meter) measure(next http.Handler) http.Handler {
 
 // source notes where the session was from. A request that does without one is
 // not measured.
-func (m *meter) source(next http.Handler) http.Handler {
+func (m *metrics) source(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r)
 		if session, ok := session.Loaded(r.Context()); ok {
@@ -82,16 +82,17 @@ func (m *meter) source(next http.Handler) http.Handler {
 
 type sampleKey struct{}
 
-func (m *meter) add(s sample) {
+func (m *metrics) add(s sample) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at := m.at(s.began.Add(s.took))
+	at := m.atLocked(s.began.Add(s.took))
 	at.requests++
 	switch s.source {
 	case session.FromStore:
 		at.stored++
 	case session.FromBackup:
 		at.backed++
+	case session.FromNowhere, session.Unknown:
 	}
 	if s.status >= http.StatusInternalServerError {
 		at.failed++
@@ -103,15 +104,15 @@ func (m *meter) add(s sample) {
 }
 
 // see notes how the store does.
-func (m *meter) see(now time.Time, l lane) {
+func (m *metrics) see(now time.Time, l lane) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at := m.at(now)
+	at := m.atLocked(now)
 	at.store = max(at.store, l)
 }
 
-// at returns the second to write to. m.mu is held.
-func (m *meter) at(t time.Time) *second {
+// atLocked returns the second to write to.
+func (m *metrics) atLocked(t time.Time) *second {
 	s := &m.seconds[t.Unix()%reach]
 	if s.unix != t.Unix() {
 		*s = second{unix: t.Unix()}
@@ -120,7 +121,7 @@ func (m *meter) at(t time.Time) *second {
 }
 
 // last returns the n whole seconds before now, the oldest first.
-func (m *meter) last(now time.Time, n int) []second {
+func (m *metrics) last(now time.Time, n int) []second {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	out := make([]second, 0, n)

@@ -1,9 +1,9 @@
 package main
 
-// machine is a store that the shop runs itself, and so can stop. Its methods
+// storeProcess is a store that the shop runs itself, and so can stop. Its methods
 // return when it is done, do nothing where it is so already, and may be called
 // by any number of goroutines.
-type machine interface {
+type storeProcess interface {
 	kill() error    // it is gone, and what it held too
 	freeze() error  // it takes what is sent, and answers nothing
 	restart() error // killed, and started again, empty
@@ -12,7 +12,7 @@ type machine interface {
 	close()
 }
 
-// condition is what was done to a machine. Whether its clients noticed is
+// condition is what was done to a storeProcess. Whether its clients noticed is
 // another question.
 type condition string
 

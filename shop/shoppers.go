@@ -16,9 +16,9 @@ import (
 
 const maxShoppers = 200
 
-// crowd is the simulated shoppers: how many they are, and what they met with.
+// shoppers is the simulated shoppers: how many they are, and what they met with.
 // They come through the shop's own port, as anybody does.
-type crowd struct {
+type shoppers struct {
 	url    string
 	client *http.Client
 	pause  time.Duration // between two clicks, on average
@@ -41,9 +41,9 @@ const (
 	maxSaid     = 20
 )
 
-// newCrowd returns an empty one. url is the shop's.
-func newCrowd(url string) *crowd {
-	return &crowd{url: url, all: new(sync.WaitGroup), pause: 400 * time.Millisecond, client: &http.Client{
+// newShoppers returns an empty one. url is the shop's.
+func newShoppers(url string) *shoppers {
+	return &shoppers{url: url, all: new(sync.WaitGroup), pause: 400 * time.Millisecond, client: &http.Client{
 		Timeout: 15 * time.Second,
 		Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
@@ -53,72 +53,72 @@ func newCrowd(url string) *crowd {
 	}}
 }
 
-var errCrowded = errors.New("shop: no more than 200 shoppers")
+var errFull = errors.New("shop: no more than 200 shoppers")
 
 // let lets n shoppers in. For each that leaves another comes.
-func (c *crowd) let(n int) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
+func (g *shoppers) let(n int) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
 		return nil
 	}
-	if len(c.inside)+n > maxShoppers {
-		return errCrowded
+	if len(g.inside)+n > maxShoppers {
+		return errFull
 	}
 	for range n {
 		ctx, cancel := context.WithCancel(context.Background())
-		c.inside = append(c.inside, cancel)
-		c.all.Go(func() {
+		g.inside = append(g.inside, cancel)
+		g.all.Go(func() {
 			defer cancel()
 			for ctx.Err() == nil {
-				c.newShopper().visit(ctx)
+				g.newShopper().visit(ctx)
 			}
 		})
 	}
 	return nil
 }
 
-func (c *crowd) newShopper() *shopper {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.came++
+func (g *shoppers) newShopper() *shopper {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.came++
 	return &shopper{
-		crowd: c, name: fmt.Sprintf("Shopper %d", c.came), jar: newJar(),
+		group: g, name: fmt.Sprintf("Shopper %d", g.came), jar: newJar(),
 		cart: map[string]bool{}, maybe: map[string]bool{},
 	}
 }
 
 // sendHome ends all visits, and returns when they have ended. More may come
 // afterwards.
-func (c *crowd) sendHome() {
-	c.mu.Lock()
-	for _, cancel := range c.inside {
+func (g *shoppers) sendHome() {
+	g.mu.Lock()
+	for _, cancel := range g.inside {
 		cancel()
 	}
-	going := c.all
-	c.inside, c.all = nil, new(sync.WaitGroup)
-	c.mu.Unlock()
+	going := g.all
+	g.inside, g.all = nil, new(sync.WaitGroup)
+	g.mu.Unlock()
 	going.Wait()
 }
 
-func (c *crowd) close() {
-	c.mu.Lock()
-	c.closed = true
-	c.mu.Unlock()
-	c.sendHome()
-	c.client.CloseIdleConnections()
+func (g *shoppers) close() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.sendHome()
+	g.client.CloseIdleConnections()
 }
 
 // size is how many are inside.
-func (c *crowd) size() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.inside)
+func (g *shoppers) size() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.inside)
 }
 
 // think waits until the next click. It returns false when there is none.
-func (c *crowd) think(ctx context.Context) bool {
-	t := time.NewTimer(c.pause/2 + rand.N(c.pause+1))
+func (g *shoppers) think(ctx context.Context) bool {
+	t := time.NewTimer(g.pause/2 + rand.N(g.pause+1))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
@@ -130,67 +130,67 @@ func (c *crowd) think(ctx context.Context) bool {
 
 // leave is for shoppers who close the tab and never return. What they had in
 // the cart must be in the store even so.
-func (c *crowd) leave(s *shopper) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.departed = keepLast(c.departed, s, maxDeparted)
+func (g *shoppers) leave(s *shopper) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.departed = keepLast(g.departed, s, maxDeparted)
 }
 
-func (c *crowd) keepOld(j *jar) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.old = keepLast(c.old, j, maxOld)
+func (g *shoppers) keepOld(j *jar) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.old = keepLast(g.old, j, maxOld)
 }
 
 // tryOld asks with the cookies of somebody who has logged out since. They must
 // not be good for anything.
-func (c *crowd) tryOld(ctx context.Context) {
-	c.mu.Lock()
+func (g *shoppers) tryOld(ctx context.Context) {
+	g.mu.Lock()
 	var j *jar
-	if len(c.old) > 0 {
-		j = c.old[rand.IntN(len(c.old))]
+	if len(g.old) > 0 {
+		j = g.old[rand.IntN(len(g.old))]
 	}
-	c.mu.Unlock()
+	g.mu.Unlock()
 	if j == nil {
 		return
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+"/user/readonly", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, g.url+"/user/readonly", nil)
 	if err != nil {
 		panic(err) // the URL is the listener's
 	}
 	for _, cookie := range j.cookies() {
 		r.AddCookie(cookie)
 	}
-	w, err := c.client.Do(r)
+	w, err := g.client.Do(r)
 	if err != nil {
 		return
 	}
 	_ = w.Body.Close()
 	if w.StatusCode == http.StatusOK {
-		c.revived.Add(1)
-		c.complain("the cookies of before a logout are good again")
+		g.revived.Add(1)
+		g.complain("the cookies of before a logout are good again")
 	}
 }
 
 // miss counts what the shop lost.
-func (c *crowd) miss(what string) {
-	c.lost.Add(1)
-	c.complain("%s", what)
+func (g *shoppers) miss(what string) {
+	g.lost.Add(1)
+	g.complain("%s", what)
 }
 
-func (c *crowd) complain(format string, a ...any) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.said) < maxSaid {
-		c.said = append(c.said, time.Now().UTC().Format("15:04:05.000 ")+fmt.Sprintf(format, a...))
+func (g *shoppers) complain(format string, a ...any) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.said) < maxSaid {
+		g.said = append(g.said, time.Now().UTC().Format("15:04:05.000 ")+fmt.Sprintf(format, a...))
 	}
 }
 
 // complaints are the first things that went wrong, one a line.
-func (c *crowd) complaints() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return strings.Join(c.said, "\n")
+func (g *shoppers) complaints() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return strings.Join(g.said, "\n")
 }
 
 func keepLast[T any](l []T, v T, most int) []T {

@@ -11,21 +11,21 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-func TestTheDiaryTellsWhatHappened(t *testing.T) {
-	type step func(*diary)
+func TestTheEventLogTellsWhatHappened(t *testing.T) {
+	type step func(*eventLog)
 	counters := func(delivered, restores, lost uint64, waiting, shards int) step {
-		return func(d *diary) {
-			d.watch(session.Stats{
+		return func(l *eventLog) {
+			l.watch(session.Stats{
 				Restores: restores,
 				Journal:  session.JournalStats{States: waiting, Delivered: delivered, Lost: lost},
 				Shards:   make([]session.ShardStats, shards),
 			})
 		}
 	}
-	down := func(d *diary) { d.down("a:1") }
-	up := func(d *diary) { d.up("a:1") }
-	forgot := func(d *diary) { d.forgot("a:1") }
-	still := func(*diary) { time.Sleep(stillness) }
+	down := func(l *eventLog) { l.down("a:1") }
+	up := func(l *eventLog) { l.up("a:1") }
+	forgot := func(l *eventLog) { l.forgot("a:1") }
+	still := func(*eventLog) { time.Sleep(stillness) }
 	const away = "The store does not answer; visitors are served from their own cookies."
 	for _, c := range []struct {
 		name  string
@@ -45,16 +45,16 @@ func TestTheDiaryTellsWhatHappened(t *testing.T) {
 		{"emptied between two requests", []step{forgot, counters(0, 8, 0, 0, 1), still, counters(0, 8, 0, 0, 1)},
 			[]string{"8 sessions came back from visitors’ cookies.", "The store was emptied; what visitors carry is put back as they come."}},
 		{"one of two parts", []step{counters(0, 0, 0, 0, 2), down}, []string{"The part a:1 of " + strings.ToLower(away[:1]) + away[1:]}},
-		{"forged copies", []step{func(d *diary) { d.fault(session.BackupForged); d.fault(session.BackupForged) }}, []string{"A copy was tampered with, and not believed."}},
+		{"forged copies", []step{func(l *eventLog) { l.fault(session.BackupForged); l.fault(session.BackupForged) }}, []string{"A copy was tampered with, and not believed."}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				kicks := 0
-				d := newDiary(true, func() { kicks++ })
+				l := newEventLog(true, func() { kicks++ })
 				var written []note // the oldest first
 				for _, step := range c.steps {
-					step(d)
-					now := d.read()
+					step(l)
+					now := l.read()
 					slices.Reverse(now)
 					if len(now) < len(written) || !slices.Equal(now[:len(written)], written) {
 						t.Fatalf("what was written changed from %v to %v", written, now)
@@ -62,7 +62,7 @@ func TestTheDiaryTellsWhatHappened(t *testing.T) {
 					written = now
 				}
 				var got []string
-				for _, n := range d.read() {
+				for _, n := range l.read() {
 					got = append(got, n.Text)
 				}
 				if !slices.Equal(got, c.want) {
@@ -76,12 +76,12 @@ func TestTheDiaryTellsWhatHappened(t *testing.T) {
 	}
 }
 
-func TestTheDiaryKeepsTheLatest(t *testing.T) {
-	d := newDiary(false, func() {})
+func TestTheEventLogKeepsTheLatest(t *testing.T) {
+	l := newEventLog(false, func() {})
 	for i := range 2 * maxNotes {
-		d.write(fmt.Sprint(i))
+		l.write(fmt.Sprint(i))
 	}
-	if got := d.read(); len(got) != maxNotes || got[0].Text != fmt.Sprint(2*maxNotes-1) {
+	if got := l.read(); len(got) != maxNotes || got[0].Text != fmt.Sprint(2*maxNotes-1) {
 		t.Errorf("got %v, want the last %d", got, maxNotes)
 	}
 }
@@ -89,9 +89,9 @@ func TestTheDiaryKeepsTheLatest(t *testing.T) {
 func TestEveryBackupFaultHasItsSentence(t *testing.T) {
 	said := map[string]bool{}
 	for f := session.BackupForged; f <= session.BackupTooLarge; f++ {
-		d := newDiary(true, func() {})
-		d.fault(f)
-		if n := d.read(); len(n) != 1 || said[n[0].Text] {
+		l := newEventLog(true, func() {})
+		l.fault(f)
+		if n := l.read(); len(n) != 1 || said[n[0].Text] {
 			t.Errorf("%v: got %v", f, n)
 		} else {
 			said[n[0].Text] = true
