@@ -71,6 +71,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 		return 0, ErrTooLate
 	case onlyMend:
 		c.mend(ctx)
+	case sameAsLoaded: // but edits that came to nothing are done
 	case saveChanges:
 		err = c.run(ctx)
 	}

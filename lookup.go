@@ -199,6 +199,7 @@ func (q *lookup) act(ctx context.Context, d decide.Decision) loaded {
 		return q.dead(ctx, d)
 	case decide.NoSession:
 		return loaded{phase: nobody, version: q.stored.version}
+	default: // unknown; fetch has done what the other verdicts ask for
 	}
 	l := loaded{phase: unknown, Copy: state.Copy{ID: string(q.id)}, err: q.err}
 	switch d.Cause {
@@ -206,6 +207,7 @@ func (q *lookup) act(ctx context.Context, d decide.Decision) loaded {
 		l.err = errForgetful
 	case decide.UnknownKey:
 		l.err = errExcused
+	default: // the error of the load, or of reading the predecessor
 	}
 	return l
 }
@@ -245,6 +247,7 @@ func (q *lookup) dead(ctx context.Context, d decide.Decision) loaded {
 		}
 	case decide.ByPredecessor:
 		return q.m.end(ctx, q.id, q.stored.version)
+	default: // the other causes are of other verdicts
 	}
 	return l
 }

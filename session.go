@@ -201,8 +201,9 @@ func (s *Session) Source() Source {
 		return s.loaded.source
 	case unknown:
 		return Unknown
+	default:
+		return FromNowhere
 	}
-	return FromNowhere
 }
 
 // Created returns when the session began, whatever its ID was then. Like

@@ -66,15 +66,18 @@ func (t Tombstone) merge(old Tombstone) (merged Tombstone, ended []string) {
 	if old.Successor != "" && old.Pending && t.Death.Reason != state.Renewed {
 		t.IfLive = false // it is not known yet whether the successor may live
 	}
-	if old.Death.Dot != t.Death.Dot && !t.IfLive && !old.IfLive {
-		t.Conflict = t.Death.Reason != state.Rotated && old.Death.Reason != state.Rotated
-		if old.Successor != "" && t.Death.Reason != state.Rotated {
-			ended, old.Successor = append(ended, old.Successor), ""
+	twoWriters := old.Death.Dot != t.Death.Dot && !t.IfLive && !old.IfLive
+	if twoWriters {
+		endedNow, endedBefore := t.Death.Reason != state.Rotated, old.Death.Reason != state.Rotated
+		t.Conflict = endedNow && endedBefore
+		if endedNow {
+			ended = old.dropSuccessor(ended)
 		}
-		if t.Successor != "" && old.Death.Reason != state.Rotated {
-			ended, t.Successor = append(ended, t.Successor), ""
+		if endedBefore {
+			ended = t.dropSuccessor(ended)
 		}
 	}
+	t.mergeFlags(old)
 	if t.IfLive && !old.IfLive {
 		t.Death = old.Death
 	} else if t.IfLive == old.IfLive {
@@ -83,14 +86,28 @@ func (t Tombstone) merge(old Tombstone) (merged Tombstone, ended []string) {
 	if t.Successor == "" {
 		t.Successor, t.Rotated = old.Successor, old.Rotated
 	}
+	t.IfLive = t.IfLive && old.IfLive
+	return t, ended
+}
+
+// dropSuccessor adds the successor to those that end, if there is one.
+func (t *Tombstone) dropSuccessor(ended []string) []string {
+	if t.Successor == "" {
+		return ended
+	}
+	ended = append(ended, t.Successor)
+	t.Successor = ""
+	return ended
+}
+
+// mergeFlags takes in what the store lacks, and what is known of the session.
+func (t *Tombstone) mergeFlags(old Tombstone) {
 	t.Again = (t.Again || old.Again) && !t.NeverDelivered() && !old.NeverDelivered()
 	t.Pending = t.Pending || old.Pending
 	t.Conflict = t.Conflict || old.Conflict
 	t.Line = t.Line || old.Line
-	t.IfLive = t.IfLive && old.IfLive
 	t.Unverified = t.Unverified && old.Unverified
 	t.IfStored = t.IfStored && old.IfStored
-	return t, ended
 }
 
 // Supersedes reports whether l leads to a session that ends for the successor of t:
