@@ -107,7 +107,6 @@ type carrier struct {
 	cookie Cookie
 	header string         // canonical; empty: the cookie
 	format foreign.Format // nil: ours
-	budget int            // of all bundles, in bytes; 0 without a backup
 }
 
 func (c *carrier) parse(value string) (token, bool) {

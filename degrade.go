@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -106,10 +107,10 @@ func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
 	}
 	b := l.copy()
 	if c.cookies {
-		p, err := m.pack(b, m.now())
-		for _, name := range p.left {
+		p, err := m.copies.Pack(b, m.now(), m.backup.Copy)
+		for _, name := range p.Withheld {
 			if e, ok := b.State.Entries.Find(name); ok && e.Dot.Clock > b.Saved && err == nil {
-				err = &leftError{p.left}
+				err = &backup.WithheldError{Names: p.Withheld}
 			}
 		}
 		if err != nil {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/headers"
-	"github.com/holdfast-go/session/internal/jar"
 )
 
 // finish commits, because the handler has returned or, the last time, because
@@ -96,7 +95,7 @@ func (s *Session) announce(h http.Header) {
 		s.m.carrier.clear(h)
 	}
 	if p := s.parcel; p != nil && len(p.out) > 0 {
-		s.takeBack(h, s.m.carrier.isCopy)
+		s.takeBack(h, s.m.copies.Owns)
 		p.write(h, s.m.backup.answerSize())
 		headers.NoCache(h, "Set-Cookie")
 	}
@@ -143,17 +142,6 @@ func (s *Session) takeBack(h http.Header, ours func(name string) bool) {
 
 // isToken reports whether a cookie of that name carries the token.
 func (c *carrier) isToken(name string) bool { return name == c.cookie.Name }
-
-// isCopy reports whether a cookie of that name carries a part of a copy, or the
-// list of ended sessions.
-func (c *carrier) isCopy(name string) bool {
-	suffix, ok := strings.CutPrefix(name, c.cookie.Name)
-	if !ok {
-		return false
-	}
-	digit, numbered := strings.CutPrefix(suffix, bundleSuffix)
-	return suffix == tombstoneSuffix || numbered && len(digit) == 1 && '0' <= digit[0] && digit[0] < '0'+jar.Most
-}
 
 // repeatTold makes announce tell again what the client was told when the handler
 // returned, because the header that it stood in is replaced by an error's. What

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/state"
@@ -38,7 +39,7 @@ func (p *parcel) open(ctx context.Context, s *Session) {
 	s.mu.Lock()
 	visits := s.visits && !s.sealed
 	s.mu.Unlock()
-	p.in = m.carrier.collect(s.in)
+	p.in = m.collect(s.in)
 	ended := m.endings(ctx, p.in)
 	for _, k := range ended {
 		sh := m.shardOf(ID(k.ID))
@@ -63,7 +64,7 @@ func (p *parcel) enter(m *Manager, id ID) {
 	if p.visit != nil || m.without&overlaps != 0 {
 		return
 	}
-	p.visit = m.slots.Enter(string(id), p.in.bundles.Cookies(), p.in.names, m.now())
+	p.visit = m.slots.Enter(string(id), p.in.Cookies(), p.in.Names(), m.now())
 }
 
 // wrap makes the cookies that the answer takes along, beside the token's and
@@ -78,20 +79,19 @@ func (s *Session) wrap(ctx context.Context, h http.Header, l loaded, due bool) {
 	}
 	p.out, p.later = nil, nil
 	defer func() { p.dirty = false }() // what there is to tell is in out
-	carried := p.in.bundles.Cookies()
+	carried := p.in.Cookies()
 	var endings []string
 	if len(p.ended) > 0 {
 		all := state.JoinSuperseded(p.witness.ended, p.ended)
-		text, err := m.endingsBox.Seal(m.now(), state.AppendSuperseded([]byte{state.FormatV1}, all))
-		if err == nil {
-			endings = []string{m.carrier.tombstone(text, m.tombstoneLife())}
+		if line, err := m.copies.EndingsLine(all, m.now(), m.tombstoneLife()); err == nil {
+			endings = []string{line}
 		}
 	}
 	switch {
 	case l.phase == live && p.wanted(m, l, due):
 		p.bundle(ctx, m, l, m.backup.answerSize()-s.beside(h)-headers.SetCookieSize(endings))
 	case l.phase != live && p.dirty:
-		_, p.out = m.carrier.bundleCookies("", "", 0, carried, time.Time{})
+		p.out = m.copies.DropLines(carried)
 	}
 	p.out = append(p.out, endings...)
 }
@@ -116,34 +116,33 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded, room int) {
 	}
 	p.enter(m, l.id)
 	end := time.UnixMilli(l.state.End)
-	generation := m.backup.Keys.Generation()
-	sealed, err := m.pack(b, now)
+	sealed, err := m.copies.Pack(b, now, m.backup.Copy)
 	if err != nil {
 		m.fault(ctx, l.id, BackupTooLarge, err)
-		_, p.out = m.carrier.bundleCookies("", "", 0, p.in.bundles.Cookies(), end)
+		p.out = m.copies.DropLines(p.in.Cookies())
 		return
 	}
 	if p.name == "" {
 		p.name = jar.NewName()
 	}
-	p.address(m, l, b, sealed.text, now, end)
+	p.address(m, l, b, sealed.Text, now, end)
 	if over := headers.SetCookieSize(p.out) - room; over > 0 && l.inStore() {
-		most := max(minBudget, m.carrier.size(len(sealed.text))-over)
-		if smaller, err := m.packInto(b, now, most); err == nil {
+		most := max(minBudget, m.copies.Size(len(sealed.Text))-over)
+		if smaller, err := m.copies.Pack(b, now, most); err == nil {
 			sealed = smaller
-			p.address(m, l, b, sealed.text, now, end)
+			p.address(m, l, b, sealed.Text, now, end)
 		}
 	}
-	if len(sealed.left) > 0 {
-		m.fault(ctx, l.id, BackupPartial, &leftError{sealed.left})
+	if len(sealed.Withheld) > 0 {
+		m.fault(ctx, l.id, BackupPartial, &backup.WithheldError{Names: sealed.Withheld})
 	}
-	m.recent.keep(sumOf(sealed.text), generation, sealed.Copy)
+	m.copies.Remember(sealed)
 }
 
 // address puts the text of a bundle into cookies.
 func (p *parcel) address(m *Manager, l loaded, b state.Copy, text string, now, end time.Time) {
-	parts := m.carrier.parts(len(text))
-	set, drop := jar.Mask(1<<parts-1), p.in.bundles.Cookies()
+	parts := m.copies.Parts(len(text))
+	set, drop := jar.Mask(1<<parts-1), p.in.Cookies()
 	if p.visit != nil {
 		p.visit.Also(string(l.id))
 		for _, k := range b.Supersedes { // a request of the one before may still be on its way
@@ -154,15 +153,15 @@ func (p *parcel) address(m *Manager, l loaded, b state.Copy, text string, now, e
 	if !l.away.IsZero() {
 		drop &^= p.witness.keep // another instance may be able to open it
 	}
-	stay := p.in.bundles.Cookies() &^ set &^ drop
-	must := p.in.size(stay|drop)+m.carrier.size(len(text)) > m.backup.Budget
-	if p.in.size(stay)+m.carrier.size(len(text)) > m.backup.Budget {
+	stay := p.in.Cookies() &^ set &^ drop
+	must := p.in.Size(stay|drop)+m.copies.Size(len(text)) > m.backup.Budget
+	if p.in.Size(stay)+m.copies.Size(len(text)) > m.backup.Budget {
 		// Whatever it is, planted or of an instance with another budget: too much
 		// of it, and no request gets through any more.
 		drop |= stay
 	}
 	var drops []string
-	p.out, drops = m.carrier.bundleCookies(p.name, text, set, drop&^set, end)
+	p.out, drops = m.copies.Lines(p.name, text, set, drop, end)
 	p.later = nil
 	if must {
 		p.out = append(drops, p.out...)
@@ -197,7 +196,7 @@ func (s *Session) beside(h http.Header) int {
 	n := headers.Size(h) + marks
 	if s.returned { // an answer that is put together again
 		for _, line := range h["Set-Cookie"] {
-			if name, _, _ := strings.Cut(line, "="); s.m.carrier.isCopy(name) {
+			if name, _, _ := strings.Cut(line, "="); s.m.copies.Owns(name) {
 				n -= headers.FieldSize("Set-Cookie", line)
 			}
 		}
@@ -222,11 +221,4 @@ func (s *Session) leave() {
 		p.visit.Leave(s.m.now())
 		p.visit, p.name = nil, "" // an answer that is put together again is another one
 	}
-}
-
-// leftError names the keys whose values a backup lacks.
-type leftError struct{ keys []string }
-
-func (e *leftError) Error() string {
-	return "session: the backup has no room for " + strings.Join(e.keys, ", ")
 }

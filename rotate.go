@@ -176,10 +176,9 @@ func (m *Manager) reopen(in *mail, id ID, brought witness) witness {
 	if in == nil {
 		return w
 	}
-	for c := range in.bundles.Bundles {
-		if b, err := m.openBundle(c); err == nil && ID(b.ID) == id {
-			w.add(b, m.now())
-		}
+	opened := m.copies.Open(&in.RequestCookies, string(id))
+	for b := range opened.Copies {
+		w.add(b, m.now())
 	}
 	return w
 }
