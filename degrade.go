@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -107,13 +106,7 @@ func (c *commit) entrust(ctx context.Context, l *loaded, cause error) error {
 	}
 	b := l.copy()
 	if c.cookies {
-		p, err := m.copies.Pack(b, m.now(), m.backup.Copy)
-		for _, name := range p.Withheld {
-			if e, ok := b.State.Entries.Find(name); ok && e.Dot.Clock > b.Saved && err == nil {
-				err = &backup.WithheldError{Names: p.Withheld}
-			}
-		}
-		if err != nil {
+		if err := m.copies.CheckRoom(b, m.now(), m.backup.Copy); err != nil {
 			return fmt.Errorf("%w: %w: %w", ErrUnavailable, err, cause)
 		}
 	}

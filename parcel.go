@@ -146,7 +146,7 @@ func (p *parcel) address(m *Manager, l loaded, b state.Copy, text string, now, e
 	if p.visit != nil {
 		p.visit.Also(string(l.id))
 		for _, k := range b.Supersedes { // a request of the one before may still be on its way
-			p.visit.Also(string(k.ID))
+			p.visit.Also(k.ID)
 		}
 		set, drop = p.visit.Take(p.name, parts, now)
 	}

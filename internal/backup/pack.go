@@ -37,12 +37,42 @@ func (e *WithheldError) Error() string {
 func (c *Cookies) Pack(b state.Copy, now time.Time, most int) (Packed, error) {
 	b.State.Entries = b.State.Entries.Withhold(func(e state.Entry) bool { return e.Flags&state.ServerOnly != 0 })
 	p := packing{c: c, whole: b, now: now, most: most, generation: c.Copies.Keys.Generation()}
-	whole, err := p.without(0)
-	if !errors.Is(err, seal.ErrTooLarge) {
-		return whole, err
+	packed, err := p.without(0)
+	if errors.Is(err, seal.ErrTooLarge) {
+		p.arrange()
+		packed, err = p.bisect()
 	}
-	p.arrange()
-	return p.bisect()
+	if err == nil && packed.Text == "" {
+		packed.Text, err = c.Copies.Seal(now, packed.Encode())
+	}
+	if err != nil {
+		return Packed{}, err
+	}
+	return packed, nil
+}
+
+// CheckRoom returns nil where Pack would withhold no value that the store lacks,
+// and otherwise a WithheldError with all that it would withhold, or ErrTooLarge.
+// It seals nothing, unless only compressing tells: a caller that asks before it
+// accepts a write, and packs the copy later, seals it once.
+func (c *Cookies) CheckRoom(b state.Copy, now time.Time, most int) error {
+	least := b
+	least.State.Entries = b.State.Entries.Withhold(func(e state.Entry) bool {
+		return e.Flags&state.ServerOnly != 0 || e.Dot.Clock <= b.Saved
+	})
+	if c.Size(seal.SealedLen(len(least.Encode()))) <= most {
+		return nil // Pack tries this one, too, before it withholds more
+	}
+	p, err := c.Pack(b, now, most)
+	if err != nil {
+		return err
+	}
+	for _, name := range p.Withheld {
+		if e, ok := b.State.Entries.Find(name); ok && e.Dot.Clock > b.Saved {
+			return &WithheldError{p.Withheld}
+		}
+	}
+	return nil
 }
 
 // Remember keeps what was packed, so that a request which carries it need not be
@@ -88,6 +118,16 @@ func (p *packing) bisect() (Packed, error) {
 	if err != nil {
 		return Packed{}, ErrTooLarge
 	}
+	// First all that the store has: whether more must go does not depend on what
+	// the shares in between compress to.
+	saved := slices.IndexFunc(p.order, func(e state.Entry) bool { return e.Dot.Clock > p.whole.Saved })
+	if saved > 0 {
+		if shorter, err := p.without(saved); err == nil {
+			best, high = shorter, saved
+		} else {
+			low = saved + 1
+		}
+	}
 	for low < high {
 		middle := (low + high) / 2
 		if shorter, err := p.without(middle); err == nil {
@@ -102,15 +142,19 @@ func (p *packing) bisect() (Packed, error) {
 	return best, nil
 }
 
-// without seals the copy without the first n values of the order. It fails with
-// seal.ErrTooLarge where the text takes up more than most bytes of cookies.
+// without returns the copy without the first n values of the order. It fails with
+// seal.ErrTooLarge where the text takes up more than most bytes of cookies. The
+// text stays empty where its length is known without sealing.
 func (p *packing) without(n int) (packed Packed, err error) {
 	packed = Packed{Copy: p.whole, generation: p.generation}
 	if n > 0 {
 		packed.State.Entries = p.whole.State.Entries.Withhold(func(e state.Entry) bool { return p.place[string(e.Name)] < n })
 	}
 	plain := packed.Encode()
-	if p.c.Copies.Codec == nil && p.c.Size(seal.SealedLen(len(plain))) > p.most {
+	if p.c.Size(seal.SealedLen(len(plain))) <= p.most {
+		return packed, nil // compressed it is no longer
+	}
+	if p.c.Copies.Codec == nil {
 		return Packed{}, seal.ErrTooLarge
 	}
 	packed.Text, err = p.c.Copies.Seal(p.now, plain)
