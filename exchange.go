@@ -165,7 +165,7 @@ func (x *exchange) abandon() {
 		s.discard()
 		s.handOff()
 	}
-	s.leave()
+	s.releaseSlot()
 }
 
 // commit saves the session, the first time it is called: what follows is the
@@ -181,7 +181,7 @@ func (x *exchange) commit() bool {
 	s := x.known()
 	ok := x.save(s, true)
 	if x.returned {
-		s.leave() // again: it has sent a copy once more
+		s.releaseSlot() // again: it has sent a copy once more
 	}
 	return ok
 }

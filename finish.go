@@ -49,7 +49,7 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 			s.m.refresh(ctx, l)
 		}
 	}
-	s.wrap(ctx, h, l, due)
+	s.buildCookies(ctx, h, l, due)
 	if err == nil && !readOnly && s.m.foreign() {
 		s.repeat()
 	}
@@ -70,7 +70,7 @@ func (s *Session) giveUp(ctx context.Context, h http.Header) {
 	l, saved := s.loaded, s.parcel.changed() && !s.sealed
 	s.mu.Unlock()
 	if saved {
-		s.wrap(ctx, h, l, false)
+		s.buildCookies(ctx, h, l, false)
 	}
 }
 

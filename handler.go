@@ -222,6 +222,6 @@ func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error
 	err := s.finish(ctx, out, true)
 	s.announce(out)
 	s.announced()
-	s.leave()
+	s.releaseSlot()
 	return err
 }

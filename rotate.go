@@ -171,7 +171,7 @@ func (s *Session) arrive(ctx context.Context, t token, l *loaded) token {
 
 // reopen returns what a request brought for the session that rotations lead to.
 // Cookies of other sessions were reported already.
-func (m *Manager) reopen(in *mail, id ID, brought witness) witness {
+func (m *Manager) reopen(in *requestCookies, id ID, brought witness) witness {
 	w := witness{excused: brought.excused, keep: brought.keep, ended: brought.ended}
 	if in == nil {
 		return w

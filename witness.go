@@ -69,7 +69,7 @@ func (w *witness) add(b state.Copy, now time.Time) {
 }
 
 // open reads what a request carried for the session id.
-func (m *Manager) open(ctx context.Context, in *mail, id ID) (w witness) {
+func (m *Manager) open(ctx context.Context, in *requestCookies, id ID) (w witness) {
 	now := m.now()
 	opened := m.copies.Open(&in.RequestCookies, string(id))
 	for _, f := range opened.Faults {
@@ -101,7 +101,7 @@ var (
 )
 
 // endings reads the tombstone cookie.
-func (m *Manager) endings(ctx context.Context, in *mail) []state.Superseded {
+func (m *Manager) endings(ctx context.Context, in *requestCookies) []state.Superseded {
 	l, faults := m.copies.OpenEndings(&in.RequestCookies)
 	for _, f := range faults {
 		m.fault(ctx, "", faultOf(f.Kind), f.Err)

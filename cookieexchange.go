@@ -13,10 +13,11 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// parcel is what travels between a session and its visitor's cookies besides
-// the token: bundles, both ways, and the tombstone cookie. s.io guards it.
-type parcel struct {
-	in      *mail
+// cookieExchange is what travels between a session and its client's cookies
+// besides the token: copies, both ways, and the list of ended sessions. s.io
+// guards it.
+type cookieExchange struct {
+	in      *requestCookies
 	witness witness
 	visit   *jar.Visit
 	name    string             // of the bundle that is sent
@@ -26,15 +27,15 @@ type parcel struct {
 	later   []string // deletions that may wait for a later answer
 }
 
-// changed tells whether the visitor must be told of something.
-func (p *parcel) changed() bool { return p != nil && p.dirty }
+// changed reports whether the answer must carry cookies.
+func (p *cookieExchange) changed() bool { return p != nil && p.dirty }
 
-// vouched tells whether the visitor has brought a copy of the session.
-func (p *parcel) vouched() bool { return p != nil && p.witness.found }
+// vouched reports whether the request carried a copy of the session.
+func (p *cookieExchange) vouched() bool { return p != nil && p.witness.found }
 
 // open takes in what the request carried, and learns whom the visitor has
 // ended.
-func (p *parcel) open(ctx context.Context, s *Session) {
+func (p *cookieExchange) open(ctx context.Context, s *Session) {
 	m := s.m
 	s.mu.Lock()
 	visits := s.visits && !s.sealed
@@ -53,23 +54,23 @@ func (p *parcel) open(ctx context.Context, s *Session) {
 	if p.in.ok {
 		p.witness = m.open(ctx, p.in, p.in.token.id())
 		if visits {
-			p.enter(m, p.in.token.id())
+			p.enterSlots(m, p.in.token.id())
 		}
 	}
 	p.witness.ended = ended
 }
 
-// enter takes part in who may use which cookie.
-func (p *parcel) enter(m *Manager, id ID) {
+// enterSlots takes part in who may use which cookie.
+func (p *cookieExchange) enterSlots(m *Manager, id ID) {
 	if p.visit != nil || m.without&overlaps != 0 {
 		return
 	}
 	p.visit = m.slots.Enter(string(id), p.in.Cookies(), p.in.Names(), m.now())
 }
 
-// wrap makes the cookies that the answer takes along, beside the token's and
+// buildCookies makes the cookies that the answer takes along, beside the token's and
 // what its header h has.
-func (s *Session) wrap(ctx context.Context, h http.Header, l loaded, due bool) {
+func (s *Session) buildCookies(ctx context.Context, h http.Header, l loaded, due bool) {
 	m, p := s.m, s.parcel
 	if p == nil || p.in == nil && !p.dirty {
 		return
@@ -88,33 +89,33 @@ func (s *Session) wrap(ctx context.Context, h http.Header, l loaded, due bool) {
 		}
 	}
 	switch {
-	case l.phase == live && p.wanted(m, l, due):
-		p.bundle(ctx, m, l, m.backup.answerSize()-s.beside(h)-headers.SetCookieSize(endings))
+	case l.phase == live && p.needsCopy(m, l, due):
+		p.buildCopy(ctx, m, l, m.backup.answerSize()-s.otherBytes(h)-headers.SetCookieSize(endings))
 	case l.phase != live && p.dirty:
 		p.out = m.copies.DropLines(carried)
 	}
 	p.out = append(p.out, endings...)
 }
 
-// wanted tells whether the visitor needs a new bundle: something has changed,
+// needsCopy reports whether the client needs a new copy: something has changed,
 // the expiry is put off, none opened, the session holds more than they do, or
 // the store has confirmed it since and that was long ago.
-func (p *parcel) wanted(m *Manager, l loaded, due bool) bool {
+func (p *cookieExchange) needsCopy(m *Manager, l loaded, due bool) bool {
 	return p.dirty || due || !p.witness.found || !p.witness.State.Entries.Covers(l.state.Entries) ||
 		m.wornOut(p.witness) && l.confirmed > p.witness.Confirmed
 }
 
-// bundle makes what puts a session into the visitor's cookies, in room bytes of
+// buildCopy makes what puts a session into the visitor's cookies, in room bytes of
 // the answer's header where that is possible. Values that the store has may stay
 // behind for want of room; what it lacks must not.
-func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded, room int) {
+func (p *cookieExchange) buildCopy(ctx context.Context, m *Manager, l loaded, room int) {
 	now := m.now()
 	b := l.copy()
 	b.State, b.Supersedes = l.state.Seen(now), slices.DeleteFunc(slices.Clone(l.kills), m.forgotten)
 	if m.without&earlyStamp != 0 && l.source == FromStore {
 		b.Confirmed = now.UnixMilli()
 	}
-	p.enter(m, l.id)
+	p.enterSlots(m, l.id)
 	end := time.UnixMilli(l.state.End)
 	sealed, err := m.copies.Pack(b, now, m.backup.Copy)
 	if err != nil {
@@ -125,12 +126,12 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded, room int) {
 	if p.name == "" {
 		p.name = jar.NewName()
 	}
-	p.address(m, l, b, sealed.Text, now, end)
+	p.placeCopy(m, l, b, sealed.Text, now, end)
 	if over := headers.SetCookieSize(p.out) - room; over > 0 && l.inStore() {
 		most := max(minBudget, m.copies.Size(len(sealed.Text))-over)
 		if smaller, err := m.copies.Pack(b, now, most); err == nil {
 			sealed = smaller
-			p.address(m, l, b, sealed.Text, now, end)
+			p.placeCopy(m, l, b, sealed.Text, now, end)
 		}
 	}
 	if len(sealed.Withheld) > 0 {
@@ -139,8 +140,8 @@ func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded, room int) {
 	m.copies.Remember(sealed)
 }
 
-// address puts the text of a bundle into cookies.
-func (p *parcel) address(m *Manager, l loaded, b state.Copy, text string, now, end time.Time) {
+// placeCopy decides in which cookies a sealed copy goes, and which are dropped.
+func (p *cookieExchange) placeCopy(m *Manager, l loaded, b state.Copy, text string, now, end time.Time) {
 	parts := m.copies.Parts(len(text))
 	set, drop := jar.Mask(1<<parts-1), p.in.Cookies()
 	if p.visit != nil {
@@ -173,7 +174,7 @@ func (p *parcel) address(m *Manager, l loaded, b state.Copy, text string, now, e
 // write adds the cookies to the header of an answer. What only tidies up waits
 // for an answer whose header has room for all of it, because half a bundle would
 // count as a damaged one.
-func (p *parcel) write(h http.Header, most int) {
+func (p *cookieExchange) write(h http.Header, most int) {
 	h["Set-Cookie"] = append(h["Set-Cookie"], p.out...)
 	if len(p.later) == 0 {
 		return
@@ -187,9 +188,9 @@ func (p *parcel) write(h http.Header, most int) {
 	}
 }
 
-// beside is how many bytes of the header of an answer are not for copies: what
+// otherBytes returns how many bytes of the header of an answer are not for copies: what
 // the handler has set, and what announce adds.
-func (s *Session) beside(h http.Header) int {
+func (s *Session) otherBytes(h http.Header) int {
 	const marks = 70 // of Vary and Cache-Control
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -209,8 +210,8 @@ func (s *Session) beside(h http.Header) int {
 	return n
 }
 
-// leave is called when the request is over.
-func (s *Session) leave() {
+// releaseSlot is called when the request is over.
+func (s *Session) releaseSlot() {
 	p := s.parcel
 	if p == nil {
 		return
