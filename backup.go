@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/transport"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -79,13 +81,7 @@ type Backup struct {
 }
 
 const (
-	// RFC 6265bis 5.6: a name and value of more bytes together is ignored.
-	maxCookie = 4096
-
-	// A Cookie line of 8 KB has room for this, the token (63 bytes) and a list
-	// of eight ended sessions (597), under the default names, and for 850 bytes
-	// of others' cookies.
-	maxBudget     = 6656
+	maxBudget     = backup.MaxBudget
 	minBudget     = 1024
 	defaultBudget = 6144
 
@@ -171,12 +167,19 @@ func (m *Manager) lease() time.Duration {
 
 // startBackup is the rest of New where there is a backup.
 func (m *Manager) startBackup() {
-	audience := audience(m.backup.Audience, m.options.Cookie)
-	m.bundles = seal.Box{Keys: m.backup.Keys, Purpose: "session backup", Audience: audience, Codec: m.backup.Codec}
-	m.endingsBox = seal.Box{Keys: m.backup.Keys, Purpose: "session tombstones", Audience: audience}
 	m.shards.ctx, m.shards.close = context.WithCancel(context.Background())
 	for n := range 256 { // as good as certain to meet all shards, there being few
 		m.shardOf(ID(recordid.Canary(n)))
+	}
+}
+
+// cookies are what the copies travel in.
+func (b *Backup) cookies(c Cookie, foreignIDs bool) *backup.Cookies {
+	audience := audience(b.Audience, c)
+	return &backup.Cookies{
+		Cookie: *transport.Attributes(c).Cookie(""), Persistent: c.Persistent, ForeignIDs: foreignIDs, Budget: b.Budget,
+		Copies:  seal.Box{Keys: b.Keys, Purpose: "session backup", Audience: audience, Codec: b.Codec},
+		Endings: seal.Box{Keys: b.Keys, Purpose: "session tombstones", Audience: audience},
 	}
 }
 

@@ -149,16 +149,7 @@ func (c *commit) fits(b state.Copy) error {
 	if !c.cookies {
 		return nil
 	}
-	p, err := c.m.pack(b, c.m.now())
-	if err != nil {
-		return err
-	}
-	for _, name := range p.left {
-		if e, ok := b.State.Entries.Find(name); ok && e.Dot.Clock > b.Saved {
-			return &leftError{p.left}
-		}
-	}
-	return nil
+	return c.m.copies.CheckRoom(b, c.m.now(), c.m.backup.Copy)
 }
 
 // admit prepares that a session which the store lacks is put there.

@@ -165,7 +165,7 @@ func (x *exchange) abandon() {
 		s.discard()
 		s.handOff()
 	}
-	s.leave()
+	s.releaseSlot()
 }
 
 // commit saves the session, the first time it is called: what follows is the
@@ -184,7 +184,7 @@ func (x *exchange) commit() bool {
 		if !ok {
 			s.discard() // the client was told that it is not saved
 		}
-		s.leave() // again: it has sent a copy once more
+		s.releaseSlot() // again: it has sent a copy once more
 	}
 	return ok
 }

@@ -1,10 +1,6 @@
 package session
 
-import (
-	"time"
-
-	"github.com/holdfast-go/session/internal/state"
-)
+import "time"
 
 // Without returns what New returns, but for a part of the protocol, and with a
 // clock that is off by skew.
@@ -24,17 +20,8 @@ func Without(store Store, o *Options, skew time.Duration, mechanisms ...string) 
 	})
 }
 
-// RecentBytes is how much the bundles take up that are kept.
-func (m *Manager) RecentBytes() (size int) {
-	m.recent.mu.Lock()
-	defer m.recent.mu.Unlock()
-	for _, kept := range []map[uint64]state.Copy{m.recent.young, m.recent.old} {
-		for _, b := range kept {
-			size += 512 + cap(b.State.Entries)
-		}
-	}
-	return size
-}
+// RecentBytes is how much the copies take up that are kept.
+func (m *Manager) RecentBytes() int { return m.copies.CachedBytes() }
 
 // AudienceOf is the audience of what an application seals for a cookie.
 func AudienceOf(application string, c Cookie) string { return audience(application, c) }

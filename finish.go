@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/headers"
-	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/token"
 )
 
@@ -51,7 +50,7 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 			s.m.refresh(ctx, l)
 		}
 	}
-	s.wrap(ctx, h, l, due)
+	s.buildCookies(ctx, h, l, due)
 	if err == nil && !readOnly && s.m.foreign() {
 		s.repeat()
 	}
@@ -72,7 +71,7 @@ func (s *Session) giveUp(ctx context.Context, h http.Header) {
 	l, saved := s.loaded, s.parcel.changed() && !s.sealed
 	s.mu.Unlock()
 	if saved {
-		s.wrap(ctx, h, l, false)
+		s.buildCookies(ctx, h, l, false)
 	}
 }
 
@@ -97,7 +96,7 @@ func (s *Session) announce(h http.Header) {
 		s.m.carrier.Clear(h)
 	}
 	if p := s.parcel; p != nil && len(p.out) > 0 {
-		s.takeBack(h, s.m.carrier.isCopy)
+		s.takeBack(h, s.m.copies.Owns)
 		p.write(h, s.m.backup.answerSize())
 		headers.NoCache(h, "Set-Cookie")
 	}
@@ -140,17 +139,6 @@ func (s *Session) takeBack(h http.Header, ours func(name string) bool) {
 		name, _, _ := strings.Cut(line, "=")
 		return ours(name)
 	})
-}
-
-// isCopy reports whether a cookie of that name carries a part of a copy, or the
-// list of ended sessions.
-func (c *carrier) isCopy(name string) bool {
-	suffix, ok := strings.CutPrefix(name, c.Cookie.Name)
-	if !ok {
-		return false
-	}
-	digit, numbered := strings.CutPrefix(suffix, bundleSuffix)
-	return suffix == tombstoneSuffix || numbered && len(digit) == 1 && '0' <= digit[0] && digit[0] < '0'+jar.Most
 }
 
 // repeatTold makes announce tell again what the client was told when the handler

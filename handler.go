@@ -249,7 +249,7 @@ func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error
 	err := s.finish(ctx, out, true)
 	s.announce(out)
 	s.announced()
-	s.leave()
+	s.releaseSlot()
 	s.mu.Lock()
 	s.answered = true
 	s.mu.Unlock()

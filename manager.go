@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/deadline"
 	"github.com/holdfast-go/session/internal/flight"
 	"github.com/holdfast-go/session/internal/foreign"
@@ -103,16 +104,14 @@ type Manager struct {
 	health    health
 
 	// Where there is a backup:
-	backup     *Backup // nil: none
-	bundles    seal.Box
-	endingsBox seal.Box
-	recent     recent
-	slots      jar.Slots
-	shards     shards
-	ledger     journal.Ledger
-	restores   rate.Limiter
-	without    mechanism     // for the simulation; else none
-	skew       time.Duration // of its clock, for the simulation; else none
+	backup   *Backup // nil: none
+	copies   *backup.Cookies
+	slots    jar.Slots
+	shards   shards
+	ledger   journal.Ledger
+	restores rate.Limiter
+	without  mechanism     // for the simulation; else none
+	skew     time.Duration // of its clock, for the simulation; else none
 }
 
 // now is the time by this instance's clock.
@@ -208,9 +207,9 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 		}
 	}
 	if m.backup != nil {
-		m.carrier.budget = m.backup.Budget
+		m.copies = m.backup.cookies(o.Cookie, o.Format != nil)
 		// An empty session takes a block of 128 bytes, sealed.
-		if err == nil && m.backup.Copy > 0 && m.carrier.size(seal.SealedLen(127)) > m.backup.Copy {
+		if err == nil && m.backup.Copy > 0 && m.copies.Size(seal.SealedLen(127)) > m.backup.Copy {
 			errs = append(errs, fmt.Errorf("session: cookie %q: the name is too long for copies of %d bytes in a budget of %d",
 				o.Cookie.Name, m.backup.Copy, m.backup.Budget))
 		}

@@ -164,15 +164,14 @@ func (s *Session) arrive(ctx context.Context, t token.Token, l *loaded) token.To
 
 // reopen returns what a request brought for the session that rotations lead to.
 // Cookies of other sessions were reported already.
-func (m *Manager) reopen(in *mail, id ID, brought witness) witness {
+func (m *Manager) reopen(in *requestCookies, id ID, brought witness) witness {
 	w := witness{excused: brought.excused, keep: brought.keep, ended: brought.ended}
 	if in == nil {
 		return w
 	}
-	for c := range in.bundles.Bundles {
-		if b, err := m.openBundle(c); err == nil && ID(b.ID) == id {
-			w.add(b, m.now())
-		}
+	opened := m.copies.Open(&in.RequestCookies, string(id))
+	for b := range opened.Copies {
+		w.add(b, m.now())
 	}
 	return w
 }

@@ -52,19 +52,19 @@ type Session struct {
 	watched  bool // what is changed from now on is saved when the request is over
 	visits   bool // somebody will say when the request is over
 	notice   notice
-	written  bool        // something was saved
-	token    token.Token // for the notice
-	adopted  ID          // the session of an old one, whose token the visitor has not got yet
-	tokenEnd int64       // when its session ends at the latest
-	told     told        // by the answer so far
-	parcel   *parcel     // nil: there is no backup
+	written  bool            // something was saved
+	token    token.Token     // for the notice
+	adopted  ID              // the session of an old one, whose token the visitor has not got yet
+	tokenEnd int64           // when its session ends at the latest
+	told     told            // by the answer so far
+	parcel   *cookieExchange // nil: there is no backup
 	varies   [1]string
 }
 
 func (m *Manager) newSession(ctx context.Context, in http.Header) *Session {
 	s := &Session{m: m, ctx: ctx, in: in}
 	if m.backup != nil && m.carrier.Header == "" {
-		s.parcel = new(parcel)
+		s.parcel = new(cookieExchange)
 	}
 	return s
 }

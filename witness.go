@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/state"
-	"github.com/holdfast-go/session/seal"
 )
 
 // witness is what is known of a session without asking the store: the join of
@@ -65,83 +65,42 @@ func (w *witness) add(b state.Copy, now time.Time) {
 }
 
 // open reads what a request carried for the session id.
-func (m *Manager) open(ctx context.Context, in *mail, id ID) (w witness) {
+func (m *Manager) open(ctx context.Context, in *requestCookies, id ID) (w witness) {
 	now := m.now()
-	if in.bundles.Incomplete() {
-		m.fault(ctx, id, BackupIncomplete, errIncomplete)
-	}
-	for range in.oversized {
-		m.fault(ctx, id, BackupMalformed, errOversized)
-	}
-	for c := range in.bundles.Bundles {
-		if c.Len() > maxBudget { // no instance seals so much, whatever its Budget
-			m.fault(ctx, id, BackupMalformed, errOversized)
-			continue
+	opened := m.copies.Open(&in.RequestCookies, string(id))
+	for _, f := range opened.Faults {
+		m.fault(ctx, id, faultOf(f.Kind), f.Err)
+		if sealedAt, ok := f.SealedAt(); ok {
+			if age := now.Sub(sealedAt); age < m.backup.MaxLease && age > -2*state.MaxAhead {
+				w.excused = true
+				w.keep |= f.Cookies
+			}
 		}
-		in.names = append(in.names, c.Name)
-		b, err := m.openBundle(c)
-		switch {
-		case err != nil:
-			m.unopened(ctx, id, c, err, &w)
-		case ID(b.ID) != id:
-			m.fault(ctx, id, BackupForeign, errForeign)
-		default:
-			w.add(b, now)
-		}
+	}
+	for b := range opened.Copies {
+		w.add(b, now)
 	}
 	return w
 }
 
-// unopened tells what is wrong with a bundle.
-func (m *Manager) unopened(ctx context.Context, id ID, c jar.Bundle, err error, w *witness) {
-	m.fault(ctx, id, faultOf(err), err)
-	var unknown *seal.UnknownKeyError
-	if !errors.As(err, &unknown) {
-		return
-	}
-	if age := m.now().Sub(unknown.SealedAt); age < m.backup.MaxLease && age > -2*state.MaxAhead {
-		w.excused = true
-		w.keep |= c.Cookies
-	}
-}
-
-// faultOf names what is wrong with a text that does not open.
-func faultOf(err error) BackupFault {
-	switch {
-	case errors.As(err, new(*seal.UnknownKeyError)):
-		return BackupUnknownKey
-	case errors.Is(err, seal.ErrAudience):
-		return BackupAudience
-	case errors.Is(err, seal.ErrForged):
-		return BackupForged
-	}
-	return BackupMalformed
+// faultOf returns what Hooks.Backup is told of a fault in a request's cookies.
+func faultOf(kind backup.FaultKind) BackupFault {
+	return [...]BackupFault{
+		backup.Forged: BackupForged, backup.Malformed: BackupMalformed, backup.UnknownKey: BackupUnknownKey,
+		backup.Foreign: BackupForeign, backup.Audience: BackupAudience, backup.Incomplete: BackupIncomplete,
+	}[kind]
 }
 
 var (
-	errIncomplete = errors.New("session: parts of a backup are missing")
-	errOversized  = errors.New("session: a cookie of a backup's name is larger than a backup can be")
-	errForeign    = errors.New("session: a backup of another session")
-	errExcused    = fmt.Errorf("%w: a backup is sealed with a key that is not known here", ErrUnavailable)
-	errStale      = errors.New("session: the store has confirmed the backup too long ago")
+	errExcused = fmt.Errorf("%w: a backup is sealed with a key that is not known here", ErrUnavailable)
+	errStale   = errors.New("session: the store has confirmed the backup too long ago")
 )
 
 // endings reads the tombstone cookie.
-func (m *Manager) endings(ctx context.Context, in *mail) (l []state.Superseded) {
-	for _, text := range in.tombstones {
-		plain, _, err := m.endingsBox.Open(text)
-		if err == nil && (len(plain) == 0 || plain[0] != state.FormatV1) {
-			err = state.ErrCorrupt
-		}
-		if err == nil {
-			kills, rest, ok := state.CutSuperseded(plain[1:])
-			if ok && len(rest) == 0 {
-				l = state.JoinSuperseded(l, kills)
-				continue
-			}
-			err = state.ErrCorrupt
-		}
-		m.fault(ctx, "", faultOf(err), err)
+func (m *Manager) endings(ctx context.Context, in *requestCookies) []state.Superseded {
+	l, faults := m.copies.OpenEndings(&in.RequestCookies)
+	for _, f := range faults {
+		m.fault(ctx, "", faultOf(f.Kind), f.Err)
 	}
 	return slices.DeleteFunc(l, m.forgotten)
 }

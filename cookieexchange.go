@@ -7,16 +7,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// parcel is what travels between a session and its visitor's cookies besides
-// the token: bundles, both ways, and the tombstone cookie. s.io guards it.
-type parcel struct {
-	in      *mail
+// cookieExchange is what travels between a session and its client's cookies
+// besides the token: copies, both ways, and the list of ended sessions. s.io
+// guards it.
+type cookieExchange struct {
+	in      *requestCookies
 	witness witness
 	visit   *jar.Visit
 	name    string             // of the bundle that is sent
@@ -26,20 +28,20 @@ type parcel struct {
 	later   []string // deletions that may wait for a later answer
 }
 
-// changed tells whether the visitor must be told of something.
-func (p *parcel) changed() bool { return p != nil && p.dirty }
+// changed reports whether the answer must carry cookies.
+func (p *cookieExchange) changed() bool { return p != nil && p.dirty }
 
-// vouched tells whether the visitor has brought a copy of the session.
-func (p *parcel) vouched() bool { return p != nil && p.witness.found }
+// vouched reports whether the request carried a copy of the session.
+func (p *cookieExchange) vouched() bool { return p != nil && p.witness.found }
 
 // open takes in what the request carried, and learns whom the visitor has
 // ended.
-func (p *parcel) open(ctx context.Context, s *Session) {
+func (p *cookieExchange) open(ctx context.Context, s *Session) {
 	m := s.m
 	s.mu.Lock()
 	visits := s.visits && !s.sealed
 	s.mu.Unlock()
-	p.in = m.carrier.collect(s.in)
+	p.in = m.collect(s.in)
 	ended := m.endings(ctx, p.in)
 	for _, k := range ended {
 		sh := m.shardOf(ID(k.ID))
@@ -53,23 +55,23 @@ func (p *parcel) open(ctx context.Context, s *Session) {
 	if p.in.ok {
 		p.witness = m.open(ctx, p.in, ID(p.in.token.ID()))
 		if visits {
-			p.enter(m, ID(p.in.token.ID()))
+			p.enterSlots(m, ID(p.in.token.ID()))
 		}
 	}
 	p.witness.ended = ended
 }
 
-// enter takes part in who may use which cookie.
-func (p *parcel) enter(m *Manager, id ID) {
+// enterSlots takes part in who may use which cookie.
+func (p *cookieExchange) enterSlots(m *Manager, id ID) {
 	if p.visit != nil || m.without&overlaps != 0 {
 		return
 	}
-	p.visit = m.slots.Enter(string(id), p.in.bundles.Cookies(), p.in.names, m.now())
+	p.visit = m.slots.Enter(string(id), p.in.Cookies(), p.in.Names(), m.now())
 }
 
-// wrap makes the cookies that the answer takes along, beside the token's and
+// buildCookies makes the cookies that the answer takes along, beside the token's and
 // what its header h has.
-func (s *Session) wrap(ctx context.Context, h http.Header, l loaded, due bool) {
+func (s *Session) buildCookies(ctx context.Context, h http.Header, l loaded, due bool) {
 	m, p := s.m, s.parcel
 	if p == nil || p.in == nil && !p.dirty {
 		return
@@ -79,72 +81,70 @@ func (s *Session) wrap(ctx context.Context, h http.Header, l loaded, due bool) {
 	}
 	p.out, p.later = nil, nil
 	defer func() { p.dirty = false }() // what there is to tell is in out
-	carried := p.in.bundles.Cookies()
+	carried := p.in.Cookies()
 	var endings []string
 	if len(p.ended) > 0 {
 		all := state.JoinSuperseded(p.witness.ended, p.ended)
-		text, err := m.endingsBox.Seal(m.now(), state.AppendSuperseded([]byte{state.FormatV1}, all))
-		if err == nil {
-			endings = []string{m.carrier.tombstone(text, m.tombstoneLife())}
+		if line, err := m.copies.EndingsLine(all, m.now(), m.tombstoneLife()); err == nil {
+			endings = []string{line}
 		}
 	}
 	switch {
-	case l.phase == live && p.wanted(m, l, due):
-		p.bundle(ctx, m, l, m.backup.answerSize()-s.beside(h)-headers.SetCookieSize(endings))
+	case l.phase == live && p.needsCopy(m, l, due):
+		p.buildCopy(ctx, m, l, m.backup.answerSize()-s.otherBytes(h)-headers.SetCookieSize(endings))
 	case l.phase != live && p.dirty:
-		_, p.out = m.carrier.bundleCookies("", "", 0, carried, time.Time{})
+		p.out = m.copies.DropLines(carried)
 	}
 	p.out = append(p.out, endings...)
 }
 
-// wanted tells whether the visitor needs a new bundle: something has changed,
+// needsCopy reports whether the client needs a new copy: something has changed,
 // the expiry is put off, none opened, the session holds more than they do, or
 // the store has confirmed it since and that was long ago.
-func (p *parcel) wanted(m *Manager, l loaded, due bool) bool {
+func (p *cookieExchange) needsCopy(m *Manager, l loaded, due bool) bool {
 	return p.dirty || due || !p.witness.found || !p.witness.State.Entries.Covers(l.State.Entries) ||
 		m.wornOut(p.witness) && l.Confirmed > p.witness.Confirmed
 }
 
-// bundle makes what puts a session into the visitor's cookies, in room bytes of
+// buildCopy makes what puts a session into the visitor's cookies, in room bytes of
 // the answer's header where that is possible. Values that the store has may stay
 // behind for want of room; what it lacks must not.
-func (p *parcel) bundle(ctx context.Context, m *Manager, l loaded, room int) {
+func (p *cookieExchange) buildCopy(ctx context.Context, m *Manager, l loaded, room int) {
 	now := m.now()
 	b := l.Copy
 	b.State, b.Supersedes = l.State.Seen(now), slices.DeleteFunc(slices.Clone(l.Supersedes), m.forgotten)
 	if m.without&earlyStamp != 0 && l.source == FromStore {
 		b.Confirmed = now.UnixMilli()
 	}
-	p.enter(m, ID(l.ID))
+	p.enterSlots(m, ID(l.ID))
 	end := time.UnixMilli(l.State.End)
-	generation := m.backup.Keys.Generation()
-	sealed, err := m.pack(b, now)
+	sealed, err := m.copies.Pack(b, now, m.backup.Copy)
 	if err != nil {
 		m.fault(ctx, ID(l.ID), BackupTooLarge, err)
-		_, p.out = m.carrier.bundleCookies("", "", 0, p.in.bundles.Cookies(), end)
+		p.out = m.copies.DropLines(p.in.Cookies())
 		return
 	}
 	if p.name == "" {
 		p.name = jar.NewName()
 	}
-	p.address(m, l, b, sealed.text, now, end)
+	p.placeCopy(m, l, b, sealed.Text, now, end)
 	if over := headers.SetCookieSize(p.out) - room; over > 0 && l.inStore() {
-		most := max(minBudget, m.carrier.size(len(sealed.text))-over)
-		if smaller, err := m.packInto(b, now, most); err == nil {
+		most := max(minBudget, m.copies.Size(len(sealed.Text))-over)
+		if smaller, err := m.copies.Pack(b, now, most); err == nil {
 			sealed = smaller
-			p.address(m, l, b, sealed.text, now, end)
+			p.placeCopy(m, l, b, sealed.Text, now, end)
 		}
 	}
-	if len(sealed.left) > 0 {
-		m.fault(ctx, ID(l.ID), BackupPartial, &leftError{sealed.left})
+	if len(sealed.Withheld) > 0 {
+		m.fault(ctx, ID(l.ID), BackupPartial, &backup.WithheldError{Names: sealed.Withheld})
 	}
-	m.recent.keep(sumOf(sealed.text), generation, sealed.Copy)
+	m.copies.Remember(sealed)
 }
 
-// address puts the text of a bundle into cookies.
-func (p *parcel) address(m *Manager, l loaded, b state.Copy, text string, now, end time.Time) {
-	parts := m.carrier.parts(len(text))
-	set, drop := jar.Mask(1<<parts-1), p.in.bundles.Cookies()
+// placeCopy decides in which cookies a sealed copy goes, and which are dropped.
+func (p *cookieExchange) placeCopy(m *Manager, l loaded, b state.Copy, text string, now, end time.Time) {
+	parts := m.copies.Parts(len(text))
+	set, drop := jar.Mask(1<<parts-1), p.in.Cookies()
 	if p.visit != nil {
 		p.visit.Also(l.ID)
 		for _, k := range b.Supersedes { // a request of the one before may still be on its way
@@ -155,15 +155,15 @@ func (p *parcel) address(m *Manager, l loaded, b state.Copy, text string, now, e
 	if l.away() {
 		drop &^= p.witness.keep // another instance may be able to open it
 	}
-	stay := p.in.bundles.Cookies() &^ set &^ drop
-	must := p.in.size(stay|drop)+m.carrier.size(len(text)) > m.backup.Budget
-	if p.in.size(stay)+m.carrier.size(len(text)) > m.backup.Budget {
+	stay := p.in.Cookies() &^ set &^ drop
+	must := p.in.Size(stay|drop)+m.copies.Size(len(text)) > m.backup.Budget
+	if p.in.Size(stay)+m.copies.Size(len(text)) > m.backup.Budget {
 		// Whatever it is, planted or of an instance with another budget: too much
 		// of it, and no request gets through any more.
 		drop |= stay
 	}
 	var drops []string
-	p.out, drops = m.carrier.bundleCookies(p.name, text, set, drop&^set, end)
+	p.out, drops = m.copies.Lines(p.name, text, set, drop, end)
 	p.later = nil
 	if must {
 		p.out = append(drops, p.out...)
@@ -175,7 +175,7 @@ func (p *parcel) address(m *Manager, l loaded, b state.Copy, text string, now, e
 // write adds the cookies to the header of an answer. What only tidies up waits
 // for an answer whose header has room for all of it, because half a bundle would
 // count as a damaged one.
-func (p *parcel) write(h http.Header, most int) {
+func (p *cookieExchange) write(h http.Header, most int) {
 	h["Set-Cookie"] = append(h["Set-Cookie"], p.out...)
 	if len(p.later) == 0 {
 		return
@@ -189,16 +189,16 @@ func (p *parcel) write(h http.Header, most int) {
 	}
 }
 
-// beside is how many bytes of the header of an answer are not for copies: what
+// otherBytes returns how many bytes of the header of an answer are not for copies: what
 // the handler has set, and what announce adds.
-func (s *Session) beside(h http.Header) int {
+func (s *Session) otherBytes(h http.Header) int {
 	const marks = 70 // of Vary and Cache-Control
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := headers.Size(h) + marks
 	if s.returned { // an answer that is put together again
 		for _, line := range h["Set-Cookie"] {
-			if name, _, _ := strings.Cut(line, "="); s.m.carrier.isCopy(name) {
+			if name, _, _ := strings.Cut(line, "="); s.m.copies.Owns(name) {
 				n -= headers.FieldSize("Set-Cookie", line)
 			}
 		}
@@ -211,8 +211,8 @@ func (s *Session) beside(h http.Header) int {
 	return n
 }
 
-// leave is called when the request is over.
-func (s *Session) leave() {
+// releaseSlot is called when the request is over.
+func (s *Session) releaseSlot() {
 	p := s.parcel
 	if p == nil {
 		return
@@ -223,11 +223,4 @@ func (s *Session) leave() {
 		p.visit.Leave(s.m.now())
 		p.visit, p.name = nil, "" // an answer that is put together again is another one
 	}
-}
-
-// leftError names the keys whose values a backup lacks.
-type leftError struct{ keys []string }
-
-func (e *leftError) Error() string {
-	return "session: the backup has no room for " + strings.Join(e.keys, ", ")
 }

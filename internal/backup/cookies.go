@@ -1,0 +1,178 @@
+// Package backup keeps sealed copies of a session in the cookies of its client:
+// it reads those that a request carries, packs a copy into the bytes it may take
+// up, and writes the Set-Cookie lines. It knows neither stores nor tokens, and it
+// tells nobody of what it finds: faults are part of its results.
+//
+// How a sealed text lies in cookies is package jar's, and what a copy consists of
+// package state's.
+package backup
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/seal"
+)
+
+const (
+	// MaxCookie is how many bytes the name and the value of a cookie may have
+	// together. RFC 6265bis 5.6: browsers ignore a larger one.
+	MaxCookie = 4096
+
+	// MaxBudget is the largest Budget. A Cookie line of 8 KB has room for this,
+	// the token (63 bytes) and a list of eight ended sessions (597), under the
+	// default names, and for 850 bytes of others' cookies.
+	MaxBudget = 6656
+)
+
+// The suffixes of the names of cookies, behind the name of the token's cookie.
+const (
+	partSuffix    = "-b" // and the number of the cookie
+	endingsSuffix = "-x"
+)
+
+// Cookies reads and writes the copies of an application's sessions, and the lists
+// of sessions that ended. Any number of goroutines may use it. Its fields must not
+// be changed then.
+type Cookies struct {
+	// Cookie has the name of the token's cookie, from which the names of all
+	// others are made, and the attributes that all have.
+	Cookie http.Cookie
+
+	// Persistent makes the browser keep copies when it closes, as it keeps the
+	// token then.
+	Persistent bool
+
+	// ForeignIDs says that another system makes the IDs of sessions, which may
+	// be longer than 32 bytes then.
+	ForeignIDs bool
+
+	// Budget is how many bytes all copies of a session may take up together in
+	// the Cookie header, names and separators included: at most MaxBudget.
+	Budget int
+
+	// Copies and Endings seal the copies and the lists of ended sessions, with
+	// the same keys.
+	Copies, Endings seal.Box
+
+	opened openedCache
+}
+
+// CachedBytes returns about how many bytes the copies take up that were opened or
+// sealed lately and are kept, so that none is opened twice.
+func (c *Cookies) CachedBytes() int { return c.opened.bytes() }
+
+// Owns reports whether a cookie of that name carries a part of a copy, or a list
+// of ended sessions.
+func (c *Cookies) Owns(name string) bool {
+	suffix, ok := strings.CutPrefix(name, c.Cookie.Name)
+	if !ok {
+		return false
+	}
+	_, isPart := partNumber(suffix)
+	return isPart || suffix == endingsSuffix
+}
+
+// partNumber returns the number of the cookie for copies whose name ends so.
+func partNumber(suffix string) (int, bool) {
+	digit, ok := strings.CutPrefix(suffix, partSuffix)
+	if !ok || len(digit) != 1 {
+		return 0, false
+	}
+	i := int(digit[0]) - '0'
+	return i, i >= 0 && i < jar.Most
+}
+
+func (c *Cookies) partName(i int) string { return c.Cookie.Name + partSuffix + strconv.Itoa(i) }
+
+// maxEndings is how long a sealed list of ended sessions can be.
+func (c *Cookies) maxEndings() int {
+	if c.ForeignIDs {
+		return MaxCookie
+	}
+	const idLen = 2 * 16
+	return seal.SealedLen(len("\x01\x08") + state.MaxSuperseded*(len("f")+state.DotSize+len(" ")+idLen))
+}
+
+// partHead is how long the text is that precedes the piece in the value of a part.
+const partHead = len("nnnnnn.0.1.")
+
+// Parts returns how many cookies a sealed text of n bytes takes. It is more than
+// jar.Most for a text that does not fit.
+func (c *Cookies) Parts(n int) int {
+	room := jar.Room(c.Budget, c.partName(0)) - partHead
+	if room <= 0 {
+		return jar.Most + 1
+	}
+	return max(1, (n+room-1)/room)
+}
+
+// Size returns how many bytes of cookies a sealed text of n bytes takes. It is
+// more than MaxBudget for a text that does not fit.
+func (c *Cookies) Size(n int) int {
+	parts := c.Parts(n)
+	if parts > jar.Most {
+		return MaxBudget + 1
+	}
+	return n + parts*(jar.Bytes(c.partName(0), "")+partHead)
+}
+
+// Lines returns the Set-Cookie lines that put a packed copy into the cookies set,
+// under a name of package jar, until end, and those that drop the cookies drop.
+// set has as many cookies as Parts says.
+func (c *Cookies) Lines(name, text string, set, drop jar.Mask, end time.Time) (lines, drops []string) {
+	values, err := jar.Split(name, text, jar.Room(c.Budget, c.partName(0)))
+	if err != nil {
+		panic(err) // Pack has measured it
+	}
+	cookie := c.Cookie
+	cookie.MaxAge = c.maxAge(end)
+	attributes := strings.TrimPrefix(cookie.String(), cookie.Name+"=")
+	for i := range jar.Most {
+		if set.Has(i) && len(values) > 0 {
+			// A value needs no escaping by http.Cookie: it is base64url and dots.
+			lines = append(lines, c.partName(i)+"="+values[0].Head+values[0].Text+attributes)
+			values = values[1:]
+		}
+	}
+	return lines, c.DropLines(drop &^ set)
+}
+
+// DropLines returns the Set-Cookie lines that drop these cookies.
+func (c *Cookies) DropLines(which jar.Mask) (lines []string) {
+	for i := range jar.Most {
+		if which.Has(i) {
+			cookie := c.Cookie
+			cookie.Name, cookie.MaxAge = c.partName(i), -1
+			lines = append(lines, cookie.String())
+		}
+	}
+	return lines
+}
+
+// EndingsLine returns the Set-Cookie line that puts a list of ended sessions into
+// the client's cookies for as long as life.
+func (c *Cookies) EndingsLine(l []state.Superseded, now time.Time, life time.Duration) (string, error) {
+	text, err := c.Endings.Seal(now, state.AppendSuperseded([]byte{state.FormatV1}, l))
+	if err != nil {
+		return "", err
+	}
+	cookie := c.Cookie
+	cookie.Name, cookie.Value = c.Cookie.Name+endingsSuffix, text
+	cookie.MaxAge = int(life / time.Second)
+	return cookie.String(), nil
+}
+
+// maxAge returns the Max-Age of a cookie that lasts until end. It is 0, which is
+// none, where cookies are not to outlast the browser.
+func (c *Cookies) maxAge(end time.Time) int {
+	if !c.Persistent {
+		return 0
+	}
+	const most = 400 * 24 * time.Hour // RFC 6265bis 5.5: browsers cut longer ones
+	return int(max(time.Second, min(most, time.Until(end))) / time.Second)
+}

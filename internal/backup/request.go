@@ -1,0 +1,83 @@
+package backup
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/holdfast-go/session/internal/cookieheader"
+	"github.com/holdfast-go/session/internal/jar"
+)
+
+// RequestCookies are the cookies of one request that carry copies and lists of
+// ended sessions. It is for one goroutine at a time.
+type RequestCookies struct {
+	parts     jar.Carried
+	sizes     [jar.Most]int // of the cookies for parts, in bytes of the Cookie header
+	endings   []string      // at most maxEndingsCookies: a sibling may have planted one
+	oversized int           // cookies of either kind that are larger than any of ours
+}
+
+const maxEndingsCookies = 4
+
+// Collect returns what the Cookie lines of a request's header carry. It opens
+// nothing.
+func (c *Cookies) Collect(h http.Header) (in RequestCookies) {
+	for _, line := range h["Cookie"] {
+		for line != "" {
+			var p cookieheader.Pair
+			p, line = cookieheader.Next(line)
+			if suffix, ok := strings.CutPrefix(p.Name, c.Cookie.Name); ok && suffix != "" {
+				in.add(c, suffix, p)
+			}
+		}
+	}
+	return in
+}
+
+// add takes the cookie p, whose name ends with suffix, where it is one of ours.
+func (in *RequestCookies) add(c *Cookies, suffix string, p cookieheader.Pair) {
+	if suffix == endingsSuffix {
+		if value := p.Value(); len(value) > c.maxEndings() {
+			in.oversized++
+		} else if len(in.endings) < maxEndingsCookies {
+			in.endings = append(in.endings, value)
+		}
+		return
+	}
+	i, ok := partNumber(suffix)
+	if !ok {
+		return
+	}
+	in.sizes[i] += jar.Bytes(p.Name, p.Raw)
+	if len(p.Name)+len(p.Raw) > MaxCookie { // no browser keeps such a cookie
+		in.parts.Note(i)
+		in.oversized++
+	} else {
+		in.parts.Add(i, p.Value())
+	}
+}
+
+// Cookies returns which cookies for copies the request had, whatever they held.
+func (in *RequestCookies) Cookies() jar.Mask { return in.parts.Cookies() }
+
+// Size returns how many bytes some of the cookies for copies take up in the
+// request's Cookie header.
+func (in *RequestCookies) Size(which jar.Mask) (n int) {
+	for i, size := range in.sizes {
+		if which.Has(i) {
+			n += size
+		}
+	}
+	return n
+}
+
+// Names returns the names of the copies whose parts are all there, by which
+// package jar knows that the answers which set them have arrived.
+func (in *RequestCookies) Names() (names []string) {
+	for b := range in.parts.Bundles {
+		if b.Len() <= MaxBudget {
+			names = append(names, b.Name)
+		}
+	}
+	return names
+}
