@@ -10,10 +10,11 @@ import (
 // Set is what runs now. The zero Set is empty; any number of goroutines may use
 // it.
 type Set struct {
-	wg     sync.WaitGroup
-	mu     sync.Mutex // guards all below
-	closed bool
-	names  map[string]struct{}
+	mu      sync.Mutex // guards all below
+	closed  bool
+	running int // with and without a name
+	names   map[string]struct{}
+	idle    chan struct{} // what Close waits for; nil: nobody waits
 }
 
 // Start reports whether name may run now: not while it runs, not beside most
@@ -28,7 +29,7 @@ func (s *Set) Start(name string, most int) bool {
 		s.names = make(map[string]struct{})
 	}
 	s.names[name] = struct{}{}
-	s.wg.Add(1)
+	s.running++
 	return true
 }
 
@@ -37,7 +38,7 @@ func (s *Set) Done(name string) {
 	s.mu.Lock()
 	delete(s.names, name)
 	s.mu.Unlock()
-	s.wg.Done()
+	s.done()
 }
 
 // Hold makes Close wait until done is called. It has no name and no bound. After
@@ -48,25 +49,48 @@ func (s *Set) Hold() (done func()) {
 	if s.closed {
 		return func() {}
 	}
-	s.wg.Add(1)
-	return s.wg.Done
+	s.running++
+	return s.done
+}
+
+// done notes that something has ended, and tells every Close that waits for the
+// last.
+func (s *Set) done() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running--
+	if s.running == 0 && s.idle != nil {
+		close(s.idle)
+		s.idle = nil
+	}
 }
 
 // Close lets nothing more start, and waits for what runs until ctx ends. Its
 // error is that of ctx.
 func (s *Set) Close(ctx context.Context) error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	idle := make(chan struct{})
-	go func() {
-		s.wg.Wait()
-		close(idle)
-	}()
+	idle := s.close()
+	if idle == nil {
+		return nil
+	}
 	select {
 	case <-idle:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// close returns what is closed when nothing runs any more, and nil if nothing
+// does now.
+func (s *Set) close() (idle <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.running == 0 {
+		return nil
+	}
+	if s.idle == nil {
+		s.idle = make(chan struct{})
+	}
+	return s.idle
 }

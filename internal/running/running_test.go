@@ -3,6 +3,7 @@ package running_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,5 +73,46 @@ func TestCloseWaitsNoLongerThanItsContext(t *testing.T) {
 			t.Errorf("got %v, want the context's error", err)
 		}
 		held()
+	})
+}
+
+func TestACloseThatGivesUpLeavesNoGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s running.Set
+		done := s.Hold()
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 2 {
+			if err := s.Close(ended); !errors.Is(err, context.Canceled) {
+				t.Errorf("Close = %v while something runs", err)
+			}
+		}
+		// The bubble ends here, with nobody to call done: whatever waits for it
+		// would be told as a deadlock.
+		_ = done
+	})
+}
+
+func TestEveryCloseIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s running.Set
+		done := s.Hold()
+		var closed atomic.Int32
+		for range 3 {
+			go func() {
+				if err := s.Close(t.Context()); err == nil {
+					closed.Add(1)
+				}
+			}()
+		}
+		synctest.Wait()
+		if n := closed.Load(); n != 0 {
+			t.Errorf("%d have returned while something runs", n)
+		}
+		done()
+		synctest.Wait()
+		if n := closed.Load(); n != 3 {
+			t.Errorf("%d of 3 have returned", n)
+		}
 	})
 }
