@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,9 +21,11 @@ type operator struct {
 	t       *testing.T
 	path    string
 	watcher *filewatch.Watcher
-	refuses error    // by Check
-	used    []string // what was put in force
-	reports []string // what Report was told; "" is nil
+	refuses error // by Check
+
+	mu      sync.Mutex // guards all below
+	used    []string   // what was put in force
+	reports []string   // what Report was told; "" is nil
 }
 
 func newOperator(t *testing.T) *operator {
@@ -37,9 +40,15 @@ func newOperator(t *testing.T) *operator {
 			if strings.HasPrefix(text, "bad") {
 				return nil, errors.New(text)
 			}
-			return func() { o.used = append(o.used, text) }, nil
+			return func() {
+				o.mu.Lock()
+				defer o.mu.Unlock()
+				o.used = append(o.used, text)
+			}, nil
 		},
 		Report: func(err error) {
+			o.mu.Lock()
+			defer o.mu.Unlock()
 			if err == nil {
 				o.reports = append(o.reports, "")
 			} else {
@@ -59,6 +68,8 @@ func (o *operator) write(text string) {
 
 func (o *operator) want(when string, used, reports []string) {
 	o.t.Helper()
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if !slices.Equal(o.used, used) {
 		o.t.Errorf("%s: got %q in force, want %q", when, o.used, used)
 	}
