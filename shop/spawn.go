@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -162,9 +164,30 @@ func (p *spawned) freeze() error {
 	if p.isGone() || p.frozen {
 		return nil
 	}
-	err := p.cmd.Process.Signal(stopSignal)
-	p.frozen = err == nil
-	return err
+	if err := p.cmd.Process.Signal(stopSignal); err != nil {
+		return err
+	}
+	p.frozen = true
+	// The signal is sent, and threads that run on another processor may answer
+	// for a moment yet.
+	for end := time.Now().Add(time.Second); !stopped(p.cmd.Process.Pid) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	return nil
+}
+
+// stopped reports whether no thread of a process runs any more. Where there is no
+// /proc there is nothing to look at.
+func stopped(pid int) bool {
+	stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, name := range stats {
+		stat, _ := os.ReadFile(name)
+		_, state, _ := bytes.Cut(stat, []byte(") "))
+		if !bytes.HasPrefix(state, []byte("T")) {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *spawned) restart() error {
