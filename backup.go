@@ -2,14 +2,12 @@ package session
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/holdfast-go/session/internal/backup"
-	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/transport"
 	"github.com/holdfast-go/session/seal"
@@ -163,14 +161,6 @@ const writersLeft = 5 * time.Minute
 // lease is how long a copy may vouch at present.
 func (m *Manager) lease() time.Duration {
 	return min(max(m.backup.Lease, m.override().Lease), m.backup.MaxLease)
-}
-
-// startBackup is the rest of New where there is a backup.
-func (m *Manager) startBackup() {
-	m.shards.ctx, m.shards.close = context.WithCancel(context.Background())
-	for n := range 256 { // as good as certain to meet all shards, there being few
-		m.shardOf(ID(recordid.Canary(n)))
-	}
 }
 
 // cookies are what the copies travel in.

@@ -11,6 +11,8 @@ import (
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/mechanism"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -19,7 +21,7 @@ import (
 // guards it.
 type cookieExchange struct {
 	in      *requestCookies
-	witness witness
+	witness lookup.Witness
 	visit   *jar.Visit
 	name    string             // of the bundle that is sent
 	dirty   bool               // something was saved, or ended
@@ -32,7 +34,7 @@ type cookieExchange struct {
 func (p *cookieExchange) changed() bool { return p != nil && p.dirty }
 
 // vouched reports whether the request carried a copy of the session.
-func (p *cookieExchange) vouched() bool { return p != nil && p.witness.found }
+func (p *cookieExchange) vouched() bool { return p != nil && p.witness.Found }
 
 // open takes in what the request carried, and learns whom the visitor has
 // ended.
@@ -44,9 +46,9 @@ func (p *cookieExchange) open(ctx context.Context, s *Session) {
 	p.in = m.collect(s.in)
 	ended := m.endings(ctx, p.in)
 	for _, k := range ended {
-		sh := m.shardOf(ID(k.ID))
-		if g, ok := sh.journal.Tombstone(k.ID); !ok || g.ByOtherWriter(k) && !g.Conflict && !k.IfLive {
-			_ = sh.bury(ctx, journal.Tombstone{
+		sh := m.shards.Of(k.ID)
+		if g, ok := sh.Tombstone(k.ID); !ok || g.ByOtherWriter(k) && !g.Conflict && !k.IfLive {
+			_ = sh.Bury(ctx, journal.Tombstone{
 				ID: k.ID, Death: state.Death{Dot: k.Dot, Reason: state.Destroyed}, Pending: true, IfLive: k.IfLive || k.Durable,
 				Line: true, Unverified: k.IfStored, IfStored: k.IfStored, Again: k.Durable,
 			})
@@ -58,12 +60,12 @@ func (p *cookieExchange) open(ctx context.Context, s *Session) {
 			p.enterSlots(m, ID(p.in.token.ID()))
 		}
 	}
-	p.witness.ended = ended
+	p.witness.Ended = ended
 }
 
 // enterSlots takes part in who may use which cookie.
 func (p *cookieExchange) enterSlots(m *Manager, id ID) {
-	if p.visit != nil || m.without&overlaps != 0 {
+	if p.visit != nil || m.without.Lacks(mechanism.Overlaps) {
 		return
 	}
 	p.visit = m.slots.Enter(string(id), p.in.Cookies(), p.in.Names(), m.now())
@@ -71,7 +73,7 @@ func (p *cookieExchange) enterSlots(m *Manager, id ID) {
 
 // buildCookies makes the cookies that the answer takes along, beside the token's and
 // what its header h has.
-func (s *Session) buildCookies(ctx context.Context, h http.Header, l loaded, due bool) {
+func (s *Session) buildCookies(ctx context.Context, h http.Header, l lookup.Loaded, due bool) {
 	m, p := s.m, s.parcel
 	if p == nil || p.in == nil && !p.dirty {
 		return
@@ -84,15 +86,15 @@ func (s *Session) buildCookies(ctx context.Context, h http.Header, l loaded, due
 	carried := p.in.Cookies()
 	var endings []string
 	if len(p.ended) > 0 {
-		all := state.JoinSuperseded(p.witness.ended, p.ended)
+		all := state.JoinSuperseded(p.witness.Ended, p.ended)
 		if line, err := m.copies.EndingsLine(all, m.now(), m.tombstoneLife()); err == nil {
 			endings = []string{line}
 		}
 	}
 	switch {
-	case l.phase == live && p.needsCopy(m, l, due):
+	case l.Phase == lookup.Live && p.needsCopy(m, l, due):
 		p.buildCopy(ctx, m, l, m.backup.answerSize()-s.otherBytes(h)-headers.SetCookieSize(endings))
-	case l.phase != live && p.dirty:
+	case l.Phase != lookup.Live && p.dirty:
 		p.out = m.copies.DropLines(carried)
 	}
 	p.out = append(p.out, endings...)
@@ -101,19 +103,19 @@ func (s *Session) buildCookies(ctx context.Context, h http.Header, l loaded, due
 // needsCopy reports whether the client needs a new copy: something has changed,
 // the expiry is put off, none opened, the session holds more than they do, or
 // the store has confirmed it since and that was long ago.
-func (p *cookieExchange) needsCopy(m *Manager, l loaded, due bool) bool {
-	return p.dirty || due || !p.witness.found || !p.witness.State.Entries.Covers(l.State.Entries) ||
+func (p *cookieExchange) needsCopy(m *Manager, l lookup.Loaded, due bool) bool {
+	return p.dirty || due || !p.witness.Found || !p.witness.State.Entries.Covers(l.State.Entries) ||
 		m.wornOut(p.witness) && l.Confirmed > p.witness.Confirmed
 }
 
 // buildCopy makes what puts a session into the visitor's cookies, in room bytes of
 // the answer's header where that is possible. Values that the store has may stay
 // behind for want of room; what it lacks must not.
-func (p *cookieExchange) buildCopy(ctx context.Context, m *Manager, l loaded, room int) {
+func (p *cookieExchange) buildCopy(ctx context.Context, m *Manager, l lookup.Loaded, room int) {
 	now := m.now()
 	b := l.Copy
-	b.State, b.Supersedes = l.State.Seen(now), slices.DeleteFunc(slices.Clone(l.Supersedes), m.forgotten)
-	if m.without&earlyStamp != 0 && l.source == FromStore {
+	b.State, b.Supersedes = l.State.Seen(now), slices.DeleteFunc(slices.Clone(l.Supersedes), m.shards.Forgotten)
+	if m.without.Lacks(mechanism.EarlyStamp) && l.Source == lookup.FromStore {
 		b.Confirmed = now.UnixMilli()
 	}
 	p.enterSlots(m, ID(l.ID))
@@ -128,7 +130,7 @@ func (p *cookieExchange) buildCopy(ctx context.Context, m *Manager, l loaded, ro
 		p.name = jar.NewName()
 	}
 	p.placeCopy(m, l, b, sealed.Text, now, end)
-	if over := headers.SetCookieSize(p.out) - room; over > 0 && l.inStore() {
+	if over := headers.SetCookieSize(p.out) - room; over > 0 && l.InStore() {
 		most := max(minBudget, m.copies.Size(len(sealed.Text))-over)
 		if smaller, err := m.copies.Pack(b, now, most); err == nil {
 			sealed = smaller
@@ -142,7 +144,7 @@ func (p *cookieExchange) buildCopy(ctx context.Context, m *Manager, l loaded, ro
 }
 
 // placeCopy decides in which cookies a sealed copy goes, and which are dropped.
-func (p *cookieExchange) placeCopy(m *Manager, l loaded, b state.Copy, text string, now, end time.Time) {
+func (p *cookieExchange) placeCopy(m *Manager, l lookup.Loaded, b state.Copy, text string, now, end time.Time) {
 	parts := m.copies.Parts(len(text))
 	set, drop := jar.Mask(1<<parts-1), p.in.Cookies()
 	if p.visit != nil {
@@ -152,8 +154,8 @@ func (p *cookieExchange) placeCopy(m *Manager, l loaded, b state.Copy, text stri
 		}
 		set, drop = p.visit.Take(p.name, parts, now)
 	}
-	if l.away() {
-		drop &^= p.witness.keep // another instance may be able to open it
+	if l.Away() {
+		drop &^= p.witness.Keep // another instance may be able to open it
 	}
 	stay := p.in.Cookies() &^ set &^ drop
 	must := p.in.Size(stay|drop)+m.copies.Size(len(text)) > m.backup.Budget

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/commit"
 	"github.com/holdfast-go/session/internal/headers"
+	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/token"
 )
 
@@ -18,7 +20,7 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	before, cookies, idle, again := s.loaded.version, !s.sealed, s.idleLocked(), s.finished
+	before, cookies, idle, again := s.loaded.Version, !s.sealed, s.idleLocked(), s.finished
 	s.finished = true
 	if last {
 		s.sealed = true // what comes from now on cannot send a cookie
@@ -43,11 +45,11 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 		return err
 	}
 	due := !readOnly && s.seenLongAgo(&l)
-	if err == nil && due && l.version == before && !l.away() && l.placement != missing {
+	if err == nil && due && l.Version == before && !l.Away() && l.Placement != lookup.Missing {
 		if s.m.resaves() {
 			l = s.resave(ctx, l)
 		} else {
-			s.m.refresh(ctx, l)
+			s.m.reader.Refresh(ctx, l)
 		}
 	}
 	s.buildCookies(ctx, h, l, due)
@@ -58,8 +60,8 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 }
 
 // seenLongAgo tells whether it is time to put the expiry off.
-func (s *Session) seenLongAgo(l *loaded) bool {
-	return l.phase == live && s.m.now().Sub(time.UnixMilli(l.State.LastSeen)) >= s.m.options.Refresh
+func (s *Session) seenLongAgo(l *lookup.Loaded) bool {
+	return l.Phase == lookup.Live && s.m.now().Sub(time.UnixMilli(l.State.LastSeen)) >= s.m.options.Refresh
 }
 
 // giveUp takes the place of finish after a panic: what was saved before must
@@ -80,7 +82,7 @@ func (s *Session) giveUp(ctx context.Context, h http.Header) {
 func (s *Session) announce(h http.Header) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.loaded.phase == unasked {
+	if s.loaded.Phase == lookup.Unasked {
 		return
 	}
 	s.vary(h)
@@ -184,7 +186,7 @@ func (s *Session) watch() {
 	}
 	s.watched = true
 	rest := func() {
-		saved := s.m.refreshes.Hold()
+		saved := s.m.reader.Refreshes.Hold()
 		time.AfterFunc(restAfter, func() {
 			defer saved()
 			s.saveRest()
@@ -220,7 +222,7 @@ func (s *Session) vary(h http.Header) {
 func (s *Session) late(ctx context.Context) {
 	s.mu.Lock()
 	seq, fault := s.seq, s.fault.err != nil
-	late := fault || (len(s.edits) > 0 || s.renewal != keepID) && seq != s.lost
+	late := fault || (len(s.edits) > 0 || s.renewal != commit.KeepID) && seq != s.lost
 	s.mu.Unlock()
 	if !late {
 		return

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/holdfast-go/session/internal/commit"
+	"github.com/holdfast-go/session/internal/lookup"
 )
 
 // condition is what a wrapper asks of a request.
@@ -104,7 +107,7 @@ func (x *exchange) admit(w http.ResponseWriter, r *http.Request, c condition) bo
 
 func (s *Session) impose(ctx context.Context, c condition) error {
 	s.mu.Lock()
-	cached := s.loaded.phase != unasked && !s.fresh
+	cached := s.loaded.Phase != lookup.Unasked && !s.fresh
 	s.readOnly = s.readOnly || c&readOnly != 0
 	s.required = s.required || c&sessionRequired != 0
 	s.fresh = s.fresh || c&storeRequired != 0
@@ -179,13 +182,13 @@ func (s *Session) startNew() error {
 		return s.fail(ErrTooLate)
 	}
 	old := s.replaced
-	if s.loaded.phase == live || s.loaded.phase == unknown {
+	if s.loaded.Phase == lookup.Live || s.loaded.Phase == lookup.Unknown {
 		old = ID(s.loaded.ID)
-	} else if t, ok := s.m.carrier.Receive(s.in); ok && s.loaded.phase == unasked {
+	} else if t, ok := s.m.carrier.Receive(s.in); ok && s.loaded.Phase == lookup.Unasked {
 		old = ID(t.ID())
 	}
 	s.forget()
-	s.loaded, s.renewal, s.replaced = loaded{phase: nobody}, newValues, old
+	s.loaded, s.renewal, s.replaced = lookup.Loaded{Phase: lookup.Nobody}, commit.NewValues, old
 	return nil
 }
 
@@ -202,7 +205,7 @@ func Loaded(ctx context.Context) (*Session, bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.loaded.phase == unasked {
+	if s.loaded.Phase == lookup.Unasked {
 		return nil, false
 	}
 	return s, true

@@ -5,25 +5,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"net/http"
 	"net/textproto"
 	"strings"
 	"time"
 
 	"github.com/holdfast-go/session/internal/backup"
-	"github.com/holdfast-go/session/internal/deadline"
-	"github.com/holdfast-go/session/internal/flight"
+	"github.com/holdfast-go/session/internal/commit"
+	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/journal"
-	"github.com/holdfast-go/session/internal/queue"
-	"github.com/holdfast-go/session/internal/rate"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/mechanism"
 	"github.com/holdfast-go/session/internal/recordid"
-	"github.com/holdfast-go/session/internal/running"
+	"github.com/holdfast-go/session/internal/stamp"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/storage"
 	"github.com/holdfast-go/session/internal/transport"
 	"github.com/holdfast-go/session/seal"
 )
@@ -93,29 +92,21 @@ type Manager struct {
 	carrier carrier
 	hooks   Hooks
 
-	clock    state.Clock
-	instance uint32
-
-	reading, waiting, saving, turns deadline.Line
-	loads                           flight.Group[ID, loadAnswer]
-
-	commits   queue.Queue[ID, loaded] // what a commit leaves to the next one of its session
-	refreshes running.Set             // expiry refreshes in the background
-	health    health
+	clock   *stamp.Clock
+	shards  failover.Shards
+	storage storage.Storage
+	reader  lookup.Reader
+	writer  commit.Writer
 
 	// Where there is a backup:
-	backup   *Backup // nil: none
-	copies   *backup.Cookies
-	slots    jar.Slots
-	shards   shards
-	ledger   journal.Ledger
-	restores rate.Limiter
-	without  mechanism     // for the simulation; else none
-	skew     time.Duration // of its clock, for the simulation; else none
+	backup  *Backup // nil: none
+	copies  *backup.Cookies
+	slots   jar.Slots
+	without mechanism.Set // for the simulation; else none
 }
 
 // now is the time by this instance's clock.
-func (m *Manager) now() time.Time { return time.Now().Add(m.skew) }
+func (m *Manager) now() time.Time { return m.clock.Now() }
 
 // century keeps dates within what a time.Duration can add to them.
 const century = 100 * 366 * 24 * time.Hour
@@ -128,7 +119,7 @@ func New(store Store, o *Options) (*Manager, error) { return newManager(store, o
 
 // newManager is New with a last word before anything runs, for tests.
 func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error) {
-	m := &Manager{store: store, instance: 1 + rand.Uint32N(math.MaxUint32)} // 0 is a foreign writer
+	m := &Manager{store: store, clock: stamp.New()}
 	if o != nil {
 		m.options = *o
 	}
@@ -215,13 +206,11 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 		}
 	}
 	m.hooks = o.Hooks
-	m.health.since = time.Now()
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	if adjust(m); m.backup != nil {
-		m.startBackup()
-	}
+	adjust(m)
+	m.connect()
 	return m, nil
 }
 
@@ -243,8 +232,8 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 		return Durable, nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	d, _, err := m.endLine(ctx, &journal.Tombstone{ID: string(id), Death: m.tombstone(state.Revoked).Death, IfLive: true}, Any)
-	return d, err
+	d, _, err := m.shards.EndLine(ctx, &journal.Tombstone{ID: string(id), Death: m.clock.Death(state.Revoked), IfLive: true}, Any)
+	return Durability(d), err
 }
 
 // Close waits until everything in the background is done, or ctx ends. With a
@@ -252,11 +241,7 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 // arrive. Requests may go on, but expiries are not put off any more, and what
 // the store does not take then is in the visitors' cookies alone.
 func (m *Manager) Close(ctx context.Context) error {
-	err := m.refreshes.Close(ctx)
-	if m.backup != nil {
-		err = errors.Join(err, m.closeShards(ctx))
-	}
-	return err
+	return errors.Join(m.reader.Refreshes.Close(ctx), m.shards.Close(ctx))
 }
 
 // answer is the default of Options.Error.

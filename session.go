@@ -9,7 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-go/session/internal/commit"
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
 )
@@ -29,7 +31,7 @@ type Session struct {
 	io sync.Mutex // held while the store is asked; taken before mu
 	mu sync.Mutex // guards all below
 
-	loaded  loaded
+	loaded  lookup.Loaded
 	held    token.Token     // that opens what is loaded
 	edits   []*state.Edit   // what is not saved yet
 	changes state.Changes   // what the edits come to
@@ -40,7 +42,7 @@ type Session struct {
 	fault   refusal // the first write that failed; the commit answers it
 	refused refusal // a fault that a commit answered after the response header, for Err
 
-	renewal  renewal
+	renewal  commit.Renewal
 	replaced ID   // the session that StartNew ends
 	readOnly bool // ReadOnly
 	required bool // Require: never begins a session
@@ -68,15 +70,6 @@ func (m *Manager) newSession(ctx context.Context, in http.Header) *Session {
 	}
 	return s
 }
-
-type renewal uint8
-
-const (
-	keepID    renewal = iota
-	turnID            // Rotate: the same session under a new ID
-	newID             // Renew: the same values under a new ID
-	newValues         // StartNew: a new session, and the old one ends
-)
 
 // notice is what the visitor must be told about the token.
 type notice uint8
@@ -148,7 +141,7 @@ func (s *Session) ID() ID {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	s.decide()
-	if s.loaded.phase != live {
+	if s.loaded.Phase != lookup.Live {
 		return ""
 	}
 	return ID(s.loaded.ID)
@@ -158,7 +151,7 @@ func (s *Session) ID() ID {
 func (s *Session) name() ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.loaded.phase != live {
+	if s.loaded.Phase != lookup.Live {
 		return ""
 	}
 	return ID(s.loaded.ID)
@@ -167,8 +160,8 @@ func (s *Session) name() ID {
 // decide is called where a handler asks for something that it may decide by. If
 // the session is not known, the commit answers why. s.mu is held.
 func (s *Session) decide() {
-	if s.loaded.phase == unknown && !s.sealed {
-		s.keepFault("", s.loaded.err) // nothing is lost that Hooks.Dropped had to be told of
+	if s.loaded.Phase == lookup.Unknown && !s.sealed {
+		s.keepFault("", s.loaded.Err) // nothing is lost that Hooks.Dropped had to be told of
 	}
 }
 
@@ -183,8 +176,8 @@ func (s *Session) decide() {
 func (s *Session) Err() error {
 	s.lockLoaded()
 	defer s.mu.Unlock()
-	if s.loaded.phase == unknown {
-		return s.loaded.err
+	if s.loaded.Phase == lookup.Unknown {
+		return s.loaded.Err
 	}
 	if s.fault.err == nil {
 		return s.refused.err
@@ -196,10 +189,10 @@ func (s *Session) Err() error {
 func (s *Session) Source() Source {
 	s.lockLoaded()
 	defer s.mu.Unlock()
-	switch s.loaded.phase {
-	case live:
-		return s.loaded.source
-	case unknown:
+	switch s.loaded.Phase {
+	case lookup.Live:
+		return Source(s.loaded.Source)
+	case lookup.Unknown:
 		return Unknown
 	default:
 		return FromNowhere
@@ -229,7 +222,11 @@ func (s *Session) Issued() time.Time {
 // last longer, by Options.Refresh at most.
 func (s *Session) Expires() time.Time {
 	return s.date(func(st state.State) time.Time {
-		return earlier(time.UnixMilli(st.LastSeen).Add(s.m.options.Idle), time.UnixMilli(st.End))
+		idle, end := time.UnixMilli(st.LastSeen).Add(s.m.options.Idle), time.UnixMilli(st.End)
+		if idle.Before(end) {
+			return idle
+		}
+		return end
 	})
 }
 
@@ -237,7 +234,7 @@ func (s *Session) date(of func(state.State) time.Time) time.Time {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	s.decide()
-	if s.loaded.phase != live {
+	if s.loaded.Phase != lookup.Live {
 		return time.Time{}
 	}
 	return of(s.loaded.State)
@@ -262,7 +259,7 @@ func (s *Session) Renew() {
 		_ = s.fail(err)
 		return
 	}
-	s.renewal = max(s.renewal, newID)
+	s.renewal = max(s.renewal, commit.RenewID)
 	s.seq++
 	s.watch()
 }
@@ -290,8 +287,8 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	if readOnly {
 		return 0, s.failed(ErrReadOnly)
 	}
-	if l.phase == dead && l.ID == "" || l.unsaved() {
-		l.phase, l.ID, id = nobody, "", "" // it is an old session, and endAdoption's
+	if l.Phase == lookup.Dead && l.ID == "" || l.Unsaved() {
+		l.Phase, l.ID, id = lookup.Nobody, "", "" // it is an old session, and endAdoption's
 	}
 	if id == "" {
 		// Not in the store, it said; but the visitor has a token.
@@ -306,7 +303,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	// Where the store answered that there is nothing, not even a record that has
 	// expired and that a copy of a later use could go on from, and the visitor
 	// brought no copy, there is no session to end: a made-up token makes no record.
-	stranger := l.phase == nobody && l.version == Absent && !s.replacing() && !s.parcel.vouched()
+	stranger := l.Phase == lookup.Nobody && l.Version == Absent && !s.replacing() && !s.parcel.vouched()
 	d := Durable
 	switch {
 	case id == "":
@@ -314,25 +311,26 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		s.knowEnded(ctx, id)
 	case !stranger:
 		ctx = context.WithoutCancel(ctx)
-		unseen := l.phase != live && l.phase != dead && !s.parcel.vouched()
+		unseen := l.Phase != lookup.Live && l.Phase != lookup.Dead && !s.parcel.vouched()
 		g := &journal.Tombstone{
-			ID: string(id), Death: s.m.tombstone(state.Destroyed).Death, IfLive: l.phase != live,
-			Unverified: l.phase != live && !s.parcel.vouched(), IfStored: unseen,
+			ID: string(id), Death: s.m.clock.Death(state.Destroyed), IfLive: l.Phase != lookup.Live,
+			Unverified: l.Phase != lookup.Live && !s.parcel.vouched(), IfStored: unseen,
 		}
 		switch {
-		case l.phase == dead && s.m.bequeathed(id):
+		case l.Phase == lookup.Dead && s.m.shards.Bequeathed(string(id)):
 			g.IfLive, g.Unverified = false, false // by a Renew that is not in the store yet: this is another hand
-		case l.phase == dead:
+		case l.Phase == lookup.Dead:
 			g.Death = l.State.Death // as it was: who holds a dead token ends nobody else
 		}
 		over := Any
-		if l.phase == live && !l.away() {
-			over = l.version
+		if l.Phase == lookup.Live && !l.Away() {
+			over = l.Version
 		}
-		var line []state.Superseded
-		if d, line, err = s.m.endLine(ctx, g, over); err != nil {
+		far, line, err := s.m.shards.EndLine(ctx, g, over)
+		if err != nil {
 			return 0, s.failed(err)
 		}
+		d = Durability(far)
 		if p := s.parcel; p != nil {
 			p.dirty = true
 			p.ended = state.JoinSuperseded(state.JoinSuperseded(p.ended, l.Supersedes), line)
@@ -341,7 +339,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.required = false // it was there; what is set from here on begins another
-	s.loaded = loaded{phase: nobody}
+	s.loaded = lookup.Loaded{Phase: lookup.Nobody}
 	s.forget()
 	if id != "" || adopted {
 		s.notice = clearToken
@@ -350,11 +348,11 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 }
 
 // knowEnded enters a session that the store does not have among those that this
-// process and the visitor's browser know to have ended: a copy of it that
+// process and the visitor's browser know to have Ended: a copy of it that
 // somebody still has comes to nothing here. The store is not told.
 func (s *Session) knowEnded(ctx context.Context, id ID) {
-	g := journal.Tombstone{ID: string(id), Death: s.m.tombstone(state.Destroyed).Death, IfLive: true, Unverified: true, IfStored: true}
-	_ = s.m.shardOf(id).bury(ctx, g)
+	g := journal.Tombstone{ID: string(id), Death: s.m.clock.Death(state.Destroyed), IfLive: true, Unverified: true, IfStored: true}
+	_ = s.m.shards.Of(string(id)).Bury(ctx, g)
 	if p := s.parcel; p != nil {
 		p.dirty = true
 		p.ended = state.AddSuperseded(p.ended, state.Superseded{ID: string(id), Dot: g.Death.Dot, IfLive: true, IfStored: true})
@@ -401,23 +399,23 @@ func (s *Session) Reload(ctx context.Context) error {
 	s.mu.Lock()
 	l, held, readOnly := s.loaded, s.held, s.readOnly
 	s.mu.Unlock()
-	if l.phase == nobody || l.phase == dead {
+	if l.Phase == lookup.Nobody || l.Phase == lookup.Dead {
 		return ErrNoSession
 	}
-	if s.m.options.Adopt != nil && (l.phase == unknown || l.unsaved()) {
-		l = loaded{}
+	if s.m.options.Adopt != nil && (l.Phase == lookup.Unknown || l.Unsaved()) {
+		l = lookup.Loaded{}
 		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
 	} else {
-		w := witness{Copy: l.Copy, found: l.phase == live && s.m.carrier.Header == ""}
-		l = s.m.fetch(ctx, ID(l.ID), w, true)
+		w := lookup.Witness{Copy: l.Copy, Found: l.Phase == lookup.Live && s.m.carrier.Header == ""}
+		l = s.m.reader.Fetch(ctx, l.ID, w, true)
 		s.hold(ctx, held, &l)
 	}
-	switch l.phase {
-	case unknown:
-		return l.err // what was loaded before still stands
-	case live:
-		if !readOnly && !l.away() && l.placement != missing && !s.m.resaves() && s.m.due(l) {
-			l = s.m.putOff(ctx, l) // here and now: the version is the next Save's
+	switch l.Phase {
+	case lookup.Unknown:
+		return l.Err // what was loaded before still stands
+	case lookup.Live:
+		if !readOnly && !l.Away() && l.Placement != lookup.Missing && !s.m.resaves() && s.m.reader.Due(l) {
+			l = s.m.reader.PutOff(ctx, l) // here and now: the version is the next Save's
 		}
 		return s.settle(l)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/holdfast-go/session/internal/commit"
+	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -13,9 +15,9 @@ func (s *Session) writable() error {
 	switch {
 	case s.readOnly:
 		return ErrReadOnly
-	case s.loaded.phase == unknown:
-		return s.loaded.err
-	case s.loaded.phase == live:
+	case s.loaded.Phase == lookup.Unknown:
+		return s.loaded.Err
+	case s.loaded.Phase == lookup.Live:
 		return nil
 	case s.required:
 		return ErrNoSession
@@ -68,8 +70,8 @@ func (s *Session) failed(err error) error {
 func (s *Session) value(name string) ([]byte, error) {
 	s.lockLoaded()
 	defer s.mu.Unlock()
-	if s.loaded.phase == unknown {
-		return nil, s.loaded.err
+	if s.loaded.Phase == lookup.Unknown {
+		return nil, s.loaded.Err
 	}
 	value, err := state.Lookup(s.loaded.State, s.changes, name)
 	return value, s.absence(name, err)
@@ -81,7 +83,7 @@ func (s *Session) absence(name string, err error) error {
 	switch {
 	case errors.Is(err, state.ErrNoValue):
 		return ErrNoValue
-	case errors.Is(err, state.ErrWithheld) && s.loaded.away():
+	case errors.Is(err, state.ErrWithheld) && s.loaded.Away():
 		return withheldError(name)
 	case errors.Is(err, state.ErrWithheld):
 		return ErrLost
@@ -139,7 +141,7 @@ func (s *Session) set(c state.Change) {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	err := s.writable()
-	if err == nil && s.loaded.away() && c.Flags.Kind() == state.Present && (c.Flags&state.ServerOnly != 0 || s.isWithheld(c.Name)) {
+	if err == nil && s.loaded.Away() && c.Flags.Kind() == state.Present && (c.Flags&state.ServerOnly != 0 || s.isWithheld(c.Name)) {
 		err = withheldError(c.Name)
 	}
 	if err != nil {
@@ -222,7 +224,7 @@ const maxRuns = 1000
 func (s *Session) forget() {
 	s.edits, s.changes, s.doubts, s.broken = nil, nil, nil, nil
 	s.fault, s.refused = refusal{}, refusal{}
-	s.renewal, s.replaced = keepID, ""
+	s.renewal, s.replaced = commit.KeepID, ""
 	s.seq++
 }
 

@@ -1,13 +1,20 @@
-package session
+// Package lookup reads sessions: it asks the store, states what is known beside the
+// answer, and does what package decide says.
+package lookup
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/holdfast-go/session/internal/decide"
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/mechanism"
+	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -15,36 +22,49 @@ import (
 // answered, what is known beside it, and the facts that both come to. Package
 // decide says what follows from them.
 type lookup struct {
-	m       *Manager
-	id      ID
-	witness witness // joined with what the journal holds
+	m       *Reader
+	id      string
+	witness Witness // joined with what the journal holds
 	facts   decide.Facts
 
-	stored    stored
+	stored    record.Session
 	err       error             // of the load, or else of reading the predecessor
-	record    loaded            // what a live record comes to beside the copies
+	record    Loaded            // what a live record comes to beside the copies
 	tombstone journal.Tombstone // the tombstone that this process knows
 	named     state.Dot         // of the tombstone that the visitor's cookie names
 	inherited state.Entries     // what the predecessor leaves
 }
 
-// fetch asks the store, and tells what its answer means beside what the witness
+// Settled returns what an older copy still has to say beside a record of the
+// store. saved is up to where the store had the copy's entries.
+func (m *Reader) Settled(old state.State, saved uint64, record state.State) state.State {
+	if !m.Foreign {
+		return old
+	}
+	return foreign.Settled(old, saved, record)
+}
+
+// ErrExcused is why it is not known whether there is a session whose copy was
+// sealed with a key that is not known here.
+var ErrExcused = fmt.Errorf("%w: a backup is sealed with a key that is not known here", failure.ErrUnavailable)
+
+// Fetch asks the store, and tells what its answer means beside what the witness
 // knows. There are three answers, never two: yes, no, and none. Where the
 // request has ended, or the store has answered what this program cannot read,
 // there is none, and no copy takes its place.
-func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loaded {
-	if m.backup == nil {
-		var l loaded
-		m.fetchAlone(ctx, id, fresh, &l)
+func (m *Reader) Fetch(ctx context.Context, id string, w Witness, fresh bool) Loaded {
+	if !m.Backup {
+		var l Loaded
+		m.FetchAlone(ctx, id, fresh, &l)
 		return l
 	}
-	mode := m.override().Mode
-	if mode == StoreOnly {
-		w = witness{}
+	mode := m.Mode()
+	if mode == decide.StoreOnly {
+		w = Witness{}
 	}
 	q := lookup{m: m, id: id, witness: w}
-	q.facts.Mode = decide.Mode(mode)
-	q.facts.Foreign = m.foreign()
+	q.facts.Mode = mode
+	q.facts.Foreign = m.Foreign
 	q.ask(ctx, fresh)
 	for {
 		switch d := decide.Read(q.facts); d.Verdict {
@@ -58,59 +78,59 @@ func (m *Manager) fetch(ctx context.Context, id ID, w witness, fresh bool) loade
 	}
 }
 
-// fetchAlone is fetch without a backup, into an l that knows nothing yet.
-func (m *Manager) fetchAlone(ctx context.Context, id ID, fresh bool, l *loaded) {
-	var r stored
-	err := m.load(ctx, id, false, fresh, &r)
-	l.version = r.version
-	d := decide.Read(decide.Facts{Answer: answerOf(err, r.state.Dead()), Foreign: m.foreign()})
+// FetchAlone is Fetch without a backup, into an l that knows nothing yet.
+func (m *Reader) FetchAlone(ctx context.Context, id string, fresh bool, l *Loaded) {
+	var r record.Session
+	err := m.Storage.Load(ctx, id, false, fresh, &r)
+	l.Version = r.Version
+	d := decide.Read(decide.Facts{Answer: answerOf(err, r.State.Dead()), Foreign: m.Foreign})
 	if d.Verdict == decide.NoSession {
-		l.phase = nobody
+		l.Phase = Nobody
 		return
 	}
-	l.ID = string(id)
+	l.ID = id
 	if d.Verdict == decide.Unknown {
-		l.phase, l.err = unknown, err
+		l.Phase, l.Err = Unknown, err
 		return
 	}
-	l.State = r.state
+	l.State = r.State
 	if d.Verdict == decide.Dead {
-		l.phase = dead
+		l.Phase = Dead
 		return
 	}
-	l.phase, l.source = live, FromStore
-	if m.foreign() {
+	l.Phase, l.Source = Live, FromStore
+	if m.Foreign {
 		l.Saved = l.State.Entries.Latest()
 	}
 }
 
 // ask loads the session and states the facts.
 func (q *lookup) ask(ctx context.Context, fresh bool) {
-	m, s, f := q.m, q.m.shardOf(q.id), &q.facts
-	if b, ok := s.journal.Copy(string(q.id)); ok {
-		q.witness.add(b, m.now())
+	m, s, f := q.m, q.m.Shards.Of(q.id), &q.facts
+	if b, ok := s.Copy(q.id); ok {
+		q.witness.Add(b, m.Clock.Now())
 	}
 	switch {
-	case !q.witness.found:
+	case !q.witness.Found:
 		f.Copy = decide.NoCopy
-	case m.vouches(q.witness):
+	case m.Vouches(q.witness):
 		f.Copy = decide.Vouches
 	default:
 		f.Copy = decide.Stale
 	}
 	vouched := f.Copy == decide.Vouches && f.Mode != decide.StoreOnly
-	sent := m.now()
-	q.stored = stored{}
-	q.err = m.load(ctx, q.id, vouched, fresh, &q.stored)
+	sent := m.Clock.Now()
+	q.stored = record.Session{}
+	q.err = m.Storage.Load(ctx, q.id, vouched, fresh, &q.stored)
 
-	f.Answer = answerOf(q.err, q.stored.state.Dead())
+	f.Answer = answerOf(q.err, q.stored.State.Dead())
 	if f.Answer == decide.Record {
 		q.compare(sent, fresh)
 	}
-	f.Quarantined = f.Answer == decide.Nothing && s.quarantined()
+	f.Quarantined = f.Answer == decide.Nothing && s.Quarantined()
 	f.Known = q.known()
 	f.NeverStored = q.witness.Born
-	f.Excused = q.witness.excused
+	f.Excused = q.witness.Excused
 	f.Predecessor = decide.Settled
 	if slices.ContainsFunc(q.witness.Supersedes, func(k state.Superseded) bool { return k.Heir && !k.Durable }) {
 		f.Predecessor = decide.Unread
@@ -124,9 +144,9 @@ func answerOf(err error, dead bool) decide.Answer {
 		return decide.Tombstone
 	case err == nil:
 		return decide.Record
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, failure.ErrNotFound):
 		return decide.Nothing
-	case isAway(err):
+	case failure.IsAway(err):
 		return decide.StoreFailed
 	}
 	return decide.NoAnswer
@@ -137,12 +157,12 @@ func answerOf(err error, dead bool) decide.Answer {
 // answered all the same is not asked again.
 func (q *lookup) compare(sent time.Time, fresh bool) {
 	q.record = q.m.fetchStore(q.id, q.witness, q.stored, sent)
-	if !q.record.lacking() {
+	if !q.record.Lacking() {
 		return
 	}
 	q.facts.Answer = decide.Behind
-	askPastCache := q.stored.cached && !fresh
-	if askPastCache && !q.record.State.Equal(q.stored.state) {
+	askPastCache := q.stored.Cached && !fresh
+	if askPastCache && !q.record.State.Equal(q.stored.State) {
 		q.facts.Answer = decide.CacheBehind
 	}
 }
@@ -150,15 +170,15 @@ func (q *lookup) compare(sent time.Time, fresh bool) {
 // known states what this process and the visitor's tombstone cookie know of the
 // session's end.
 func (q *lookup) known() decide.Known {
-	if g, ok := q.m.shardOf(q.id).journal.Tombstone(string(q.id)); ok {
+	if g, ok := q.m.Shards.Of(q.id).Tombstone(q.id); ok {
 		q.tombstone = g
 		if g.IfStored {
 			return decide.RevokedIfStored
 		}
 		return decide.Revoked
 	}
-	for _, k := range q.witness.ended {
-		if ID(k.ID) == q.id {
+	for _, k := range q.witness.Ended {
+		if k.ID == q.id {
 			q.named = k.Dot
 			return decide.Named
 		}
@@ -176,9 +196,9 @@ func (q *lookup) readPredecessor(ctx context.Context) {
 	switch {
 	case q.err == nil:
 		q.facts.Predecessor = decide.Settled
-	case errors.Is(q.err, ErrEnded):
+	case errors.Is(q.err, failure.ErrEnded):
 		q.facts.Predecessor = decide.EndedByOther
-	case isAway(q.err):
+	case failure.IsAway(q.err):
 		q.facts.Predecessor = decide.OutOfReach
 	default:
 		q.facts.Predecessor = decide.Undecided
@@ -186,9 +206,9 @@ func (q *lookup) readPredecessor(ctx context.Context) {
 }
 
 // act does what the decision says.
-func (q *lookup) act(ctx context.Context, d decide.Decision) loaded {
+func (q *lookup) act(ctx context.Context, d decide.Decision) Loaded {
 	if d.Effects&decide.ReportStale != 0 {
-		q.m.fault(ctx, q.id, BackupStale, errStale)
+		q.m.Stale(ctx, q.id)
 	}
 	switch d.Verdict {
 	case decide.Live:
@@ -198,15 +218,15 @@ func (q *lookup) act(ctx context.Context, d decide.Decision) loaded {
 	case decide.Dead:
 		return q.dead(ctx, d)
 	case decide.NoSession:
-		return loaded{phase: nobody, version: q.stored.version}
+		return Loaded{Phase: Nobody, Version: q.stored.Version}
 	default: // unknown; fetch has done what the other verdicts ask for
 	}
-	l := loaded{phase: unknown, Copy: state.Copy{ID: string(q.id)}, err: q.err}
+	l := Loaded{Phase: Unknown, Copy: state.Copy{ID: q.id}, Err: q.err}
 	switch d.Cause {
 	case decide.Forgetful:
-		l.err = errForgetful
+		l.Err = failure.ErrForgetful
 	case decide.UnknownKey:
-		l.err = errExcused
+		l.Err = ErrExcused
 	default: // the error of the load, or of reading the predecessor
 	}
 	return l
@@ -214,103 +234,94 @@ func (q *lookup) act(ctx context.Context, d decide.Decision) loaded {
 
 // fromCopy is what copies that vouch come to, where the store has no record or
 // nobody knows whether it has one.
-func (q *lookup) fromCopy(d decide.Decision) loaded {
-	l := loaded{phase: live, Copy: q.witness.Copy, version: q.stored.version, source: FromBackup, placement: missing}
-	l.State = revive(q.stored, q.witness.State)
+func (q *lookup) fromCopy(d decide.Decision) Loaded {
+	l := Loaded{Phase: Live, Copy: q.witness.Copy, Version: q.stored.Version, Source: FromBackup, Placement: Missing}
+	l.State = q.stored.Revive(q.witness.State)
 	l.State.Entries = state.JoinEntries(l.State.Entries, q.inherited)
 	if d.Effects&decide.Degraded != 0 {
-		q.m.health.degraded.Add(1)
-		l.awaySince = q.m.now()
+		q.m.Degraded.Add(1)
+		l.AwaySince = q.m.Clock.Now()
 	}
 	return l
 }
 
 // dead is a session that has ended, with the tombstone that the cause names.
-func (q *lookup) dead(ctx context.Context, d decide.Decision) loaded {
-	s := q.m.shardOf(q.id)
-	l := loaded{phase: dead, Copy: state.Copy{ID: string(q.id)}, version: q.stored.version}
+func (q *lookup) dead(ctx context.Context, d decide.Decision) Loaded {
+	s := q.m.Shards.Of(q.id)
+	l := Loaded{Phase: Dead, Copy: state.Copy{ID: q.id}, Version: q.stored.Version}
 	switch d.Cause {
 	case decide.BySet:
 		g := q.tombstone
 		if d.Effects&decide.WriteTombstone != 0 {
 			g.Again = g.Again || !g.Pending && !g.IfStored // the store had it, and lost it
 			g.Pending = true
-			_ = s.bury(ctx, g)
+			_ = s.Bury(ctx, g)
 		}
 		l.State.Death = g.Death
 	case decide.ByCookie:
 		l.State.Death = state.Death{Dot: q.named, Reason: state.Destroyed}
 	case decide.ByStore:
-		l.State = q.stored.state
+		l.State = q.stored.State
 		if d.Effects&decide.Learn != 0 {
-			_ = s.bury(ctx, journal.Tombstone{ID: string(q.id), Death: l.State.Death})
+			_ = s.Bury(ctx, journal.Stored(q.id, l.State.Death))
 		}
 	case decide.ByPredecessor:
-		return q.m.end(ctx, q.id, q.stored.version)
+		return q.m.end(ctx, q.id, q.stored.Version)
 	default: // the other causes are of other verdicts
 	}
 	return l
 }
 
 // fetchStore is what a record of the store comes to, beside the backup.
-func (m *Manager) fetchStore(id ID, w witness, r stored, sent time.Time) loaded {
-	st := r.state
-	l := loaded{
-		phase: live, version: r.version, source: FromStore,
-		Copy: state.Copy{ID: string(id), State: st, Confirmed: sent.UnixMilli(), Saved: st.Entries.Latest()},
+func (m *Reader) fetchStore(id string, w Witness, r record.Session, sent time.Time) Loaded {
+	st := r.State
+	l := Loaded{
+		Phase: Live, Version: r.Version, Source: FromStore,
+		Copy: state.Copy{ID: id, State: st, Confirmed: sent.UnixMilli(), Saved: st.Entries.Latest()},
 	}
-	if r.cached {
+	if r.Cached {
 		l.Confirmed = w.Confirmed
 	}
-	if w.found {
-		l.State = state.Join(st, m.settled(w.State, w.Saved, st))
+	if w.Found {
+		l.State = state.Join(st, m.Settled(w.State, w.Saved, st))
 		l.Supersedes = state.MarkDurable(w.Supersedes)
-		seenLater := l.State.LastSeen-st.LastSeen >= m.options.Refresh.Milliseconds()
+		seenLater := l.State.LastSeen-st.LastSeen >= m.Storage.Refresh.Milliseconds()
 		if seenLater || !l.State.Equal(st) {
-			l.lack()
+			l.Lack()
 			l.Saved = min(l.Saved, w.Saved)
 		}
 	}
 	return l
 }
 
-// revive returns what is known of a session that the store does not have, or
-// takes for expired because it lacks its last use.
-func revive(r stored, st state.State) state.State {
-	if r.version == Absent {
-		return st
-	}
-	return state.Join(r.state, st)
-}
-
 // inherit is mayRestore within the bounds of a load.
-func (m *Manager) inherit(ctx context.Context, b state.Copy) (state.Entries, error) {
-	if !m.restores.Allow(m.now(), m.backup.Restores) {
-		return nil, errAway
+func (m *Reader) inherit(ctx context.Context, b state.Copy) (state.Entries, error) {
+	if !m.Shards.AllowRestore() {
+		return nil, failure.ErrNotAsked
 	}
-	return m.mayRestore(ctx, b, true)
+	return m.Shards.MayRestore(ctx, b, true)
 }
 
 // end is for a session that has to be dead, because the one that it came from is.
-func (m *Manager) end(ctx context.Context, id ID, v Version) loaded {
-	tombstone := m.tombstone(state.Revoked)
-	_ = m.shardOf(id).bury(ctx, journal.Tombstone{ID: string(id), Death: tombstone.Death, Pending: true})
-	return loaded{phase: dead, Copy: state.Copy{ID: string(id), State: tombstone}, version: v}
+func (m *Reader) end(ctx context.Context, id string, v record.Version) Loaded {
+	tombstone := state.State{Death: m.Clock.Death(state.Revoked)}
+	_ = m.Shards.Of(id).Bury(ctx, journal.Owed(id, tombstone.Death))
+	return Loaded{Phase: Dead, Copy: state.Copy{ID: id, State: tombstone}, Version: v}
 }
 
 // disowned tells whether the session has its values from one that another hand
 // has ended: its own visitor, or anybody where the store does not have it yet.
-func (m *Manager) disowned(w witness, stored bool) bool {
+func (m *Reader) disowned(w Witness, stored bool) bool {
 	for _, k := range w.Supersedes {
-		if !k.Heir || m.without&killLists != 0 {
+		if !k.Heir || m.Without.Lacks(mechanism.KillLists) {
 			continue
 		}
-		for _, e := range w.ended {
+		for _, e := range w.Ended {
 			if e.ID == k.ID && e.Dot != k.Dot && !e.IfLive {
 				return true
 			}
 		}
-		if g, ok := m.shardOf(ID(k.ID)).journal.Tombstone(k.ID); ok && !stored && !k.Durable && g.ByOtherWriter(k) {
+		if g, ok := m.Shards.Of(k.ID).Tombstone(k.ID); ok && !stored && !k.Durable && g.ByOtherWriter(k) {
 			return true
 		}
 	}

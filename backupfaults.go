@@ -2,30 +2,12 @@ package session
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
-	"time"
 
 	"github.com/holdfast-go/session/internal/backup"
-	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
 )
-
-// witness is what is known of a session without asking the store: the join of
-// the bundles that a request carried and of what the journal holds.
-type witness struct {
-	state.Copy
-	found bool
-
-	// excused: a bundle was sealed, not long ago by its own account, with a
-	// key that is not known here. A rotation may be under way, and then it is
-	// not for this instance to say that there is no session.
-	excused bool
-	keep    jar.Mask // cookies of such bundles
-
-	ended []state.Superseded // the sessions that this visitor has ended, by the tombstone cookie
-}
 
 // BackupFault is what is wrong with a backup.
 type BackupFault uint8
@@ -51,34 +33,21 @@ func (f BackupFault) String() string {
 	return "unknown fault"
 }
 
-// add joins a copy in.
-func (w *witness) add(b state.Copy, now time.Time) {
-	// Who stamps the time to come vouches for nothing.
-	if b.Confirmed > now.Add(state.MaxAhead).UnixMilli() {
-		b.Confirmed = 0
-	}
-	if !w.found {
-		w.Copy, w.found = b, true
-		return
-	}
-	w.Copy = w.Join(b)
-}
-
 // open reads what a request carried for the session id.
-func (m *Manager) open(ctx context.Context, in *requestCookies, id ID) (w witness) {
+func (m *Manager) open(ctx context.Context, in *requestCookies, id ID) (w lookup.Witness) {
 	now := m.now()
 	opened := m.copies.Open(&in.RequestCookies, string(id))
 	for _, f := range opened.Faults {
 		m.fault(ctx, id, faultOf(f.Kind), f.Err)
 		if sealedAt, ok := f.SealedAt(); ok {
 			if age := now.Sub(sealedAt); age < m.backup.MaxLease && age > -2*state.MaxAhead {
-				w.excused = true
-				w.keep |= f.Cookies
+				w.Excused = true
+				w.Keep |= f.Cookies
 			}
 		}
 	}
 	for b := range opened.Copies {
-		w.add(b, now)
+		w.Add(b, now)
 	}
 	return w
 }
@@ -91,35 +60,19 @@ func faultOf(kind backup.FaultKind) BackupFault {
 	}[kind]
 }
 
-var (
-	errExcused = fmt.Errorf("%w: a backup is sealed with a key that is not known here", ErrUnavailable)
-	errStale   = errors.New("session: the store has confirmed the backup too long ago")
-)
-
 // endings reads the tombstone cookie.
 func (m *Manager) endings(ctx context.Context, in *requestCookies) []state.Superseded {
 	l, faults := m.copies.OpenEndings(&in.RequestCookies)
 	for _, f := range faults {
 		m.fault(ctx, "", faultOf(f.Kind), f.Err)
 	}
-	return slices.DeleteFunc(l, m.forgotten)
-}
-
-// forgotten tells whether the tombstone of k is gone everywhere.
-func (m *Manager) forgotten(k state.Superseded) bool {
-	return m.now().After(k.Dot.Time().Add(m.tombstoneLife()))
-}
-
-// vouches tells whether the session may live by this copy alone.
-func (m *Manager) vouches(w witness) bool {
-	now := m.now()
-	return w.found && now.UnixMilli() < w.Confirmed+m.lease().Milliseconds() && !m.expired(w.State, now)
+	return slices.DeleteFunc(l, m.shards.Forgotten)
 }
 
 // wornOut tells whether the visitor should be given a newer bundle.
-func (m *Manager) wornOut(w witness) bool {
+func (m *Manager) wornOut(w lookup.Witness) bool {
 	quarter := min(m.backup.Lease, m.options.Idle) / 4
-	return !w.found || m.now().UnixMilli() >= w.Confirmed+quarter.Milliseconds()
+	return !w.Found || m.now().UnixMilli() >= w.Confirmed+quarter.Milliseconds()
 }
 
 func (m *Manager) fault(ctx context.Context, id ID, f BackupFault, err error) {

@@ -1,0 +1,186 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// askAgain is how long a request that had no answer does without the store.
+const askAgain = time.Second
+
+// worthAsking tells whether the store may answer although it did not before.
+func (c *Commit) worthAsking() bool { return c.Writer.Clock.Now().Sub(c.AwaySince) >= askAgain }
+
+// travels reports whether a copy of the session goes to its visitor.
+func (c *Commit) travels() bool {
+	hasCopies := c.Writer.Copies
+	return hasCopies && !c.Fresh && !c.Writer.StoreOnly()
+}
+
+// backed reports whether the session can do without the store.
+func (c *Commit) backed() bool { return c.travels() && c.Writer.Reader.Vouches(c.witness()) }
+
+// witness is what this commit knows, to stand beside the store's answer.
+func (c *Commit) witness() lookup.Witness {
+	return lookup.Witness{Copy: c.Copy, Found: c.Writer.Copies}
+}
+
+// degrade takes a write that the store did not, because of cause.
+func (c *Commit) degrade(ctx context.Context, renew bool, cause error) error {
+	if !failure.IsAway(cause) || !c.backed() {
+		return cause
+	}
+	if err := c.meetJournal(); err != nil {
+		return err
+	}
+	if renew {
+		return c.renewLater(ctx, cause)
+	}
+	l := c.Loaded
+	if changes := c.Changes.Against(l.State); len(changes) > 0 {
+		l.State = l.State.Write(changes, c.Writer.Clock.Dot(l.State)).Seen(c.Writer.Clock.Now())
+	} else if len(c.Edits) == 0 {
+		return nil // there was nothing to write but what the store lacks anyway
+	}
+	if err := c.entrust(ctx, &l, cause); err != nil {
+		return err
+	}
+	c.Loaded = l
+	return nil
+}
+
+// meetJournal joins in what another request of this process has written
+// meanwhile, and the store lacks too.
+func (c *Commit) meetJournal() error {
+	s := c.Writer.Shards.Of(c.ID)
+	if g, ok := s.Tombstone(c.ID); ok {
+		return c.meet(lookup.Loaded{Copy: state.Copy{State: state.State{Death: g.Death}}})
+	}
+	b, ok := s.Copy(c.ID)
+	if !ok {
+		return nil
+	}
+	if b.State.Equal(c.State) {
+		return nil
+	}
+	l := c.Loaded
+	l.State = b.State
+	l.Saved = min(l.Saved, b.Saved)
+	return c.meet(l)
+}
+
+// renewLater is degrade for a session that gets a new ID: its copy begins under
+// that, and the old one ends as soon as the store is there.
+func (c *Commit) renewLater(ctx context.Context, cause error) error {
+	if !c.tombstone.Dead() {
+		c.Token, c.tombstone = c.Writer.NewToken(ctx), state.State{Death: c.Writer.Clock.Death(state.Renewed)}
+	}
+	if state.DropsUnsettled(c.Supersedes) {
+		return fmt.Errorf("%w: renewed too often without the store: %w", failure.ErrUnavailable, cause)
+	}
+	l := c.renewed()
+	l.Version = record.Absent
+	l.MarkNeverStored()
+	if err := c.entrust(ctx, &l, cause); err != nil {
+		return err
+	}
+	if err := c.bequeath(ctx, l.ID); err != nil {
+		return err
+	}
+	c.Begun = true
+	c.Loaded = l
+	return nil
+}
+
+// bequeath ends the session as soon as the store is there, for its heir. Where
+// another hand has ended it, so has the heir.
+func (c *Commit) bequeath(ctx context.Context, heir string) error {
+	if err := c.Writer.Shards.Of(c.ID).Bury(ctx, journal.Moved(c.ID, c.tombstone.Death, heir)); err != nil {
+		return err
+	}
+	if g, ok := c.Writer.Shards.Of(heir).Tombstone(heir); ok {
+		return c.meet(lookup.Loaded{Copy: state.Copy{State: state.State{Death: g.Death}}})
+	}
+	return nil
+}
+
+// entrust gives a state to the journal, and makes sure that the bundle can take
+// what this commit has changed.
+func (c *Commit) entrust(ctx context.Context, l *lookup.Loaded, cause error) error {
+	m := c.Writer
+	if !failure.IsAway(cause) || !c.travels() {
+		return cause
+	}
+	if err := c.fits(l.Copy); err != nil {
+		return fmt.Errorf("%w: %w: %w", failure.ErrUnavailable, err, cause)
+	}
+	if kept := m.Shards.Of(l.ID).Owe(ctx, l.Copy); !kept && !c.CanSend {
+		return fmt.Errorf("%w: the journal is full: %w", failure.ErrUnavailable, cause)
+	}
+	// The time when the store did not answer stays: commits of this session that
+	// follow each other closely ask it again a second later.
+	if !l.Away() {
+		l.AwaySince = m.Clock.Now()
+	}
+	l.Source = lookup.FromBackup
+	l.Lack()
+	c.wrote, c.Pending = true, true
+	return nil
+}
+
+// fits returns why a copy cannot take what this commit has changed, if it cannot.
+// Values that the store has may stay behind for want of room.
+func (c *Commit) fits(b state.Copy) error {
+	for _, ch := range c.Changes {
+		if ch.Flags&state.ServerOnly != 0 && ch.Flags.Kind() == state.Present {
+			return fmt.Errorf("key %s is ServerOnly, and the store is away", ch.Name)
+		}
+	}
+	if !c.CanSend {
+		return nil
+	}
+	return c.Writer.CheckRoom(b)
+}
+
+// admit prepares that a session which the store lacks is put there.
+func (c *Commit) admit(ctx context.Context) error {
+	if c.Placement != lookup.Missing {
+		return nil
+	}
+	if !c.Writer.Shards.AllowRestore() {
+		return failure.ErrNotAsked
+	}
+	more, err := c.Writer.Shards.MayRestore(ctx, c.Copy, true)
+	if errors.Is(err, failure.ErrEnded) {
+		tombstone := state.State{Death: c.Writer.Clock.Death(state.Revoked)}
+		t := journal.Stored(c.ID, tombstone.Death)
+		if _, err := c.Writer.Shards.BuryOver(ctx, &t, record.Any); err != nil {
+			return err
+		}
+		return c.meet(lookup.Loaded{Copy: state.Copy{State: tombstone}})
+	}
+	if err == nil {
+		c.State.Entries = state.JoinEntries(c.State.Entries, more)
+		c.Writer.Restored.Add(1)
+	}
+	return err
+}
+
+// mend gives the store what it lacks of a session that did not change. It is
+// nobody's failure if that does not work out.
+func (c *Commit) mend(ctx context.Context) {
+	before := *c
+	if err := c.save(ctx); err != nil || c.Pending {
+		if c.Phase != lookup.Dead {
+			*c = before
+		}
+	}
+}
