@@ -272,54 +272,75 @@ func (s *Session) endAdoption(ctx context.Context, l *lookup.Loaded) (found bool
 	if known && !o.Shared && string(e.Value) == string(marker.Quote(string(o.marker))) {
 		return true, nil // the marker stands, and it leads to l
 	}
-	record, err := m.readMarker(ctx, o, true)
-	if errors.Is(err, ErrNotFound) {
-		var until time.Time
-		_, until, err = m.readOld(ctx, o)
-		gone := errors.Is(err, ErrNoSession)
-		if gone && o.End == nil {
-			return true, nil // and nothing is written for nobody
-		}
-		if errors.Is(err, ErrUnavailable) {
-			return true, err
-		}
-		if !gone {
-			err = m.markUntil(ctx, o, until, []byte(marker.Ended))
-			if err == nil {
-				m.endOld(ctx, o)
-				return true, nil
-			}
-		}
-		if gone || errors.Is(err, ErrConflict) { // another request was faster
-			record, err = m.readMarker(ctx, o, true)
-		}
-		if gone && errors.Is(err, ErrNotFound) {
-			return true, nil
-		}
-	}
-	if err != nil {
-		return true, adoptError(err)
+	record, done, err := m.endUnadopted(ctx, o)
+	if done || err != nil {
+		return true, err
 	}
 	t, ok := o.open(&m.carrier, record)
-	if !ok || ID(t.ID()) == ID(l.ID) {
+	if !ok || t.ID() == l.ID {
 		return true, nil
 	}
-	other := m.reader.Fetch(ctx, t.ID(), lookup.Witness{}, true)
-	if other.Phase == lookup.Unknown {
-		return true, other.Err
-	}
-	if other.Phase == lookup.Nobody {
-		return true, nil
-	}
-	g := &journal.Tombstone{ID: t.ID(), Death: m.clock.Death(state.Destroyed), IfLive: true}
-	if other.Phase == lookup.Dead {
-		g.Death = other.State.Death // as it was, and a rotation leads on from there
-	}
-	_, line, err := m.shards.EndLine(context.WithoutCancel(ctx), g, Any)
+	line, err := m.endAdopted(ctx, t.ID())
 	if p := s.parcel; p != nil && err == nil {
 		p.ended = state.JoinSuperseded(p.ended, line)
 	}
 	return true, err
+}
+
+// endUnadopted ends an old session that nobody has taken over. Where somebody has,
+// it returns the marker, and done is false.
+func (m *Manager) endUnadopted(ctx context.Context, o *oldSession) (record state.State, done bool, err error) {
+	record, err = m.readMarker(ctx, o, true)
+	if err == nil {
+		return record, false, nil
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return record, false, adoptError(err)
+	}
+	_, until, err := m.readOld(ctx, o)
+	gone := errors.Is(err, ErrNoSession)
+	switch {
+	case gone && o.End == nil:
+		return record, true, nil // and nothing is written for nobody
+	case errors.Is(err, ErrUnavailable):
+		return record, false, err
+	case !gone:
+		err = m.markUntil(ctx, o, until, []byte(marker.Ended))
+		if err == nil {
+			m.endOld(ctx, o)
+			return record, true, nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return record, false, adoptError(err)
+		}
+	}
+	record, err = m.readMarker(ctx, o, true) // another request was faster
+	if gone && errors.Is(err, ErrNotFound) {
+		return record, true, nil
+	}
+	if err != nil {
+		return record, false, adoptError(err)
+	}
+	return record, false, nil
+}
+
+// endAdopted ends the session that an old one has become, and what rotations have
+// made of it, and returns all that it ended.
+func (m *Manager) endAdopted(ctx context.Context, id string) (ended []state.Superseded, err error) {
+	l := m.reader.Fetch(ctx, id, lookup.Witness{}, true)
+	t := journal.Stored(id, m.clock.Death(state.Destroyed))
+	t.IfLive = true
+	switch l.Phase {
+	case lookup.Unknown:
+		return nil, l.Err
+	case lookup.Nobody:
+		return nil, nil
+	case lookup.Dead:
+		t.Death = l.State.Death // as it was, and a rotation leads on from there
+	default: // it lives
+	}
+	_, ended, err = m.shards.EndLine(context.WithoutCancel(ctx), &t, Any)
+	return ended, err
 }
 
 // endShared ends, for all who have it, the old cookie that a session was read

@@ -77,6 +77,35 @@ func (m *Manager) connectBackup() {
 	m.writer.StoreOnly = func() bool { return m.override().Mode == StoreOnly }
 }
 
+// tombstoneLife is how long the store keeps a dead session: longer than any
+// copy of it can vouch, and than any request that loaded it while it lived can
+// still write.
+func (m *Manager) tombstoneLife() time.Duration {
+	if m.backup == nil {
+		return writersLeft
+	}
+	return m.backup.MaxLease + writersLeft
+}
+
+const writersLeft = 5 * time.Minute
+
+// lease is how long a copy may vouch at present.
+func (m *Manager) lease() time.Duration {
+	return min(max(m.backup.Lease, m.override().Lease), m.backup.MaxLease)
+}
+
+// override returns what the operator wants now.
+func (m *Manager) override() Override {
+	if m.options.Switch == nil {
+		return Override{}
+	}
+	o := m.options.Switch.Override()
+	if o.Mode > BackupOnly {
+		o.Mode = Auto // no mode that there is
+	}
+	return o
+}
+
 // firstIDs yields IDs by which all shards are met, as there are few.
 func firstIDs(yield func(string) bool) {
 	for n := range 256 {

@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/mechanism"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // cookieExchange is what travels between a session and its client's cookies
@@ -28,6 +29,20 @@ type cookieExchange struct {
 	ended   []state.Superseded // the sessions that ended in this request
 	out     []string
 	later   []string // deletions that may wait for a later answer
+}
+
+// requestCookies are the cookies of a request that are ours.
+type requestCookies struct {
+	backup.RequestCookies
+	token token.Token
+	ok    bool // there is a token
+}
+
+// collect returns the cookies of a request that are ours, unopened.
+func (m *Manager) collect(h http.Header) *requestCookies {
+	in := &requestCookies{RequestCookies: m.copies.Collect(h)}
+	in.token, in.ok = m.carrier.Receive(h)
+	return in
 }
 
 // changed reports whether the answer must carry cookies.

@@ -11,12 +11,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/holdfast-go/session/internal/failure"
-	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/circuit"
 	"github.com/holdfast-go/session/internal/decide"
+	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/seal"
 )

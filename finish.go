@@ -20,20 +20,12 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	before, cookies, idle, again := s.loaded.Version, !s.sealed, s.idleLocked(), s.finished
-	s.finished = true
-	if last {
-		s.sealed = true // what comes from now on cannot send a cookie
-	}
-	if again && idle && !s.parcel.changed() {
-		s.mu.Unlock()
-		return nil // nothing has changed since the handler returned
-	}
-	if idle && s.parcel == nil && !s.m.foreign() && (s.readOnly || !s.seenLongAgo(&s.loaded)) {
-		s.mu.Unlock()
-		return nil // which most requests are
-	}
+	before, cookies := s.loaded.Version, !s.sealed
+	idle, done := s.startFinishLocked(last)
 	s.mu.Unlock()
+	if done {
+		return nil
+	}
 	var err error
 	if !idle {
 		_, err = s.commit(ctx, cookies)
@@ -45,18 +37,48 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 		return err
 	}
 	due := !readOnly && s.seenLongAgo(&l)
-	if err == nil && due && l.Version == before && !l.Away() && l.Placement != lookup.Missing {
-		if s.m.resaves() {
-			l = s.resave(ctx, l)
-		} else {
-			s.m.reader.Refresh(ctx, l)
-		}
+	if err == nil && due && l.Version == before {
+		l = s.putOff(ctx, l)
 	}
 	s.buildCookies(ctx, h, l, due)
 	if err == nil && !readOnly && s.m.foreign() {
 		s.repeat()
 	}
 	return err
+}
+
+// startFinishLocked reports whether there is nothing to commit, and whether there
+// is nothing to do at all. s.mu is held.
+func (s *Session) startFinishLocked(last bool) (idle, done bool) {
+	idle = s.idleLocked()
+	again := s.finished
+	s.finished = true
+	if last {
+		s.sealed = true // what comes from now on cannot send a cookie
+	}
+	if !idle {
+		return false, false
+	}
+	if again && !s.parcel.changed() {
+		return true, true // nothing has changed since the handler returned
+	}
+	if s.parcel != nil || s.m.foreign() {
+		return true, false
+	}
+	return true, s.readOnly || !s.seenLongAgo(&s.loaded) // as in most requests
+}
+
+// putOff puts the expiry of l off, which it is time for. It returns what stands
+// then.
+func (s *Session) putOff(ctx context.Context, l lookup.Loaded) lookup.Loaded {
+	if l.Away() || l.Placement == lookup.Missing {
+		return l
+	}
+	if s.m.resaves() {
+		return s.resave(ctx, l)
+	}
+	s.m.reader.Refresh(ctx, l)
+	return l
 }
 
 // seenLongAgo tells whether it is time to put the expiry off.

@@ -118,16 +118,27 @@ func (s *Session) impose(ctx context.Context, c condition) error {
 	if err := s.load(ctx); err != nil {
 		return err
 	}
-	if _, caches := s.m.store.(FreshLoader); c&storeRequired != 0 && cached && caches && s.name() != "" {
+	if c&storeRequired != 0 {
+		if err := s.askStore(ctx, cached); err != nil {
+			return err
+		}
+	}
+	if c&sessionRequired != 0 && s.name() == "" {
+		return ErrNoSession
+	}
+	return nil
+}
+
+// askStore makes sure that what is loaded is the store's answer. cached says that
+// it was loaded before RequireStore asked for that.
+func (s *Session) askStore(ctx context.Context, cached bool) error {
+	if _, caches := s.m.store.(FreshLoader); cached && caches && s.name() != "" {
 		if err := s.Reload(ctx); err != nil && !errors.Is(err, ErrNoSession) {
 			return err
 		}
 	}
-	if c&storeRequired != 0 && s.Source() == FromBackup {
+	if s.Source() == FromBackup {
 		return fmt.Errorf("%w: the session is from its backup", ErrUnavailable)
-	}
-	if c&sessionRequired != 0 && s.name() == "" {
-		return ErrNoSession
 	}
 	return nil
 }

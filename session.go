@@ -300,40 +300,10 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	if err != nil {
 		return 0, s.failed(err)
 	}
-	// Where the store answered that there is nothing, not even a record that has
-	// expired and that a copy of a later use could go on from, and the visitor
-	// brought no copy, there is no session to end: a made-up token makes no record.
-	stranger := l.Phase == lookup.Nobody && l.Version == Absent && !s.replacing() && !s.parcel.vouched()
 	d := Durable
-	switch {
-	case id == "":
-	case stranger && s.m.backup != nil:
-		s.knowEnded(ctx, id)
-	case !stranger:
-		ctx = context.WithoutCancel(ctx)
-		unseen := l.Phase != lookup.Live && l.Phase != lookup.Dead && !s.parcel.vouched()
-		g := &journal.Tombstone{
-			ID: string(id), Death: s.m.clock.Death(state.Destroyed), IfLive: l.Phase != lookup.Live,
-			Unverified: l.Phase != lookup.Live && !s.parcel.vouched(), IfStored: unseen,
-		}
-		switch {
-		case l.Phase == lookup.Dead && s.m.shards.Bequeathed(string(id)):
-			g.IfLive, g.Unverified = false, false // by a Renew that is not in the store yet: this is another hand
-		case l.Phase == lookup.Dead:
-			g.Death = l.State.Death // as it was: who holds a dead token ends nobody else
-		}
-		over := Any
-		if l.Phase == lookup.Live && !l.Away() {
-			over = l.Version
-		}
-		far, line, err := s.m.shards.EndLine(ctx, g, over)
-		if err != nil {
+	if id != "" {
+		if d, err = s.end(ctx, id, &l); err != nil {
 			return 0, s.failed(err)
-		}
-		d = Durability(far)
-		if p := s.parcel; p != nil {
-			p.dirty = true
-			p.ended = state.JoinSuperseded(state.JoinSuperseded(p.ended, l.Supersedes), line)
 		}
 	}
 	s.mu.Lock()
@@ -347,11 +317,59 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	return d, nil
 }
 
+// end ends the session id, of which l is known. s.io is held.
+func (s *Session) end(ctx context.Context, id ID, l *lookup.Loaded) (Durability, error) {
+	// Where the store answered that there is nothing, not even a record that has
+	// expired and that a copy of a later use could go on from, and the visitor
+	// brought no copy, there is no session to end: a made-up token makes no record.
+	nothing := l.Phase == lookup.Nobody && l.Version == Absent
+	if nothing && !s.replacing() && !s.parcel.vouched() {
+		if s.m.backup != nil {
+			s.knowEnded(ctx, id)
+		}
+		return Durable, nil
+	}
+	over := Any
+	if l.Phase == lookup.Live && !l.Away() {
+		over = l.Version
+	}
+	t := s.tombstone(id, l)
+	d, line, err := s.m.shards.EndLine(context.WithoutCancel(ctx), &t, over)
+	if err != nil {
+		return 0, err
+	}
+	if p := s.parcel; p != nil {
+		p.dirty = true
+		p.ended = state.JoinSuperseded(state.JoinSuperseded(p.ended, l.Supersedes), line)
+	}
+	return Durability(d), nil
+}
+
+// tombstone returns what the session id ends with, of which l is known.
+func (s *Session) tombstone(id ID, l *lookup.Loaded) journal.Tombstone {
+	t := journal.Stored(string(id), s.m.clock.Death(state.Destroyed))
+	if l.Phase == lookup.Live {
+		return t
+	}
+	t.IfLive = true
+	t.Unverified = !s.parcel.vouched()
+	if l.Phase != lookup.Dead {
+		t.IfStored = t.Unverified
+		return t
+	}
+	if s.m.shards.Bequeathed(string(id)) {
+		t.IfLive, t.Unverified = false, false // by a Renew that is not in the store yet: this is another writer
+	} else {
+		t.Death = l.State.Death // as it was: whoever holds a dead token ends nobody else
+	}
+	return t
+}
+
 // knowEnded enters a session that the store does not have among those that this
 // process and the visitor's browser know to have Ended: a copy of it that
 // somebody still has comes to nothing here. The store is not told.
 func (s *Session) knowEnded(ctx context.Context, id ID) {
-	g := journal.Tombstone{ID: string(id), Death: s.m.clock.Death(state.Destroyed), IfLive: true, Unverified: true, IfStored: true}
+	g := journal.Unseen(string(id), s.m.clock.Death(state.Destroyed))
 	_ = s.m.shards.Of(string(id)).Bury(ctx, g)
 	if p := s.parcel; p != nil {
 		p.dirty = true
@@ -402,14 +420,7 @@ func (s *Session) Reload(ctx context.Context) error {
 	if l.Phase == lookup.Nobody || l.Phase == lookup.Dead {
 		return ErrNoSession
 	}
-	if s.m.options.Adopt != nil && (l.Phase == lookup.Unknown || l.Unsaved()) {
-		l = lookup.Loaded{}
-		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
-	} else {
-		w := lookup.Witness{Copy: l.Copy, Found: l.Phase == lookup.Live && s.m.carrier.Header == ""}
-		l = s.m.reader.Fetch(ctx, l.ID, w, true)
-		s.hold(ctx, held, &l)
-	}
+	l = s.loadAgain(ctx, l, held)
 	switch l.Phase {
 	case lookup.Unknown:
 		return l.Err // what was loaded before still stands
@@ -426,6 +437,20 @@ func (s *Session) Reload(ctx context.Context) error {
 	s.mu.Unlock()
 	_ = s.settle(l) // nothing is left that could fail
 	return ErrNoSession
+}
+
+// loadAgain asks the store, past all caches, for the session that was loaded as l.
+// s.io is held.
+func (s *Session) loadAgain(ctx context.Context, l lookup.Loaded, held token.Token) lookup.Loaded {
+	if s.m.options.Adopt != nil && (l.Phase == lookup.Unknown || l.Unsaved()) {
+		l = lookup.Loaded{}
+		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
+		return l
+	}
+	w := lookup.Witness{Copy: l.Copy, Found: l.Phase == lookup.Live && s.m.carrier.Header == ""}
+	l = s.m.reader.Fetch(ctx, l.ID, w, true)
+	s.hold(ctx, held, &l)
+	return l
 }
 
 // Format prints no more than the ID, with every verb.

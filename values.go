@@ -140,24 +140,12 @@ func withheldError(name string) error {
 func (s *Session) set(c state.Change) {
 	s.lockLoaded()
 	defer s.mu.Unlock()
-	err := s.writable()
-	if err == nil && s.loaded.Away() && c.Flags.Kind() == state.Present && (c.Flags&state.ServerOnly != 0 || s.isWithheld(c.Name)) {
-		err = withheldError(c.Name)
-	}
-	if err != nil {
+	if err := s.admitLocked(c); err != nil {
 		_ = s.failKey(c.Name, err)
 		return
 	}
 	if c.Flags.Kind() == state.Deleted {
-		var bad *ValueError
-		var lost *lostError
-		delete(s.broken, c.Name)
-		if errors.As(s.fault.err, &bad) && bad.Key == c.Name || errors.As(s.fault.err, &lost) && lost.key == c.Name {
-			s.fault = refusal{}
-		}
-	} else if bad := s.broken[c.Name]; bad != nil {
-		_ = s.failKey(c.Name, bad)
-		return
+		s.forgetFaultLocked(c.Name)
 	}
 	s.accepted(c.Name)
 	// It takes the place of what this request did to the key before. Where that
@@ -172,6 +160,37 @@ func (s *Session) set(c state.Change) {
 	}
 	s.edits = edits
 	s.add(&state.Edit{Change: c}, s.changes.With(c))
+}
+
+// admitLocked returns why a change cannot be made. s.mu is held.
+func (s *Session) admitLocked(c state.Change) error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	if c.Flags.Kind() == state.Deleted {
+		return nil
+	}
+	unread := c.Flags&state.ServerOnly != 0 || s.isWithheld(c.Name)
+	if s.loaded.Away() && unread {
+		return withheldError(c.Name)
+	}
+	if bad := s.broken[c.Name]; bad != nil {
+		return bad
+	}
+	return nil
+}
+
+// forgetFaultLocked forgets that the value under a key could not be read: the key
+// is deleted. s.mu is held.
+func (s *Session) forgetFaultLocked(key string) {
+	delete(s.broken, key)
+	var bad *ValueError
+	var lost *lostError
+	unreadable := errors.As(s.fault.err, &bad) && bad.Key == key
+	gone := errors.As(s.fault.err, &lost) && lost.key == key
+	if unreadable || gone {
+		s.fault = refusal{}
+	}
 }
 
 // maxEdits bounds what waits to be saved, in a stream above all whose saves
