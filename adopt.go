@@ -98,8 +98,8 @@ func (a *Adopt) complete(c Cookie) error {
 // adopt looks for an old session where the visitor has none of ours.
 func (s *Session) adopt(ctx context.Context, fresh bool, l *lookup.Loaded) {
 	var ended []state.Superseded // by the tombstone cookie
-	if s.parcel != nil {
-		ended = s.parcel.witness.Ended
+	if s.cookies != nil {
+		ended = s.cookies.known.Ended
 	}
 	o := s.m.oldSession(ctx, s.in)
 	if o == nil {
@@ -110,13 +110,13 @@ func (s *Session) adopt(ctx context.Context, fresh bool, l *lookup.Loaded) {
 		*l = lookup.Loaded{Phase: lookup.Unknown, Err: err}
 		return
 	}
-	if p := s.parcel; p == nil {
+	if p := s.cookies; p == nil {
 		s.hold(ctx, t, l)
 	} else {
-		brought := p.witness // of another session
-		p.witness = lookup.Witness{Excused: brought.Excused, Keep: brought.Keep, Ended: ended}
+		brought := p.known // of another session
+		p.known = lookup.Known{Excused: brought.Excused, Keep: brought.Keep, Ended: ended}
 		if s.hold(ctx, t, l); l.Phase != lookup.Live {
-			p.witness = brought
+			p.known = brought
 		}
 	}
 	switch l.Phase {
@@ -139,7 +139,7 @@ func (s *Session) sendAdopted(l *lookup.Loaded) {
 	defer s.mu.Unlock()
 	t := s.held
 	if !s.readOnly && !s.sealed {
-		s.token, s.tokenEnd, s.notice, s.adopted = t, l.State.End, sendToken, ID(l.ID)
+		s.token, s.tokenEnd, s.tokenAction, s.adopted = t, l.State.End, sendToken, ID(l.ID)
 	}
 }
 
@@ -207,7 +207,7 @@ func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state.
 		*l = o.ended(marker)
 		return token.Token{}, nil
 	}
-	*l = m.reader.Fetch(ctx, t.ID(), lookup.Witness{Ended: ended}, fresh)
+	*l = m.reader.Fetch(ctx, t.ID(), lookup.Known{Ended: ended}, fresh)
 	if l.Phase == lookup.Unknown {
 		return token.Token{}, l.Err
 	}
@@ -281,7 +281,7 @@ func (s *Session) endAdoption(ctx context.Context, l *lookup.Loaded) (found bool
 		return true, nil
 	}
 	line, err := m.endAdopted(ctx, t.ID())
-	if p := s.parcel; p != nil && err == nil {
+	if p := s.cookies; p != nil && err == nil {
 		p.ended = state.JoinSuperseded(p.ended, line)
 	}
 	return true, err
@@ -327,7 +327,7 @@ func (m *Manager) endUnadopted(ctx context.Context, o *oldSession) (record state
 // endAdopted ends the session that an old one has become, and what rotations have
 // made of it, and returns all that it ended.
 func (m *Manager) endAdopted(ctx context.Context, id string) (ended []state.Superseded, err error) {
-	l := m.reader.Fetch(ctx, id, lookup.Witness{}, true)
+	l := m.reader.Fetch(ctx, id, lookup.Known{}, true)
 	t := journal.Stored(id, m.clock.Death(state.Destroyed))
 	t.IfLive = true
 	switch l.Phase {
@@ -339,7 +339,7 @@ func (m *Manager) endAdopted(ctx context.Context, id string) (ended []state.Supe
 		t.Death = l.State.Death // as it was, and a rotation leads on from there
 	default: // it lives
 	}
-	_, ended, err = m.shards.EndLine(context.WithoutCancel(ctx), &t, Any)
+	_, ended, err = m.shards.End(context.WithoutCancel(ctx), &t, Any)
 	return ended, err
 }
 
@@ -356,15 +356,15 @@ func (m *Manager) endShared(ctx context.Context, e state.Entry) {
 
 // announceAdopted deletes the old library's cookies, if the request carried them
 // and the answer says something of ours. s.mu is held.
-func (s *Session) announceAdopted(h http.Header) {
+func (s *Session) dropOldCookies(h http.Header) {
 	a := s.m.options.Adopt
 	if a == nil {
 		return
 	}
-	if s.readOnly && s.notice == sendToken && ID(s.token.ID()) == s.adopted {
-		s.notice = nothing // a later answer sends it
+	if s.readOnly && s.tokenAction == sendToken && ID(s.token.ID()) == s.adopted {
+		s.tokenAction = nothing // a later answer sends it
 	}
-	if s.notice != sendToken && s.notice != clearToken || !a.carried(s.in) {
+	if s.tokenAction != sendToken && s.tokenAction != clearToken || !a.carried(s.in) {
 		return
 	}
 	path := a.Path

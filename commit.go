@@ -46,7 +46,7 @@ func (s *Session) newCommit(ctx context.Context, cookies bool) (c commit.Commit,
 	c = commit.Commit{
 		Writer: &s.m.writer, Loaded: s.loaded, Held: s.held, Edits: s.edits, Changes: s.changes, Doubts: s.doubts,
 		Asked: s.renewal, Renewal: s.renewal, Replaced: string(s.replaced), CanSend: cookies, Fresh: s.fresh,
-		ReadOnly: s.readOnly, Vouched: s.parcel.vouched(),
+		ReadOnly: s.readOnly, Vouched: s.cookies.vouched(),
 	}
 	c.Adopted = c.Unsaved()
 	fault = s.fault.err
@@ -64,7 +64,7 @@ func (s *Session) newCommit(ctx context.Context, cookies bool) (c commit.Commit,
 // that it has not asked for: whether there is a copy says whether there was one.
 func (s *Session) openReplaced(ctx context.Context) {
 	s.mu.Lock()
-	p := s.parcel
+	p := s.cookies
 	unread := s.replaced != "" && p != nil && p.in == nil
 	s.mu.Unlock()
 	if unread {
@@ -89,8 +89,8 @@ func (s *Session) apply(ctx context.Context, c *commit.Commit, err error) {
 	if c.Begun && c.Renewal == commit.NewValues {
 		_, _ = s.endAdoption(ctx, &c.Loaded) // as well as it can: StartNew works without the store
 	}
-	if moved && c.Phase == lookup.Live && s.parcel != nil {
-		s.parcel.dirty = true
+	if moved && c.Phase == lookup.Live && s.cookies != nil {
+		s.cookies.dirty = true
 	}
 	if finished || moved {
 		if err := s.settle(c.Loaded); err != nil {
@@ -107,7 +107,7 @@ func (s *Session) applyLocked(c *commit.Commit, err error) (moved bool) {
 	case c.Begun:
 		s.held, s.token = c.Token, c.Token
 		s.tokenEnd = c.State.End
-		s.notice = sendToken
+		s.tokenAction = sendToken
 	case c.Followed:
 		s.pass(c.Held, c.State.End)
 	}

@@ -21,14 +21,14 @@ import (
 // besides the token: copies, both ways, and the list of ended sessions. s.io
 // guards it.
 type cookieExchange struct {
-	in      *requestCookies
-	witness lookup.Witness
-	visit   *jar.Visit
-	name    string             // of the bundle that is sent
-	dirty   bool               // something was saved, or ended
-	ended   []state.Superseded // the sessions that ended in this request
-	out     []string
-	later   []string // deletions that may wait for a later answer
+	in    *requestCookies
+	known lookup.Known
+	visit *jar.Visit
+	name  string             // of the bundle that is sent
+	dirty bool               // something was saved, or ended
+	ended []state.Superseded // the sessions that ended in this request
+	out   []string
+	later []string // deletions that may wait for a later answer
 }
 
 // requestCookies are the cookies of a request that are ours.
@@ -49,7 +49,7 @@ func (m *Manager) collect(h http.Header) *requestCookies {
 func (p *cookieExchange) changed() bool { return p != nil && p.dirty }
 
 // vouched reports whether the request carried a copy of the session.
-func (p *cookieExchange) vouched() bool { return p != nil && p.witness.Found }
+func (p *cookieExchange) vouched() bool { return p != nil && p.known.Found }
 
 // open takes in what the request carried, and learns whom the visitor has
 // ended.
@@ -63,19 +63,19 @@ func (p *cookieExchange) open(ctx context.Context, s *Session) {
 	for _, k := range ended {
 		sh := m.shards.Of(k.ID)
 		if g, ok := sh.Tombstone(k.ID); !ok || g.ByOtherWriter(k) && !g.Conflict && !k.IfLive {
-			_ = sh.Bury(ctx, journal.Tombstone{
+			_ = sh.AddTombstone(ctx, journal.Tombstone{
 				ID: k.ID, Death: state.Death{Dot: k.Dot, Reason: state.Destroyed}, Pending: true, IfLive: k.IfLive || k.Durable,
 				Line: true, Unverified: k.IfStored, IfStored: k.IfStored, Again: k.Durable,
 			})
 		}
 	}
 	if p.in.ok {
-		p.witness = m.open(ctx, p.in, ID(p.in.token.ID()))
+		p.known = m.open(ctx, p.in, ID(p.in.token.ID()))
 		if visits {
 			p.enterSlots(m, ID(p.in.token.ID()))
 		}
 	}
-	p.witness.Ended = ended
+	p.known.Ended = ended
 }
 
 // enterSlots takes part in who may use which cookie.
@@ -89,7 +89,7 @@ func (p *cookieExchange) enterSlots(m *Manager, id ID) {
 // buildCookies makes the cookies that the answer takes along, beside the token's and
 // what its header h has.
 func (s *Session) buildCookies(ctx context.Context, h http.Header, l lookup.Loaded, due bool) {
-	m, p := s.m, s.parcel
+	m, p := s.m, s.cookies
 	if p == nil || p.in == nil && !p.dirty {
 		return
 	}
@@ -101,7 +101,7 @@ func (s *Session) buildCookies(ctx context.Context, h http.Header, l lookup.Load
 	carried := p.in.Cookies()
 	var endings []string
 	if len(p.ended) > 0 {
-		all := state.JoinSuperseded(p.witness.Ended, p.ended)
+		all := state.JoinSuperseded(p.known.Ended, p.ended)
 		if line, err := m.copies.EndingsLine(all, m.now(), m.tombstoneLife()); err == nil {
 			endings = []string{line}
 		}
@@ -119,8 +119,8 @@ func (s *Session) buildCookies(ctx context.Context, h http.Header, l lookup.Load
 // the expiry is put off, none opened, the session holds more than they do, or
 // the store has confirmed it since and that was long ago.
 func (p *cookieExchange) needsCopy(m *Manager, l lookup.Loaded, due bool) bool {
-	return p.dirty || due || !p.witness.Found || !p.witness.State.Entries.Covers(l.State.Entries) ||
-		m.wornOut(p.witness) && l.Confirmed > p.witness.Confirmed
+	return p.dirty || due || !p.known.Found || !p.known.State.Entries.Covers(l.State.Entries) ||
+		m.wornOut(p.known) && l.Confirmed > p.known.Confirmed
 }
 
 // buildCopy makes what puts a session into the visitor's cookies, in room bytes of
@@ -170,7 +170,7 @@ func (p *cookieExchange) placeCopy(m *Manager, l lookup.Loaded, b state.Copy, te
 		set, drop = p.visit.Take(p.name, parts, now)
 	}
 	if l.Away() {
-		drop &^= p.witness.Keep // another instance may be able to open it
+		drop &^= p.known.Keep // another instance may be able to open it
 	}
 	stay := p.in.Cookies() &^ set &^ drop
 	must := p.in.Size(stay|drop)+m.copies.Size(len(text)) > m.backup.Budget
@@ -220,7 +220,7 @@ func (s *Session) otherBytes(h http.Header) int {
 			}
 		}
 	}
-	if s.notice == sendToken || s.notice == passToken && !s.readOnly {
+	if s.tokenAction == sendToken || s.tokenAction == passToken && !s.readOnly {
 		out := make(http.Header)
 		s.m.carrier.Send(out, s.token, time.UnixMilli(s.tokenEnd))
 		n += headers.SetCookieSize(out["Set-Cookie"])
@@ -230,7 +230,7 @@ func (s *Session) otherBytes(h http.Header) int {
 
 // releaseSlot is called when the request is over.
 func (s *Session) releaseSlot() {
-	p := s.parcel
+	p := s.cookies
 	if p == nil {
 		return
 	}
@@ -239,5 +239,53 @@ func (s *Session) releaseSlot() {
 	if p.visit != nil {
 		p.visit.Leave(s.m.now())
 		p.visit, p.name = nil, "" // an answer that is put together again is another one
+	}
+}
+
+// open reads what a request carried for the session id.
+func (m *Manager) open(ctx context.Context, in *requestCookies, id ID) (w lookup.Known) {
+	now := m.now()
+	opened := m.copies.Open(&in.RequestCookies, string(id))
+	for _, f := range opened.Faults {
+		m.fault(ctx, id, faultOf(f.Kind), f.Err)
+		if sealedAt, ok := f.SealedAt(); ok {
+			if age := now.Sub(sealedAt); age < m.backup.MaxLease && age > -2*state.MaxAhead {
+				w.Excused = true
+				w.Keep |= f.Cookies
+			}
+		}
+	}
+	for b := range opened.Copies {
+		w.Add(b, now)
+	}
+	return w
+}
+
+// faultOf returns what Hooks.Backup is told of a fault in a request's cookies.
+func faultOf(kind backup.FaultKind) BackupFault {
+	return [...]BackupFault{
+		backup.Forged: BackupForged, backup.Malformed: BackupMalformed, backup.UnknownKey: BackupUnknownKey,
+		backup.Foreign: BackupForeign, backup.Audience: BackupAudience, backup.Incomplete: BackupIncomplete,
+	}[kind]
+}
+
+// endings reads the tombstone cookie.
+func (m *Manager) endings(ctx context.Context, in *requestCookies) []state.Superseded {
+	l, faults := m.copies.OpenEndings(&in.RequestCookies)
+	for _, f := range faults {
+		m.fault(ctx, "", faultOf(f.Kind), f.Err)
+	}
+	return slices.DeleteFunc(l, m.shards.Forgotten)
+}
+
+// wornOut tells whether the visitor should be given a newer bundle.
+func (m *Manager) wornOut(w lookup.Known) bool {
+	quarter := min(m.backup.Lease, m.options.Idle) / 4
+	return !w.Found || m.now().UnixMilli() >= w.Confirmed+quarter.Milliseconds()
+}
+
+func (m *Manager) fault(ctx context.Context, id ID, f BackupFault, err error) {
+	if m.hooks.Backup != nil {
+		m.hooks.Backup(ctx, id, f, err)
 	}
 }

@@ -330,7 +330,7 @@ type reading struct {
 	*testing.T
 	m       *Manager
 	store   *scriptedStore
-	witness lookup.Witness
+	witness lookup.Known
 	state   state.State // what the copy has
 	stale   bool        // a hook was told so
 }
@@ -499,7 +499,7 @@ func (r *reading) carry() {
 	now := r.m.now()
 	b := state.Copy{ID: string(subject), State: r.state, Confirmed: now.Add(-time.Minute).UnixMilli(), Born: r.neverStored, NeverStored: r.neverStored}
 	if r.predecessor != "" || strings.HasPrefix(r.known, "disowned") {
-		b.Supersedes = []state.Superseded{{ID: string(older), Dot: r.m.clock.Dot(state.State{}), Heir: true}}
+		b.Supersedes = []state.Superseded{{ID: string(older), Dot: r.m.clock.Dot(state.State{}), Predecessor: true}}
 	}
 	r.witness.Excused = r.excused
 	switch r.copy {
@@ -521,19 +521,19 @@ func (r *reading) know(ctx context.Context) {
 	death := r.m.clock.Death(state.Destroyed)
 	switch r.known {
 	case "dead":
-		_ = s.Bury(ctx, journal.Tombstone{ID: string(subject), Death: death})
+		_ = s.AddTombstone(ctx, journal.Tombstone{ID: string(subject), Death: death})
 	case "dead, pending":
-		_ = s.Bury(ctx, journal.Tombstone{ID: string(subject), Death: death, Pending: true})
+		_ = s.AddTombstone(ctx, journal.Tombstone{ID: string(subject), Death: death, Pending: true})
 	case "dead, if stored":
-		_ = s.Bury(ctx, journal.Tombstone{ID: string(subject), Death: death, Unverified: true, IfStored: true})
+		_ = s.AddTombstone(ctx, journal.Tombstone{ID: string(subject), Death: death, Unverified: true, IfStored: true})
 	case "named":
 		r.witness.Ended = []state.Superseded{{ID: string(subject), Dot: death.Dot}}
 	case "disowned by the visitor":
 		r.witness.Ended = []state.Superseded{{ID: string(older), Dot: death.Dot}}
 	case "disowned":
-		_ = r.m.shards.Of(string(older)).Bury(ctx, journal.Tombstone{ID: string(older), Death: death})
+		_ = r.m.shards.Of(string(older)).AddTombstone(ctx, journal.Tombstone{ID: string(older), Death: death})
 	case "a pending state":
-		s.Owe(ctx, state.Copy{ID: string(subject), State: r.state, Confirmed: r.m.now().UnixMilli()})
+		s.AddHint(ctx, state.Copy{ID: string(subject), State: r.state, Confirmed: r.m.now().UnixMilli()})
 	}
 }
 

@@ -35,11 +35,11 @@ func (s *Session) resave(ctx context.Context, l lookup.Loaded) lookup.Loaded {
 	return l
 }
 
-// tell puts into an answer's header what a format wants the visitor to know
+// setForeignCookie puts into an answer's header what a format wants the visitor to know
 // about the token. s.mu is held.
-func (s *Session) tell(h http.Header) {
+func (s *Session) setForeignCookie(h http.Header) {
 	t, why := s.token, foreign.Begun
-	switch s.notice {
+	switch s.tokenAction {
 	case nothing:
 		return
 	case clearToken:
@@ -49,21 +49,22 @@ func (s *Session) tell(h http.Header) {
 		if s.written {
 			why = foreign.Changed
 		}
+	default: // the token is new
 	}
 	c := &s.m.carrier
 	if header := c.Format.SetCookie(s.ctx, t.Reveal(), s.loaded.State, why, s.m.now()); header != "" {
 		name, _, _ := strings.Cut(header, "=")
-		s.takeBack(h, func(other string) bool { return other == name })
+		s.removeLines(h, func(other string) bool { return other == name })
 		h.Add("Set-Cookie", header)
 		headers.NoCache(h, "Set-Cookie")
 	}
 }
 
 // repeat lets the format send the token again, which the visitor has.
-func (s *Session) repeat() {
+func (s *Session) repeatForeignCookie() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t, ok := s.m.carrier.Receive(s.in); ok && s.notice == nothing && s.loaded.Phase == lookup.Live && ID(t.ID()) == ID(s.loaded.ID) {
-		s.token, s.notice = t, repeatToken
+	if t, ok := s.m.carrier.Receive(s.in); ok && s.tokenAction == nothing && s.loaded.Phase == lookup.Live && ID(t.ID()) == ID(s.loaded.ID) {
+		s.token, s.tokenAction = t, repeatToken
 	}
 }

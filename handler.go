@@ -261,8 +261,8 @@ func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error
 		panic("session: Commit of a session of another Manager")
 	}
 	err := s.finish(ctx, out, true)
-	s.announce(out)
-	s.announced()
+	s.buildHeader(out)
+	s.headerBuilt()
 	s.releaseSlot()
 	s.mu.Lock()
 	s.answered = true

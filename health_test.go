@@ -45,7 +45,7 @@ func (p *picky) set(refuse func(session.ID, session.Version) error) {
 	p.refuse = refuse
 }
 
-// told is what the hooks of a Manager were told of outages.
+// sentHeader is what the hooks of a Manager were told of outages.
 type told struct {
 	mu               sync.Mutex
 	down, up, forgot int

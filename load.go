@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 
+	"github.com/holdfast-go/session/internal/token"
+	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/lookup"
 )
 
@@ -66,10 +68,10 @@ func (s *Session) ask(ctx context.Context, fresh bool, l *lookup.Loaded) {
 
 // askBoth is ask for a visitor who may have brought a backup.
 func (s *Session) askBoth(ctx context.Context, fresh bool, l *lookup.Loaded) {
-	m, p := s.m, s.parcel
+	m, p := s.m, s.cookies
 	if p == nil {
 		if t, ok := m.carrier.Receive(s.in); ok {
-			*l = m.reader.Fetch(ctx, t.ID(), lookup.Witness{}, fresh)
+			*l = m.reader.Fetch(ctx, t.ID(), lookup.Known{}, fresh)
 			s.hold(ctx, t, l)
 		} else {
 			l.Phase = lookup.Nobody
@@ -84,6 +86,56 @@ func (s *Session) askBoth(ctx context.Context, fresh bool, l *lookup.Loaded) {
 	s.mu.Lock()
 	renewable := !s.readOnly && !s.sealed
 	s.mu.Unlock()
-	*l = m.reader.Fetch(ctx, p.in.token.ID(), p.witness, fresh || renewable && m.wornOut(p.witness))
+	*l = m.reader.Fetch(ctx, p.in.token.ID(), p.known, fresh || renewable && m.wornOut(p.known))
 	s.hold(ctx, p.in.token, l)
+}
+
+// Reload asks the store for what others have written since, past all caches;
+// unsaved changes are made again on top; an Update that fails there is dropped,
+// and its error returned. After a logout, after a Renew by another request, or
+// when the session has expired, it returns ErrNoSession, and unsaved changes
+// are dropped. Like a request that asks for the session it counts as use.
+func (s *Session) Reload(ctx context.Context) error {
+	s.lockLoaded()
+	s.mu.Unlock()
+	s.io.Lock()
+	defer s.io.Unlock()
+	s.mu.Lock()
+	l, held, readOnly := s.loaded, s.held, s.readOnly
+	s.mu.Unlock()
+	if l.Phase == lookup.Nobody || l.Phase == lookup.Dead {
+		return ErrNoSession
+	}
+	l = s.loadAgain(ctx, l, held)
+	switch l.Phase {
+	case lookup.Unknown:
+		return l.Err // what was loaded before still stands
+	case lookup.Live:
+		if !readOnly && !l.Away() && l.Placement != lookup.Missing && !s.m.resaves() && s.m.reader.Due(l) {
+			l = s.m.reader.PutOff(ctx, l) // here and now: the version is the next Save's
+		}
+		return s.settle(l)
+	default: // it has ended
+	}
+	s.mu.Lock()
+	if len(state.Unsaved(s.edits)) > 0 && !s.sealed {
+		_ = s.fail(ErrEnded) // do not answer as if what is dropped here were saved
+	}
+	s.mu.Unlock()
+	_ = s.settle(l) // nothing is left that could fail
+	return ErrNoSession
+}
+
+// loadAgain asks the store, past all caches, for the session that was loaded as l.
+// s.io is held.
+func (s *Session) loadAgain(ctx context.Context, l lookup.Loaded, held token.Token) lookup.Loaded {
+	if s.m.options.Adopt != nil && (l.Phase == lookup.Unknown || l.Unsaved()) {
+		l = lookup.Loaded{}
+		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
+		return l
+	}
+	w := lookup.Known{Copy: l.Copy, Found: l.Phase == lookup.Live && s.m.carrier.Header == ""}
+	l = s.m.reader.Fetch(ctx, l.ID, w, true)
+	s.hold(ctx, held, &l)
+	return l
 }

@@ -89,7 +89,7 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 		return Durable, nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	d, _, err := m.shards.EndLine(ctx, &journal.Tombstone{ID: string(id), Death: m.clock.Death(state.Revoked), IfLive: true}, Any)
+	d, _, err := m.shards.End(ctx, &journal.Tombstone{ID: string(id), Death: m.clock.Death(state.Revoked), IfLive: true}, Any)
 	return Durability(d), err
 }
 

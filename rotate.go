@@ -76,11 +76,11 @@ func (s *Session) hold(ctx context.Context, t token.Token, l *lookup.Loaded) {
 // arrive follows rotations from the tombstone in l. Only the store can say that
 // the session still lives where they lead: without its answer nobody knows.
 func (s *Session) arrive(ctx context.Context, t token.Token, l *lookup.Loaded) token.Token {
-	m, p := s.m, s.parcel
+	m, p := s.m, s.cookies
 	held, id := t, l.ID
-	var brought, w lookup.Witness
+	var brought, w lookup.Known
 	if p != nil {
-		brought = p.witness
+		brought = p.known
 	}
 	kills := brought.Supersedes
 	for hops := 0; l.Phase == lookup.Dead; hops++ {
@@ -92,7 +92,7 @@ func (s *Session) arrive(ctx context.Context, t token.Token, l *lookup.Loaded) t
 			*l = lookup.Loaded{Phase: lookup.Unknown, Copy: state.Copy{ID: id}, Err: lookup.ErrTooManyRotations}
 			return held
 		}
-		if w = (lookup.Witness{}); p != nil {
+		if w = (lookup.Known{}); p != nil {
 			w = m.reopen(p.in, ID(next.ID()), brought)
 		}
 		at := m.reader.Fetch(ctx, next.ID(), w, true)
@@ -115,7 +115,7 @@ func (s *Session) arrive(ctx context.Context, t token.Token, l *lookup.Loaded) t
 	}
 	l.Supersedes = state.JoinSuperseded(kills, l.Supersedes)
 	if p != nil {
-		p.witness = w
+		p.known = w
 	}
 	if brought.Found { // by a cookie of before the rotation, which may know more
 		joined := state.Join(l.State, brought.State.Values())
@@ -133,8 +133,8 @@ func (s *Session) arrive(ctx context.Context, t token.Token, l *lookup.Loaded) t
 
 // reopen returns what a request brought for the session that rotations lead to.
 // Cookies of other sessions were reported already.
-func (m *Manager) reopen(in *requestCookies, id ID, brought lookup.Witness) lookup.Witness {
-	w := lookup.Witness{Excused: brought.Excused, Keep: brought.Keep, Ended: brought.Ended}
+func (m *Manager) reopen(in *requestCookies, id ID, brought lookup.Known) lookup.Known {
+	w := lookup.Known{Excused: brought.Excused, Keep: brought.Keep, Ended: brought.Ended}
 	if in == nil {
 		return w
 	}
@@ -148,7 +148,7 @@ func (m *Manager) reopen(in *requestCookies, id ID, brought lookup.Witness) look
 // pass tells the visitor of a token that another request has made. s.mu is held.
 func (s *Session) pass(t token.Token, end int64) {
 	s.token, s.tokenEnd = t, end
-	if s.notice != sendToken {
-		s.notice = passToken
+	if s.tokenAction != sendToken {
+		s.tokenAction = passToken
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/commit"
-	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
@@ -42,40 +41,40 @@ type Session struct {
 	fault   refusal // the first write that failed; the commit answers it
 	refused refusal // a fault that a commit answered after the response header, for Err
 
-	renewal  commit.Renewal
-	replaced ID   // the session that StartNew ends
-	readOnly bool // ReadOnly
-	required bool // Require: never begins a session
-	fresh    bool // RequireStore: reads past the store's caches
-	sealed   bool // the response header is written
-	finished bool // committed, because the handler had returned
-	returned bool // the handler has
-	answered bool // by Manager.Commit
-	watched  bool // what is changed from now on is saved when the request is over
-	visits   bool // somebody will say when the request is over
-	notice   notice
-	written  bool            // something was saved
-	token    token.Token     // for the notice
-	adopted  ID              // the session of an old one, whose token the visitor has not got yet
-	tokenEnd int64           // when its session ends at the latest
-	told     told            // by the answer so far
-	parcel   *cookieExchange // nil: there is no backup
-	varies   [1]string
+	renewal     commit.Renewal
+	replaced    ID   // the session that StartNew ends
+	readOnly    bool // ReadOnly
+	required    bool // Require: never begins a session
+	fresh       bool // RequireStore: reads past the store's caches
+	sealed      bool // the response header is written
+	finished    bool // committed, because the handler had returned
+	returned    bool // the handler has
+	answered    bool // by Manager.Commit
+	watched     bool // what is changed from now on is saved when the request is over
+	visits      bool // somebody will say when the request is over
+	tokenAction tokenAction
+	written     bool            // something was saved
+	token       token.Token     // for the notice
+	adopted     ID              // the session of an old one, whose token the visitor has not got yet
+	tokenEnd    int64           // when its session ends at the latest
+	sent        sentHeader      // by the answer so far
+	cookies     *cookieExchange // nil: there is no backup
+	varies      [1]string
 }
 
 func (m *Manager) newSession(ctx context.Context, in http.Header) *Session {
 	s := &Session{m: m, ctx: ctx, in: in}
 	if m.backup != nil && m.carrier.Header == "" {
-		s.parcel = new(cookieExchange)
+		s.cookies = new(cookieExchange)
 	}
 	return s
 }
 
-// notice is what the visitor must be told about the token.
-type notice uint8
+// tokenAction is what the visitor must be told about the token.
+type tokenAction uint8
 
 const (
-	nothing notice = iota
+	nothing tokenAction = iota
 	sendToken
 	clearToken
 	repeatToken // which the visitor has already
@@ -264,127 +263,6 @@ func (s *Session) Renew() {
 	s.watch()
 }
 
-// Destroy ends the session at once, on every instance, and drops what was
-// changed. The answer clears the visitor's token. What is set afterwards
-// begins a new session. Under a token that Rotate has replaced it ends the
-// session that it became, as long as the tombstones stand that lead there: for
-// Backup.MaxLease and five minutes, without a Backup for five minutes.
-//
-// On error the session may or may not have ended, the token is kept, and the
-// error replaces the response, so that no visitor is told of a logout that
-// did not happen.
-func (s *Session) Destroy(ctx context.Context) (Durability, error) {
-	s.lockLoaded()
-	s.mu.Unlock()
-	s.io.Lock()
-	defer s.io.Unlock()
-	s.mu.Lock()
-	l, id, readOnly := s.loaded, ID(s.loaded.ID), s.readOnly
-	if id == "" {
-		id = s.replaced
-	}
-	s.mu.Unlock()
-	if readOnly {
-		return 0, s.failed(ErrReadOnly)
-	}
-	if l.Phase == lookup.Dead && l.ID == "" || l.Unsaved() {
-		l.Phase, l.ID, id = lookup.Nobody, "", "" // it is an old session, and endAdoption's
-	}
-	if id == "" {
-		// Not in the store, it said; but the visitor has a token.
-		if t, ok := s.m.carrier.Receive(s.in); ok {
-			id = ID(t.ID())
-		}
-	}
-	adopted, err := s.endAdoption(ctx, &l)
-	if err != nil {
-		return 0, s.failed(err)
-	}
-	d := Durable
-	if id != "" {
-		if d, err = s.end(ctx, id, &l); err != nil {
-			return 0, s.failed(err)
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.required = false // it was there; what is set from here on begins another
-	s.loaded = lookup.Loaded{Phase: lookup.Nobody}
-	s.forget()
-	if id != "" || adopted {
-		s.notice = clearToken
-	}
-	return d, nil
-}
-
-// end ends the session id, of which l is known. s.io is held.
-func (s *Session) end(ctx context.Context, id ID, l *lookup.Loaded) (Durability, error) {
-	// Where the store answered that there is nothing, not even a record that has
-	// expired and that a copy of a later use could go on from, and the visitor
-	// brought no copy, there is no session to end: a made-up token makes no record.
-	nothing := l.Phase == lookup.Nobody && l.Version == Absent
-	if nothing && !s.replacing() && !s.parcel.vouched() {
-		if s.m.backup != nil {
-			s.knowEnded(ctx, id)
-		}
-		return Durable, nil
-	}
-	over := Any
-	if l.Phase == lookup.Live && !l.Away() {
-		over = l.Version
-	}
-	t := s.tombstone(id, l)
-	d, line, err := s.m.shards.EndLine(context.WithoutCancel(ctx), &t, over)
-	if err != nil {
-		return 0, err
-	}
-	if p := s.parcel; p != nil {
-		p.dirty = true
-		p.ended = state.JoinSuperseded(state.JoinSuperseded(p.ended, l.Supersedes), line)
-	}
-	return Durability(d), nil
-}
-
-// tombstone returns what the session id ends with, of which l is known.
-func (s *Session) tombstone(id ID, l *lookup.Loaded) journal.Tombstone {
-	t := journal.Stored(string(id), s.m.clock.Death(state.Destroyed))
-	if l.Phase == lookup.Live {
-		return t
-	}
-	t.IfLive = true
-	t.Unverified = !s.parcel.vouched()
-	if l.Phase != lookup.Dead {
-		t.IfStored = t.Unverified
-		return t
-	}
-	if s.m.shards.Bequeathed(string(id)) {
-		t.IfLive, t.Unverified = false, false // by a Renew that is not in the store yet: this is another writer
-	} else {
-		t.Death = l.State.Death // as it was: whoever holds a dead token ends nobody else
-	}
-	return t
-}
-
-// knowEnded enters a session that the store does not have among those that this
-// process and the visitor's browser know to have Ended: a copy of it that
-// somebody still has comes to nothing here. The store is not told.
-func (s *Session) knowEnded(ctx context.Context, id ID) {
-	g := journal.Unseen(string(id), s.m.clock.Death(state.Destroyed))
-	_ = s.m.shards.Of(string(id)).Bury(ctx, g)
-	if p := s.parcel; p != nil {
-		p.dirty = true
-		p.ended = state.AddSuperseded(p.ended, state.Superseded{ID: string(id), Dot: g.Death.Dot, IfLive: true, IfStored: true})
-	}
-}
-
-// replacing reports whether StartNew is to end a session, which nobody has asked
-// the store for.
-func (s *Session) replacing() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.replaced != ""
-}
-
 // Save saves now what was changed so far, instead of when the response header
 // is written: to have its error in hand, or to write after the header, in a
 // websocket or an event stream. A session that is unchanged is not written.
@@ -402,55 +280,6 @@ func (s *Session) Save(ctx context.Context) (Durability, error) {
 	cookies := !s.sealed
 	s.mu.Unlock()
 	return s.commit(ctx, cookies)
-}
-
-// Reload asks the store for what others have written since, past all caches;
-// unsaved changes are made again on top; an Update that fails there is dropped,
-// and its error returned. After a logout, after a Renew by another request, or
-// when the session has expired, it returns ErrNoSession, and unsaved changes
-// are dropped. Like a request that asks for the session it counts as use.
-func (s *Session) Reload(ctx context.Context) error {
-	s.lockLoaded()
-	s.mu.Unlock()
-	s.io.Lock()
-	defer s.io.Unlock()
-	s.mu.Lock()
-	l, held, readOnly := s.loaded, s.held, s.readOnly
-	s.mu.Unlock()
-	if l.Phase == lookup.Nobody || l.Phase == lookup.Dead {
-		return ErrNoSession
-	}
-	l = s.loadAgain(ctx, l, held)
-	switch l.Phase {
-	case lookup.Unknown:
-		return l.Err // what was loaded before still stands
-	case lookup.Live:
-		if !readOnly && !l.Away() && l.Placement != lookup.Missing && !s.m.resaves() && s.m.reader.Due(l) {
-			l = s.m.reader.PutOff(ctx, l) // here and now: the version is the next Save's
-		}
-		return s.settle(l)
-	}
-	s.mu.Lock()
-	if len(state.Unsaved(s.edits)) > 0 && !s.sealed {
-		_ = s.fail(ErrEnded) // do not answer as if what is dropped here were saved
-	}
-	s.mu.Unlock()
-	_ = s.settle(l) // nothing is left that could fail
-	return ErrNoSession
-}
-
-// loadAgain asks the store, past all caches, for the session that was loaded as l.
-// s.io is held.
-func (s *Session) loadAgain(ctx context.Context, l lookup.Loaded, held token.Token) lookup.Loaded {
-	if s.m.options.Adopt != nil && (l.Phase == lookup.Unknown || l.Unsaved()) {
-		l = lookup.Loaded{}
-		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
-		return l
-	}
-	w := lookup.Witness{Copy: l.Copy, Found: l.Phase == lookup.Live && s.m.carrier.Header == ""}
-	l = s.m.reader.Fetch(ctx, l.ID, w, true)
-	s.hold(ctx, held, &l)
-	return l
 }
 
 // Format prints no more than the ID, with every verb.

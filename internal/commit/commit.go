@@ -121,7 +121,7 @@ func (c *Commit) Run(ctx context.Context) (done bool, err error) {
 	case cannotSave:
 		return false, failure.ErrTooLate
 	case onlyMend:
-		c.mend(ctx)
+		c.repair(ctx)
 	case sameAsLoaded: // but edits that came to nothing are done
 	case saveChanges:
 		err = c.save(ctx)

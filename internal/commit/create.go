@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// create begins a session. Should it fail half-way, what it left behind is out
-// of reach: nobody was given its token.
+// create begins a session. If that fails half-way, nobody was given the token of
+// what it left behind.
 func (c *Commit) create(ctx context.Context) error {
 	if c.Phase == lookup.Dead && c.Renewal == KeepID && c.State.Death.Reason != state.Revoked {
 		// A death far ahead is of another clock, or this one was set back.
@@ -37,7 +37,7 @@ func (c *Commit) create(ctx context.Context) error {
 	if l.Version = v; err != nil {
 		l.MarkNeverStored()
 		l.Saved = 0
-		if err = c.entrust(ctx, &l, err); err != nil {
+		if err = c.saveLater(ctx, &l, err); err != nil {
 			return err
 		}
 	}
@@ -45,7 +45,7 @@ func (c *Commit) create(ctx context.Context) error {
 	if c.Replaced != "" {
 		// Nobody has asked the store for it: it may be a made-up token's.
 		g := &journal.Tombstone{ID: c.Replaced, Death: c.Writer.Clock.Death(state.Renewed), IfLive: true, Unverified: !c.Vouched, IfStored: !c.Vouched}
-		_, l.Supersedes, err = c.Writer.Shards.EndLine(ctx, g, record.Any)
+		_, l.Supersedes, err = c.Writer.Shards.End(ctx, g, record.Any)
 	}
 	// The old session may have ended without an answer: see move.
 	c.Loaded = l
@@ -67,10 +67,10 @@ func (c *Commit) move(ctx context.Context) error {
 	if c.Away() {
 		return c.moveLater(ctx, failure.ErrNotAsked)
 	}
-	if err := c.admit(ctx); err != nil {
+	if err := c.prepareRestore(ctx); err != nil {
 		return c.moveLater(ctx, err)
 	}
-	l, sent := c.renewed(), c.Writer.Clock.Now()
+	l, sent := c.successor(), c.Writer.Clock.Now()
 	copied, err := c.Writer.Storage.Save(ctx, l.ID, l.State, c.copied)
 	if errors.Is(err, failure.ErrConflict) {
 		err = fmt.Errorf("renew: %w", c.Writer.Shards.Refused(ctx, l.ID, c.copied))
@@ -85,12 +85,12 @@ func (c *Commit) move(ctx context.Context) error {
 	}
 	switch {
 	case err == nil:
-		c.Writer.Shards.Remember(ctx, c.ID, c.tombstone.Death)
+		c.Writer.Shards.Learn(ctx, c.ID, c.tombstone.Death)
 		l.Supersedes[len(l.Supersedes)-1].Durable = true
 	case !failure.IsAway(err):
 		return err
-	case c.backed():
-		err = c.bequeath(ctx, l.ID)
+	case c.vouchedByCopy():
+		err = c.transferTo(ctx, l.ID)
 		if c.Pending = err == nil; errors.Is(err, failure.ErrEnded) {
 			return err
 		}
@@ -105,8 +105,8 @@ func (c *Commit) move(ctx context.Context) error {
 	return err
 }
 
-// renewed is the session under its new ID.
-func (c *Commit) renewed() lookup.Loaded {
+// successor is the session under its new ID.
+func (c *Commit) successor() lookup.Loaded {
 	l, now := c.Loaded, c.Writer.Begin()
 	l.ID = c.Token.ID()
 	l.State = l.State.Write(c.Changes.Against(l.State), c.Writer.Clock.Dot(l.State))
@@ -116,6 +116,6 @@ func (c *Commit) renewed() lookup.Loaded {
 		l.State.Authenticated, l.State.LastSeen = now.Authenticated, now.LastSeen
 		l.State.End, l.State.Rotated = now.End, 0
 	}
-	l.Supersedes = state.AddSuperseded(l.Supersedes, state.Superseded{ID: c.ID, Dot: c.tombstone.Death.Dot, Heir: true, NeverStored: l.NeverStored})
+	l.Supersedes = state.AddSuperseded(l.Supersedes, state.Superseded{ID: c.ID, Dot: c.tombstone.Death.Dot, Predecessor: true, NeverStored: l.NeverStored})
 	return l
 }

@@ -16,7 +16,7 @@ import (
 // askAgain is how long a request that had no answer does without the store.
 const askAgain = time.Second
 
-// worthAsking tells whether the store may answer although it did not before.
+// worthAsking reports whether the store may answer although it did not before.
 func (c *Commit) worthAsking() bool { return c.Writer.Clock.Now().Sub(c.AwaySince) >= askAgain }
 
 // travels reports whether a copy of the session goes to its visitor.
@@ -25,20 +25,20 @@ func (c *Commit) travels() bool {
 	return hasCopies && !c.Fresh && !c.Writer.StoreOnly()
 }
 
-// backed reports whether the session can do without the store.
-func (c *Commit) backed() bool { return c.travels() && c.Writer.Reader.Vouches(c.witness()) }
+// vouchedByCopy reports whether the session can do without the store.
+func (c *Commit) vouchedByCopy() bool { return c.travels() && c.Writer.Reader.Vouches(c.knownCopy()) }
 
-// witness is what this commit knows, to stand beside the store's answer.
-func (c *Commit) witness() lookup.Witness {
-	return lookup.Witness{Copy: c.Copy, Found: c.Writer.Copies}
+// knownCopy returns what this commit knows, to stand beside the store's answer.
+func (c *Commit) knownCopy() lookup.Known {
+	return lookup.Known{Copy: c.Copy, Found: c.Writer.Copies}
 }
 
 // degrade takes a write that the store did not, because of cause.
 func (c *Commit) degrade(ctx context.Context, renew bool, cause error) error {
-	if !failure.IsAway(cause) || !c.backed() {
+	if !failure.IsAway(cause) || !c.vouchedByCopy() {
 		return cause
 	}
-	if err := c.meetJournal(); err != nil {
+	if err := c.rebaseOnJournal(); err != nil {
 		return err
 	}
 	if renew {
@@ -50,19 +50,19 @@ func (c *Commit) degrade(ctx context.Context, renew bool, cause error) error {
 	} else if len(c.Edits) == 0 {
 		return nil // there was nothing to write but what the store lacks anyway
 	}
-	if err := c.entrust(ctx, &l, cause); err != nil {
+	if err := c.saveLater(ctx, &l, cause); err != nil {
 		return err
 	}
 	c.Loaded = l
 	return nil
 }
 
-// meetJournal joins in what another request of this process has written
+// rebaseOnJournal joins in what another request of this process has written
 // meanwhile, and the store lacks too.
-func (c *Commit) meetJournal() error {
+func (c *Commit) rebaseOnJournal() error {
 	s := c.Writer.Shards.Of(c.ID)
 	if g, ok := s.Tombstone(c.ID); ok {
-		return c.meet(lookup.Loaded{Copy: state.Copy{State: state.State{Death: g.Death}}})
+		return c.rebase(lookup.Loaded{Copy: state.Copy{State: state.State{Death: g.Death}}})
 	}
 	b, ok := s.Copy(c.ID)
 	if !ok {
@@ -74,7 +74,7 @@ func (c *Commit) meetJournal() error {
 	l := c.Loaded
 	l.State = b.State
 	l.Saved = min(l.Saved, b.Saved)
-	return c.meet(l)
+	return c.rebase(l)
 }
 
 // renewLater is degrade for a session that gets a new ID: its copy begins under
@@ -86,13 +86,13 @@ func (c *Commit) renewLater(ctx context.Context, cause error) error {
 	if state.DropsUnsettled(c.Supersedes) {
 		return fmt.Errorf("%w: renewed too often without the store: %w", failure.ErrUnavailable, cause)
 	}
-	l := c.renewed()
+	l := c.successor()
 	l.Version = record.Absent
 	l.MarkNeverStored()
-	if err := c.entrust(ctx, &l, cause); err != nil {
+	if err := c.saveLater(ctx, &l, cause); err != nil {
 		return err
 	}
-	if err := c.bequeath(ctx, l.ID); err != nil {
+	if err := c.transferTo(ctx, l.ID); err != nil {
 		return err
 	}
 	c.Begun = true
@@ -100,29 +100,29 @@ func (c *Commit) renewLater(ctx context.Context, cause error) error {
 	return nil
 }
 
-// bequeath ends the session as soon as the store is there, for its heir. Where
-// another hand has ended it, so has the heir.
-func (c *Commit) bequeath(ctx context.Context, heir string) error {
-	if err := c.Writer.Shards.Of(c.ID).Bury(ctx, journal.Moved(c.ID, c.tombstone.Death, heir)); err != nil {
+// transferTo ends the session as soon as the store is there, for its successor. Where
+// another writer has ended it, the successor ends too.
+func (c *Commit) transferTo(ctx context.Context, successor string) error {
+	if err := c.Writer.Shards.Of(c.ID).AddTombstone(ctx, journal.Moved(c.ID, c.tombstone.Death, successor)); err != nil {
 		return err
 	}
-	if g, ok := c.Writer.Shards.Of(heir).Tombstone(heir); ok {
-		return c.meet(lookup.Loaded{Copy: state.Copy{State: state.State{Death: g.Death}}})
+	if g, ok := c.Writer.Shards.Of(successor).Tombstone(successor); ok {
+		return c.rebase(lookup.Loaded{Copy: state.Copy{State: state.State{Death: g.Death}}})
 	}
 	return nil
 }
 
-// entrust gives a state to the journal, and makes sure that the bundle can take
-// what this commit has changed.
-func (c *Commit) entrust(ctx context.Context, l *lookup.Loaded, cause error) error {
+// saveLater gives a state to the journal, and makes sure that a copy can take what
+// this commit has changed.
+func (c *Commit) saveLater(ctx context.Context, l *lookup.Loaded, cause error) error {
 	m := c.Writer
 	if !failure.IsAway(cause) || !c.travels() {
 		return cause
 	}
-	if err := c.fits(l.Copy); err != nil {
+	if err := c.checkFits(l.Copy); err != nil {
 		return fmt.Errorf("%w: %w: %w", failure.ErrUnavailable, err, cause)
 	}
-	if kept := m.Shards.Of(l.ID).Owe(ctx, l.Copy); !kept && !c.CanSend {
+	if kept := m.Shards.Of(l.ID).AddHint(ctx, l.Copy); !kept && !c.CanSend {
 		return fmt.Errorf("%w: the journal is full: %w", failure.ErrUnavailable, cause)
 	}
 	// The time when the store did not answer stays: commits of this session that
@@ -136,9 +136,9 @@ func (c *Commit) entrust(ctx context.Context, l *lookup.Loaded, cause error) err
 	return nil
 }
 
-// fits returns why a copy cannot take what this commit has changed, if it cannot.
+// checkFits returns why a copy cannot take what this commit has changed, if it cannot.
 // Values that the store has may stay behind for want of room.
-func (c *Commit) fits(b state.Copy) error {
+func (c *Commit) checkFits(b state.Copy) error {
 	for _, ch := range c.Changes {
 		if ch.Flags&state.ServerOnly != 0 && ch.Flags.Kind() == state.Present {
 			return fmt.Errorf("key %s is ServerOnly, and the store is away", ch.Name)
@@ -150,22 +150,22 @@ func (c *Commit) fits(b state.Copy) error {
 	return c.Writer.CheckRoom(b)
 }
 
-// admit prepares that a session which the store lacks is put there.
-func (c *Commit) admit(ctx context.Context) error {
+// prepareRestore comes before a session is put into a store that lacks it.
+func (c *Commit) prepareRestore(ctx context.Context) error {
 	if c.Placement != lookup.Missing {
 		return nil
 	}
 	if !c.Writer.Shards.AllowRestore() {
 		return failure.ErrNotAsked
 	}
-	more, err := c.Writer.Shards.MayRestore(ctx, c.Copy, true)
+	more, err := c.Writer.Shards.PrepareRestore(ctx, c.Copy, true)
 	if errors.Is(err, failure.ErrEnded) {
 		tombstone := state.State{Death: c.Writer.Clock.Death(state.Revoked)}
 		t := journal.Stored(c.ID, tombstone.Death)
-		if _, err := c.Writer.Shards.BuryOver(ctx, &t, record.Any); err != nil {
+		if _, err := c.Writer.Shards.EndOne(ctx, &t, record.Any); err != nil {
 			return err
 		}
-		return c.meet(lookup.Loaded{Copy: state.Copy{State: tombstone}})
+		return c.rebase(lookup.Loaded{Copy: state.Copy{State: tombstone}})
 	}
 	if err == nil {
 		c.State.Entries = state.JoinEntries(c.State.Entries, more)
@@ -174,9 +174,9 @@ func (c *Commit) admit(ctx context.Context) error {
 	return err
 }
 
-// mend gives the store what it lacks of a session that did not change. It is
-// nobody's failure if that does not work out.
-func (c *Commit) mend(ctx context.Context) {
+// repair saves what the store lacks of a session that did not change. A failure is
+// not told: the session stands as it stood.
+func (c *Commit) repair(ctx context.Context) {
 	before := *c
 	if err := c.save(ctx); err != nil || c.Pending {
 		if c.Phase != lookup.Dead {

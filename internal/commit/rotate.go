@@ -24,13 +24,13 @@ func (w *Writer) rotate(t token.Token) (token.Token, state.State) {
 	return next, dead
 }
 
-// turnedError says that a rotation has ended the session, and where it leads.
-type turnedError struct {
+// rotatedError says that a rotation has ended the session, and where it leads.
+type rotatedError struct {
 	token token.Token
 	death state.Death
 }
 
-func (e *turnedError) Error() string { return "session: the token was rotated" }
+func (e *rotatedError) Error() string { return "session: the token was rotated" }
 
 // followRotations saves the session, under whatever ID it has come to.
 func (c *Commit) followRotations(ctx context.Context) error {
@@ -41,7 +41,7 @@ func (c *Commit) followRotations(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		var turned *turnedError
+		var turned *rotatedError
 		if errors.As(err, &turned) {
 			if hops < lookup.MaxRotations {
 				c.followTo(turned)
@@ -60,7 +60,7 @@ func (c *Commit) followRotations(ctx context.Context) error {
 }
 
 // followTo goes on with the session that a rotation has made of this one.
-func (c *Commit) followTo(e *turnedError) {
+func (c *Commit) followTo(e *rotatedError) {
 	c.Supersedes = state.AddSuperseded(c.Supersedes, c.Writer.Reader.RotatedFrom(c.ID, e.death))
 	c.ID, c.Held, c.Version = e.token.ID(), e.token, record.Absent
 	c.AwaySince = time.Time{}
@@ -69,13 +69,13 @@ func (c *Commit) followTo(e *turnedError) {
 	c.Token, c.tombstone, c.copied = token.Token{}, state.State{}, record.Absent
 	c.arriving = true
 	if c.Renewal == RotateID {
-		c.Renewal = KeepID // somebody was faster
+		c.Renewal = KeepID // another request was faster
 	}
 }
 
-// arrive reads the session that a rotation has led to.
-func (c *Commit) arrive(ctx context.Context) error {
-	l := c.Writer.Reader.Fetch(ctx, c.ID, lookup.Witness{}, true)
+// readSuccessor reads the session that a rotation has led to.
+func (c *Commit) readSuccessor(ctx context.Context) error {
+	l := c.Writer.Reader.Fetch(ctx, c.ID, lookup.Known{}, true)
 	switch {
 	case l.Phase == lookup.Unknown:
 		return l.Err
@@ -84,7 +84,7 @@ func (c *Commit) arrive(ctx context.Context) error {
 	case l.Phase == lookup.Live && l.Source != lookup.FromStore:
 		return failure.ErrNotAsked
 	}
-	return c.meet(l)
+	return c.rebase(l)
 }
 
 // moveLater is for a session that cannot be moved now, because of cause. A

@@ -29,7 +29,7 @@ func (c *Commit) write(ctx context.Context) (err error) {
 	}
 	defer turn.Leave()
 	defer func() {
-		if turned := (*turnedError)(nil); errors.As(err, &turned) {
+		if turned := (*rotatedError)(nil); errors.As(err, &turned) {
 			turn.Pass(lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: state.State{Death: turned.death}}})
 		}
 	}()
@@ -66,10 +66,10 @@ func (c *Commit) catchUp(ctx context.Context, last lookup.Loaded, passed bool) e
 	var err error
 	switch {
 	case c.arriving && (!passed || len(c.Doubts) > 0):
-		err = c.arrive(ctx)
+		err = c.readSuccessor(ctx)
 	case passed:
 		c.yield(last)
-		err = c.meet(last)
+		err = c.rebase(last)
 	}
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (c *Commit) afterConflict(ctx context.Context, end time.Time) error {
 	return err
 }
 
-// last is what the next commit of the same session goes on from.
+// last returns what the next commit of the same session goes on from.
 func (c *Commit) last() lookup.Loaded {
 	if c.tombstone.Dead() {
 		return lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: c.tombstone}}
@@ -123,12 +123,12 @@ func (c *Commit) last() lookup.Loaded {
 func (c *Commit) update(ctx context.Context) error {
 	changes := c.Changes.Against(c.State)
 	if len(changes) == 0 && len(c.Doubts) == 0 && !c.Lacking() {
-		return nil // what another one wrote is what this one wanted
+		return nil // another request has written the same
 	}
 	if c.Away() {
 		return c.degrade(ctx, false, failure.ErrNotAsked)
 	}
-	if err := c.admit(ctx); err != nil {
+	if err := c.prepareRestore(ctx); err != nil {
 		return c.degrade(ctx, false, err)
 	}
 	// A doubt is saved over even without a change: should its save come late,
@@ -146,7 +146,7 @@ func (c *Commit) update(ctx context.Context) error {
 		// It may have happened: in the backup it keeps its dot, so that to write
 		// it again does no harm.
 		l := c.Loaded
-		if l.State = st; c.backed() && c.entrust(ctx, &l, err) == nil {
+		if l.State = st; c.vouchedByCopy() && c.saveLater(ctx, &l, err) == nil {
 			c.Loaded = l
 			return nil
 		}
@@ -159,22 +159,23 @@ func (c *Commit) update(ctx context.Context) error {
 // ended, unless its backup vouches: that the store still had it when the
 // request began says nothing, as a tombstone may have come and gone meanwhile.
 func (c *Commit) reload(ctx context.Context) error {
-	l := c.Writer.Reader.Fetch(ctx, c.ID, c.witness(), true)
+	l := c.Writer.Reader.Fetch(ctx, c.ID, c.knownCopy(), true)
 	switch l.Phase {
 	case lookup.Unknown:
 		return l.Err
 	case lookup.Nobody:
 		l = lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: state.State{Death: c.Writer.Clock.Death(state.Revoked)}}}
+	default: // it stands as it was read
 	}
 	c.yield(l)
-	return c.meet(l)
+	return c.rebase(l)
 }
 
-// meet joins another copy in and makes the changes again on top.
-func (c *Commit) meet(l lookup.Loaded) error {
+// rebase joins another copy in and makes the changes again on top.
+func (c *Commit) rebase(l lookup.Loaded) error {
 	if l.State.Dead() {
 		if next, ok := c.Writer.Reader.Follow(c.Held, l.State.Death); ok {
-			return &turnedError{next, l.State.Death}
+			return &rotatedError{next, l.State.Death}
 		}
 		c.Loaded = lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: c.ID, State: l.State}, Version: l.Version}
 		return failure.ErrEnded

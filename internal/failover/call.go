@@ -8,9 +8,10 @@ import (
 	"github.com/holdfast-go/session/internal/circuit"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/streak"
 )
 
-// call is one operation on the store.
+// Call is one operation on the store, which the shard's breaker has allowed.
 type Call struct {
 	all    *Shards
 	ID     string
@@ -19,15 +20,15 @@ type Call struct {
 	Budget time.Duration
 }
 
-// call asks for permission to ask the store. vouched tells whether the visitor
-// can do without it.
+// Call asks for permission to ask the store. vouched says that the visitor can do
+// without it. Its error is failure.ErrNotAsked.
 func (a *Shards) Call(ctx context.Context, id string, vouched bool, budget time.Duration) (Call, error) {
 	c := Call{all: a, ID: id, Budget: budget}
 	if a.JournalBytes == 0 {
 		return c, nil
 	}
 	c.shard = a.Of(id)
-	c.shard.obey(ctx)
+	c.shard.applyOverride(ctx)
 	c.ticket = c.shard.breaker.Allow(a.Clock.Now(), vouched)
 	if c.ticket.Answer == circuit.No {
 		return c, failure.ErrNotAsked
@@ -35,8 +36,8 @@ func (a *Shards) Call(ctx context.Context, id string, vouched bool, budget time.
 	return c, nil
 }
 
-// answered notes that the store did what it was asked, or said why not: then w
-// is NoWork.
+// Answered notes that the store did what it was asked, or said why not: then w is
+// NoWork.
 func (c Call) Answered(ctx context.Context, w Work) {
 	if c.shard == nil {
 		c.all.answered(ctx, w, c.ID)
@@ -45,31 +46,31 @@ func (c Call) Answered(ctx context.Context, w Work) {
 	if w == Putting || w == Swapping {
 		c.shard.failures(w).Store(0)
 	}
-	c.shard.tell(ctx, nil)(c.shard.breaker.Report(c.ticket, c.all.Clock.Now(), c.Budget, circuit.Answered))
+	c.shard.onChange(ctx, nil)(c.shard.breaker.Report(c.ticket, c.all.Clock.Now(), c.Budget, circuit.Answered))
 }
 
-// failed notes that it did not. A visitor who left is no failure.
+// Failed notes that the store failed. The end of a request is no failure.
 func (c Call) Failed(ctx context.Context, w Work, err error) {
 	if c.shard == nil {
 		c.all.away(ctx, w, c.ID, err)
 		return
 	}
 	s := c.shard
-	s.tell(ctx, err)(s.breaker.Report(c.ticket, c.all.Clock.Now(), c.Budget, circuit.Failed))
+	s.onChange(ctx, err)(s.breaker.Report(c.ticket, c.all.Clock.Now(), c.Budget, circuit.Failed))
 	if w != Loading && c.ticket.Answer != circuit.No {
-		s.unable(ctx, w, err)
+		s.saveFailed(ctx, w, err)
 	}
 }
 
-// savesFailed is how many saves of a kind fail in a row until a shard is away.
-const savesFailed = 5
+// maxFailedSaves is how many saves of a kind fail in a row until a shard is away.
+const maxFailedSaves = 5
 
-// unable notes that a save failed, or a compare-and-set that had to succeed. A
+// saveFailed notes that a save failed, or a compare-and-set that had to succeed. A
 // shard that loads may be unable to save, as a replica or a full one is, or to
 // do one kind of save: it goes away then.
-func (s *Shard) unable(ctx context.Context, w Work, err error) {
-	if s.failures(w).Add(1) == savesFailed {
-		s.tell(ctx, err)(s.breaker.Trip(s.all.Clock.Now(), circuit.SavesFailed))
+func (s *Shard) saveFailed(ctx context.Context, w Work, err error) {
+	if s.failures(w).Add(1) == maxFailedSaves {
+		s.onChange(ctx, err)(s.breaker.Trip(s.all.Clock.Now(), circuit.SavesFailed))
 	}
 }
 
@@ -82,7 +83,37 @@ func (a *Shards) Refused(ctx context.Context, id string, over record.Version) er
 	if a.JournalBytes == 0 {
 		a.away(ctx, SaveOf(over), id, err)
 	} else {
-		a.Of(id).unable(ctx, SaveOf(over), err)
+		a.Of(id).saveFailed(ctx, SaveOf(over), err)
 	}
 	return err
+}
+
+// answered notes that an operation worked, where there is no breaker.
+func (a *Shards) answered(ctx context.Context, w Work, id string) {
+	if w == NoWork || a.health.ailing.Load() == 0 {
+		return
+	}
+	shard := a.Store.Shard(id)
+	if since, news := a.health.recover(shard, w); news && a.Hooks.Up != nil {
+		a.Hooks.Up(ctx, Outage{Shard: shard, Since: since, Duration: time.Since(since)})
+	}
+}
+
+// away notes that an operation failed, where there is no breaker.
+func (a *Shards) away(ctx context.Context, w Work, id string, err error) {
+	shard := a.Store.Shard(id)
+	switch since, news := a.health.fail(shard, w); {
+	case news == streak.Began && a.Hooks.Down != nil:
+		a.Hooks.Down(ctx, shard, err)
+	case news == streak.Lasts && a.Hooks.StillDown != nil:
+		a.Hooks.StillDown(ctx, Outage{Shard: shard, Since: since, Duration: time.Since(since), Err: err})
+	}
+}
+
+// CountFailure counts an operation that the store failed, and tells the hooks.
+func (a *Shards) CountFailure(ctx context.Context, operation Operation, id string, err error) {
+	a.Failures.Add(1)
+	if a.Hooks.Failed != nil {
+		a.Hooks.Failed(ctx, a.Store.Shard(id), operation, id, err)
+	}
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// publish brings the shard a tombstone.
-func (s *Shard) publish(ctx context.Context, g journal.Tombstone) error {
+// deliverTombstone saves a tombstone that the shard lacks.
+func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error {
 	ctx = context.WithoutCancel(ctx)
-	known := g.Death // to the journal
+	known := g.Death // which the journal has
 	if g.Successor == "" {
-		if err := s.all.entomb(ctx, s.anyway(g.ID), &g, record.Absent); err != nil {
+		if err := s.all.writeTombstone(ctx, s.bypass(g.ID), &g, record.Absent); err != nil {
 			if errors.Is(err, failure.ErrForgetful) {
 				return err
 			}
@@ -28,13 +28,13 @@ func (s *Shard) publish(ctx context.Context, g journal.Tombstone) error {
 			s.journal.NothingToEnd(g.ID)
 			return nil
 		}
-		if err := s.all.endNext(ctx, g, known.Reason); err != nil {
+		if err := s.all.endSuccessor(ctx, g, known.Reason); err != nil {
 			return err
 		}
 	} else {
-		_, err := s.all.execute(ctx, s.anyway(g.ID), g)
+		_, err := s.all.ensureDead(ctx, s.bypass(g.ID), g)
 		if errors.Is(err, failure.ErrEnded) {
-			err = s.all.Of(g.Successor).Bury(ctx, journal.Owed(g.Successor, s.all.Clock.Death(state.Revoked)))
+			err = s.all.Of(g.Successor).AddTombstone(ctx, journal.Owed(g.Successor, s.all.Clock.Death(state.Revoked)))
 		}
 		if err != nil {
 			if !errors.Is(err, failure.ErrForgetful) {
@@ -47,12 +47,12 @@ func (s *Shard) publish(ctx context.Context, g journal.Tombstone) error {
 	return nil
 }
 
-// pay brings the shard a state: joined into what stands there, or created where
-// nothing does and the state's lease still holds.
-func (s *Shard) pay(ctx context.Context, d journal.Hint) error {
+// deliverHint joins a state into the record that the shard has, or creates the
+// record where the shard has none and the state's lease still holds.
+func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 	ctx = context.WithoutCancel(ctx)
 	delivered := true
-	err := s.all.settleDebt(ctx, d.Copy)
+	err := s.all.applyHint(ctx, d.Copy)
 	switch {
 	case errors.Is(err, failure.ErrConflict), errors.Is(err, failure.ErrUnavailable):
 		return err
@@ -66,10 +66,10 @@ func (s *Shard) pay(ctx context.Context, d journal.Hint) error {
 	return nil
 }
 
-// settleDebt fails with failure.ErrUnavailable or failure.ErrConflict where it is worth trying
-// again.
-func (a *Shards) settleDebt(ctx context.Context, b state.Copy) error {
-	c := a.Of(b.ID).anyway(b.ID)
+// applyHint is deliverHint for the store. Its error wraps failure.ErrUnavailable or
+// failure.ErrConflict where it is worth trying again.
+func (a *Shards) applyHint(ctx context.Context, b state.Copy) error {
+	c := a.Of(b.ID).bypass(b.ID)
 	for end := a.attempts(); ; {
 		r, err := a.Backend.Read(ctx, c, true)
 		st := r.State
@@ -82,11 +82,11 @@ func (a *Shards) settleDebt(ctx context.Context, b state.Copy) error {
 				return fmt.Errorf("%w: too many restores at once", failure.ErrUnavailable)
 			}
 			var more state.Entries
-			more, err = a.MayRestore(ctx, b, false)
+			more, err = a.PrepareRestore(ctx, b, false)
 			st = r.Revive(b.State)
 			st.Entries = state.JoinEntries(st.Entries, more)
 		case err == nil && st.Dead():
-			return a.settleLater(ctx, b, st.Death)
+			return a.applyToSuccessor(ctx, b, st.Death)
 		case err == nil:
 			joined := state.Join(st, b.State)
 			if joined.Equal(st) {
@@ -103,13 +103,14 @@ func (a *Shards) settleDebt(ctx context.Context, b state.Copy) error {
 	}
 }
 
-// settleLater is settleDebt for a session that has ended.
-func (a *Shards) settleLater(ctx context.Context, b state.Copy, d state.Death) error {
-	heir, all, ok := inheritance(b, d)
+// applyToSuccessor is applyHint for a session that has ended: what was written to it
+// before a rotation's grace was over goes to its successor.
+func (a *Shards) applyToSuccessor(ctx context.Context, b state.Copy, d state.Death) error {
+	successor, all, ok := successorCopy(b, d)
 	if !ok {
 		return failure.ErrEnded
 	}
-	if err := a.settleDebt(ctx, heir); err != nil || all {
+	if err := a.applyHint(ctx, successor); err != nil || all {
 		return err
 	}
 	return failure.ErrEnded
@@ -119,12 +120,12 @@ func (a *Shards) settleLater(ctx context.Context, b state.Copy, d state.Death) e
 // session.
 const RotationGrace = 10 * time.Second
 
-// inheritance is what the session that a rotation made gets of a state that the
-// store lacks: what was written to the old one before the grace was over. all
-// tells whether that is everything.
-func inheritance(b state.Copy, d state.Death) (heir state.Copy, all, ok bool) {
+// successorCopy returns what the session that a rotation made gets of a state that
+// the store lacks: what was written to the old session before the grace was over.
+// all reports whether that is everything, and ok whether it is anything.
+func successorCopy(b state.Copy, d state.Death) (successor state.Copy, all, ok bool) {
 	if d.Reason != state.Rotated || d.Link == "" {
-		return heir, false, false
+		return successor, false, false
 	}
 	end := d.Dot.Time().Add(RotationGrace)
 	var kept state.Entries

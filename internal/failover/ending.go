@@ -12,13 +12,13 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// entomb makes sure that a session is dead in the store, where over says what
-// stands there as far as it is known. A tombstone is never overwritten blindly:
-// it may have a link. The death of g becomes the one that stands: none, where
-// there was nothing to end, see journal.Tombstone.nobodys.
-func (a *Shards) entomb(ctx context.Context, c Call, g *journal.Tombstone, over record.Version) error {
+// writeTombstone makes sure that a session is dead in the store. over says what
+// stands there, as far as it is known. A tombstone is never overwritten blindly,
+// because it may have a link. The death of g becomes the one that stands; where
+// there was nothing to end it becomes none, see journal.Tombstone.EndedNothing.
+func (a *Shards) writeTombstone(ctx context.Context, c Call, g *journal.Tombstone, over record.Version) error {
 	if g.IfLive {
-		done, err := a.execute(ctx, c, *g)
+		done, err := a.ensureDead(ctx, c, *g)
 		if err == nil {
 			g.Death = done.Death
 		}
@@ -59,14 +59,14 @@ func (a *Shards) entomb(ctx context.Context, c Call, g *journal.Tombstone, over 
 // every few seconds to get there.
 const maxLine = 1000
 
-// EndLine ends a session like buryOver, and what rotations have made of it since,
-// up to the next Renew. It returns all that it ended, or tried to. Where the store does not
-// answer, the journal goes on from there.
-func (a *Shards) EndLine(ctx context.Context, g *journal.Tombstone, over record.Version) (d Durability, ended []state.Superseded, err error) {
+// End ends a session as EndOne does, and what rotations have made of it since, up to
+// the next Renew. It returns all that it ended, or tried to. Where the store does
+// not answer, the journal goes on from there.
+func (a *Shards) End(ctx context.Context, g *journal.Tombstone, over record.Version) (d Durability, ended []state.Superseded, err error) {
 	g.Line = true
 	why, at := g.Death.Reason, g
 	for range maxLine {
-		far, err := a.BuryOver(ctx, at, over)
+		far, err := a.EndOne(ctx, at, over)
 		if err == nil && at.EndedNothing() { // and there is no backup
 			return max(d, far), ended, nil
 		}
@@ -79,47 +79,49 @@ func (a *Shards) EndLine(ctx context.Context, g *journal.Tombstone, over record.
 		if next == "" {
 			return d, ended, nil
 		}
-		heir := a.nextGrave(next, why)
-		at, over = &heir, record.Any
+		successor := a.successorTombstone(next, why)
+		at, over = &successor, record.Any
 	}
 	return 0, ended, fmt.Errorf("%w: more than %d rotations to follow", failure.ErrUnavailable, maxLine)
 }
 
-// nextGrave is for what a rotation has made of a session that somebody ends. It
-// may be dead by now, by a Renew above all, and then it stays as it is.
-func (a *Shards) nextGrave(id string, why state.Reason) journal.Tombstone {
+// successorTombstone ends what a rotation has made of a session that ends. The
+// successor may be dead by now, by a Renew above all, and then stays as it is.
+func (a *Shards) successorTombstone(id string, why state.Reason) journal.Tombstone {
 	if why == state.Rotated {
 		why = state.Destroyed
 	}
 	return journal.Tombstone{ID: id, Death: a.Clock.Death(why), IfLive: true, Line: true}
 }
 
-// endNext is the journal's part in endLine: g was delivered, and what rotations
-// have made of it is owed from now on.
-func (a *Shards) endNext(ctx context.Context, g journal.Tombstone, why state.Reason) error {
+// endSuccessor is the journal's part in End: g was delivered, and the tombstone of
+// what a rotation has made of the session is pending from now on.
+func (a *Shards) endSuccessor(ctx context.Context, g journal.Tombstone, why state.Reason) error {
 	next := g.Death.Link.Successor()
 	if !g.Line || next == "" {
 		return nil
 	}
-	heir := a.nextGrave(next, why)
-	heir.Pending, heir.Again = true, g.Again
-	return a.Of(next).Bury(ctx, heir)
+	successor := a.successorTombstone(next, why)
+	successor.Pending, successor.Again = true, g.Again
+	return a.Of(next).AddTombstone(ctx, successor)
 }
 
-// BuryOver is bury where it is known what stands in the store, or over record.Any.
-func (a *Shards) BuryOver(ctx context.Context, g *journal.Tombstone, over record.Version) (Durability, error) {
+// EndOne ends a session in the store or, where the store does not answer, as soon as
+// it does. over says what stands in the store, and is record.Any where nobody knows.
+// The death of g becomes the one that stands.
+func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.Version) (Durability, error) {
 	if a.JournalBytes == 0 {
-		return Durable, a.entomb(ctx, Call{all: a, ID: g.ID, Budget: a.SaveTimeout}, g, over)
+		return Durable, a.writeTombstone(ctx, Call{all: a, ID: g.ID, Budget: a.SaveTimeout}, g, over)
 	}
 	s, asked := a.Of(g.ID), g.Death
 	err := failure.ErrNotAsked
 	if a.Mode() != circuit.BackupOnly {
-		// It is tried once even where the shard is taken for away.
+		// Even where the breaker is open, the store is asked once.
 		c, no := a.Call(ctx, g.ID, true, a.SaveTimeout)
 		if no != nil {
-			c = s.anyway(g.ID)
+			c = s.bypass(g.ID)
 		}
-		err = a.entomb(ctx, c, g, over)
+		err = a.writeTombstone(ctx, c, g, over)
 	}
 	d := Durable
 	if err != nil {
@@ -134,7 +136,7 @@ func (a *Shards) BuryOver(ctx context.Context, g *journal.Tombstone, over record
 		a.Ended.Add(1)
 	}
 	g.Pending = d == Pending
-	return d, s.Bury(ctx, *g)
+	return d, s.AddTombstone(ctx, *g)
 }
 
 // Forgotten reports whether the tombstone of k is gone everywhere.
@@ -142,9 +144,9 @@ func (a *Shards) Forgotten(k state.Superseded) bool {
 	return a.Clock.Now().After(k.Dot.Time().Add(a.TombstoneLife))
 }
 
-// Bequeathed tells whether the session ended by a Renew that the store does not
+// MovePending reports whether the session ended by a Renew that the store does not
 // know of yet.
-func (a *Shards) Bequeathed(id string) bool {
+func (a *Shards) MovePending(id string) bool {
 	if a.JournalBytes == 0 {
 		return false
 	}
@@ -152,9 +154,9 @@ func (a *Shards) Bequeathed(id string) bool {
 	return ok && g.Pending && g.Successor != ""
 }
 
-// Remember enters a tombstone that the store has into the ring.
-func (a *Shards) Remember(ctx context.Context, id string, d state.Death) {
+// Learn enters a tombstone that the store has into the journal.
+func (a *Shards) Learn(ctx context.Context, id string, d state.Death) {
 	if a.JournalBytes != 0 {
-		_ = a.Of(id).Bury(ctx, journal.Tombstone{ID: id, Death: d})
+		_ = a.Of(id).AddTombstone(ctx, journal.Tombstone{ID: id, Death: d})
 	}
 }

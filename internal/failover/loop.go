@@ -12,28 +12,28 @@ import (
 	"github.com/holdfast-go/session/internal/probe"
 )
 
-// What is owed is delivered at once when there is news of it, and then tried
-// again after these times, whether or not the breaker has tripped.
+// What the shard lacks is delivered as soon as the journal has it, and tried again
+// after these times, whether or not the breaker has tripped.
 const (
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = time.Second
 
-	stint   = 500 * time.Millisecond // of delivering, until a probe may be due
-	porters = 8                      // deliveries at once
+	batchTime = 500 * time.Millisecond // of deliveries, until a probe may be due
+	workers   = 8                      // deliveries at once
 )
 
-// keep probes the shard each second, and delivers what it is owed, until ctx
-// ends. It is the shard's one goroutine.
-func (s *Shard) keep(ctx context.Context) {
+// run probes the shard each second and delivers what it lacks, until ctx ends. It is
+// the shard's one goroutine.
+func (s *Shard) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var next time.Time // delivery; zero: nothing is owed
+	var next time.Time // delivery; zero: the shard lacks nothing
 	backoff := firstRetry
 	for ctx.Err() == nil { // however much there is to deliver
-		s.obey(ctx)
-		s.settle(ctx)
+		s.applyOverride(ctx)
+		s.reportSettled(ctx)
 		if _, err := s.probes.Canary(); err != nil {
-			s.retire(ctx)
+			s.dropShard(ctx)
 			return
 		}
 		ticket, wait := s.breaker.Probe(s.all.Clock.Now())
@@ -96,9 +96,9 @@ func (s *Shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool)
 	case err != nil:
 		outcome = circuit.Failed
 	}
-	s.tell(ctx, err)(s.breaker.Report(ticket, s.all.Clock.Now(), budget, outcome))
+	s.onChange(ctx, err)(s.breaker.Report(ticket, s.all.Clock.Now(), budget, outcome))
 	if ctx.Err() == nil {
-		s.remind(ctx, err)
+		s.reportStillDown(ctx, err)
 	}
 	s.journal.Expire(s.all.Clock.Now().UnixMilli())
 	return outcome == circuit.Answered && (s.journal.Owes() || s.breaker.State(s.all.Clock.Now()).State != circuit.Serving)
@@ -109,7 +109,7 @@ func (s *Shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool)
 func (s *Shard) look(ctx context.Context, thoroughly bool) error {
 	lost, known, err := s.probes.Look(ctx, thoroughly)
 	if lost {
-		s.forgot(ctx, known)
+		s.lostMemory(ctx, known)
 	}
 	return err
 }
@@ -125,52 +125,52 @@ func (s *Shard) try(ctx context.Context) error {
 		case err == nil:
 			s.failures(w).Store(0)
 		case ctx.Err() == nil:
-			s.unable(ctx, w, err)
+			s.saveFailed(ctx, w, err)
 		}
 	})
 }
 
-// deliver brings the shard what it is owed, tombstones first. It reports
-// whether there is more, and an error where it is not the time.
+// deliver saves what the shard lacks, tombstones first. It reports whether there is
+// more. Its error says that the shard cannot be asked now, or what failed.
 func (s *Shard) deliver(ctx context.Context) (more bool, err error) {
 	if state := s.breaker.State(s.all.Clock.Now()); state.State == circuit.Away || state.Mode == circuit.BackupOnly {
 		return true, failure.ErrNotAsked
 	}
-	return s.handOver(ctx)
+	return s.deliverAll(ctx)
 }
 
-// handOver is deliver without asking how the shard is.
-func (s *Shard) handOver(ctx context.Context) (more bool, err error) {
-	end := s.all.Clock.Now().Add(stint)
-	err = carry(end, s.all.Clock.Now, s.journal.PendingTombstones(), func(g journal.Tombstone) error { return s.publish(ctx, g) })
-	if waiting, blind := s.delivered(ctx); waiting && blind {
+// deliverAll is deliver without asking how the shard is.
+func (s *Shard) deliverAll(ctx context.Context) (more bool, err error) {
+	end := s.all.Clock.Now().Add(batchTime)
+	err = forEach(end, s.all.Clock.Now, s.journal.PendingTombstones(), func(g journal.Tombstone) error { return s.deliverTombstone(ctx, g) })
+	if waiting, blind := s.confirmDelivery(ctx); waiting && blind {
 		return true, err
 	}
-	err = errors.Join(err, carry(end, s.all.Clock.Now, s.journal.Hints(), func(d journal.Hint) error { return s.pay(ctx, d) }))
+	err = errors.Join(err, forEach(end, s.all.Clock.Now, s.journal.Hints(), func(d journal.Hint) error { return s.deliverHint(ctx, d) }))
 	return s.journal.Owes(), err
 }
 
-// delivered tells the breaker that the shard has its tombstones, if it has. It
-// reports whether it has not, and whether one of those that wait could be
-// written without asking anything.
-func (s *Shard) delivered(ctx context.Context) (waiting, blind bool) {
+// confirmDelivery tells the breaker that the shard has its tombstones, if it has. It
+// reports whether some wait, and whether one of those could be written without a
+// look at another session.
+func (s *Shard) confirmDelivery(ctx context.Context) (waiting, blind bool) {
 	var change circuit.Change
 	var news bool
-	waiting, blind = s.journal.Waiting(hopeless, func() { change, news = s.breaker.Delivered(s.all.Clock.Now()) })
-	s.tell(ctx, nil)(change, news)
+	waiting, blind = s.journal.Waiting(maxAttempts, func() { change, news = s.breaker.Delivered(s.all.Clock.Now()) })
+	s.onChange(ctx, nil)(change, news)
 	return waiting, blind
 }
 
-// hopeless is how often a shard that answers refuses a tombstone before it
-// serves nevertheless. The tombstone goes on being tried.
-const hopeless = 20
+// maxAttempts is how often a shard that answers may refuse a tombstone before it
+// serves nevertheless. The tombstone is tried further.
+const maxAttempts = 20
 
-// carry runs do for each of l, some at once, until the time is up. One that
-// fails does not keep the others from being done.
-func carry[T any](end time.Time, now func() time.Time, l []T, do func(T) error) (err error) {
+// forEach runs do for each of l, several at once, until end. A failure does not keep
+// the others from being tried; the last error is returned.
+func forEach[T any](end time.Time, now func() time.Time, l []T, do func(T) error) (err error) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	for range min(porters, len(l)) {
+	for range min(workers, len(l)) {
 		wg.Go(func() {
 			mu.Lock()
 			defer mu.Unlock()

@@ -13,14 +13,14 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// MayRestore prepares that b is put into a store that has nothing under its ID:
-// the shard must remember what it should, and the sessions that b took the
-// place of must be dead. It returns what those held. failure.ErrEnded says that b is
-// dead too, failure.ErrUnavailable that it cannot be told. visitor tells whether one
-// waits.
-func (a *Shards) MayRestore(ctx context.Context, b state.Copy, visitor bool) (more state.Entries, err error) {
+// PrepareRestore comes before b is put into a store that has nothing under its ID:
+// the shard must remember what it should, and the sessions that b supersedes must be
+// dead. It returns what those held. Its error is failure.ErrEnded where b is dead
+// too, and wraps failure.ErrUnavailable where nobody knows. visitor says that a
+// visitor waits.
+func (a *Shards) PrepareRestore(ctx context.Context, b state.Copy, visitor bool) (more state.Entries, err error) {
 	s := a.Of(b.ID)
-	if err := s.believed(ctx); err != nil {
+	if err := s.checkMemory(ctx); err != nil {
 		return nil, err
 	}
 	if a.Without.Lacks(mechanism.KillLists) {
@@ -39,13 +39,13 @@ func (a *Shards) MayRestore(ctx context.Context, b state.Copy, visitor bool) (mo
 	return more, nil
 }
 
-// endSuperseded makes sure that a session is dead which b took the place of. It
-// returns what that held, where b inherits it. Where b does not inherit, the old
-// session was dead once, by the writer that began b, and a store that does not
-// answer now keeps nobody from b.
+// endSuperseded makes sure that a session is dead which b supersedes. It returns what
+// that session held, where it is b's predecessor. Where it is not, it was dead once,
+// by the writer that began b, and a store that does not answer now keeps no visitor
+// from b.
 func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Superseded, visitor bool) (held state.Entries, err error) {
 	s := a.Of(k.ID)
-	inherits := k.Heir && !k.Durable
+	inherits := k.Predecessor && !k.Durable
 	t := journal.Stored(k.ID, state.Death{Dot: k.Dot, Reason: state.Renewed})
 	t.IfLive = !inherits
 	if inherits {
@@ -55,13 +55,13 @@ func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Supers
 		t.Successor = b.ID
 		t.Rotated = b.State.Rotated != 0 // what came before that rotation is dead by now
 	}
-	c := s.anyway(k.ID)
+	c := s.bypass(k.ID)
 	if visitor { // a visitor does not wait for a shard that is away
 		c, err = a.Call(ctx, k.ID, true, a.ReadTimeout)
 	}
 	var done state.State
 	if err == nil {
-		done, err = a.execute(ctx, c, t)
+		done, err = a.ensureDead(ctx, c, t)
 	}
 	switch {
 	case err != nil && inherits:
@@ -71,18 +71,18 @@ func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Supers
 	case inherits:
 		held = done.Entries
 	}
-	return held, s.Bury(ctx, journal.Stored(k.ID, done.Death))
+	return held, s.AddTombstone(ctx, journal.Stored(k.ID, done.Death))
 }
 
-// execute makes sure that a session is dead in the store, without overwriting a
-// tombstone by a hand. It returns the death that stands there, and what an heir
-// takes over; where there was nothing to end, a state that is not dead. failure.ErrEnded
-// says that the heir is dead too.
+// ensureDead makes sure that a session is dead in the store, without overwriting
+// another writer's tombstone. It returns the death that stands there, and what a
+// successor takes over; where there was nothing to end, a state that is not dead.
+// Its error is failure.ErrEnded where the successor is dead too.
 //
 // Where another instance has rotated the session that g renews, what that has
-// led to ends for the heir as well: a login ends all tokens of before it.
-func (a *Shards) execute(ctx context.Context, c Call, g journal.Tombstone) (state.State, error) {
-	st, err := a.executeOne(ctx, c, g)
+// led to ends for the successor as well: a login ends all tokens of before it.
+func (a *Shards) ensureDead(ctx context.Context, c Call, g journal.Tombstone) (state.State, error) {
+	st, err := a.ensureOneDead(ctx, c, g)
 	for at, hops := st, 0; err == nil && g.Supersedes(at.Death.Link); hops++ {
 		if hops == maxLine {
 			return state.State{}, fmt.Errorf("%w: more than %d rotations to follow", failure.ErrUnavailable, maxLine)
@@ -92,19 +92,19 @@ func (a *Shards) execute(ctx context.Context, c Call, g journal.Tombstone) (stat
 		next.Death.Link = ""
 		s := a.Of(next.ID)
 		if b, ok := s.journal.Copy(next.ID); ok {
-			a.Of(g.Successor).Owe(ctx, state.Copy{ID: g.Successor, State: b.State.Values()})
+			a.Of(g.Successor).AddHint(ctx, state.Copy{ID: g.Successor, State: b.State.Values()})
 		}
 		c := Call{all: a, ID: next.ID, shard: s, Budget: c.Budget}
-		if at, err = a.executeOne(ctx, c, next); err == nil {
-			a.Remember(ctx, next.ID, at.Death)
+		if at, err = a.ensureOneDead(ctx, c, next); err == nil {
+			a.Learn(ctx, next.ID, at.Death)
 			st.Entries = state.JoinEntries(st.Entries, at.Entries)
 		}
 	}
 	return st, err
 }
 
-// executeOne is execute without what rotations have led to.
-func (a *Shards) executeOne(ctx context.Context, c Call, g journal.Tombstone) (state.State, error) {
+// ensureOneDead is ensureDead without what rotations have led to.
+func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone) (state.State, error) {
 	for end := a.attempts(); ; {
 		r, err := a.Backend.Read(ctx, c, true)
 		st := r.State
@@ -117,19 +117,19 @@ func (a *Shards) executeOne(ctx context.Context, c Call, g journal.Tombstone) (s
 			if !unreadable {
 				return state.State{}, err
 			}
-			r.Version = r.Unreadable // nobody can go on with that record either
+			r.Version = r.Unreadable // no program can go on with that record either
 		}
 		dead := state.State{Death: g.Death}
 		if st.Dead() {
 			if st.Death.Reason != state.Rotated || !g.Supersedes(st.Death.Link) {
-				return standing(st, g)
+				return deathInPlaceOf(st, g)
 			}
 			dead.Death = state.JoinDeaths(dead.Death, st.Death)
 		}
 		if g.Successor != "" && len(st.Entries) > 0 {
-			// What was written to the old session meanwhile is the heir's. It is
+			// What was written to the old session meanwhile is the successor's. It is
 			// safe before there is no other place for it.
-			a.Of(g.Successor).Owe(ctx, state.Copy{ID: g.Successor, State: st.Values()})
+			a.Of(g.Successor).AddHint(ctx, state.Copy{ID: g.Successor, State: st.Values()})
 		}
 		_, err = a.Backend.Put(ctx, c, Deliver, dead, r.Version)
 		switch {
@@ -155,12 +155,12 @@ func (c Call) nothingThere(ctx context.Context, r record.Session, t journal.Tomb
 	case c.shard == nil:
 		return true, nil
 	}
-	return true, c.shard.believed(ctx)
+	return true, c.shard.checkMemory(ctx)
 }
 
-// standing returns the tombstone that stands in the place of t. By another
+// deathInPlaceOf returns the tombstone that stands in the place of t. By another
 // writer's the successor of t ends too.
-func standing(st state.State, t journal.Tombstone) (state.State, error) {
+func deathInPlaceOf(st state.State, t journal.Tombstone) (state.State, error) {
 	byAnother := st.Death.Dot != t.Death.Dot && st.Death.Reason != state.Rotated
 	if t.Successor != "" && byAnother {
 		return state.State{}, failure.ErrEnded
@@ -168,9 +168,9 @@ func standing(st state.State, t journal.Tombstone) (state.State, error) {
 	return st, nil
 }
 
-// believed looks whether the shard still remembers what it should, so that its
-// having nothing is an answer. Else it returns why not.
-func (s *Shard) believed(ctx context.Context) error {
+// checkMemory returns why a shard that has nothing cannot be believed: it may have
+// lost its memory, or does not answer.
+func (s *Shard) checkMemory(ctx context.Context) error {
 	err := s.look(s.all.looks.Within(ctx, time.Now(), s.all.ReadTimeout), false)
 	switch {
 	case err != nil && failure.RequestOver(ctx):
@@ -183,5 +183,5 @@ func (s *Shard) believed(ctx context.Context) error {
 	return nil
 }
 
-// errContested is why an operation gives up that others always came before.
+// errContested is why an operation gives up: other writers always came before.
 var errContested = fmt.Errorf("%w: others write the session all the time", failure.ErrUnavailable)

@@ -14,95 +14,94 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// shard is a part of the store that fails as one, seen from here: whether it is
-// asked, and what it is owed. It exists only where there is a backup.
+// Shard is a part of the store that fails as one, seen from here: whether it is
+// asked, and what it lacks. It exists only where there is a backup.
 type Shard struct {
-	all      *Shards
-	name     string
-	breaker  *circuit.Breaker
-	journal  *journal.Journal
-	probes   probe.Shard
-	obeying  sync.Mutex
-	mode     atomic.Uint32   // the operator's, as the breaker has it; written with obeying held
-	wake     chan struct{}   // something is owed
-	unsaved  [2]atomic.Int32 // saves of each kind that failed in a row
-	outage   outage          // guarded by health.mu
-	settling atomic.Bool     // it is back, and lacks something still
+	all         *Shards
+	name        string
+	breaker     *circuit.Breaker
+	journal     *journal.Journal
+	probes      probe.Shard
+	overriding  sync.Mutex
+	mode        atomic.Uint32   // the operator's, as the breaker has it; written with overriding held
+	wake        chan struct{}   // the shard lacks something
+	failedSaves [2]atomic.Int32 // saves of each kind that failed in a row
+	outage      outage          // guarded by health.mu
+	catchingUp  atomic.Bool     // it is back, and lacks something still
 }
 
-// outage is when a shard went away, and what is told of it.
+// outage is when a shard went away, and what the hooks were told of it.
 type outage struct {
 	since           time.Time
-	told            time.Time // that it is away, or still is
+	toldAt          time.Time // that it is away, or still is
 	delivered, lost uint64    // by then
 }
 
-// failures is how many saves of a kind have failed in a row.
+// failures returns how many saves of a kind have failed in a row.
 func (s *Shard) failures(w Work) *atomic.Int32 {
 	if w == Putting {
-		return &s.unsaved[0]
+		return &s.failedSaves[0]
 	}
-	return &s.unsaved[1]
+	return &s.failedSaves[1]
 }
 
-// obey passes the operator's mode on to the breaker.
-func (s *Shard) obey(ctx context.Context) {
+// applyOverride passes the operator's mode on to the breaker.
+func (s *Shard) applyOverride(ctx context.Context) {
 	if s.mode.Load() == uint32(s.all.Mode()) {
 		return
 	}
-	s.obeying.Lock()
+	s.overriding.Lock()
 	mode := s.all.Mode()
 	s.mode.Store(uint32(mode))
 	change, news := s.breaker.Force(s.all.Clock.Now(), mode)
-	s.obeying.Unlock()
-	s.tell(ctx, errForced)(change, news)
+	s.overriding.Unlock()
+	s.onChange(ctx, errForced)(change, news)
 }
 
 var errForced = errors.New("session: by order of the operator")
 
-// rouse wakes the keeper.
-func (s *Shard) rouse() {
+// signal wakes the shard's goroutine.
+func (s *Shard) signal() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 }
 
-// anyway is a call that is not asked for: of the journal, whose deliveries say
-// nothing about the shard that its breaker does not know.
-func (s *Shard) anyway(id string) Call {
+// bypass returns a call that the breaker neither gates nor counts. The delivery loop
+// uses it.
+func (s *Shard) bypass(id string) Call {
 	return Call{all: s.all, ID: id, shard: s, Budget: s.all.SaveTimeout}
 }
 
-// Quarantined tells whether the shard has just lost its memory: that it has
-// nothing is then no answer.
+// Quarantined reports whether the shard has just lost its memory, so that its having
+// nothing is no answer.
 func (s *Shard) Quarantined() bool {
 	return !s.all.Without.Lacks(mechanism.Quarantine) && s.breaker.Quarantined(s.all.Clock.Now())
 }
 
-// forgot says that the shard has lost its memory: all tombstones that are known
-// here are published again. known tells whether it had one, as far as this
-// process saw. One that is not known is disbelieved all the same, but may be
-// new: that alarms nobody.
-func (s *Shard) forgot(ctx context.Context, known bool) {
+// lostMemory notes that the shard has lost its memory: the tombstones of this process
+// are published again. known says that this process had seen what was lost; else the
+// shard may be new, and the hooks are not told.
+func (s *Shard) lostMemory(ctx context.Context, known bool) {
 	s.breaker.Forgot(s.all.Clock.Now())
 	s.journal.Republish(!s.all.Without.Lacks(mechanism.Ring), s.breaker.Owe)
-	s.rouse()
+	s.signal()
 	if known && s.all.Hooks.Forgot != nil {
 		s.all.Hooks.Forgot(ctx, s.name)
 	}
 }
 
-// retire is for a shard that has no sessions any more, because the store's
-// layout has changed: what it was owed belongs to others now.
-func (s *Shard) retire(ctx context.Context) {
+// dropShard ends a shard that has no sessions any more, because the store's layout
+// has changed: what it lacked belongs to other shards now.
+func (s *Shard) dropShard(ctx context.Context) {
 	s.all.byName.CompareAndDelete(s.name, s)
-	graves, debts := s.journal.Drain()
-	for _, g := range graves {
-		_ = s.all.Of(g.ID).Bury(ctx, g) // it was in the journal: there is room
+	tombstones, hints := s.journal.Drain()
+	for _, g := range tombstones {
+		_ = s.all.Of(g.ID).AddTombstone(ctx, g) // it was in the journal: there is room
 	}
-	for _, b := range debts {
-		s.all.Of(b.ID).Owe(ctx, b)
+	for _, b := range hints {
+		s.all.Of(b.ID).AddHint(ctx, b)
 	}
 	if s.breaker.State(s.all.Clock.Now()).State != circuit.Serving {
 		s.all.health.mu.Lock()
@@ -111,8 +110,8 @@ func (s *Shard) retire(ctx context.Context) {
 	}
 }
 
-// tell returns what tells the hooks of a change, if it is one.
-func (s *Shard) tell(ctx context.Context, err error) func(circuit.Change, bool) {
+// onChange returns a function that tells the hooks of a change, if it is one.
+func (s *Shard) onChange(ctx context.Context, err error) func(circuit.Change, bool) {
 	return func(c circuit.Change, news bool) {
 		h := &s.all.health
 		switch {
@@ -124,7 +123,7 @@ func (s *Shard) tell(ctx context.Context, err error) func(circuit.Change, bool) 
 			s.outage = outage{now, now, n.Delivered, n.Lost}
 			h.count(+1)
 			h.mu.Unlock()
-			s.settling.Store(false)
+			s.catchingUp.Store(false)
 			if err == nil {
 				err = errors.New("session: " + c.Cause.String())
 			}
@@ -136,45 +135,45 @@ func (s *Shard) tell(ctx context.Context, err error) func(circuit.Change, bool) 
 			o := s.outage
 			h.count(-1)
 			h.mu.Unlock()
-			up := s.report(o, nil)
+			up := s.outageUntilNow(o, nil)
 			if s.all.Hooks.Up != nil {
 				s.all.Hooks.Up(ctx, up)
 			}
 			if up.Waiting() > 0 {
-				s.settling.Store(true)
-				s.rouse()
+				s.catchingUp.Store(true)
+				s.signal()
 			}
 		}
 	}
 }
 
-// settle tells the hooks that a shard which is back lacks nothing any more.
-func (s *Shard) settle(ctx context.Context) {
-	if !s.settling.Load() || s.breaker.State(s.all.Clock.Now()).State != circuit.Serving {
+// reportSettled tells the hooks that a shard which is back lacks nothing any more.
+func (s *Shard) reportSettled(ctx context.Context) {
+	if !s.catchingUp.Load() || s.breaker.State(s.all.Clock.Now()).State != circuit.Serving {
 		return
 	}
 	s.all.health.mu.Lock()
 	o := s.outage
 	s.all.health.mu.Unlock()
-	settled := s.report(o, nil)
-	if settled.Waiting() > 0 || !s.settling.CompareAndSwap(true, false) || s.all.Hooks.Settled == nil {
+	settled := s.outageUntilNow(o, nil)
+	if settled.Waiting() > 0 || !s.catchingUp.CompareAndSwap(true, false) || s.all.Hooks.Settled == nil {
 		return
 	}
 	s.all.Hooks.Settled(ctx, settled)
 }
 
-// remind tells the hooks of an outage that lasts. err is what came of the last
+// reportStillDown tells the hooks of an outage that lasts. err is what came of the last
 // probe.
-func (s *Shard) remind(ctx context.Context, err error) {
+func (s *Shard) reportStillDown(ctx context.Context, err error) {
 	b := s.breaker.State(s.all.Clock.Now())
 	if b.State == circuit.Serving {
 		return
 	}
 	h := &s.all.health
 	h.mu.Lock()
-	due := s.all.Clock.Now().Sub(s.outage.told) >= reminder
+	due := s.all.Clock.Now().Sub(s.outage.toldAt) >= reminder
 	if due {
-		s.outage.told = s.all.Clock.Now()
+		s.outage.toldAt = s.all.Clock.Now()
 	}
 	o := s.outage
 	h.mu.Unlock()
@@ -184,11 +183,11 @@ func (s *Shard) remind(ctx context.Context, err error) {
 	if err == nil {
 		err = errors.New("session: " + b.String())
 	}
-	s.all.Hooks.StillDown(ctx, s.report(o, err))
+	s.all.Hooks.StillDown(ctx, s.outageUntilNow(o, err))
 }
 
-// report is an outage with what became of the journal since it began.
-func (s *Shard) report(o outage, err error) Outage {
+// outageUntilNow returns an outage with what became of the journal since it began.
+func (s *Shard) outageUntilNow(o outage, err error) Outage {
 	n := s.journal.Stats()
 	return Outage{
 		Shard: s.name, Since: o.since, Duration: s.all.Clock.Now().Sub(o.since), Err: err,

@@ -1,8 +1,13 @@
+// Package failover knows the shards of a store: whether each is asked, what it lacks,
+// and when it is back. What a shard lacks it delivers in the background; before a
+// session is put back, or ended, it looks at those that it supersedes.
 package failover
 
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,7 +53,7 @@ type Shards struct {
 	mu     sync.Mutex // guards closed
 	closed bool
 	close  context.CancelFunc
-	ctx    context.Context // of the keepers
+	ctx    context.Context // of the shards' goroutines
 	wg     sync.WaitGroup
 }
 
@@ -81,7 +86,7 @@ func (a *Shards) Start(firstIDs func(yield func(id string) bool)) {
 	}
 }
 
-// shardOf returns the shard that has id.
+// Of returns the shard that has id.
 func (a *Shards) Of(id string) *Shard { return a.named(a.Store.Shard(id)) }
 
 func (a *Shards) named(name string) *Shard {
@@ -97,7 +102,7 @@ func (a *Shards) named(name string) *Shard {
 	s.probes = probe.Shard{Store: probeStore{a.Store}, Name: name, Instance: a.Clock.Instance, Now: a.Clock.Now, Budget: a.SaveTimeout}
 	a.byName.Store(name, s)
 	if !a.closed {
-		a.wg.Go(func() { s.keep(a.ctx) })
+		a.wg.Go(func() { s.run(a.ctx) })
 	}
 	return s
 }
@@ -118,7 +123,7 @@ func (a *Shards) Close(ctx context.Context) error {
 		a.byName.Range(func(_, v any) bool {
 			s := v.(*Shard)
 			if s.journal.Owes() && ctx.Err() == nil {
-				_, _ = s.handOver(ctx)
+				_, _ = s.deliverAll(ctx)
 			}
 			left.Add(s.journal.Stats())
 			return true
@@ -142,3 +147,39 @@ func (a *Shards) attempts() (end time.Time) { return a.Clock.Now().Add(a.SaveTim
 
 // AllowRestore reports whether one more session may be put back into the store now.
 func (a *Shards) AllowRestore() bool { return a.restores.Allow(a.Clock.Now(), a.RestoreRate) }
+
+// Stats are what is known of the shards, and of what they are owed.
+type Stats struct {
+	Failing bool      // a shard is away
+	Since   time.Time // when Failing became what it is
+	Shards  []ShardStats
+	Journal journal.Stats // of all shards together
+	Bytes   int           // that the journals take up
+}
+
+// ShardStats are what is known of a shard.
+type ShardStats struct {
+	Name string
+	circuit.Status
+}
+
+// Stats returns the figures as they are now, the shards by name. It does not ask
+// the store.
+func (a *Shards) Stats() (st Stats) {
+	h := &a.health
+	h.mu.Lock()
+	st.Failing = h.down > 0
+	st.Since = h.since
+	h.mu.Unlock()
+	a.byName.Range(func(_, v any) bool {
+		s := v.(*Shard)
+		st.Shards = append(st.Shards, ShardStats{s.name, s.breaker.State(a.Clock.Now())})
+		st.Journal.Add(s.journal.Stats())
+		return true
+	})
+	slices.SortFunc(st.Shards, func(a, b ShardStats) int { return strings.Compare(a.Name, b.Name) })
+	st.Bytes = int(a.ledger.Bytes.Load())
+	st.Journal.Delivered = a.ledger.Delivered.Load()
+	st.Journal.Lost = a.ledger.Lost.Load()
+	return st
+}

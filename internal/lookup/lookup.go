@@ -22,10 +22,10 @@ import (
 // answered, what is known beside it, and the facts that both come to. Package
 // decide says what follows from them.
 type lookup struct {
-	m       *Reader
-	id      string
-	witness Witness // joined with what the journal holds
-	facts   decide.Facts
+	reader *Reader
+	id     string
+	known  Known // joined with what the journal holds
+	facts  decide.Facts
 
 	stored    record.Session
 	err       error             // of the load, or else of reading the predecessor
@@ -37,8 +37,8 @@ type lookup struct {
 
 // Settled returns what an older copy still has to say beside a record of the
 // store. saved is up to where the store had the copy's entries.
-func (m *Reader) Settled(old state.State, saved uint64, record state.State) state.State {
-	if !m.Foreign {
+func (r *Reader) Settled(old state.State, saved uint64, record state.State) state.State {
+	if !r.Foreign {
 		return old
 	}
 	return foreign.Settled(old, saved, record)
@@ -48,23 +48,23 @@ func (m *Reader) Settled(old state.State, saved uint64, record state.State) stat
 // sealed with a key that is not known here.
 var ErrExcused = fmt.Errorf("%w: a backup is sealed with a key that is not known here", failure.ErrUnavailable)
 
-// Fetch asks the store, and tells what its answer means beside what the witness
-// knows. There are three answers, never two: yes, no, and none. Where the
+// Fetch asks the store, and tells what its answer means beside what is known
+// already. There are three answers, never two: yes, no, and none. Where the
 // request has ended, or the store has answered what this program cannot read,
 // there is none, and no copy takes its place.
-func (m *Reader) Fetch(ctx context.Context, id string, w Witness, fresh bool) Loaded {
-	if !m.Backup {
+func (r *Reader) Fetch(ctx context.Context, id string, w Known, fresh bool) Loaded {
+	if !r.Backup {
 		var l Loaded
-		m.FetchAlone(ctx, id, fresh, &l)
+		r.FetchAlone(ctx, id, fresh, &l)
 		return l
 	}
-	mode := m.Mode()
+	mode := r.Mode()
 	if mode == decide.StoreOnly {
-		w = Witness{}
+		w = Known{}
 	}
-	q := lookup{m: m, id: id, witness: w}
+	q := lookup{reader: r, id: id, known: w}
 	q.facts.Mode = mode
-	q.facts.Foreign = m.Foreign
+	q.facts.Foreign = r.Foreign
 	q.ask(ctx, fresh)
 	for {
 		switch d := decide.Read(q.facts); d.Verdict {
@@ -78,12 +78,12 @@ func (m *Reader) Fetch(ctx context.Context, id string, w Witness, fresh bool) Lo
 	}
 }
 
-// FetchAlone is Fetch without a backup, into an l that knows nothing yet.
-func (m *Reader) FetchAlone(ctx context.Context, id string, fresh bool, l *Loaded) {
-	var r record.Session
-	err := m.Storage.Load(ctx, id, false, fresh, &r)
-	l.Version = r.Version
-	d := decide.Read(decide.Facts{Answer: answerOf(err, r.State.Dead()), Foreign: m.Foreign})
+// FetchAlone is Fetch without a backup. l is zero before it.
+func (r *Reader) FetchAlone(ctx context.Context, id string, fresh bool, l *Loaded) {
+	var got record.Session
+	err := r.Storage.Load(ctx, id, false, fresh, &got)
+	l.Version = got.Version
+	d := decide.Read(decide.Facts{Answer: answerOf(err, got.State.Dead()), Foreign: r.Foreign})
 	if d.Verdict == decide.NoSession {
 		l.Phase = Nobody
 		return
@@ -93,46 +93,46 @@ func (m *Reader) FetchAlone(ctx context.Context, id string, fresh bool, l *Loade
 		l.Phase, l.Err = Unknown, err
 		return
 	}
-	l.State = r.State
+	l.State = got.State
 	if d.Verdict == decide.Dead {
 		l.Phase = Dead
 		return
 	}
 	l.Phase, l.Source = Live, FromStore
-	if m.Foreign {
+	if r.Foreign {
 		l.Saved = l.State.Entries.Latest()
 	}
 }
 
 // ask loads the session and states the facts.
 func (q *lookup) ask(ctx context.Context, fresh bool) {
-	m, s, f := q.m, q.m.Shards.Of(q.id), &q.facts
+	r, s, f := q.reader, q.reader.Shards.Of(q.id), &q.facts
 	if b, ok := s.Copy(q.id); ok {
-		q.witness.Add(b, m.Clock.Now())
+		q.known.Add(b, r.Clock.Now())
 	}
 	switch {
-	case !q.witness.Found:
+	case !q.known.Found:
 		f.Copy = decide.NoCopy
-	case m.Vouches(q.witness):
+	case r.Vouches(q.known):
 		f.Copy = decide.Vouches
 	default:
 		f.Copy = decide.Stale
 	}
 	vouched := f.Copy == decide.Vouches && f.Mode != decide.StoreOnly
-	sent := m.Clock.Now()
+	sent := r.Clock.Now()
 	q.stored = record.Session{}
-	q.err = m.Storage.Load(ctx, q.id, vouched, fresh, &q.stored)
+	q.err = r.Storage.Load(ctx, q.id, vouched, fresh, &q.stored)
 
 	f.Answer = answerOf(q.err, q.stored.State.Dead())
 	if f.Answer == decide.Record {
 		q.compare(sent, fresh)
 	}
 	f.Quarantined = f.Answer == decide.Nothing && s.Quarantined()
-	f.Known = q.known()
-	f.NeverStored = q.witness.Born
-	f.Excused = q.witness.Excused
+	f.Known = q.knownEnd()
+	f.NeverStored = q.known.Born
+	f.Excused = q.known.Excused
 	f.Predecessor = decide.Settled
-	if slices.ContainsFunc(q.witness.Supersedes, func(k state.Superseded) bool { return k.Heir && !k.Durable }) {
+	if slices.ContainsFunc(q.known.Supersedes, func(k state.Superseded) bool { return k.Predecessor && !k.Durable }) {
 		f.Predecessor = decide.Unread
 	}
 }
@@ -156,7 +156,7 @@ func answerOf(err error, dead bool) decide.Answer {
 // something. A store that was asked past its cache and says that a cache has
 // answered all the same is not asked again.
 func (q *lookup) compare(sent time.Time, fresh bool) {
-	q.record = q.m.fetchStore(q.id, q.witness, q.stored, sent)
+	q.record = q.reader.fetchStore(q.id, q.known, q.stored, sent)
 	if !q.record.Lacking() {
 		return
 	}
@@ -167,23 +167,23 @@ func (q *lookup) compare(sent time.Time, fresh bool) {
 	}
 }
 
-// known states what this process and the visitor's tombstone cookie know of the
-// session's end.
-func (q *lookup) known() decide.Known {
-	if g, ok := q.m.Shards.Of(q.id).Tombstone(q.id); ok {
+// knownEnd returns what this process and the visitor's tombstone cookie know of
+// the session's end.
+func (q *lookup) knownEnd() decide.Known {
+	if g, ok := q.reader.Shards.Of(q.id).Tombstone(q.id); ok {
 		q.tombstone = g
 		if g.IfStored {
 			return decide.RevokedIfStored
 		}
 		return decide.Revoked
 	}
-	for _, k := range q.witness.Ended {
+	for _, k := range q.known.Ended {
 		if k.ID == q.id {
 			q.named = k.Dot
 			return decide.Named
 		}
 	}
-	if q.m.disowned(q.witness, q.err == nil) {
+	if q.reader.supersededElsewhere(q.known, q.err == nil) {
 		return decide.Disowned
 	}
 	return decide.NotDead
@@ -192,7 +192,7 @@ func (q *lookup) known() decide.Known {
 // readPredecessor reads the session that this one took over from. Whether this
 // one may live is known then.
 func (q *lookup) readPredecessor(ctx context.Context) {
-	q.inherited, q.err = q.m.inherit(ctx, q.witness.Copy)
+	q.inherited, q.err = q.reader.mergePredecessor(ctx, q.known.Copy)
 	switch {
 	case q.err == nil:
 		q.facts.Predecessor = decide.Settled
@@ -208,7 +208,7 @@ func (q *lookup) readPredecessor(ctx context.Context) {
 // act does what the decision says.
 func (q *lookup) act(ctx context.Context, d decide.Decision) Loaded {
 	if d.Effects&decide.ReportStale != 0 {
-		q.m.Stale(ctx, q.id)
+		q.reader.Stale(ctx, q.id)
 	}
 	switch d.Verdict {
 	case decide.Live:
@@ -235,19 +235,19 @@ func (q *lookup) act(ctx context.Context, d decide.Decision) Loaded {
 // fromCopy is what copies that vouch come to, where the store has no record or
 // nobody knows whether it has one.
 func (q *lookup) fromCopy(d decide.Decision) Loaded {
-	l := Loaded{Phase: Live, Copy: q.witness.Copy, Version: q.stored.Version, Source: FromBackup, Placement: Missing}
-	l.State = q.stored.Revive(q.witness.State)
+	l := Loaded{Phase: Live, Copy: q.known.Copy, Version: q.stored.Version, Source: FromBackup, Placement: Missing}
+	l.State = q.stored.Revive(q.known.State)
 	l.State.Entries = state.JoinEntries(l.State.Entries, q.inherited)
 	if d.Effects&decide.Degraded != 0 {
-		q.m.Degraded.Add(1)
-		l.AwaySince = q.m.Clock.Now()
+		q.reader.Degraded.Add(1)
+		l.AwaySince = q.reader.Clock.Now()
 	}
 	return l
 }
 
 // dead is a session that has ended, with the tombstone that the cause names.
 func (q *lookup) dead(ctx context.Context, d decide.Decision) Loaded {
-	s := q.m.Shards.Of(q.id)
+	s := q.reader.Shards.Of(q.id)
 	l := Loaded{Phase: Dead, Copy: state.Copy{ID: q.id}, Version: q.stored.Version}
 	switch d.Cause {
 	case decide.BySet:
@@ -255,7 +255,7 @@ func (q *lookup) dead(ctx context.Context, d decide.Decision) Loaded {
 		if d.Effects&decide.WriteTombstone != 0 {
 			g.Again = g.Again || !g.Pending && !g.IfStored // the store had it, and lost it
 			g.Pending = true
-			_ = s.Bury(ctx, g)
+			_ = s.AddTombstone(ctx, g)
 		}
 		l.State.Death = g.Death
 	case decide.ByCookie:
@@ -263,29 +263,29 @@ func (q *lookup) dead(ctx context.Context, d decide.Decision) Loaded {
 	case decide.ByStore:
 		l.State = q.stored.State
 		if d.Effects&decide.Learn != 0 {
-			_ = s.Bury(ctx, journal.Stored(q.id, l.State.Death))
+			_ = s.AddTombstone(ctx, journal.Stored(q.id, l.State.Death))
 		}
 	case decide.ByPredecessor:
-		return q.m.end(ctx, q.id, q.stored.Version)
+		return q.reader.endWithPredecessor(ctx, q.id, q.stored.Version)
 	default: // the other causes are of other verdicts
 	}
 	return l
 }
 
 // fetchStore is what a record of the store comes to, beside the backup.
-func (m *Reader) fetchStore(id string, w Witness, r record.Session, sent time.Time) Loaded {
-	st := r.State
+func (r *Reader) fetchStore(id string, w Known, got record.Session, sent time.Time) Loaded {
+	st := got.State
 	l := Loaded{
-		Phase: Live, Version: r.Version, Source: FromStore,
+		Phase: Live, Version: got.Version, Source: FromStore,
 		Copy: state.Copy{ID: id, State: st, Confirmed: sent.UnixMilli(), Saved: st.Entries.Latest()},
 	}
-	if r.Cached {
+	if got.Cached {
 		l.Confirmed = w.Confirmed
 	}
 	if w.Found {
-		l.State = state.Join(st, m.Settled(w.State, w.Saved, st))
+		l.State = state.Join(st, r.Settled(w.State, w.Saved, st))
 		l.Supersedes = state.MarkDurable(w.Supersedes)
-		seenLater := l.State.LastSeen-st.LastSeen >= m.Storage.Refresh.Milliseconds()
+		seenLater := l.State.LastSeen-st.LastSeen >= r.Storage.Refresh.Milliseconds()
 		if seenLater || !l.State.Equal(st) {
 			l.Lack()
 			l.Saved = min(l.Saved, w.Saved)
@@ -294,26 +294,28 @@ func (m *Reader) fetchStore(id string, w Witness, r record.Session, sent time.Ti
 	return l
 }
 
-// inherit is mayRestore within the bounds of a load.
-func (m *Reader) inherit(ctx context.Context, b state.Copy) (state.Entries, error) {
-	if !m.Shards.AllowRestore() {
+// mergePredecessor is failover's PrepareRestore within the bounds of a load.
+func (r *Reader) mergePredecessor(ctx context.Context, b state.Copy) (state.Entries, error) {
+	if !r.Shards.AllowRestore() {
 		return nil, failure.ErrNotAsked
 	}
-	return m.Shards.MayRestore(ctx, b, true)
+	return r.Shards.PrepareRestore(ctx, b, true)
 }
 
-// end is for a session that has to be dead, because the one that it came from is.
-func (m *Reader) end(ctx context.Context, id string, v record.Version) Loaded {
-	tombstone := state.State{Death: m.Clock.Death(state.Revoked)}
-	_ = m.Shards.Of(id).Bury(ctx, journal.Owed(id, tombstone.Death))
+// endWithPredecessor ends a session because its predecessor was ended by another
+// writer.
+func (r *Reader) endWithPredecessor(ctx context.Context, id string, v record.Version) Loaded {
+	tombstone := state.State{Death: r.Clock.Death(state.Revoked)}
+	_ = r.Shards.Of(id).AddTombstone(ctx, journal.Owed(id, tombstone.Death))
 	return Loaded{Phase: Dead, Copy: state.Copy{ID: id, State: tombstone}, Version: v}
 }
 
-// disowned tells whether the session has its values from one that another hand
-// has ended: its own visitor, or anybody where the store does not have it yet.
-func (m *Reader) disowned(w Witness, stored bool) bool {
+// supersededElsewhere reports whether another writer has ended the session's
+// predecessor: its own visitor, or anybody where the store does not have the session
+// yet.
+func (r *Reader) supersededElsewhere(w Known, stored bool) bool {
 	for _, k := range w.Supersedes {
-		if !k.Heir || m.Without.Lacks(mechanism.KillLists) {
+		if !k.Predecessor || r.Without.Lacks(mechanism.KillLists) {
 			continue
 		}
 		for _, e := range w.Ended {
@@ -321,7 +323,7 @@ func (m *Reader) disowned(w Witness, stored bool) bool {
 				return true
 			}
 		}
-		if g, ok := m.Shards.Of(k.ID).Tombstone(k.ID); ok && !stored && !k.Durable && g.ByOtherWriter(k) {
+		if g, ok := r.Shards.Of(k.ID).Tombstone(k.ID); ok && !stored && !k.Durable && g.ByOtherWriter(k) {
 			return true
 		}
 	}

@@ -36,10 +36,10 @@ type Reader struct {
 }
 
 // Vouches reports whether the session may live by this copy alone.
-func (m *Reader) Vouches(w Witness) bool { return w.Found && m.CopyVouches(w.Copy) }
+func (r *Reader) Vouches(w Known) bool { return w.Found && r.CopyVouches(w.Copy) }
 
 // CopyVouches reports whether the session may live by c alone.
-func (m *Reader) CopyVouches(c state.Copy) bool {
-	now := m.Clock.Now()
-	return now.UnixMilli() < c.Confirmed+m.Lease().Milliseconds() && !m.Storage.Expired(c.State, now)
+func (r *Reader) CopyVouches(c state.Copy) bool {
+	now := r.Clock.Now()
+	return now.UnixMilli() < c.Confirmed+r.Lease().Milliseconds() && !r.Storage.Expired(c.State, now)
 }

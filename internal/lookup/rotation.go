@@ -17,18 +17,18 @@ var ErrTooManyRotations = fmt.Errorf("%w: the session was rotated more than %d t
 
 // Follow returns the token to which the tombstone of t leads while the grace
 // lasts. It never leads across a Renew, whose token nobody can derive.
-func (m *Reader) Follow(t token.Token, d state.Death) (token.Token, bool) {
+func (r *Reader) Follow(t token.Token, d state.Death) (token.Token, bool) {
 	if d.Reason != state.Rotated || d.Link == "" {
 		return token.Token{}, false
 	}
-	if age := m.Clock.Now().Sub(d.Time()); age >= failover.RotationGrace || age < -state.MaxAhead {
+	if age := r.Clock.Now().Sub(d.Time()); age >= failover.RotationGrace || age < -state.MaxAhead {
 		return token.Token{}, false
 	}
 	next := t.Successor(d.Link.Random())
 	return next, next.ID() == d.Link.Successor()
 }
 
-// RotatedFrom is how a session names one that a rotation made it of.
-func (m *Reader) RotatedFrom(id string, d state.Death) state.Superseded {
-	return state.Superseded{ID: id, Dot: d.Dot, Heir: true, Durable: !m.Shards.Bequeathed(id)}
+// RotatedFrom returns how a session names the one that a rotation made it of.
+func (r *Reader) RotatedFrom(id string, d state.Death) state.Superseded {
+	return state.Superseded{ID: id, Dot: d.Dot, Predecessor: true, Durable: !r.Shards.MovePending(id)}
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// Witness is what is known of a session without asking the store: the join of the
+// Known is what is known of a session without asking the store: the join of the
 // copies that a request carried and of what the journal holds.
-type Witness struct {
+type Known struct {
 	state.Copy
 	Found bool
 
@@ -23,7 +23,7 @@ type Witness struct {
 }
 
 // Add joins a copy in.
-func (w *Witness) Add(c state.Copy, now time.Time) {
+func (w *Known) Add(c state.Copy, now time.Time) {
 	// A lease that is stamped ahead of time vouches for nothing.
 	if c.Confirmed > now.Add(state.MaxAhead).UnixMilli() {
 		c.Confirmed = 0
