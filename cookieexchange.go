@@ -63,10 +63,7 @@ func (p *cookieExchange) open(ctx context.Context, s *Session) {
 	for _, k := range ended {
 		sh := m.shards.Of(k.ID)
 		if g, ok := sh.Tombstone(k.ID); !ok || g.ByOtherWriter(k) && !g.Conflict && !k.IfLive {
-			_ = sh.AddTombstone(ctx, journal.Tombstone{
-				ID: k.ID, Death: state.Death{Dot: k.Dot, Reason: state.Destroyed}, Pending: true, IfLive: k.IfLive || k.Durable,
-				Line: true, Unverified: k.IfStored, IfStored: k.IfStored, Again: k.Durable,
-			})
+			_ = sh.AddTombstone(ctx, journal.Named(k))
 		}
 	}
 	if p.in.ok {

@@ -521,9 +521,9 @@ func (r *reading) know(ctx context.Context) {
 	death := r.m.clock.Death(state.Destroyed)
 	switch r.known {
 	case "dead":
-		_ = s.AddTombstone(ctx, journal.Tombstone{ID: string(subject), Death: death})
+		_ = s.AddTombstone(ctx, journal.Stored(string(subject), death))
 	case "dead, pending":
-		_ = s.AddTombstone(ctx, journal.Tombstone{ID: string(subject), Death: death, Pending: true})
+		_ = s.AddTombstone(ctx, journal.Owed(string(subject), death))
 	case "dead, if stored":
 		_ = s.AddTombstone(ctx, journal.Tombstone{ID: string(subject), Death: death, Unverified: true, IfStored: true})
 	case "named":
@@ -531,7 +531,7 @@ func (r *reading) know(ctx context.Context) {
 	case "disowned by the visitor":
 		r.witness.Ended = []state.Superseded{{ID: string(older), Dot: death.Dot}}
 	case "disowned":
-		_ = r.m.shards.Of(string(older)).AddTombstone(ctx, journal.Tombstone{ID: string(older), Death: death})
+		_ = r.m.shards.Of(string(older)).AddTombstone(ctx, journal.Stored(string(older), death))
 	case "a pending state":
 		s.AddHint(ctx, state.Copy{ID: string(subject), State: r.state, Confirmed: r.m.now().UnixMilli()})
 	}

@@ -89,7 +89,8 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 		return Durable, nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	d, _, err := m.shards.End(ctx, &journal.Tombstone{ID: string(id), Death: m.clock.Death(state.Revoked), IfLive: true}, Any)
+	t := journal.IfLive(string(id), m.clock.Death(state.Revoked))
+	d, _, err := m.shards.End(ctx, &t, Any)
 	return Durability(d), err
 }
 

@@ -44,8 +44,9 @@ func (c *Commit) create(ctx context.Context) error {
 	c.Token, c.Begun = t, true
 	if c.Replaced != "" {
 		// Nobody has asked the store for it: it may be a made-up token's.
-		g := &journal.Tombstone{ID: c.Replaced, Death: c.Writer.Clock.Death(state.Renewed), IfLive: true, Unverified: !c.Vouched, IfStored: !c.Vouched}
-		_, l.Supersedes, err = c.Writer.Shards.End(ctx, g, record.Any)
+		t := journal.IfLive(c.Replaced, c.Writer.Clock.Death(state.Renewed))
+		t.Unverified, t.IfStored = !c.Vouched, !c.Vouched
+		_, l.Supersedes, err = c.Writer.Shards.End(ctx, &t, record.Any)
 	}
 	// The old session may have ended without an answer: see move.
 	c.Loaded = l

@@ -91,7 +91,9 @@ func (a *Shards) successorTombstone(id string, why state.Reason) journal.Tombsto
 	if why == state.Rotated {
 		why = state.Destroyed
 	}
-	return journal.Tombstone{ID: id, Death: a.Clock.Death(why), IfLive: true, Line: true}
+	t := journal.IfLive(id, a.Clock.Death(why))
+	t.Line = true
+	return t
 }
 
 // endSuccessor is the journal's part in End: g was delivered, and the tombstone of
@@ -157,6 +159,6 @@ func (a *Shards) MovePending(id string) bool {
 // Learn enters a tombstone that the store has into the journal.
 func (a *Shards) Learn(ctx context.Context, id string, d state.Death) {
 	if a.JournalBytes != 0 {
-		_ = a.Of(id).AddTombstone(ctx, journal.Tombstone{ID: id, Death: d})
+		_ = a.Of(id).AddTombstone(ctx, journal.Stored(id, d))
 	}
 }
