@@ -3,9 +3,9 @@ package session
 import (
 	"context"
 
-	"github.com/holdfast-go/session/internal/token"
-	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // load asks if nobody has yet. What it finds stays for the request.
