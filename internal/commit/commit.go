@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast-go/session/internal/deadline"
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/groupcommit"
 	"github.com/holdfast-go/session/internal/lookup"
-	"github.com/holdfast-go/session/internal/queue"
 	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/stamp"
 	"github.com/holdfast-go/session/internal/state"
@@ -57,7 +57,7 @@ type Writer struct {
 	Restored atomic.Uint64 // sessions put back into a store that lacked them
 
 	turns deadline.Line
-	queue queue.Queue[string, lookup.Loaded] // what a commit leaves to the next one of its session
+	group groupcommit.Group[base]
 }
 
 // Begin returns a new session without values.
@@ -98,7 +98,9 @@ type Commit struct {
 	tombstone state.State    // of the session that a renewal ends
 	copied    record.Version // of the new one's record
 	wrote     bool
-	arriving  bool // a rotation was followed, and what it made is not read yet
+	madeOn    state.State // that Changes were made on
+	alone     error       // what became of a renewal, where those that wait are told something else
+	arriving  bool        // a rotation was followed, and what it made is not read yet
 }
 
 // plan is what a commit comes to, before the store is asked.
@@ -115,6 +117,7 @@ const (
 // Run saves what there is to save. It reports whether the caller has to take over
 // what stands now; if not, nothing was done.
 func (c *Commit) Run(ctx context.Context) (done bool, err error) {
+	c.madeOn = c.State
 	switch c.plan() {
 	case nothingToSave:
 		return false, nil

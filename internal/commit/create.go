@@ -37,7 +37,7 @@ func (c *Commit) create(ctx context.Context) error {
 	if l.Version = v; err != nil {
 		l.MarkNeverStored()
 		l.Saved = 0
-		if err = c.saveLater(ctx, &l, err); err != nil {
+		if err = c.keepNew(ctx, &l, err); err != nil {
 			return err
 		}
 	}
@@ -68,7 +68,7 @@ func (c *Commit) move(ctx context.Context) error {
 	if c.Away() {
 		return c.moveLater(ctx, failure.ErrNotAsked)
 	}
-	if err := c.prepareRestore(ctx); err != nil {
+	if err := c.prepareRestore(ctx, &c.Loaded); err != nil {
 		return c.moveLater(ctx, err)
 	}
 	l, sent := c.successor(), c.Writer.Clock.Now()

@@ -33,26 +33,31 @@ func (c *Commit) knownCopy() lookup.Known {
 	return lookup.Known{Copy: c.Copy, Found: c.Writer.Copies}
 }
 
-// degrade takes a write that the store did not, because of cause.
-func (c *Commit) degrade(ctx context.Context, renew bool, cause error) error {
+// renewLater gives the session a new ID without the store: its copy begins under
+// that, and the old session ends as soon as the store is there.
+func (c *Commit) renewLater(ctx context.Context, cause error) error {
 	if !failure.IsAway(cause) || !c.vouchedByCopy() {
 		return cause
 	}
 	if err := c.rebaseOnJournal(); err != nil {
 		return err
 	}
-	if renew {
-		return c.renewLater(ctx, cause)
+	if !c.tombstone.Dead() {
+		c.Token, c.tombstone = c.Writer.NewToken(ctx), state.State{Death: c.Writer.Clock.Death(state.Renewed)}
 	}
-	l := c.Loaded
-	if changes := c.Changes.Against(l.State); len(changes) > 0 {
-		l.State = l.State.Write(changes, c.Writer.Clock.Dot(l.State)).Seen(c.Writer.Clock.Now())
-	} else if len(c.Edits) == 0 {
-		return nil // there was nothing to write but what the store lacks anyway
+	if state.DropsUnsettled(c.Supersedes) {
+		return fmt.Errorf("%w: renewed too often without the store: %w", failure.ErrUnavailable, cause)
 	}
-	if err := c.saveLater(ctx, &l, cause); err != nil {
+	l := c.successor()
+	l.Version = record.Absent
+	l.MarkNeverStored()
+	if err := c.keepNew(ctx, &l, cause); err != nil {
 		return err
 	}
+	if err := c.transferTo(ctx, l.ID); err != nil {
+		return err
+	}
+	c.Begun = true
 	c.Loaded = l
 	return nil
 }
@@ -77,29 +82,6 @@ func (c *Commit) rebaseOnJournal() error {
 	return c.rebase(l)
 }
 
-// renewLater is degrade for a session that gets a new ID: its copy begins under
-// that, and the old one ends as soon as the store is there.
-func (c *Commit) renewLater(ctx context.Context, cause error) error {
-	if !c.tombstone.Dead() {
-		c.Token, c.tombstone = c.Writer.NewToken(ctx), state.State{Death: c.Writer.Clock.Death(state.Renewed)}
-	}
-	if state.DropsUnsettled(c.Supersedes) {
-		return fmt.Errorf("%w: renewed too often without the store: %w", failure.ErrUnavailable, cause)
-	}
-	l := c.successor()
-	l.Version = record.Absent
-	l.MarkNeverStored()
-	if err := c.saveLater(ctx, &l, cause); err != nil {
-		return err
-	}
-	if err := c.transferTo(ctx, l.ID); err != nil {
-		return err
-	}
-	c.Begun = true
-	c.Loaded = l
-	return nil
-}
-
 // transferTo ends the session as soon as the store is there, for its successor. Where
 // another writer has ended it, the successor ends too.
 func (c *Commit) transferTo(ctx context.Context, successor string) error {
@@ -112,9 +94,9 @@ func (c *Commit) transferTo(ctx context.Context, successor string) error {
 	return nil
 }
 
-// saveLater gives a state to the journal, and makes sure that a copy can take what
+// keepNew gives the state of a new ID to the journal, and makes sure that a copy can take what
 // this commit has changed.
-func (c *Commit) saveLater(ctx context.Context, l *lookup.Loaded, cause error) error {
+func (c *Commit) keepNew(ctx context.Context, l *lookup.Loaded, cause error) error {
 	m := c.Writer
 	if !failure.IsAway(cause) || !c.travels() {
 		return cause
@@ -125,13 +107,7 @@ func (c *Commit) saveLater(ctx context.Context, l *lookup.Loaded, cause error) e
 	if kept := m.Shards.Of(l.ID).AddHint(ctx, l.Copy); !kept && !c.CanSend {
 		return fmt.Errorf("%w: the journal is full: %w", failure.ErrUnavailable, cause)
 	}
-	// The time when the store did not answer stays: commits of this session that
-	// follow each other closely ask it again a second later.
-	if !l.Away() {
-		l.AwaySince = m.Clock.Now()
-	}
-	l.Source = lookup.FromBackup
-	l.Lack()
+	c.standIn(l)
 	c.wrote, c.Pending = true, true
 	return nil
 }
@@ -139,9 +115,9 @@ func (c *Commit) saveLater(ctx context.Context, l *lookup.Loaded, cause error) e
 // checkFits returns why a copy cannot take what this commit has changed, if it cannot.
 // Values that the store has may stay behind for want of room.
 func (c *Commit) checkFits(b state.Copy) error {
-	for _, ch := range c.Changes {
-		if ch.Flags&state.ServerOnly != 0 && ch.Flags.Kind() == state.Present {
-			return fmt.Errorf("key %s is ServerOnly, and the store is away", ch.Name)
+	for _, e := range c.Edits {
+		if e.Flags&state.ServerOnly != 0 && c.Changes.Sets(e.Name) {
+			return fmt.Errorf("key %s is ServerOnly, and the store is away", e.Name)
 		}
 	}
 	if !c.CanSend {
@@ -150,25 +126,27 @@ func (c *Commit) checkFits(b state.Copy) error {
 	return c.Writer.CheckRoom(b)
 }
 
-// prepareRestore comes before a session is put into a store that lacks it.
-func (c *Commit) prepareRestore(ctx context.Context) error {
-	if c.Placement != lookup.Missing {
+// prepareRestore comes before l is put into a store that lacks it. Where another
+// writer has ended it, l is dead then.
+func (c *Commit) prepareRestore(ctx context.Context, l *lookup.Loaded) error {
+	if l.Placement != lookup.Missing {
 		return nil
 	}
 	if !c.Writer.Shards.AllowRestore() {
 		return failure.ErrNotAsked
 	}
-	more, err := c.Writer.Shards.PrepareRestore(ctx, c.Copy, true)
+	more, err := c.Writer.Shards.PrepareRestore(ctx, l.Copy, true)
 	if errors.Is(err, failure.ErrEnded) {
 		tombstone := state.State{Death: c.Writer.Clock.Death(state.Revoked)}
 		t := journal.Stored(c.ID, tombstone.Death)
 		if _, err := c.Writer.Shards.EndOne(ctx, &t, record.Any); err != nil {
 			return err
 		}
-		return c.rebase(lookup.Loaded{Copy: state.Copy{State: tombstone}})
+		*l = lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: c.ID, State: tombstone}}
+		return failure.ErrEnded
 	}
 	if err == nil {
-		c.State.Entries = state.JoinEntries(c.State.Entries, more)
+		l.State.Entries = state.JoinEntries(l.State.Entries, more)
 		c.Writer.Restored.Add(1)
 	}
 	return err

@@ -75,28 +75,39 @@ func (c *Commit) followTo(e *rotatedError) {
 
 // readSuccessor reads the session that a rotation has led to.
 func (c *Commit) readSuccessor(ctx context.Context) error {
-	l := c.Writer.Reader.Fetch(ctx, c.ID, lookup.Known{}, true)
-	switch {
-	case l.Phase == lookup.Unknown:
-		return l.Err
-	case l.Phase == lookup.Nobody:
-		l = lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: state.State{Death: c.Writer.Clock.Death(state.Revoked)}}}
-	case l.Phase == lookup.Live && l.Source != lookup.FromStore:
-		return failure.ErrNotAsked
+	l, err := c.atSuccessor(ctx)
+	if err != nil {
+		return err
 	}
 	return c.rebase(l)
+}
+
+// atSuccessor returns what stands where a rotation has led to. Only the store can
+// tell.
+func (c *Commit) atSuccessor(ctx context.Context) (lookup.Loaded, error) {
+	l := c.reread(ctx, lookup.Known{})
+	switch {
+	case l.Phase == lookup.Unknown:
+		return l, l.Err
+	case l.Phase == lookup.Live && l.Source != lookup.FromStore:
+		return l, failure.ErrNotAsked
+	}
+	return l, nil
 }
 
 // moveLater is for a session that cannot be moved now, because of cause. A
 // rotation can wait; what else there is to save is saved where the session is.
 func (c *Commit) moveLater(ctx context.Context, cause error) error {
 	if c.Renewal != RotateID || !errors.Is(cause, failure.ErrUnavailable) {
-		return c.degrade(ctx, true, cause)
+		return c.renewLater(ctx, cause)
 	}
 	c.Renewal = KeepID
 	c.Token, c.tombstone, c.copied = token.Token{}, state.State{}, record.Absent
-	return c.update(ctx)
+	return errMoveWaits
 }
+
+// errMoveWaits says that a rotation waits, and what else there is to save does not.
+var errMoveWaits = errors.New("session: the rotation waits")
 
 // lookAgain finds out whether a tombstone that was not answered stands.
 func (c *Commit) lookAgain(ctx context.Context, cause error) error {

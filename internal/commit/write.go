@@ -8,7 +8,9 @@ import (
 
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/groupcommit"
 	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -20,43 +22,85 @@ func (c *Commit) save(ctx context.Context) error {
 	return c.followRotations(ctx)
 }
 
-// write saves the session under the ID that it has.
-func (c *Commit) write(ctx context.Context) (err error) {
-	turn, err := c.Writer.queue.Enter(c.Writer.turns.After(ctx, time.Now(), 2*c.Writer.Storage.SaveTimeout), c.ID)
-	if err != nil {
-		// The store may be well: this write waited for others of its session.
+// write saves the session under the ID that it has, together with the other commits
+// of the session that wait in this process.
+func (c *Commit) write(ctx context.Context) error {
+	c.alone = nil
+	// For the save under way, and for the one that carries this commit.
+	wait := 2*c.Writer.Storage.SaveTimeout + c.Writer.Storage.ReadTimeout
+	waiting := c.Writer.turns.After(ctx, time.Now(), wait)
+	b, err := c.Writer.group.Do(waiting, c.ID, groupcommit.Member[base]{
+		Alone:  c.Renewal != KeepID || len(c.Doubts) > 0,
+		Brings: base{Loaded: c.Loaded},
+		Apply:  c.applyTo,
+		Lead: func(crew *groupcommit.Crew[base]) (base, error) {
+			if c.Renewal != KeepID {
+				return c.leadAlone(ctx, crew)
+			}
+			return c.lead(ctx, crew)
+		},
+	})
+	return c.took(waiting, b, err)
+}
+
+// took takes over what the crew has come to.
+func (c *Commit) took(waiting context.Context, b base, err error) error {
+	switch {
+	case c.alone != nil:
+		return c.alone
+	case err != nil && waiting.Err() != nil && !errors.Is(err, failure.ErrUnavailable):
+		// The store may be well: this commit waited for others of its session.
 		return fmt.Errorf("%w: waiting for other requests of session %s: %w", failure.ErrUnavailable, c.ID, err)
-	}
-	defer turn.Leave()
-	defer func() {
-		if turned := (*rotatedError)(nil); errors.As(err, &turned) {
-			turn.Pass(lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: state.State{Death: turned.death}}})
+	case err != nil:
+		if b.sent != (state.Dot{}) {
+			c.doubt(b.sent)
 		}
-	}()
-	end := c.Writer.Storage.Attempts()
-	last, passed := turn.Last()
-	if err := c.catchUp(ctx, last, passed); err != nil {
 		return err
+	case c.Renewal != KeepID:
+		return nil
+	case b.State.Dead():
+		return c.rebase(b.Loaded)
+	case b.dropped && !c.CanSend:
+		return fmt.Errorf("%w: the journal is full", failure.ErrUnavailable)
 	}
+	c.Loaded = b.Loaded
+	c.wrote = b.wrote
+	c.Pending = b.pending
+	return nil
+}
+
+// leadAlone is lead for a commit that gives the session a new ID.
+func (c *Commit) leadAlone(ctx context.Context, crew *groupcommit.Crew[base]) (base, error) {
 	c.refusals = 0
-	for attempt := 1; ; attempt++ {
-		if c.Renewal == KeepID {
-			err = c.update(ctx)
-		} else {
-			err = c.move(ctx)
-		}
-		if c.wrote {
-			turn.Pass(c.last())
+	end := c.Writer.Storage.Attempts()
+	last, passed := crew.Last()
+	err := c.catchUp(ctx, last.Loaded, passed)
+	for attempt := 1; err == nil; attempt++ {
+		err = c.move(ctx)
+		if errors.Is(err, errMoveWaits) {
+			return c.lead(ctx, crew)
 		}
 		if c.Begun || !errors.Is(err, failure.ErrConflict) {
-			return err // what has begun is begun once
+			break // what has begun is begun once
 		}
-		if c.Writer.Conflict != nil {
-			c.Writer.Conflict(ctx, c.ID, attempt)
-		}
-		if err := c.afterConflict(ctx, end); err != nil {
-			return err
-		}
+		c.countConflict(ctx, attempt)
+		err = c.afterConflict(ctx, end)
+	}
+	var turned *rotatedError
+	switch {
+	case errors.As(err, &turned):
+		c.alone = err
+		return base{Loaded: lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: state.State{Death: turned.death}}}}, nil
+	case err != nil && c.wrote:
+		c.alone = err
+		return base{Loaded: c.last()}, nil
+	}
+	return base{Loaded: c.last()}, err
+}
+
+func (c *Commit) countConflict(ctx context.Context, attempt int) {
+	if c.Writer.Conflict != nil {
+		c.Writer.Conflict(ctx, c.ID, attempt)
 	}
 }
 
@@ -68,7 +112,6 @@ func (c *Commit) catchUp(ctx context.Context, last lookup.Loaded, passed bool) e
 	case c.arriving && (!passed || len(c.Doubts) > 0):
 		err = c.readSuccessor(ctx)
 	case passed:
-		c.yield(last)
 		err = c.rebase(last)
 	}
 	if err != nil {
@@ -82,7 +125,7 @@ func (c *Commit) catchUp(ctx context.Context, last lookup.Loaded, passed bool) e
 }
 
 // afterConflict takes in what another writer has written. It fails where that
-// takes longer than until end, and where nobody else can have written.
+// takes longer than until end, and where no other writer can have written.
 //
 // Without an answer at the end it is the store that fails, and not the others
 // who are faster.
@@ -95,20 +138,27 @@ func (c *Commit) afterConflict(ctx context.Context, end time.Time) error {
 		}
 		return err
 	}
-	if c.Away() {
+	return c.judgeConflict(ctx, &c.Loaded, version, late)
+}
+
+// judgeConflict returns why a save is not tried again on l, after a conflict over a
+// version.
+func (c *Commit) judgeConflict(ctx context.Context, l *lookup.Loaded, over record.Version, late bool) error {
+	if l.Away() {
 		return nil
 	}
-	if c.Version == version {
+	if l.Version == over {
 		c.refusals++
 	}
 	switch {
 	case c.refusals > 1: // once may be a cache's mistake
-		return c.Writer.Shards.Refused(ctx, c.ID, version)
+		return c.Writer.Shards.Refused(ctx, c.ID, over)
 	case late:
-		err = fmt.Errorf("%w: too many concurrent writes of session %s", failure.ErrUnavailable, c.ID)
+		err := fmt.Errorf("%w: too many concurrent writes of session %s", failure.ErrUnavailable, c.ID)
 		c.Writer.Shards.CountFailure(ctx, failover.Save, c.ID, err)
+		return err
 	}
-	return err
+	return nil
 }
 
 // last returns what the next commit of the same session goes on from.
@@ -119,92 +169,78 @@ func (c *Commit) last() lookup.Loaded {
 	return c.Loaded
 }
 
-// update tries once to write the session where it is.
-func (c *Commit) update(ctx context.Context) error {
-	changes := c.Changes.Against(c.State)
-	if len(changes) == 0 && len(c.Doubts) == 0 && !c.Lacking() {
-		return nil // another request has written the same
-	}
-	if c.Away() {
-		return c.degrade(ctx, false, failure.ErrNotAsked)
-	}
-	if err := c.prepareRestore(ctx); err != nil {
-		return c.degrade(ctx, false, err)
-	}
-	// A doubt is saved over even without a change: should its save come late,
-	// it finds another version.
-	dot, sent := c.Writer.Clock.Dot(c.State), c.Writer.Clock.Now()
-	st := c.State.Write(changes, dot).Seen(sent)
-	v, err := c.Writer.Storage.Save(ctx, c.ID, st, c.Version)
-	switch {
-	case err == nil:
-		c.State = st
-		c.Supersedes = state.MarkDurable(c.Supersedes)
-		c.Confirm(v, sent, dot.Clock)
-		c.wrote = true
-	case failure.IsAway(err):
-		// It may have happened: in the backup it keeps its dot, so that to write
-		// it again does no harm.
-		l := c.Loaded
-		if l.State = st; c.vouchedByCopy() && c.saveLater(ctx, &l, err) == nil {
-			c.Loaded = l
-			return nil
-		}
-		c.Doubts = append(c.Doubts[:len(c.Doubts):len(c.Doubts)], state.NewInDoubt(dot, c.Edits))
-	}
-	return err
-}
+// reload takes in what another writer has written.
+func (c *Commit) reload(ctx context.Context) error { return c.rebase(c.reread(ctx, c.knownCopy())) }
 
-// reload takes in what another writer has written. A session that is gone has
-// ended, unless its backup vouches: that the store still had it when the
-// request began says nothing, as a tombstone may have come and gone meanwhile.
-func (c *Commit) reload(ctx context.Context) error {
-	l := c.Writer.Reader.Fetch(ctx, c.ID, c.knownCopy(), true)
-	switch l.Phase {
-	case lookup.Unknown:
-		return l.Err
-	case lookup.Nobody:
-		l = lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: state.State{Death: c.Writer.Clock.Death(state.Revoked)}}}
-	default: // it stands as it was read
+// reread asks the store, past all caches, for what stands beside known. A session
+// that is gone has ended, unless a copy vouches: that the store still had it when
+// the request began says nothing, as a tombstone may have come and gone meanwhile.
+func (c *Commit) reread(ctx context.Context, known lookup.Known) lookup.Loaded {
+	l := c.Writer.Reader.Fetch(ctx, c.ID, known, true)
+	if l.Phase == lookup.Nobody {
+		return lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: state.State{Death: c.Writer.Clock.Death(state.Revoked)}}}
 	}
-	c.yield(l)
-	return c.rebase(l)
+	return l
 }
 
 // rebase joins another copy in and makes the changes again on top.
 func (c *Commit) rebase(l lookup.Loaded) error {
+	if l.Phase == lookup.Unknown {
+		return l.Err
+	}
 	if l.State.Dead() {
-		if next, ok := c.Writer.Reader.Follow(c.Held, l.State.Death); ok {
-			return &rotatedError{next, l.State.Death}
-		}
-		c.Loaded = lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: c.ID, State: l.State}, Version: l.Version}
-		return failure.ErrEnded
+		return c.ended(l)
 	}
 	if c.arriving {
 		c.arriving, c.Followed = false, true
 		c.Source = l.Source
 	}
-	unknown := state.Resolve(c.Doubts, l.State)
-	c.Edits = state.Unsaved(c.Edits)
-	lacked, born := c.Lacking(), c.Born
-	c.Copy = c.Join(l.Copy)
-	c.Saved = l.Saved // l was told last what the store has
-	c.Born = born     // what another request began without the store may have been there since
-	c.Version = l.Version
-	c.AwaySince = l.AwaySince
-	c.Placement = l.Placement
-	if lacked && !c.State.Equal(l.State) {
-		c.Lack()
+	c.merge(&c.Loaded, l)
+	return c.replay(l.State, nil)
+}
+
+// ended returns what a tombstone means for the commit: a rotation to follow, or the
+// end.
+func (c *Commit) ended(l lookup.Loaded) error {
+	if next, ok := c.Writer.Reader.Follow(c.Held, l.State.Death); ok {
+		return &rotatedError{next, l.State.Death}
 	}
+	c.Loaded = lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: c.ID, State: l.State}, Version: l.Version}
+	return failure.ErrEnded
+}
+
+// merge joins l, which was read last, into what is known.
+func (c *Commit) merge(known *lookup.Loaded, l lookup.Loaded) {
+	if l.Phase == lookup.Live && l.Source == lookup.FromStore {
+		known.State = c.Writer.Reader.Settled(known.State, known.Saved, l.State)
+	}
+	lacked, born := known.Lacking(), known.Born
+	known.Copy = known.Join(l.Copy)
+	known.Saved = l.Saved // l was told last what the store has
+	known.Born = born     // what another request began without the store may have been there since
+	known.Version = l.Version
+	known.AwaySince = l.AwaySince
+	known.Placement = l.Placement
+	if lacked && !known.State.Equal(l.State) {
+		known.Lack()
+	}
+}
+
+// replay makes the changes again on the commit's state, after those of other
+// commits. The doubts are settled by stored, a state of the store.
+func (c *Commit) replay(stored state.State, others state.Changes) error {
+	unknown := state.Resolve(c.Doubts, stored)
+	c.Edits = state.Unsaved(c.Edits)
 	if unknown != "" {
 		return &againError{UnknownUpdate(unknown)}
 	}
-	changes, failed, err := state.Replay(c.State, c.Edits)
+	changes, failed, err := state.ReplayOn(c.State, others, c.Edits)
 	if err != nil {
 		failed.Done = true // as if its Update had failed at once
 		return &againError{LostValue(err)}
 	}
 	c.Changes = changes
+	c.madeOn = c.State
 	return nil
 }
 
@@ -227,10 +263,3 @@ func LostValue(err error) error {
 type againError struct{ err error }
 
 func (e *againError) Error() string { return e.err.Error() }
-
-// yield makes room for what the store has now.
-func (c *Commit) yield(l lookup.Loaded) {
-	if l.Phase == lookup.Live && l.Source == lookup.FromStore {
-		c.State = c.Writer.Reader.Settled(c.State, c.Saved, l.State)
-	}
-}
