@@ -239,6 +239,7 @@ func (c *Commit) lookAfter(ctx context.Context, crew *groupcommit.Crew[base], b 
 	}
 	switch {
 	case err == nil && r.State.Entries.Has(b.sent):
+		c.Writer.Storage.Saves.Add(1)
 		return c.saved(b, state.Join(st, r.State), r.Version, sent, b.sent), nil
 	case err == nil, errors.Is(err, failure.ErrNotFound):
 		return b, failure.ErrConflict
