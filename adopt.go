@@ -163,7 +163,7 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 	if err != nil {
 		return token.Token{}, err
 	}
-	t, sent := m.carrier.NewToken(ctx), m.now()
+	t, sent := m.transport.NewToken(ctx), m.now()
 	if o.Shared {
 		// No marker leads to it, so that it is saved by the commit of an answer
 		// that can send its token, and by no other.
@@ -202,7 +202,7 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 // followMarker loads what stands under the token that a marker holds. A session
 // that is not there has ended.
 func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state.State, ended []state.Superseded, fresh bool, l *lookup.Loaded) (token.Token, error) {
-	t, ok := o.open(&m.carrier, marker)
+	t, ok := o.open(&m.transport, marker)
 	if !ok {
 		*l = o.ended(marker)
 		return token.Token{}, nil
@@ -276,7 +276,7 @@ func (s *Session) endAdoption(ctx context.Context, l *lookup.Loaded) (found bool
 	if done || err != nil {
 		return true, err
 	}
-	t, ok := o.open(&m.carrier, record)
+	t, ok := o.open(&m.transport, record)
 	if !ok || t.ID() == l.ID {
 		return true, nil
 	}
@@ -354,7 +354,7 @@ func (m *Manager) endShared(ctx context.Context, e state.Entry) {
 	_ = m.markUntil(ctx, &oldSession{marker: ID(id)}, time.Time{}, []byte(marker.Ended)) // a failure is told to Hooks.Failed
 }
 
-// announceAdopted deletes the old library's cookies, if the request carried them
+// dropOldCookies deletes the old library's cookies, if the request carried them
 // and the answer says something of ours. s.mu is held.
 func (s *Session) dropOldCookies(h http.Header) {
 	a := s.m.options.Adopt

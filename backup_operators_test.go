@@ -193,7 +193,7 @@ func TestTombstonesThatAreToldAgainAreNotCountedAsDelivered(t *testing.T) {
 		s.serve(s.a, rotated, func(x *session.Session) { x.Destroy(s.Context()) })
 		s.after(time.Minute)
 		s.b.Close(canceled(s.T)) // it has no part in this
-		if j := s.a.Stats().Journal; j.Ring < 4 || j.Delivered != 0 {
+		if j := s.a.Stats().Journal; j.Known < 4 || j.Delivered != 0 {
 			t.Fatalf("before: %+v", j)
 		}
 		log.Reset()

@@ -18,7 +18,7 @@ func (s *Session) idleLocked() bool {
 	return s.fault.err == nil && unchanged && s.renewal == commit.KeepID && !s.loaded.Lacking()
 }
 
-// commit saves what is not saved yet. cookies tells whether one can still be
+// commit saves what is not saved yet. cookies reports whether one can still be
 // sent. s.io is held.
 func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) {
 	c, fault := s.newCommit(ctx, cookies)
@@ -60,7 +60,7 @@ func (s *Session) newCommit(ctx context.Context, cookies bool) (c commit.Commit,
 	return c, fault
 }
 
-// openReplaced reads the copies that the visitor brought, where Begin ends a session
+// openReplaced reads the copies that the visitor brought, where StartNew ends a session
 // that it has not asked for: whether there is a copy says whether there was one.
 func (s *Session) openReplaced(ctx context.Context) {
 	s.mu.Lock()
@@ -123,7 +123,7 @@ func (s *Session) applyLocked(c *commit.Commit, err error) (moved bool) {
 	return moved
 }
 
-// sameValue tells whether a value that could not be read stands as it stood.
+// sameValue reports whether a value that could not be read stands as it stood.
 func sameValue(name string, a, b state.State) bool {
 	x, okX := a.Entries.Find(name)
 	y, okY := b.Entries.Find(name)

@@ -17,7 +17,7 @@ import (
 // other, and begins to watch the store.
 func (m *Manager) connect() {
 	o, store := &m.options, recordStore{m.store}
-	format := m.carrier.Format
+	format := m.transport.Format
 	m.shards.Backend = &m.storage
 	m.shards.Store = store
 	m.shards.Clock = m.clock
@@ -46,7 +46,7 @@ func (m *Manager) connect() {
 	m.writer.Storage = &m.storage
 	m.writer.Shards = &m.shards
 	m.writer.Clock = m.clock
-	m.writer.NewToken = m.carrier.NewToken
+	m.writer.NewToken = m.transport.NewToken
 	m.writer.Lifetime = o.Lifetime
 	if hook := m.hooks.Conflict; hook != nil {
 		m.writer.Conflict = func(ctx context.Context, id string, attempt int) { hook(ctx, ID(id), attempt) }
@@ -72,7 +72,7 @@ func (m *Manager) connectBackup() {
 	m.reader.Stale = func(ctx context.Context, id string) { m.fault(ctx, ID(id), BackupStale, failure.ErrStale) }
 	m.reader.Without = m.without
 
-	m.writer.Copies = m.carrier.Header == ""
+	m.writer.Copies = m.transport.Header == ""
 	m.writer.CheckRoom = func(c state.Copy) error { return m.copies.CheckRoom(c, m.now(), m.backup.Copy) }
 	m.writer.StoreOnly = func() bool { return m.override().Mode == StoreOnly }
 }

@@ -24,7 +24,7 @@ type cookieExchange struct {
 	in    *requestCookies
 	known lookup.Known
 	visit *jar.Visit
-	name  string             // of the bundle that is sent
+	name  string             // of the copy that is sent
 	dirty bool               // something was saved, or ended
 	ended []state.Superseded // the sessions that ended in this request
 	out   []string
@@ -41,7 +41,7 @@ type requestCookies struct {
 // collect returns the cookies of a request that are ours, unopened.
 func (m *Manager) collect(h http.Header) *requestCookies {
 	in := &requestCookies{RequestCookies: m.copies.Collect(h)}
-	in.token, in.ok = m.carrier.Receive(h)
+	in.token, in.ok = m.transport.Receive(h)
 	return in
 }
 
@@ -187,7 +187,7 @@ func (p *cookieExchange) placeCopy(m *Manager, l lookup.Loaded, b state.Copy, te
 }
 
 // write adds the cookies to the header of an answer. What only tidies up waits
-// for an answer whose header has room for all of it, because half a bundle would
+// for an answer whose header has room for all of it, because half a copy would
 // count as a damaged one.
 func (p *cookieExchange) write(h http.Header, most int) {
 	h["Set-Cookie"] = append(h["Set-Cookie"], p.out...)
@@ -204,7 +204,7 @@ func (p *cookieExchange) write(h http.Header, most int) {
 }
 
 // otherBytes returns how many bytes of the header of an answer are not for copies: what
-// the handler has set, and what announce adds.
+// the handler has set, and what buildHeader adds.
 func (s *Session) otherBytes(h http.Header) int {
 	const marks = 70 // of Vary and Cache-Control
 	s.mu.Lock()
@@ -219,7 +219,7 @@ func (s *Session) otherBytes(h http.Header) int {
 	}
 	if s.tokenAction == sendToken || s.tokenAction == passToken && !s.readOnly {
 		out := make(http.Header)
-		s.m.carrier.Send(out, s.token, time.UnixMilli(s.tokenEnd))
+		s.m.transport.Send(out, s.token, time.UnixMilli(s.tokenEnd))
 		n += headers.SetCookieSize(out["Set-Cookie"])
 	}
 	return n
@@ -275,7 +275,7 @@ func (m *Manager) endings(ctx context.Context, in *requestCookies) []state.Super
 	return slices.DeleteFunc(l, m.shards.Forgotten)
 }
 
-// wornOut tells whether the visitor should be given a newer bundle.
+// wornOut reports whether the visitor should be given a newer copy.
 func (m *Manager) wornOut(w lookup.Known) bool {
 	quarter := min(m.backup.Lease, m.options.Idle) / 4
 	return !w.Found || m.now().UnixMilli() >= w.Confirmed+quarter.Milliseconds()

@@ -23,7 +23,7 @@ func FuzzTheManagerFindsTheTokenOfNetHTTP(f *testing.F) {
 	} {
 		f.Add(line, name+"="+form[1:]+"E")
 	}
-	c := carrier{Transport: transport.Transport{Cookie: transport.Attributes{Name: name}}}
+	c := transport.Transport{Cookie: transport.Attributes{Name: name}}
 	f.Fuzz(func(t *testing.T, one, two string) {
 		if strings.ContainsAny(one+two, "\r\n") || strings.Count(one+two, ";") > 1000 {
 			return // no header has a line break, and net/http has a limit of its own
@@ -73,7 +73,7 @@ func TestAnotherSystemIsAskedForTheFirstCookieOfTheName(t *testing.T) {
 		{[]string{"a=b"}, "", false},
 	} {
 		f := new(firstOnly)
-		c := carrier{transport.Transport{Cookie: transport.Attributes{Name: "sid"}, Format: f}}
+		c := transport.Transport{Cookie: transport.Attributes{Name: "sid"}, Format: f}
 		_, ok := c.Receive(http.Header{"Cookie": tt.lines})
 		asked := ""
 		for _, a := range f.asked {

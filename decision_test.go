@@ -74,7 +74,7 @@ var readings = []struct {
 	{situation{store: "tombstone", foreign: true}, "dead, tombstone learned", storeTombstone},
 	{situation{store: "tombstone", copy: "vouches", known: "disowned by the visitor"}, "dead, tombstone learned", storeTombstone},
 
-	// A predecessor that another hand has ended.
+	// A predecessor that another writer has ended.
 	{situation{store: "record", copy: "vouches", known: "disowned by the visitor"}, "dead, tombstone owed", disownedToo},
 	{situation{store: "nothing", copy: "vouches", known: "disowned by the visitor"}, "dead, tombstone owed", disownedToo},
 	{situation{store: "failed", copy: "vouches", known: "disowned by the visitor"}, "dead, tombstone owed", disownedToo},
@@ -180,7 +180,7 @@ const (
 	unseenToken        = "is not written where the store has nothing"
 	namedByCookie      = "A session that the visitor's tombstone cookie names is dead."
 	storeTombstone     = "A tombstone in the store means dead, and the revocation set learns it."
-	disownedToo        = "A session whose predecessor another hand has ended is dead too"
+	disownedToo        = "A session whose predecessor another writer has ended is dead too"
 	askedPastCache     = "Where a cached record lacks something that a copy has, the store itself is asked."
 	liveRecord         = "A live record is joined with what the copies know."
 	repaired           = "If they know more, the commit repairs the store."
@@ -191,7 +191,7 @@ const (
 	foreignEnded       = "With a foreign format nothing always means ended, unless the store has never had the session."
 	restored           = "Where the store has nothing and a copy vouches, the session is restored."
 	readFirst          = "is restored only after the predecessor was read"
-	predecessorEnded   = "if another hand has ended the predecessor, the session ends"
+	predecessorEnded   = "if another writer has ended the predecessor, the session ends"
 	predecessorAway    = "if the store does not answer, the session is served from the copy"
 	predecessorUnknown = "if it cannot be told, the session is unknown"
 	youngKey           = "A copy sealed lately with a key that is not known here makes the answer unknown"

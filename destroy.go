@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -36,7 +37,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	}
 	if id == "" {
 		// Not in the store, it said; but the visitor has a token.
-		if t, ok := s.m.carrier.Receive(s.in); ok {
+		if t, ok := s.m.transport.Receive(s.in); ok {
 			id = ID(t.ID())
 		}
 	}
@@ -78,7 +79,7 @@ func (s *Session) end(ctx context.Context, id ID, l *lookup.Loaded) (Durability,
 		over = l.Version
 	}
 	t := s.tombstone(id, l)
-	d, line, err := s.m.shards.End(context.WithoutCancel(ctx), &t, over)
+	d, line, err := s.m.writer.End(context.WithoutCancel(ctx), &t, record.Version(over))
 	if err != nil {
 		return 0, err
 	}
@@ -110,7 +111,7 @@ func (s *Session) tombstone(id ID, l *lookup.Loaded) journal.Tombstone {
 }
 
 // knowEnded enters a session that the store does not have among those that this
-// process and the visitor's browser know to have Ended: a copy of it that
+// process and the visitor's browser know to have ended: a copy of it that
 // somebody still has comes to nothing here. The store is not told.
 func (s *Session) knowEnded(ctx context.Context, id ID) {
 	g := journal.Unseen(string(id), s.m.clock.Death(state.Destroyed))

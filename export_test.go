@@ -10,8 +10,8 @@ import (
 // clock that is off by skew.
 func Without(store Store, o *Options, skew time.Duration, mechanisms ...string) (*Manager, error) {
 	names := map[string]mechanism.Set{
-		"hints": mechanism.Hints, "ring": mechanism.Ring, "pending states": mechanism.PendingStates, "early stamp": mechanism.EarlyStamp,
-		"quarantine": mechanism.Quarantine, "kill lists": mechanism.KillLists, "restore by create": mechanism.RestoreByCreate, "overlaps": mechanism.Overlaps,
+		"hints": mechanism.Hints, "ring": mechanism.Revocations, "pending states": mechanism.PendingStates, "early stamp": mechanism.EarlyStamp,
+		"quarantine": mechanism.Quarantine, "kill lists": mechanism.Superseded, "restore by create": mechanism.RestoreByCreate, "overlaps": mechanism.Overlaps,
 	}
 	return newManager(store, o, func(m *Manager) {
 		m.clock.Skew = skew

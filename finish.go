@@ -81,7 +81,7 @@ func (s *Session) putOff(ctx context.Context, l lookup.Loaded) lookup.Loaded {
 	return l
 }
 
-// seenLongAgo tells whether it is time to put the expiry off.
+// seenLongAgo reports whether it is time to put the expiry off.
 func (s *Session) seenLongAgo(l *lookup.Loaded) bool {
 	return l.Phase == lookup.Live && s.m.now().Sub(time.UnixMilli(l.State.LastSeen)) >= s.m.options.Refresh
 }
@@ -110,14 +110,14 @@ func (s *Session) buildHeader(h http.Header) {
 	s.vary(h)
 	s.dropOldCookies(h)
 	switch {
-	case s.m.foreign() && s.m.carrier.Header == "":
+	case s.m.foreign() && s.m.transport.Header == "":
 		s.setForeignCookie(h)
 	case s.tokenAction == sendToken, s.tokenAction == passToken && !s.readOnly:
-		s.removeLines(h, s.m.carrier.IsToken)
-		s.m.carrier.Send(h, s.token, time.UnixMilli(s.tokenEnd))
+		s.removeLines(h, s.m.transport.IsToken)
+		s.m.transport.Send(h, s.token, time.UnixMilli(s.tokenEnd))
 	case s.tokenAction == clearToken:
-		s.removeLines(h, s.m.carrier.IsToken)
-		s.m.carrier.Clear(h)
+		s.removeLines(h, s.m.transport.IsToken)
+		s.m.transport.Clear(h)
 	}
 	if p := s.cookies; p != nil && len(p.out) > 0 {
 		s.removeLines(h, s.m.copies.Owns)
@@ -165,7 +165,7 @@ func (s *Session) removeLines(h http.Header, ours func(name string) bool) {
 	})
 }
 
-// sendAgain makes announce tell again what the client was told when the handler
+// sendAgain makes buildHeader tell again what the client was told when the handler
 // returned, because the header that it stood in is replaced by an error's. What
 // is newer stays.
 func (s *Session) sendAgain() {
@@ -236,7 +236,7 @@ func (s *Session) saveRest() {
 
 // vary tells caches what the answer depends on. s.mu is held.
 func (s *Session) vary(h http.Header) {
-	headers.AddVary(h, s.m.carrier.Varies(), s.varies[:0])
+	headers.AddVary(h, s.m.transport.Varies(), s.varies[:0])
 }
 
 // late saves, when the handler has returned, what it changed after the header

@@ -12,12 +12,12 @@ import (
 )
 
 // foreign reports whether another system writes the sessions too.
-func (m *Manager) foreign() bool { return m.carrier.Format != nil }
+func (m *Manager) foreign() bool { return m.transport.Format != nil }
 
 // resaves reports whether the format wants each session saved once in each
 // request that has it, before the answer.
 func (m *Manager) resaves() bool {
-	f, ok := m.carrier.Format.(foreign.Resaver)
+	f, ok := m.transport.Format.(foreign.Resaver)
 	return ok && f.Resaves()
 }
 
@@ -51,7 +51,7 @@ func (s *Session) setForeignCookie(h http.Header) {
 		}
 	default: // the token is new
 	}
-	c := &s.m.carrier
+	c := &s.m.transport
 	if header := c.Format.SetCookie(s.ctx, t.Reveal(), s.loaded.State, why, s.m.now()); header != "" {
 		name, _, _ := strings.Cut(header, "=")
 		s.removeLines(h, func(other string) bool { return other == name })
@@ -60,11 +60,11 @@ func (s *Session) setForeignCookie(h http.Header) {
 	}
 }
 
-// repeat lets the format send the token again, which the visitor has.
+// repeatForeignCookie lets the format send the token again, which the visitor has.
 func (s *Session) repeatForeignCookie() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t, ok := s.m.carrier.Receive(s.in); ok && s.tokenAction == nothing && s.loaded.Phase == lookup.Live && ID(t.ID()) == ID(s.loaded.ID) {
+	if t, ok := s.m.transport.Receive(s.in); ok && s.tokenAction == nothing && s.loaded.Phase == lookup.Live && ID(t.ID()) == ID(s.loaded.ID) {
 		s.token, s.tokenAction = t, repeatToken
 	}
 }

@@ -195,7 +195,7 @@ func (s *Session) startNew() error {
 	old := s.replaced
 	if s.loaded.Phase == lookup.Live || s.loaded.Phase == lookup.Unknown {
 		old = ID(s.loaded.ID)
-	} else if t, ok := s.m.carrier.Receive(s.in); ok && s.loaded.Phase == lookup.Unasked {
+	} else if t, ok := s.m.transport.Receive(s.in); ok && s.loaded.Phase == lookup.Unasked {
 		old = ID(t.ID())
 	}
 	s.forget()

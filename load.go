@@ -57,7 +57,7 @@ func (s *Session) ask(ctx context.Context, fresh bool, l *lookup.Loaded) {
 		s.askBoth(ctx, fresh, l)
 		return
 	}
-	t, ok := s.m.carrier.Receive(s.in)
+	t, ok := s.m.transport.Receive(s.in)
 	if !ok {
 		l.Phase = lookup.Nobody
 		return
@@ -70,7 +70,7 @@ func (s *Session) ask(ctx context.Context, fresh bool, l *lookup.Loaded) {
 func (s *Session) askBoth(ctx context.Context, fresh bool, l *lookup.Loaded) {
 	m, p := s.m, s.cookies
 	if p == nil {
-		if t, ok := m.carrier.Receive(s.in); ok {
+		if t, ok := m.transport.Receive(s.in); ok {
 			*l = m.reader.Fetch(ctx, t.ID(), lookup.Known{}, fresh)
 			s.hold(ctx, t, l)
 		} else {
@@ -134,7 +134,7 @@ func (s *Session) loadAgain(ctx context.Context, l lookup.Loaded, held token.Tok
 		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
 		return l
 	}
-	w := lookup.Known{Copy: l.Copy, Found: l.Phase == lookup.Live && s.m.carrier.Header == ""}
+	w := lookup.Known{Copy: l.Copy, Found: l.Phase == lookup.Live && s.m.transport.Header == ""}
 	l = s.m.reader.Fetch(ctx, l.ID, w, true)
 	s.hold(ctx, held, &l)
 	return l

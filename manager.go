@@ -15,19 +15,21 @@ import (
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/mechanism"
+	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/stamp"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/storage"
+	"github.com/holdfast-go/session/internal/transport"
 )
 
 // Manager keeps the sessions of one application in one store. Any number of
 // goroutines may use it.
 type Manager struct {
-	store   Store
-	options Options
-	carrier carrier
-	hooks   Hooks
+	store     Store
+	options   Options
+	transport transport.Transport
+	hooks     Hooks
 
 	clock   *stamp.Clock
 	shards  failover.Shards
@@ -61,7 +63,7 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 		return nil, err
 	}
 	m.hooks = m.options.Hooks
-	m.carrier = m.options.carrier()
+	m.transport = m.options.transport()
 	if m.options.Backup != nil {
 		m.backup = m.options.Backup
 		m.copies = m.backup.cookies(m.options.Cookie, m.options.Format != nil)
@@ -90,7 +92,7 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	}
 	ctx = context.WithoutCancel(ctx)
 	t := journal.IfLive(string(id), m.clock.Death(state.Revoked))
-	d, _, err := m.shards.End(ctx, &t, Any)
+	d, _, err := m.writer.End(ctx, &t, record.Any)
 	return Durability(d), err
 }
 
@@ -99,7 +101,11 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 // arrive. Requests may go on, but expiries are not put off any more, and what
 // the store does not take then is in the visitors' cookies alone.
 func (m *Manager) Close(ctx context.Context) error {
-	return errors.Join(m.reader.Refreshes.Close(ctx), m.shards.Close(ctx))
+	err := m.reader.Refreshes.Close(ctx)
+	if m.backup == nil {
+		return err
+	}
+	return errors.Join(err, m.shards.Close(ctx))
 }
 
 // answer is the default of Options.Error.

@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
+	"github.com/holdfast-go/session/internal/transport"
 )
 
 // unbounded is how long a marker lives where nobody knows how long the old
@@ -69,7 +70,7 @@ func (m *Manager) oldSession(ctx context.Context, in http.Header) *oldSession {
 
 // open returns the token in a marker. There is none where the old session has
 // ended without a new one.
-func (o *oldSession) open(c *carrier, record state.State) (token.Token, bool) {
+func (o *oldSession) open(c *transport.Transport, record state.State) (token.Token, bool) {
 	e, ok := record.Entries.Find(marker.Entry)
 	if !ok || record.Dead() {
 		return token.Token{}, false

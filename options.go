@@ -169,11 +169,9 @@ func (o *Options) checkFormat(store Store) error {
 	return nil
 }
 
-// carrier returns how the token travels.
-func (o *Options) carrier() carrier {
-	c := carrier{Transport: transport.Transport{
-		Cookie: transport.Attributes(o.Cookie), Header: textproto.CanonicalMIMEHeaderKey(o.Header),
-	}}
+// transport returns how the token travels to the visitor and back.
+func (o *Options) transport() transport.Transport {
+	c := transport.Transport{Cookie: transport.Attributes(o.Cookie), Header: textproto.CanonicalMIMEHeaderKey(o.Header)}
 	if o.Format != nil {
 		c.Format, _ = o.Format.(foreign.Format)
 	}

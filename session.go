@@ -54,7 +54,7 @@ type Session struct {
 	visits      bool // somebody will say when the request is over
 	tokenAction tokenAction
 	written     bool            // something was saved
-	token       token.Token     // for the notice
+	token       token.Token     // for the tokenAction
 	adopted     ID              // the session of an old one, whose token the visitor has not got yet
 	tokenEnd    int64           // when its session ends at the latest
 	sent        sentHeader      // by the answer so far
@@ -64,7 +64,7 @@ type Session struct {
 
 func (m *Manager) newSession(ctx context.Context, in http.Header) *Session {
 	s := &Session{m: m, ctx: ctx, in: in}
-	if m.backup != nil && m.carrier.Header == "" {
+	if m.backup != nil && m.transport.Header == "" {
 		s.cookies = new(cookieExchange)
 	}
 	return s

@@ -95,12 +95,12 @@ type JournalStats struct {
 	States     int // sessions that the store lacks a change of
 	Tombstones int // ended sessions that the store was never told of
 	Again      int // ended sessions that it was told of, and is told again because it lost its memory
-	Ring       int // tombstones known, those included
+	Known      int // tombstones known, those included
 	Bytes      int // what all of it takes up, about
 
 	// Since the Manager was made, and never less than before:
 	Delivered uint64 // changes and tombstones that the store lacked, and has taken from the journal
-	Lost      uint64 // dropped for good: the journal was full, the lease had run out or another hand had ended the session
+	Lost      uint64 // dropped for good: the journal was full, the lease had run out or another writer had ended the session
 }
 
 // Stats returns the counters as they are now. It does not ask the store.
@@ -112,7 +112,7 @@ func (m *Manager) Stats() Stats {
 		Conflicts: m.storage.Conflicts.Load(), Failures: m.shards.Failures.Load(),
 		Degraded: m.reader.Degraded.Load(), Restores: m.writer.Restored.Load(),
 		Journal: JournalStats{
-			States: n.Journal.States, Tombstones: n.Journal.Tombstones, Again: n.Journal.Again, Ring: n.Journal.Known,
+			States: n.Journal.States, Tombstones: n.Journal.Tombstones, Again: n.Journal.Again, Known: n.Journal.Known,
 			Bytes: n.Bytes, Delivered: n.Journal.Delivered, Lost: n.Journal.Lost,
 		},
 	}

@@ -170,8 +170,7 @@ func (s *Session) admitLocked(c state.Change) error {
 	if c.Flags.Kind() == state.Deleted {
 		return nil
 	}
-	unread := c.Flags&state.ServerOnly != 0 || s.isWithheld(c.Name)
-	if s.loaded.Away() && unread {
+	if s.loaded.Away() && (c.Flags&state.ServerOnly != 0 || s.isWithheld(c.Name)) {
 		return withheldError(c.Name)
 	}
 	if bad := s.broken[c.Name]; bad != nil {

@@ -86,7 +86,7 @@ func (b *Breaker) Forgot(now time.Time) {
 	b.owed = true
 }
 
-// Quarantined tells whether "nothing" from this shard has to count as no
+// Quarantined reports whether "nothing" from this shard has to count as no
 // answer. It is to be asked when the answer is there, not before. A record and
 // a tombstone count as always.
 func (b *Breaker) Quarantined(now time.Time) bool {

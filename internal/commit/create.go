@@ -46,7 +46,7 @@ func (c *Commit) create(ctx context.Context) error {
 		// Nobody has asked the store for it: it may be a made-up token's.
 		t := journal.IfLive(c.Replaced, c.Writer.Clock.Death(state.Renewed))
 		t.Unverified, t.IfStored = !c.Vouched, !c.Vouched
-		_, l.Supersedes, err = c.Writer.Shards.End(ctx, &t, record.Any)
+		_, l.Supersedes, err = c.Writer.End(ctx, &t, record.Any)
 	}
 	// The old session may have ended without an answer: see move.
 	c.Loaded = l

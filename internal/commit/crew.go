@@ -169,19 +169,11 @@ func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b b
 	if b.whole {
 		return c.keepWhole(ctx, crew, b)
 	}
-	if !b.Away() {
-		err := c.prepareRestore(ctx, &b.Loaded)
-		switch {
-		case b.State.Dead():
-			return b, nil
-		case failure.IsAway(err):
-			return c.saveLater(ctx, crew, b, err)
-		case err != nil:
-			return b, err
-		}
+	if err := c.mayAsk(ctx, &b); err != nil {
+		return c.saveLater(ctx, crew, b, err)
 	}
-	if b.Away() {
-		return c.saveLater(ctx, crew, b, failure.ErrNotAsked)
+	if b.State.Dead() {
+		return b, nil
 	}
 	b.changes, b.edited = nil, false
 	b, err := crew.Apply(b)
@@ -209,6 +201,19 @@ func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b b
 		return c.lookAfter(ctx, crew, b, st, sent, err)
 	}
 	return b, err
+}
+
+// mayAsk returns why the store cannot be asked to take b. Where the store lacks the
+// session, it makes sure first that b may be put there; b is dead where it may not.
+func (c *Commit) mayAsk(ctx context.Context, b *base) error {
+	if b.Away() {
+		return failure.ErrNotAsked
+	}
+	err := c.prepareRestore(ctx, &b.Loaded)
+	if b.State.Dead() {
+		return nil
+	}
+	return err
 }
 
 // saved is what stands after a save that was sent then, under a dot.
@@ -269,7 +274,7 @@ func (c *Commit) keepWhole(ctx context.Context, crew *groupcommit.Crew[base], b 
 
 // saveLater is saveOnce where the store does not answer, because of cause.
 func (c *Commit) saveLater(ctx context.Context, crew *groupcommit.Crew[base], b base, cause error) (base, error) {
-	if !c.vouches(b) {
+	if !failure.IsAway(cause) || !c.vouches(b) {
 		return b, cause
 	}
 	b = c.ontoJournal(b)

@@ -29,7 +29,7 @@ const (
 	Revoked               // the revocation set has its tombstone
 	RevokedIfStored       // likewise, but no visitor was seen to hold the token
 	Named                 // the visitor's tombstone cookie names it
-	Disowned              // another hand has ended the session that it took over from
+	Disowned              // another writer has ended the session that it took over from
 	knownEnd
 )
 
@@ -77,7 +77,7 @@ type Predecessor uint8
 const (
 	Settled      Predecessor = iota // there is none, it is durably dead, or it was read and stands in nobody's way
 	Unread                          // it is not durably dead, and was not read
-	EndedByOther                    // another hand has ended it
+	EndedByOther                    // another writer has ended it
 	OutOfReach                      // the store does not answer for it
 	Undecided                       // it cannot be told
 	predecessorEnd

@@ -28,7 +28,7 @@ var table = [...]struct {
 	},
 	{
 		when{known: of(Disowned)},
-		Decision{Dead, ByPredecessor, WriteTombstone, "A session whose predecessor another hand has ended is dead too"},
+		Decision{Dead, ByPredecessor, WriteTombstone, "A session whose predecessor another writer has ended is dead too"},
 	},
 
 	// A live record.
@@ -88,7 +88,7 @@ var table = [...]struct {
 	},
 	{
 		when{copy: of(Vouches), mode: of(Auto, BackupOnly), predecessor: of(EndedByOther)},
-		Decision{Dead, ByPredecessor, WriteTombstone, "if another hand has ended the predecessor, the session ends"},
+		Decision{Dead, ByPredecessor, WriteTombstone, "if another writer has ended the predecessor, the session ends"},
 	},
 	{
 		when{copy: of(Vouches), mode: of(Auto, BackupOnly), predecessor: of(OutOfReach)},

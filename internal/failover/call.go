@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-go/session/internal/streak"
 )
 
-// Call is one operation on the store, which the shard's breaker has allowed.
+// Call is one operation on the store, with the ticket of the shard's breaker.
 type Call struct {
 	all    *Shards
 	ID     string

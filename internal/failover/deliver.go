@@ -71,7 +71,7 @@ func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 func (a *Shards) applyHint(ctx context.Context, b state.Copy) error {
 	c := a.Of(b.ID).bypass(b.ID)
 	for end := a.attempts(); ; {
-		r, err := a.Backend.Read(ctx, c, true)
+		r, err := a.Backend.Read(ctx, c)
 		st := r.State
 		switch {
 		case errors.Is(err, failure.ErrNotFound):

@@ -28,7 +28,7 @@ func (a *Shards) writeTombstone(ctx context.Context, c Call, g *journal.Tombston
 	end := a.attempts()
 	for known := over != record.Any; ; known = false {
 		if !known {
-			r, err := a.Backend.Read(ctx, c, true)
+			r, err := a.Backend.Read(ctx, c)
 			if err != nil && !errors.Is(err, failure.ErrNotFound) && r.Unreadable == record.Absent {
 				return err
 			}

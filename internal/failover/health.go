@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-go/session/internal/streak"
 )
 
-// health counts what the store does. Where there is no breaker, it notices when
-// a shard fails and recovers.
+// health counts the shards that are away. Where there is no breaker, it notices when
+// one fails and recovers.
 type health struct {
 	ailing   atomic.Int32 // detector.Failing(), to be read without mu
 	mu       sync.Mutex   // guards all below

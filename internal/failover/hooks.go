@@ -46,7 +46,7 @@ type Outage struct {
 // Waiting returns how much the shard still lacks.
 func (o Outage) Waiting() int { return o.States + o.Tombstones }
 
-// Durability says how far the end of a session has come.
+// Durability says how far a write has come.
 type Durability uint8
 
 // How far a write has come.

@@ -23,7 +23,7 @@ func (a *Shards) PrepareRestore(ctx context.Context, b state.Copy, visitor bool)
 	if err := s.checkMemory(ctx); err != nil {
 		return nil, err
 	}
-	if a.Without.Lacks(mechanism.KillLists) {
+	if a.Without.Lacks(mechanism.Superseded) {
 		return nil, nil
 	}
 	for _, k := range b.Supersedes {
@@ -106,7 +106,7 @@ func (a *Shards) ensureDead(ctx context.Context, c Call, g journal.Tombstone) (s
 // ensureOneDead is ensureDead without what rotations have led to.
 func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone) (state.State, error) {
 	for end := a.attempts(); ; {
-		r, err := a.Backend.Read(ctx, c, true)
+		r, err := a.Backend.Read(ctx, c)
 		st := r.State
 		if errors.Is(err, failure.ErrNotFound) {
 			if settled, err := c.nothingThere(ctx, r, g); settled {

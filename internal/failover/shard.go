@@ -85,7 +85,7 @@ func (s *Shard) Quarantined() bool {
 // shard may be new, and the hooks are not told.
 func (s *Shard) lostMemory(ctx context.Context, known bool) {
 	s.breaker.Forgot(s.all.Clock.Now())
-	s.journal.Republish(!s.all.Without.Lacks(mechanism.Ring), s.breaker.Owe)
+	s.journal.Republish(!s.all.Without.Lacks(mechanism.Revocations), s.breaker.Owe)
 	s.signal()
 	if known && s.all.Hooks.Forgot != nil {
 		s.all.Hooks.Forgot(ctx, s.name)

@@ -50,7 +50,7 @@ type Shards struct {
 	restores rate.Limiter
 	looks    deadline.Line
 
-	mu     sync.Mutex // guards closed
+	mu     sync.Mutex // guards closed, and the making of shards
 	closed bool
 	close  context.CancelFunc
 	ctx    context.Context // of the shards' goroutines
@@ -61,7 +61,7 @@ type Shards struct {
 type Backend interface {
 	// Read loads a session past all caches. Its error is failure.ErrNotFound, a
 	// failure.Away, or failure.ErrUnavailable.
-	Read(ctx context.Context, c Call, fresh bool) (record.Session, error)
+	Read(ctx context.Context, c Call) (record.Session, error)
 
 	// Put saves a session over a Version.
 	Put(ctx context.Context, c Call, operation Operation, st state.State, over record.Version) (record.Version, error)

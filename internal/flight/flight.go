@@ -53,7 +53,7 @@ type Turn[K ~string, V any] struct {
 	crew *crew[V] // nil: for himself
 }
 
-// Enter returns the caller's turn. asks tells whether it has come; else he waits
+// Enter returns the caller's turn. asks reports whether it has come; else he waits
 // for it.
 func (g *Group[K, V]) Enter(key K) (t Turn[K, V], asks bool) {
 	s := g.slot(key)
@@ -86,7 +86,7 @@ func (t Turn[K, V]) Wait(ctx context.Context) (answer V, answered, asks bool, er
 	}
 }
 
-// Shared tells whether others wait for the answer of the one who asks.
+// Shared reports whether others wait for the answer of the one who asks.
 func (t Turn[K, V]) Shared() bool { return t.crew != nil }
 
 // Answer tells them, before Leave.

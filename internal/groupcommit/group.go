@@ -24,7 +24,6 @@ type Group[S any] struct {
 type line[S any] struct {
 	leading bool // a crew is at work
 	waiting []*seat[S]
-	last    *S // what the crew before came to
 }
 
 // Member is one commit. Its functions are called one at a time, in the goroutine
@@ -52,7 +51,7 @@ var ErrCarried = errors.New("its changes were being saved")
 type seat[S any] struct {
 	member  *Member[S]
 	line    *line[S]
-	orders  chan order[S] // holds one
+	orders  chan order[S] // holds one; nil for a commit that never waits
 	reply   chan answer[S]
 	ordered bool // an order was given, and not carried out yet
 	gone    bool // gave up
@@ -82,11 +81,10 @@ type answer[S any] struct {
 // Do takes part in the commits of key and returns what they came to. It waits until
 // ctx ends at most; once the caller leads or its Apply runs, ctx does not count.
 func (g *Group[S]) Do(ctx context.Context, key string, m Member[S]) (S, error) {
-	me := &seat[S]{member: &m, orders: make(chan order[S], 1)}
+	me := &seat[S]{member: &m}
 	if crew := g.enter(key, me); crew != nil {
 		return crew.run(me)
 	}
-	me.reply = make(chan answer[S], 1)
 	for {
 		var o order[S]
 		select {
@@ -131,6 +129,8 @@ func (g *Group[S]) enter(key string, me *seat[S]) *Crew[S] {
 	}
 	me.line = l
 	if l.leading {
+		me.orders = make(chan order[S], 1)
+		me.reply = make(chan answer[S], 1)
 		l.waiting = append(l.waiting, me)
 		return nil
 	}

@@ -130,7 +130,7 @@ func (j *Journal) Add(b state.Copy) (ended Tombstone, dead bool) {
 // Added is what became of a tombstone, and what the caller has to do about it.
 type Added struct {
 	Tombstone Tombstone  // as it stands now, merged with what was known
-	AlsoEnd   []string   // sessions that another hand's tombstone ends too
+	AlsoEnd   []string   // sessions that another writer's tombstone ends too
 	Line      bool       // what rotations made of the session ends too, and was not asked for before
 	Owed      state.Copy // what the store still lacked of the session: it is owed no more
 	wasOwed   bool

@@ -219,7 +219,7 @@ func (q *lookup) act(ctx context.Context, d decide.Decision) Loaded {
 		return q.dead(ctx, d)
 	case decide.NoSession:
 		return Loaded{Phase: Nobody, Version: q.stored.Version}
-	default: // unknown; fetch has done what the other verdicts ask for
+	default: // unknown; Fetch has done what the other verdicts ask for
 	}
 	l := Loaded{Phase: Unknown, Copy: state.Copy{ID: q.id}, Err: q.err}
 	switch d.Cause {
@@ -315,7 +315,7 @@ func (r *Reader) endWithPredecessor(ctx context.Context, id string, v record.Ver
 // yet.
 func (r *Reader) supersededElsewhere(w Known, stored bool) bool {
 	for _, k := range w.Supersedes {
-		if !k.Predecessor || r.Without.Lacks(mechanism.KillLists) {
+		if !k.Predecessor || r.Without.Lacks(mechanism.Superseded) {
 			continue
 		}
 		for _, e := range w.Ended {

@@ -8,11 +8,11 @@ type Set uint16
 // The parts of the protocol.
 const (
 	Hints           Set = 1 << iota // tombstones that the store lacks are delivered
-	Ring                            // tombstones are remembered, and published to a shard that forgot
+	Revocations                     // tombstones are remembered, and published to a shard that forgot
 	PendingStates                   // states that the store lacks are delivered
 	EarlyStamp                      // a lease runs from before the store was asked
 	Quarantine                      // a shard that forgot is not believed at once
-	KillLists                       // a session names those that it took the place of
+	Superseded                      // a session names those that it took the place of
 	RestoreByCreate                 // a restore never overwrites
 	Overlaps                        // overlapping requests share no cookie
 )

@@ -45,15 +45,15 @@ type Superseded struct {
 	// its ID, there is nothing to end.
 	IfStored bool
 
-	// Heir: the session that supersedes this one has its values and its lease, by
-	// Renew. If another writer ended this session, by a logout above all, then its
-	// heir ends too.
+	// Predecessor: the session that supersedes this one has its values and its
+	// lease, by Renew. If another writer ended this session, by a logout above all,
+	// then its successor ends too.
 	Predecessor bool
 }
 
 // The bits of an encoded Superseded.
 const (
-	supersededHeir        = 1
+	supersededPredecessor = 1
 	supersededIfLive      = 2
 	supersededDurable     = 4
 	supersededNeverStored = 8
@@ -65,7 +65,7 @@ const (
 const MaxSuperseded = 8
 
 // settled reports whether s may be dropped from a full list: no other writer
-// can have ended it with a consequence for its heir that is not known yet.
+// can have ended it with a consequence for its successor that is not known yet.
 func (s Superseded) settled() bool { return s.NeverStored || s.Durable || !s.Predecessor }
 
 // MarkDurable returns l with every session marked Durable: the store took the
@@ -191,7 +191,7 @@ func AppendSuperseded(out []byte, l []Superseded) []byte {
 func (s Superseded) flags() byte {
 	flags := byte(0)
 	if s.Predecessor {
-		flags |= supersededHeir
+		flags |= supersededPredecessor
 	}
 	if s.IfLive {
 		flags |= supersededIfLive
@@ -231,7 +231,7 @@ func CutSuperseded(b []byte) (l []Superseded, rest []byte, ok bool) {
 			Durable:     flags&supersededDurable != 0,
 			NeverStored: flags&supersededNeverStored != 0,
 			IfStored:    flags&supersededIfStored != 0,
-			Predecessor: flags&supersededHeir != 0,
+			Predecessor: flags&supersededPredecessor != 0,
 		})
 	}
 	return l, b, true

@@ -28,7 +28,7 @@ func (d InDoubt) Dot() Dot { return d.dot }
 
 // Resolve marks the edits of doubts that are done according to st, a state that
 // was loaded after the last of the doubts arose. It returns the name of an
-// Update of which nobody can tell whether it is in the value, or "".
+// Update of which nobody can report whether it is in the value, or "".
 //
 // Where the dot of a save stands in st, the save happened, and all saves before
 // it are in it. Where another request has written the key since, a Set or a

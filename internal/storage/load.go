@@ -105,9 +105,10 @@ func (s *Storage) loadNow(ctx context.Context, id string, vouched bool, out *rec
 	return s.loadAlone(ctx, budget, &c, false, out)
 }
 
-// Read is Load for a caller that may ask the shard, and is not coalesced.
-func (s *Storage) Read(ctx context.Context, c failover.Call, fresh bool) (r record.Session, err error) {
-	err = s.readWithin(ctx, s.reading.Within(ctx, time.Now(), c.Budget), &c, fresh, &r)
+// Read is Load past all caches, for a caller that may ask the shard. It is not
+// coalesced.
+func (s *Storage) Read(ctx context.Context, c failover.Call) (r record.Session, err error) {
+	err = s.readWithin(ctx, s.reading.Within(ctx, time.Now(), c.Budget), &c, true, &r)
 	return r, err
 }
 

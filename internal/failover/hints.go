@@ -33,7 +33,7 @@ func (s *Shard) AddHint(ctx context.Context, b state.Copy) bool {
 func (s *Shard) AddTombstone(ctx context.Context, g journal.Tombstone) error {
 	g.Pending = g.Pending && !s.all.Without.Lacks(mechanism.Hints)
 	g.Again = g.Again && g.Pending
-	if !g.Pending && s.all.Without.Lacks(mechanism.Ring) {
+	if !g.Pending && s.all.Without.Lacks(mechanism.Revocations) {
 		return nil
 	}
 	full := s.all.ledger.Bytes.Load()+journal.TombstoneSize > int64(s.all.JournalBytes)
