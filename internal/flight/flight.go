@@ -1,8 +1,7 @@
-// Package flight lets those who ask the same question at the same time share an
-// answer, and never an older one than their question: who comes while the
-// question is under way may not take that answer, which may have been made
-// before something that he knows of. He waits, and with all who came meanwhile
-// asks once more. So there is one question of a key under way at a time.
+// Package flight coalesces concurrent loads of one key. A caller never joins a
+// load that was already in flight, because its result may predate a write that the
+// caller has observed. The caller waits for that load and shares the next one with
+// all other callers that wait. So at most one load of a key is in flight.
 package flight
 
 import (

@@ -1,5 +1,5 @@
-// Package queue lets goroutines that work on the same key take turns, and
-// hand what they made to the one behind them.
+// Package queue lets goroutines that work on the same key take turns, and hand a
+// value to the next one. Saves of one session use it.
 package queue
 
 import (

@@ -1,7 +1,6 @@
-// Package cookiesession reads and writes the cookies of cookie-session 2.1.1:
-// a whole session in base64, which everybody can read, and beside it its
-// signature. There is no end in it, so that who keeps the pair keeps the
-// session.
+// Package cookiesession reads and writes the cookies of cookie-session 2.1.1: a
+// whole session in base64, which everybody can read, and its signature in a second
+// cookie. The session has no end: a copied pair of cookies stays valid.
 package cookiesession
 
 import (
