@@ -1,7 +1,6 @@
 package session_test
 
 import (
-	"context"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -9,25 +8,10 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
-	"github.com/holdfast-go/session/storetest"
 )
 
 // Two hands on one session: a Renew and a logout, or a write, that do not see
 // each other.
-
-func (s *site) instance(skew time.Duration, b session.Backup, o session.Options) (*session.Manager, *storetest.Faulty) {
-	link := storetest.NewFaulty(s.store)
-	b.Keys = s.keys
-	b.Audience = "shop-test"
-	o.Backup = &b
-	m, err := session.Without(link, &o, skew)
-	if err != nil {
-		s.Fatal(err)
-	}
-	s.Cleanup(func() { link.Heal(); m.Close(context.Background()) })
-	s.after(10 * time.Second)
-	return m, link
-}
 
 func TestALogoutAfterManyRenewals(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
