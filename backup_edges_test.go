@@ -263,14 +263,14 @@ func TestAFrozenShardDelaysNoSessionOfAHealthyOne(t *testing.T) {
 
 func TestARestoreThatStopsHalfWay(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		a, link := s.instance(0, session.Backup{}, session.Options{})
+		a, link := s.cutOff()
 		v := s.visitor()
 		tab := s.copyOf(v)
 		link.Fail(errRefused)
 		// Begun from the bundle, with the journal's grave of the old one out of the way:
 		// a third instance which knows the heir by its bundle alone restores it.
-		s.serve(a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
-		c, cut := s.instance(0, session.Backup{}, session.Options{})
+		s.logIn(a, v, "blue")
+		c, cut := s.cutOff()
 		cut.Fail(errRefused)
 		s.serve(c, v, func(x *session.Session) { color.Set(x, "green") }) // the journal of c owes it too
 		s.serve(s.b, tab, func(x *session.Session) { food.Set(x, "tofu") })
@@ -279,12 +279,12 @@ func TestARestoreThatStopsHalfWay(t *testing.T) {
 		var fails atomic.Int32
 		fails.Store(1)
 		cut.Heal()
-		cut.Before(func(op string, i session.ID) error {
-			if op == "save" && i == heir && fails.Add(-1) >= 0 {
+		cut.Before(onSave(heir, func() error {
+			if fails.Add(-1) >= 0 {
 				return errRefused
 			}
 			return nil
-		})
+		}))
 		s.after(10 * time.Second)
 		s.want(c, v, "green/tofu")
 		link.Heal()
@@ -351,7 +351,7 @@ func TestAValueNewerThanTheCacheIsNotLost(t *testing.T) {
 
 func TestAStoreThatLoadsAndDoesNotSaveIsAway(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		m, link := s.instance(0, session.Backup{}, session.Options{})
+		m, link := s.cutOff()
 		v := s.visitor()
 		link.Before(func(op string, _ session.ID) error {
 			if op == "save" {
@@ -382,12 +382,12 @@ func TestAStoreThatLoadsAndDoesNotSaveIsAway(t *testing.T) {
 
 func TestARenewalThatIsRepeatedIsStillAnHeir(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		c, cut := s.instance(0, session.Backup{}, session.Options{})
+		c, cut := s.cutOff()
 		v := s.visitor()
 		thief := s.copyOf(v)
 		cut.Fail(errRefused)
 		for range 20 {
-			s.serve(c, thief, func(x *session.Session) { x.Renew(); color.Set(x, "stolen") })
+			s.logIn(c, thief, "stolen")
 		}
 		s.serve(s.a, v, func(x *session.Session) { x.Destroy(t.Context()) })
 		s.want(s.b, thief, "-")

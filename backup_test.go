@@ -108,11 +108,7 @@ func TestALogoutWhileTheStoreIsAway(t *testing.T) {
 		v := s.visitor()
 		thief := s.copyOf(v)
 		s.store.Fail(errRefused)
-		s.serve(s.a, v, func(x *session.Session) {
-			if d, err := x.Destroy(t.Context()); d != session.Pending || err != nil {
-				t.Errorf("Destroy() = %v, %v", d, err)
-			}
-		})
+		s.serve(s.a, v, s.ends(session.Pending))
 		s.want(s.a, v, "-")
 		s.want(s.a, thief, "-")
 		s.want(s.b, v, "-")
@@ -142,7 +138,7 @@ func TestALoginWhileTheStoreIsAway(t *testing.T) {
 		v := s.visitor()
 		planted := s.copyOf(v)
 		s.store.Fail(errRefused)
-		s.serve(s.a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
+		s.logIn(s.a, v, "blue")
 		s.want(s.a, v, "blue/")
 		s.want(s.b, v, "blue/")
 		s.want(s.a, planted, "-")
@@ -166,13 +162,9 @@ func TestAStolenSessionThatIsRenewedDoesNotOutliveTheLogout(t *testing.T) {
 		s.after(10 * time.Second)
 		cut.Fail(errRefused)
 		s.after(5 * time.Second)
-		s.serve(c, thief, func(x *session.Session) { x.Renew(); color.Set(x, "stolen") })
+		s.logIn(c, thief, "stolen")
 		s.want(c, thief, "stolen/")
-		s.serve(s.a, v, func(x *session.Session) {
-			if d, err := x.Destroy(t.Context()); d != session.Durable || err != nil {
-				t.Errorf("Destroy() = %v, %v", d, err)
-			}
-		})
+		s.serve(s.a, v, s.ends(session.Durable))
 		cut.Heal()
 		s.after(10 * time.Second)
 		s.want(c, thief, "-")

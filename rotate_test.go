@@ -131,9 +131,7 @@ func TestParallelRequestsThatRotateAllAnswerWithOneToken(t *testing.T) {
 
 func TestAnOldTokenLeadsToTheSessionForTenSeconds(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
-		s.serve(s.a, v, rotate)
+		v, old := s.rotated()
 		if cookieOf(v) == cookieOf(old) {
 			t.Fatal("nothing was rotated")
 		}
@@ -191,7 +189,7 @@ func TestTheGraceOfARotationNeverLeadsAcrossARenew(t *testing.T) {
 		planted := s.copyOf(v)
 		s.serve(s.a, v, rotate)
 		rotated := s.copyOf(v)
-		s.serve(s.b, v, func(x *session.Session) { x.Renew(); color.Set(x, "secret") })
+		s.logIn(s.b, v, "secret")
 		for _, m := range []*session.Manager{s.a, s.b} {
 			s.want(m, s.copyOf(planted), "-")
 			s.want(m, s.copyOf(rotated), "-")
@@ -236,11 +234,7 @@ func TestALoginThatOverlapsARotationGoesOnFromIt(t *testing.T) {
 func TestALogoutWithARotatedTokenEndsTheSession(t *testing.T) {
 	for name, end := range map[string]func(s *site, old *sessiontest.Visitor){
 		"by Destroy": func(s *site, old *sessiontest.Visitor) {
-			s.serve(s.b, old, func(x *session.Session) {
-				if d, err := x.Destroy(s.Context()); d != session.Durable || err != nil {
-					s.Errorf("Destroy: %v, %v", d, err)
-				}
-			})
+			s.serve(s.b, old, s.ends(session.Durable))
 		},
 		"by Revoke": func(s *site, old *sessiontest.Visitor) {
 			if d, err := s.b.Revoke(s.Context(), sessionIDOf(cookieOf(old))); d != session.Durable || err != nil {
@@ -444,9 +438,7 @@ func TestRotateWhereItCannot(t *testing.T) {
 
 func TestAReadOnlyRouteServesAnOldTokenAndSetsNoCookie(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
-		s.serve(s.a, v, rotate)
+		_, old := s.rotated()
 		got := ""
 		answer := old.Get(s.b.ReadOnly(ask(t, func(_ http.ResponseWriter, _ *http.Request, x *session.Session) { got = color.Or(x, "") })), "/")
 		if got != "red" || answer.Header["Set-Cookie"] != nil {
@@ -528,9 +520,7 @@ func TestARotationWaitsForTheStore(t *testing.T) {
 // request under the old token has none of the new one.
 func TestThereIsNoGraceWithoutTheStoresAnswer(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
-		s.serve(s.a, v, rotate)
+		v, old := s.rotated()
 		s.store.Fail(errRefused)
 		s.serve(s.a, v, func(x *session.Session) { food.Set(x, "rice") }) // so that the journal has the new one
 		s.want(s.a, s.copyOf(old), "503")
@@ -545,7 +535,7 @@ func TestThereIsNoGraceWithoutTheStoresAnswer(t *testing.T) {
 // It was sealed by an instance that is still cut off: nobody else has the write.
 func TestACopyOfBeforeARotationBringsWhatTheStoreLacks(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		c, link := s.instance(0, session.Backup{}, session.Options{})
+		c, link := s.cutOff()
 		v := s.visitor()
 		tab := s.copyOf(v)
 		link.Fail(errRefused)
@@ -594,20 +584,10 @@ func TestARotationWithoutAnAnswer(t *testing.T) {
 		lost func(s *site, old session.ID) func(op string, id session.ID) error
 	}{
 		{"that stands", func(s *site, old session.ID) func(string, session.ID) error {
-			return func(op string, id session.ID) error {
-				if op == "save" && id == old {
-					s.store.LoseAcks()
-				}
-				return nil
-			}
+			return onSave(old, func() error { s.store.LoseAcks(); return nil })
 		}},
 		{"that does not stand", func(_ *site, old session.ID) func(string, session.ID) error {
-			return func(op string, id session.ID) error {
-				if op == "save" && id == old {
-					return errRefused
-				}
-				return nil
-			}
+			return onSave(old, refused)
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -657,59 +637,51 @@ func TestARotationWhoseAnswerWasLostIsLookedUp(t *testing.T) {
 // An instance that is cut off does not know of the rotation, and takes a write
 // under the old token: it is delivered to the session that lives on.
 func TestAWriteUnderAnOldTokenInAnOutageIsTheSuccessors(t *testing.T) {
-	for _, how := range []string{"delivered", "met"} {
-		t.Run(how, func(t *testing.T) {
-			testSite(t, session.Options{}, func(s *site) {
-				c, link := s.instance(0, session.Backup{}, session.Options{})
-				v := s.visitor()
-				tab, early := s.copyOf(v), s.copyOf(v)
-				link.Fail(errRefused)
-				s.serve(s.a, v, func(x *session.Session) { x.Rotate(); color.Set(x, "blue") })
-				if status := s.serve(c, tab, func(x *session.Session) { food.Set(x, "tofu") }); status != 200 {
-					t.Fatalf("a write without the store: %d", status)
+	deliveredOrMet(t, func(s *site, met bool) {
+		c, link := s.cutOff()
+		v := s.visitor()
+		tab, early := s.copyOf(v), s.copyOf(v)
+		link.Fail(errRefused)
+		s.serve(s.a, v, func(x *session.Session) { x.Rotate(); color.Set(x, "blue") })
+		if status := s.serve(c, tab, func(x *session.Session) { food.Set(x, "tofu") }); status != 200 {
+			s.Fatalf("a write without the store: %d", status)
+		}
+		if met { // by a request that finds the tombstone, before the journal does
+			link.Before(func(op string, _ session.ID) error {
+				if op == "save" {
+					return errRefused
 				}
-				if how == "met" { // by a request that finds the tombstone, before the journal does
-					link.Before(func(op string, _ session.ID) error {
-						if op == "save" {
-							return errRefused
-						}
-						return nil
-					})
-					link.Heal()
-					s.after(3 * time.Second)
-					s.want(c, early, "blue/tofu") // which meets the tombstone first
-					link.Before(nil)
-				}
-				link.Heal()
-				s.after(10 * time.Second)
-				s.want(s.a, v, "blue/tofu")
-				s.after(time.Minute)
-				thief := s.copyOf(tab)
-				link.Fail(errRefused)
-				s.after(time.Second)
-				s.serve(c, thief, func(x *session.Session) { food.Set(x, "poison") })
-				link.Heal()
-				s.after(10 * time.Second)
-				s.want(s.a, v, "blue/tofu")
+				return nil
 			})
-		})
-	}
+			link.Heal()
+			s.after(3 * time.Second)
+			s.want(c, early, "blue/tofu") // which meets the tombstone first
+			link.Before(nil)
+		}
+		link.Heal()
+		s.after(10 * time.Second)
+		s.want(s.a, v, "blue/tofu")
+		s.after(time.Minute)
+		thief := s.copyOf(tab)
+		link.Fail(errRefused)
+		s.after(time.Second)
+		s.serve(c, thief, func(x *session.Session) { food.Set(x, "poison") })
+		link.Heal()
+		s.after(10 * time.Second)
+		s.want(s.a, v, "blue/tofu")
+	})
 }
 
 // The same of a logout: whatever it reaches first, the successor ends.
 func TestALogoutUnderAnOldTokenInAnOutageEndsTheSuccessor(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		c, link := s.instance(0, session.Backup{}, session.Options{})
+		c, link := s.cutOff()
 		v := s.visitor()
 		tab := s.copyOf(v)
 		link.Fail(errRefused)
 		s.serve(s.a, v, rotate)
 		s.serve(s.a, v, rotate)
-		s.serve(c, tab, func(x *session.Session) {
-			if d, err := x.Destroy(t.Context()); d != session.Pending || err != nil {
-				t.Errorf("Destroy: %v, %v", d, err)
-			}
-		})
+		s.serve(c, tab, s.ends(session.Pending))
 		s.want(s.a, v, "red/")
 		link.Heal()
 		s.after(10 * time.Second)
@@ -723,9 +695,7 @@ func TestALogoutUnderAnOldTokenInAnOutageEndsTheSuccessor(t *testing.T) {
 // the grace, and by no instance that reaches the store after it.
 func TestAStolenTokenIsOfNoUseAfterTheRotation(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		v := s.visitor()
-		thief := s.copyOf(v)
-		s.serve(s.a, v, rotate)
+		v, thief := s.rotated()
 		s.after(11 * time.Second)
 		s.want(s.a, s.copyOf(thief), "-")
 		s.want(s.b, s.copyOf(thief), "-")
@@ -741,9 +711,7 @@ func TestAStolenTokenIsOfNoUseAfterTheRotation(t *testing.T) {
 // request's rotation has made.
 func TestAnErrorAfterTheHandlerKeepsTheRotatedToken(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
-		s.serve(s.a, v, rotate)
+		v, old := s.rotated()
 		old.Get(returns(s.a, func(r *http.Request) { sessionOf(s.T, r) }, func(w http.ResponseWriter, r *http.Request) {
 			badKey.Set(sessionOf(s.T, r), func() {})
 			w.WriteHeader(http.StatusNotFound)

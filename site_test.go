@@ -75,7 +75,7 @@ func (s *site) serve(m *session.Manager, v *sessiontest.Visitor, f func(*session
 	return answer.StatusCode
 }
 
-// colors returns what two keys hold for v, "-" where there is no session.
+// holds returns what two keys hold for v, "-" where there is no session.
 func (s *site) holds(m *session.Manager, v *sessiontest.Visitor) (got string) {
 	s.Helper()
 	got = "503"
@@ -109,7 +109,7 @@ func (s *site) after(d time.Duration) {
 	synctest.Wait()
 }
 
-// copyOf is somebody who has stolen the cookies of v.
+// copyOf returns a visitor who has stolen the cookies of v.
 func (s *site) copyOf(v *sessiontest.Visitor) *sessiontest.Visitor {
 	thief := sessiontest.NewVisitor(s.T, s.a)
 	out := http.Header{}
@@ -132,4 +132,61 @@ func (s *site) instance(skew time.Duration, b session.Backup, o session.Options)
 	s.Cleanup(func() { link.Heal(); m.Close(context.Background()) })
 	s.after(10 * time.Second)
 	return m, link
+}
+
+// cutOff adds an instance, and returns what is between it and the store.
+func (s *site) cutOff() (*session.Manager, *storetest.Faulty) {
+	s.Helper()
+	return s.instance(0, session.Backup{}, session.Options{})
+}
+
+// rotated returns a visitor whose token was rotated, and one who has the cookies
+// of before.
+func (s *site) rotated() (v, old *sessiontest.Visitor) {
+	s.Helper()
+	v = s.visitor()
+	old = s.copyOf(v)
+	s.serve(s.a, v, rotate)
+	return v, old
+}
+
+// logIn renews the session of v, and fails the test where that is refused.
+func (s *site) logIn(m *session.Manager, v *sessiontest.Visitor, as string) {
+	s.Helper()
+	if status := s.serve(m, v, func(x *session.Session) { x.Renew(); color.Set(x, as) }); status != http.StatusOK {
+		s.Fatalf("login: %d", status)
+	}
+}
+
+// ends returns a handler that ends the session, which must come as far as want.
+func (s *site) ends(want session.Durability) func(*session.Session) {
+	return func(x *session.Session) {
+		s.Helper()
+		if got, err := x.Destroy(s.Context()); got != want || err != nil {
+			s.Errorf("Destroy() = %v, %v, want %v", got, err, want)
+		}
+	}
+}
+
+// onSave returns a hook of a Faulty that calls do for the saves of one session.
+func onSave(id session.ID, do func() error) func(string, session.ID) error {
+	return func(op string, i session.ID) error {
+		if op == "save" && i == id {
+			return do()
+		}
+		return nil
+	}
+}
+
+func refused() error { return errRefused }
+
+// deliveredOrMet runs test on two sites: on one the journal delivers what waits
+// for the store, on the other a request meets it first.
+func deliveredOrMet(t *testing.T, test func(s *site, met bool)) {
+	t.Helper()
+	for _, how := range []string{"delivered", "met"} {
+		t.Run(how, func(t *testing.T) {
+			testSite(t, session.Options{}, func(s *site) { test(s, how == "met") })
+		})
+	}
 }
