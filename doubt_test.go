@@ -30,6 +30,13 @@ func (f *forgetful) Save(ctx context.Context, id session.ID, r session.Record, o
 	return v, err
 }
 
+// bobOn returns a Manager on store, and a visitor whose session it holds.
+func bobOn(t *testing.T, store session.Store) (*session.Manager, *sessiontest.Visitor) {
+	t.Helper()
+	m := mustNew(t, store, nil)
+	return m, sessiontest.NewVisitor(t, m, bob)
+}
+
 func TestALostAcknowledgement(t *testing.T) {
 	saveFails := func(t *testing.T, s *session.Session) {
 		t.Helper()
@@ -39,8 +46,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	}
 	t.Run("counts an update once", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		m, v := bobOn(t, store)
 		store.lose(1)
 		answer := v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
 			count.Update(s, increment)
@@ -52,8 +58,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("counts it once, with others in between", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		_, v := bobOn(t, store)
 		s := v.Session()
 		store.lose(1)
 		count.Update(s, increment)
@@ -72,8 +77,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("does not keep what was taken back", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		m, v := bobOn(t, store)
 		store.lose(1)
 		v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
 			user.Set(s, "admin")
@@ -86,8 +90,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("of a save that never happened is made up for", func(t *testing.T) {
 		store := storetest.NewFaulty(memstore.New(nil))
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		m, v := bobOn(t, store)
 		answer := v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
 			count.Update(s, increment)
 			store.Fail(errors.New("away"))
@@ -100,8 +103,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("of a login leaves the visitor a session", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		m, v := bobOn(t, store)
 		old := v.Request(http.MethodGet, "/", nil)
 		store.lose(2) // the new record, then the tombstone
 		answer := v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { s.Renew() })), "/")
@@ -114,8 +116,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("of a login counts its updates once", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		m, v := bobOn(t, store)
 		store.lose(2)
 		answer := v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
 			count.Update(s, increment)
@@ -128,8 +129,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("of a StartNew leaves the visitor the new session", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		m, v := bobOn(t, store)
 		store.lose(2)
 		v.Get(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			s, _ := session.StartNew(r.Context())
@@ -141,8 +141,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("is not made up for over what another one wrote since", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		_, v := bobOn(t, store)
 		s := v.Session()
 		store.lose(1)
 		user.Set(s, "older")
@@ -157,8 +156,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("of an update that another one wrote over is told, and not counted twice", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		_, v := bobOn(t, store)
 		s := v.Session()
 		store.lose(1)
 		count.Update(s, increment)
@@ -178,8 +176,7 @@ func TestALostAcknowledgement(t *testing.T) {
 func TestALateSaveUndoesNothing(t *testing.T) {
 	mem := memstore.New(nil)
 	store := storetest.NewFaulty(mem)
-	m := mustNew(t, store, nil)
-	v := sessiontest.NewVisitor(t, m, bob)
+	_, v := bobOn(t, store)
 	s := v.Session()
 	r, err := mem.Load(t.Context(), s.ID())
 	if err != nil {

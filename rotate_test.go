@@ -15,7 +15,6 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
-	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
 	"github.com/holdfast-go/session/storetest"
 )
@@ -69,7 +68,7 @@ func TestParallelRequestsThatRotateAllAnswerWithOneToken(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						o := session.Options{SaveTimeout: 10 * time.Second, ReadTimeout: time.Second}
 						if backup {
-							o.Backup = &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}
+							o.Backup = testBackup(t)
 						}
 						memory := memstore.New(nil)
 						store := storetest.NewFaulty(memory)
