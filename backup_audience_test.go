@@ -88,8 +88,7 @@ func TestATombstoneCookieOfAnotherAudienceEndsNothing(t *testing.T) {
 		}
 		staging := mustNew(s.T, s.store, &options)
 		production, link := s.cutOff()
-		v := s.visitor()
-		late := s.copyOf(v) // an answer that sets the old cookies again
+		v, late := s.copied() // an answer that sets the old cookies again
 		link.Fail(errRefused)
 		if status := s.serve(production, v, s.ends(session.Pending)); status != 200 {
 			s.Fatalf("the logout: %d", status)

@@ -116,8 +116,7 @@ func TestAWriteAheadOfReadOnlyIsInTheBundle(t *testing.T) {
 	})
 	t.Run("logout", func(t *testing.T) {
 		testSite(t, session.Options{}, func(s *site) {
-			v := s.visitor()
-			old := s.copyOf(v)
+			v, old := s.copied()
 			s.store.Fail(errRefused)
 			if st := v.Get(inner(s.a, func(x *session.Session) { x.Destroy(t.Context()) }), "/").StatusCode; st != 200 {
 				t.Fatal(st)
@@ -161,8 +160,7 @@ func TestAnExpiredRecordThatStillStands(t *testing.T) {
 func TestTheTombstoneCookieCountsWhereTheJournalIsFull(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		c, cut := s.instance(0, session.Backup{Journal: 1000}, session.Options{})
-		v := s.visitor()
-		old := s.copyOf(v)
+		v, old := s.copied()
 		s.store.Fail(errRefused)
 		s.serve(s.a, v, func(x *session.Session) { x.Destroy(t.Context()) })
 		cut.Fail(errRefused)
@@ -264,8 +262,7 @@ func TestAFrozenShardDelaysNoSessionOfAHealthyOne(t *testing.T) {
 func TestARestoreThatStopsHalfWay(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		a, link := s.cutOff()
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		link.Fail(errRefused)
 		// Begun from the bundle, with the journal's grave of the old one out of the way:
 		// a third instance which knows the heir by its bundle alone restores it.
@@ -383,8 +380,7 @@ func TestAStoreThatLoadsAndDoesNotSaveIsAway(t *testing.T) {
 func TestARenewalThatIsRepeatedIsStillAnHeir(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		c, cut := s.cutOff()
-		v := s.visitor()
-		thief := s.copyOf(v)
+		v, thief := s.copied()
 		cut.Fail(errRefused)
 		for range 20 {
 			s.logIn(c, thief, "stolen")

@@ -97,8 +97,7 @@ func TestARevokeEndsARenewalThatWaits(t *testing.T) {
 
 func TestAStolenSessionThatIsRenewedOnTwoInstances(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		v := s.visitor()
-		thief := s.copyOf(v)
+		v, thief := s.copied()
 		c, cut := s.cutOff()
 		d, cut2 := s.cutOff()
 		cut.Fail(errRefused)
@@ -175,8 +174,7 @@ func TestWhatEndedIsPublishedBeforeAnyoneRestores(t *testing.T) {
 func TestATombstoneCookieAfterAnEmptyRestart(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		a, _ := s.cutOff()
-		v := s.visitor()
-		thief := s.copyOf(v)
+		v, thief := s.copied()
 		s.serve(a, v, func(x *session.Session) { x.Destroy(context.Background()) })
 		a.Close(context.Background()) // rolled out
 		s.store.Replace(memstore.New(nil))

@@ -35,8 +35,7 @@ func TestALogoutUnderADeadTokenEndsNobodyElse(t *testing.T) {
 	for _, how := range []string{"outage", "empty"} {
 		t.Run(how, func(t *testing.T) {
 			testSite(t, session.Options{}, func(s *site) {
-				v := s.visitor()
-				planted := s.copyOf(v)
+				v, planted := s.copied()
 				s.logIn(s.a, v, "blue")
 				s.want(s.a, v, "blue/")
 				s.serve(s.a, planted, func(x *session.Session) { x.Destroy(t.Context()) })
@@ -56,8 +55,7 @@ func TestALogoutUnderADeadTokenEndsNobodyElse(t *testing.T) {
 func TestAWriteBesideARenewalThatWaitsIsKept(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		a, link := s.cutOff()
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		link.Fail(errRefused)
 		s.logIn(a, v, "blue")
 		s.serve(s.b, tab, savesTofu(t))
@@ -71,8 +69,7 @@ func TestAWriteBesideARenewalThatWaitsIsKept(t *testing.T) {
 func TestAWriteBesideARenewalWithoutAnAnswerIsKept(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		a, link := s.cutOff()
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		old := id(t, s, v)
 		link.Before(onSave(old, refused))
 		s.logIn(a, v, "blue")
@@ -90,8 +87,7 @@ func TestALogoutThatTravelsEndsARenewalThatWaits(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		c, cut := s.cutOff()
 		d, cut2 := s.cutOff()
-		v := s.visitor()
-		thief := s.copyOf(v)
+		v, thief := s.copied()
 		cut.Fail(errRefused)
 		cut2.Fail(errRefused)
 		s.logIn(c, thief, "stolen")
@@ -109,8 +105,7 @@ func TestALogoutThatTravelsEndsARenewalThatWaits(t *testing.T) {
 func TestALogoutBesideARenewalWithoutAnAnswer(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		a, link := s.cutOff()
-		v := s.visitor()
-		other := s.copyOf(v)
+		v, other := s.copied()
 		old := id(t, s, v)
 		var first atomic.Bool
 		link.Before(onSave(old, func() error {

@@ -105,8 +105,7 @@ func TestAWriteArrivesEvenIfItsVisitorNeverReturns(t *testing.T) {
 
 func TestALogoutWhileTheStoreIsAway(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		v := s.visitor()
-		thief := s.copyOf(v)
+		v, thief := s.copied()
 		s.store.Fail(errRefused)
 		s.serve(s.a, v, s.ends(session.Pending))
 		s.want(s.a, v, "-")
@@ -122,8 +121,7 @@ func TestALogoutWhileTheStoreIsAway(t *testing.T) {
 
 func TestALogoutOutlivesAnEmptyRestart(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		v := s.visitor()
-		thief := s.copyOf(v)
+		v, thief := s.copied()
 		s.serve(s.a, v, func(x *session.Session) { x.Destroy(t.Context()) })
 		s.store.Replace(memstore.New(nil))
 		s.want(s.a, thief, "-")
@@ -135,8 +133,7 @@ func TestALogoutOutlivesAnEmptyRestart(t *testing.T) {
 
 func TestALoginWhileTheStoreIsAway(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		v := s.visitor()
-		planted := s.copyOf(v)
+		v, planted := s.copied()
 		s.store.Fail(errRefused)
 		s.logIn(s.a, v, "blue")
 		s.want(s.a, v, "blue/")
@@ -154,8 +151,7 @@ func TestALoginWhileTheStoreIsAway(t *testing.T) {
 
 func TestAStolenSessionThatIsRenewedDoesNotOutliveTheLogout(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		v := s.visitor()
-		thief := s.copyOf(v)
+		v, thief := s.copied()
 		// The thief finds an instance that is cut off.
 		cut := storetest.NewFaulty(s.store)
 		c := mustNew(s.T, cut, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
@@ -238,8 +234,7 @@ func TestWhatIsOnTheServerOnlyIsNeverTakenForNothing(t *testing.T) {
 
 func TestABackupEndsWithItsLeaseAndWithTheIdleTimeout(t *testing.T) {
 	testSite(t, session.Options{Idle: time.Hour, Refresh: 6 * time.Minute, Backup: &session.Backup{Lease: 30 * time.Minute}}, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
+		v, old := s.copied()
 		s.store.Fail(errRefused)
 		s.after(25 * time.Minute)
 		s.want(s.a, v, "red/")

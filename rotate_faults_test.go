@@ -17,8 +17,7 @@ import (
 // request has written meanwhile: the tombstone cannot stand any more.
 func TestARotationWhoseTombstoneLosesToAWriteIsMadeAgain(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		old := sessionIDOf(cookieOf(v))
 		s.store.Delay(time.Millisecond) // or a storm would last forever in the bubble
 		var once atomic.Bool
@@ -101,8 +100,7 @@ func TestARotationAfterAReloadGoesOnFromTheNewToken(t *testing.T) {
 // with the token that opens it.
 func TestAReloadThatCannotFollowARotationChangesNothing(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		old := sessionIDOf(cookieOf(tab))
 		status := s.serve(s.b, tab, func(x *session.Session) {
 			s.serve(s.a, v, rotate)
@@ -218,8 +216,7 @@ func TestAnInstanceWhoseClockIsAheadLengthensNobodysGrace(t *testing.T) {
 func TestALoginInAnOutageOutlivesARotationElsewhere(t *testing.T) {
 	deliveredOrMet(t, func(s *site, met bool) {
 		c, link := s.cutOff()
-		v := s.visitor()
-		other := s.copyOf(v)
+		v, other := s.copied()
 		link.Fail(errRefused)
 		s.after(5 * time.Second)
 		s.serve(s.b, other, rotate)
@@ -245,8 +242,7 @@ func TestALogoutAfterARotationElsewhereEndsALoginInAnOutage(t *testing.T) {
 		t.Run(end, func(t *testing.T) {
 			deliveredOrMet(t, func(s *site, met bool) {
 				c, link := s.cutOff()
-				v := s.visitor()
-				other := s.copyOf(v)
+				v, other := s.copied()
 				link.Fail(errRefused)
 				s.after(5 * time.Second)
 				s.serve(s.b, other, rotate)
@@ -274,8 +270,7 @@ func TestALogoutAfterARotationElsewhereEndsALoginInAnOutage(t *testing.T) {
 func TestTwoInstancesThatRotateInAnOutageBothKeepTheirWord(t *testing.T) {
 	deliveredOrMet(t, func(s *site, met bool) {
 		c, link := s.cutOff()
-		v := s.visitor()
-		other := s.copyOf(v)
+		v, other := s.copied()
 		old := sessionIDOf(cookieOf(v))
 		link.Before(onSave(old, func() error {
 			link.Fail(errRefused)

@@ -166,8 +166,7 @@ func TestAnOldTokenLeadsToTheSessionForTenSeconds(t *testing.T) {
 
 func TestRotationsInARowAreFollowed(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
+		v, old := s.copied()
 		for range 5 {
 			s.serve(s.a, v, rotate)
 			s.after(time.Second)
@@ -184,8 +183,7 @@ func TestRotationsInARowAreFollowed(t *testing.T) {
 // the login would be let in after it.
 func TestTheGraceOfARotationNeverLeadsAcrossARenew(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		planted := s.copyOf(v)
+		v, planted := s.copied()
 		s.serve(s.a, v, rotate)
 		rotated := s.copyOf(v)
 		s.logIn(s.b, v, "secret")
@@ -204,8 +202,7 @@ func TestTheGraceOfARotationNeverLeadsAcrossARenew(t *testing.T) {
 // Both in one request: the login counts.
 func TestRenewOutranksRotate(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		planted := s.copyOf(v)
+		v, planted := s.copied()
 		s.serve(s.a, v, func(x *session.Session) { x.Renew(); x.Rotate(); color.Set(x, "secret") })
 		s.want(s.b, planted, "-")
 		s.want(s.b, v, "secret/")
@@ -214,8 +211,7 @@ func TestRenewOutranksRotate(t *testing.T) {
 
 func TestALoginThatOverlapsARotationGoesOnFromIt(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
+		v, old := s.copied()
 		tab := s.copyOf(v)
 		if status := s.serve(s.b, v, func(x *session.Session) {
 			x.Renew()
@@ -251,8 +247,7 @@ func TestALogoutWithARotatedTokenEndsTheSession(t *testing.T) {
 		for _, late := range []time.Duration{time.Second, time.Minute} {
 			t.Run(fmt.Sprint(name, " after ", late), func(t *testing.T) {
 				testRotations(t, func(s *site) {
-					v := s.visitor()
-					old := s.copyOf(v)
+					v, old := s.copied()
 					var all []*sessiontest.Visitor
 					for range 3 {
 						s.serve(s.a, v, rotate)
@@ -274,8 +269,7 @@ func TestALogoutWithARotatedTokenEndsTheSession(t *testing.T) {
 // The logout has read the session, and then another request rotates it.
 func TestALogoutThatOverlapsARotationEndsTheNewToken(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		s.serve(s.b, v, func(x *session.Session) {
 			s.serve(s.a, tab, rotate)
 			if d, err := x.Destroy(t.Context()); d != session.Durable || err != nil {
@@ -292,8 +286,7 @@ func TestALogoutThatOverlapsARotationEndsTheNewToken(t *testing.T) {
 
 func TestARotationThatOverlapsALogoutRevivesNobody(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		status := s.serve(s.b, tab, func(x *session.Session) {
 			s.serve(s.a, v, func(x *session.Session) { x.Destroy(t.Context()) })
 			x.Rotate()
@@ -310,8 +303,7 @@ func TestAWriteThatOverlapsARotationIsKeptForTenSeconds(t *testing.T) {
 	for wait, want := range map[time.Duration]int{9 * time.Second: 200, 11 * time.Second: 503} {
 		t.Run(wait.String(), func(t *testing.T) {
 			testRotations(t, func(s *site) {
-				v := s.visitor()
-				tab := s.copyOf(v)
+				v, tab := s.copied()
 				status := s.serve(s.b, tab, func(x *session.Session) {
 					s.serve(s.a, v, func(x *session.Session) { x.Rotate(); color.Set(x, "blue") })
 					s.after(wait)
@@ -333,8 +325,7 @@ func TestAWriteThatOverlapsARotationIsKeptForTenSeconds(t *testing.T) {
 
 func TestReloadFollowsARotation(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		s.serve(s.b, tab, func(x *session.Session) {
 			food.Set(x, "rice")
 			s.serve(s.a, v, func(x *session.Session) { x.Rotate(); color.Set(x, "blue") })
@@ -535,8 +526,7 @@ func TestThereIsNoGraceWithoutTheStoresAnswer(t *testing.T) {
 func TestACopyOfBeforeARotationBringsWhatTheStoreLacks(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		c, link := s.cutOff()
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		link.Fail(errRefused)
 		s.serve(c, tab, func(x *session.Session) { food.Set(x, "tofu") })
 		s.serve(s.a, v, func(x *session.Session) { x.Rotate(); color.Set(x, "blue") })
@@ -548,8 +538,7 @@ func TestACopyOfBeforeARotationBringsWhatTheStoreLacks(t *testing.T) {
 // The commit finds a rotation, and cannot read what it led to.
 func TestASaveThatCannotFollowARotationIsMadeAgain(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		old := sessionIDOf(cookieOf(tab))
 		if status := s.serve(s.b, tab, func(x *session.Session) {
 			s.serve(s.a, v, func(x *session.Session) { x.Rotate(); color.Set(x, "blue") })
@@ -591,8 +580,7 @@ func TestARotationWithoutAnAnswer(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			testRotations(t, func(s *site) {
-				v := s.visitor()
-				old := s.copyOf(v)
+				v, old := s.copied()
 				s.store.Before(test.lost(s, sessionIDOf(cookieOf(v))))
 				s.serve(s.a, v, func(x *session.Session) { x.Rotate(); food.Set(x, "tofu") })
 				s.store.Before(nil)
@@ -675,8 +663,7 @@ func TestAWriteUnderAnOldTokenInAnOutageIsTheSuccessors(t *testing.T) {
 func TestALogoutUnderAnOldTokenInAnOutageEndsTheSuccessor(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		c, link := s.cutOff()
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		link.Fail(errRefused)
 		s.serve(s.a, v, rotate)
 		s.serve(s.a, v, rotate)

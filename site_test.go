@@ -140,12 +140,19 @@ func (s *site) cutOff() (*session.Manager, *storetest.Faulty) {
 	return s.instance(0, session.Backup{}, session.Options{})
 }
 
+// copied returns a visitor, and another one with a copy of the cookies: a tab
+// whose answers are late, or a thief.
+func (s *site) copied() (v, other *sessiontest.Visitor) {
+	s.Helper()
+	v = s.visitor()
+	return v, s.copyOf(v)
+}
+
 // rotated returns a visitor whose token was rotated, and one who has the cookies
 // of before.
 func (s *site) rotated() (v, old *sessiontest.Visitor) {
 	s.Helper()
-	v = s.visitor()
-	old = s.copyOf(v)
+	v, old = s.copied()
 	s.serve(s.a, v, rotate)
 	return v, old
 }
