@@ -64,7 +64,7 @@ func (s *split) freeze(shard string) {
 	s.frozen = shard
 }
 
-func TestADegradedWriteOfLowRankIsInTheBundle(t *testing.T) {
+func TestADegradedWriteOfLowRankIsInTheCopy(t *testing.T) {
 	profile := session.NewKey[string]("profile")
 	cart := session.NewKey[string]("cart5", session.Rank(3))
 	testSite(t, session.Options{Backup: &session.Backup{Copy: 6144}}, func(s *site) {
@@ -82,7 +82,7 @@ func TestADegradedWriteOfLowRankIsInTheBundle(t *testing.T) {
 	})
 }
 
-func TestAWriteAheadOfReadOnlyIsInTheBundle(t *testing.T) {
+func TestAWriteAheadOfReadOnlyIsInTheCopy(t *testing.T) {
 	inner := func(m *session.Manager, outer func(*session.Session)) http.Handler {
 		return m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			x, err := session.From(r.Context())
@@ -121,8 +121,8 @@ func TestAWriteAheadOfReadOnlyIsInTheBundle(t *testing.T) {
 			if st := v.Get(inner(s.a, func(x *session.Session) { x.Destroy(t.Context()) }), "/").StatusCode; st != 200 {
 				t.Fatal(st)
 			}
-			if n := len(bundles(v)); n != 0 {
-				t.Errorf("%d bundles left", n)
+			if n := len(copiesIn(v)); n != 0 {
+				t.Errorf("%d copies left", n)
 			}
 			for _, c := range old.Request("GET", "/", nil).Cookies() {
 				v.Keep(&http.Response{Header: http.Header{"Set-Cookie": {c.Name + "=" + c.Value}}})
@@ -264,8 +264,8 @@ func TestARestoreThatStopsHalfWay(t *testing.T) {
 		a, link := s.cutOff()
 		v, tab := s.copied()
 		link.Fail(errRefused)
-		// Begun from the bundle, with the journal's grave of the old one out of the way:
-		// a third instance which knows the heir by its bundle alone restores it.
+		// Begun from the sealed copy, with the journal's tombstone of the old one out of
+		// the way: a third instance, which knows the successor by its copy alone, restores it.
 		s.logIn(a, v, "blue")
 		c, cut := s.cutOff()
 		cut.Fail(errRefused)

@@ -16,7 +16,7 @@ import (
 	"math/rand/v2"
 )
 
-// Most is how many cookies there are for bundles.
+// Most is how many cookies there are for copies.
 const Most = 4
 
 // Share is how many bytes of a budget one cookie may take up in the Cookie
@@ -47,8 +47,8 @@ const (
 	alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 )
 
-// NewName returns a name for a bundle: six random base64url characters. It is
-// no secret, and unique enough among the bundles of one session.
+// NewName returns a name for a copy: six random base64url characters. It is
+// no secret, and unique enough among the copies of one session.
 func NewName() string {
 	var name [nameLen]byte
 	n := rand.Uint64()
