@@ -127,7 +127,7 @@ func (l *eventLog) hooks(h session.Hooks) session.Hooks {
 	return h
 }
 
-// isNew tells whether the shop has just opened, and the store is empty because
+// isNew reports whether the shop has just opened, and the store is empty because
 // it is new.
 func (l *eventLog) isNew() bool {
 	l.mu.Lock()

@@ -61,7 +61,7 @@ func New(now time.Time) *Breaker {
 }
 
 // Allow says whether a request may be sent to the shard. What comes of it goes
-// to Report with the ticket. backup tells whether the visitor brought a backup
+// to Report with the ticket. backup reports whether the visitor brought a backup
 // that vouches, and so can do without the shard.
 func (b *Breaker) Allow(now time.Time, backup bool) Ticket {
 	t := Ticket{began: now.Sub(b.origin)}

@@ -20,8 +20,8 @@ func (b *Breaker) Probe(now time.Time) (Ticket, time.Duration) {
 	at := now.Sub(b.origin)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	// Who asks with a reading of a moment ago waits like all others; further
-	// back, the clock was set.
+	// A caller with a clock reading of a moment ago waits like all others; a
+	// reading that is further back means that the clock was set.
 	if wait := b.probe - at; wait > 0 && wait < 2*probeEvery {
 		return Ticket{}, min(wait, probeEvery)
 	}
@@ -86,7 +86,7 @@ func (b *Breaker) Forgot(now time.Time) {
 	b.owed = true
 }
 
-// Quarantined tells whether "nothing" from this shard has to count as no
+// Quarantined reports whether "nothing" from this shard has to count as no
 // answer. It is to be asked when the answer is there, not before. A record and
 // a tombstone count as always.
 func (b *Breaker) Quarantined(now time.Time) bool {

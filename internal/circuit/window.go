@@ -30,7 +30,7 @@ func (w *window) add(at time.Duration, bad bool) {
 	}
 }
 
-// bad tells whether half of enough operations were.
+// bad reports whether half of enough operations were.
 func (w *window) bad() bool {
 	return w.sum.operations >= tripFrom && 2*w.sum.bad >= w.sum.operations
 }

@@ -106,7 +106,7 @@ func (c *Carried) Copies(yield func(Copy) bool) {
 	}
 }
 
-// complete tries all ways to go on from the first n parts, and tells whether
+// complete tries all ways to go on from the first n parts, and reports whether
 // to go on after that.
 func (c *Carried) complete(parts [Most]int, n byte, left *int, yield func(Copy) bool) bool {
 	first := c.at(parts[0])
@@ -126,7 +126,7 @@ func (c *Carried) complete(parts [Most]int, n byte, left *int, yield func(Copy) 
 	return true
 }
 
-// follows tells whether p is the part of first's copy with that number.
+// follows reports whether p is the part of first's copy with that number.
 func (p *piece) follows(first *piece, number byte) bool {
 	return p.number == number && p.count == first.count && p.name == first.name
 }
@@ -141,7 +141,7 @@ func (c *Carried) join(parts []int) Copy {
 	return b
 }
 
-// Incomplete tells whether there was a value that belongs to no whole copy:
+// Incomplete reports whether there was a value that belongs to no whole copy:
 // no part at all, or one whose others are missing.
 func (c *Carried) Incomplete() bool {
 	if c.stranger {

@@ -226,7 +226,7 @@ func FuzzCarried(f *testing.F) {
 	})
 }
 
-// madeOf tells whether some count of parts that are there makes this text.
+// madeOf reports whether some count of parts that are there makes this text.
 func madeOf(values map[string]bool, name, text string) bool {
 	var from func(number, count int, rest string) bool
 	from = func(number, count int, rest string) bool {

@@ -36,7 +36,7 @@ type Mask uint8
 
 const all Mask = 1<<Most - 1
 
-// Has tells whether the cookie is in the set.
+// Has reports whether the cookie is in the set.
 func (m Mask) Has(cookie int) bool { return cookie >= 0 && cookie < Most && m>>cookie&1 != 0 }
 
 // Len is how many cookies are in the set.

@@ -132,7 +132,7 @@ func (s *Slots) unqueue(v *Visit) {
 	v.before, v.after, v.queued = nil, nil, false
 }
 
-// also gives j another ID. Whoever was known by it is the same session.
+// also gives j another ID. The session that was known by it is the same one.
 func (s *Slots) also(j *session, id string) {
 	other := s.sessions[id]
 	if other == j {

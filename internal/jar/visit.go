@@ -64,7 +64,7 @@ func (v *Visit) learn() {
 	v.theirs |= j.set.since(v.seen)
 }
 
-// fits tells whether what it has is one of these slots.
+// fits reports whether what it has is one of these slots.
 func (v *Visit) fits(parts, slots int) bool {
 	for i := range slots {
 		if v.set == slot(i, parts) {

@@ -8,7 +8,7 @@ import (
 )
 
 // Queue is one line of waiting goroutines for each key in use. The zero Queue
-// is ready; it holds memory only for keys that somebody works on.
+// is ready; it holds memory only for keys that a goroutine works on.
 type Queue[K comparable, V any] struct {
 	mu    sync.Mutex
 	lines map[K]*line[V]
@@ -16,7 +16,7 @@ type Queue[K comparable, V any] struct {
 
 type line[V any] struct {
 	free    chan struct{} // holds one element while nobody has the turn
-	members int           // who has the turn, and who waits; guarded by Queue.mu
+	members int           // the one that has the turn, and those that wait; guarded by Queue.mu
 	last    *V
 }
 

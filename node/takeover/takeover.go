@@ -218,7 +218,7 @@ func Fill(s *session.Session, f *fields.Fields) error {
 	return nil
 }
 
-// isKey tells whether NewKey takes the name, and no session of Express has
+// isKey reports whether NewKey takes the name, and no session of Express has
 // something else of it.
 func isKey(name string) bool {
 	control := func(r rune) bool { return r < ' ' || r == 0x7f || r == '/' }
