@@ -47,6 +47,7 @@ vet:
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) ## gofmt, vet and golangci-lint
 	@test -z "$$(gofmt -l .)" || { echo "gofmt -w: $$(gofmt -l .)"; exit 1; }
+	@go run ./internal/test/shape -gate >/dev/null
 	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $< run ./...) || exit 1; done
 
 $(TOOLS)/golangci-lint-$(GOLANGCI_LINT):

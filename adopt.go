@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/marker"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
@@ -95,10 +96,10 @@ func (a *Adopt) complete(c Cookie) error {
 }
 
 // adopt looks for an old session where the visitor has none of ours.
-func (s *Session) adopt(ctx context.Context, fresh bool, l *loaded) {
+func (s *Session) adopt(ctx context.Context, fresh bool, l *lookup.Loaded) {
 	var ended []state.Superseded // by the tombstone cookie
-	if s.parcel != nil {
-		ended = s.parcel.witness.ended
+	if s.cookies != nil {
+		ended = s.cookies.known.Ended
 	}
 	o := s.m.oldSession(ctx, s.in)
 	if o == nil {
@@ -106,44 +107,44 @@ func (s *Session) adopt(ctx context.Context, fresh bool, l *loaded) {
 	}
 	t, err := s.m.take(ctx, o, ended, fresh, l)
 	if err != nil {
-		*l = loaded{phase: unknown, err: err}
+		*l = lookup.Loaded{Phase: lookup.Unknown, Err: err}
 		return
 	}
-	if p := s.parcel; p == nil {
+	if p := s.cookies; p == nil {
 		s.hold(ctx, t, l)
 	} else {
-		brought := p.witness // of another session
-		p.witness = witness{excused: brought.excused, keep: brought.keep, ended: ended}
-		if s.hold(ctx, t, l); l.phase != live {
-			p.witness = brought
+		brought := p.known // of another session
+		p.known = lookup.Known{Excused: brought.Excused, Keep: brought.Keep, Ended: ended}
+		if s.hold(ctx, t, l); l.Phase != lookup.Live {
+			p.known = brought
 		}
 	}
-	switch l.phase {
-	case live:
-		if !l.unsaved() {
+	switch l.Phase {
+	case lookup.Live:
+		if !l.Unsaved() {
 			s.sendAdopted(l)
 		}
-	case unknown:
-		*l = loaded{phase: unknown, err: l.err}
-	case dead:
-		*l = loaded{phase: dead, Copy: state.Copy{State: l.State}} // create has a grace for those; no token of ours opened it
+	case lookup.Unknown:
+		*l = lookup.Loaded{Phase: lookup.Unknown, Err: l.Err}
+	case lookup.Dead:
+		*l = lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: l.State}} // create has a grace for those; no token of ours opened it
 	default:
-		*l = loaded{phase: nobody}
+		*l = lookup.Loaded{Phase: lookup.Nobody}
 	}
 }
 
 // sendAdopted has the answer send the token of a session that was adopted.
-func (s *Session) sendAdopted(l *loaded) {
+func (s *Session) sendAdopted(l *lookup.Loaded) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.held
 	if !s.readOnly && !s.sealed {
-		s.token, s.tokenEnd, s.notice, s.adopted = t, l.State.End, sendToken, ID(l.ID)
+		s.token, s.tokenEnd, s.tokenAction, s.adopted = t, l.State.End, sendToken, ID(l.ID)
 	}
 }
 
 // take finds the session that an old one has become, or makes it.
-func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superseded, fresh bool, l *loaded) (token.Token, error) {
+func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superseded, fresh bool, l *lookup.Loaded) (token.Token, error) {
 	marker, err := m.readMarker(ctx, o, fresh)
 	switch {
 	case err == nil:
@@ -166,15 +167,15 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 	if o.Shared {
 		// No marker leads to it, so that it is saved by the commit of an answer
 		// that can send its token, and by no other.
-		*l = loaded{
-			phase: live, Copy: state.Copy{ID: t.ID(), State: st, Confirmed: sent.UnixMilli()}, source: FromNowhere, placement: behind,
+		*l = lookup.Loaded{
+			Phase: lookup.Live, Copy: state.Copy{ID: t.ID(), State: st, Confirmed: sent.UnixMilli()}, Source: lookup.FromNowhere, Placement: lookup.Behind,
 		}
 		return t, nil
 	}
 	// The session comes first and its marker second: what a crash leaves between
 	// is a session that nobody was given the token of, and the old one is read
 	// again. The other way round it would be a visitor who is logged out.
-	over, err := m.save(context.WithoutCancel(ctx), ID(t.ID()), st, Absent)
+	over, err := m.storage.Save(context.WithoutCancel(ctx), t.ID(), st, Absent)
 	if err != nil {
 		return token.Token{}, adoptError(err)
 	}
@@ -182,7 +183,7 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 	switch {
 	case errors.Is(err, ErrConflict):
 		// Another request came first: this session is nobody's.
-		_, _ = m.save(context.WithoutCancel(ctx), ID(t.ID()), m.tombstone(state.Renewed), over)
+		_, _ = m.storage.Save(context.WithoutCancel(ctx), t.ID(), state.State{Death: m.clock.Death(state.Renewed)}, over)
 		if marker, err = m.readMarker(ctx, o, true); err != nil {
 			return token.Token{}, adoptError(err)
 		}
@@ -190,8 +191,8 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 	case err != nil:
 		return token.Token{}, adoptError(err) // the marker may arrive yet, and leads to this session then
 	}
-	*l = loaded{
-		phase: live, version: over, source: FromStore,
+	*l = lookup.Loaded{
+		Phase: lookup.Live, Version: over, Source: lookup.FromStore,
 		Copy: state.Copy{ID: t.ID(), State: st, Confirmed: sent.UnixMilli(), Saved: st.Entries.Latest()},
 	}
 	m.endOld(ctx, o)
@@ -200,15 +201,15 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 
 // followMarker loads what stands under the token that a marker holds. A session
 // that is not there has ended.
-func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state.State, ended []state.Superseded, fresh bool, l *loaded) (token.Token, error) {
+func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state.State, ended []state.Superseded, fresh bool, l *lookup.Loaded) (token.Token, error) {
 	t, ok := o.open(&m.carrier, marker)
 	if !ok {
 		*l = o.ended(marker)
 		return token.Token{}, nil
 	}
-	*l = m.fetch(ctx, ID(t.ID()), witness{ended: ended}, fresh)
-	if l.phase == unknown {
-		return token.Token{}, l.err
+	*l = m.reader.Fetch(ctx, t.ID(), lookup.Known{Ended: ended}, fresh)
+	if l.Phase == lookup.Unknown {
+		return token.Token{}, l.Err
 	}
 	return t, nil
 }
@@ -216,7 +217,7 @@ func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state.
 // readOld returns the old session as one of ours.
 func (m *Manager) readOld(ctx context.Context, o *oldSession) (state.State, time.Time, error) {
 	b := m.newSession(ctx, o.r.Header)
-	b.loaded.phase = nobody
+	b.loaded.Phase = lookup.Nobody
 	until, err := o.Read(o.r, b)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -230,9 +231,9 @@ func (m *Manager) readOld(ctx context.Context, o *oldSession) (state.State, time
 	case len(b.changes) == 0, !until.IsZero() && !m.now().Before(until):
 		return state.State{}, until, ErrNoSession // and nothing is made of nothing
 	}
-	st := m.begin()
+	st := m.writer.Begin()
 	changes := b.changes.With(state.Change{Name: marker.Entry, Flags: state.Present, Value: marker.Quote(string(o.marker))})
-	return st.Write(changes.Against(st), m.stamp(st)), until, nil
+	return st.Write(changes.Against(st), m.clock.Dot(st)), until, nil
 }
 
 // endOld has the old library end its session.
@@ -255,13 +256,13 @@ func (s *Session) endTaken(ctx context.Context) {
 // endAdoption ends what the old cookie of a request leads to, because the
 // visitor logs out of the session l, or begins another one. It reports whether
 // there was such a cookie.
-func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err error) {
+func (s *Session) endAdoption(ctx context.Context, l *lookup.Loaded) (found bool, err error) {
 	if s.m.options.Adopt == nil {
 		return false, nil
 	}
 	m, o := s.m, s.m.oldSession(ctx, s.in)
 	e, known := l.State.Entries.Find(marker.Entry)
-	known = known && l.phase == live
+	known = known && l.Phase == lookup.Live
 	if o == nil {
 		if known && m.options.Adopt.Shared {
 			m.endShared(ctx, e)
@@ -271,54 +272,75 @@ func (s *Session) endAdoption(ctx context.Context, l *loaded) (found bool, err e
 	if known && !o.Shared && string(e.Value) == string(marker.Quote(string(o.marker))) {
 		return true, nil // the marker stands, and it leads to l
 	}
-	record, err := m.readMarker(ctx, o, true)
-	if errors.Is(err, ErrNotFound) {
-		var until time.Time
-		_, until, err = m.readOld(ctx, o)
-		gone := errors.Is(err, ErrNoSession)
-		if gone && o.End == nil {
-			return true, nil // and nothing is written for nobody
-		}
-		if errors.Is(err, ErrUnavailable) {
-			return true, err
-		}
-		if !gone {
-			err = m.markUntil(ctx, o, until, []byte(marker.Ended))
-			if err == nil {
-				m.endOld(ctx, o)
-				return true, nil
-			}
-		}
-		if gone || errors.Is(err, ErrConflict) { // another request was faster
-			record, err = m.readMarker(ctx, o, true)
-		}
-		if gone && errors.Is(err, ErrNotFound) {
-			return true, nil
-		}
-	}
-	if err != nil {
-		return true, adoptError(err)
+	record, done, err := m.endUnadopted(ctx, o)
+	if done || err != nil {
+		return true, err
 	}
 	t, ok := o.open(&m.carrier, record)
-	if !ok || ID(t.ID()) == ID(l.ID) {
+	if !ok || t.ID() == l.ID {
 		return true, nil
 	}
-	other := m.fetch(ctx, ID(t.ID()), witness{}, true)
-	if other.phase == unknown {
-		return true, other.err
-	}
-	if other.phase == nobody {
-		return true, nil
-	}
-	g := &journal.Tombstone{ID: t.ID(), Death: m.tombstone(state.Destroyed).Death, IfLive: true}
-	if other.phase == dead {
-		g.Death = other.State.Death // as it was, and a rotation leads on from there
-	}
-	_, line, err := m.endLine(context.WithoutCancel(ctx), g, Any)
-	if p := s.parcel; p != nil && err == nil {
+	line, err := m.endAdopted(ctx, t.ID())
+	if p := s.cookies; p != nil && err == nil {
 		p.ended = state.JoinSuperseded(p.ended, line)
 	}
 	return true, err
+}
+
+// endUnadopted ends an old session that nobody has taken over. Where somebody has,
+// it returns the marker, and done is false.
+func (m *Manager) endUnadopted(ctx context.Context, o *oldSession) (record state.State, done bool, err error) {
+	record, err = m.readMarker(ctx, o, true)
+	if err == nil {
+		return record, false, nil
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return record, false, adoptError(err)
+	}
+	_, until, err := m.readOld(ctx, o)
+	gone := errors.Is(err, ErrNoSession)
+	switch {
+	case gone && o.End == nil:
+		return record, true, nil // and nothing is written for nobody
+	case errors.Is(err, ErrUnavailable):
+		return record, false, err
+	case !gone:
+		err = m.markUntil(ctx, o, until, []byte(marker.Ended))
+		if err == nil {
+			m.endOld(ctx, o)
+			return record, true, nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return record, false, adoptError(err)
+		}
+	}
+	record, err = m.readMarker(ctx, o, true) // another request was faster
+	if gone && errors.Is(err, ErrNotFound) {
+		return record, true, nil
+	}
+	if err != nil {
+		return record, false, adoptError(err)
+	}
+	return record, false, nil
+}
+
+// endAdopted ends the session that an old one has become, and what rotations have
+// made of it, and returns all that it ended.
+func (m *Manager) endAdopted(ctx context.Context, id string) (ended []state.Superseded, err error) {
+	l := m.reader.Fetch(ctx, id, lookup.Known{}, true)
+	t := journal.Stored(id, m.clock.Death(state.Destroyed))
+	t.IfLive = true
+	switch l.Phase {
+	case lookup.Unknown:
+		return nil, l.Err
+	case lookup.Nobody:
+		return nil, nil
+	case lookup.Dead:
+		t.Death = l.State.Death // as it was, and a rotation leads on from there
+	default: // it lives
+	}
+	_, ended, err = m.shards.End(context.WithoutCancel(ctx), &t, Any)
+	return ended, err
 }
 
 // endShared ends, for all who have it, the old cookie that a session was read
@@ -334,15 +356,15 @@ func (m *Manager) endShared(ctx context.Context, e state.Entry) {
 
 // announceAdopted deletes the old library's cookies, if the request carried them
 // and the answer says something of ours. s.mu is held.
-func (s *Session) announceAdopted(h http.Header) {
+func (s *Session) dropOldCookies(h http.Header) {
 	a := s.m.options.Adopt
 	if a == nil {
 		return
 	}
-	if s.readOnly && s.notice == sendToken && ID(s.token.ID()) == s.adopted {
-		s.notice = nothing // a later answer sends it
+	if s.readOnly && s.tokenAction == sendToken && ID(s.token.ID()) == s.adopted {
+		s.tokenAction = nothing // a later answer sends it
 	}
-	if s.notice != sendToken && s.notice != clearToken || !a.carried(s.in) {
+	if s.tokenAction != sendToken && s.tokenAction != clearToken || !a.carried(s.in) {
 		return
 	}
 	path := a.Path
@@ -356,10 +378,6 @@ func (s *Session) announceAdopted(h http.Header) {
 		}
 	}
 }
-
-// unsaved reports whether it is an old session that is Shared, and that no commit
-// has saved yet.
-func (l *loaded) unsaved() bool { return l.phase == live && l.source == FromNowhere }
 
 // without returns err, and nil where it is the one that says nothing.
 func without(err, nothing error) error {

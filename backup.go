@@ -2,14 +2,12 @@ package session
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/holdfast-go/session/internal/backup"
-	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/transport"
 	"github.com/holdfast-go/session/seal"
@@ -108,6 +106,11 @@ func (b Backup) complete() (Backup, error) {
 	b.Copy = cmp.Or(b.Copy, min(defaultCopy, b.Budget))
 	b.Restores = cmp.Or(b.Restores, 1000)
 	b.Journal = cmp.Or(b.Journal, 64<<20)
+	return b, errors.Join(b.checkWho(), b.check())
+}
+
+// checkWho reports the mistakes in what says who can open a copy.
+func (b *Backup) checkWho() error {
 	var errs []error
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf("session: Backup."+format, a...)) }
 	if b.Keys == nil {
@@ -122,6 +125,13 @@ func (b Backup) complete() (Backup, error) {
 	case strings.ContainsFunc(b.Audience, func(r rune) bool { return r < ' ' || r > '~' }):
 		bad("Audience %q has a character that is not printable ASCII", b.Audience)
 	}
+	return errors.Join(errs...)
+}
+
+// check reports every other mistake.
+func (b *Backup) check() error {
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf("session: Backup."+format, a...)) }
 	if b.Lease < time.Second {
 		bad("Lease %v is shorter than a second", b.Lease)
 	}
@@ -145,32 +155,7 @@ func (b Backup) complete() (Backup, error) {
 	if b.Journal < 0 {
 		bad("Journal is negative: %d", b.Journal)
 	}
-	return b, errors.Join(errs...)
-}
-
-// tombstoneLife is how long the store keeps a dead session: longer than any
-// copy of it can vouch, and than any request that loaded it while it lived can
-// still write.
-func (m *Manager) tombstoneLife() time.Duration {
-	if m.backup == nil {
-		return writersLeft
-	}
-	return m.backup.MaxLease + writersLeft
-}
-
-const writersLeft = 5 * time.Minute
-
-// lease is how long a copy may vouch at present.
-func (m *Manager) lease() time.Duration {
-	return min(max(m.backup.Lease, m.override().Lease), m.backup.MaxLease)
-}
-
-// startBackup is the rest of New where there is a backup.
-func (m *Manager) startBackup() {
-	m.shards.ctx, m.shards.close = context.WithCancel(context.Background())
-	for n := range 256 { // as good as certain to meet all shards, there being few
-		m.shardOf(ID(recordid.Canary(n)))
-	}
+	return errors.Join(errs...)
 }
 
 // cookies are what the copies travel in.

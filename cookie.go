@@ -38,6 +38,11 @@ type Cookie struct {
 
 // complete fills in the defaults and reports every mistake.
 func (c Cookie) complete() (Cookie, error) {
+	c = c.withDefaults()
+	return c, c.check()
+}
+
+func (c Cookie) withDefaults() Cookie {
 	if c.Name == "" {
 		switch {
 		case c.Insecure:
@@ -54,6 +59,11 @@ func (c Cookie) complete() (Cookie, error) {
 	if c.SameSite == 0 || c.SameSite == http.SameSiteDefaultMode {
 		c.SameSite = http.SameSiteLaxMode
 	}
+	return c
+}
+
+// check reports every mistake.
+func (c Cookie) check() error {
 	var errs []error
 	bad := func(format string, a ...any) {
 		errs = append(errs, fmt.Errorf("session: cookie %q "+format, append([]any{c.Name}, a...)...))
@@ -63,19 +73,16 @@ func (c Cookie) complete() (Cookie, error) {
 	}
 	// RFC 6265bis 4.1.3: __Secure- needs Secure; __Host- needs Secure, Path=/
 	// and no Domain. Browsers compare the prefix without regard to case.
-	switch name := strings.ToLower(c.Name); {
-	case strings.HasPrefix(name, "__host-"):
-		if c.Domain != "" {
-			bad("cannot have Domain %q; drop the prefix or the domain", c.Domain)
-		}
-		if c.Path != "/" {
-			bad("cannot have Path %q; drop the prefix or the path", c.Path)
-		}
-		fallthrough
-	case strings.HasPrefix(name, "__secure-"):
-		if c.Insecure {
-			bad("cannot be Insecure; drop the prefix or Insecure")
-		}
+	name := strings.ToLower(c.Name)
+	host := strings.HasPrefix(name, "__host-")
+	if host && c.Domain != "" {
+		bad("cannot have Domain %q; drop the prefix or the domain", c.Domain)
+	}
+	if host && c.Path != "/" {
+		bad("cannot have Path %q; drop the prefix or the path", c.Path)
+	}
+	if c.Insecure && (host || strings.HasPrefix(name, "__secure-")) {
+		bad("cannot be Insecure; drop the prefix or Insecure")
 	}
 	if !strings.HasPrefix(c.Path, "/") {
 		bad("has Path %q, which does not begin with /", c.Path)
@@ -86,5 +93,5 @@ func (c Cookie) complete() (Cookie, error) {
 	if c.SameSite < 0 || c.SameSite > http.SameSiteNoneMode {
 		bad("has the unknown SameSite %d", c.SameSite)
 	}
-	return c, errors.Join(errs...)
+	return errors.Join(errs...)
 }

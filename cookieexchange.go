@@ -11,28 +11,45 @@ import (
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/mechanism"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // cookieExchange is what travels between a session and its client's cookies
 // besides the token: copies, both ways, and the list of ended sessions. s.io
 // guards it.
 type cookieExchange struct {
-	in      *requestCookies
-	witness witness
-	visit   *jar.Visit
-	name    string             // of the bundle that is sent
-	dirty   bool               // something was saved, or ended
-	ended   []state.Superseded // the sessions that ended in this request
-	out     []string
-	later   []string // deletions that may wait for a later answer
+	in    *requestCookies
+	known lookup.Known
+	visit *jar.Visit
+	name  string             // of the bundle that is sent
+	dirty bool               // something was saved, or ended
+	ended []state.Superseded // the sessions that ended in this request
+	out   []string
+	later []string // deletions that may wait for a later answer
+}
+
+// requestCookies are the cookies of a request that are ours.
+type requestCookies struct {
+	backup.RequestCookies
+	token token.Token
+	ok    bool // there is a token
+}
+
+// collect returns the cookies of a request that are ours, unopened.
+func (m *Manager) collect(h http.Header) *requestCookies {
+	in := &requestCookies{RequestCookies: m.copies.Collect(h)}
+	in.token, in.ok = m.carrier.Receive(h)
+	return in
 }
 
 // changed reports whether the answer must carry cookies.
 func (p *cookieExchange) changed() bool { return p != nil && p.dirty }
 
 // vouched reports whether the request carried a copy of the session.
-func (p *cookieExchange) vouched() bool { return p != nil && p.witness.found }
+func (p *cookieExchange) vouched() bool { return p != nil && p.known.Found }
 
 // open takes in what the request carried, and learns whom the visitor has
 // ended.
@@ -44,26 +61,23 @@ func (p *cookieExchange) open(ctx context.Context, s *Session) {
 	p.in = m.collect(s.in)
 	ended := m.endings(ctx, p.in)
 	for _, k := range ended {
-		sh := m.shardOf(ID(k.ID))
-		if g, ok := sh.journal.Tombstone(k.ID); !ok || g.ByOtherWriter(k) && !g.Conflict && !k.IfLive {
-			_ = sh.bury(ctx, journal.Tombstone{
-				ID: k.ID, Death: state.Death{Dot: k.Dot, Reason: state.Destroyed}, Pending: true, IfLive: k.IfLive || k.Durable,
-				Line: true, Unverified: k.IfStored, IfStored: k.IfStored, Again: k.Durable,
-			})
+		sh := m.shards.Of(k.ID)
+		if g, ok := sh.Tombstone(k.ID); !ok || g.ByOtherWriter(k) && !g.Conflict && !k.IfLive {
+			_ = sh.AddTombstone(ctx, journal.Named(k))
 		}
 	}
 	if p.in.ok {
-		p.witness = m.open(ctx, p.in, ID(p.in.token.ID()))
+		p.known = m.open(ctx, p.in, ID(p.in.token.ID()))
 		if visits {
 			p.enterSlots(m, ID(p.in.token.ID()))
 		}
 	}
-	p.witness.ended = ended
+	p.known.Ended = ended
 }
 
 // enterSlots takes part in who may use which cookie.
 func (p *cookieExchange) enterSlots(m *Manager, id ID) {
-	if p.visit != nil || m.without&overlaps != 0 {
+	if p.visit != nil || m.without.Lacks(mechanism.Overlaps) {
 		return
 	}
 	p.visit = m.slots.Enter(string(id), p.in.Cookies(), p.in.Names(), m.now())
@@ -71,8 +85,8 @@ func (p *cookieExchange) enterSlots(m *Manager, id ID) {
 
 // buildCookies makes the cookies that the answer takes along, beside the token's and
 // what its header h has.
-func (s *Session) buildCookies(ctx context.Context, h http.Header, l loaded, due bool) {
-	m, p := s.m, s.parcel
+func (s *Session) buildCookies(ctx context.Context, h http.Header, l lookup.Loaded, due bool) {
+	m, p := s.m, s.cookies
 	if p == nil || p.in == nil && !p.dirty {
 		return
 	}
@@ -84,15 +98,15 @@ func (s *Session) buildCookies(ctx context.Context, h http.Header, l loaded, due
 	carried := p.in.Cookies()
 	var endings []string
 	if len(p.ended) > 0 {
-		all := state.JoinSuperseded(p.witness.ended, p.ended)
+		all := state.JoinSuperseded(p.known.Ended, p.ended)
 		if line, err := m.copies.EndingsLine(all, m.now(), m.tombstoneLife()); err == nil {
 			endings = []string{line}
 		}
 	}
 	switch {
-	case l.phase == live && p.needsCopy(m, l, due):
+	case l.Phase == lookup.Live && p.needsCopy(m, l, due):
 		p.buildCopy(ctx, m, l, m.backup.answerSize()-s.otherBytes(h)-headers.SetCookieSize(endings))
-	case l.phase != live && p.dirty:
+	case l.Phase != lookup.Live && p.dirty:
 		p.out = m.copies.DropLines(carried)
 	}
 	p.out = append(p.out, endings...)
@@ -101,19 +115,19 @@ func (s *Session) buildCookies(ctx context.Context, h http.Header, l loaded, due
 // needsCopy reports whether the client needs a new copy: something has changed,
 // the expiry is put off, none opened, the session holds more than they do, or
 // the store has confirmed it since and that was long ago.
-func (p *cookieExchange) needsCopy(m *Manager, l loaded, due bool) bool {
-	return p.dirty || due || !p.witness.found || !p.witness.State.Entries.Covers(l.State.Entries) ||
-		m.wornOut(p.witness) && l.Confirmed > p.witness.Confirmed
+func (p *cookieExchange) needsCopy(m *Manager, l lookup.Loaded, due bool) bool {
+	return p.dirty || due || !p.known.Found || !p.known.State.Entries.Covers(l.State.Entries) ||
+		m.wornOut(p.known) && l.Confirmed > p.known.Confirmed
 }
 
 // buildCopy makes what puts a session into the visitor's cookies, in room bytes of
 // the answer's header where that is possible. Values that the store has may stay
 // behind for want of room; what it lacks must not.
-func (p *cookieExchange) buildCopy(ctx context.Context, m *Manager, l loaded, room int) {
+func (p *cookieExchange) buildCopy(ctx context.Context, m *Manager, l lookup.Loaded, room int) {
 	now := m.now()
 	b := l.Copy
-	b.State, b.Supersedes = l.State.Seen(now), slices.DeleteFunc(slices.Clone(l.Supersedes), m.forgotten)
-	if m.without&earlyStamp != 0 && l.source == FromStore {
+	b.State, b.Supersedes = l.State.Seen(now), slices.DeleteFunc(slices.Clone(l.Supersedes), m.shards.Forgotten)
+	if m.without.Lacks(mechanism.EarlyStamp) && l.Source == lookup.FromStore {
 		b.Confirmed = now.UnixMilli()
 	}
 	p.enterSlots(m, ID(l.ID))
@@ -128,7 +142,7 @@ func (p *cookieExchange) buildCopy(ctx context.Context, m *Manager, l loaded, ro
 		p.name = jar.NewName()
 	}
 	p.placeCopy(m, l, b, sealed.Text, now, end)
-	if over := headers.SetCookieSize(p.out) - room; over > 0 && l.inStore() {
+	if over := headers.SetCookieSize(p.out) - room; over > 0 && l.InStore() {
 		most := max(minBudget, m.copies.Size(len(sealed.Text))-over)
 		if smaller, err := m.copies.Pack(b, now, most); err == nil {
 			sealed = smaller
@@ -142,7 +156,7 @@ func (p *cookieExchange) buildCopy(ctx context.Context, m *Manager, l loaded, ro
 }
 
 // placeCopy decides in which cookies a sealed copy goes, and which are dropped.
-func (p *cookieExchange) placeCopy(m *Manager, l loaded, b state.Copy, text string, now, end time.Time) {
+func (p *cookieExchange) placeCopy(m *Manager, l lookup.Loaded, b state.Copy, text string, now, end time.Time) {
 	parts := m.copies.Parts(len(text))
 	set, drop := jar.Mask(1<<parts-1), p.in.Cookies()
 	if p.visit != nil {
@@ -152,8 +166,8 @@ func (p *cookieExchange) placeCopy(m *Manager, l loaded, b state.Copy, text stri
 		}
 		set, drop = p.visit.Take(p.name, parts, now)
 	}
-	if l.away() {
-		drop &^= p.witness.keep // another instance may be able to open it
+	if l.Away() {
+		drop &^= p.known.Keep // another instance may be able to open it
 	}
 	stay := p.in.Cookies() &^ set &^ drop
 	must := p.in.Size(stay|drop)+m.copies.Size(len(text)) > m.backup.Budget
@@ -203,7 +217,7 @@ func (s *Session) otherBytes(h http.Header) int {
 			}
 		}
 	}
-	if s.notice == sendToken || s.notice == passToken && !s.readOnly {
+	if s.tokenAction == sendToken || s.tokenAction == passToken && !s.readOnly {
 		out := make(http.Header)
 		s.m.carrier.Send(out, s.token, time.UnixMilli(s.tokenEnd))
 		n += headers.SetCookieSize(out["Set-Cookie"])
@@ -213,7 +227,7 @@ func (s *Session) otherBytes(h http.Header) int {
 
 // releaseSlot is called when the request is over.
 func (s *Session) releaseSlot() {
-	p := s.parcel
+	p := s.cookies
 	if p == nil {
 		return
 	}
@@ -222,5 +236,53 @@ func (s *Session) releaseSlot() {
 	if p.visit != nil {
 		p.visit.Leave(s.m.now())
 		p.visit, p.name = nil, "" // an answer that is put together again is another one
+	}
+}
+
+// open reads what a request carried for the session id.
+func (m *Manager) open(ctx context.Context, in *requestCookies, id ID) (w lookup.Known) {
+	now := m.now()
+	opened := m.copies.Open(&in.RequestCookies, string(id))
+	for _, f := range opened.Faults {
+		m.fault(ctx, id, faultOf(f.Kind), f.Err)
+		if sealedAt, ok := f.SealedAt(); ok {
+			if age := now.Sub(sealedAt); age < m.backup.MaxLease && age > -2*state.MaxAhead {
+				w.Excused = true
+				w.Keep |= f.Cookies
+			}
+		}
+	}
+	for b := range opened.Copies {
+		w.Add(b, now)
+	}
+	return w
+}
+
+// faultOf returns what Hooks.Backup is told of a fault in a request's cookies.
+func faultOf(kind backup.FaultKind) BackupFault {
+	return [...]BackupFault{
+		backup.Forged: BackupForged, backup.Malformed: BackupMalformed, backup.UnknownKey: BackupUnknownKey,
+		backup.Foreign: BackupForeign, backup.Audience: BackupAudience, backup.Incomplete: BackupIncomplete,
+	}[kind]
+}
+
+// endings reads the tombstone cookie.
+func (m *Manager) endings(ctx context.Context, in *requestCookies) []state.Superseded {
+	l, faults := m.copies.OpenEndings(&in.RequestCookies)
+	for _, f := range faults {
+		m.fault(ctx, "", faultOf(f.Kind), f.Err)
+	}
+	return slices.DeleteFunc(l, m.shards.Forgotten)
+}
+
+// wornOut tells whether the visitor should be given a newer bundle.
+func (m *Manager) wornOut(w lookup.Known) bool {
+	quarter := min(m.backup.Lease, m.options.Idle) / 4
+	return !w.Found || m.now().UnixMilli() >= w.Confirmed+quarter.Milliseconds()
+}
+
+func (m *Manager) fault(ctx context.Context, id ID, f BackupFault, err error) {
+	if m.hooks.Backup != nil {
+		m.hooks.Backup(ctx, id, f, err)
 	}
 }

@@ -13,8 +13,10 @@ import (
 
 	"github.com/holdfast-go/session/internal/circuit"
 	"github.com/holdfast-go/session/internal/decide"
+	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/seal"
 )
@@ -328,7 +330,7 @@ type reading struct {
 	*testing.T
 	m       *Manager
 	store   *scriptedStore
-	witness witness
+	witness lookup.Known
 	state   state.State // what the copy has
 	stale   bool        // a hook was told so
 }
@@ -369,48 +371,48 @@ func newReading(t *testing.T, s situation) *reading {
 // read makes the situation, reads and puts what came of it in words.
 func (r *reading) read() string {
 	m := r.m
-	r.state = m.begin()
+	r.state = m.writer.Begin()
 	if r.copy == "idle over" {
 		r.state.LastSeen -= (2 * time.Hour).Milliseconds()
 	}
-	r.state = r.state.Write(state.Changes{{Name: "color", Value: []byte(`"red"`)}}, m.stamp(r.state))
+	r.state = r.state.Write(state.Changes{{Name: "color", Value: []byte(`"red"`)}}, m.clock.Dot(r.state))
 	less := r.state
-	r.state = r.state.Write(state.Changes{{Name: "food", Value: []byte(`"tofu"`)}}, m.stamp(r.state))
+	r.state = r.state.Write(state.Changes{{Name: "food", Value: []byte(`"tofu"`)}}, m.clock.Dot(r.state))
 	ctx := r.answer(less)
 	if !r.alone {
 		r.carry()
 		r.know(ctx)
 		if r.quarantined {
-			m.shardOf(subject).breaker.Forgot(m.now())
+			m.shards.Of(string(subject)).Breaker().Forgot(m.now())
 		}
 	}
 	before, known := r.tombstone()
 	degraded := m.Stats().Degraded
 
-	l := m.fetch(context.WithValue(ctx, read{}, true), subject, r.witness, false)
+	l := m.reader.Fetch(context.WithValue(ctx, read{}, true), string(subject), r.witness, false)
 
 	var got string
-	switch l.phase {
-	case nobody:
+	switch l.Phase {
+	case lookup.Nobody:
 		got = "nobody"
-	case live:
-		got = "live from " + l.source.String()
-	case dead:
+	case lookup.Live:
+		got = "live from " + Source(l.Source).String()
+	case lookup.Dead:
 		got = "dead"
-	case unknown:
-		got = "unknown: " + reasonOf(l.err)
+	case lookup.Unknown:
+		got = "unknown: " + reasonOf(l.Err)
 	default:
-		r.Fatalf("phase %d", l.phase)
+		r.Fatalf("phase %d", l.Phase)
 	}
 	add := func(is bool, what string) {
 		if is {
 			got += ", " + what
 		}
 	}
-	add(l.placement == behind, "repair")
-	add(l.placement == missing && !l.away(), "restore")
-	add(l.away() && m.Stats().Degraded == degraded+1, "degraded")
-	add(l.phase == live && l.source == FromStore && r.witness.found && l.Confirmed == r.witness.Confirmed, "confirms nothing")
+	add(l.Placement == lookup.Behind, "repair")
+	add(l.Placement == lookup.Missing && !l.Away(), "restore")
+	add(l.Away() && m.Stats().Degraded == degraded+1, "degraded")
+	add(l.Phase == lookup.Live && l.Source == lookup.FromStore && r.witness.Found && l.Confirmed == r.witness.Confirmed, "confirms nothing")
 	add(r.store.fresh > 0, "asked past the cache")
 	after, knows := r.tombstone()
 	add(after.Pending, "tombstone owed")
@@ -419,7 +421,7 @@ func (r *reading) read() string {
 	if known && before.Death != after.Death {
 		r.Errorf("the tombstone became %v, was %v", after.Death, before.Death)
 	}
-	if l.phase == dead && !l.State.Dead() && l.State.Death.Reason == 0 {
+	if l.Phase == lookup.Dead && !l.State.Dead() && l.State.Death.Reason == 0 {
 		r.Error("a dead session without a tombstone")
 	}
 	return got
@@ -429,7 +431,7 @@ func (r *reading) tombstone() (journal.Tombstone, bool) {
 	if r.alone {
 		return journal.Tombstone{}, false
 	}
-	return r.m.shardOf(subject).journal.Tombstone(string(subject))
+	return r.m.shards.Of(string(subject)).Tombstone(string(subject))
 }
 
 var errScripted = errors.New("connection refused")
@@ -438,7 +440,7 @@ var errScripted = errors.New("connection refused")
 func (r *reading) answer(less state.State) (ctx context.Context) {
 	ctx = r.Context()
 	record := func(st state.State, cached bool) func(bool) (Record, error) {
-		data, expires, err := r.m.encode(ctx, st)
+		data, expires, err := r.m.storage.Encode(ctx, st)
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -468,7 +470,7 @@ func (r *reading) answer(less state.State) (ctx context.Context) {
 		case "expired":
 			a = record(expired, false)
 		case "tombstone", "tombstone by another":
-			a = record(r.m.tombstone(state.Destroyed), false)
+			a = record(state.State{Death: r.m.clock.Death(state.Destroyed)}, false)
 		case "unreadable":
 			a = func(bool) (Record, error) { return Record{Data: []byte{255, 255}, Version: Version{1}}, nil }
 		case "failed":
@@ -480,7 +482,7 @@ func (r *reading) answer(less state.State) (ctx context.Context) {
 	}
 	switch r.situation.store {
 	case "breaker open":
-		r.m.shardOf(subject).breaker.Trip(r.m.now(), circuit.SavesFailed)
+		r.m.shards.Of(string(subject)).Breaker().Trip(r.m.now(), circuit.SavesFailed)
 	case "request over":
 		over, cancel := context.WithCancel(ctx)
 		cancel()
@@ -497,9 +499,9 @@ func (r *reading) carry() {
 	now := r.m.now()
 	b := state.Copy{ID: string(subject), State: r.state, Confirmed: now.Add(-time.Minute).UnixMilli(), Born: r.neverStored, NeverStored: r.neverStored}
 	if r.predecessor != "" || strings.HasPrefix(r.known, "disowned") {
-		b.Supersedes = []state.Superseded{{ID: string(older), Dot: r.m.stamp(state.State{}), Heir: true}}
+		b.Supersedes = []state.Superseded{{ID: string(older), Dot: r.m.clock.Dot(state.State{}), Predecessor: true}}
 	}
-	r.witness.excused = r.excused
+	r.witness.Excused = r.excused
 	switch r.copy {
 	case "":
 		return
@@ -510,38 +512,38 @@ func (r *reading) carry() {
 	case "stamped ahead":
 		b.Confirmed = now.Add(2 * time.Minute).UnixMilli()
 	}
-	r.witness.add(b, now)
+	r.witness.Add(b, now)
 }
 
 // know makes this process know what the situation says.
 func (r *reading) know(ctx context.Context) {
-	s := r.m.shardOf(subject)
-	death := r.m.tombstone(state.Destroyed).Death
+	s := r.m.shards.Of(string(subject))
+	death := r.m.clock.Death(state.Destroyed)
 	switch r.known {
 	case "dead":
-		_ = s.bury(ctx, journal.Tombstone{ID: string(subject), Death: death})
+		_ = s.AddTombstone(ctx, journal.Stored(string(subject), death))
 	case "dead, pending":
-		_ = s.bury(ctx, journal.Tombstone{ID: string(subject), Death: death, Pending: true})
+		_ = s.AddTombstone(ctx, journal.Owed(string(subject), death))
 	case "dead, if stored":
-		_ = s.bury(ctx, journal.Tombstone{ID: string(subject), Death: death, Unverified: true, IfStored: true})
+		_ = s.AddTombstone(ctx, journal.Tombstone{ID: string(subject), Death: death, Unverified: true, IfStored: true})
 	case "named":
-		r.witness.ended = []state.Superseded{{ID: string(subject), Dot: death.Dot}}
+		r.witness.Ended = []state.Superseded{{ID: string(subject), Dot: death.Dot}}
 	case "disowned by the visitor":
-		r.witness.ended = []state.Superseded{{ID: string(older), Dot: death.Dot}}
+		r.witness.Ended = []state.Superseded{{ID: string(older), Dot: death.Dot}}
 	case "disowned":
-		_ = r.m.shardOf(older).bury(ctx, journal.Tombstone{ID: string(older), Death: death})
+		_ = r.m.shards.Of(string(older)).AddTombstone(ctx, journal.Stored(string(older), death))
 	case "a pending state":
-		s.owe(ctx, state.Copy{ID: string(subject), State: r.state, Confirmed: r.m.now().UnixMilli()})
+		s.AddHint(ctx, state.Copy{ID: string(subject), State: r.state, Confirmed: r.m.now().UnixMilli()})
 	}
 }
 
 func reasonOf(err error) string {
 	switch {
-	case errors.Is(err, errForgetful):
+	case errors.Is(err, failure.ErrForgetful):
 		return "quarantine"
-	case errors.Is(err, errExcused):
+	case errors.Is(err, lookup.ErrExcused):
 		return "excused"
-	case errors.Is(err, errAway):
+	case errors.Is(err, failure.ErrNotAsked):
 		return "not asked"
 	case errors.Is(err, context.Canceled):
 		return "request over"

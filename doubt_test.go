@@ -13,10 +13,13 @@ import (
 	"github.com/holdfast-go/session/storetest"
 )
 
-// forgetful loses the acknowledgement of one save, which is done.
+// forgetful loses the acknowledgement of one save, which is done, and unless it is
+// kind the answer to the look at it that follows.
 type forgetful struct {
 	session.Store
 	after atomic.Int64
+	kind  bool
+	mute  atomic.Bool
 }
 
 // lose makes the n-th save from now the one.
@@ -25,9 +28,17 @@ func (f *forgetful) lose(n int64) { f.after.Store(n) }
 func (f *forgetful) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
 	v, err := f.Store.Save(ctx, id, r, over)
 	if f.after.Add(-1) == 0 {
+		f.mute.Store(!f.kind)
 		return session.Absent, storetest.ErrLostAck
 	}
 	return v, err
+}
+
+func (f *forgetful) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	if f.mute.Swap(false) {
+		return session.Record{}, storetest.ErrLostAck
+	}
+	return f.Store.Load(ctx, id)
 }
 
 // bobOn returns a Manager on store, and a visitor whose session it holds.
@@ -102,7 +113,7 @@ func TestALostAcknowledgement(t *testing.T) {
 		}
 	})
 	t.Run("of a login leaves the visitor a session", func(t *testing.T) {
-		store := &forgetful{Store: memstore.New(nil)}
+		store := &forgetful{Store: memstore.New(nil), kind: true}
 		m, v := bobOn(t, store)
 		old := v.Request(http.MethodGet, "/", nil)
 		store.lose(2) // the new record, then the tombstone
@@ -115,7 +126,7 @@ func TestALostAcknowledgement(t *testing.T) {
 		}
 	})
 	t.Run("of a login counts its updates once", func(t *testing.T) {
-		store := &forgetful{Store: memstore.New(nil)}
+		store := &forgetful{Store: memstore.New(nil), kind: true}
 		m, v := bobOn(t, store)
 		store.lose(2)
 		answer := v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
@@ -128,7 +139,7 @@ func TestALostAcknowledgement(t *testing.T) {
 		}
 	})
 	t.Run("of a StartNew leaves the visitor the new session", func(t *testing.T) {
-		store := &forgetful{Store: memstore.New(nil)}
+		store := &forgetful{Store: memstore.New(nil), kind: true}
 		m, v := bobOn(t, store)
 		store.lose(2)
 		v.Get(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -168,6 +179,76 @@ func TestALostAcknowledgement(t *testing.T) {
 		}
 		if got := count.Or(v.Session(), 0); got != 2 {
 			t.Errorf("count = %d after two increments", got)
+		}
+	})
+}
+
+// A save that was not answered is looked up once: where it stands it is durable,
+// where the version of before stands it is sent again, and where another writer has
+// written the changes are made anew.
+func TestASaveWithoutAnAnswerIsLookedUp(t *testing.T) {
+	t.Run("and stands", func(t *testing.T) {
+		store := &forgetful{Store: memstore.New(nil), kind: true}
+		m, v := bobOn(t, store)
+		s := v.Session()
+		store.lose(1)
+		count.Update(s, increment)
+		if d, err := s.Save(t.Context()); d != session.Durable || err != nil {
+			t.Errorf("Save = %v, %v, want durable", d, err)
+		}
+		if got := count.Or(v.Session(), 0); got != 1 {
+			t.Errorf("count = %d after one increment", got)
+		}
+		if n := m.Stats().Saves; n != 2 { // bob's, and this one's
+			t.Errorf("%d saves were counted, want 2", n)
+		}
+	})
+	t.Run("and never arrived", func(t *testing.T) {
+		store := storetest.NewFaulty(memstore.New(nil))
+		_, v := bobOn(t, store)
+		s := v.Session()
+		failed := false
+		store.Before(func(op string, _ session.ID) error {
+			if op == "save" && !failed {
+				failed = true
+				return errors.New("connection reset")
+			}
+			return nil
+		})
+		count.Update(s, increment)
+		if d, err := s.Save(t.Context()); d != session.Durable || err != nil {
+			t.Errorf("Save = %v, %v, want durable", d, err)
+		}
+		if got := count.Or(v.Session(), 0); got != 1 {
+			t.Errorf("count = %d after one increment", got)
+		}
+	})
+	t.Run("and another writer was there", func(t *testing.T) {
+		mem := memstore.New(nil)
+		store := storetest.NewFaulty(mem)
+		m, other := mustNew(t, store, nil), mustNew(t, mem, nil)
+		v := sessiontest.NewVisitor(t, m, bob)
+		s := v.Session()
+		in := v.Request(http.MethodGet, "/", nil).Header
+		failed := false
+		store.Before(func(op string, _ session.ID) error {
+			if op == "save" && !failed {
+				failed = true
+				o := other.Load(t.Context(), in)
+				count.Update(o, increment)
+				if _, err := o.Save(t.Context()); err != nil {
+					t.Error(err)
+				}
+				return errors.New("connection reset")
+			}
+			return nil
+		})
+		user.Set(s, "alice")
+		if d, err := s.Save(t.Context()); d != session.Durable || err != nil {
+			t.Errorf("Save = %v, %v, want durable", d, err)
+		}
+		if got := v.Session(); count.Or(got, 0) != 1 || user.Or(got, "") != "alice" {
+			t.Errorf("count = %d, user = %q, want 1 and alice", count.Or(got, 0), user.Or(got, ""))
 		}
 	})
 }

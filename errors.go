@@ -3,6 +3,8 @@ package session
 import (
 	"errors"
 	"net/http"
+
+	"github.com/holdfast-go/session/internal/failure"
 )
 
 // StatusError is an error that knows the HTTP status of its answer: what
@@ -24,57 +26,45 @@ func Status(err error) int {
 	return http.StatusInternalServerError
 }
 
-// sentinel is an error to compare with, and its status.
-type sentinel struct {
-	text   string
-	status int
-}
-
-func (e *sentinel) Error() string { return e.text }
-
-func (e *sentinel) StatusCode() int { return e.status }
-
-func newSentinel(status int, text string) error { return &sentinel{text, status} }
-
 // What a handler may meet. Compare with errors.Is: most arrive wrapped, with
 // the cause behind them.
 var (
 	// ErrNoSession: the route requires a session and the visitor has none, or
 	// the session has ended.
-	ErrNoSession = newSentinel(http.StatusForbidden, "session: no session")
+	ErrNoSession = failure.New(http.StatusForbidden, "session: no session")
 
 	// ErrNoValue: the session holds nothing under this key.
-	ErrNoValue = newSentinel(http.StatusInternalServerError, "session: no value")
+	ErrNoValue = failure.New(http.StatusInternalServerError, "session: no value")
 
 	// ErrUnavailable: nobody can say whether there is a session, because the
 	// store does not answer. It never means that there is none.
-	ErrUnavailable = newSentinel(http.StatusServiceUnavailable, "session: store unavailable")
+	ErrUnavailable = failure.ErrUnavailable
 
 	// ErrEnded: the session was ended elsewhere while this request ran.
 	// Nothing was written.
-	ErrEnded = newSentinel(http.StatusServiceUnavailable, "session: session has ended")
+	ErrEnded = failure.ErrEnded
 
 	// ErrLost: there was a value, but no copy of it has survived. It lasts
 	// until the key is set again.
-	ErrLost = newSentinel(http.StatusInternalServerError, "session: value lost")
+	ErrLost = failure.ErrLost
 
 	// ErrReadOnly: a write on a route that is wrapped in ReadOnly.
-	ErrReadOnly = newSentinel(http.StatusInternalServerError, "session: read-only")
+	ErrReadOnly = failure.New(http.StatusInternalServerError, "session: read-only")
 
 	// ErrPending: the store is away, and the response header, where the backup
 	// travels, is already written. The change waits in this process alone.
-	ErrPending = newSentinel(http.StatusServiceUnavailable, "session: change not saved yet")
+	ErrPending = failure.ErrPending
 
 	// ErrTooLate: the change needs a cookie, and the response header, where
 	// cookies travel, is already written.
-	ErrTooLate = newSentinel(http.StatusInternalServerError, "session: response header already written")
+	ErrTooLate = failure.ErrTooLate
 )
 
 // What a Store returns.
 var (
-	ErrNotFound = errors.New("session: record not found")
-	ErrConflict = errors.New("session: record has another version")
-	ErrTooLarge = errors.New("session: record too large for the store")
+	ErrNotFound = failure.ErrNotFound
+	ErrConflict = failure.ErrConflict
+	ErrTooLarge = failure.ErrTooLarge
 )
 
 // ValueError is a stored value that does not decode into its key's type, or a

@@ -161,7 +161,7 @@ func (x *exchange) abandon() {
 	if !x.begun && !x.returned {
 		x.begun = true
 		s.giveUp(x, x.w.Header())
-		x.announce(s)
+		x.buildHeader(s)
 		s.discard()
 		s.handOff()
 	}
@@ -195,32 +195,32 @@ func (x *exchange) commit() bool {
 func (x *exchange) save(s *Session, last bool) bool {
 	x.err = s.finish(x, x.w.Header(), last)
 	if x.err == nil {
-		x.announce(s)
+		x.buildHeader(s)
 		return true
 	}
 	s.seal()
 	h := x.w.Header()
 	clear(h)
 	maps.Copy(h, x.outer)
-	s.repeatTold()
-	x.announce(s)
+	s.sendAgain()
+	x.buildHeader(s)
 	x.begun = true
 	x.answer(x.w, &x.req, x.err)
 	return false
 }
 
-// announce tells the visitor about the token. Under another Manager it tells
+// buildHeader tells the visitor about the token. Under another Manager it tells
 // that one's header too, which may still be replaced by an error.
-func (x *exchange) announce(s *Session) {
-	s.announce(x.w.Header())
+func (x *exchange) buildHeader(s *Session) {
+	s.buildHeader(x.w.Header())
 	for o := x; o.nested; {
 		o = o.Context.Value(exchangeKey{}).(*exchange)
 		if o.outer == nil {
 			o.outer = http.Header{}
 		}
-		s.announce(o.outer)
+		s.buildHeader(o.outer)
 	}
-	s.announced()
+	s.headerBuilt()
 }
 
 // answer is Options.Error, or the default where that one asks for it.

@@ -1,16 +1,20 @@
 package session
 
-import "time"
+import (
+	"time"
+
+	"github.com/holdfast-go/session/internal/mechanism"
+)
 
 // Without returns what New returns, but for a part of the protocol, and with a
 // clock that is off by skew.
 func Without(store Store, o *Options, skew time.Duration, mechanisms ...string) (*Manager, error) {
-	names := map[string]mechanism{
-		"hints": hints, "ring": ring, "pending states": pendingStates, "early stamp": earlyStamp,
-		"quarantine": quarantine, "kill lists": killLists, "restore by create": restoreByCreate, "overlaps": overlaps,
+	names := map[string]mechanism.Set{
+		"hints": mechanism.Hints, "ring": mechanism.Ring, "pending states": mechanism.PendingStates, "early stamp": mechanism.EarlyStamp,
+		"quarantine": mechanism.Quarantine, "kill lists": mechanism.KillLists, "restore by create": mechanism.RestoreByCreate, "overlaps": mechanism.Overlaps,
 	}
 	return newManager(store, o, func(m *Manager) {
-		m.skew = skew
+		m.clock.Skew = skew
 		for _, name := range mechanisms {
 			if names[name] == 0 {
 				panic("no mechanism " + name)

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/commit"
 	"github.com/holdfast-go/session/internal/headers"
+	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/token"
 )
 
@@ -18,20 +20,12 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	before, cookies, idle, again := s.loaded.version, !s.sealed, s.idleLocked(), s.finished
-	s.finished = true
-	if last {
-		s.sealed = true // what comes from now on cannot send a cookie
-	}
-	if again && idle && !s.parcel.changed() {
-		s.mu.Unlock()
-		return nil // nothing has changed since the handler returned
-	}
-	if idle && s.parcel == nil && !s.m.foreign() && (s.readOnly || !s.seenLongAgo(&s.loaded)) {
-		s.mu.Unlock()
-		return nil // which most requests are
-	}
+	before, cookies := s.loaded.Version, !s.sealed
+	idle, done := s.startFinishLocked(last)
 	s.mu.Unlock()
+	if done {
+		return nil
+	}
 	var err error
 	if !idle {
 		_, err = s.commit(ctx, cookies)
@@ -39,27 +33,57 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 	s.mu.Lock()
 	l, readOnly := s.loaded, s.readOnly
 	s.mu.Unlock()
-	if !cookies || readOnly && !s.parcel.changed() {
+	if !cookies || readOnly && !s.cookies.changed() {
 		return err
 	}
 	due := !readOnly && s.seenLongAgo(&l)
-	if err == nil && due && l.version == before && !l.away() && l.placement != missing {
-		if s.m.resaves() {
-			l = s.resave(ctx, l)
-		} else {
-			s.m.refresh(ctx, l)
-		}
+	if err == nil && due && l.Version == before {
+		l = s.putOff(ctx, l)
 	}
 	s.buildCookies(ctx, h, l, due)
 	if err == nil && !readOnly && s.m.foreign() {
-		s.repeat()
+		s.repeatForeignCookie()
 	}
 	return err
 }
 
+// startFinishLocked reports whether there is nothing to commit, and whether there
+// is nothing to do at all. s.mu is held.
+func (s *Session) startFinishLocked(last bool) (idle, done bool) {
+	idle = s.idleLocked()
+	again := s.finished
+	s.finished = true
+	if last {
+		s.sealed = true // what comes from now on cannot send a cookie
+	}
+	if !idle {
+		return false, false
+	}
+	if again && !s.cookies.changed() {
+		return true, true // nothing has changed since the handler returned
+	}
+	if s.cookies != nil || s.m.foreign() {
+		return true, false
+	}
+	return true, s.readOnly || !s.seenLongAgo(&s.loaded) // as in most requests
+}
+
+// putOff puts the expiry of l off, which it is time for. It returns what stands
+// then.
+func (s *Session) putOff(ctx context.Context, l lookup.Loaded) lookup.Loaded {
+	if l.Away() || l.Placement == lookup.Missing {
+		return l
+	}
+	if s.m.resaves() {
+		return s.resave(ctx, l)
+	}
+	s.m.reader.Refresh(ctx, l)
+	return l
+}
+
 // seenLongAgo tells whether it is time to put the expiry off.
-func (s *Session) seenLongAgo(l *loaded) bool {
-	return l.phase == live && s.m.now().Sub(time.UnixMilli(l.State.LastSeen)) >= s.m.options.Refresh
+func (s *Session) seenLongAgo(l *lookup.Loaded) bool {
+	return l.Phase == lookup.Live && s.m.now().Sub(time.UnixMilli(l.State.LastSeen)) >= s.m.options.Refresh
 }
 
 // giveUp takes the place of finish after a panic: what was saved before must
@@ -68,70 +92,70 @@ func (s *Session) giveUp(ctx context.Context, h http.Header) {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	l, saved := s.loaded, s.parcel.changed() && !s.sealed
+	l, saved := s.loaded, s.cookies.changed() && !s.sealed
 	s.mu.Unlock()
 	if saved {
 		s.buildCookies(ctx, h, l, false)
 	}
 }
 
-// announce puts into the answer's header what the visitor must know: also
+// buildHeader puts into the answer's header what the visitor must know: also
 // where the commit failed, as an earlier Save or Destroy may have succeeded.
-func (s *Session) announce(h http.Header) {
+func (s *Session) buildHeader(h http.Header) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.loaded.phase == unasked {
+	if s.loaded.Phase == lookup.Unasked {
 		return
 	}
 	s.vary(h)
-	s.announceAdopted(h)
+	s.dropOldCookies(h)
 	switch {
 	case s.m.foreign() && s.m.carrier.Header == "":
-		s.tell(h)
-	case s.notice == sendToken, s.notice == passToken && !s.readOnly:
-		s.takeBack(h, s.m.carrier.IsToken)
+		s.setForeignCookie(h)
+	case s.tokenAction == sendToken, s.tokenAction == passToken && !s.readOnly:
+		s.removeLines(h, s.m.carrier.IsToken)
 		s.m.carrier.Send(h, s.token, time.UnixMilli(s.tokenEnd))
-	case s.notice == clearToken:
-		s.takeBack(h, s.m.carrier.IsToken)
+	case s.tokenAction == clearToken:
+		s.removeLines(h, s.m.carrier.IsToken)
 		s.m.carrier.Clear(h)
 	}
-	if p := s.parcel; p != nil && len(p.out) > 0 {
-		s.takeBack(h, s.m.copies.Owns)
+	if p := s.cookies; p != nil && len(p.out) > 0 {
+		s.removeLines(h, s.m.copies.Owns)
 		p.write(h, s.m.backup.answerSize())
 		headers.NoCache(h, "Set-Cookie")
 	}
 }
 
-// announced is called when the visitor has been told.
-func (s *Session) announced() {
+// headerBuilt is called when the visitor has been told.
+func (s *Session) headerBuilt() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	passed := s.notice == passToken && !s.readOnly
-	if s.notice == sendToken || s.notice == clearToken || passed {
-		s.told.notice, s.told.token, s.told.tokenEnd = s.notice, s.token, s.tokenEnd
+	passed := s.tokenAction == passToken && !s.readOnly
+	if s.tokenAction == sendToken || s.tokenAction == clearToken || passed {
+		s.sent.tokenAction, s.sent.token, s.sent.tokenEnd = s.tokenAction, s.token, s.tokenEnd
 	}
-	s.notice = nothing
-	if p := s.parcel; p != nil {
+	s.tokenAction = nothing
+	if p := s.cookies; p != nil {
 		if len(p.out) > 0 {
-			s.told.out = p.out
+			s.sent.out = p.out
 		}
 		p.out, p.later = nil, nil
 	}
 }
 
-// told is what the client was told last, for an answer that is put together
+// sentHeader is what the client was told last, for an answer that is put together
 // again: the handler has returned, and the header was not written yet.
-type told struct {
-	notice   notice
-	token    token.Token
-	tokenEnd int64
-	out      []string
+type sentHeader struct {
+	tokenAction tokenAction
+	token       token.Token
+	tokenEnd    int64
+	out         []string
 }
 
-// takeBack drops the lines of cookies that ours reports to be of this session
+// removeLines drops the lines of cookies that ours reports to be of this session
 // from the header of an answer that is put together again: what follows takes
 // their place. s.mu is held.
-func (s *Session) takeBack(h http.Header, ours func(name string) bool) {
+func (s *Session) removeLines(h http.Header, ours func(name string) bool) {
 	if !s.returned || len(h["Set-Cookie"]) == 0 {
 		return
 	}
@@ -141,17 +165,17 @@ func (s *Session) takeBack(h http.Header, ours func(name string) bool) {
 	})
 }
 
-// repeatTold makes announce tell again what the client was told when the handler
+// sendAgain makes announce tell again what the client was told when the handler
 // returned, because the header that it stood in is replaced by an error's. What
 // is newer stays.
-func (s *Session) repeatTold() {
+func (s *Session) sendAgain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.notice == nothing && s.told.notice != nothing {
-		s.notice, s.token, s.tokenEnd = s.told.notice, s.told.token, s.told.tokenEnd
+	if s.tokenAction == nothing && s.sent.tokenAction != nothing {
+		s.tokenAction, s.token, s.tokenEnd = s.sent.tokenAction, s.sent.token, s.sent.tokenEnd
 	}
-	if p := s.parcel; p != nil && len(p.out) == 0 {
-		p.out = s.told.out
+	if p := s.cookies; p != nil && len(p.out) == 0 {
+		p.out = s.sent.out
 	}
 }
 
@@ -184,7 +208,7 @@ func (s *Session) watch() {
 	}
 	s.watched = true
 	rest := func() {
-		saved := s.m.refreshes.Hold()
+		saved := s.m.reader.Refreshes.Hold()
 		time.AfterFunc(restAfter, func() {
 			defer saved()
 			s.saveRest()
@@ -220,7 +244,7 @@ func (s *Session) vary(h http.Header) {
 func (s *Session) late(ctx context.Context) {
 	s.mu.Lock()
 	seq, fault := s.seq, s.fault.err != nil
-	late := fault || (len(s.edits) > 0 || s.renewal != keepID) && seq != s.lost
+	late := fault || (len(s.edits) > 0 || s.renewal != commit.KeepID) && seq != s.lost
 	s.mu.Unlock()
 	if !late {
 		return

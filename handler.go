@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/holdfast-go/session/internal/commit"
+	"github.com/holdfast-go/session/internal/lookup"
 )
 
 // condition is what a wrapper asks of a request.
@@ -104,7 +107,7 @@ func (x *exchange) admit(w http.ResponseWriter, r *http.Request, c condition) bo
 
 func (s *Session) impose(ctx context.Context, c condition) error {
 	s.mu.Lock()
-	cached := s.loaded.phase != unasked && !s.fresh
+	cached := s.loaded.Phase != lookup.Unasked && !s.fresh
 	s.readOnly = s.readOnly || c&readOnly != 0
 	s.required = s.required || c&sessionRequired != 0
 	s.fresh = s.fresh || c&storeRequired != 0
@@ -115,16 +118,27 @@ func (s *Session) impose(ctx context.Context, c condition) error {
 	if err := s.load(ctx); err != nil {
 		return err
 	}
-	if _, caches := s.m.store.(FreshLoader); c&storeRequired != 0 && cached && caches && s.name() != "" {
+	if c&storeRequired != 0 {
+		if err := s.askStore(ctx, cached); err != nil {
+			return err
+		}
+	}
+	if c&sessionRequired != 0 && s.name() == "" {
+		return ErrNoSession
+	}
+	return nil
+}
+
+// askStore makes sure that what is loaded is the store's answer. cached says that
+// it was loaded before RequireStore asked for that.
+func (s *Session) askStore(ctx context.Context, cached bool) error {
+	if _, caches := s.m.store.(FreshLoader); cached && caches && s.name() != "" {
 		if err := s.Reload(ctx); err != nil && !errors.Is(err, ErrNoSession) {
 			return err
 		}
 	}
-	if c&storeRequired != 0 && s.Source() == FromBackup {
+	if s.Source() == FromBackup {
 		return fmt.Errorf("%w: the session is from its backup", ErrUnavailable)
-	}
-	if c&sessionRequired != 0 && s.name() == "" {
-		return ErrNoSession
 	}
 	return nil
 }
@@ -179,13 +193,13 @@ func (s *Session) startNew() error {
 		return s.fail(ErrTooLate)
 	}
 	old := s.replaced
-	if s.loaded.phase == live || s.loaded.phase == unknown {
+	if s.loaded.Phase == lookup.Live || s.loaded.Phase == lookup.Unknown {
 		old = ID(s.loaded.ID)
-	} else if t, ok := s.m.carrier.Receive(s.in); ok && s.loaded.phase == unasked {
+	} else if t, ok := s.m.carrier.Receive(s.in); ok && s.loaded.Phase == lookup.Unasked {
 		old = ID(t.ID())
 	}
 	s.forget()
-	s.loaded, s.renewal, s.replaced = loaded{phase: nobody}, newValues, old
+	s.loaded, s.renewal, s.replaced = lookup.Loaded{Phase: lookup.Nobody}, commit.NewValues, old
 	return nil
 }
 
@@ -202,7 +216,7 @@ func Loaded(ctx context.Context) (*Session, bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.loaded.phase == unasked {
+	if s.loaded.Phase == lookup.Unasked {
 		return nil, false
 	}
 	return s, true
@@ -247,8 +261,8 @@ func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error
 		panic("session: Commit of a session of another Manager")
 	}
 	err := s.finish(ctx, out, true)
-	s.announce(out)
-	s.announced()
+	s.buildHeader(out)
+	s.headerBuilt()
 	s.releaseSlot()
 	s.mu.Lock()
 	s.answered = true

@@ -77,6 +77,30 @@ const (
 
 func (o Operation) String() string { return string(o) }
 
+// BackupFault is what is wrong with a backup.
+type BackupFault uint8
+
+// What Hooks.Backup is told.
+const (
+	BackupForged     BackupFault = iota + 1 // not sealed by the key that it names, or damaged
+	BackupMalformed                         // no sealed text at all, or of a format that is not known
+	BackupUnknownKey                        // sealed by a key that is not known here
+	BackupForeign                           // of another session: swapped, or left from before a login
+	BackupAudience                          // of another audience: another application or environment, by its own account
+	BackupStale                             // needed, but its lease, the idle timeout or the session's end is over
+	BackupIncomplete                        // parts are missing
+	BackupPartial                           // made, without the values that do not fit Backup.Copy
+	BackupTooLarge                          // not made: not even the names of the values fit
+)
+
+func (f BackupFault) String() string {
+	names := [...]string{"no fault", "forged", "malformed", "unknown key", "foreign", "another audience", "stale", "incomplete", "partial", "too large"}
+	if int(f) < len(names) {
+		return names[f]
+	}
+	return "unknown fault"
+}
+
 // Outage is a time in which a shard of the store is away. The numbers are of this
 // process, and are zero without a Backup.
 type Outage struct {

@@ -2,99 +2,40 @@ package session
 
 import (
 	"context"
-	"time"
 
+	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
-)
-
-// loaded is what is known of a session.
-type loaded struct {
-	phase phase
-	state.Copy
-	version Version
-	err     error // why it is unknown
-
-	source    Source
-	placement placement
-	awaySince time.Time // when the store did not answer, so that a copy did; zero where it did
-}
-
-// placement is how much of the state the store has, as far as it is known.
-type placement uint8
-
-const (
-	complete placement = iota // all of it
-	behind                    // not all of it: the commit repairs the record
-	missing                   // none of it: the commit creates the record
-)
-
-// away reports whether the store did not answer, so that a copy stands in for it.
-func (l *loaded) away() bool { return !l.awaySince.IsZero() }
-
-// lacking reports whether the store lacks some of the state, or all of it.
-func (l *loaded) lacking() bool { return l.placement != complete }
-
-// lack notes that the store lacks something.
-func (l *loaded) lack() { l.placement = max(l.placement, behind) }
-
-// neverStored notes that the store lacks the session and never had it.
-func (l *loaded) neverStored() {
-	l.placement = missing
-	l.Born, l.NeverStored = true, true
-}
-
-// confirm notes that the store took the state in a save that was sent then, with
-// all entries up to that clock.
-func (l *loaded) confirm(v Version, sent time.Time, saved uint64) {
-	l.version = v
-	l.placement = complete
-	l.Confirmed, l.Saved = sent.UnixMilli(), saved
-	l.Born, l.NeverStored = false, false
-}
-
-// inStore reports whether the store has all of the state.
-func (l *loaded) inStore() bool {
-	return !l.away() && !l.lacking() && !l.NeverStored && l.State.Entries.Latest() <= l.Saved
-}
-
-type phase uint8
-
-const (
-	unasked phase = iota
-	nobody        // the visitor has no session; the version is of one that has expired
-	live
-	dead
-	unknown // neither store nor backup can tell
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // load asks if nobody has yet. What it finds stays for the request.
 func (s *Session) load(ctx context.Context) error {
 	s.mu.Lock()
-	phase, err := s.loaded.phase, s.loaded.err
+	phase, err := s.loaded.Phase, s.loaded.Err
 	s.mu.Unlock()
-	if phase != unasked {
+	if phase != lookup.Unasked {
 		return err
 	}
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	phase, err, fresh := s.loaded.phase, s.loaded.err, s.fresh
+	phase, err, fresh := s.loaded.Phase, s.loaded.Err, s.fresh
 	s.mu.Unlock()
-	if phase != unasked {
+	if phase != lookup.Unasked {
 		return err
 	}
-	var l loaded
+	var l lookup.Loaded
 	s.find(ctx, fresh, &l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loaded = l
-	return l.err
+	return l.Err
 }
 
 // find asks for a session of ours, and then for an old one. s.io is held.
-func (s *Session) find(ctx context.Context, fresh bool, l *loaded) {
+func (s *Session) find(ctx context.Context, fresh bool, l *lookup.Loaded) {
 	s.ask(ctx, fresh, l)
-	if l.phase == nobody && s.m.options.Adopt != nil {
+	if l.Phase == lookup.Nobody && s.m.options.Adopt != nil {
 		s.adopt(ctx, fresh, l)
 	}
 }
@@ -102,7 +43,7 @@ func (s *Session) find(ctx context.Context, fresh bool, l *loaded) {
 // lockLoaded locks s.mu on a session that has been asked for.
 func (s *Session) lockLoaded() {
 	s.mu.Lock()
-	if s.loaded.phase != unasked {
+	if s.loaded.Phase != lookup.Unasked {
 		return
 	}
 	s.mu.Unlock()
@@ -111,40 +52,90 @@ func (s *Session) lockLoaded() {
 }
 
 // ask reads the cookies, and asks the store. s.io is held.
-func (s *Session) ask(ctx context.Context, fresh bool, l *loaded) {
+func (s *Session) ask(ctx context.Context, fresh bool, l *lookup.Loaded) {
 	if s.m.backup != nil {
 		s.askBoth(ctx, fresh, l)
 		return
 	}
 	t, ok := s.m.carrier.Receive(s.in)
 	if !ok {
-		l.phase = nobody
+		l.Phase = lookup.Nobody
 		return
 	}
-	s.m.fetchAlone(ctx, ID(t.ID()), fresh, l)
+	s.m.reader.FetchAlone(ctx, t.ID(), fresh, l)
 	s.hold(ctx, t, l)
 }
 
 // askBoth is ask for a visitor who may have brought a backup.
-func (s *Session) askBoth(ctx context.Context, fresh bool, l *loaded) {
-	m, p := s.m, s.parcel
+func (s *Session) askBoth(ctx context.Context, fresh bool, l *lookup.Loaded) {
+	m, p := s.m, s.cookies
 	if p == nil {
 		if t, ok := m.carrier.Receive(s.in); ok {
-			*l = m.fetch(ctx, ID(t.ID()), witness{}, fresh)
+			*l = m.reader.Fetch(ctx, t.ID(), lookup.Known{}, fresh)
 			s.hold(ctx, t, l)
 		} else {
-			l.phase = nobody
+			l.Phase = lookup.Nobody
 		}
 		return
 	}
 	p.open(ctx, s)
 	if !p.in.ok {
-		l.phase = nobody
+		l.Phase = lookup.Nobody
 		return
 	}
 	s.mu.Lock()
 	renewable := !s.readOnly && !s.sealed
 	s.mu.Unlock()
-	*l = m.fetch(ctx, ID(p.in.token.ID()), p.witness, fresh || renewable && m.wornOut(p.witness))
+	*l = m.reader.Fetch(ctx, p.in.token.ID(), p.known, fresh || renewable && m.wornOut(p.known))
 	s.hold(ctx, p.in.token, l)
+}
+
+// Reload asks the store for what others have written since, past all caches;
+// unsaved changes are made again on top; an Update that fails there is dropped,
+// and its error returned. After a logout, after a Renew by another request, or
+// when the session has expired, it returns ErrNoSession, and unsaved changes
+// are dropped. Like a request that asks for the session it counts as use.
+func (s *Session) Reload(ctx context.Context) error {
+	s.lockLoaded()
+	s.mu.Unlock()
+	s.io.Lock()
+	defer s.io.Unlock()
+	s.mu.Lock()
+	l, held, readOnly := s.loaded, s.held, s.readOnly
+	s.mu.Unlock()
+	if l.Phase == lookup.Nobody || l.Phase == lookup.Dead {
+		return ErrNoSession
+	}
+	l = s.loadAgain(ctx, l, held)
+	switch l.Phase {
+	case lookup.Unknown:
+		return l.Err // what was loaded before still stands
+	case lookup.Live:
+		if !readOnly && !l.Away() && l.Placement != lookup.Missing && !s.m.resaves() && s.m.reader.Due(l) {
+			l = s.m.reader.PutOff(ctx, l) // here and now: the version is the next Save's
+		}
+		return s.settle(l)
+	default: // it has ended
+	}
+	s.mu.Lock()
+	if len(state.Unsaved(s.edits)) > 0 && !s.sealed {
+		_ = s.fail(ErrEnded) // do not answer as if what is dropped here were saved
+	}
+	s.mu.Unlock()
+	_ = s.settle(l) // nothing is left that could fail
+	return ErrNoSession
+}
+
+// loadAgain asks the store, past all caches, for the session that was loaded as l.
+// s.io is held.
+func (s *Session) loadAgain(ctx context.Context, l lookup.Loaded, held token.Token) lookup.Loaded {
+	if s.m.options.Adopt != nil && (l.Phase == lookup.Unknown || l.Unsaved()) {
+		l = lookup.Loaded{}
+		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
+		return l
+	}
+	w := lookup.Known{Copy: l.Copy, Found: l.Phase == lookup.Live && s.m.carrier.Header == ""}
+	l = s.m.reader.Fetch(ctx, l.ID, w, true)
+	s.hold(ctx, held, &l)
+	return l
 }

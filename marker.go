@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/cookieheader"
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/marker"
+	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
 )
@@ -81,12 +84,12 @@ func (o *oldSession) open(c *carrier, record state.State) (token.Token, bool) {
 // ended is what a marker without a token says: the visitor has logged out, or in
 // by another session. Of a cookie that others have too it says nothing of this
 // visitor.
-func (o *oldSession) ended(record state.State) loaded {
+func (o *oldSession) ended(record state.State) lookup.Loaded {
 	e, ok := record.Entries.Find(marker.Entry)
 	if !ok || o.Shared || string(e.Value) != marker.Ended {
-		return loaded{phase: nobody}
+		return lookup.Loaded{Phase: lookup.Nobody}
 	}
-	return loaded{phase: dead, Copy: state.Copy{State: state.State{Death: state.Death{Dot: e.Dot, Reason: state.Destroyed}}}}
+	return lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: state.State{Death: state.Death{Dot: e.Dot, Reason: state.Destroyed}}}}
 }
 
 // markUntil creates the marker of an old session, or returns ErrConflict.
@@ -95,21 +98,21 @@ func (m *Manager) markUntil(ctx context.Context, o *oldSession, until time.Time,
 	if until.IsZero() || until.After(now.Add(century/2)) {
 		until = now.Add(unbounded)
 	}
-	st := m.begin()
+	st := m.writer.Begin()
 	st.End = until.UnixMilli()
 	st.LastSeen = max(0, until.Add(-m.options.Idle-m.options.Refresh).UnixMilli())
-	st = st.Write([]state.Change{{Name: marker.Entry, Flags: state.ServerOnly, Value: value}}, m.stamp(st))
-	_, err := m.save(context.WithoutCancel(ctx), o.marker, st, Absent)
+	st = st.Write([]state.Change{{Name: marker.Entry, Flags: state.ServerOnly, Value: value}}, m.clock.Dot(st))
+	_, err := m.storage.Save(context.WithoutCancel(ctx), string(o.marker), st, Absent)
 	return err
 }
 
 // readMarker returns what is known of an old session. ErrNotFound says that it
 // was neither taken nor ended.
 func (m *Manager) readMarker(ctx context.Context, o *oldSession, fresh bool) (state.State, error) {
-	var r stored
-	err := m.load(ctx, o.marker, false, fresh, &r)
-	if errors.Is(err, ErrNotFound) && m.backup != nil && m.shardOf(o.marker).quarantined() {
-		return state.State{}, errForgetful
+	var r record.Session
+	err := m.storage.Load(ctx, string(o.marker), false, fresh, &r)
+	if errors.Is(err, ErrNotFound) && m.backup != nil && m.shards.Of(string(o.marker)).Quarantined() {
+		return state.State{}, failure.ErrForgetful
 	}
-	return r.state, err
+	return r.State, err
 }

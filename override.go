@@ -52,15 +52,3 @@ func (m Mode) String() string {
 	}
 	return fmt.Sprintf("Mode(%d)", uint8(m))
 }
-
-// override returns what the operator wants now.
-func (m *Manager) override() Override {
-	if m.options.Switch == nil {
-		return Override{}
-	}
-	o := m.options.Switch.Override()
-	if o.Mode > BackupOnly {
-		o.Mode = Auto // no mode that there is
-	}
-	return o
-}

@@ -9,7 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/commit"
+	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
 )
@@ -29,7 +30,7 @@ type Session struct {
 	io sync.Mutex // held while the store is asked; taken before mu
 	mu sync.Mutex // guards all below
 
-	loaded  loaded
+	loaded  lookup.Loaded
 	held    token.Token     // that opens what is loaded
 	edits   []*state.Edit   // what is not saved yet
 	changes state.Changes   // what the edits come to
@@ -40,49 +41,40 @@ type Session struct {
 	fault   refusal // the first write that failed; the commit answers it
 	refused refusal // a fault that a commit answered after the response header, for Err
 
-	renewal  renewal
-	replaced ID   // the session that StartNew ends
-	readOnly bool // ReadOnly
-	required bool // Require: never begins a session
-	fresh    bool // RequireStore: reads past the store's caches
-	sealed   bool // the response header is written
-	finished bool // committed, because the handler had returned
-	returned bool // the handler has
-	answered bool // by Manager.Commit
-	watched  bool // what is changed from now on is saved when the request is over
-	visits   bool // somebody will say when the request is over
-	notice   notice
-	written  bool            // something was saved
-	token    token.Token     // for the notice
-	adopted  ID              // the session of an old one, whose token the visitor has not got yet
-	tokenEnd int64           // when its session ends at the latest
-	told     told            // by the answer so far
-	parcel   *cookieExchange // nil: there is no backup
-	varies   [1]string
+	renewal     commit.Renewal
+	replaced    ID   // the session that StartNew ends
+	readOnly    bool // ReadOnly
+	required    bool // Require: never begins a session
+	fresh       bool // RequireStore: reads past the store's caches
+	sealed      bool // the response header is written
+	finished    bool // committed, because the handler had returned
+	returned    bool // the handler has
+	answered    bool // by Manager.Commit
+	watched     bool // what is changed from now on is saved when the request is over
+	visits      bool // somebody will say when the request is over
+	tokenAction tokenAction
+	written     bool            // something was saved
+	token       token.Token     // for the notice
+	adopted     ID              // the session of an old one, whose token the visitor has not got yet
+	tokenEnd    int64           // when its session ends at the latest
+	sent        sentHeader      // by the answer so far
+	cookies     *cookieExchange // nil: there is no backup
+	varies      [1]string
 }
 
 func (m *Manager) newSession(ctx context.Context, in http.Header) *Session {
 	s := &Session{m: m, ctx: ctx, in: in}
 	if m.backup != nil && m.carrier.Header == "" {
-		s.parcel = new(cookieExchange)
+		s.cookies = new(cookieExchange)
 	}
 	return s
 }
 
-type renewal uint8
+// tokenAction is what the visitor must be told about the token.
+type tokenAction uint8
 
 const (
-	keepID    renewal = iota
-	turnID            // Rotate: the same session under a new ID
-	newID             // Renew: the same values under a new ID
-	newValues         // StartNew: a new session, and the old one ends
-)
-
-// notice is what the visitor must be told about the token.
-type notice uint8
-
-const (
-	nothing notice = iota
+	nothing tokenAction = iota
 	sendToken
 	clearToken
 	repeatToken // which the visitor has already
@@ -148,7 +140,7 @@ func (s *Session) ID() ID {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	s.decide()
-	if s.loaded.phase != live {
+	if s.loaded.Phase != lookup.Live {
 		return ""
 	}
 	return ID(s.loaded.ID)
@@ -158,7 +150,7 @@ func (s *Session) ID() ID {
 func (s *Session) name() ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.loaded.phase != live {
+	if s.loaded.Phase != lookup.Live {
 		return ""
 	}
 	return ID(s.loaded.ID)
@@ -167,8 +159,8 @@ func (s *Session) name() ID {
 // decide is called where a handler asks for something that it may decide by. If
 // the session is not known, the commit answers why. s.mu is held.
 func (s *Session) decide() {
-	if s.loaded.phase == unknown && !s.sealed {
-		s.keepFault("", s.loaded.err) // nothing is lost that Hooks.Dropped had to be told of
+	if s.loaded.Phase == lookup.Unknown && !s.sealed {
+		s.keepFault("", s.loaded.Err) // nothing is lost that Hooks.Dropped had to be told of
 	}
 }
 
@@ -183,8 +175,8 @@ func (s *Session) decide() {
 func (s *Session) Err() error {
 	s.lockLoaded()
 	defer s.mu.Unlock()
-	if s.loaded.phase == unknown {
-		return s.loaded.err
+	if s.loaded.Phase == lookup.Unknown {
+		return s.loaded.Err
 	}
 	if s.fault.err == nil {
 		return s.refused.err
@@ -196,10 +188,10 @@ func (s *Session) Err() error {
 func (s *Session) Source() Source {
 	s.lockLoaded()
 	defer s.mu.Unlock()
-	switch s.loaded.phase {
-	case live:
-		return s.loaded.source
-	case unknown:
+	switch s.loaded.Phase {
+	case lookup.Live:
+		return Source(s.loaded.Source)
+	case lookup.Unknown:
 		return Unknown
 	default:
 		return FromNowhere
@@ -229,7 +221,11 @@ func (s *Session) Issued() time.Time {
 // last longer, by Options.Refresh at most.
 func (s *Session) Expires() time.Time {
 	return s.date(func(st state.State) time.Time {
-		return earlier(time.UnixMilli(st.LastSeen).Add(s.m.options.Idle), time.UnixMilli(st.End))
+		idle, end := time.UnixMilli(st.LastSeen).Add(s.m.options.Idle), time.UnixMilli(st.End)
+		if idle.Before(end) {
+			return idle
+		}
+		return end
 	})
 }
 
@@ -237,7 +233,7 @@ func (s *Session) date(of func(state.State) time.Time) time.Time {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	s.decide()
-	if s.loaded.phase != live {
+	if s.loaded.Phase != lookup.Live {
 		return time.Time{}
 	}
 	return of(s.loaded.State)
@@ -262,111 +258,9 @@ func (s *Session) Renew() {
 		_ = s.fail(err)
 		return
 	}
-	s.renewal = max(s.renewal, newID)
+	s.renewal = max(s.renewal, commit.RenewID)
 	s.seq++
 	s.watch()
-}
-
-// Destroy ends the session at once, on every instance, and drops what was
-// changed. The answer clears the visitor's token. What is set afterwards
-// begins a new session. Under a token that Rotate has replaced it ends the
-// session that it became, as long as the tombstones stand that lead there: for
-// Backup.MaxLease and five minutes, without a Backup for five minutes.
-//
-// On error the session may or may not have ended, the token is kept, and the
-// error replaces the response, so that no visitor is told of a logout that
-// did not happen.
-func (s *Session) Destroy(ctx context.Context) (Durability, error) {
-	s.lockLoaded()
-	s.mu.Unlock()
-	s.io.Lock()
-	defer s.io.Unlock()
-	s.mu.Lock()
-	l, id, readOnly := s.loaded, ID(s.loaded.ID), s.readOnly
-	if id == "" {
-		id = s.replaced
-	}
-	s.mu.Unlock()
-	if readOnly {
-		return 0, s.failed(ErrReadOnly)
-	}
-	if l.phase == dead && l.ID == "" || l.unsaved() {
-		l.phase, l.ID, id = nobody, "", "" // it is an old session, and endAdoption's
-	}
-	if id == "" {
-		// Not in the store, it said; but the visitor has a token.
-		if t, ok := s.m.carrier.Receive(s.in); ok {
-			id = ID(t.ID())
-		}
-	}
-	adopted, err := s.endAdoption(ctx, &l)
-	if err != nil {
-		return 0, s.failed(err)
-	}
-	// Where the store answered that there is nothing, not even a record that has
-	// expired and that a copy of a later use could go on from, and the visitor
-	// brought no copy, there is no session to end: a made-up token makes no record.
-	stranger := l.phase == nobody && l.version == Absent && !s.replacing() && !s.parcel.vouched()
-	d := Durable
-	switch {
-	case id == "":
-	case stranger && s.m.backup != nil:
-		s.knowEnded(ctx, id)
-	case !stranger:
-		ctx = context.WithoutCancel(ctx)
-		unseen := l.phase != live && l.phase != dead && !s.parcel.vouched()
-		g := &journal.Tombstone{
-			ID: string(id), Death: s.m.tombstone(state.Destroyed).Death, IfLive: l.phase != live,
-			Unverified: l.phase != live && !s.parcel.vouched(), IfStored: unseen,
-		}
-		switch {
-		case l.phase == dead && s.m.bequeathed(id):
-			g.IfLive, g.Unverified = false, false // by a Renew that is not in the store yet: this is another hand
-		case l.phase == dead:
-			g.Death = l.State.Death // as it was: who holds a dead token ends nobody else
-		}
-		over := Any
-		if l.phase == live && !l.away() {
-			over = l.version
-		}
-		var line []state.Superseded
-		if d, line, err = s.m.endLine(ctx, g, over); err != nil {
-			return 0, s.failed(err)
-		}
-		if p := s.parcel; p != nil {
-			p.dirty = true
-			p.ended = state.JoinSuperseded(state.JoinSuperseded(p.ended, l.Supersedes), line)
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.required = false // it was there; what is set from here on begins another
-	s.loaded = loaded{phase: nobody}
-	s.forget()
-	if id != "" || adopted {
-		s.notice = clearToken
-	}
-	return d, nil
-}
-
-// knowEnded enters a session that the store does not have among those that this
-// process and the visitor's browser know to have ended: a copy of it that
-// somebody still has comes to nothing here. The store is not told.
-func (s *Session) knowEnded(ctx context.Context, id ID) {
-	g := journal.Tombstone{ID: string(id), Death: s.m.tombstone(state.Destroyed).Death, IfLive: true, Unverified: true, IfStored: true}
-	_ = s.m.shardOf(id).bury(ctx, g)
-	if p := s.parcel; p != nil {
-		p.dirty = true
-		p.ended = state.AddSuperseded(p.ended, state.Superseded{ID: string(id), Dot: g.Death.Dot, IfLive: true, IfStored: true})
-	}
-}
-
-// replacing reports whether StartNew is to end a session, which nobody has asked
-// the store for.
-func (s *Session) replacing() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.replaced != ""
 }
 
 // Save saves now what was changed so far, instead of when the response header
@@ -386,48 +280,6 @@ func (s *Session) Save(ctx context.Context) (Durability, error) {
 	cookies := !s.sealed
 	s.mu.Unlock()
 	return s.commit(ctx, cookies)
-}
-
-// Reload asks the store for what others have written since, past all caches;
-// unsaved changes are made again on top; an Update that fails there is dropped,
-// and its error returned. After a logout, after a Renew by another request, or
-// when the session has expired, it returns ErrNoSession, and unsaved changes
-// are dropped. Like a request that asks for the session it counts as use.
-func (s *Session) Reload(ctx context.Context) error {
-	s.lockLoaded()
-	s.mu.Unlock()
-	s.io.Lock()
-	defer s.io.Unlock()
-	s.mu.Lock()
-	l, held, readOnly := s.loaded, s.held, s.readOnly
-	s.mu.Unlock()
-	if l.phase == nobody || l.phase == dead {
-		return ErrNoSession
-	}
-	if s.m.options.Adopt != nil && (l.phase == unknown || l.unsaved()) {
-		l = loaded{}
-		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
-	} else {
-		w := witness{Copy: l.Copy, found: l.phase == live && s.m.carrier.Header == ""}
-		l = s.m.fetch(ctx, ID(l.ID), w, true)
-		s.hold(ctx, held, &l)
-	}
-	switch l.phase {
-	case unknown:
-		return l.err // what was loaded before still stands
-	case live:
-		if !readOnly && !l.away() && l.placement != missing && !s.m.resaves() && s.m.due(l) {
-			l = s.m.putOff(ctx, l) // here and now: the version is the next Save's
-		}
-		return s.settle(l)
-	}
-	s.mu.Lock()
-	if len(state.Unsaved(s.edits)) > 0 && !s.sealed {
-		_ = s.fail(ErrEnded) // do not answer as if what is dropped here were saved
-	}
-	s.mu.Unlock()
-	_ = s.settle(l) // nothing is left that could fail
-	return ErrNoSession
 }
 
 // Format prints no more than the ID, with every verb.

@@ -3,6 +3,10 @@ package session
 import (
 	"fmt"
 	"slices"
+	"time"
+
+	"github.com/holdfast-go/session/internal/circuit"
+	"github.com/holdfast-go/session/internal/failover"
 )
 
 // ShardState is whether a shard of the store is asked.
@@ -56,3 +60,72 @@ const (
 )
 
 func (c Cause) String() string { return string(c) }
+
+// Stats is what a Manager has seen since it was made. It goes through JSON and
+// back.
+type Stats struct {
+	Failing bool      // a shard of the store is away
+	Since   time.Time // when Failing became what it is
+
+	Loads     uint64 // sessions asked of the store
+	Saves     uint64 // sessions written, new ones and tombstones included
+	Refreshes uint64 // saves that only put the expiry off
+	Conflicts uint64 // saves that another writer came before
+	Failures  uint64 // operations that the store failed, and saves that other writers came before until the time was up
+
+	// With a Backup:
+	Degraded uint64       // loads that were answered from the backup
+	Restores uint64       // sessions put back into a store that lacked them
+	Shards   []ShardStats // those that were met so far, by name
+	Journal  JournalStats
+}
+
+// ShardStats is a shard of the store as this process sees it.
+type ShardStats struct {
+	Name       string
+	State      ShardState
+	Since      time.Time     // when State became what it is
+	Cause      Cause         // of being away; empty while it serves
+	Mode       Mode          // the operator's
+	Quarantine time.Duration // how long it is still not believed when it has nothing: it lost its memory
+}
+
+// JournalStats is what a process has still to deliver to its store.
+type JournalStats struct {
+	States     int // sessions that the store lacks a change of
+	Tombstones int // ended sessions that the store was never told of
+	Again      int // ended sessions that it was told of, and is told again because it lost its memory
+	Ring       int // tombstones known, those included
+	Bytes      int // what all of it takes up, about
+
+	// Since the Manager was made, and never less than before:
+	Delivered uint64 // changes and tombstones that the store lacked, and has taken from the journal
+	Lost      uint64 // dropped for good: the journal was full, the lease had run out or another hand had ended the session
+}
+
+// Stats returns the counters as they are now. It does not ask the store.
+func (m *Manager) Stats() Stats {
+	n := m.shards.Stats()
+	st := Stats{
+		Failing: n.Failing, Since: n.Since,
+		Loads: m.storage.Loads.Load(), Saves: m.storage.Saves.Load() + m.shards.Ended.Load(), Refreshes: m.reader.Refreshed.Load(),
+		Conflicts: m.storage.Conflicts.Load(), Failures: m.shards.Failures.Load(),
+		Degraded: m.reader.Degraded.Load(), Restores: m.writer.Restored.Load(),
+		Journal: JournalStats{
+			States: n.Journal.States, Tombstones: n.Journal.Tombstones, Again: n.Journal.Again, Ring: n.Journal.Known,
+			Bytes: n.Bytes, Delivered: n.Journal.Delivered, Lost: n.Journal.Lost,
+		},
+	}
+	for _, s := range n.Shards {
+		st.Shards = append(st.Shards, shardStats(s))
+	}
+	return st
+}
+
+func shardStats(s failover.ShardStats) ShardStats {
+	out := ShardStats{Name: s.Name, State: ShardState(s.State), Since: s.Since, Mode: Mode(s.Mode), Quarantine: s.Quarantine}
+	if s.State != circuit.Serving { // else it is the cause of an outage that is over
+		out.Cause = Cause(s.Cause.String())
+	}
+	return out
+}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/holdfast-go/session/internal/commit"
+	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -13,9 +15,9 @@ func (s *Session) writable() error {
 	switch {
 	case s.readOnly:
 		return ErrReadOnly
-	case s.loaded.phase == unknown:
-		return s.loaded.err
-	case s.loaded.phase == live:
+	case s.loaded.Phase == lookup.Unknown:
+		return s.loaded.Err
+	case s.loaded.Phase == lookup.Live:
 		return nil
 	case s.required:
 		return ErrNoSession
@@ -68,8 +70,8 @@ func (s *Session) failed(err error) error {
 func (s *Session) value(name string) ([]byte, error) {
 	s.lockLoaded()
 	defer s.mu.Unlock()
-	if s.loaded.phase == unknown {
-		return nil, s.loaded.err
+	if s.loaded.Phase == lookup.Unknown {
+		return nil, s.loaded.Err
 	}
 	value, err := state.Lookup(s.loaded.State, s.changes, name)
 	return value, s.absence(name, err)
@@ -81,7 +83,7 @@ func (s *Session) absence(name string, err error) error {
 	switch {
 	case errors.Is(err, state.ErrNoValue):
 		return ErrNoValue
-	case errors.Is(err, state.ErrWithheld) && s.loaded.away():
+	case errors.Is(err, state.ErrWithheld) && s.loaded.Away():
 		return withheldError(name)
 	case errors.Is(err, state.ErrWithheld):
 		return ErrLost
@@ -138,24 +140,12 @@ func withheldError(name string) error {
 func (s *Session) set(c state.Change) {
 	s.lockLoaded()
 	defer s.mu.Unlock()
-	err := s.writable()
-	if err == nil && s.loaded.away() && c.Flags.Kind() == state.Present && (c.Flags&state.ServerOnly != 0 || s.isWithheld(c.Name)) {
-		err = withheldError(c.Name)
-	}
-	if err != nil {
+	if err := s.admitLocked(c); err != nil {
 		_ = s.failKey(c.Name, err)
 		return
 	}
 	if c.Flags.Kind() == state.Deleted {
-		var bad *ValueError
-		var lost *lostError
-		delete(s.broken, c.Name)
-		if errors.As(s.fault.err, &bad) && bad.Key == c.Name || errors.As(s.fault.err, &lost) && lost.key == c.Name {
-			s.fault = refusal{}
-		}
-	} else if bad := s.broken[c.Name]; bad != nil {
-		_ = s.failKey(c.Name, bad)
-		return
+		s.forgetFaultLocked(c.Name)
 	}
 	s.accepted(c.Name)
 	// It takes the place of what this request did to the key before. Where that
@@ -170,6 +160,37 @@ func (s *Session) set(c state.Change) {
 	}
 	s.edits = edits
 	s.add(&state.Edit{Change: c}, s.changes.With(c))
+}
+
+// admitLocked returns why a change cannot be made. s.mu is held.
+func (s *Session) admitLocked(c state.Change) error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	if c.Flags.Kind() == state.Deleted {
+		return nil
+	}
+	unread := c.Flags&state.ServerOnly != 0 || s.isWithheld(c.Name)
+	if s.loaded.Away() && unread {
+		return withheldError(c.Name)
+	}
+	if bad := s.broken[c.Name]; bad != nil {
+		return bad
+	}
+	return nil
+}
+
+// forgetFaultLocked forgets that the value under a key could not be read: the key
+// is deleted. s.mu is held.
+func (s *Session) forgetFaultLocked(key string) {
+	delete(s.broken, key)
+	var bad *ValueError
+	var lost *lostError
+	unreadable := errors.As(s.fault.err, &bad) && bad.Key == key
+	gone := errors.As(s.fault.err, &lost) && lost.key == key
+	if unreadable || gone {
+		s.fault = refusal{}
+	}
 }
 
 // maxEdits bounds what waits to be saved, in a stream above all whose saves
@@ -222,7 +243,7 @@ const maxRuns = 1000
 func (s *Session) forget() {
 	s.edits, s.changes, s.doubts, s.broken = nil, nil, nil, nil
 	s.fault, s.refused = refusal{}, refusal{}
-	s.renewal, s.replaced = keepID, ""
+	s.renewal, s.replaced = commit.KeepID, ""
 	s.seq++
 }
 

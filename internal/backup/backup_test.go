@@ -142,7 +142,7 @@ func TestWhatIsPackedOpens(t *testing.T) {
 			changes = append(changes, change)
 		}
 		b := copyWith(changes...)
-		b.Supersedes = []state.Superseded{{ID: "older", Dot: state.Dot{Clock: 3, Instance: 4}, Heir: true}}
+		b.Supersedes = []state.Superseded{{ID: "older", Dot: state.Dot{Clock: 3, Instance: 4}, Predecessor: true}}
 		p, err := c.Pack(b, noon, most)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)

@@ -460,3 +460,13 @@ func (j *Journal) Stats() Stats {
 		Delivered: j.Delivered.Load(), Lost: j.Lost.Load(),
 	}
 }
+
+// Add adds the figures of another journal.
+func (s *Stats) Add(n Stats) {
+	s.States += n.States
+	s.Tombstones += n.Tombstones
+	s.Again += n.Again
+	s.Known += n.Known
+	s.Delivered += n.Delivered
+	s.Lost += n.Lost
+}

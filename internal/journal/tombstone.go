@@ -45,6 +45,20 @@ func Unseen(id string, d state.Death) Tombstone {
 	return Tombstone{ID: id, Death: d, IfLive: true, Unverified: true, IfStored: true}
 }
 
+// IfLive returns the tombstone of a session that ends unless it has ended already.
+func IfLive(id string, d state.Death) Tombstone { return Tombstone{ID: id, Death: d, IfLive: true} }
+
+// Named returns the tombstone, which the store may lack, that a visitor's cookie
+// names.
+func Named(k state.Superseded) Tombstone {
+	t := Owed(k.ID, state.Death{Dot: k.Dot, Reason: state.Destroyed})
+	t.IfLive = k.IfLive || k.Durable
+	t.Line = true
+	t.Unverified, t.IfStored = k.IfStored, k.IfStored
+	t.Again = k.Durable
+	return t
+}
+
 // ByOtherWriter reports whether a writer other than the one that k names has
 // ended the session. A rotation ends no session: it lives on under another ID.
 func (t Tombstone) ByOtherWriter(k state.Superseded) bool {

@@ -48,7 +48,7 @@ type Superseded struct {
 	// Heir: the session that supersedes this one has its values and its lease, by
 	// Renew. If another writer ended this session, by a logout above all, then its
 	// heir ends too.
-	Heir bool
+	Predecessor bool
 }
 
 // The bits of an encoded Superseded.
@@ -66,7 +66,7 @@ const MaxSuperseded = 8
 
 // settled reports whether s may be dropped from a full list: no other writer
 // can have ended it with a consequence for its heir that is not known yet.
-func (s Superseded) settled() bool { return s.NeverStored || s.Durable || !s.Heir }
+func (s Superseded) settled() bool { return s.NeverStored || s.Durable || !s.Predecessor }
 
 // MarkDurable returns l with every session marked Durable: the store took the
 // session that supersedes them after it had their tombstones. It does not alter
@@ -190,7 +190,7 @@ func AppendSuperseded(out []byte, l []Superseded) []byte {
 
 func (s Superseded) flags() byte {
 	flags := byte(0)
-	if s.Heir {
+	if s.Predecessor {
 		flags |= supersededHeir
 	}
 	if s.IfLive {
@@ -231,7 +231,7 @@ func CutSuperseded(b []byte) (l []Superseded, rest []byte, ok bool) {
 			Durable:     flags&supersededDurable != 0,
 			NeverStored: flags&supersededNeverStored != 0,
 			IfStored:    flags&supersededIfStored != 0,
-			Heir:        flags&supersededHeir != 0,
+			Predecessor: flags&supersededHeir != 0,
 		})
 	}
 	return l, b, true

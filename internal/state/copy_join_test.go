@@ -15,7 +15,7 @@ func smallCopy(r *rand.Rand) Copy {
 	}
 	for range r.IntN(3) {
 		c.Supersedes = JoinSuperseded(c.Supersedes, []Superseded{{
-			ID: []string{"b", "c"}[r.IntN(2)], Heir: r.IntN(2) == 0, Durable: r.IntN(2) == 0,
+			ID: []string{"b", "c"}[r.IntN(2)], Predecessor: r.IntN(2) == 0, Durable: r.IntN(2) == 0,
 		}})
 	}
 	return c
@@ -47,7 +47,7 @@ func TestCopiesMeetInAnyOrder(t *testing.T) {
 }
 
 func TestWhatTwoCopiesKnowTogether(t *testing.T) {
-	k := func(id string) Superseded { return Superseded{ID: id, Heir: true} }
+	k := func(id string) Superseded { return Superseded{ID: id, Predecessor: true} }
 	a := Copy{ID: "a", State: State{LastSeen: 1}, Confirmed: 5, Saved: 3, Supersedes: []Superseded{k("b")}, NeverStored: true, Born: true}
 	b := Copy{ID: "a", State: State{LastSeen: 2}, Confirmed: 4, Saved: 7, Supersedes: []Superseded{k("b"), k("c")}}
 	want := Copy{ID: "a", State: State{LastSeen: 2}, Confirmed: 5, Saved: 3, Supersedes: []Superseded{k("b"), k("c")}, Born: true}

@@ -17,7 +17,7 @@ func exampleCopy() Copy {
 		ID:         "00112233445566778899aabbccddeeff",
 		Confirmed:  1763716800000,
 		Saved:      115570000000000000,
-		Supersedes: []Superseded{{ID: "ffeeddccbbaa99887766554433221100", Dot: Dot{115570000000000000, 7}, Heir: true}},
+		Supersedes: []Superseded{{ID: "ffeeddccbbaa99887766554433221100", Dot: Dot{115570000000000000, 7}, Predecessor: true}},
 		State: State{
 			Created: 1763716700000, Authenticated: 1763716750000, LastSeen: 1763716800000, End: 1763803150000,
 			Entries: PackChanges(Changes{
@@ -105,7 +105,7 @@ func randomSuperseded(r *rand.Rand, n int) (l []Superseded) {
 	for i := range n {
 		l = append(l, Superseded{
 			ID: fmt.Sprint(r.IntN(30), "-", i), Dot: Dot{uint64(r.IntN(9)), uint32(r.IntN(9))},
-			IfLive: r.IntN(2) == 0, Durable: r.IntN(3) == 0, NeverStored: r.IntN(4) == 0, IfStored: r.IntN(2) == 0, Heir: r.IntN(3) > 0,
+			IfLive: r.IntN(2) == 0, Durable: r.IntN(3) == 0, NeverStored: r.IntN(4) == 0, IfStored: r.IntN(2) == 0, Predecessor: r.IntN(3) > 0,
 		})
 	}
 	return l
@@ -201,7 +201,7 @@ func add(l []Superseded, s Superseded) []Superseded {
 		}
 	}
 	for i := 0; len(l) == MaxSuperseded && i < MaxSuperseded; i++ {
-		if l[i].Durable || !l[i].Heir {
+		if l[i].Durable || !l[i].Predecessor {
 			l = slices.Concat(l[:i], l[i+1:])
 		}
 	}
@@ -217,7 +217,7 @@ func TestAFullListDropsWhatMattersLeast(t *testing.T) {
 		l := randomSuperseded(r, r.IntN(MaxSuperseded+1))
 		if r.IntN(4) == 0 { // nothing is settled
 			for i := range l {
-				l[i].NeverStored, l[i].Durable, l[i].Heir = false, false, true
+				l[i].NeverStored, l[i].Durable, l[i].Predecessor = false, false, true
 			}
 		}
 		l = slices.Grow(l, 2) // room that an append could write into
@@ -233,7 +233,7 @@ func TestAFullListDropsWhatMattersLeast(t *testing.T) {
 		unsettled := false // one is dropped that might have ended otherwise
 		for _, old := range l {
 			dropped := !slices.Contains(got, old)
-			unsettled = unsettled || dropped && old.Heir && !old.Durable && !old.NeverStored
+			unsettled = unsettled || dropped && old.Predecessor && !old.Durable && !old.NeverStored
 		}
 		if lost := DropsUnsettled(l); lost != unsettled {
 			t.Fatalf("one more than %+v drops what is not settled: %v, want %v", l, lost, unsettled)

@@ -57,6 +57,12 @@ func (l Changes) With(c Change) Changes {
 	return append(out, l[i:]...)
 }
 
+// Sets reports whether l sets a value of a name.
+func (l Changes) Sets(name string) bool {
+	c, ok := l.find(name)
+	return ok && c.Flags.Kind() == Present
+}
+
 // Against returns those of l that make st another state.
 func (l Changes) Against(st State) Changes {
 	if len(l) == 0 {
@@ -151,6 +157,11 @@ func (e *Edit) Apply(st State, l Changes) (Changes, error) {
 // them fails, Replay returns it with its error. The error of a handler's own
 // function is returned as the function returned it.
 func Replay(st State, edits []*Edit) (l Changes, failed *Edit, err error) {
+	return ReplayOn(st, nil, edits)
+}
+
+// ReplayOn is Replay after the changes of others, which l has.
+func ReplayOn(st State, l Changes, edits []*Edit) (_ Changes, failed *Edit, err error) {
 	for _, e := range edits {
 		if l, err = e.Apply(st, l); err != nil {
 			if own, ok := StepErrorOf(err); ok {

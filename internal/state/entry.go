@@ -179,8 +179,8 @@ func (l Entries) From(name string) Entries {
 	return l
 }
 
-// has reports whether the write of that dot is among the entries.
-func (l Entries) has(d Dot) bool {
+// Has reports whether the write of that dot is among the entries.
+func (l Entries) Has(d Dot) bool {
 	for len(l) > 0 {
 		e, rest, _ := l.Cut()
 		if e.Dot == d {

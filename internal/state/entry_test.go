@@ -52,7 +52,7 @@ func TestEntriesAreAMap(t *testing.T) {
 			for instance := range uint32(3) {
 				d := Dot{clock, instance}
 				with := m.keep(func(e Entry) bool { return e.Dot == d })
-				if got := l.has(d); got != (len(with) > 0) {
+				if got := l.Has(d); got != (len(with) > 0) {
 					t.Fatalf("%v has %v: %v", m, d, got)
 				}
 				if len(with) > 0 {

@@ -23,6 +23,9 @@ func NewInDoubt(d Dot, edits []*Edit) InDoubt {
 	return InDoubt{d, added}
 }
 
+// Dot returns the dot that the save was sent with.
+func (d InDoubt) Dot() Dot { return d.dot }
+
 // Resolve marks the edits of doubts that are done according to st, a state that
 // was loaded after the last of the doubts arose. It returns the name of an
 // Update of which nobody can tell whether it is in the value, or "".
@@ -36,7 +39,7 @@ func Resolve(doubts []InDoubt, st State) (unknown string) {
 		return ""
 	}
 	for i, d := range slices.Backward(doubts) {
-		if st.Entries.has(d.dot) {
+		if st.Entries.Has(d.dot) {
 			for _, d := range doubts[:i+1] {
 				d.markDone()
 			}

@@ -97,10 +97,10 @@ type limitSet struct {
 }
 
 var limits = limitSet{
-	rootLines:    3800,
+	rootLines:    3300,
 	rootCycle:    15,
 	productCycle: 8,
-	rootMethods:  map[string]int{"Manager": 50},
+	rootMethods:  map[string]int{"Manager": 45},
 }
 
 // exceeded returns a sentence for each figure that is over its limit.

@@ -1,0 +1,130 @@
+package session
+
+import (
+	"context"
+
+	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// Destroy ends the session at once, on every instance, and drops what was
+// changed. The answer clears the visitor's token. What is set afterwards
+// begins a new session. Under a token that Rotate has replaced it ends the
+// session that it became, as long as the tombstones stand that lead there: for
+// Backup.MaxLease and five minutes, without a Backup for five minutes.
+//
+// On error the session may or may not have ended, the token is kept, and the
+// error replaces the response, so that no visitor is told of a logout that
+// did not happen.
+func (s *Session) Destroy(ctx context.Context) (Durability, error) {
+	s.lockLoaded()
+	s.mu.Unlock()
+	s.io.Lock()
+	defer s.io.Unlock()
+	s.mu.Lock()
+	l, id, readOnly := s.loaded, ID(s.loaded.ID), s.readOnly
+	if id == "" {
+		id = s.replaced
+	}
+	s.mu.Unlock()
+	if readOnly {
+		return 0, s.failed(ErrReadOnly)
+	}
+	if l.Phase == lookup.Dead && l.ID == "" || l.Unsaved() {
+		l.Phase, l.ID, id = lookup.Nobody, "", "" // it is an old session, and endAdoption's
+	}
+	if id == "" {
+		// Not in the store, it said; but the visitor has a token.
+		if t, ok := s.m.carrier.Receive(s.in); ok {
+			id = ID(t.ID())
+		}
+	}
+	adopted, err := s.endAdoption(ctx, &l)
+	if err != nil {
+		return 0, s.failed(err)
+	}
+	d := Durable
+	if id != "" {
+		if d, err = s.end(ctx, id, &l); err != nil {
+			return 0, s.failed(err)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.required = false // it was there; what is set from here on begins another
+	s.loaded = lookup.Loaded{Phase: lookup.Nobody}
+	s.forget()
+	if id != "" || adopted {
+		s.tokenAction = clearToken
+	}
+	return d, nil
+}
+
+// end ends the session id, of which l is known. s.io is held.
+func (s *Session) end(ctx context.Context, id ID, l *lookup.Loaded) (Durability, error) {
+	// Where the store answered that there is nothing, not even a record that has
+	// expired and that a copy of a later use could go on from, and the visitor
+	// brought no copy, there is no session to end: a made-up token makes no record.
+	nothing := l.Phase == lookup.Nobody && l.Version == Absent
+	if nothing && !s.replacing() && !s.cookies.vouched() {
+		if s.m.backup != nil {
+			s.knowEnded(ctx, id)
+		}
+		return Durable, nil
+	}
+	over := Any
+	if l.Phase == lookup.Live && !l.Away() {
+		over = l.Version
+	}
+	t := s.tombstone(id, l)
+	d, line, err := s.m.shards.End(context.WithoutCancel(ctx), &t, over)
+	if err != nil {
+		return 0, err
+	}
+	if p := s.cookies; p != nil {
+		p.dirty = true
+		p.ended = state.JoinSuperseded(state.JoinSuperseded(p.ended, l.Supersedes), line)
+	}
+	return Durability(d), nil
+}
+
+// tombstone returns what the session id ends with, of which l is known.
+func (s *Session) tombstone(id ID, l *lookup.Loaded) journal.Tombstone {
+	t := journal.Stored(string(id), s.m.clock.Death(state.Destroyed))
+	if l.Phase == lookup.Live {
+		return t
+	}
+	t.IfLive = true
+	t.Unverified = !s.cookies.vouched()
+	if l.Phase != lookup.Dead {
+		t.IfStored = t.Unverified
+		return t
+	}
+	if s.m.shards.MovePending(string(id)) {
+		t.IfLive, t.Unverified = false, false // by a Renew that is not in the store yet: this is another writer
+	} else {
+		t.Death = l.State.Death // as it was: whoever holds a dead token ends nobody else
+	}
+	return t
+}
+
+// knowEnded enters a session that the store does not have among those that this
+// process and the visitor's browser know to have Ended: a copy of it that
+// somebody still has comes to nothing here. The store is not told.
+func (s *Session) knowEnded(ctx context.Context, id ID) {
+	g := journal.Unseen(string(id), s.m.clock.Death(state.Destroyed))
+	_ = s.m.shards.Of(string(id)).AddTombstone(ctx, g)
+	if p := s.cookies; p != nil {
+		p.dirty = true
+		p.ended = state.AddSuperseded(p.ended, state.Superseded{ID: string(id), Dot: g.Death.Dot, IfLive: true, IfStored: true})
+	}
+}
+
+// replacing reports whether StartNew is to end a session, which nobody has asked
+// the store for.
+func (s *Session) replacing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.replaced != ""
+}

@@ -1,0 +1,199 @@
+// Package commit saves what requests change: into the store or, where it does not
+// answer, into the journal and the copy that the answer carries.
+package commit
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-go/session/internal/deadline"
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/groupcommit"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/stamp"
+	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/storage"
+	"github.com/holdfast-go/session/internal/token"
+)
+
+// graceAfterDeath is how long a write under the token of a session that its own
+// client has renewed or destroyed is refused instead of beginning a new one: the
+// answer that says so, after a login in another tab, may still be on its way.
+// After Revoke no answer is on its way, and the client begins anew at once.
+const graceAfterDeath = 30 * time.Second
+
+// Renewal is what becomes of the session's ID.
+type Renewal uint8
+
+// The renewals.
+const (
+	KeepID    Renewal = iota
+	RotateID          // the same session under a new ID
+	RenewID           // the same values under a new ID, for rights that the visitor gains
+	NewValues         // a new session, and the old one ends
+)
+
+// Writer saves the sessions of one store. Its exported fields are set before the
+// first call; from then on any number of goroutines may use it.
+type Writer struct {
+	Reader  *lookup.Reader
+	Storage *storage.Storage
+	Shards  *failover.Shards
+	Clock   *stamp.Clock
+
+	NewToken func(ctx context.Context) token.Token
+	Lifetime time.Duration                                     // of a new session
+	Conflict func(ctx context.Context, id string, attempt int) // may be nil
+
+	// Where there is a backup:
+	Copies    bool                   // sessions travel in their visitors' cookies
+	CheckRoom func(state.Copy) error // reports why cookies cannot take a copy
+	StoreOnly func() bool            // reports whether the operator trusts no copy
+
+	Restored atomic.Uint64 // sessions put back into a store that lacked them
+
+	turns deadline.Line
+	group groupcommit.Group[base]
+}
+
+// Begin returns a new session without values.
+func (w *Writer) Begin() state.State {
+	now := w.Clock.Now()
+	return state.State{
+		Created: now.UnixMilli(), Authenticated: now.UnixMilli(), LastSeen: now.UnixMilli(),
+		End: now.Add(w.Lifetime).UnixMilli(),
+	}
+}
+
+// Commit is one save of what a request has changed: apply, compare and set, and on
+// conflict load, join and again, until the budget ends. The caller sets the
+// exported fields down to Vouched, calls Run once, and reads what became of them.
+type Commit struct {
+	Writer *Writer
+
+	lookup.Loaded               // what the changes are made on, and what stands afterwards
+	Held          token.Token   // opens the session
+	Edits         []*state.Edit // of the request, that are not saved yet
+	Changes       state.Changes // what the edits come to on the state
+	Doubts        []state.InDoubt
+	Asked         Renewal // by the handler
+	Renewal       Renewal // that there is to make
+	CanSend       bool    // the answer can still carry cookies
+	Fresh         bool    // RequireStore: never into the backup
+	ReadOnly      bool
+	Adopted       bool   // it begins as what an old session was read from
+	Replaced      string // the session that ends when this commit begins one
+	Vouched       bool   // its visitor has brought a copy of it
+
+	Token    token.Token // of the session that this commit began
+	Begun    bool        // it stands
+	Pending  bool        // copy and journal took the changes, not the store
+	Followed bool        // a rotation was followed: the visitor may not have its token
+
+	refusals  int            // conflicts over what stood there before and after
+	tombstone state.State    // of the session that a renewal ends
+	copied    record.Version // of the new one's record
+	wrote     bool
+	madeOn    state.State // that Changes were made on
+	alone     error       // what became of a renewal, where those that wait are told something else
+	arriving  bool        // a rotation was followed, and what it made is not read yet
+}
+
+// plan is what a commit comes to, before the store is asked.
+type plan uint8
+
+const (
+	saveChanges   plan = iota
+	nothingToSave      // neither here nor in the store
+	sameAsLoaded       // the edits come to what is there: they are done
+	onlyMend           // likewise, and the store lacks something
+	cannotSave         // what there is to save needs a cookie
+)
+
+// Run saves what there is to save. It reports whether the caller has to take over
+// what stands now; if not, nothing was done.
+func (c *Commit) Run(ctx context.Context) (done bool, err error) {
+	c.madeOn = c.State
+	switch c.plan() {
+	case nothingToSave:
+		return false, nil
+	case cannotSave:
+		return false, failure.ErrTooLate
+	case onlyMend:
+		c.repair(ctx)
+	case sameAsLoaded: // but edits that came to nothing are done
+	case saveChanges:
+		err = c.save(ctx)
+	}
+	return true, err
+}
+
+// plan decides what there is to do.
+func (c *Commit) plan() plan {
+	if c.changed() {
+		if !c.CanSend && c.needsCookie() {
+			return cannotSave
+		}
+		return saveChanges
+	}
+	if c.Phase != lookup.Live {
+		return nothingToSave
+	}
+	if c.Unsaved() {
+		if c.ReadOnly || !c.CanSend {
+			return nothingToSave // it is shown, and a later answer can send its token
+		}
+		return saveChanges
+	}
+	switch {
+	case c.Renewal != KeepID && !c.CanSend:
+		return cannotSave
+	case c.Renewal != KeepID:
+		return saveChanges
+	case c.Lacking() && !c.ReadOnly && c.worthAsking():
+		return onlyMend
+	case len(c.Edits) > 0:
+		return sameAsLoaded
+	}
+	return nothingToSave
+}
+
+// changed reports whether there is something to save of the values.
+func (c *Commit) changed() bool {
+	return len(c.Doubts) > 0 || len(c.Changes.Against(c.State)) > 0
+}
+
+// needsCookie reports whether the visitor must be given a token.
+func (c *Commit) needsCookie() bool { return c.begins() || c.Renewal != KeepID }
+
+// begins reports whether the commit creates the session.
+func (c *Commit) begins() bool { return c.Phase != lookup.Live || c.Unsaved() }
+
+// GiveUpEdits marks the edits that are saved, or that cannot be.
+func (c *Commit) GiveUpEdits() {
+	for _, e := range c.Edits {
+		e.Done = true
+	}
+	c.Doubts = nil
+}
+
+// Outcome returns what the caller is told: how far the write has come, and the
+// error.
+func (c *Commit) Outcome(err error) (failover.Durability, error) {
+	var again *againError
+	switch {
+	case errors.As(err, &again):
+		return 0, again.err
+	case err != nil:
+		return 0, err
+	case c.Pending && !c.CanSend:
+		return failover.Pending, failure.ErrPending
+	case c.Pending:
+		return failover.Pending, nil
+	}
+	return failover.Durable, nil
+}

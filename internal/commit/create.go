@@ -1,0 +1,122 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// create begins a session. If that fails half-way, nobody was given the token of
+// what it left behind.
+func (c *Commit) create(ctx context.Context) error {
+	if c.Phase == lookup.Dead && c.Renewal == KeepID && c.State.Death.Reason != state.Revoked {
+		// A death far ahead is of another clock, or this one was set back.
+		if age := c.Writer.Clock.Now().Sub(c.State.Death.Time()); age < graceAfterDeath && age > -state.MaxAhead {
+			return failure.ErrEnded
+		}
+	}
+	t, st := c.Writer.NewToken(ctx), c.Writer.Begin()
+	if c.Unsaved() {
+		t, st = c.Held, c.State
+	}
+	st = st.Write(c.Changes.Against(st), c.Writer.Clock.Dot(st))
+	l := lookup.Loaded{
+		Phase: lookup.Live, Source: lookup.FromStore,
+		Copy: state.Copy{ID: t.ID(), State: st, Confirmed: st.Created, Saved: st.Entries.Latest()},
+	}
+	v, err := c.Writer.Storage.Save(ctx, l.ID, st, record.Absent)
+	if errors.Is(err, failure.ErrConflict) {
+		err = c.Writer.Shards.Refused(ctx, l.ID, record.Absent)
+	}
+	if l.Version = v; err != nil {
+		l.MarkNeverStored()
+		l.Saved = 0
+		if err = c.keepNew(ctx, &l, err); err != nil {
+			return err
+		}
+	}
+	c.Token, c.Begun = t, true
+	if c.Replaced != "" {
+		// Nobody has asked the store for it: it may be a made-up token's.
+		t := journal.IfLive(c.Replaced, c.Writer.Clock.Death(state.Renewed))
+		t.Unverified, t.IfStored = !c.Vouched, !c.Vouched
+		_, l.Supersedes, err = c.Writer.Shards.End(ctx, &t, record.Any)
+	}
+	// The old session may have ended without an answer: see move.
+	c.Loaded = l
+	return err
+}
+
+// move tries once to bring the session to a new ID: it makes the new record
+// first and ends the old one over the version that was copied, so that no
+// write to the old one gets lost. A record whose token was not handed out
+// needs no cleaning up.
+func (c *Commit) move(ctx context.Context) error {
+	if !c.tombstone.Dead() {
+		if c.Renewal == RotateID {
+			c.Token, c.tombstone = c.Writer.rotate(c.Held)
+		} else {
+			c.Token, c.tombstone = c.Writer.NewToken(ctx), state.State{Death: c.Writer.Clock.Death(state.Renewed)}
+		}
+	}
+	if c.Away() {
+		return c.moveLater(ctx, failure.ErrNotAsked)
+	}
+	if err := c.prepareRestore(ctx, &c.Loaded); err != nil {
+		return c.moveLater(ctx, err)
+	}
+	l, sent := c.successor(), c.Writer.Clock.Now()
+	copied, err := c.Writer.Storage.Save(ctx, l.ID, l.State, c.copied)
+	if errors.Is(err, failure.ErrConflict) {
+		err = fmt.Errorf("renew: %w", c.Writer.Shards.Refused(ctx, l.ID, c.copied))
+	}
+	if err != nil {
+		return c.moveLater(ctx, err)
+	}
+	c.copied = copied
+	_, err = c.Writer.Storage.Save(ctx, c.ID, c.tombstone, c.Version)
+	if c.Renewal == RotateID && errors.Is(err, failure.ErrUnavailable) {
+		err = c.lookAgain(ctx, err)
+	}
+	switch {
+	case err == nil:
+		c.Writer.Shards.Learn(ctx, c.ID, c.tombstone.Death)
+		l.Supersedes[len(l.Supersedes)-1].Durable = true
+	case !failure.IsAway(err):
+		return err
+	case c.vouchedByCopy():
+		err = c.transferTo(ctx, l.ID)
+		if c.Pending = err == nil; errors.Is(err, failure.ErrEnded) {
+			return err
+		}
+	case c.Renewal == RotateID:
+		err = nil // all that there is to save is saved: decision 39
+	}
+	// Without an answer the old session may have ended, and the new one may be
+	// all that the visitor has: the token goes out with the error. Decision 13.
+	l.Confirm(copied, sent, l.State.Entries.Latest())
+	c.Loaded = l
+	c.Begun, c.wrote = true, err == nil
+	return err
+}
+
+// successor is the session under its new ID.
+func (c *Commit) successor() lookup.Loaded {
+	l, now := c.Loaded, c.Writer.Begin()
+	l.ID = c.Token.ID()
+	l.State = l.State.Write(c.Changes.Against(l.State), c.Writer.Clock.Dot(l.State))
+	if c.Renewal == RotateID {
+		l.State.Rotated, l.State.LastSeen = now.LastSeen, now.LastSeen
+	} else {
+		l.State.Authenticated, l.State.LastSeen = now.Authenticated, now.LastSeen
+		l.State.End, l.State.Rotated = now.End, 0
+	}
+	l.Supersedes = state.AddSuperseded(l.Supersedes, state.Superseded{ID: c.ID, Dot: c.tombstone.Death.Dot, Predecessor: true, NeverStored: l.NeverStored})
+	return l
+}

@@ -1,0 +1,354 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/groupcommit"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// base is what the commits of a crew are made on, and what they come to.
+type base struct {
+	lookup.Loaded
+	changes state.Changes // of all members so far
+	edited  bool          // a member has edits, whatever they come to
+	later   bool          // the store does not answer: into the journal and the copies
+	whole   bool          // the changes are in the state already, under sent
+	sent    state.Dot     // of a save without an answer; zero: there is none
+	dropped bool          // the journal had no room
+	pending bool          // journal and copies took it, not the store
+	wrote   bool
+}
+
+// lead saves what the crew comes to: changes made on what is known, one
+// compare-and-set, and after a conflict again, until the budget ends.
+func (c *Commit) lead(ctx context.Context, crew *groupcommit.Crew[base]) (base, error) {
+	c.refusals = 0
+	end := c.Writer.Storage.Attempts()
+	b, err := c.start(ctx, crew)
+	for attempt := 1; err == nil; attempt++ {
+		b, err = c.saveOnce(ctx, crew, b)
+		if !errors.Is(err, failure.ErrConflict) {
+			return b, err
+		}
+		c.countConflict(ctx, attempt)
+		version, late := b.Version, !c.Writer.Clock.Now().Before(end)
+		l := c.reread(ctx, c.known(b))
+		if l.Phase == lookup.Unknown {
+			if late {
+				c.Writer.Shards.CountFailure(ctx, failover.Save, c.ID, l.Err)
+			}
+			return b, l.Err
+		}
+		b = c.onto(b, l)
+		err = c.judgeConflict(ctx, &b.Loaded, version, late)
+	}
+	return b, err
+}
+
+// start returns what the crew's changes are made on: what the crew before has come
+// to, or else what the store has where it must be asked, and all that the members
+// know.
+func (c *Commit) start(ctx context.Context, crew *groupcommit.Crew[base]) (base, error) {
+	if b, ok := crew.Base(); ok {
+		return b, nil // another member led until now
+	}
+	b := base{Loaded: c.Loaded}
+	last, passed := crew.Last()
+	unread := c.arriving && (!passed || len(c.Doubts) > 0)
+	switch {
+	case unread:
+		l, err := c.atSuccessor(ctx)
+		if err != nil {
+			return b, err
+		}
+		b = c.onto(b, l)
+		b.Source = l.Source
+	case passed:
+		b = c.onto(b, last.Loaded)
+	}
+	for other := range crew.Brought {
+		c.joinBrought(&b.Loaded, other.Loaded)
+	}
+	mayAnswer := b.Away() && c.Writer.Clock.Now().Sub(b.AwaySince) >= askAgain
+	if !b.State.Dead() && (len(c.Doubts) > 0 || mayAnswer) {
+		l := c.reread(ctx, c.known(b))
+		if l.Phase == lookup.Unknown {
+			return b, l.Err
+		}
+		b = c.onto(b, l)
+	}
+	return b, nil
+}
+
+// known returns what the crew knows, to stand beside the store's answer.
+func (c *Commit) known(b base) lookup.Known {
+	return lookup.Known{Copy: b.Copy, Found: c.Writer.Copies}
+}
+
+// onto returns b, with nothing changed yet, on top of l, which was read last.
+func (c *Commit) onto(b base, l lookup.Loaded) base {
+	if l.State.Dead() {
+		return base{Loaded: l}
+	}
+	c.merge(&b.Loaded, l)
+	return base{Loaded: b.Loaded, sent: b.sent}
+}
+
+// joinBrought joins in what another request of the session knows. What it has read
+// from the store a compare-and-set finds out; what it has from a copy, or from a
+// store that does not answer any more, nothing else tells.
+func (c *Commit) joinBrought(l *lookup.Loaded, brought lookup.Loaded) {
+	fromStore := !brought.Lacking() && !brought.Away()
+	if l.State.Dead() || brought.Phase != lookup.Live || fromStore && (c.Writer.Reader.Foreign || !l.Away()) {
+		return
+	}
+	before, saved, born := l.State, l.Saved, l.Born
+	brought.State = c.Writer.Reader.Settled(brought.State, brought.Saved, l.State)
+	l.Copy = l.Join(brought.Copy)
+	l.Born = born
+	if l.State.Equal(before) {
+		l.Saved = saved
+		return
+	}
+	l.Lack()
+}
+
+// applyTo makes the commit's changes on b, after those of the members before it.
+func (c *Commit) applyTo(b base) (base, error) {
+	if b.State.Dead() {
+		return b, c.ended(b.Loaded)
+	}
+	if b.sent != (state.Dot{}) {
+		c.doubt(b.sent)
+	}
+	if b.whole {
+		return b, c.mayWriteLater(b)
+	}
+	if c.arriving {
+		c.arriving, c.Followed = false, true
+	}
+	made := len(b.changes) == 0 && len(c.Doubts) == 0 && c.madeOn.Equal(b.State)
+	c.Loaded = b.Loaded
+	if !made {
+		if err := c.replay(b.State, b.changes); err != nil {
+			return b, err
+		}
+	}
+	if b.later {
+		if err := c.mayWriteLater(b); err != nil {
+			return b, err
+		}
+	}
+	b.edited = b.edited || len(c.Edits) > 0
+	b.changes = c.Changes
+	return b, nil
+}
+
+// doubt notes that a save of the commit's changes was not answered.
+func (c *Commit) doubt(sent state.Dot) {
+	if n := len(c.Doubts); n > 0 && c.Doubts[n-1].Dot() == sent {
+		return
+	}
+	c.Doubts = append(c.Doubts[:len(c.Doubts):len(c.Doubts)], state.NewInDoubt(sent, c.Edits))
+}
+
+// saveOnce makes the crew's changes on b and tries once to save what they come to.
+// It fails with failure.ErrConflict where another writer came first.
+func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b base) (base, error) {
+	if b.State.Dead() {
+		return b, nil
+	}
+	if b.whole {
+		return c.keepWhole(ctx, crew, b)
+	}
+	if !b.Away() {
+		err := c.prepareRestore(ctx, &b.Loaded)
+		switch {
+		case b.State.Dead():
+			return b, nil
+		case failure.IsAway(err):
+			return c.saveLater(ctx, crew, b, err)
+		case err != nil:
+			return b, err
+		}
+	}
+	if b.Away() {
+		return c.saveLater(ctx, crew, b, failure.ErrNotAsked)
+	}
+	b.changes, b.edited = nil, false
+	b, err := crew.Apply(b)
+	if err != nil {
+		return b, err
+	}
+	changes := b.changes.Against(b.State)
+	if len(changes) == 0 && len(c.Doubts) == 0 && !b.Lacking() {
+		return b, nil // another request has written the same
+	}
+	// A doubt is saved over even without a change: should its save come late,
+	// it finds another version.
+	dot, sent := c.Writer.Clock.Dot(b.State), c.Writer.Clock.Now()
+	st := b.State.Write(changes, dot).Seen(sent)
+	v, err := c.Writer.Storage.Save(ctx, c.ID, st, b.Version)
+	switch {
+	case err == nil:
+		return c.saved(b, st, v, sent, dot), nil
+	case errors.Is(err, failure.ErrTooLarge) && crew.Split():
+		return c.saveOnce(ctx, crew, b) // it may be another's change that is too large
+	case errors.Is(err, failure.ErrNotAsked):
+		return c.saveLater(ctx, crew, b, err)
+	case failure.IsAway(err):
+		b.sent = dot
+		return c.lookAfter(ctx, crew, b, st, sent, err)
+	}
+	return b, err
+}
+
+// saved is what stands after a save that was sent then, under a dot.
+func (c *Commit) saved(b base, st state.State, v record.Version, sent time.Time, dot state.Dot) base {
+	b.State = st
+	b.Supersedes = state.MarkDurable(b.Supersedes)
+	b.Confirm(v, sent, dot.Clock)
+	b.sent = state.Dot{}
+	b.wrote = true
+	return b
+}
+
+// lookAfter finds out what became of a save that was not answered, within a budget
+// of its own: it stands, it is sent again over the version of before, or another
+// writer has written. Where nobody answers, the session does without the store.
+func (c *Commit) lookAfter(ctx context.Context, crew *groupcommit.Crew[base], b base, st state.State, sent time.Time, cause error) (base, error) {
+	var r record.Session
+	err := c.Writer.Storage.Load(ctx, c.ID, c.vouches(b), true, &r)
+	if err == nil && r.Version == b.Version {
+		var v record.Version
+		if v, err = c.Writer.Storage.Save(ctx, c.ID, st, b.Version); err == nil {
+			return c.saved(b, st, v, sent, b.sent), nil
+		}
+		if errors.Is(err, failure.ErrConflict) {
+			return b, err
+		}
+		cause = err
+	}
+	switch {
+	case err == nil && r.State.Entries.Has(b.sent):
+		c.Writer.Storage.Saves.Add(1)
+		return c.saved(b, state.Join(st, r.State), r.Version, sent, b.sent), nil
+	case err == nil, errors.Is(err, failure.ErrNotFound):
+		return b, failure.ErrConflict
+	case !failure.IsAway(cause):
+		return b, cause
+	}
+	b.State = st
+	b.whole = true
+	return c.keepWhole(ctx, crew, b)
+}
+
+// vouches reports whether the session can live by what the crew knows alone.
+func (c *Commit) vouches(b base) bool {
+	return c.Writer.Copies && !c.Writer.StoreOnly() && c.Writer.Reader.CopyVouches(b.Copy)
+}
+
+// keepWhole gives a state that may be in the store to the journal, under its dot and
+// never a part of it: of two values under one dot the bytes decide. A member that
+// may not do without the store leaves: what it has changed may have happened.
+func (c *Commit) keepWhole(ctx context.Context, crew *groupcommit.Crew[base], b base) (base, error) {
+	b, err := crew.Apply(b)
+	if err != nil {
+		return b, err
+	}
+	return c.keep(ctx, b), nil
+}
+
+// saveLater is saveOnce where the store does not answer, because of cause.
+func (c *Commit) saveLater(ctx context.Context, crew *groupcommit.Crew[base], b base, cause error) (base, error) {
+	if !c.vouches(b) {
+		return b, cause
+	}
+	b = c.ontoJournal(b)
+	if b.State.Dead() {
+		return b, nil
+	}
+	b.changes, b.edited, b.later = nil, false, true
+	b, err := crew.Apply(b)
+	if err != nil {
+		return b, err
+	}
+	changes := b.changes.Against(b.State)
+	if len(changes) == 0 && !b.edited {
+		return b, nil // the store lacks nothing new
+	}
+	if len(changes) > 0 {
+		b.State = b.State.Write(changes, c.Writer.Clock.Dot(b.State)).Seen(c.Writer.Clock.Now())
+	}
+	return c.keep(ctx, b), nil
+}
+
+// ontoJournal joins in what this process knows of the session besides: what other
+// requests have written and the store lacks, or the tombstone.
+func (c *Commit) ontoJournal(b base) base {
+	s := c.Writer.Shards.Of(c.ID)
+	if t, ok := s.Tombstone(c.ID); ok {
+		return base{Loaded: lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: c.ID, State: state.State{Death: t.Death}}}}
+	}
+	if known, ok := s.Copy(c.ID); ok {
+		b.State = state.Join(b.State, known.State)
+		b.Saved = min(b.Saved, known.Saved)
+	}
+	return b
+}
+
+// keep gives b to the journal and to the members' copies.
+func (c *Commit) keep(ctx context.Context, b base) base {
+	b.dropped = !c.Writer.Shards.Of(c.ID).AddHint(ctx, b.Copy)
+	c.standIn(&b.Loaded)
+	b.sent = state.Dot{}
+	b.wrote, b.pending = true, true
+	return b
+}
+
+// standIn notes that a copy stands in for the store. The time when the store did not
+// answer stays: commits of this session that follow each other closely ask it again
+// a second later.
+func (c *Commit) standIn(l *lookup.Loaded) {
+	if !l.Away() {
+		l.AwaySince = c.Writer.Clock.Now()
+	}
+	l.Source = lookup.FromBackup
+	l.Lack()
+}
+
+// mayWriteLater returns why the commit may not do without the store.
+func (c *Commit) mayWriteLater(b base) error {
+	err := c.checkLater(b)
+	switch {
+	case err == nil:
+		return nil
+	case b.whole:
+		return fmt.Errorf("%w: it may have happened: %w", failure.ErrUnavailable, err)
+	}
+	return err
+}
+
+func (c *Commit) checkLater(b base) error {
+	if !c.travels() {
+		return failure.ErrNotAsked
+	}
+	l := b.Copy
+	if !b.whole {
+		if changes := c.Changes.Against(l.State); len(changes) > 0 {
+			l.State = l.State.Write(changes, c.Writer.Clock.Dot(l.State))
+		}
+	}
+	if err := c.checkFits(l); err != nil {
+		return fmt.Errorf("%w: %w: %w", failure.ErrUnavailable, err, failure.ErrNotAsked)
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// askAgain is how long a request that had no answer does without the store.
+const askAgain = time.Second
+
+// worthAsking reports whether the store may answer although it did not before.
+func (c *Commit) worthAsking() bool { return c.Writer.Clock.Now().Sub(c.AwaySince) >= askAgain }
+
+// travels reports whether a copy of the session goes to its visitor.
+func (c *Commit) travels() bool {
+	hasCopies := c.Writer.Copies
+	return hasCopies && !c.Fresh && !c.Writer.StoreOnly()
+}
+
+// vouchedByCopy reports whether the session can do without the store.
+func (c *Commit) vouchedByCopy() bool { return c.travels() && c.Writer.Reader.Vouches(c.knownCopy()) }
+
+// knownCopy returns what this commit knows, to stand beside the store's answer.
+func (c *Commit) knownCopy() lookup.Known {
+	return lookup.Known{Copy: c.Copy, Found: c.Writer.Copies}
+}
+
+// renewLater gives the session a new ID without the store: its copy begins under
+// that, and the old session ends as soon as the store is there.
+func (c *Commit) renewLater(ctx context.Context, cause error) error {
+	if !failure.IsAway(cause) || !c.vouchedByCopy() {
+		return cause
+	}
+	if err := c.rebaseOnJournal(); err != nil {
+		return err
+	}
+	if !c.tombstone.Dead() {
+		c.Token, c.tombstone = c.Writer.NewToken(ctx), state.State{Death: c.Writer.Clock.Death(state.Renewed)}
+	}
+	if state.DropsUnsettled(c.Supersedes) {
+		return fmt.Errorf("%w: renewed too often without the store: %w", failure.ErrUnavailable, cause)
+	}
+	l := c.successor()
+	l.Version = record.Absent
+	l.MarkNeverStored()
+	if err := c.keepNew(ctx, &l, cause); err != nil {
+		return err
+	}
+	if err := c.transferTo(ctx, l.ID); err != nil {
+		return err
+	}
+	c.Begun = true
+	c.Loaded = l
+	return nil
+}
+
+// rebaseOnJournal joins in what another request of this process has written
+// meanwhile, and the store lacks too.
+func (c *Commit) rebaseOnJournal() error {
+	s := c.Writer.Shards.Of(c.ID)
+	if g, ok := s.Tombstone(c.ID); ok {
+		return c.rebase(lookup.Loaded{Copy: state.Copy{State: state.State{Death: g.Death}}})
+	}
+	b, ok := s.Copy(c.ID)
+	if !ok {
+		return nil
+	}
+	if b.State.Equal(c.State) {
+		return nil
+	}
+	l := c.Loaded
+	l.State = b.State
+	l.Saved = min(l.Saved, b.Saved)
+	return c.rebase(l)
+}
+
+// transferTo ends the session as soon as the store is there, for its successor. Where
+// another writer has ended it, the successor ends too.
+func (c *Commit) transferTo(ctx context.Context, successor string) error {
+	if err := c.Writer.Shards.Of(c.ID).AddTombstone(ctx, journal.Moved(c.ID, c.tombstone.Death, successor)); err != nil {
+		return err
+	}
+	if g, ok := c.Writer.Shards.Of(successor).Tombstone(successor); ok {
+		return c.rebase(lookup.Loaded{Copy: state.Copy{State: state.State{Death: g.Death}}})
+	}
+	return nil
+}
+
+// keepNew gives the state of a new ID to the journal, and makes sure that a copy can take what
+// this commit has changed.
+func (c *Commit) keepNew(ctx context.Context, l *lookup.Loaded, cause error) error {
+	m := c.Writer
+	if !failure.IsAway(cause) || !c.travels() {
+		return cause
+	}
+	if err := c.checkFits(l.Copy); err != nil {
+		return fmt.Errorf("%w: %w: %w", failure.ErrUnavailable, err, cause)
+	}
+	if kept := m.Shards.Of(l.ID).AddHint(ctx, l.Copy); !kept && !c.CanSend {
+		return fmt.Errorf("%w: the journal is full: %w", failure.ErrUnavailable, cause)
+	}
+	c.standIn(l)
+	c.wrote, c.Pending = true, true
+	return nil
+}
+
+// checkFits returns why a copy cannot take what this commit has changed, if it cannot.
+// Values that the store has may stay behind for want of room.
+func (c *Commit) checkFits(b state.Copy) error {
+	for _, e := range c.Edits {
+		if e.Flags&state.ServerOnly != 0 && c.Changes.Sets(e.Name) {
+			return fmt.Errorf("key %s is ServerOnly, and the store is away", e.Name)
+		}
+	}
+	if !c.CanSend {
+		return nil
+	}
+	return c.Writer.CheckRoom(b)
+}
+
+// prepareRestore comes before l is put into a store that lacks it. Where another
+// writer has ended it, l is dead then.
+func (c *Commit) prepareRestore(ctx context.Context, l *lookup.Loaded) error {
+	if l.Placement != lookup.Missing {
+		return nil
+	}
+	if !c.Writer.Shards.AllowRestore() {
+		return failure.ErrNotAsked
+	}
+	more, err := c.Writer.Shards.PrepareRestore(ctx, l.Copy, true)
+	if errors.Is(err, failure.ErrEnded) {
+		tombstone := state.State{Death: c.Writer.Clock.Death(state.Revoked)}
+		t := journal.Stored(c.ID, tombstone.Death)
+		if _, err := c.Writer.Shards.EndOne(ctx, &t, record.Any); err != nil {
+			return err
+		}
+		*l = lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: c.ID, State: tombstone}}
+		return failure.ErrEnded
+	}
+	if err == nil {
+		l.State.Entries = state.JoinEntries(l.State.Entries, more)
+		c.Writer.Restored.Add(1)
+	}
+	return err
+}
+
+// repair saves what the store lacks of a session that did not change. A failure is
+// not told: the session stands as it stood.
+func (c *Commit) repair(ctx context.Context) {
+	before := *c
+	if err := c.save(ctx); err != nil || c.Pending {
+		if c.Phase != lookup.Dead {
+			*c = before
+		}
+	}
+}

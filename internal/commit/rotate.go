@@ -1,0 +1,127 @@
+package commit
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
+)
+
+// rotate returns the token that takes the place of t, and the tombstone that
+// leads to it.
+func (w *Writer) rotate(t token.Token) (token.Token, state.State) {
+	var random [state.LinkRandom]byte
+	rand.Read(random[:]) // never fails, see crypto/rand
+	next, dead := t.Successor(string(random[:])), state.State{Death: w.Clock.Death(state.Rotated)}
+	dead.Death.Link = state.NewLink(dead.Death.Dot, w.Clock.Now(), random, next.ID())
+	return next, dead
+}
+
+// rotatedError says that a rotation has ended the session, and where it leads.
+type rotatedError struct {
+	token token.Token
+	death state.Death
+}
+
+func (e *rotatedError) Error() string { return "session: the token was rotated" }
+
+// followRotations saves the session, under whatever ID it has come to.
+func (c *Commit) followRotations(ctx context.Context) error {
+	before, held := c.Loaded, c.Held
+	rotatesOnly := c.Renewal == RotateID && len(c.Edits) == 0 && len(c.Doubts) == 0
+	for hops := 0; ; hops++ {
+		err := c.write(ctx)
+		if err == nil {
+			return nil
+		}
+		var turned *rotatedError
+		if errors.As(err, &turned) {
+			if hops < lookup.MaxRotations {
+				c.followTo(turned)
+				continue
+			}
+			err = lookup.ErrTooManyRotations
+		}
+		if c.arriving && c.Phase == lookup.Live { // nobody knows what stands there
+			c.Loaded, c.Held, c.arriving, c.Followed = before, held, false, false
+		}
+		if rotatesOnly && !c.Begun && errors.Is(err, failure.ErrUnavailable) {
+			return nil // it can wait
+		}
+		return err
+	}
+}
+
+// followTo goes on with the session that a rotation has made of this one.
+func (c *Commit) followTo(e *rotatedError) {
+	c.Supersedes = state.AddSuperseded(c.Supersedes, c.Writer.Reader.RotatedFrom(c.ID, e.death))
+	c.ID, c.Held, c.Version = e.token.ID(), e.token, record.Absent
+	c.AwaySince = time.Time{}
+	c.Placement = min(c.Placement, lookup.Behind)
+	c.Born, c.NeverStored = false, false
+	c.Token, c.tombstone, c.copied = token.Token{}, state.State{}, record.Absent
+	c.arriving = true
+	if c.Renewal == RotateID {
+		c.Renewal = KeepID // another request was faster
+	}
+}
+
+// readSuccessor reads the session that a rotation has led to.
+func (c *Commit) readSuccessor(ctx context.Context) error {
+	l, err := c.atSuccessor(ctx)
+	if err != nil {
+		return err
+	}
+	return c.rebase(l)
+}
+
+// atSuccessor returns what stands where a rotation has led to. Only the store can
+// tell.
+func (c *Commit) atSuccessor(ctx context.Context) (lookup.Loaded, error) {
+	l := c.reread(ctx, lookup.Known{})
+	switch {
+	case l.Phase == lookup.Unknown:
+		return l, l.Err
+	case l.Phase == lookup.Live && l.Source != lookup.FromStore:
+		return l, failure.ErrNotAsked
+	}
+	return l, nil
+}
+
+// moveLater is for a session that cannot be moved now, because of cause. A
+// rotation can wait; what else there is to save is saved where the session is.
+func (c *Commit) moveLater(ctx context.Context, cause error) error {
+	if c.Renewal != RotateID || !errors.Is(cause, failure.ErrUnavailable) {
+		return c.renewLater(ctx, cause)
+	}
+	c.Renewal = KeepID
+	c.Token, c.tombstone, c.copied = token.Token{}, state.State{}, record.Absent
+	return errMoveWaits
+}
+
+// errMoveWaits says that a rotation waits, and what else there is to save does not.
+var errMoveWaits = errors.New("session: the rotation waits")
+
+// lookAgain finds out whether a tombstone that was not answered stands.
+func (c *Commit) lookAgain(ctx context.Context, cause error) error {
+	var r record.Session
+	err := c.Writer.Storage.Load(context.WithoutCancel(ctx), c.ID, true, true, &r)
+	switch {
+	case err != nil:
+		return cause
+	case r.State.Dead() && r.State.Death.Dot == c.tombstone.Death.Dot:
+		return nil
+	case r.Version != c.Version:
+		// And so it will never stand. The cause is no part of the chain: it was
+		// the store's silence, and this is an answer.
+		return fmt.Errorf("%w: %s", failure.ErrConflict, cause.Error())
+	}
+	return cause
+}

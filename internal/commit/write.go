@@ -1,0 +1,265 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/groupcommit"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+func (c *Commit) save(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	if c.begins() {
+		return c.create(ctx)
+	}
+	return c.followRotations(ctx)
+}
+
+// write saves the session under the ID that it has, together with the other commits
+// of the session that wait in this process.
+func (c *Commit) write(ctx context.Context) error {
+	c.alone = nil
+	// For the save under way, and for the one that carries this commit.
+	wait := 2*c.Writer.Storage.SaveTimeout + c.Writer.Storage.ReadTimeout
+	waiting := c.Writer.turns.After(ctx, time.Now(), wait)
+	b, err := c.Writer.group.Do(waiting, c.ID, groupcommit.Member[base]{
+		Alone:  c.Renewal != KeepID || len(c.Doubts) > 0,
+		Brings: base{Loaded: c.Loaded},
+		Apply:  c.applyTo,
+		Lead: func(crew *groupcommit.Crew[base]) (base, error) {
+			if c.Renewal != KeepID {
+				return c.leadAlone(ctx, crew)
+			}
+			return c.lead(ctx, crew)
+		},
+	})
+	return c.took(waiting, b, err)
+}
+
+// took takes over what the crew has come to.
+func (c *Commit) took(waiting context.Context, b base, err error) error {
+	switch {
+	case c.alone != nil:
+		return c.alone
+	case err != nil && waiting.Err() != nil && !errors.Is(err, failure.ErrUnavailable):
+		// The store may be well: this commit waited for others of its session.
+		return fmt.Errorf("%w: waiting for other requests of session %s: %w", failure.ErrUnavailable, c.ID, err)
+	case err != nil:
+		if b.sent != (state.Dot{}) {
+			c.doubt(b.sent)
+		}
+		return err
+	case c.Renewal != KeepID:
+		return nil
+	case b.State.Dead():
+		return c.rebase(b.Loaded)
+	case b.dropped && !c.CanSend:
+		return fmt.Errorf("%w: the journal is full", failure.ErrUnavailable)
+	}
+	c.Loaded = b.Loaded
+	c.wrote = b.wrote
+	c.Pending = b.pending
+	return nil
+}
+
+// leadAlone is lead for a commit that gives the session a new ID.
+func (c *Commit) leadAlone(ctx context.Context, crew *groupcommit.Crew[base]) (base, error) {
+	c.refusals = 0
+	end := c.Writer.Storage.Attempts()
+	last, passed := crew.Last()
+	err := c.catchUp(ctx, last.Loaded, passed)
+	for attempt := 1; err == nil; attempt++ {
+		err = c.move(ctx)
+		if errors.Is(err, errMoveWaits) {
+			return c.lead(ctx, crew)
+		}
+		if c.Begun || !errors.Is(err, failure.ErrConflict) {
+			break // what has begun is begun once
+		}
+		c.countConflict(ctx, attempt)
+		err = c.afterConflict(ctx, end)
+	}
+	var turned *rotatedError
+	switch {
+	case errors.As(err, &turned):
+		c.alone = err
+		return base{Loaded: lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: state.State{Death: turned.death}}}}, nil
+	case err != nil && c.wrote:
+		c.alone = err
+		return base{Loaded: c.last()}, nil
+	}
+	return base{Loaded: c.last()}, err
+}
+
+func (c *Commit) countConflict(ctx context.Context, attempt int) {
+	if c.Writer.Conflict != nil {
+		c.Writer.Conflict(ctx, c.ID, attempt)
+	}
+}
+
+// catchUp takes in what happened before this commit had its turn: what the commit
+// before it has passed on, or else what the store has where it must be asked.
+func (c *Commit) catchUp(ctx context.Context, last lookup.Loaded, passed bool) error {
+	var err error
+	switch {
+	case c.arriving && (!passed || len(c.Doubts) > 0):
+		err = c.readSuccessor(ctx)
+	case passed:
+		err = c.rebase(last)
+	}
+	if err != nil {
+		return err
+	}
+	mayAnswer := c.Away() && c.worthAsking()
+	if len(c.Doubts) > 0 || mayAnswer {
+		return c.reload(ctx)
+	}
+	return nil
+}
+
+// afterConflict takes in what another writer has written. It fails where that
+// takes longer than until end, and where no other writer can have written.
+//
+// Without an answer at the end it is the store that fails, and not the others
+// who are faster.
+func (c *Commit) afterConflict(ctx context.Context, end time.Time) error {
+	version, late := c.Version, !c.Writer.Clock.Now().Before(end)
+	err := c.reload(ctx)
+	if err != nil {
+		if late {
+			c.Writer.Shards.CountFailure(ctx, failover.Save, c.ID, err)
+		}
+		return err
+	}
+	return c.judgeConflict(ctx, &c.Loaded, version, late)
+}
+
+// judgeConflict returns why a save is not tried again on l, after a conflict over a
+// version.
+func (c *Commit) judgeConflict(ctx context.Context, l *lookup.Loaded, over record.Version, late bool) error {
+	if l.Away() {
+		return nil
+	}
+	if l.Version == over {
+		c.refusals++
+	}
+	switch {
+	case c.refusals > 1: // once may be a cache's mistake
+		return c.Writer.Shards.Refused(ctx, c.ID, over)
+	case late:
+		err := fmt.Errorf("%w: too many concurrent writes of session %s", failure.ErrUnavailable, c.ID)
+		c.Writer.Shards.CountFailure(ctx, failover.Save, c.ID, err)
+		return err
+	}
+	return nil
+}
+
+// last returns what the next commit of the same session goes on from.
+func (c *Commit) last() lookup.Loaded {
+	if c.tombstone.Dead() {
+		return lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: c.tombstone}}
+	}
+	return c.Loaded
+}
+
+// reload takes in what another writer has written.
+func (c *Commit) reload(ctx context.Context) error { return c.rebase(c.reread(ctx, c.knownCopy())) }
+
+// reread asks the store, past all caches, for what stands beside known. A session
+// that is gone has ended, unless a copy vouches: that the store still had it when
+// the request began says nothing, as a tombstone may have come and gone meanwhile.
+func (c *Commit) reread(ctx context.Context, known lookup.Known) lookup.Loaded {
+	l := c.Writer.Reader.Fetch(ctx, c.ID, known, true)
+	if l.Phase == lookup.Nobody {
+		return lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: state.State{Death: c.Writer.Clock.Death(state.Revoked)}}}
+	}
+	return l
+}
+
+// rebase joins another copy in and makes the changes again on top.
+func (c *Commit) rebase(l lookup.Loaded) error {
+	if l.Phase == lookup.Unknown {
+		return l.Err
+	}
+	if l.State.Dead() {
+		return c.ended(l)
+	}
+	if c.arriving {
+		c.arriving, c.Followed = false, true
+		c.Source = l.Source
+	}
+	c.merge(&c.Loaded, l)
+	return c.replay(l.State, nil)
+}
+
+// ended returns what a tombstone means for the commit: a rotation to follow, or the
+// end.
+func (c *Commit) ended(l lookup.Loaded) error {
+	if next, ok := c.Writer.Reader.Follow(c.Held, l.State.Death); ok {
+		return &rotatedError{next, l.State.Death}
+	}
+	c.Loaded = lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: c.ID, State: l.State}, Version: l.Version}
+	return failure.ErrEnded
+}
+
+// merge joins l, which was read last, into what is known.
+func (c *Commit) merge(known *lookup.Loaded, l lookup.Loaded) {
+	if l.Phase == lookup.Live && l.Source == lookup.FromStore {
+		known.State = c.Writer.Reader.Settled(known.State, known.Saved, l.State)
+	}
+	lacked, born := known.Lacking(), known.Born
+	known.Copy = known.Join(l.Copy)
+	known.Saved = l.Saved // l was told last what the store has
+	known.Born = born     // what another request began without the store may have been there since
+	known.Version = l.Version
+	known.AwaySince = l.AwaySince
+	known.Placement = l.Placement
+	if lacked && !known.State.Equal(l.State) {
+		known.Lack()
+	}
+}
+
+// replay makes the changes again on the commit's state, after those of other
+// commits. The doubts are settled by stored, a state of the store.
+func (c *Commit) replay(stored state.State, others state.Changes) error {
+	unknown := state.Resolve(c.Doubts, stored)
+	c.Edits = state.Unsaved(c.Edits)
+	if unknown != "" {
+		return &againError{UnknownUpdate(unknown)}
+	}
+	changes, failed, err := state.ReplayOn(c.State, others, c.Edits)
+	if err != nil {
+		failed.Done = true // as if its Update had failed at once
+		return &againError{LostValue(err)}
+	}
+	c.Changes = changes
+	c.madeOn = c.State
+	return nil
+}
+
+// UnknownUpdate is the error of an Update of which nobody knows whether it was
+// saved.
+func UnknownUpdate(key string) error {
+	return fmt.Errorf("%w: whether an Update of key %s was saved is not known", failure.ErrUnavailable, key)
+}
+
+// LostValue is the error of an Update that could not run again, because its
+// value was withheld from the copy that is left.
+func LostValue(err error) error {
+	if errors.Is(err, state.ErrWithheld) {
+		return failure.ErrLost
+	}
+	return err
+}
+
+// againError is an Update that failed when it was to run again.
+type againError struct{ err error }
+
+func (e *againError) Error() string { return e.err.Error() }

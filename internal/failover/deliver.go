@@ -1,0 +1,144 @@
+package failover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// deliverTombstone saves a tombstone that the shard lacks.
+func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error {
+	ctx = context.WithoutCancel(ctx)
+	known := g.Death // which the journal has
+	if g.Successor == "" {
+		if err := s.all.writeTombstone(ctx, s.bypass(g.ID), &g, record.Absent); err != nil {
+			if errors.Is(err, failure.ErrForgetful) {
+				return err
+			}
+			s.journal.Refused(g.ID)
+			return err
+		}
+		if g.EndedNothing() {
+			s.journal.NothingToEnd(g.ID)
+			return nil
+		}
+		if err := s.all.endSuccessor(ctx, g, known.Reason); err != nil {
+			return err
+		}
+	} else {
+		_, err := s.all.ensureDead(ctx, s.bypass(g.ID), g)
+		if errors.Is(err, failure.ErrEnded) {
+			err = s.all.Of(g.Successor).AddTombstone(ctx, journal.Owed(g.Successor, s.all.Clock.Death(state.Revoked)))
+		}
+		if err != nil {
+			if !errors.Is(err, failure.ErrForgetful) {
+				s.journal.Refused(g.ID)
+			}
+			return err
+		}
+	}
+	s.journal.Arrived(g, known)
+	return nil
+}
+
+// deliverHint joins a state into the record that the shard has, or creates the
+// record where the shard has none and the state's lease still holds.
+func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
+	ctx = context.WithoutCancel(ctx)
+	delivered := true
+	err := s.all.applyHint(ctx, d.Copy)
+	switch {
+	case errors.Is(err, failure.ErrConflict), errors.Is(err, failure.ErrUnavailable):
+		return err
+	case err != nil:
+		delivered = false
+		if s.all.Hooks.Dropped != nil {
+			s.all.Hooks.Dropped(ctx, d.ID, err)
+		}
+	}
+	s.journal.Remove(d, delivered)
+	return nil
+}
+
+// applyHint is deliverHint for the store. Its error wraps failure.ErrUnavailable or
+// failure.ErrConflict where it is worth trying again.
+func (a *Shards) applyHint(ctx context.Context, b state.Copy) error {
+	c := a.Of(b.ID).bypass(b.ID)
+	for end := a.attempts(); ; {
+		r, err := a.Backend.Read(ctx, c, true)
+		st := r.State
+		switch {
+		case errors.Is(err, failure.ErrNotFound):
+			if a.Foreign && !b.Born || !a.Vouches(b) {
+				return fmt.Errorf("%w: %w", failure.ErrLost, failure.ErrStale)
+			}
+			if !a.AllowRestore() {
+				return fmt.Errorf("%w: too many restores at once", failure.ErrUnavailable)
+			}
+			var more state.Entries
+			more, err = a.PrepareRestore(ctx, b, false)
+			st = r.Revive(b.State)
+			st.Entries = state.JoinEntries(st.Entries, more)
+		case err == nil && st.Dead():
+			return a.applyToSuccessor(ctx, b, st.Death)
+		case err == nil:
+			joined := state.Join(st, b.State)
+			if joined.Equal(st) {
+				return nil
+			}
+			st = joined
+		}
+		if err != nil {
+			return err
+		}
+		if _, err = a.Backend.Put(ctx, c, Deliver, st, r.Version); !errors.Is(err, failure.ErrConflict) || !a.Clock.Now().Before(end) {
+			return err
+		}
+	}
+}
+
+// applyToSuccessor is applyHint for a session that has ended: what was written to it
+// before a rotation's grace was over goes to its successor.
+func (a *Shards) applyToSuccessor(ctx context.Context, b state.Copy, d state.Death) error {
+	successor, all, ok := successorCopy(b, d)
+	if !ok {
+		return failure.ErrEnded
+	}
+	if err := a.applyHint(ctx, successor); err != nil || all {
+		return err
+	}
+	return failure.ErrEnded
+}
+
+// RotationGrace is how long the token before a rotation still leads to the
+// session.
+const RotationGrace = 10 * time.Second
+
+// successorCopy returns what the session that a rotation made gets of a state that
+// the store lacks: what was written to the old session before the grace was over.
+// all reports whether that is everything, and ok whether it is anything.
+func successorCopy(b state.Copy, d state.Death) (successor state.Copy, all, ok bool) {
+	if d.Reason != state.Rotated || d.Link == "" {
+		return successor, false, false
+	}
+	end := d.Dot.Time().Add(RotationGrace)
+	var kept state.Entries
+	all = true
+	for l := b.State.Entries; len(l) > 0; {
+		e, rest, _ := l.Cut()
+		if l = rest; e.Dot.Time().Before(end) {
+			kept = append(kept, e.Raw...)
+		} else {
+			all = false
+		}
+	}
+	st := b.State
+	st.Entries = kept
+	return state.Copy{ID: d.Link.Successor(), State: st.Values()}, all, len(kept) > 0
+}

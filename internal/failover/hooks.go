@@ -1,0 +1,56 @@
+package failover
+
+import (
+	"context"
+	"time"
+)
+
+// Hooks are told what happens. Each may be nil. Package session documents them
+// under the same names.
+type Hooks struct {
+	Down      func(ctx context.Context, shard string, err error)
+	StillDown func(ctx context.Context, o Outage)
+	Up        func(ctx context.Context, o Outage)
+	Settled   func(ctx context.Context, o Outage)
+	Forgot    func(ctx context.Context, shard string)
+	Failed    func(ctx context.Context, shard string, operation Operation, id string, err error)
+	Overflow  func(ctx context.Context, id string)
+	Dropped   func(ctx context.Context, id string, err error)
+}
+
+// Operation is what the store was asked to do, in a word that is fit for a
+// metric's label.
+type Operation string
+
+// The operations.
+const (
+	Load    Operation = "load"
+	Save    Operation = "save"
+	Refresh Operation = "refresh"
+	Deliver Operation = "deliver"
+)
+
+// Outage is a time in which a shard is away. The numbers are zero where there is
+// no backup.
+type Outage struct {
+	Shard    string
+	Since    time.Time
+	Duration time.Duration // until now
+	Err      error         // what the shard answered last; nil when it is back
+	Backup   bool          // there is one
+
+	States, Tombstones int    // that the shard still lacks
+	Delivered, Lost    uint64 // since the outage began
+}
+
+// Waiting returns how much the shard still lacks.
+func (o Outage) Waiting() int { return o.States + o.Tombstones }
+
+// Durability says how far the end of a session has come.
+type Durability uint8
+
+// How far a write has come.
+const (
+	Durable Durability = iota + 1 // it is in the store
+	Pending                       // it waits for the store
+)

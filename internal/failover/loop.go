@@ -1,0 +1,191 @@
+package failover
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/holdfast-go/session/internal/circuit"
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/probe"
+)
+
+// What the shard lacks is delivered as soon as the journal has it, and tried again
+// after these times, whether or not the breaker has tripped.
+const (
+	firstRetry = 50 * time.Millisecond
+	lastRetry  = time.Second
+
+	batchTime = 500 * time.Millisecond // of deliveries, until a probe may be due
+	workers   = 8                      // deliveries at once
+)
+
+// run probes the shard each second and delivers what it lacks, until ctx ends. It is
+// the shard's one goroutine.
+func (s *Shard) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var next time.Time // delivery; zero: the shard lacks nothing
+	backoff := firstRetry
+	for ctx.Err() == nil { // however much there is to deliver
+		s.applyOverride(ctx)
+		s.reportSettled(ctx)
+		if _, err := s.probes.Canary(); err != nil {
+			s.dropShard(ctx)
+			return
+		}
+		ticket, wait := s.breaker.Probe(s.all.Clock.Now())
+		if wait == 0 {
+			if s.probe(ctx, ticket) {
+				next, backoff = s.all.Clock.Now(), firstRetry
+			}
+			continue
+		}
+		if !next.IsZero() {
+			until := next.Sub(s.all.Clock.Now())
+			if until <= 0 {
+				switch more, err := s.deliver(ctx); {
+				case err != nil:
+					wait := backoff
+					if q := s.breaker.State(s.all.Clock.Now()).Quarantine; q > 0 {
+						wait = min(wait, q) // what waits for its end goes out then
+					}
+					next, backoff = s.all.Clock.Now().Add(wait), min(2*backoff, lastRetry)
+				case more:
+					next = s.all.Clock.Now()
+				default:
+					next, backoff = time.Time{}, firstRetry
+				}
+				continue
+			}
+			wait = min(wait, until)
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-s.wake:
+			if next.IsZero() {
+				next = s.all.Clock.Now()
+			}
+		}
+	}
+}
+
+// probe asks the shard how it is, and reports whether there may be something to
+// deliver.
+func (s *Shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool) {
+	read, save := s.all.ReadTimeout, s.all.SaveTimeout
+	limited, cancel := context.WithTimeout(ctx, save)
+	err := s.look(limited, true)
+	cancel()
+	if err == nil {
+		err = s.try(ctx)
+	}
+	budget := read + 2*save // what visitors' operations of these kinds have
+	if s.all.Store.Probes() {
+		budget += read
+	}
+	outcome := circuit.Answered
+	switch {
+	case ctx.Err() != nil:
+		outcome = circuit.Canceled
+	case err != nil:
+		outcome = circuit.Failed
+	}
+	s.onChange(ctx, err)(s.breaker.Report(ticket, s.all.Clock.Now(), budget, outcome))
+	if ctx.Err() == nil {
+		s.reportStillDown(ctx, err)
+	}
+	s.journal.Expire(s.all.Clock.Now().UnixMilli())
+	return outcome == circuit.Answered && (s.journal.Owes() || s.breaker.State(s.all.Clock.Now()).State != circuit.Serving)
+}
+
+// look asks whether the shard answers, and whether it holds what it should:
+// thoroughly, or by its canary alone.
+func (s *Shard) look(ctx context.Context, thoroughly bool) error {
+	lost, known, err := s.probes.Look(ctx, thoroughly)
+	if lost {
+		s.lostMemory(ctx, known)
+	}
+	return err
+}
+
+// try saves as visitors do, and counts what came of it.
+func (s *Shard) try(ctx context.Context) error {
+	return s.probes.Try(ctx, func(k probe.Kind, err error) {
+		w := Swapping
+		if k == probe.Create {
+			w = Putting
+		}
+		switch {
+		case err == nil:
+			s.failures(w).Store(0)
+		case ctx.Err() == nil:
+			s.saveFailed(ctx, w, err)
+		}
+	})
+}
+
+// deliver saves what the shard lacks, tombstones first. It reports whether there is
+// more. Its error says that the shard cannot be asked now, or what failed.
+func (s *Shard) deliver(ctx context.Context) (more bool, err error) {
+	if state := s.breaker.State(s.all.Clock.Now()); state.State == circuit.Away || state.Mode == circuit.BackupOnly {
+		return true, failure.ErrNotAsked
+	}
+	return s.deliverAll(ctx)
+}
+
+// deliverAll is deliver without asking how the shard is.
+func (s *Shard) deliverAll(ctx context.Context) (more bool, err error) {
+	end := s.all.Clock.Now().Add(batchTime)
+	err = forEach(end, s.all.Clock.Now, s.journal.PendingTombstones(), func(g journal.Tombstone) error { return s.deliverTombstone(ctx, g) })
+	if waiting, blind := s.confirmDelivery(ctx); waiting && blind {
+		return true, err
+	}
+	err = errors.Join(err, forEach(end, s.all.Clock.Now, s.journal.Hints(), func(d journal.Hint) error { return s.deliverHint(ctx, d) }))
+	return s.journal.Owes(), err
+}
+
+// confirmDelivery tells the breaker that the shard has its tombstones, if it has. It
+// reports whether some wait, and whether one of those could be written without a
+// look at another session.
+func (s *Shard) confirmDelivery(ctx context.Context) (waiting, blind bool) {
+	var change circuit.Change
+	var news bool
+	waiting, blind = s.journal.Waiting(maxAttempts, func() { change, news = s.breaker.Delivered(s.all.Clock.Now()) })
+	s.onChange(ctx, nil)(change, news)
+	return waiting, blind
+}
+
+// maxAttempts is how often a shard that answers may refuse a tombstone before it
+// serves nevertheless. The tombstone is tried further.
+const maxAttempts = 20
+
+// forEach runs do for each of l, several at once, until end. A failure does not keep
+// the others from being tried; the last error is returned.
+func forEach[T any](end time.Time, now func() time.Time, l []T, do func(T) error) (err error) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range min(workers, len(l)) {
+		wg.Go(func() {
+			mu.Lock()
+			defer mu.Unlock()
+			for len(l) > 0 && now().Before(end) {
+				next := l[0]
+				l = l[1:]
+				mu.Unlock()
+				e := do(next)
+				mu.Lock()
+				if e != nil {
+					err = e
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return err
+}

@@ -1,0 +1,187 @@
+package failover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/mechanism"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// PrepareRestore comes before b is put into a store that has nothing under its ID:
+// the shard must remember what it should, and the sessions that b supersedes must be
+// dead. It returns what those held. Its error is failure.ErrEnded where b is dead
+// too, and wraps failure.ErrUnavailable where nobody knows. visitor says that a
+// visitor waits.
+func (a *Shards) PrepareRestore(ctx context.Context, b state.Copy, visitor bool) (more state.Entries, err error) {
+	s := a.Of(b.ID)
+	if err := s.checkMemory(ctx); err != nil {
+		return nil, err
+	}
+	if a.Without.Lacks(mechanism.KillLists) {
+		return nil, nil
+	}
+	for _, k := range b.Supersedes {
+		if a.Forgotten(k) {
+			continue
+		}
+		held, err := a.endSuperseded(ctx, b, k, visitor)
+		if err != nil {
+			return nil, err
+		}
+		more = state.JoinEntries(more, held)
+	}
+	return more, nil
+}
+
+// endSuperseded makes sure that a session is dead which b supersedes. It returns what
+// that session held, where it is b's predecessor. Where it is not, it was dead once,
+// by the writer that began b, and a store that does not answer now keeps no visitor
+// from b.
+func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Superseded, visitor bool) (held state.Entries, err error) {
+	s := a.Of(k.ID)
+	inherits := k.Predecessor && !k.Durable
+	t := journal.Stored(k.ID, state.Death{Dot: k.Dot, Reason: state.Renewed})
+	t.IfLive = !inherits
+	if inherits {
+		if known, ok := s.journal.Tombstone(k.ID); ok && known.ByOtherWriter(k) {
+			return nil, failure.ErrEnded
+		}
+		t.Successor = b.ID
+		t.Rotated = b.State.Rotated != 0 // what came before that rotation is dead by now
+	}
+	c := s.bypass(k.ID)
+	if visitor { // a visitor does not wait for a shard that is away
+		c, err = a.Call(ctx, k.ID, true, a.ReadTimeout)
+	}
+	var done state.State
+	if err == nil {
+		done, err = a.ensureDead(ctx, c, t)
+	}
+	switch {
+	case err != nil && inherits:
+		return nil, err
+	case err != nil:
+		return nil, nil //nolint:nilerr // see above
+	case inherits:
+		held = done.Entries
+	}
+	return held, s.AddTombstone(ctx, journal.Stored(k.ID, done.Death))
+}
+
+// ensureDead makes sure that a session is dead in the store, without overwriting
+// another writer's tombstone. It returns the death that stands there, and what a
+// successor takes over; where there was nothing to end, a state that is not dead.
+// Its error is failure.ErrEnded where the successor is dead too.
+//
+// Where another instance has rotated the session that g renews, what that has
+// led to ends for the successor as well: a login ends all tokens of before it.
+func (a *Shards) ensureDead(ctx context.Context, c Call, g journal.Tombstone) (state.State, error) {
+	st, err := a.ensureOneDead(ctx, c, g)
+	for at, hops := st, 0; err == nil && g.Supersedes(at.Death.Link); hops++ {
+		if hops == maxLine {
+			return state.State{}, fmt.Errorf("%w: more than %d rotations to follow", failure.ErrUnavailable, maxLine)
+		}
+		next := g
+		next.ID = at.Death.Link.Successor()
+		next.Death.Link = ""
+		s := a.Of(next.ID)
+		if b, ok := s.journal.Copy(next.ID); ok {
+			a.Of(g.Successor).AddHint(ctx, state.Copy{ID: g.Successor, State: b.State.Values()})
+		}
+		c := Call{all: a, ID: next.ID, shard: s, Budget: c.Budget}
+		if at, err = a.ensureOneDead(ctx, c, next); err == nil {
+			a.Learn(ctx, next.ID, at.Death)
+			st.Entries = state.JoinEntries(st.Entries, at.Entries)
+		}
+	}
+	return st, err
+}
+
+// ensureOneDead is ensureDead without what rotations have led to.
+func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone) (state.State, error) {
+	for end := a.attempts(); ; {
+		r, err := a.Backend.Read(ctx, c, true)
+		st := r.State
+		if errors.Is(err, failure.ErrNotFound) {
+			if settled, err := c.nothingThere(ctx, r, g); settled {
+				return state.State{}, err
+			}
+		} else if err != nil {
+			unreadable := g.Successor == "" && r.Unreadable != record.Absent
+			if !unreadable {
+				return state.State{}, err
+			}
+			r.Version = r.Unreadable // no program can go on with that record either
+		}
+		dead := state.State{Death: g.Death}
+		if st.Dead() {
+			if st.Death.Reason != state.Rotated || !g.Supersedes(st.Death.Link) {
+				return deathInPlaceOf(st, g)
+			}
+			dead.Death = state.JoinDeaths(dead.Death, st.Death)
+		}
+		if g.Successor != "" && len(st.Entries) > 0 {
+			// What was written to the old session meanwhile is the successor's. It is
+			// safe before there is no other place for it.
+			a.Of(g.Successor).AddHint(ctx, state.Copy{ID: g.Successor, State: st.Values()})
+		}
+		_, err = a.Backend.Put(ctx, c, Deliver, dead, r.Version)
+		switch {
+		case err == nil:
+			st.Death = dead.Death
+			return st, nil
+		case !errors.Is(err, failure.ErrConflict):
+			return state.State{}, err
+		case !a.Clock.Now().Before(end):
+			return state.State{}, errContested
+		}
+	}
+}
+
+// nothingThere reports whether a store that holds nothing, or nothing any more,
+// leaves nothing to do for a tombstone, or nothing that can be done now.
+func (c Call) nothingThere(ctx context.Context, r record.Session, t journal.Tombstone) (settled bool, err error) {
+	switch {
+	case t.Successor != "" && c.shard.Quarantined():
+		return true, failure.ErrForgetful // there may have been a tombstone
+	case !t.IfStored || r.Version != record.Absent:
+		return false, nil
+	case c.shard == nil:
+		return true, nil
+	}
+	return true, c.shard.checkMemory(ctx)
+}
+
+// deathInPlaceOf returns the tombstone that stands in the place of t. By another
+// writer's the successor of t ends too.
+func deathInPlaceOf(st state.State, t journal.Tombstone) (state.State, error) {
+	byAnother := st.Death.Dot != t.Death.Dot && st.Death.Reason != state.Rotated
+	if t.Successor != "" && byAnother {
+		return state.State{}, failure.ErrEnded
+	}
+	return st, nil
+}
+
+// checkMemory returns why a shard that has nothing cannot be believed: it may have
+// lost its memory, or does not answer.
+func (s *Shard) checkMemory(ctx context.Context) error {
+	err := s.look(s.all.looks.Within(ctx, time.Now(), s.all.ReadTimeout), false)
+	switch {
+	case err != nil && failure.RequestOver(ctx):
+		return fmt.Errorf("%w: %w", failure.ErrUnavailable, failure.OfRequest(ctx))
+	case err != nil:
+		return &failure.Away{Cause: err}
+	case s.Quarantined():
+		return failure.ErrForgetful
+	}
+	return nil
+}
+
+// errContested is why an operation gives up: other writers always came before.
+var errContested = fmt.Errorf("%w: others write the session all the time", failure.ErrUnavailable)

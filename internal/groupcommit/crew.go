@@ -1,0 +1,156 @@
+package groupcommit
+
+// Crew is the commits that one save carries, seen by the one that leads.
+type Crew[S any] struct {
+	group  *Group[S]
+	key    string
+	line   *line[S]
+	leader *seat[S]
+	others []*seat[S]
+	last   *S // what the crew before came to
+	base   *S // what an earlier leader of this crew had come to
+}
+
+// Last returns what the crew before this one came to, where this one waited for it.
+func (c *Crew[S]) Last() (s S, ok bool) {
+	if c.last == nil {
+		return s, false
+	}
+	return *c.last, true
+}
+
+// Base returns what an earlier leader of this crew, who has left, was going on from.
+func (c *Crew[S]) Base() (s S, ok bool) {
+	if c.base == nil {
+		return s, false
+	}
+	return *c.base, true
+}
+
+// Brought yields what the other members of the crew know.
+func (c *Crew[S]) Brought(yield func(S) bool) {
+	for _, other := range c.others {
+		if !yield(other.member.Brings) {
+			return
+		}
+	}
+}
+
+// Apply makes the changes of the leader and then of each other member on s, and
+// returns what comes of it. A member that fails is out, and the next goes on from
+// what stood before it. Where the leader fails, Apply returns its error, and Lead
+// must return it too: then the next member leads, from s.
+func (c *Crew[S]) Apply(s S) (S, error) {
+	c.base = &s // also where the leader panics
+	out, err := c.leader.member.Apply(s)
+	if err != nil {
+		return s, err
+	}
+	c.base = nil
+	rest := c.others[:0]
+	for _, other := range c.others {
+		after, ok := c.ask(other, out)
+		if ok {
+			out = after
+			rest = append(rest, other)
+		}
+	}
+	clear(c.others[len(rest):])
+	c.others = rest
+	return out, nil
+}
+
+// ask has another member apply its changes.
+func (c *Crew[S]) ask(other *seat[S], s S) (after S, ok bool) {
+	if !c.order(other, order[S]{kind: apply, s: s}) {
+		return s, false
+	}
+	a := <-other.reply
+	return a.s, a.ok
+}
+
+// order gives an order to a member, unless the member has given up.
+func (c *Crew[S]) order(to *seat[S], o order[S]) bool {
+	c.group.mu.Lock()
+	defer c.group.mu.Unlock()
+	if to.gone {
+		return false
+	}
+	to.ordered = true
+	to.orders <- o
+	return true
+}
+
+// run leads the crew. Where the leader leaves, another member leads.
+func (c *Crew[S]) run(me *seat[S]) (s S, err error) {
+	c.leader = me
+	finished := false
+	defer func() {
+		if !finished || c.base != nil {
+			c.handOver()
+			return
+		}
+		for _, other := range c.others {
+			c.order(other, order[S]{kind: outcome, s: s, err: err})
+		}
+		var last *S
+		if err == nil {
+			last = &s
+		}
+		c.next(last)
+	}()
+	s, err = me.member.Lead(c)
+	finished = true
+	return s, err
+}
+
+// handOver makes the first member that is still there lead.
+func (c *Crew[S]) handOver() {
+	for i, other := range c.others {
+		successor := &Crew[S]{group: c.group, key: c.key, line: c.line, others: c.others[i+1:], last: c.last, base: c.base}
+		if c.order(other, order[S]{kind: lead, crew: successor}) {
+			return
+		}
+	}
+	c.next(nil)
+}
+
+// next begins with those that wait for this crew.
+func (c *Crew[S]) next(last *S) {
+	g, l := c.group, c.line
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(l.waiting) == 0 {
+		delete(g.lines, c.key)
+		return
+	}
+	n := 1
+	for !l.waiting[0].member.Alone && n < len(l.waiting) && !l.waiting[n].member.Alone {
+		n++
+	}
+	crew := &Crew[S]{group: g, key: c.key, line: l, last: last}
+	first := l.waiting[0]
+	crew.others = append(crew.others, l.waiting[1:n]...)
+	l.waiting = append(l.waiting[:0], l.waiting[n:]...)
+	first.ordered = true
+	first.orders <- order[S]{kind: lead, crew: crew}
+}
+
+// Split sends the other members of the crew back to wait, each for a save of its own,
+// before all others. It reports whether there were any.
+func (c *Crew[S]) Split() bool {
+	g := c.group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var back []*seat[S]
+	for _, other := range c.others {
+		if !other.gone {
+			other.member.Alone = true
+			other.carried = false
+			back = append(back, other)
+		}
+	}
+	c.others = nil
+	c.line.waiting = append(back, c.line.waiting...)
+	return len(back) > 0
+}

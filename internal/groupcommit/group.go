@@ -1,0 +1,177 @@
+// Package groupcommit combines the commits of one key. While one is being saved,
+// those that come meanwhile wait, and the next save carries all of them, as group
+// commit does in databases (DeWitt et al., 1984). Each commit makes its own changes
+// in its own goroutine; one that fails, panics or gives up leaves the others as they
+// were.
+package groupcommit
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+)
+
+// Group keeps the commits of different keys apart. S is what they are made on. The
+// zero Group is ready; it holds memory only for keys that are being committed. Any
+// number of goroutines may use it.
+type Group[S any] struct {
+	mu    sync.Mutex
+	lines map[string]*line[S]
+}
+
+// line is the commits of one key. Group.mu guards it and its seats.
+type line[S any] struct {
+	leading bool // a crew is at work
+	waiting []*seat[S]
+	last    *S // what the crew before came to
+}
+
+// Member is one commit. Its functions are called one at a time, in the goroutine
+// that called Do.
+type Member[S any] struct {
+	// Alone says that no other commit may be saved together with this one.
+	Alone bool
+
+	// Brings is what this commit knows, for whoever leads.
+	Brings S
+
+	// Apply makes the commit's changes on s. It may be called several times, each
+	// time with what stands then. An error takes the commit out of the crew, and
+	// is what Do returns.
+	Apply func(s S) (S, error)
+
+	// Lead saves what the crew comes to, and returns that for all members.
+	Lead func(c *Crew[S]) (S, error)
+}
+
+// ErrCarried is the error of a commit that has given up waiting while a save carried
+// its changes: they may be saved. It comes together with the error of the context.
+var ErrCarried = errors.New("its changes were being saved")
+
+type seat[S any] struct {
+	member  *Member[S]
+	line    *line[S]
+	orders  chan order[S] // holds one
+	reply   chan answer[S]
+	ordered bool // an order was given, and not carried out yet
+	gone    bool // gave up
+	carried bool // its changes are in what is being saved
+}
+
+type order[S any] struct {
+	kind orderKind
+	s    S
+	err  error    // of the outcome
+	crew *Crew[S] // to lead
+}
+
+type orderKind uint8
+
+const (
+	apply orderKind = iota
+	lead
+	outcome
+)
+
+type answer[S any] struct {
+	s  S
+	ok bool
+}
+
+// Do takes part in the commits of key and returns what they came to. It waits until
+// ctx ends at most; once the caller leads or its Apply runs, ctx does not count.
+func (g *Group[S]) Do(ctx context.Context, key string, m Member[S]) (S, error) {
+	me := &seat[S]{member: &m, orders: make(chan order[S], 1)}
+	if crew := g.enter(key, me); crew != nil {
+		return crew.run(me)
+	}
+	me.reply = make(chan answer[S], 1)
+	for {
+		var o order[S]
+		select {
+		case o = <-me.orders:
+		case <-ctx.Done():
+			carried, gone := g.quit(me)
+			if !gone {
+				o = <-me.orders
+				break
+			}
+			var none S
+			if carried {
+				return none, errors.Join(ctx.Err(), ErrCarried)
+			}
+			return none, ctx.Err()
+		}
+		switch o.kind {
+		case lead:
+			return o.crew.run(me)
+		case outcome:
+			return o.s, o.err
+		case apply:
+			s, err := g.applied(me, o.s)
+			if err != nil {
+				return s, err
+			}
+		}
+	}
+}
+
+// enter returns a crew of the caller alone where nobody commits the key now.
+func (g *Group[S]) enter(key string, me *seat[S]) *Crew[S] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.lines == nil {
+		g.lines = make(map[string]*line[S])
+	}
+	l := g.lines[key]
+	if l == nil {
+		l = &line[S]{}
+		g.lines[key] = l
+	}
+	me.line = l
+	if l.leading {
+		l.waiting = append(l.waiting, me)
+		return nil
+	}
+	l.leading = true
+	return &Crew[S]{group: g, key: key, line: l}
+}
+
+// quit takes a seat out of what it waits for. gone is false where an order has been
+// given meanwhile, which has to be carried out.
+func (g *Group[S]) quit(me *seat[S]) (carried, gone bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if me.ordered {
+		return false, false
+	}
+	me.gone = true
+	if i := slices.Index(me.line.waiting, me); i >= 0 {
+		me.line.waiting = slices.Delete(me.line.waiting, i, i+1)
+	}
+	return me.carried, true
+}
+
+// applied runs the caller's Apply and tells the leader, also where it panics.
+func (g *Group[S]) applied(me *seat[S], s S) (out S, err error) {
+	ok := false
+	defer func() {
+		g.mu.Lock()
+		me.ordered = false
+		me.gone = !ok
+		me.carried = ok
+		g.mu.Unlock()
+		me.reply <- answer[S]{out, ok}
+	}()
+	out, err = me.member.Apply(s)
+	ok = err == nil
+	return out, err
+}
+
+// Len is the number of keys that are being committed.
+func (g *Group[S]) Len() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.lines)
+}

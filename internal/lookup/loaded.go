@@ -1,0 +1,85 @@
+package lookup
+
+import (
+	"time"
+
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// Loaded is what is known of a session.
+type Loaded struct {
+	Phase Phase
+	state.Copy
+	Version record.Version
+	Err     error // why it is unknown
+
+	Source    Source
+	Placement Placement
+	AwaySince time.Time // when the store did not answer, so that a copy did; zero where it did
+}
+
+// Placement is how much of the state the store has, as far as it is known.
+type Placement uint8
+
+// The placements.
+const (
+	Complete Placement = iota // all of it
+	Behind                    // not all of it: the commit repairs the record
+	Missing                   // none of it: the commit creates the record
+)
+
+// Away reports whether the store did not answer, so that a copy stands in for it.
+func (l *Loaded) Away() bool { return !l.AwaySince.IsZero() }
+
+// Lacking reports whether the store lacks some of the state, or all of it.
+func (l *Loaded) Lacking() bool { return l.Placement != Complete }
+
+// Lack notes that the store lacks something.
+func (l *Loaded) Lack() { l.Placement = max(l.Placement, Behind) }
+
+// MarkNeverStored notes that the store lacks the session and never had it.
+func (l *Loaded) MarkNeverStored() {
+	l.Placement = Missing
+	l.Born, l.NeverStored = true, true
+}
+
+// Confirm notes that the store took the state in a save that was sent then, with
+// all entries up to that clock.
+func (l *Loaded) Confirm(v record.Version, sent time.Time, saved uint64) {
+	l.Version = v
+	l.Placement = Complete
+	l.Confirmed, l.Saved = sent.UnixMilli(), saved
+	l.Born, l.NeverStored = false, false
+}
+
+// InStore reports whether the store has all of the state.
+func (l *Loaded) InStore() bool {
+	return !l.Away() && !l.Lacking() && !l.NeverStored && l.State.Entries.Latest() <= l.Saved
+}
+
+// Phase is whether there is a session.
+type Phase uint8
+
+// The phases.
+const (
+	Unasked Phase = iota
+	Nobody        // the visitor has no session; the version is of one that has expired
+	Live
+	Dead
+	Unknown // neither store nor backup can tell
+)
+
+// Source is where a session was loaded from.
+type Source uint8
+
+// The sources of a session.
+const (
+	FromNowhere Source = iota
+	FromStore
+	FromBackup // the store did not answer, or had lost it
+)
+
+// Unsaved reports whether it is an old session that is Shared, and that no commit
+// has saved yet.
+func (l *Loaded) Unsaved() bool { return l.Phase == Live && l.Source == FromNowhere }

@@ -1,0 +1,331 @@
+// Package lookup reads sessions: it asks the store, states what is known beside the
+// answer, and does what package decide says.
+package lookup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-go/session/internal/decide"
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/mechanism"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// lookup is one read of a session where there is a backup: what the store
+// answered, what is known beside it, and the facts that both come to. Package
+// decide says what follows from them.
+type lookup struct {
+	reader *Reader
+	id     string
+	known  Known // joined with what the journal holds
+	facts  decide.Facts
+
+	stored    record.Session
+	err       error             // of the load, or else of reading the predecessor
+	record    Loaded            // what a live record comes to beside the copies
+	tombstone journal.Tombstone // the tombstone that this process knows
+	named     state.Dot         // of the tombstone that the visitor's cookie names
+	inherited state.Entries     // what the predecessor leaves
+}
+
+// Settled returns what an older copy still has to say beside a record of the
+// store. saved is up to where the store had the copy's entries.
+func (r *Reader) Settled(old state.State, saved uint64, record state.State) state.State {
+	if !r.Foreign {
+		return old
+	}
+	return foreign.Settled(old, saved, record)
+}
+
+// ErrExcused is why it is not known whether there is a session whose copy was
+// sealed with a key that is not known here.
+var ErrExcused = fmt.Errorf("%w: a backup is sealed with a key that is not known here", failure.ErrUnavailable)
+
+// Fetch asks the store, and tells what its answer means beside what is known
+// already. There are three answers, never two: yes, no, and none. Where the
+// request has ended, or the store has answered what this program cannot read,
+// there is none, and no copy takes its place.
+func (r *Reader) Fetch(ctx context.Context, id string, w Known, fresh bool) Loaded {
+	if !r.Backup {
+		var l Loaded
+		r.FetchAlone(ctx, id, fresh, &l)
+		return l
+	}
+	mode := r.Mode()
+	if mode == decide.StoreOnly {
+		w = Known{}
+	}
+	q := lookup{reader: r, id: id, known: w}
+	q.facts.Mode = mode
+	q.facts.Foreign = r.Foreign
+	q.ask(ctx, fresh)
+	for {
+		switch d := decide.Read(q.facts); d.Verdict {
+		case decide.AskStore:
+			q.ask(ctx, true) // it may be the cache that is behind
+		case decide.ReadPredecessor:
+			q.readPredecessor(ctx)
+		default:
+			return q.act(ctx, d)
+		}
+	}
+}
+
+// FetchAlone is Fetch without a backup. l is zero before it.
+func (r *Reader) FetchAlone(ctx context.Context, id string, fresh bool, l *Loaded) {
+	var got record.Session
+	err := r.Storage.Load(ctx, id, false, fresh, &got)
+	l.Version = got.Version
+	d := decide.Read(decide.Facts{Answer: answerOf(err, got.State.Dead()), Foreign: r.Foreign})
+	if d.Verdict == decide.NoSession {
+		l.Phase = Nobody
+		return
+	}
+	l.ID = id
+	if d.Verdict == decide.Unknown {
+		l.Phase, l.Err = Unknown, err
+		return
+	}
+	l.State = got.State
+	if d.Verdict == decide.Dead {
+		l.Phase = Dead
+		return
+	}
+	l.Phase, l.Source = Live, FromStore
+	if r.Foreign {
+		l.Saved = l.State.Entries.Latest()
+	}
+}
+
+// ask loads the session and states the facts.
+func (q *lookup) ask(ctx context.Context, fresh bool) {
+	r, s, f := q.reader, q.reader.Shards.Of(q.id), &q.facts
+	if b, ok := s.Copy(q.id); ok {
+		q.known.Add(b, r.Clock.Now())
+	}
+	switch {
+	case !q.known.Found:
+		f.Copy = decide.NoCopy
+	case r.Vouches(q.known):
+		f.Copy = decide.Vouches
+	default:
+		f.Copy = decide.Stale
+	}
+	vouched := f.Copy == decide.Vouches && f.Mode != decide.StoreOnly
+	sent := r.Clock.Now()
+	q.stored = record.Session{}
+	q.err = r.Storage.Load(ctx, q.id, vouched, fresh, &q.stored)
+
+	f.Answer = answerOf(q.err, q.stored.State.Dead())
+	if f.Answer == decide.Record {
+		q.compare(sent, fresh)
+	}
+	f.Quarantined = f.Answer == decide.Nothing && s.Quarantined()
+	f.Known = q.knownEnd()
+	f.NeverStored = q.known.Born
+	f.Excused = q.known.Excused
+	f.Predecessor = decide.Settled
+	if slices.ContainsFunc(q.known.Supersedes, func(k state.Superseded) bool { return k.Predecessor && !k.Durable }) {
+		f.Predecessor = decide.Unread
+	}
+}
+
+// answerOf is what a load came to, dead where it was of a tombstone.
+func answerOf(err error, dead bool) decide.Answer {
+	switch {
+	case err == nil && dead:
+		return decide.Tombstone
+	case err == nil:
+		return decide.Record
+	case errors.Is(err, failure.ErrNotFound):
+		return decide.Nothing
+	case failure.IsAway(err):
+		return decide.StoreFailed
+	}
+	return decide.NoAnswer
+}
+
+// compare joins a live record with the copies, and states whether it lacks
+// something. A store that was asked past its cache and says that a cache has
+// answered all the same is not asked again.
+func (q *lookup) compare(sent time.Time, fresh bool) {
+	q.record = q.reader.fetchStore(q.id, q.known, q.stored, sent)
+	if !q.record.Lacking() {
+		return
+	}
+	q.facts.Answer = decide.Behind
+	askPastCache := q.stored.Cached && !fresh
+	if askPastCache && !q.record.State.Equal(q.stored.State) {
+		q.facts.Answer = decide.CacheBehind
+	}
+}
+
+// knownEnd returns what this process and the visitor's tombstone cookie know of
+// the session's end.
+func (q *lookup) knownEnd() decide.Known {
+	if g, ok := q.reader.Shards.Of(q.id).Tombstone(q.id); ok {
+		q.tombstone = g
+		if g.IfStored {
+			return decide.RevokedIfStored
+		}
+		return decide.Revoked
+	}
+	for _, k := range q.known.Ended {
+		if k.ID == q.id {
+			q.named = k.Dot
+			return decide.Named
+		}
+	}
+	if q.reader.supersededElsewhere(q.known, q.err == nil) {
+		return decide.Disowned
+	}
+	return decide.NotDead
+}
+
+// readPredecessor reads the session that this one took over from. Whether this
+// one may live is known then.
+func (q *lookup) readPredecessor(ctx context.Context) {
+	q.inherited, q.err = q.reader.mergePredecessor(ctx, q.known.Copy)
+	switch {
+	case q.err == nil:
+		q.facts.Predecessor = decide.Settled
+	case errors.Is(q.err, failure.ErrEnded):
+		q.facts.Predecessor = decide.EndedByOther
+	case failure.IsAway(q.err):
+		q.facts.Predecessor = decide.OutOfReach
+	default:
+		q.facts.Predecessor = decide.Undecided
+	}
+}
+
+// act does what the decision says.
+func (q *lookup) act(ctx context.Context, d decide.Decision) Loaded {
+	if d.Effects&decide.ReportStale != 0 {
+		q.reader.Stale(ctx, q.id)
+	}
+	switch d.Verdict {
+	case decide.Live:
+		return q.record
+	case decide.Serve, decide.Restore:
+		return q.fromCopy(d)
+	case decide.Dead:
+		return q.dead(ctx, d)
+	case decide.NoSession:
+		return Loaded{Phase: Nobody, Version: q.stored.Version}
+	default: // unknown; fetch has done what the other verdicts ask for
+	}
+	l := Loaded{Phase: Unknown, Copy: state.Copy{ID: q.id}, Err: q.err}
+	switch d.Cause {
+	case decide.Forgetful:
+		l.Err = failure.ErrForgetful
+	case decide.UnknownKey:
+		l.Err = ErrExcused
+	default: // the error of the load, or of reading the predecessor
+	}
+	return l
+}
+
+// fromCopy is what copies that vouch come to, where the store has no record or
+// nobody knows whether it has one.
+func (q *lookup) fromCopy(d decide.Decision) Loaded {
+	l := Loaded{Phase: Live, Copy: q.known.Copy, Version: q.stored.Version, Source: FromBackup, Placement: Missing}
+	l.State = q.stored.Revive(q.known.State)
+	l.State.Entries = state.JoinEntries(l.State.Entries, q.inherited)
+	if d.Effects&decide.Degraded != 0 {
+		q.reader.Degraded.Add(1)
+		l.AwaySince = q.reader.Clock.Now()
+	}
+	return l
+}
+
+// dead is a session that has ended, with the tombstone that the cause names.
+func (q *lookup) dead(ctx context.Context, d decide.Decision) Loaded {
+	s := q.reader.Shards.Of(q.id)
+	l := Loaded{Phase: Dead, Copy: state.Copy{ID: q.id}, Version: q.stored.Version}
+	switch d.Cause {
+	case decide.BySet:
+		g := q.tombstone
+		if d.Effects&decide.WriteTombstone != 0 {
+			g.Again = g.Again || !g.Pending && !g.IfStored // the store had it, and lost it
+			g.Pending = true
+			_ = s.AddTombstone(ctx, g)
+		}
+		l.State.Death = g.Death
+	case decide.ByCookie:
+		l.State.Death = state.Death{Dot: q.named, Reason: state.Destroyed}
+	case decide.ByStore:
+		l.State = q.stored.State
+		if d.Effects&decide.Learn != 0 {
+			_ = s.AddTombstone(ctx, journal.Stored(q.id, l.State.Death))
+		}
+	case decide.ByPredecessor:
+		return q.reader.endWithPredecessor(ctx, q.id, q.stored.Version)
+	default: // the other causes are of other verdicts
+	}
+	return l
+}
+
+// fetchStore is what a record of the store comes to, beside the backup.
+func (r *Reader) fetchStore(id string, w Known, got record.Session, sent time.Time) Loaded {
+	st := got.State
+	l := Loaded{
+		Phase: Live, Version: got.Version, Source: FromStore,
+		Copy: state.Copy{ID: id, State: st, Confirmed: sent.UnixMilli(), Saved: st.Entries.Latest()},
+	}
+	if got.Cached {
+		l.Confirmed = w.Confirmed
+	}
+	if w.Found {
+		l.State = state.Join(st, r.Settled(w.State, w.Saved, st))
+		l.Supersedes = state.MarkDurable(w.Supersedes)
+		seenLater := l.State.LastSeen-st.LastSeen >= r.Storage.Refresh.Milliseconds()
+		if seenLater || !l.State.Equal(st) {
+			l.Lack()
+			l.Saved = min(l.Saved, w.Saved)
+		}
+	}
+	return l
+}
+
+// mergePredecessor is failover's PrepareRestore within the bounds of a load.
+func (r *Reader) mergePredecessor(ctx context.Context, b state.Copy) (state.Entries, error) {
+	if !r.Shards.AllowRestore() {
+		return nil, failure.ErrNotAsked
+	}
+	return r.Shards.PrepareRestore(ctx, b, true)
+}
+
+// endWithPredecessor ends a session because its predecessor was ended by another
+// writer.
+func (r *Reader) endWithPredecessor(ctx context.Context, id string, v record.Version) Loaded {
+	tombstone := state.State{Death: r.Clock.Death(state.Revoked)}
+	_ = r.Shards.Of(id).AddTombstone(ctx, journal.Owed(id, tombstone.Death))
+	return Loaded{Phase: Dead, Copy: state.Copy{ID: id, State: tombstone}, Version: v}
+}
+
+// supersededElsewhere reports whether another writer has ended the session's
+// predecessor: its own visitor, or anybody where the store does not have the session
+// yet.
+func (r *Reader) supersededElsewhere(w Known, stored bool) bool {
+	for _, k := range w.Supersedes {
+		if !k.Predecessor || r.Without.Lacks(mechanism.KillLists) {
+			continue
+		}
+		for _, e := range w.Ended {
+			if e.ID == k.ID && e.Dot != k.Dot && !e.IfLive {
+				return true
+			}
+		}
+		if g, ok := r.Shards.Of(k.ID).Tombstone(k.ID); ok && !stored && !k.Durable && g.ByOtherWriter(k) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,45 @@
+package lookup
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-go/session/internal/decide"
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/mechanism"
+	"github.com/holdfast-go/session/internal/running"
+	"github.com/holdfast-go/session/internal/stamp"
+	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/storage"
+)
+
+// Reader reads the sessions of one store. Its exported fields are set before the
+// first call; from then on any number of goroutines may use it.
+type Reader struct {
+	Storage *storage.Storage
+	Shards  *failover.Shards
+	Clock   *stamp.Clock
+	Foreign bool // other programs write the records too
+
+	// Where there is a backup:
+	Backup  bool
+	Mode    func() decide.Mode                   // the operator's
+	Lease   func() time.Duration                 // for how long a copy may vouch at present
+	Stale   func(ctx context.Context, id string) // is told of a copy that was needed and does not vouch
+	Without mechanism.Set                        // for the simulation; else none
+
+	Degraded  atomic.Uint64 // loads that were answered from a copy
+	Refreshed atomic.Uint64 // saves that only put an expiry off
+
+	Refreshes running.Set // expiry refreshes in the background
+}
+
+// Vouches reports whether the session may live by this copy alone.
+func (r *Reader) Vouches(w Known) bool { return w.Found && r.CopyVouches(w.Copy) }
+
+// CopyVouches reports whether the session may live by c alone.
+func (r *Reader) CopyVouches(c state.Copy) bool {
+	now := r.Clock.Now()
+	return now.UnixMilli() < c.Confirmed+r.Lease().Milliseconds() && !r.Storage.Expired(c.State, now)
+}

@@ -1,0 +1,21 @@
+// Package mechanism names the parts of the backup's protocol that the simulation
+// can take away, to show what is lost without each.
+package mechanism
+
+// Set says which parts are taken away. The zero Set takes none.
+type Set uint16
+
+// The parts of the protocol.
+const (
+	Hints           Set = 1 << iota // tombstones that the store lacks are delivered
+	Ring                            // tombstones are remembered, and published to a shard that forgot
+	PendingStates                   // states that the store lacks are delivered
+	EarlyStamp                      // a lease runs from before the store was asked
+	Quarantine                      // a shard that forgot is not believed at once
+	KillLists                       // a session names those that it took the place of
+	RestoreByCreate                 // a restore never overwrites
+	Overlaps                        // overlapping requests share no cookie
+)
+
+// Lacks reports whether a part is taken away.
+func (s Set) Lacks(part Set) bool { return s&part != 0 }

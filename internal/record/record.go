@@ -1,0 +1,68 @@
+// Package record has the records of a store, as the packages below the session
+// see them.
+package record
+
+import (
+	"context"
+	"time"
+
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// Version tells one write of a record from every other.
+type Version = [16]byte
+
+// What a save may be made over, besides the Version of a record.
+var (
+	Absent = Version{}                                      // nothing stands there
+	Any    = Version{15: 0xff, 14: 0xff, 13: 0xff, 0: 0xff} // whatever stands there
+)
+
+// Record is what a store holds under an ID.
+type Record struct {
+	Data    []byte
+	Version Version
+	Cached  bool // a cache has answered, and not the store itself
+}
+
+// Store is a session.Store with what it can do besides. Its methods are called
+// concurrently.
+type Store interface {
+	// Load returns a record, or failure.ErrNotFound. Where fresh it asks past
+	// the store's caches.
+	Load(ctx context.Context, id string, fresh bool) (Record, error)
+
+	// Save puts a record over a Version, Absent or Any, or returns
+	// failure.ErrConflict.
+	Save(ctx context.Context, id string, data []byte, expires time.Time, over Version) (Version, error)
+
+	// Caches reports whether a Load that is not fresh may be behind the store.
+	Caches() bool
+
+	// Shard names the shard that holds id. It is empty where the store has none.
+	Shard(id string) string
+
+	// Incarnation asks a shard for a string that changes when it may have lost
+	// what it held. It is empty where the store has none.
+	Incarnation(ctx context.Context, shard string) (string, error)
+
+	// Probes reports whether Incarnation asks the store.
+	Probes() bool
+}
+
+// Session is what a store answered to a load.
+type Session struct {
+	State      state.State // it may be dead
+	Version    Version
+	Cached     bool    // the store itself was not asked
+	Unreadable Version // of a record that cannot be read
+}
+
+// Revive returns st with what is known of a session that the store does not have,
+// or takes for expired because it lacks its last use.
+func (s Session) Revive(st state.State) state.State {
+	if s.Version == Absent {
+		return st
+	}
+	return state.Join(s.State, st)
+}

@@ -1,0 +1,162 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/flight"
+	"github.com/holdfast-go/session/internal/record"
+)
+
+// Load asks the store for a session, within the read budget. Its error is
+// failure.ErrNotFound where the session does not stand there or has expired; out
+// then has what expired, as a copy of a later use may go on from it. Every other
+// error wraps failure.ErrUnavailable and the cause. vouched says that the visitor
+// can do without the store.
+//
+// Concurrent loads of one session are coalesced. A caller never joins a load that
+// was already in flight, because its result may predate a write the caller has
+// observed; it waits for that load and shares the next one. Where the store is
+// slow, and past a cache, each caller loads alone.
+//
+// A load is on the stack of each request that waits for the store, so that frames
+// are kept small from here down: out is the caller's.
+func (s *Storage) Load(ctx context.Context, id string, vouched, fresh bool, out *record.Session) error {
+	if failure.RequestOver(ctx) {
+		return fmt.Errorf("%w: %w", failure.ErrUnavailable, failure.OfRequest(ctx))
+	}
+	c, err := s.Shards.Call(ctx, id, vouched, s.ReadTimeout)
+	if err != nil {
+		return err
+	}
+	budget := s.reading.Within(ctx, time.Now(), s.ReadTimeout)
+	if fresh && s.Store.Caches() {
+		return s.loadAlone(ctx, budget, &c, true, out)
+	}
+	turn, asks := s.flights.Enter(id)
+	if !asks {
+		return s.loadTogether(ctx, turn, vouched, out)
+	}
+	defer turn.Leave()
+	return s.loadAlone(ctx, budget, &c, false, out)
+}
+
+func (s *Storage) loadAlone(ctx, budget context.Context, c *failover.Call, fresh bool, out *record.Session) error {
+	s.Loads.Add(1)
+	return s.readWithin(ctx, budget, c, fresh, out)
+}
+
+// loadAnswer is what came of a load, for all who share it.
+type loadAnswer struct {
+	record.Session
+	err error
+}
+
+// patience is which part of ReadTimeout a load may wait for others. It is not
+// taken from the load's own time: a store that had less than a whole
+// ReadTimeout to answer has not failed.
+const patience = 4
+
+// loadTogether waits for the turn to load, or for the answer of a caller that has
+// loaded since.
+func (s *Storage) loadTogether(ctx context.Context, turn flight.Turn[string, loadAnswer], vouched bool, out *record.Session) error {
+	id, wait := turn.Key, s.waiting.Within(ctx, time.Now(), s.ReadTimeout/patience)
+	for asks := false; !asks; {
+		var a loadAnswer
+		var answered bool
+		var slow error
+		a, answered, asks, slow = turn.Wait(wait)
+		switch {
+		case answered:
+			*out = a.Session
+			return a.err
+		case slow != nil:
+			return s.loadNow(ctx, id, vouched, out)
+		case !asks:
+			turn, asks = s.flights.Enter(id)
+		}
+	}
+	defer turn.Leave()
+	err := s.loadNow(ctx, id, vouched, out)
+	// That the request has ended, or that the shard was not asked because a copy
+	// vouches, applies to this caller only.
+	own := failure.RequestOver(ctx) || errors.Is(err, failure.ErrNotAsked)
+	if turn.Shared() && (err == nil || errors.Is(err, failure.ErrNotFound) || !own) {
+		turn.Answer(loadAnswer{*out, err})
+	}
+	return err
+}
+
+// loadNow is loadAlone after a wait: the shard may have gone away meanwhile, and
+// the request may have ended.
+func (s *Storage) loadNow(ctx context.Context, id string, vouched bool, out *record.Session) error {
+	if failure.RequestOver(ctx) {
+		return fmt.Errorf("%w: %w", failure.ErrUnavailable, failure.OfRequest(ctx))
+	}
+	c, err := s.Shards.Call(ctx, id, vouched, s.ReadTimeout)
+	if err != nil {
+		return err
+	}
+	budget := s.reading.Within(ctx, time.Now(), s.ReadTimeout)
+	return s.loadAlone(ctx, budget, &c, false, out)
+}
+
+// Read is Load for a caller that may ask the shard, and is not coalesced.
+func (s *Storage) Read(ctx context.Context, c failover.Call, fresh bool) (r record.Session, err error) {
+	err = s.readWithin(ctx, s.reading.Within(ctx, time.Now(), c.Budget), &c, fresh, &r)
+	return r, err
+}
+
+// stalled reports whether budget ended a good while ago, although a load honors
+// it: this process stood still, throttled or suspended, and the answer may have
+// been waiting all along. The caller then asks once more, and the second answer
+// counts, however late.
+func stalled(budget context.Context) bool {
+	at, _ := budget.Deadline()
+	return time.Since(at) > longPause
+}
+
+// longPause is more than a busy scheduler makes of a timer.
+const longPause = 20 * time.Millisecond
+
+// readWithin asks the store. Its error is failure.ErrNotFound, a failure.Away
+// where the store failed, or failure.ErrUnavailable where nobody knows whether
+// there is a session although the store may be well: the request has ended, or
+// this program cannot read the record.
+func (s *Storage) readWithin(ctx, budget context.Context, c *failover.Call, fresh bool, out *record.Session) error {
+	r, err := s.Store.Load(budget, c.ID, fresh)
+	if err != nil && stalled(budget) && !failure.RequestOver(ctx) {
+		r, err = s.Store.Load(s.reading.Within(ctx, time.Now(), c.Budget), c.ID, fresh)
+	}
+	absent := errors.Is(err, failure.ErrNotFound)
+	switch {
+	case r.Cached: // it says nothing about the store
+	case err == nil, absent:
+		c.Answered(ctx, failover.Loading)
+	case !failure.RequestOver(ctx):
+		c.Failed(ctx, failover.Loading, err)
+		s.Shards.CountFailure(ctx, failover.Load, c.ID, err)
+		return &failure.Away{Cause: err}
+	}
+	if err == nil {
+		if out.State, err = s.Decode(r.Data); err != nil {
+			s.Shards.CountFailure(ctx, failover.Load, c.ID, err)
+			out.Unreadable = r.Version
+		}
+	}
+	switch {
+	case err == nil && (s.foreign() || !s.Expired(out.State, s.Clock.Now())):
+		out.Version, out.Cached = r.Version, r.Cached
+		return nil
+	case err == nil:
+		out.Version = r.Version
+		return failure.ErrNotFound
+	case absent:
+		return failure.ErrNotFound
+	}
+	return fmt.Errorf("%w: %w", failure.ErrUnavailable, err)
+}

@@ -1,0 +1,107 @@
+// Package storage loads and saves sessions: states within the time that a request
+// has, as the records of a store. It asks no shard that package failover takes for
+// away, and tells that package what the store answered.
+package storage
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-go/session/internal/deadline"
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/flight"
+	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/mechanism"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/stamp"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// Storage is the sessions of one store. Its exported fields are set before the
+// first call; from then on any number of goroutines may use it.
+type Storage struct {
+	Store  record.Store
+	Shards *failover.Shards
+	Format foreign.Format // nil: the library's own
+	Clock  *stamp.Clock
+
+	ReadTimeout, SaveTimeout time.Duration
+	Idle, Refresh            time.Duration
+	TombstoneLife            time.Duration
+	Without                  mechanism.Set
+
+	// What was done so far: sessions asked for, written, and saves that another
+	// writer came before.
+	Loads, Saves, Conflicts atomic.Uint64
+
+	reading, waiting, saving deadline.Line
+	flights                  flight.Group[string, loadAnswer]
+}
+
+// century keeps dates within what a time.Duration can add to them.
+const century = 100 * 366 * 24 * time.Hour
+
+// foreign reports whether other programs write the records too. A foreign record
+// lives as long as the store says, since the other program puts its expiry off
+// without writing it. Where it has none any more the session has ended: the other
+// program leaves no tombstones.
+func (s *Storage) foreign() bool { return s.Format != nil }
+
+// Encode returns what is to be stored of st, and until when.
+func (s *Storage) Encode(ctx context.Context, st state.State) ([]byte, time.Time, error) {
+	if !s.foreign() {
+		return st.Encode(), s.Expires(st), nil
+	}
+	data, expires, err := s.Format.Encode(ctx, st, s.Clock.Now())
+	switch {
+	case err != nil:
+		return nil, expires, fmt.Errorf("session: %w", err)
+	case st.Dead(), expires.IsZero():
+		expires = s.Expires(st)
+	}
+	return data, expires, nil
+}
+
+// Decode returns the state in a record's bytes.
+func (s *Storage) Decode(data []byte) (state.State, error) {
+	if !s.foreign() {
+		return state.Decode(data)
+	}
+	now := s.Clock.Now()
+	st, err := s.Format.Decode(data, now)
+	if err != nil || st.Dead() {
+		return st, err
+	}
+	known := func(t int64, otherwise time.Time) int64 {
+		if t == 0 {
+			return otherwise.UnixMilli()
+		}
+		return t
+	}
+	st.Created = known(st.Created, now)
+	st.Authenticated = known(st.Authenticated, now)
+	st.LastSeen = known(st.LastSeen, now)
+	st.End = known(st.End, now.Add(century))
+	return st, st.Entries.Check()
+}
+
+// Expires returns when the store may forget st. A live session may be Refresh
+// late, because its lastSeen is put off only once in a while.
+func (s *Storage) Expires(st state.State) time.Time {
+	if st.Dead() {
+		return s.Clock.Now().Add(s.TombstoneLife)
+	}
+	idle, end := time.UnixMilli(st.LastSeen).Add(s.Idle+s.Refresh), time.UnixMilli(st.End)
+	if idle.Before(end) {
+		return idle
+	}
+	return end
+}
+
+// Expired reports whether a live state has expired: the store's clock, or a
+// copy's, may be behind.
+func (s *Storage) Expired(st state.State, now time.Time) bool {
+	return !st.Dead() && !now.Before(s.Expires(st))
+}
