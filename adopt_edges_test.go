@@ -13,7 +13,6 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
-	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/storetest"
 )
 
@@ -33,7 +32,7 @@ func testAdoption(t *testing.T, shared bool, test func(*adoptSite)) {
 				s := &adoptSite{T: t, store: storetest.NewFaulty(memstore.New(nil)), lib: &library{shared: shared}}
 				o := &session.Options{Adopt: s.lib.adopt()}
 				if backup {
-					o.Backup = &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}
+					o.Backup = testBackup(t)
 				}
 				s.m = mustNew(t, s.store, o)
 				defer closed(t, s.m)

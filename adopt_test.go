@@ -14,7 +14,6 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
-	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/storetest"
 )
 
@@ -182,7 +181,7 @@ func TestALogoutIsNotUndoneByAnOldCookie(t *testing.T) {
 				old := &library{until: time.Now().Add(30 * 24 * time.Hour)}
 				o := &session.Options{Adopt: old.adopt()}
 				if backup {
-					o.Backup = &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}
+					o.Backup = testBackup(t)
 				}
 				m := mustNew(t, memstore.New(nil), o)
 				h := adopting(m)
@@ -350,7 +349,7 @@ func TestWhetherAnOldSessionWasTakenIsUnknownInAnOutage(t *testing.T) {
 			old := &library{}
 			o := &session.Options{Adopt: old.adopt()}
 			if backup {
-				o.Backup = &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}
+				o.Backup = testBackup(t)
 			}
 			store := storetest.NewFaulty(memstore.New(nil))
 			m := mustNew(t, store, o)
@@ -382,7 +381,7 @@ func TestAnAdoptedSessionIsServedFromItsBackupAndLogsOutInAnOutage(t *testing.T)
 	t.Parallel() // it waits until a new shard counts
 	old := &library{}
 	store := storetest.NewFaulty(memstore.New(nil))
-	m := mustNew(t, store, &session.Options{Adopt: old.adopt(), Backup: &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}})
+	m := mustNew(t, store, &session.Options{Adopt: old.adopt(), Backup: testBackup(t)})
 	defer closed(t, m)
 	h := adopting(m)
 	v := oldVisitor()

@@ -87,15 +87,10 @@ func TestATombstoneCookieOfAnotherAudienceEndsNothing(t *testing.T) {
 			}
 		}
 		staging := mustNew(s.T, s.store, &options)
-		production, link := s.instance(0, session.Backup{}, session.Options{})
-		v := s.visitor()
-		late := s.copyOf(v) // an answer that sets the old cookies again
+		production, link := s.cutOff()
+		v, late := s.copied() // an answer that sets the old cookies again
 		link.Fail(errRefused)
-		if status := s.serve(production, v, func(x *session.Session) {
-			if d, err := x.Destroy(s.Context()); d != session.Pending || err != nil {
-				s.Errorf("Destroy() = %v, %v", d, err)
-			}
-		}); status != 200 {
+		if status := s.serve(production, v, s.ends(session.Pending)); status != 200 {
 			s.Fatalf("the logout: %d", status)
 		}
 		const own = "__Host-session"

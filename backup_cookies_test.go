@@ -13,8 +13,8 @@ import (
 	"github.com/holdfast-go/session/sessiontest"
 )
 
-// bundles returns the bundle cookies that v would send.
-func bundles(v *sessiontest.Visitor) map[string]string {
+// copiesIn returns the cookies with sealed copies that v would send.
+func copiesIn(v *sessiontest.Visitor) map[string]string {
 	l := map[string]string{}
 	for _, c := range v.Request("GET", "/", nil).Cookies() {
 		if strings.Contains(c.Name, "-b") {
@@ -24,10 +24,10 @@ func bundles(v *sessiontest.Visitor) map[string]string {
 	return l
 }
 
-// give puts cookies into the jar of v in place of its bundles.
+// give puts cookies into the jar of v in place of its copies.
 func give(v *sessiontest.Visitor, cookies map[string]string) {
 	out := http.Header{}
-	for name := range bundles(v) {
+	for name := range copiesIn(v) {
 		out.Add("Set-Cookie", name+"=; Max-Age=0")
 	}
 	for name, value := range cookies {
@@ -44,7 +44,7 @@ func TestABackupThatIsNotGenuineCountsAsAbsent(t *testing.T) {
 		want  string
 	}{
 		"forged": {func(s *site, v *sessiontest.Visitor) {
-			for name, value := range bundles(v) {
+			for name, value := range copiesIn(v) {
 				i := len(value) - 20
 				c := "A"
 				if value[i] == 'A' {
@@ -54,17 +54,17 @@ func TestABackupThatIsNotGenuineCountsAsAbsent(t *testing.T) {
 			}
 		}, session.BackupForged, "503"},
 		"truncated": {func(s *site, v *sessiontest.Visitor) {
-			for name, value := range bundles(v) {
+			for name, value := range copiesIn(v) {
 				give(v, map[string]string{name: value[:len(value)/2]})
 			}
 		}, session.BackupMalformed, "503"},
 		"another visitor's": {func(s *site, v *sessiontest.Visitor) {
 			eve := s.visitor()
 			s.serve(s.a, eve, func(x *session.Session) { color.Set(x, "eve's") })
-			give(v, bundles(eve))
+			give(v, copiesIn(eve))
 		}, session.BackupForeign, "503"},
 		"replayed after its lease": {func(s *site, v *sessiontest.Visitor) {
-			old := bundles(v)
+			old := copiesIn(v)
 			for range 8 {
 				s.after(10 * time.Minute)
 				s.serve(s.a, v, func(x *session.Session) { food.Set(x, time.Now().String()) })
@@ -79,7 +79,7 @@ func TestABackupThatIsNotGenuineCountsAsAbsent(t *testing.T) {
 			give(v, map[string]string{"__Host-session-b0": "abcdef.0.1." + text})
 		}, session.BackupUnknownKey, "503"},
 		"half of it": {func(s *site, v *sessiontest.Visitor) {
-			for name, value := range bundles(v) {
+			for name, value := range copiesIn(v) {
 				give(v, map[string]string{name: strings.Replace(value, ".0.1.", ".0.2.", 1)})
 			}
 		}, session.BackupIncomplete, "503"},
@@ -138,7 +138,7 @@ func TestKeysRotateWhileTheStoreIsAway(t *testing.T) {
 	})
 }
 
-func TestABundleOfAnUnknownKeyIsNoLogout(t *testing.T) {
+func TestACopyOfAnUnknownKeyIsNoLogout(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		ahead := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: mustKeys(t, seal.NewKey())}})
 		s.after(10 * time.Second)
@@ -162,7 +162,7 @@ func TestSessionsGrowAndShrinkInTheirCookies(t *testing.T) {
 				t.Fatalf("%d bytes: %d", n, status)
 			}
 			size := 0
-			for name, value := range bundles(v) {
+			for name, value := range copiesIn(v) {
 				size += len(name) + len(value)
 				if len(name)+len(value) > 4096 {
 					t.Errorf("%d bytes: cookie %s has %d", n, name, len(name)+len(value))

@@ -64,7 +64,7 @@ func (s *split) freeze(shard string) {
 	s.frozen = shard
 }
 
-func TestADegradedWriteOfLowRankIsInTheBundle(t *testing.T) {
+func TestADegradedWriteOfLowRankIsInTheCopy(t *testing.T) {
 	profile := session.NewKey[string]("profile")
 	cart := session.NewKey[string]("cart5", session.Rank(3))
 	testSite(t, session.Options{Backup: &session.Backup{Copy: 6144}}, func(s *site) {
@@ -82,7 +82,7 @@ func TestADegradedWriteOfLowRankIsInTheBundle(t *testing.T) {
 	})
 }
 
-func TestAWriteAheadOfReadOnlyIsInTheBundle(t *testing.T) {
+func TestAWriteAheadOfReadOnlyIsInTheCopy(t *testing.T) {
 	inner := func(m *session.Manager, outer func(*session.Session)) http.Handler {
 		return m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			x, err := session.From(r.Context())
@@ -116,14 +116,13 @@ func TestAWriteAheadOfReadOnlyIsInTheBundle(t *testing.T) {
 	})
 	t.Run("logout", func(t *testing.T) {
 		testSite(t, session.Options{}, func(s *site) {
-			v := s.visitor()
-			old := s.copyOf(v)
+			v, old := s.copied()
 			s.store.Fail(errRefused)
 			if st := v.Get(inner(s.a, func(x *session.Session) { x.Destroy(t.Context()) }), "/").StatusCode; st != 200 {
 				t.Fatal(st)
 			}
-			if n := len(bundles(v)); n != 0 {
-				t.Errorf("%d bundles left", n)
+			if n := len(copiesIn(v)); n != 0 {
+				t.Errorf("%d copies left", n)
 			}
 			for _, c := range old.Request("GET", "/", nil).Cookies() {
 				v.Keep(&http.Response{Header: http.Header{"Set-Cookie": {c.Name + "=" + c.Value}}})
@@ -161,8 +160,7 @@ func TestAnExpiredRecordThatStillStands(t *testing.T) {
 func TestTheTombstoneCookieCountsWhereTheJournalIsFull(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		c, cut := s.instance(0, session.Backup{Journal: 1000}, session.Options{})
-		v := s.visitor()
-		old := s.copyOf(v)
+		v, old := s.copied()
 		s.store.Fail(errRefused)
 		s.serve(s.a, v, func(x *session.Session) { x.Destroy(t.Context()) })
 		cut.Fail(errRefused)
@@ -263,14 +261,13 @@ func TestAFrozenShardDelaysNoSessionOfAHealthyOne(t *testing.T) {
 
 func TestARestoreThatStopsHalfWay(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		a, link := s.instance(0, session.Backup{}, session.Options{})
-		v := s.visitor()
-		tab := s.copyOf(v)
+		a, link := s.cutOff()
+		v, tab := s.copied()
 		link.Fail(errRefused)
-		// Begun from the bundle, with the journal's grave of the old one out of the way:
-		// a third instance which knows the heir by its bundle alone restores it.
-		s.serve(a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
-		c, cut := s.instance(0, session.Backup{}, session.Options{})
+		// Begun from the sealed copy, with the journal's tombstone of the old one out of
+		// the way: a third instance, which knows the successor by its copy alone, restores it.
+		s.logIn(a, v, "blue")
+		c, cut := s.cutOff()
 		cut.Fail(errRefused)
 		s.serve(c, v, func(x *session.Session) { color.Set(x, "green") }) // the journal of c owes it too
 		s.serve(s.b, tab, func(x *session.Session) { food.Set(x, "tofu") })
@@ -279,12 +276,12 @@ func TestARestoreThatStopsHalfWay(t *testing.T) {
 		var fails atomic.Int32
 		fails.Store(1)
 		cut.Heal()
-		cut.Before(func(op string, i session.ID) error {
-			if op == "save" && i == heir && fails.Add(-1) >= 0 {
+		cut.Before(onSave(heir, func() error {
+			if fails.Add(-1) >= 0 {
 				return errRefused
 			}
 			return nil
-		})
+		}))
 		s.after(10 * time.Second)
 		s.want(c, v, "green/tofu")
 		link.Heal()
@@ -351,7 +348,7 @@ func TestAValueNewerThanTheCacheIsNotLost(t *testing.T) {
 
 func TestAStoreThatLoadsAndDoesNotSaveIsAway(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		m, link := s.instance(0, session.Backup{}, session.Options{})
+		m, link := s.cutOff()
 		v := s.visitor()
 		link.Before(func(op string, _ session.ID) error {
 			if op == "save" {
@@ -382,12 +379,11 @@ func TestAStoreThatLoadsAndDoesNotSaveIsAway(t *testing.T) {
 
 func TestARenewalThatIsRepeatedIsStillAnHeir(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		c, cut := s.instance(0, session.Backup{}, session.Options{})
-		v := s.visitor()
-		thief := s.copyOf(v)
+		c, cut := s.cutOff()
+		v, thief := s.copied()
 		cut.Fail(errRefused)
 		for range 20 {
-			s.serve(c, thief, func(x *session.Session) { x.Renew(); color.Set(x, "stolen") })
+			s.logIn(c, thief, "stolen")
 		}
 		s.serve(s.a, v, func(x *session.Session) { x.Destroy(t.Context()) })
 		s.want(s.b, thief, "-")

@@ -14,9 +14,9 @@ import (
 
 func TestARestoreHasABudget(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		a, link := s.instance(0, session.Backup{}, session.Options{})
+		a, link := s.cutOff()
 		v := s.visitor()
-		s.serve(s.a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") }) // as every login does
+		s.logIn(s.a, v, "blue") // as every login does
 		s.store.Replace(memstore.New(nil))
 		s.after(10 * time.Second)
 		var frozen atomic.Bool
@@ -44,7 +44,7 @@ func TestStartNewUnderADeadTokenEndsNobodyElse(t *testing.T) {
 				v := s.visitor()
 				old := id(t, s, v)
 				planted := s.copyOf(v)
-				s.serve(s.a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
+				s.logIn(s.a, v, "blue")
 				begin := s.a.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					x, err := session.StartNew(r.Context())
 					if err != nil {
@@ -82,9 +82,9 @@ func TestARevokeEndsARenewalThatWaits(t *testing.T) {
 		v := s.visitor()
 		old := id(t, s, v)
 		thief := s.copyOf(v)
-		c, cut := s.instance(0, session.Backup{}, session.Options{})
+		c, cut := s.cutOff()
 		cut.Fail(errRefused)
-		s.serve(c, thief, func(x *session.Session) { x.Renew(); color.Set(x, "stolen") })
+		s.logIn(c, thief, "stolen")
 		d, err := c.Revoke(context.Background(), old)
 		t.Log(d, err)
 		s.want(c, thief, "-")
@@ -97,10 +97,9 @@ func TestARevokeEndsARenewalThatWaits(t *testing.T) {
 
 func TestAStolenSessionThatIsRenewedOnTwoInstances(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		v := s.visitor()
-		thief := s.copyOf(v)
-		c, cut := s.instance(0, session.Backup{}, session.Options{})
-		d, cut2 := s.instance(0, session.Backup{}, session.Options{})
+		v, thief := s.copied()
+		c, cut := s.cutOff()
+		d, cut2 := s.cutOff()
 		cut.Fail(errRefused)
 		cut2.Fail(errRefused)
 		s.after(5 * time.Second)
@@ -109,7 +108,7 @@ func TestAStolenSessionThatIsRenewedOnTwoInstances(t *testing.T) {
 			if i%2 == 1 {
 				m = d
 			}
-			s.serve(m, thief, func(x *session.Session) { x.Renew(); color.Set(x, "stolen") })
+			s.logIn(m, thief, "stolen")
 		}
 		s.want(c, thief, "stolen/")
 		s.serve(s.a, v, func(x *session.Session) {
@@ -133,7 +132,7 @@ func TestWhatEndedIsPublishedBeforeAnyoneRestores(t *testing.T) {
 				v := s.visitor()
 				old := id(t, s, v)
 				thief := s.copyOf(v)
-				a, cut := s.instance(0, session.Backup{}, session.Options{})
+				a, cut := s.cutOff()
 				switch how {
 				case "logout":
 					s.serve(a, v, func(x *session.Session) { x.Destroy(context.Background()) })
@@ -174,9 +173,8 @@ func TestWhatEndedIsPublishedBeforeAnyoneRestores(t *testing.T) {
 
 func TestATombstoneCookieAfterAnEmptyRestart(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		a, _ := s.instance(0, session.Backup{}, session.Options{})
-		v := s.visitor()
-		thief := s.copyOf(v)
+		a, _ := s.cutOff()
+		v, thief := s.copied()
 		s.serve(a, v, func(x *session.Session) { x.Destroy(context.Background()) })
 		a.Close(context.Background()) // rolled out
 		s.store.Replace(memstore.New(nil))

@@ -1,7 +1,6 @@
 package session_test
 
 import (
-	"context"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -9,32 +8,17 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
-	"github.com/holdfast-go/session/storetest"
 )
 
 // Two hands on one session: a Renew and a logout, or a write, that do not see
 // each other.
 
-func (s *site) instance(skew time.Duration, b session.Backup, o session.Options) (*session.Manager, *storetest.Faulty) {
-	link := storetest.NewFaulty(s.store)
-	b.Keys = s.keys
-	b.Audience = "shop-test"
-	o.Backup = &b
-	m, err := session.Without(link, &o, skew)
-	if err != nil {
-		s.Fatal(err)
-	}
-	s.Cleanup(func() { link.Heal(); m.Close(context.Background()) })
-	s.after(10 * time.Second)
-	return m, link
-}
-
 func TestALogoutAfterManyRenewals(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		b, link := s.instance(0, session.Backup{}, session.Options{})
+		b, link := s.cutOff()
 		v := s.visitor()
 		for range 8 {
-			s.serve(s.a, v, func(x *session.Session) { x.Renew(); color.Set(x, "red") })
+			s.logIn(s.a, v, "red")
 		}
 		old := s.copyOf(v) // the cookies of before the logout, as a late answer sets them
 		s.store.Fail(errRefused)
@@ -51,9 +35,8 @@ func TestALogoutUnderADeadTokenEndsNobodyElse(t *testing.T) {
 	for _, how := range []string{"outage", "empty"} {
 		t.Run(how, func(t *testing.T) {
 			testSite(t, session.Options{}, func(s *site) {
-				v := s.visitor()
-				planted := s.copyOf(v)
-				s.serve(s.a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
+				v, planted := s.copied()
+				s.logIn(s.a, v, "blue")
 				s.want(s.a, v, "blue/")
 				s.serve(s.a, planted, func(x *session.Session) { x.Destroy(t.Context()) })
 				s.want(s.a, v, "blue/")
@@ -71,17 +54,11 @@ func TestALogoutUnderADeadTokenEndsNobodyElse(t *testing.T) {
 
 func TestAWriteBesideARenewalThatWaitsIsKept(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		a, link := s.instance(0, session.Backup{}, session.Options{})
-		v := s.visitor()
-		tab := s.copyOf(v)
+		a, link := s.cutOff()
+		v, tab := s.copied()
 		link.Fail(errRefused)
-		s.serve(a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
-		s.serve(s.b, tab, func(x *session.Session) {
-			food.Set(x, "tofu")
-			if d, err := x.Save(t.Context()); d != session.Durable || err != nil {
-				t.Errorf("Save: %v %v", d, err)
-			}
-		})
+		s.logIn(a, v, "blue")
+		s.serve(s.b, tab, savesTofu(t))
 		link.Heal()
 		s.after(10 * time.Second)
 		s.want(a, v, "blue/tofu")
@@ -91,23 +68,12 @@ func TestAWriteBesideARenewalThatWaitsIsKept(t *testing.T) {
 
 func TestAWriteBesideARenewalWithoutAnAnswerIsKept(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		a, link := s.instance(0, session.Backup{}, session.Options{})
-		v := s.visitor()
-		tab := s.copyOf(v)
+		a, link := s.cutOff()
+		v, tab := s.copied()
 		old := id(t, s, v)
-		link.Before(func(op string, i session.ID) error {
-			if op == "save" && i == old {
-				return errRefused
-			}
-			return nil
-		})
-		s.serve(a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
-		s.serve(s.b, tab, func(x *session.Session) {
-			food.Set(x, "tofu")
-			if d, err := x.Save(t.Context()); d != session.Durable || err != nil {
-				t.Errorf("Save: %v %v", d, err)
-			}
-		})
+		link.Before(onSave(old, refused))
+		s.logIn(a, v, "blue")
+		s.serve(s.b, tab, savesTofu(t))
 		link.Hang()
 		time.Sleep(time.Second)
 		link.Before(nil)
@@ -119,19 +85,14 @@ func TestAWriteBesideARenewalWithoutAnAnswerIsKept(t *testing.T) {
 
 func TestALogoutThatTravelsEndsARenewalThatWaits(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		c, cut := s.instance(0, session.Backup{}, session.Options{})
-		d, cut2 := s.instance(0, session.Backup{}, session.Options{})
-		v := s.visitor()
-		thief := s.copyOf(v)
+		c, cut := s.cutOff()
+		d, cut2 := s.cutOff()
+		v, thief := s.copied()
 		cut.Fail(errRefused)
 		cut2.Fail(errRefused)
-		s.serve(c, thief, func(x *session.Session) { x.Renew(); color.Set(x, "stolen") })
+		s.logIn(c, thief, "stolen")
 		s.want(c, thief, "stolen/")
-		s.serve(d, v, func(x *session.Session) {
-			if d, err := x.Destroy(t.Context()); d != session.Pending || err != nil {
-				t.Errorf("Destroy() = %v, %v", d, err)
-			}
-		})
+		s.serve(d, v, s.ends(session.Pending))
 		s.want(c, v, "-") // it brings the tombstone cookie
 		s.want(c, thief, "-")
 		cut.Heal()
@@ -143,27 +104,31 @@ func TestALogoutThatTravelsEndsARenewalThatWaits(t *testing.T) {
 
 func TestALogoutBesideARenewalWithoutAnAnswer(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		a, link := s.instance(0, session.Backup{}, session.Options{})
-		v := s.visitor()
-		other := s.copyOf(v)
+		a, link := s.cutOff()
+		v, other := s.copied()
 		old := id(t, s, v)
 		var first atomic.Bool
-		link.Before(func(op string, i session.ID) error {
-			if op == "save" && i == old && first.CompareAndSwap(false, true) {
+		link.Before(onSave(old, func() error {
+			if first.CompareAndSwap(false, true) {
 				// A logout, complete and durable, before this save reaches the store.
-				s.serve(a, other, func(x *session.Session) {
-					if d, err := x.Destroy(t.Context()); d != session.Durable || err != nil {
-						t.Errorf("Destroy: %v %v", d, err)
-					}
-				})
+				s.serve(a, other, s.ends(session.Durable))
 				return errRefused
 			}
 			return nil
-		})
+		}))
 		st := s.serve(a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
 		t.Logf("renew: %d", st)
 		s.after(10 * time.Second)
 		s.want(a, v, "-")
 		s.want(s.b, v, "-")
 	})
+}
+
+func savesTofu(t *testing.T) func(*session.Session) {
+	return func(x *session.Session) {
+		food.Set(x, "tofu")
+		if d, err := x.Save(t.Context()); d != session.Durable || err != nil {
+			t.Errorf("Save: %v %v", d, err)
+		}
+	}
 }

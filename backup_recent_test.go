@@ -14,7 +14,7 @@ import (
 	"github.com/holdfast-go/session/sessiontest"
 )
 
-// opening counts how often a bundle is opened.
+// opening counts how often a copy is opened.
 type opening struct {
 	seal.Codec
 	n *int
@@ -27,7 +27,7 @@ func (o opening) Decompress(dst, src []byte, limit int) ([]byte, error) {
 	return o.Codec.Decompress(dst, src, limit)
 }
 
-func TestABundleIsOpenedOnceByAProcess(t *testing.T) {
+func TestACopyIsOpenedOnceByAProcess(t *testing.T) {
 	n := 0
 	testSite(t, session.Options{Backup: &session.Backup{Codec: opening{seal.Flate, &n}}}, func(s *site) {
 		opened := func(want int, why string) {
@@ -53,7 +53,7 @@ func TestABundleIsOpenedOnceByAProcess(t *testing.T) {
 		s.serve(s.b, other, func(x *session.Session) { food.Set(x, "tofu") })
 		s.want(s.a, v, long+"/tofu")
 		s.want(s.a, v, long+"/tofu")
-		opened(0, "somebody wrote the session elsewhere, and the answer brought another bundle")
+		opened(0, "somebody wrote the session elsewhere, and the answer brought another copy")
 		s.want(s.a, other, long+"/tofu")
 		opened(1, "the one that he got elsewhere")
 
@@ -75,7 +75,7 @@ func TestABundleIsOpenedOnceByAProcess(t *testing.T) {
 }
 
 // What is kept is what would be opened, and not more than it may be.
-func TestBundlesThatAreKept(t *testing.T) {
+func TestCopiesThatAreKept(t *testing.T) {
 	size := 0
 	testSite(t, session.Options{Backup: &session.Backup{Codec: seal.Flate}}, func(s *site) {
 		for i := range 4000 { // 20 MB
@@ -85,7 +85,7 @@ func TestBundlesThatAreKept(t *testing.T) {
 		}
 	})
 	if size < 8<<20 || size > 17<<20 {
-		t.Errorf("%d bytes of bundles were kept, want 8 to 16 MiB", size)
+		t.Errorf("%d bytes of copies were kept, want 8 to 16 MiB", size)
 	}
 	// What stays on the server does not stay in here.
 	testSite(t, session.Options{}, func(s *site) {
@@ -97,13 +97,13 @@ func TestBundlesThatAreKept(t *testing.T) {
 			})
 		}
 		if size := s.a.RecentBytes(); size == 0 || size > 100_000 {
-			t.Errorf("%d bytes of 100 bundles of next to nothing were kept", size)
+			t.Errorf("%d bytes of 100 copies of next to nothing were kept", size)
 		}
 	})
 }
 
 // What was opened by a key is not in mind any more once the key is taken away:
-// the visitor gets a bundle that opens.
+// the visitor gets a copy that opens.
 func TestAKeyThatIsTakenAwayOpensNothing(t *testing.T) {
 	first, second := seal.NewKey(), seal.NewKey()
 	path := filepath.Join(t.TempDir(), "keys")
@@ -141,14 +141,14 @@ func TestAKeyThatIsTakenAwayOpensNothing(t *testing.T) {
 	})
 }
 
-// A bundle that is in mind is nothing for another visitor.
-func TestABundleInMindIsForItsSessionAlone(t *testing.T) {
+// A copy that is in mind is nothing for another visitor.
+func TestACopyInMindIsForItsSessionAlone(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		v, thief := s.visitor(), s.visitor()
 		s.serve(s.a, v, func(x *session.Session) { color.Set(x, "blue") })
 		s.want(s.a, v, "blue/")
 		s.want(s.a, v, "blue/")
-		give(thief, bundles(v))
+		give(thief, copiesIn(v))
 		s.want(s.a, s.copyOf(thief), "red/")
 		if s.faults[session.BackupForeign] != 1 {
 			t.Errorf("got the faults %v", s.faults)

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
-	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
 	"github.com/holdfast-go/session/storetest"
 )
@@ -20,100 +18,6 @@ var (
 	food  = session.NewKey[string]("food")
 	card  = session.NewKey[string]("card", session.ServerOnly())
 )
-
-// site is two instances of an application over one store that can be taken
-// away, in a bubble of virtual time.
-type site struct {
-	*testing.T
-	store  *storetest.Faulty
-	a, b   *session.Manager
-	keys   *seal.Keys
-	faults map[session.BackupFault]int
-}
-
-var errRefused = errors.New("connection refused")
-
-func testSite(t *testing.T, o session.Options, test func(*site)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		s := &site{T: t, store: storetest.NewFaulty(memstore.New(nil)), faults: map[session.BackupFault]int{}}
-		if o.Backup == nil {
-			o.Backup = &session.Backup{}
-		}
-		if o.Backup.Keys == nil {
-			o.Backup.Keys = mustKeys(t, seal.NewKey())
-		}
-		if o.Backup.Audience == "" {
-			o.Backup.Audience = "shop-test"
-		}
-		s.keys = o.Backup.Keys
-		if o.Hooks.Backup == nil {
-			o.Hooks.Backup = func(_ context.Context, _ session.ID, f session.BackupFault, _ error) { s.faults[f]++ }
-		}
-		s.a, s.b = mustNew(t, s.store, &o), mustNew(t, s.store, &o)
-		time.Sleep(10 * time.Second) // a new store is not believed at once
-		synctest.Wait()
-		test(s)
-		s.store.Heal()
-	})
-}
-
-func mustKeys(t *testing.T, keys ...seal.Key) *seal.Keys {
-	t.Helper()
-	k, err := seal.NewKeys(keys...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-// serve sends a request of v to an instance, and returns its status.
-func (s *site) serve(m *session.Manager, v *sessiontest.Visitor, f func(*session.Session)) int {
-	s.Helper()
-	answer := v.Get(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x, err := session.From(r.Context())
-		if err != nil {
-			session.Error(w, r, err)
-			return
-		}
-		f(x)
-	})), "/")
-	return answer.StatusCode
-}
-
-// colors returns what two keys hold for v, "-" where there is no session.
-func (s *site) holds(m *session.Manager, v *sessiontest.Visitor) (got string) {
-	s.Helper()
-	got = "503"
-	s.serve(m, v, func(x *session.Session) {
-		if got = "-"; x.ID() != "" {
-			got = color.Or(x, "") + "/" + food.Or(x, "")
-		}
-	})
-	return got
-}
-
-func (s *site) want(m *session.Manager, v *sessiontest.Visitor, want string) {
-	s.Helper()
-	if got := s.holds(m, v); got != want {
-		s.Errorf("the session holds %s, want %s", got, want)
-	}
-}
-
-func (s *site) visitor() *sessiontest.Visitor {
-	s.Helper()
-	v := sessiontest.NewVisitor(s.T, s.a)
-	if status := s.serve(s.a, v, func(x *session.Session) { color.Set(x, "red") }); status != 200 {
-		s.Fatalf("the first request: %d", status)
-	}
-	return v
-}
-
-// after lets the application be for a while.
-func (s *site) after(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
-}
 
 func TestVisitorsStayWhileTheStoreIsAway(t *testing.T) {
 	for name, away := range map[string]func(*storetest.Faulty){
@@ -201,14 +105,9 @@ func TestAWriteArrivesEvenIfItsVisitorNeverReturns(t *testing.T) {
 
 func TestALogoutWhileTheStoreIsAway(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		v := s.visitor()
-		thief := s.copyOf(v)
+		v, thief := s.copied()
 		s.store.Fail(errRefused)
-		s.serve(s.a, v, func(x *session.Session) {
-			if d, err := x.Destroy(t.Context()); d != session.Pending || err != nil {
-				t.Errorf("Destroy() = %v, %v", d, err)
-			}
-		})
+		s.serve(s.a, v, s.ends(session.Pending))
 		s.want(s.a, v, "-")
 		s.want(s.a, thief, "-")
 		s.want(s.b, v, "-")
@@ -220,21 +119,9 @@ func TestALogoutWhileTheStoreIsAway(t *testing.T) {
 	})
 }
 
-// copyOf is somebody who has stolen the cookies of v.
-func (s *site) copyOf(v *sessiontest.Visitor) *sessiontest.Visitor {
-	thief := sessiontest.NewVisitor(s.T, s.a)
-	out := http.Header{}
-	for _, c := range v.Request("GET", "/", nil).Cookies() {
-		out.Add("Set-Cookie", c.Name+"="+c.Value)
-	}
-	thief.Keep(&http.Response{Header: out})
-	return thief
-}
-
 func TestALogoutOutlivesAnEmptyRestart(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		v := s.visitor()
-		thief := s.copyOf(v)
+		v, thief := s.copied()
 		s.serve(s.a, v, func(x *session.Session) { x.Destroy(t.Context()) })
 		s.store.Replace(memstore.New(nil))
 		s.want(s.a, thief, "-")
@@ -246,10 +133,9 @@ func TestALogoutOutlivesAnEmptyRestart(t *testing.T) {
 
 func TestALoginWhileTheStoreIsAway(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		v := s.visitor()
-		planted := s.copyOf(v)
+		v, planted := s.copied()
 		s.store.Fail(errRefused)
-		s.serve(s.a, v, func(x *session.Session) { x.Renew(); color.Set(x, "blue") })
+		s.logIn(s.a, v, "blue")
 		s.want(s.a, v, "blue/")
 		s.want(s.b, v, "blue/")
 		s.want(s.a, planted, "-")
@@ -265,21 +151,16 @@ func TestALoginWhileTheStoreIsAway(t *testing.T) {
 
 func TestAStolenSessionThatIsRenewedDoesNotOutliveTheLogout(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		v := s.visitor()
-		thief := s.copyOf(v)
+		v, thief := s.copied()
 		// The thief finds an instance that is cut off.
 		cut := storetest.NewFaulty(s.store)
 		c := mustNew(s.T, cut, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
 		s.after(10 * time.Second)
 		cut.Fail(errRefused)
 		s.after(5 * time.Second)
-		s.serve(c, thief, func(x *session.Session) { x.Renew(); color.Set(x, "stolen") })
+		s.logIn(c, thief, "stolen")
 		s.want(c, thief, "stolen/")
-		s.serve(s.a, v, func(x *session.Session) {
-			if d, err := x.Destroy(t.Context()); d != session.Durable || err != nil {
-				t.Errorf("Destroy() = %v, %v", d, err)
-			}
-		})
+		s.serve(s.a, v, s.ends(session.Durable))
 		cut.Heal()
 		s.after(10 * time.Second)
 		s.want(c, thief, "-")
@@ -353,8 +234,7 @@ func TestWhatIsOnTheServerOnlyIsNeverTakenForNothing(t *testing.T) {
 
 func TestABackupEndsWithItsLeaseAndWithTheIdleTimeout(t *testing.T) {
 	testSite(t, session.Options{Idle: time.Hour, Refresh: 6 * time.Minute, Backup: &session.Backup{Lease: 30 * time.Minute}}, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
+		v, old := s.copied()
 		s.store.Fail(errRefused)
 		s.after(25 * time.Minute)
 		s.want(s.a, v, "red/")

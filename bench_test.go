@@ -37,7 +37,7 @@ func BenchmarkStep(b *testing.B) {
 	} {
 		b.Run(s.name, func(b *testing.B) { s.run(b, true) })
 	}
-	// Open and seal: the bundle in the cookies is opened by every request that
+	// Open and seal: the copy in the cookies is opened by every request that
 	// asks for its session, and sealed where something has changed.
 	for _, s := range []step{
 		{name: "untouched", handler: bare},

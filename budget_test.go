@@ -18,7 +18,7 @@ import (
 
 // copies is what the copies in the jar of v take up in its Cookie header.
 func copies(v *sessiontest.Visitor) (n int) {
-	for name, value := range bundles(v) {
+	for name, value := range copiesIn(v) {
 		n += jar.Bytes(name, value)
 	}
 	return n

@@ -176,10 +176,15 @@ func TestReloadReturnsTheErrorOfAnUpdate(t *testing.T) {
 	}
 }
 
-func TestAValueThatWasRepairedCanBeSet(t *testing.T) {
+// visitorWithAText returns a visitor who has a text under a key of numbers.
+func visitorWithAText(t *testing.T) (*sessiontest.Visitor, session.Key[int]) {
+	t.Helper()
 	asText, asNumber := session.NewKey[string]("size"), session.NewKey[int]("size")
-	m := sessiontest.New(t, nil)
-	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { asText.Set(s, "large") })
+	return sessiontest.NewVisitor(t, sessiontest.New(t, nil), func(s *session.Session) { asText.Set(s, "large") }), asNumber
+}
+
+func TestAValueThatWasRepairedCanBeSet(t *testing.T) {
+	v, asNumber := visitorWithAText(t)
 	s := v.Session()
 	if _, err := asNumber.Get(s); err == nil {
 		t.Fatal("a text was read as a number")
@@ -198,9 +203,7 @@ func TestAValueThatWasRepairedCanBeSet(t *testing.T) {
 }
 
 func TestWhatCannotBeReadIsNotOverwrittenAfterASaveEither(t *testing.T) {
-	asText, asNumber := session.NewKey[string]("size"), session.NewKey[int]("size")
-	m := sessiontest.New(t, nil)
-	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { asText.Set(s, "large") })
+	v, asNumber := visitorWithAText(t)
 	s := v.Session()
 	if _, err := asNumber.Get(s); err == nil {
 		t.Fatal("a text was read as a number")

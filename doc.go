@@ -1,12 +1,13 @@
 // Package session keeps a visitor's session in a server-side store, for
-// net/http.
+// net/http, and keeps visitors logged in while that store is away.
 //
-// A route that does not ask for its session costs nothing, a route that reads
-// pays one read, and a session is written when a value changed: with a
-// compare-and-set, so that two requests at once lose nothing, and before the
-// first byte of the response, so that a visitor who is told of a change can
-// rely on it. When the store does not answer, nobody is logged out: the
-// answer is 503, the cookie stays.
+// A route that does not ask for its session costs nothing, and a route that
+// reads costs one load. A session is written only when a value changed. The
+// write is a compare-and-set, so that two requests at once lose nothing, and it
+// happens before the first byte of the response, so that a visitor is told only
+// of changes that are saved. When the store does not answer, the answer is 503
+// and the cookie stays: no visitor is logged out. With Options.Backup such
+// visitors are served from a sealed copy in their own cookies.
 //
 //	var cart = session.NewKey[Cart]("cart")
 //
@@ -25,18 +26,25 @@
 //
 // # Lifetime
 //
-// A session begins when the first value is set. It ends by Destroy, by
-// Revoke, when nobody has used it for Options.Idle, and at the latest
+// A session begins when the first value is set. It ends by Destroy, by Revoke,
+// when its visitor made no request for Options.Idle, and at the latest
 // Options.Lifetime after it began or was renewed. Call Renew at every login, and
-// Rotate to exchange a token that is getting old.
+// Rotate to exchange an ageing token.
 //
 // # Concurrency
 //
-// Requests of one visitor that run at once each see the session as it was
-// when they asked. What they change is joined key by key; where two write the
-// same key, the later write stays, and Update runs again on what the other
-// one wrote. After a logout no request that is still running, and no refresh
-// of the expiry, brings the session back.
+// Requests of one visitor that run at once each see the session as it was when
+// they loaded it. Their changes are joined key by key: where two requests set the
+// same key, the later value stays, and Update runs again on the value that the
+// other request wrote. After a logout neither a request that is still running nor
+// a refresh of the expiry brings the session back.
+//
+// # Where to look
+//
+// New and Manager are for the program that sets sessions up, and Options says
+// what can be chosen. From, Session and Key are for handlers, and the errors are
+// those that handlers meet. Hooks and Stats are for operators. Store is for
+// authors of stores.
 //
 // # Stores
 //

@@ -41,6 +41,13 @@ func (f *forgetful) Load(ctx context.Context, id session.ID) (session.Record, er
 	return f.Store.Load(ctx, id)
 }
 
+// bobOn returns a Manager on store, and a visitor whose session it holds.
+func bobOn(t *testing.T, store session.Store) (*session.Manager, *sessiontest.Visitor) {
+	t.Helper()
+	m := mustNew(t, store, nil)
+	return m, sessiontest.NewVisitor(t, m, bob)
+}
+
 func TestALostAcknowledgement(t *testing.T) {
 	saveFails := func(t *testing.T, s *session.Session) {
 		t.Helper()
@@ -50,8 +57,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	}
 	t.Run("counts an update once", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		m, v := bobOn(t, store)
 		store.lose(1)
 		answer := v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
 			count.Update(s, increment)
@@ -63,8 +69,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("counts it once, with others in between", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		_, v := bobOn(t, store)
 		s := v.Session()
 		store.lose(1)
 		count.Update(s, increment)
@@ -83,8 +88,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("does not keep what was taken back", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		m, v := bobOn(t, store)
 		store.lose(1)
 		v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
 			user.Set(s, "admin")
@@ -97,8 +101,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("of a save that never happened is made up for", func(t *testing.T) {
 		store := storetest.NewFaulty(memstore.New(nil))
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		m, v := bobOn(t, store)
 		answer := v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
 			count.Update(s, increment)
 			store.Fail(errors.New("away"))
@@ -111,8 +114,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("of a login leaves the visitor a session", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil), kind: true}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		m, v := bobOn(t, store)
 		old := v.Request(http.MethodGet, "/", nil)
 		store.lose(2) // the new record, then the tombstone
 		answer := v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { s.Renew() })), "/")
@@ -125,8 +127,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("of a login counts its updates once", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil), kind: true}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		m, v := bobOn(t, store)
 		store.lose(2)
 		answer := v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
 			count.Update(s, increment)
@@ -139,8 +140,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("of a StartNew leaves the visitor the new session", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil), kind: true}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		m, v := bobOn(t, store)
 		store.lose(2)
 		v.Get(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			s, _ := session.StartNew(r.Context())
@@ -152,8 +152,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("is not made up for over what another one wrote since", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		_, v := bobOn(t, store)
 		s := v.Session()
 		store.lose(1)
 		user.Set(s, "older")
@@ -168,8 +167,7 @@ func TestALostAcknowledgement(t *testing.T) {
 	})
 	t.Run("of an update that another one wrote over is told, and not counted twice", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil)}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		_, v := bobOn(t, store)
 		s := v.Session()
 		store.lose(1)
 		count.Update(s, increment)
@@ -191,8 +189,7 @@ func TestALostAcknowledgement(t *testing.T) {
 func TestASaveWithoutAnAnswerIsLookedUp(t *testing.T) {
 	t.Run("and stands", func(t *testing.T) {
 		store := &forgetful{Store: memstore.New(nil), kind: true}
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		m, v := bobOn(t, store)
 		s := v.Session()
 		store.lose(1)
 		count.Update(s, increment)
@@ -208,8 +205,7 @@ func TestASaveWithoutAnAnswerIsLookedUp(t *testing.T) {
 	})
 	t.Run("and never arrived", func(t *testing.T) {
 		store := storetest.NewFaulty(memstore.New(nil))
-		m := mustNew(t, store, nil)
-		v := sessiontest.NewVisitor(t, m, bob)
+		_, v := bobOn(t, store)
 		s := v.Session()
 		failed := false
 		store.Before(func(op string, _ session.ID) error {
@@ -261,8 +257,7 @@ func TestASaveWithoutAnAnswerIsLookedUp(t *testing.T) {
 func TestALateSaveUndoesNothing(t *testing.T) {
 	mem := memstore.New(nil)
 	store := storetest.NewFaulty(mem)
-	m := mustNew(t, store, nil)
-	v := sessiontest.NewVisitor(t, m, bob)
+	_, v := bobOn(t, store)
 	s := v.Session()
 	r, err := mem.Load(t.Context(), s.ID())
 	if err != nil {

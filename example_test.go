@@ -467,9 +467,14 @@ func ExampleLogHooks() {
 	conflicts := 0
 	hooks.Conflict = func(context.Context, session.ID, int) { conflicts++ } // count these, too
 
-	hooks.Down(context.Background(), "cache-1", errors.New("connection refused"))
-	hooks.Up(context.Background(), session.Outage{Shard: "cache-1", Duration: 3 * time.Second, Delivered: 42})
+	ctx, refused := context.Background(), errors.New("connection refused")
+	hooks.Down(ctx, "cache-1", refused)
+	hooks.StillDown(ctx, session.Outage{Shard: "cache-1", Duration: time.Minute, Err: refused, States: 41, Tombstones: 1})
+	hooks.Up(ctx, session.Outage{Shard: "cache-1", Duration: 90 * time.Second, States: 2, Delivered: 39, Lost: 1})
+	hooks.Settled(ctx, session.Outage{Shard: "cache-1", Delivered: 41, Lost: 1})
 	// Output:
 	// level=WARN msg="session store is away" shard=cache-1 error="connection refused"
-	// level=INFO msg="session store is back" shard=cache-1 delivered=42 lost=0 waiting=0
+	// level=WARN msg="session store is still away" shard=cache-1 delivered=0 lost=0 waiting=42 error="connection refused"
+	// level=INFO msg="session store is back" shard=cache-1 delivered=39 lost=1 waiting=2
+	// level=INFO msg="session store has what it was owed" shard=cache-1 delivered=41 lost=1 waiting=0
 }

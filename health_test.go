@@ -45,7 +45,17 @@ func (p *picky) set(refuse func(session.ID, session.Version) error) {
 	p.refuse = refuse
 }
 
-// sentHeader is what the hooks of a Manager were told of outages.
+// refusesCAS returns what refuses each compare-and-set with err.
+func refusesCAS(err error) func(session.ID, session.Version) error {
+	return func(_ session.ID, over session.Version) error {
+		if over != session.Absent && over != session.Any {
+			return err
+		}
+		return nil
+	}
+}
+
+// told is what the hooks of a Manager were told of outages.
 type told struct {
 	mu               sync.Mutex
 	down, up, forgot int
@@ -102,8 +112,8 @@ func TestAStoreThatRefusesOneKindOfSaveIsNoticed(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/with a backup, visited %v", c.name, visited), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					store, n := &picky{Store: memstore.New(nil)}, &told{}
-					m := mustNew(t, store, &session.Options{Backup: &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}, Hooks: n.hooks()})
-					v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+					m := mustNew(t, store, &session.Options{Backup: testBackup(t), Hooks: n.hooks()})
+					v := redVisitor(t, m)
 					time.Sleep(10 * time.Second)
 					store.set(refuse)
 					for range 8 {
@@ -136,7 +146,7 @@ func TestAStoreThatRefusesOneKindOfSaveIsNoticed(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store, n := &picky{Store: memstore.New(nil)}, &told{}
 				m := mustNew(t, store, &session.Options{Hooks: n.hooks()})
-				v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+				v := redVisitor(t, m)
 				store.set(refuse)
 				round := func() {
 					update(v, m)
@@ -171,13 +181,8 @@ func TestALoadThatFailsOnceIsNotTheEndOfWhatIsRefused(t *testing.T) {
 		faulty := storetest.NewFaulty(memstore.New(nil))
 		store, n := &picky{Store: faulty}, &told{}
 		m := mustNew(t, store, &session.Options{Hooks: n.hooks()})
-		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
-		store.set(func(_ session.ID, over session.Version) error {
-			if over != session.Absent && over != session.Any {
-				return errors.New("server runs without CAS (-C)")
-			}
-			return nil
-		})
+		v := redVisitor(t, m)
+		store.set(refusesCAS(errors.New("server runs without CAS (-C)")))
 		for i := range 12 {
 			if i == 6 {
 				faulty.Fail(errRefused)
@@ -207,7 +212,7 @@ func TestAStoreThatWasDeadIsBackWhenItLoads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		faulty, n := storetest.NewFaulty(memstore.New(nil)), &told{}
 		m := mustNew(t, faulty, &session.Options{Hooks: n.hooks()})
-		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+		v := redVisitor(t, m)
 		faulty.Before(func(op string, _ session.ID) error {
 			if op == "save" {
 				faulty.Fail(errRefused)
@@ -239,7 +244,7 @@ func TestASessionThatOthersWriteFasterIsToldAndIsNoOutage(t *testing.T) {
 		}
 		store := &picky{Store: memstore.New(nil)}
 		m := mustNew(t, store, &session.Options{SaveTimeout: 250 * time.Millisecond, Hooks: hooks})
-		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+		v := redVisitor(t, m)
 		store.set(func(id session.ID, over session.Version) error { // another process is always first
 			if over == session.Absent || over == session.Any {
 				return nil
@@ -301,10 +306,9 @@ func TestAnOutageIsToldEachMinuteWithWhatIsOwed(t *testing.T) {
 
 func TestOperationsThatKeepFailingAreLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
 		store := storetest.NewFaulty(memstore.New(nil))
-		m := mustNew(t, store, &session.Options{Hooks: session.LogHooks(slog.New(slog.NewTextHandler(&log, nil)))})
-		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+		m, log := logging(t, store)
+		v := redVisitor(t, m)
 		failing := true
 		store.Before(func(op string, _ session.ID) error {
 			if op == "save" && failing {
@@ -343,7 +347,7 @@ func TestOperationsThatKeepFailingAreLoggedOnceAMinute(t *testing.T) {
 func TestTheFirstStartOnANewStoreIsNoAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, n := storetest.NewFaulty(memstore.New(nil)), &told{}
-		o := session.Options{Backup: &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}, Hooks: n.hooks()}
+		o := session.Options{Backup: testBackup(t), Hooks: n.hooks()}
 		m := mustNew(t, store, &o)
 		synctest.Wait()
 		second := mustNew(t, store, &o)
@@ -374,7 +378,7 @@ func TestAStoreThatTakesNoCanaryHasLostItOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, n := &picky{Store: memstore.New(nil)}, &told{}
 		store.set(func(session.ID, session.Version) error { return errors.New("READONLY") })
-		m := mustNew(t, store, &session.Options{Backup: &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}, Hooks: n.hooks()})
+		m := mustNew(t, store, &session.Options{Backup: testBackup(t), Hooks: n.hooks()})
 		time.Sleep(30 * time.Second)
 		if got := n.counts(); got != "1 down, 0 still, 0 up, 0 forgot" {
 			t.Errorf("a new store that takes nothing: %s", got)
@@ -393,7 +397,7 @@ func TestAStoreThatTakesNoCanaryHasLostItOnce(t *testing.T) {
 func TestProbesOfAClockThatIsBehindAreNoOutage(t *testing.T) {
 	for _, skew := range []time.Duration{-20 * time.Minute, 20 * time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
-			m, err := session.Without(memstore.New(nil), &session.Options{Backup: &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}}, skew)
+			m, err := session.Without(memstore.New(nil), &session.Options{Backup: testBackup(t)}, skew)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -411,7 +415,7 @@ func TestProbesOfAClockThatIsBehindAreNoOutage(t *testing.T) {
 func TestProbesLeaveOneRecordAtMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, n := &picky{Store: memstore.New(nil)}, &told{}
-		mustNew(t, store, &session.Options{Backup: &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}, Hooks: n.hooks()})
+		mustNew(t, store, &session.Options{Backup: testBackup(t), Hooks: n.hooks()})
 		count := func() (records int) {
 			for range store.Store.(session.Lister).List(t.Context()) {
 				records++
@@ -425,17 +429,29 @@ func TestProbesLeaveOneRecordAtMost(t *testing.T) {
 				t.Fatalf("%d records after some probes, want the canary and one at most", got)
 			}
 		}
-		store.set(func(_ session.ID, over session.Version) error {
-			if over != session.Absent && over != session.Any {
-				return session.ErrConflict
-			}
-			return nil
-		})
+		store.set(refusesCAS(session.ErrConflict))
 		time.Sleep(time.Minute)
 		if got := count(); got > 3 {
 			t.Errorf("%d records where each compare-and-set is refused", got)
 		}
 	})
+}
+
+// logging returns a Manager on store, and what its LogHooks write.
+func logging(t *testing.T, store session.Store) (*session.Manager, *bytes.Buffer) {
+	t.Helper()
+	var log bytes.Buffer
+	return mustNew(t, store, &session.Options{Hooks: session.LogHooks(slog.New(slog.NewTextHandler(&log, nil)))}), &log
+}
+
+func testBackup(t *testing.T) *session.Backup {
+	t.Helper()
+	return &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}
+}
+
+func redVisitor(t *testing.T, m *session.Manager) *sessiontest.Visitor {
+	t.Helper()
+	return sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
 }
 
 // update is a request that reads and writes.
@@ -482,13 +498,12 @@ func (h *halves) Save(ctx context.Context, id session.ID, r session.Record, over
 
 func TestFailuresOfAShardThatServesAreLoggedWhileAnotherIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
 		never := func(session.ID) bool { return false }
 		store := &halves{memstore.New(nil), never, never}
-		m := mustNew(t, store, &session.Options{Hooks: session.LogHooks(slog.New(slog.NewTextHandler(&log, nil)))})
+		m, log := logging(t, store)
 		visitors := map[string]*sessiontest.Visitor{}
 		for len(visitors) < 2 {
-			v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+			v := redVisitor(t, m)
 			visitors[store.Shard(v.Session().ID())] = v
 		}
 		store.away = func(id session.ID) bool { return store.Shard(id) == "low" }
@@ -508,10 +523,9 @@ func TestFailuresOfAShardThatServesAreLoggedWhileAnotherIsAway(t *testing.T) {
 
 func TestTheLogOfAnOutageHasNoFiguresOfAJournalWithoutABackup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
 		store := storetest.NewFaulty(memstore.New(nil))
-		m := mustNew(t, store, &session.Options{Hooks: session.LogHooks(slog.New(slog.NewTextHandler(&log, nil)))})
-		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
+		m, log := logging(t, store)
+		v := redVisitor(t, m)
 		store.Fail(errRefused)
 		for range 100 {
 			update(v, m)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
-	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
 	"github.com/holdfast-go/session/storetest"
 )
@@ -270,7 +269,7 @@ func TestAfterARevokeTheVisitorBeginsAnewAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				if o != nil {
-					o.Backup = &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}
+					o.Backup = testBackup(t)
 				}
 				store := memstore.New(nil)
 				m, other := mustNew(t, store, o), mustNew(t, store, o)

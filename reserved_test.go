@@ -9,7 +9,6 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
-	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
 )
 
@@ -17,7 +16,7 @@ func TestRevokingAllThatAStoreListsEndsSessionsOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, n := memstore.New(nil), &told{}
 		m := mustNew(t, store, &session.Options{
-			Backup: &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}, Hooks: n.hooks(),
+			Backup: testBackup(t), Hooks: n.hooks(),
 		})
 		v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
 		var all, own []session.ID

@@ -298,20 +298,7 @@ func TestTheWriterKeepsWhatTheServersCanDo(t *testing.T) {
 			rw.Flush()
 		})))
 		defer srv.Close()
-		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-		br := bufio.NewReader(conn)
-		answer, err := http.ReadResponse(br, nil)
-		if err != nil || answer.StatusCode != http.StatusSwitchingProtocols || len(answer.Cookies()) != 1 {
-			t.Fatalf("answer %v, %v: want 101 with the cookie", answer, err)
-		}
-		if raw, _ := io.ReadAll(br); string(raw) != "raw" {
-			t.Errorf("after the upgrade %q", raw)
-		}
+		wantUpgrade(t, srv)
 	})
 	t.Run("deadlines", func(t *testing.T) {
 		m := sessiontest.New(t, nil)
@@ -574,23 +561,7 @@ func TestTheStandardLibrarysHandlersWorkUnderASession(t *testing.T) {
 	t.Run("ReverseProxy with an upgrade", func(t *testing.T) {
 		srv := httptest.NewServer(m.Handler(handlers["ReverseProxy"]))
 		defer srv.Close()
-		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-		br := bufio.NewReader(conn)
-		answer, err := http.ReadResponse(br, nil)
-		for err == nil && answer.StatusCode == http.StatusEarlyHints {
-			answer, err = http.ReadResponse(br, nil)
-		}
-		if err != nil || answer.StatusCode != http.StatusSwitchingProtocols || len(answer.Cookies()) != 1 {
-			t.Fatalf("answer %v, %v", answer, err)
-		}
-		if raw, _ := io.ReadAll(br); string(raw) != "raw" {
-			t.Errorf("after the upgrade %q", raw)
-		}
+		wantUpgrade(t, srv)
 	})
 }
 
@@ -696,5 +667,28 @@ func TestAHandlersRequestIsTheServers(t *testing.T) {
 	defer answer.Body.Close()
 	if body, _ := io.ReadAll(answer.Body); string(body) != "7 POST /item/{sku} body true" {
 		t.Errorf("the handler saw %q", body)
+	}
+}
+
+// wantUpgrade asks srv for another protocol, and wants the session's cookie with
+// the switch, whatever hints come before, and "raw" behind it.
+func wantUpgrade(t *testing.T, srv *httptest.Server) {
+	t.Helper()
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	br := bufio.NewReader(conn)
+	answer, err := http.ReadResponse(br, nil)
+	for err == nil && answer.StatusCode == http.StatusEarlyHints {
+		answer, err = http.ReadResponse(br, nil)
+	}
+	if err != nil || answer.StatusCode != http.StatusSwitchingProtocols || len(answer.Cookies()) != 1 {
+		t.Fatalf("answer %v, %v: want 101 with the cookie", answer, err)
+	}
+	if raw, _ := io.ReadAll(br); string(raw) != "raw" {
+		t.Errorf("after the upgrade %q", raw)
 	}
 }

@@ -104,7 +104,7 @@ func TestWhatIsChangedAfterTheHandlerReturnedIsSavedAtTheFirstByte(t *testing.T)
 			t.Run(fmt.Sprint(name, ", backup ", backup), func(t *testing.T) {
 				o := &session.Options{ReadTimeout: 5 * time.Second, SaveTimeout: 5 * time.Second}
 				if backup {
-					o.Backup = &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}
+					o.Backup = testBackup(t)
 				}
 				m := mustNew(t, memstore.New(nil), o)
 				v := sessiontest.NewVisitor(t, m)
@@ -441,7 +441,7 @@ func TestAContextThatEndsBeforeTheAnswerClosesNothing(t *testing.T) {
 
 // A handler's goroutines may save while the answer is announced.
 func TestASaveBesideTheAnswerIsNoRace(t *testing.T) {
-	m := mustNew(t, memstore.New(nil), &session.Options{Backup: &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}})
+	m := mustNew(t, memstore.New(nil), &session.Options{Backup: testBackup(t)})
 	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { color.Set(s, "red") })
 	long := strings.Repeat("a, ", 3000) + "a" // which takes a while to look at
 	for i := range 100 {

@@ -17,18 +17,17 @@ import (
 // request has written meanwhile: the tombstone cannot stand any more.
 func TestARotationWhoseTombstoneLosesToAWriteIsMadeAgain(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		old := sessionIDOf(cookieOf(v))
 		s.store.Delay(time.Millisecond) // or a storm would last forever in the bubble
 		var once atomic.Bool
-		s.store.Before(func(op string, id session.ID) error {
-			if op == "save" && id == old && once.CompareAndSwap(false, true) {
+		s.store.Before(onSave(old, func() error {
+			if once.CompareAndSwap(false, true) {
 				s.serve(s.b, s.copyOf(tab), func(x *session.Session) { food.Set(x, "tofu") })
 				return errRefused
 			}
 			return nil
-		})
+		}))
 		saves := s.store.Saves()
 		if status := s.serve(s.a, v, rotate); status != 200 || cookieOf(v) == cookieOf(tab) {
 			t.Errorf("status %d", status)
@@ -45,9 +44,7 @@ func TestARotationWhoseTombstoneLosesToAWriteIsMadeAgain(t *testing.T) {
 // session opens by the store's word alone, there too.
 func TestReloadGivesNoGraceWithoutTheStoresAnswer(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
-		s.serve(s.a, v, rotate)
+		v, old := s.rotated()
 		s.store.Fail(errRefused)
 		s.after(2 * time.Second)
 		s.serve(s.a, v, func(x *session.Session) { food.Set(x, "tofu") }) // so that the journal has the new one
@@ -67,9 +64,7 @@ func TestReloadGivesNoGraceWithoutTheStoresAnswer(t *testing.T) {
 // rotation goes on from.
 func TestARotationAfterAReloadGoesOnFromTheNewToken(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
-		s.serve(s.a, v, rotate)
+		v, old := s.rotated()
 		first := s.copyOf(v)
 		s.store.Fail(errRefused)
 		s.after(time.Second)
@@ -105,8 +100,7 @@ func TestARotationAfterAReloadGoesOnFromTheNewToken(t *testing.T) {
 // with the token that opens it.
 func TestAReloadThatCannotFollowARotationChangesNothing(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		old := sessionIDOf(cookieOf(tab))
 		status := s.serve(s.b, tab, func(x *session.Session) {
 			s.serve(s.a, v, rotate)
@@ -220,150 +214,123 @@ func TestAnInstanceWhoseClockIsAheadLengthensNobodysGrace(t *testing.T) {
 // login knew nothing of, is no other hand: the login stays, and ends what the
 // rotation has led to, whose values it gets.
 func TestALoginInAnOutageOutlivesARotationElsewhere(t *testing.T) {
-	for _, how := range []string{"delivered", "met"} {
-		t.Run(how, func(t *testing.T) {
-			testSite(t, session.Options{}, func(s *site) {
-				c, link := s.instance(0, session.Backup{}, session.Options{})
-				v := s.visitor()
-				other := s.copyOf(v)
-				link.Fail(errRefused)
-				s.after(5 * time.Second)
-				s.serve(s.b, other, rotate)
-				s.serve(s.b, other, func(x *session.Session) { x.Rotate(); food.Set(x, "tofu") })
-				if status := s.serve(c, v, func(x *session.Session) { x.Renew(); color.Set(x, "bob") }); status != 200 {
-					t.Fatalf("login: %d", status)
-				}
-				s.want(c, v, "bob/")
-				if how == "met" { // by a request elsewhere, before the journal comes
-					s.want(s.a, v, "bob/tofu")
-					s.want(s.b, other, "-")
-				}
-				link.Heal()
-				s.after(30 * time.Second)
-				s.want(s.a, v, "bob/tofu")
-				s.want(c, v, "bob/tofu")
-				s.want(s.a, other, "-")
-				s.want(s.b, other, "-")
-			})
-		})
-	}
+	deliveredOrMet(t, func(s *site, met bool) {
+		c, link := s.cutOff()
+		v, other := s.copied()
+		link.Fail(errRefused)
+		s.after(5 * time.Second)
+		s.serve(s.b, other, rotate)
+		s.serve(s.b, other, func(x *session.Session) { x.Rotate(); food.Set(x, "tofu") })
+		s.logIn(c, v, "bob")
+		s.want(c, v, "bob/")
+		if met { // by a request elsewhere, before the journal comes
+			s.want(s.a, v, "bob/tofu")
+			s.want(s.b, other, "-")
+		}
+		link.Heal()
+		s.after(30 * time.Second)
+		s.want(s.a, v, "bob/tofu")
+		s.want(c, v, "bob/tofu")
+		s.want(s.a, other, "-")
+		s.want(s.b, other, "-")
+	})
 }
 
 // But a logout under the rotated token is: nobody comes back.
 func TestALogoutAfterARotationElsewhereEndsALoginInAnOutage(t *testing.T) {
-	for _, how := range []string{"delivered", "met"} {
-		for _, end := range []string{"logout", "revoke"} {
-			t.Run(how+" "+end, func(t *testing.T) {
-				testSite(t, session.Options{}, func(s *site) {
-					c, link := s.instance(0, session.Backup{}, session.Options{})
-					v := s.visitor()
-					other := s.copyOf(v)
-					link.Fail(errRefused)
-					s.after(5 * time.Second)
-					s.serve(s.b, other, rotate)
-					s.serve(s.b, other, rotate)
-					if status := s.serve(c, v, func(x *session.Session) { x.Renew(); color.Set(x, "bob") }); status != 200 {
-						t.Fatalf("login: %d", status)
-					}
-					if end == "logout" {
-						s.serve(s.b, other, func(x *session.Session) { x.Destroy(t.Context()) })
-					} else if _, err := s.b.Revoke(t.Context(), sessionIDOf(cookieOf(other))); err != nil {
-						t.Error(err)
-					}
-					if how == "met" {
-						s.want(s.a, s.copyOf(v), "-")
-					}
-					link.Heal()
-					s.after(30 * time.Second)
+	for _, end := range []string{"logout", "revoke"} {
+		t.Run(end, func(t *testing.T) {
+			deliveredOrMet(t, func(s *site, met bool) {
+				c, link := s.cutOff()
+				v, other := s.copied()
+				link.Fail(errRefused)
+				s.after(5 * time.Second)
+				s.serve(s.b, other, rotate)
+				s.serve(s.b, other, rotate)
+				s.logIn(c, v, "bob")
+				if end == "logout" {
+					s.serve(s.b, other, func(x *session.Session) { x.Destroy(s.Context()) })
+				} else if _, err := s.b.Revoke(s.Context(), sessionIDOf(cookieOf(other))); err != nil {
+					s.Error(err)
+				}
+				if met {
 					s.want(s.a, s.copyOf(v), "-")
-					s.want(c, v, "-")
-				})
+				}
+				link.Heal()
+				s.after(30 * time.Second)
+				s.want(s.a, s.copyOf(v), "-")
+				s.want(c, v, "-")
 			})
-		}
+		})
 	}
 }
 
 // The tombstone of one was not answered, and another instance rotated as well:
 // both have answered with a token, and both open the session.
 func TestTwoInstancesThatRotateInAnOutageBothKeepTheirWord(t *testing.T) {
-	for _, how := range []string{"delivered", "met"} {
-		t.Run(how, func(t *testing.T) {
-			testSite(t, session.Options{}, func(s *site) {
-				c, link := s.instance(0, session.Backup{}, session.Options{})
-				v := s.visitor()
-				other := s.copyOf(v)
-				old := sessionIDOf(cookieOf(v))
-				link.Before(func(op string, id session.ID) error {
-					if op == "save" && id == old {
-						link.Fail(errRefused)
-						return errRefused
-					}
-					return nil
-				})
-				if status := s.serve(c, v, rotate); status != 200 || cookieOf(v) == cookieOf(other) {
-					t.Fatalf("status %d", status)
-				}
-				if status := s.serve(s.b, other, rotate); status != 200 || cookieOf(v) == cookieOf(other) {
-					t.Fatalf("status %d", status)
-				}
-				if how == "met" {
-					s.want(s.a, v, "red/")
-				}
-				link.Before(nil)
-				link.Heal()
-				s.after(30 * time.Second)
-				s.want(s.a, v, "red/")
-				s.want(s.a, other, "red/")
-				s.want(c, v, "red/")
-				s.want(c, other, "red/")
-				// A login under one of them is that one's.
-				s.serve(c, v, func(x *session.Session) { x.Renew(); color.Set(x, "bob") })
-				s.after(10 * time.Second)
-				s.want(s.a, v, "bob/")
-			})
-		})
-	}
+	deliveredOrMet(t, func(s *site, met bool) {
+		c, link := s.cutOff()
+		v, other := s.copied()
+		old := sessionIDOf(cookieOf(v))
+		link.Before(onSave(old, func() error {
+			link.Fail(errRefused)
+			return errRefused
+		}))
+		if status := s.serve(c, v, rotate); status != 200 || cookieOf(v) == cookieOf(other) {
+			s.Fatalf("status %d", status)
+		}
+		if status := s.serve(s.b, other, rotate); status != 200 || cookieOf(v) == cookieOf(other) {
+			s.Fatalf("status %d", status)
+		}
+		if met {
+			s.want(s.a, v, "red/")
+		}
+		link.Before(nil)
+		link.Heal()
+		s.after(30 * time.Second)
+		s.want(s.a, v, "red/")
+		s.want(s.a, other, "red/")
+		s.want(c, v, "red/")
+		s.want(c, other, "red/")
+		// A login under one of them is that one's.
+		s.logIn(c, v, "bob")
+		s.after(10 * time.Second)
+		s.want(s.a, v, "bob/")
+	})
 }
 
 // A rotation whose tombstone was not answered, and then a login without the
 // store: the login's own rotation is nobody else's.
 func TestALoginInAnOutageAfterItsOwnRotationInDoubt(t *testing.T) {
-	for _, how := range []string{"delivered", "met"} {
-		for _, stands := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, stands %v", how, stands), func(t *testing.T) {
-				testSite(t, session.Options{}, func(s *site) {
-					c, link := s.instance(0, session.Backup{}, session.Options{})
-					v := s.visitor()
-					old := sessionIDOf(cookieOf(v))
-					link.Before(func(op string, id session.ID) error {
-						if op == "save" && id == old {
-							if stands {
-								link.LoseAcks()
-								return nil
-							}
-							link.Fail(errRefused)
-							return errRefused
-						}
+	for _, stands := range []bool{false, true} {
+		t.Run(fmt.Sprintf("stands %v", stands), func(t *testing.T) {
+			deliveredOrMet(t, func(s *site, met bool) {
+				c, link := s.cutOff()
+				v := s.visitor()
+				old := sessionIDOf(cookieOf(v))
+				link.Before(onSave(old, func() error {
+					if stands {
+						link.LoseAcks()
 						return nil
-					})
-					s.serve(c, v, rotate)
-					link.Before(nil)
+					}
 					link.Fail(errRefused)
-					s.after(2 * time.Second)
-					if status := s.serve(c, v, func(x *session.Session) { x.Renew(); color.Set(x, "bob") }); status != 200 {
-						t.Fatalf("login: %d", status)
-					}
-					s.want(c, v, "bob/")
-					if how == "met" {
-						s.want(s.a, v, "bob/")
-					}
-					link.Heal()
-					s.after(30 * time.Second)
+					return errRefused
+				}))
+				s.serve(c, v, rotate)
+				link.Before(nil)
+				link.Fail(errRefused)
+				s.after(2 * time.Second)
+				s.logIn(c, v, "bob")
+				s.want(c, v, "bob/")
+				if met {
 					s.want(s.a, v, "bob/")
-					s.want(c, v, "bob/")
-				})
+				}
+				link.Heal()
+				s.after(30 * time.Second)
+				s.want(s.a, v, "bob/")
+				s.want(c, v, "bob/")
 			})
-		}
+		})
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
-	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
 	"github.com/holdfast-go/session/storetest"
 )
@@ -69,7 +68,7 @@ func TestParallelRequestsThatRotateAllAnswerWithOneToken(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						o := session.Options{SaveTimeout: 10 * time.Second, ReadTimeout: time.Second}
 						if backup {
-							o.Backup = &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}
+							o.Backup = testBackup(t)
 						}
 						memory := memstore.New(nil)
 						store := storetest.NewFaulty(memory)
@@ -131,9 +130,7 @@ func TestParallelRequestsThatRotateAllAnswerWithOneToken(t *testing.T) {
 
 func TestAnOldTokenLeadsToTheSessionForTenSeconds(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
-		s.serve(s.a, v, rotate)
+		v, old := s.rotated()
 		if cookieOf(v) == cookieOf(old) {
 			t.Fatal("nothing was rotated")
 		}
@@ -169,8 +166,7 @@ func TestAnOldTokenLeadsToTheSessionForTenSeconds(t *testing.T) {
 
 func TestRotationsInARowAreFollowed(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
+		v, old := s.copied()
 		for range 5 {
 			s.serve(s.a, v, rotate)
 			s.after(time.Second)
@@ -187,11 +183,10 @@ func TestRotationsInARowAreFollowed(t *testing.T) {
 // the login would be let in after it.
 func TestTheGraceOfARotationNeverLeadsAcrossARenew(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		planted := s.copyOf(v)
+		v, planted := s.copied()
 		s.serve(s.a, v, rotate)
 		rotated := s.copyOf(v)
-		s.serve(s.b, v, func(x *session.Session) { x.Renew(); color.Set(x, "secret") })
+		s.logIn(s.b, v, "secret")
 		for _, m := range []*session.Manager{s.a, s.b} {
 			s.want(m, s.copyOf(planted), "-")
 			s.want(m, s.copyOf(rotated), "-")
@@ -207,8 +202,7 @@ func TestTheGraceOfARotationNeverLeadsAcrossARenew(t *testing.T) {
 // Both in one request: the login counts.
 func TestRenewOutranksRotate(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		planted := s.copyOf(v)
+		v, planted := s.copied()
 		s.serve(s.a, v, func(x *session.Session) { x.Renew(); x.Rotate(); color.Set(x, "secret") })
 		s.want(s.b, planted, "-")
 		s.want(s.b, v, "secret/")
@@ -217,8 +211,7 @@ func TestRenewOutranksRotate(t *testing.T) {
 
 func TestALoginThatOverlapsARotationGoesOnFromIt(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
+		v, old := s.copied()
 		tab := s.copyOf(v)
 		if status := s.serve(s.b, v, func(x *session.Session) {
 			x.Renew()
@@ -236,11 +229,7 @@ func TestALoginThatOverlapsARotationGoesOnFromIt(t *testing.T) {
 func TestALogoutWithARotatedTokenEndsTheSession(t *testing.T) {
 	for name, end := range map[string]func(s *site, old *sessiontest.Visitor){
 		"by Destroy": func(s *site, old *sessiontest.Visitor) {
-			s.serve(s.b, old, func(x *session.Session) {
-				if d, err := x.Destroy(s.Context()); d != session.Durable || err != nil {
-					s.Errorf("Destroy: %v, %v", d, err)
-				}
-			})
+			s.serve(s.b, old, s.ends(session.Durable))
 		},
 		"by Revoke": func(s *site, old *sessiontest.Visitor) {
 			if d, err := s.b.Revoke(s.Context(), sessionIDOf(cookieOf(old))); d != session.Durable || err != nil {
@@ -258,8 +247,7 @@ func TestALogoutWithARotatedTokenEndsTheSession(t *testing.T) {
 		for _, late := range []time.Duration{time.Second, time.Minute} {
 			t.Run(fmt.Sprint(name, " after ", late), func(t *testing.T) {
 				testRotations(t, func(s *site) {
-					v := s.visitor()
-					old := s.copyOf(v)
+					v, old := s.copied()
 					var all []*sessiontest.Visitor
 					for range 3 {
 						s.serve(s.a, v, rotate)
@@ -281,8 +269,7 @@ func TestALogoutWithARotatedTokenEndsTheSession(t *testing.T) {
 // The logout has read the session, and then another request rotates it.
 func TestALogoutThatOverlapsARotationEndsTheNewToken(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		s.serve(s.b, v, func(x *session.Session) {
 			s.serve(s.a, tab, rotate)
 			if d, err := x.Destroy(t.Context()); d != session.Durable || err != nil {
@@ -299,8 +286,7 @@ func TestALogoutThatOverlapsARotationEndsTheNewToken(t *testing.T) {
 
 func TestARotationThatOverlapsALogoutRevivesNobody(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		status := s.serve(s.b, tab, func(x *session.Session) {
 			s.serve(s.a, v, func(x *session.Session) { x.Destroy(t.Context()) })
 			x.Rotate()
@@ -317,8 +303,7 @@ func TestAWriteThatOverlapsARotationIsKeptForTenSeconds(t *testing.T) {
 	for wait, want := range map[time.Duration]int{9 * time.Second: 200, 11 * time.Second: 503} {
 		t.Run(wait.String(), func(t *testing.T) {
 			testRotations(t, func(s *site) {
-				v := s.visitor()
-				tab := s.copyOf(v)
+				v, tab := s.copied()
 				status := s.serve(s.b, tab, func(x *session.Session) {
 					s.serve(s.a, v, func(x *session.Session) { x.Rotate(); color.Set(x, "blue") })
 					s.after(wait)
@@ -340,8 +325,7 @@ func TestAWriteThatOverlapsARotationIsKeptForTenSeconds(t *testing.T) {
 
 func TestReloadFollowsARotation(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		s.serve(s.b, tab, func(x *session.Session) {
 			food.Set(x, "rice")
 			s.serve(s.a, v, func(x *session.Session) { x.Rotate(); color.Set(x, "blue") })
@@ -444,9 +428,7 @@ func TestRotateWhereItCannot(t *testing.T) {
 
 func TestAReadOnlyRouteServesAnOldTokenAndSetsNoCookie(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
-		s.serve(s.a, v, rotate)
+		_, old := s.rotated()
 		got := ""
 		answer := old.Get(s.b.ReadOnly(ask(t, func(_ http.ResponseWriter, _ *http.Request, x *session.Session) { got = color.Or(x, "") })), "/")
 		if got != "red" || answer.Header["Set-Cookie"] != nil {
@@ -528,9 +510,7 @@ func TestARotationWaitsForTheStore(t *testing.T) {
 // request under the old token has none of the new one.
 func TestThereIsNoGraceWithoutTheStoresAnswer(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
-		s.serve(s.a, v, rotate)
+		v, old := s.rotated()
 		s.store.Fail(errRefused)
 		s.serve(s.a, v, func(x *session.Session) { food.Set(x, "rice") }) // so that the journal has the new one
 		s.want(s.a, s.copyOf(old), "503")
@@ -545,9 +525,8 @@ func TestThereIsNoGraceWithoutTheStoresAnswer(t *testing.T) {
 // It was sealed by an instance that is still cut off: nobody else has the write.
 func TestACopyOfBeforeARotationBringsWhatTheStoreLacks(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		c, link := s.instance(0, session.Backup{}, session.Options{})
-		v := s.visitor()
-		tab := s.copyOf(v)
+		c, link := s.cutOff()
+		v, tab := s.copied()
 		link.Fail(errRefused)
 		s.serve(c, tab, func(x *session.Session) { food.Set(x, "tofu") })
 		s.serve(s.a, v, func(x *session.Session) { x.Rotate(); color.Set(x, "blue") })
@@ -559,8 +538,7 @@ func TestACopyOfBeforeARotationBringsWhatTheStoreLacks(t *testing.T) {
 // The commit finds a rotation, and cannot read what it led to.
 func TestASaveThatCannotFollowARotationIsMadeAgain(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		tab := s.copyOf(v)
+		v, tab := s.copied()
 		old := sessionIDOf(cookieOf(tab))
 		if status := s.serve(s.b, tab, func(x *session.Session) {
 			s.serve(s.a, v, func(x *session.Session) { x.Rotate(); color.Set(x, "blue") })
@@ -594,26 +572,15 @@ func TestARotationWithoutAnAnswer(t *testing.T) {
 		lost func(s *site, old session.ID) func(op string, id session.ID) error
 	}{
 		{"that stands", func(s *site, old session.ID) func(string, session.ID) error {
-			return func(op string, id session.ID) error {
-				if op == "save" && id == old {
-					s.store.LoseAcks()
-				}
-				return nil
-			}
+			return onSave(old, func() error { s.store.LoseAcks(); return nil })
 		}},
 		{"that does not stand", func(_ *site, old session.ID) func(string, session.ID) error {
-			return func(op string, id session.ID) error {
-				if op == "save" && id == old {
-					return errRefused
-				}
-				return nil
-			}
+			return onSave(old, refused)
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			testRotations(t, func(s *site) {
-				v := s.visitor()
-				old := s.copyOf(v)
+				v, old := s.copied()
 				s.store.Before(test.lost(s, sessionIDOf(cookieOf(v))))
 				s.serve(s.a, v, func(x *session.Session) { x.Rotate(); food.Set(x, "tofu") })
 				s.store.Before(nil)
@@ -657,59 +624,50 @@ func TestARotationWhoseAnswerWasLostIsLookedUp(t *testing.T) {
 // An instance that is cut off does not know of the rotation, and takes a write
 // under the old token: it is delivered to the session that lives on.
 func TestAWriteUnderAnOldTokenInAnOutageIsTheSuccessors(t *testing.T) {
-	for _, how := range []string{"delivered", "met"} {
-		t.Run(how, func(t *testing.T) {
-			testSite(t, session.Options{}, func(s *site) {
-				c, link := s.instance(0, session.Backup{}, session.Options{})
-				v := s.visitor()
-				tab, early := s.copyOf(v), s.copyOf(v)
-				link.Fail(errRefused)
-				s.serve(s.a, v, func(x *session.Session) { x.Rotate(); color.Set(x, "blue") })
-				if status := s.serve(c, tab, func(x *session.Session) { food.Set(x, "tofu") }); status != 200 {
-					t.Fatalf("a write without the store: %d", status)
+	deliveredOrMet(t, func(s *site, met bool) {
+		c, link := s.cutOff()
+		v := s.visitor()
+		tab, early := s.copyOf(v), s.copyOf(v)
+		link.Fail(errRefused)
+		s.serve(s.a, v, func(x *session.Session) { x.Rotate(); color.Set(x, "blue") })
+		if status := s.serve(c, tab, func(x *session.Session) { food.Set(x, "tofu") }); status != 200 {
+			s.Fatalf("a write without the store: %d", status)
+		}
+		if met { // by a request that finds the tombstone, before the journal does
+			link.Before(func(op string, _ session.ID) error {
+				if op == "save" {
+					return errRefused
 				}
-				if how == "met" { // by a request that finds the tombstone, before the journal does
-					link.Before(func(op string, _ session.ID) error {
-						if op == "save" {
-							return errRefused
-						}
-						return nil
-					})
-					link.Heal()
-					s.after(3 * time.Second)
-					s.want(c, early, "blue/tofu") // which meets the tombstone first
-					link.Before(nil)
-				}
-				link.Heal()
-				s.after(10 * time.Second)
-				s.want(s.a, v, "blue/tofu")
-				s.after(time.Minute)
-				thief := s.copyOf(tab)
-				link.Fail(errRefused)
-				s.after(time.Second)
-				s.serve(c, thief, func(x *session.Session) { food.Set(x, "poison") })
-				link.Heal()
-				s.after(10 * time.Second)
-				s.want(s.a, v, "blue/tofu")
+				return nil
 			})
-		})
-	}
+			link.Heal()
+			s.after(3 * time.Second)
+			s.want(c, early, "blue/tofu") // which meets the tombstone first
+			link.Before(nil)
+		}
+		link.Heal()
+		s.after(10 * time.Second)
+		s.want(s.a, v, "blue/tofu")
+		s.after(time.Minute)
+		thief := s.copyOf(tab)
+		link.Fail(errRefused)
+		s.after(time.Second)
+		s.serve(c, thief, func(x *session.Session) { food.Set(x, "poison") })
+		link.Heal()
+		s.after(10 * time.Second)
+		s.want(s.a, v, "blue/tofu")
+	})
 }
 
 // The same of a logout: whatever it reaches first, the successor ends.
 func TestALogoutUnderAnOldTokenInAnOutageEndsTheSuccessor(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		c, link := s.instance(0, session.Backup{}, session.Options{})
-		v := s.visitor()
-		tab := s.copyOf(v)
+		c, link := s.cutOff()
+		v, tab := s.copied()
 		link.Fail(errRefused)
 		s.serve(s.a, v, rotate)
 		s.serve(s.a, v, rotate)
-		s.serve(c, tab, func(x *session.Session) {
-			if d, err := x.Destroy(t.Context()); d != session.Pending || err != nil {
-				t.Errorf("Destroy: %v, %v", d, err)
-			}
-		})
+		s.serve(c, tab, s.ends(session.Pending))
 		s.want(s.a, v, "red/")
 		link.Heal()
 		s.after(10 * time.Second)
@@ -723,9 +681,7 @@ func TestALogoutUnderAnOldTokenInAnOutageEndsTheSuccessor(t *testing.T) {
 // the grace, and by no instance that reaches the store after it.
 func TestAStolenTokenIsOfNoUseAfterTheRotation(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		v := s.visitor()
-		thief := s.copyOf(v)
-		s.serve(s.a, v, rotate)
+		v, thief := s.rotated()
 		s.after(11 * time.Second)
 		s.want(s.a, s.copyOf(thief), "-")
 		s.want(s.b, s.copyOf(thief), "-")
@@ -741,9 +697,7 @@ func TestAStolenTokenIsOfNoUseAfterTheRotation(t *testing.T) {
 // request's rotation has made.
 func TestAnErrorAfterTheHandlerKeepsTheRotatedToken(t *testing.T) {
 	testRotations(t, func(s *site) {
-		v := s.visitor()
-		old := s.copyOf(v)
-		s.serve(s.a, v, rotate)
+		v, old := s.rotated()
 		old.Get(returns(s.a, func(r *http.Request) { sessionOf(s.T, r) }, func(w http.ResponseWriter, r *http.Request) {
 			badKey.Set(sessionOf(s.T, r), func() {})
 			w.WriteHeader(http.StatusNotFound)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
-	"github.com/holdfast-go/session/seal"
 )
 
 // sessionsIn is how many records of sessions the store holds, ended ones too.
@@ -89,7 +88,7 @@ func TestWhatStrangersEndMakesNoRecord(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				store := memstore.New(nil)
 				if o != nil {
-					o.Backup = &session.Backup{Audience: "test", Keys: mustKeys(t, seal.NewKey())}
+					o.Backup = testBackup(t)
 				}
 				m := mustNew(t, store, o)
 				r := httptest.NewRequest(http.MethodPost, "/login", nil)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/sessiontest"
 )
 
 var basket = session.NewKey[[]string]("basket")
@@ -46,10 +47,7 @@ func TestAnUnknownValueIsNotADefault(t *testing.T) {
 			}
 			t.Run(fmt.Sprint(name, after), func(t *testing.T) {
 				testSite(t, session.Options{}, func(s *site) {
-					v := s.visitor()
-					s.serve(s.a, v, large)
-					s.store.Fail(errRefused)
-					s.after(time.Second)
+					v := s.withoutItsBasket()
 					answer := v.Get(s.a.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						x, err := session.From(r.Context())
 						if err != nil {
@@ -79,10 +77,7 @@ func TestAnUnknownValueIsNotADefault(t *testing.T) {
 // The same on a route that only reads.
 func TestAnUnknownValueIsNotADefaultOnAReadOnlyRoute(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		v := s.visitor()
-		s.serve(s.a, v, large)
-		s.store.Fail(errRefused)
-		s.after(time.Second)
+		v := s.withoutItsBasket()
 		answer := v.Get(s.a.ReadOnly(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			x, _ := session.From(r.Context())
 			fmt.Fprintf(w, "%d items", len(basket.Or(x, nil)))
@@ -155,4 +150,15 @@ func TestAnUnknownSessionIsNotNone(t *testing.T) {
 			})
 		})
 	}
+}
+
+// withoutItsBasket returns a visitor whose basket is too large for the copy, in an
+// outage.
+func (s *site) withoutItsBasket() *sessiontest.Visitor {
+	s.Helper()
+	v := s.visitor()
+	s.serve(s.a, v, large)
+	s.store.Fail(errRefused)
+	s.after(time.Second)
+	return v
 }

@@ -1,11 +1,11 @@
-// Package background is for authors of stores on a driver that closes a
-// connection when a context ends, as pgx and database/sql's drivers do. A
-// server that is slow for a moment then loses the connection of every caller
-// that gives up, and is busy with new ones when it could answer again.
+// Package background is for authors of stores on a driver that closes a connection
+// when a context ends, as pgx and the drivers of database/sql do. If a server is
+// slow for a moment, such a store loses the connection of every caller that gives
+// up, and the server is busy with new connections when it could answer again.
 //
-// [Do] runs a statement so that it outlives its caller: the caller returns when
-// its context ends, and the statement ends in the background, on a connection
-// that stays.
+// [Do] runs a statement so that it outlives its caller: the caller returns when its
+// context ends, and the statement ends in the background, on a connection that
+// stays.
 package background
 
 import (

@@ -19,7 +19,7 @@ const calls = 20
 func measureFlights(ctx context.Context, f *field, r *results) (string, error) {
 	r.flights = map[string]float64{}
 	var b strings.Builder
-	fmt.Fprintf(&b, "## A page with %d calls\n\nOne visitor, whose calls all arrive before the store answers one of them: it is stopped for a moment. How many times it was\nasked for the session: the median of %d pages. One load is under way at a time. Who comes meanwhile does not share it, since\nit may be older than what he has seen, but the one after it, with all others.\n\n| | loads for a page |\n|---|--:|\n", calls, f.plan.pages)
+	fmt.Fprintf(&b, "## A page with %d calls\n\nAll calls of one visitor arrive before the store, which is stopped for a moment, answers one of them. The table shows how many\ntimes the store was asked for the session: the median of %d pages. One load is under way at a time. A call that arrives\nmeanwhile does not share it, because its result may be older than what the visitor has seen; it shares the next load with\nall other calls.\n\n| | loads for a page |\n|---|--:|\n", calls, f.plan.pages)
 	for _, one := range f.those("holdfast-redis", "holdfast-redis-backup", "holdfast-cache", "holdfast-memcached", "scs-redis", "gorilla-redis", "fiber-redis", "express-redis", "express-memcached") {
 		var loads []float64
 		for range f.plan.pages {

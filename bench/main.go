@@ -3,8 +3,8 @@
 //
 //	make bench
 //
-// Machines differ, and so does what else they do: what counts is the ratio of
-// those that took turns in one run.
+// Rates depend on the machine and on what else it does. Compare the ratios of
+// contestants that took turns in one run.
 package main
 
 import (

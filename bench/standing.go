@@ -65,9 +65,9 @@ func runStanding(ctx context.Context, f *field, r *results) (string, error) {
 
 const standingText = `## Sessions in memory
 
-memstore, with sessions of which it is given %d bytes each; memory over that includes the ID. Who comes next is random, so
-that no processor's cache holds him: with a thousand sessions it holds all. Read and write are whole requests, without a
-network.
+Each session in memstore has %d bytes of data; the memory over the data includes the ID. The order of the visitors is random,
+so that the processor's cache does not hold the next session; with a thousand sessions it holds them all. Read and write are
+whole requests, without a network.
 
 | sessions | bytes over the data | Load | Save | read | write |
 |--:|--:|--:|--:|--:|--:|

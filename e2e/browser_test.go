@@ -152,6 +152,26 @@ func (b *browser) press(keys string) {
 	run(b, chromedp.KeyEvent(keys))
 }
 
+// push moves the focus to an element, as tabTo does, and presses Enter there.
+func (b *browser) push(selector string) {
+	b.t.Helper()
+	b.tabTo(selector)
+	b.press(kb.Enter)
+}
+
+func (b *browser) logIn(name string) {
+	b.t.Helper()
+	b.tabTo("#name")
+	b.press(name + kb.Enter)
+	b.shows("Hello, " + name)
+}
+
+// wide makes the window as wide as a desktop's.
+func (b *browser) wide() {
+	b.t.Helper()
+	run(b, chromedp.EmulateViewport(1280, 900))
+}
+
 func (b *browser) scheme(name string) {
 	b.t.Helper()
 	run(b, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {

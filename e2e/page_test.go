@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 )
 
 func TestThePageSaysWhatItDemonstratesAndWhatToTry(t *testing.T) {
@@ -55,9 +54,7 @@ func TestAMessageCoversNoButton(t *testing.T) {
 	url := startShop(t, "-insecure")
 	b := openBrowser(t)
 	b.open(url)
-	b.tabTo("#name")
-	b.press("Ada" + kb.Enter)
-	b.shows("Hello, Ada")
+	b.logIn("Ada")
 	for _, width := range []int64{360, 1280} {
 		run(b, chromedp.EmulateViewport(width, 640))
 		for _, sku := range []string{"rye", "butter", "soup", "cake", "tea"} {
@@ -89,24 +86,19 @@ func TestAMessageCoversNoButton(t *testing.T) {
 func TestWhereTheSessionIsReadFollowsTheStore(t *testing.T) {
 	url := startShopThatSays(t, outageLog, "-insecure")
 	b := openBrowser(t)
-	run(b, chromedp.EmulateViewport(1280, 900))
+	b.wide()
 	b.open(url)
-	b.tabTo("#name")
-	b.press("Ada" + kb.Enter)
-	b.shows("Hello, Ada")
+	b.logIn("Ada")
 	reads := func(from string) string {
 		return "[...document.querySelectorAll('#session dd')].some((d) => d.textContent == " + quote(from) + ")"
 	}
 	b.becomes(reads("the store"))
 	eval[chromedp.Void](b, "window.same = true") // until the page is loaded anew
 	for _, how := range []string{"freeze", "kill"} {
-		b.tabTo("form[action='/store/" + how + "'] button")
-		b.press(kb.Enter)
-		b.tabTo("form:has([value=soup]) button")
-		b.press(kb.Enter)
+		b.push("form[action='/store/" + how + "'] button")
+		b.push("form:has([value=soup]) button")
 		b.becomes(reads("the backup in your cookies"))
-		b.tabTo("form[action='/store/back'] button")
-		b.press(kb.Enter)
+		b.push("form[action='/store/back'] button")
 		b.becomes(reads("the store"))
 	}
 	if !eval[bool](b, "window.same === true") {

@@ -7,31 +7,25 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 )
 
 func TestAVisitorShopsWithTheKeyboardOnly(t *testing.T) {
 	url := startShop(t, "-insecure")
 	b := openBrowser(t)
-	run(b, chromedp.EmulateViewport(1280, 900))
+	b.wide()
 	b.open(url)
 	b.shows("Log in with any name")
 	b.wantGoodLooks("visitor")
 
-	b.tabTo("a.skip")
-	b.press(kb.Enter)
+	b.push("a.skip")
 	b.becomes("location.hash == '#menu'")
 
 	b.open(url)
-	b.tabTo("#name")
-	b.press("Ada")
-	b.press(kb.Enter)
-	b.shows("Hello, Ada")
+	b.logIn("Ada")
 	b.shows("Nothing in it yet.")
 
 	for _, sku := range []string{"rye", "mackerel", "cake"} {
-		b.tabTo("form:has([value=" + sku + "]) button")
-		b.press(kb.Enter)
+		b.push("form:has([value=" + sku + "]) button")
 		b.becomes("document.querySelector('#cart:has([data-quiet]) ol')?.children.length == " +
 			map[string]string{"rye": "1", "mackerel": "2", "cake": "3"}[sku])
 	}
@@ -40,14 +34,13 @@ func TestAVisitorShopsWithTheKeyboardOnly(t *testing.T) {
 	if got := eval[string](b, "document.getElementById('message').textContent"); got != "Plum cake is in your cart." {
 		t.Errorf("got the message %q, want that of the cake", got)
 	}
-	b.tabTo("#cart li:nth-child(2) button")
-	b.press(kb.Enter)
+	b.push("#cart li:nth-child(2) button")
 	b.shows("Smoked mackerel is out of your cart.")
 	if !eval[bool](b, "document.activeElement.closest('#cart') != null") {
 		t.Error("the focus left the cart when a thing was removed")
 	}
 	b.wantGoodLooks("cart")
-	run(b, chromedp.EmulateViewport(1280, 900))
+	b.wide()
 
 	run(b, chromedp.Reload())
 	b.shows("€ 11.60")
@@ -65,8 +58,7 @@ func TestAVisitorShopsWithTheKeyboardOnly(t *testing.T) {
 	if got := statusWith(t, url+"/user/readonly", session); got != http.StatusOK {
 		t.Errorf("before the logout: got status %d, want 200", got)
 	}
-	b.tabTo("form[action='/logout'] button")
-	b.press(kb.Enter)
+	b.push("form[action='/logout'] button")
 	b.shows("You are logged out.")
 	if got := statusWith(t, url+"/user/readonly", session); got != http.StatusForbidden {
 		t.Errorf("the cookie of before the logout: got status %d, want 403", got)
@@ -109,24 +101,16 @@ func TestAVisitorShopsWithoutJavaScript(t *testing.T) {
 	b.withoutScripts()
 	b.open(url)
 	b.shows("Log in with any name")
-	b.tabTo("#name")
-	b.press("Grace")
-	b.press(kb.Enter)
-	b.shows("Hello, Grace")
-	b.tabTo("form:has([value=soup]) button")
-	b.press(kb.Enter)
+	b.logIn("Grace")
+	b.push("form:has([value=soup]) button")
 	b.shows("Barley soup is in your cart.")
-	b.tabTo("form:has([value=soup]) button")
-	b.press(kb.Enter)
+	b.push("form:has([value=soup]) button")
 	b.shows("€ 9.80")
-	b.tabTo("#cart li button")
-	b.press(kb.Enter)
+	b.push("#cart li button")
 	b.shows("Barley soup is out of your cart.")
-	b.tabTo("form[action$=clear] button")
-	b.press(kb.Enter)
+	b.push("form[action$=clear] button")
 	b.shows("Your cart is empty.")
-	b.tabTo("form[action='/logout'] button")
-	b.press(kb.Enter)
+	b.push("form[action='/logout'] button")
 	b.shows("You are logged out.")
 	b.wantEmptyConsole()
 }
@@ -145,8 +129,7 @@ func TestAPageThatIsOlderThanTheLogoutSaysSo(t *testing.T) {
 	if got := do(t, r, b.sessionCookie()); got != http.StatusNoContent {
 		t.Fatalf("logout: got status %d, want 204", got)
 	}
-	b.tabTo("form:has([value=rye]) button")
-	b.press(kb.Enter)
+	b.push("form:has([value=rye]) button")
 	b.shows("You have no session, or it has ended. Log in to go on.")
 	run(b, chromedp.Reload())
 	b.shows("Log in with any name")

@@ -25,7 +25,7 @@ type conn struct {
 	node   *node
 	nc     net.Conn      // to read and write
 	socket net.Conn      // to close: nc, or what is under its TLS, which closes at once
-	br     *bufio.Reader // of who reads
+	br     *bufio.Reader // of the goroutine that reads
 	peer   peer
 	opened time.Time
 
@@ -44,7 +44,7 @@ type conn struct {
 	opaque  uint64   // of the last call; starts at random, so that no reply fits two connections
 	err     error    // why it ended
 
-	reads  role        // who reads
+	reads  role        // which goroutine reads
 	tend   *time.Timer // runs tendLeads
 	tended bool        // tend is set
 	leads  uint64      // turns of lone callers as reader
@@ -76,7 +76,7 @@ func newConn(n *node, nc, socket net.Conn, br *bufio.Reader, p peer) *conn {
 	return c
 }
 
-// send queues req for a caller who has until deadline, if that is not zero. It
+// send queues req for a caller that has until deadline, if that is not zero. It
 // returns errLost where the connection has ended, and then, as with every
 // error, nothing was sent.
 func (c *conn) send(req *request, deadline time.Time) (*call, error) {

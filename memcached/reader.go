@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// role says who reads from a connection.
+// role says which goroutine reads from a connection.
 type role uint8
 
 const (
@@ -129,7 +129,7 @@ func (c *conn) readOne() bool {
 	return err == nil
 }
 
-// lose ends the connection for the one who reads, and finishes the call that
+// lose ends the connection for the goroutine that reads, and finishes the call that
 // it had taken.
 func (c *conn) lose(cl *call, err error) {
 	if errors.Is(err, io.EOF) {

@@ -152,7 +152,7 @@ func readValue(br *bufio.Reader, n int) ([]byte, error) {
 	}
 }
 
-// skipValue is readValue for a caller who has left.
+// skipValue is readValue for a caller that has left.
 func skipValue(br *bufio.Reader, n int) error {
 	if _, err := br.Discard(n); err != nil {
 		return unexpected(err)

@@ -1,9 +1,9 @@
-// Package memcachedstore keeps sessions in memcached, on the client of package
+// Package memcachedstore keeps sessions in memcached. It uses the client of package
 // memcached.
 //
-// memcached forgets: when it restarts, when it is full (it makes room by
-// evicting what was used least), and when a server leaves the list. Give it
-// memory for all sessions at once, and -I where one may exceed a megabyte.
+// memcached loses sessions when it restarts, when a server leaves the list, and
+// when its memory is full: then it evicts the items that were used least. Give it
+// memory for all sessions at once, and -I where a session may exceed a megabyte.
 package memcachedstore
 
 import (

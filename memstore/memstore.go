@@ -1,9 +1,9 @@
-// Package memstore keeps sessions in the memory of the process. It is the
-// reference for what a [session.Store] does, and enough for a program that
-// runs as one process and may log everybody out when it restarts.
+// Package memstore keeps sessions in the memory of the process. It is the reference
+// for what a [session.Store] does, and enough for a program that runs as one process
+// and may log all visitors out when it restarts.
 //
-// A Store starts no goroutine and needs no Close. What has expired is never
-// returned; its memory comes back with the Saves that follow.
+// A Store starts no goroutine and needs no Close. An expired session is never
+// returned; later Saves free its memory.
 package memstore
 
 import (

@@ -1,6 +1,7 @@
 package override_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"net/http"
@@ -11,7 +12,9 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/override"
+	"github.com/holdfast-go/session/seal"
 )
 
 // A program that decides by itself, and cannot forget.
@@ -57,7 +60,20 @@ func ExampleWatchFile() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer file.Close() // the Switch of session.Options is file
+	defer file.Close()
+
+	keys, _ := seal.NewKeys(seal.NewKey())
+	sessions, err := session.New(memstore.New(nil), &session.Options{
+		Switch: file,
+		Backup: &session.Backup{
+			Keys: keys, Audience: "shop-production",
+			MaxLease: 4 * time.Hour, // the longest lease that the file may order
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sessions.Close(context.Background())
 	fmt.Println(file.Override().Mode, file.Override().Lease)
 	// Output: backup only 2h0m0s
 }

@@ -16,18 +16,18 @@ type FileOptions struct {
 	// Every is how often the file is read again. It defaults to 2 s.
 	Every time.Duration
 
-	// Report is told nil when the file has changed and is in force, and an
-	// error when it cannot be used and what was said before stays in force:
-	// once for each change, not each time the file is read. A file that is
-	// missing is such an error. It is called by whoever reads, the first time
-	// by WatchFile itself. It must neither Reload nor Close the File, and may
-	// be nil.
+	// Report is called with nil when the file has changed and is in force, and
+	// with an error when it cannot be used and the order of before stays in force:
+	// once for each change, not each time the file is read. A file that is missing
+	// is such an error. The goroutine that reads the file calls Report, the first
+	// time WatchFile itself. It must neither Reload nor Close the File, and may be
+	// nil.
 	Report func(error)
 }
 
 // File is a [session.Switch] in a file that is read again while the program
 // runs. It is what the file said the last time that it was good, and auto
-// before. Whoever watches a file closes it.
+// before. The caller of WatchFile closes it.
 type File struct {
 	value   Value
 	watcher *filewatch.Watcher

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/test/records"
 	"github.com/holdfast-go/session/internal/test/redistest"
 	"github.com/holdfast-go/session/internal/test/timeleft"
@@ -54,4 +55,19 @@ func within(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// withItsDefaults is for the client of an application that did not ask
+// ClientOption: it retries.
+func withItsDefaults(c *rueidis.ClientOption) {
+	*c = rueidis.ClientOption{InitAddress: c.InitAddress}
+}
+
+// newStoreWithX returns a store on such a client or another one, and the version
+// of its session x, which was saved twice.
+func newStoreWithX(t testing.TB, client rueidis.Client) (*redisstore.Store, session.Version) {
+	t.Helper()
+	s := redisstore.New(client)
+	v := mustSave(t, s, "x", record("a"), session.Any)
+	return s, mustSave(t, s, "x", record("a"), v)
 }

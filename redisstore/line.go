@@ -11,8 +11,8 @@ import (
 
 const (
 	// directCalls may be under way at once without a goroutine of their own. It
-	// is half of the queue that the client has for each connection: who finds
-	// the queue full waits there, and no context wakes him.
+	// is half of the queue that the client has for each connection: a caller that
+	// finds the queue full waits there, and no context wakes it.
 	directCalls = 512
 
 	// familiar is after how many answers in a row the client is believed to have
@@ -27,20 +27,20 @@ const (
 	trouble = time.Second
 
 	// connecting is how long the client may go on making a connection for a
-	// caller who has left, so that it is there for those who come next, however
-	// short their deadlines.
+	// caller that has left, so that the next callers find it, however short their
+	// deadlines.
 	connecting = time.Second
 
-	// attempts are made where the client says that a context has ended which is
-	// not the caller's own: he waited for somebody to connect, or to fetch what
-	// the cache lacks, who gave up, and his command was never sent. Once it may
-	// have been, nobody sends it again.
+	// attempts are made where the client reports the end of a context that is not
+	// the caller's own: the caller waited for another one to connect, or to fetch
+	// what the cache lacks, and that one gave up. The command was never sent. Once
+	// it may have been sent, it is not sent again.
 	attempts = 4
 )
 
 // line sends commands and returns when the caller's context ends. The client
 // does that too where its connection stands; it does not while it connects
-// (all callers wait for the one who does it, on that one's context) and when
+// (all callers wait for the one that does it, on that one's context) and when
 // its queue is full, after a second or two on a server that is frozen. So a
 // call is made in a goroutine of its own, which the caller may leave, unless
 // the server has been answering. That costs about a microsecond, and next to
@@ -96,8 +96,8 @@ func (l *line) send(ctx context.Context, r request) (reply rueidis.RedisResult) 
 	return reply
 }
 
-// enter reports whether the caller may make the call himself. Then it counts,
-// until he is back.
+// enter reports whether the caller may make the call itself. Then the call counts
+// until it has returned.
 func (l *line) enter(now int64) bool {
 	if l.answers.Load() < familiar || now >= l.goodBefore.Load() || now < l.badBefore.Load() {
 		return false
@@ -124,7 +124,7 @@ func (l *line) note(now int64, err error) {
 	}
 }
 
-// runApart lets the caller leave when his context ends, and the client go on
+// runApart lets the caller leave when its context ends, and the client go on
 // for a while.
 func (r request) runApart(ctx context.Context) rueidis.RedisResult {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -56,21 +56,11 @@ func TestOnAFrozenServerEveryCallerKeepsItsDeadline(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			srv := redistest.Start(t)
-			o, err := redisstore.ClientOption(srv.URL())
-			if err != nil {
-				t.Fatal(err)
-			}
+			var change []func(*rueidis.ClientOption)
 			if defaults {
-				o = rueidis.ClientOption{InitAddress: o.InitAddress}
+				change = append(change, withItsDefaults)
 			}
-			client, err := rueidis.NewClient(o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer client.Close()
-			s := redisstore.New(client)
-			v := mustSave(t, s, "x", record("a"), session.Any)
-			v = mustSave(t, s, "x", record("a"), v)
+			s, v := newStoreWithX(t, newClient(t, srv.URL(), change...))
 			burst(s, 64, time.Second, v) // every connection is made
 			before := runtime.NumGoroutine()
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/test/redistest"
+	"github.com/holdfast-go/session/internal/test/relay"
 	"github.com/holdfast-go/session/redisstore"
 	"github.com/redis/rueidis"
 )
@@ -264,45 +264,6 @@ func TestAnErrorNeverShowsASession(t *testing.T) {
 // middle is a proxy that changes what passes, and hangs up where a command
 // becomes nothing. It returns its URL.
 func middle(t *testing.T, srv *redistest.Server, reply, command func([]byte) []byte) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	pass := func(to, from net.Conn, change func([]byte) []byte) {
-		defer to.Close()
-		defer from.Close()
-		buffer := make([]byte, 1<<20)
-		for {
-			n, err := from.Read(buffer)
-			if n > 0 {
-				b := change(buffer[:n])
-				if b == nil {
-					return
-				}
-				if _, err := to.Write(b); err != nil {
-					return
-				}
-			}
-			if err != nil {
-				return
-			}
-		}
-	}
-	go func() {
-		for {
-			here, err := l.Accept()
-			if err != nil {
-				return
-			}
-			there, err := net.Dial("tcp", srv.Addr())
-			if err != nil {
-				here.Close()
-				continue
-			}
-			go pass(there, here, command)
-			go pass(here, there, reply)
-		}
-	}()
-	return "redis://" + l.Addr().String()
+	t.Helper()
+	return "redis://" + relay.Relay{Up: command, Down: reply}.Start(t, srv.Addr())
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/test/redistest"
 	"github.com/holdfast-go/session/redisstore"
-	"github.com/redis/rueidis"
 )
 
 var (
@@ -309,14 +308,7 @@ func TestPrefixesKeepStoresApart(t *testing.T) {
 // The client of an application that did not ask ClientOption, with retries on.
 func TestAClientWithItsOwnDefaultsNeverRepeatsACommand(t *testing.T) {
 	srv := redistest.Start(t)
-	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{srv.Addr()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	s := redisstore.New(client)
-	v := mustSave(t, s, "x", record("a"), session.Any)
-	v = mustSave(t, s, "x", record("a"), v)
+	s, v := newStoreWithX(t, newClient(t, srv.URL(), withItsDefaults))
 	srv.Kill()
 	// A client that repeats does so until the deadline, and says so.
 	for name, do := range map[string]func() error{

@@ -8,11 +8,11 @@
 //	text, err := box.Seal(time.Now(), plaintext)
 //	plaintext, sealedAt, err := box.Open(text)
 //
-// What is sealed opens under the same keys, purpose and audience only. Its
-// length is hidden up to 128 bytes, the minute of sealing is in the clear, and
-// nothing expires: whoever opens compares the minute with the time. Each
-// application has keys of its own, and so has each of its environments; the
-// audience keeps them apart where they have not, see Box.Audience.
+// A text opens only under the keys, purpose and audience that it was sealed for.
+// Its length is hidden up to 128 bytes, and the minute of sealing is in the clear.
+// A text does not expire: the caller of Open compares the minute with the time.
+// Give each application keys of its own, and each of its environments; the
+// audience keeps them apart where they share keys, see Box.Audience.
 //
 // The cipher is XAES-256-GCM (https://c2sp.org/XAES-256-GCM). Its nonces are
 // random and long enough that a key need never be changed for their sake; with
@@ -33,12 +33,12 @@
 //  2. move it to the first line, on every instance
 //  3. remove the old key when all that it sealed has expired
 //
-// A key that is only to open is followed by the word decrypt-only. A file is
-// read again while the program runs, see WatchFile. Replace it by renaming a
-// new file over it, so that nobody reads half of it.
+// The word decrypt-only after a key makes it one that opens and never seals. A
+// program reads a file of keys again while it runs, see WatchFile. Replace the
+// file by renaming a new one over it, so that no program reads half of it.
 //
-// Use a key for this format only. Who has it can read and make everything that
-// any instance seals; without it nothing can be told of the plaintext but its
-// rounded length, and with compression a little about what is in it, see
+// Use a key for this format only. Anybody who has the key can read and make every
+// text that any instance seals. Without the key a text shows only the rounded length
+// of its plaintext and, with compression, a little about the content, see
 // Box.Codec.
 package seal

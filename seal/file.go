@@ -21,16 +21,16 @@ type FileOptions struct {
 	// file that others may write is never taken: they could sign in as anyone.
 	AllowOtherReaders bool
 
-	// Report is told nil when the file has changed and is in use, and an error
-	// when it cannot be used and the keys of before stay: once for each change,
-	// not each time the file is read. It is called by whoever reads, must
-	// neither Reload nor Close the File, and may be nil.
+	// Report is called with nil when the file has changed and is in use, and with
+	// an error when it cannot be used and the keys of before stay: once for each
+	// change, not each time the file is read. The goroutine that reads the file
+	// calls it. It must neither Reload nor Close the File, and may be nil.
 	Report func(error)
 }
 
 // File is a file of keys that is read again while the program runs. Its Keys
-// are always those of the last time that the file was good. Whoever watches a
-// file closes it.
+// are always those of the last time that the file was good. The caller of
+// WatchFile closes it.
 type File struct {
 	*Keys
 

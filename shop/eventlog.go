@@ -92,10 +92,17 @@ func (l *eventLog) read() []note {
 
 // hooks returns h with the event log listening too.
 func (l *eventLog) hooks(h session.Hooks) session.Hooks {
-	down, up, forgot, backup, overflow, dropped := h.Down, h.Up, h.Forgot, h.Backup, h.Overflow, h.Dropped
+	down, up := h.Down, h.Up
+	still, forgot := h.StillDown, h.Forgot
+	backup, overflow := h.Backup, h.Overflow
+	dropped := h.Dropped
 	h.Down = func(ctx context.Context, shard string, err error) {
 		down(ctx, shard, err)
 		l.down(shard)
+	}
+	h.StillDown = func(ctx context.Context, o session.Outage) {
+		still(ctx, o)
+		l.stillDown(o)
 	}
 	h.Up = func(ctx context.Context, o session.Outage) {
 		up(ctx, o)
@@ -120,7 +127,7 @@ func (l *eventLog) hooks(h session.Hooks) session.Hooks {
 	return h
 }
 
-// isNew tells whether the shop has just opened, and the store is empty because
+// isNew reports whether the shop has just opened, and the store is empty because
 // it is new.
 func (l *eventLog) isNew() bool {
 	l.mu.Lock()
@@ -138,6 +145,15 @@ func (l *eventLog) down(shard string) {
 		l.beginLocked().ended = time.Time{}
 		l.addLocked(l.subjectLocked(shard) + " does not answer; " + rest)
 	})
+}
+
+// stillDown writes once a minute since when a part is away, and what waits for it.
+func (l *eventLog) stillDown(o session.Outage) {
+	text := " has been away since " + o.Since.UTC().Format(time.TimeOnly)
+	if l.backup {
+		text += "; " + counted(o.States, "change") + " and " + counted(o.Tombstones, "ended session") + " wait for it"
+	}
+	l.change(func() { l.addLocked(l.subjectLocked(o.Shard) + text + ".") })
 }
 
 // beginLocked returns the account that is open.

@@ -44,6 +44,9 @@ func TestTheEventLogTellsWhatHappened(t *testing.T) {
 			[]string{"3 changes that waited reached the store.", "The store is back, with all that it held.", away, "The store is back, with all that it held.", away}},
 		{"emptied between two requests", []step{forgot, counters(0, 8, 0, 0, 1), still, counters(0, 8, 0, 0, 1)},
 			[]string{"8 sessions came back from visitors’ cookies.", "The store was emptied; what visitors carry is put back as they come."}},
+		{"away for minutes", []step{down, func(l *eventLog) {
+			l.stillDown(session.Outage{Shard: "a:1", Since: time.Date(2026, 1, 1, 14, 3, 5, 0, time.UTC), States: 3, Tombstones: 1})
+		}}, []string{"The store has been away since 14:03:05; 3 changes and 1 ended session wait for it.", away}},
 		{"one of two parts", []step{counters(0, 0, 0, 0, 2), down}, []string{"The part a:1 of " + strings.ToLower(away[:1]) + away[1:]}},
 		{"forged copies", []step{func(l *eventLog) { l.fault(session.BackupForged); l.fault(session.BackupForged) }}, []string{"A copy was tampered with, and not believed."}},
 	} {

@@ -50,7 +50,7 @@ func openLive(t *testing.T, address string, change ...func(*session.Options)) *l
 		t.Fatal(err)
 	}
 	o := options(c, keys, log)
-	o.Hooks, o.Error = s.panel.events.hooks(o.Hooks), s.panel.answerError
+	o.Hooks, o.Error = s.panel.hooks(o.Hooks), s.panel.answerError
 	down := o.Hooks.Down
 	o.Hooks.Down = func(ctx context.Context, shard string, err error) {
 		s.mu.Lock()

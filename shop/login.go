@@ -11,7 +11,7 @@ import (
 )
 
 // login gives the session a user of the name that the visitor says, and a new
-// token: whoever knows the old one has nothing.
+// token, which makes the old one worthless.
 func login(w http.ResponseWriter, r *http.Request) error {
 	name, err := readName(w, r)
 	if err != nil {

@@ -18,6 +18,7 @@ type panel struct {
 	public   bool // the buttons are for everyone, see buttons.allowed
 	events   *eventLog
 	metrics  *metrics
+	failures failures
 	shoppers *shoppers // nil: none can be let in
 	hub      *hub
 
@@ -25,10 +26,15 @@ type panel struct {
 }
 
 func newPanel(b backend, c config) *panel {
-	p := &panel{store: b.name, process: b.process, backup: !c.noBackup, public: c.public, metrics: &metrics{}}
+	p := &panel{store: b.name, process: b.process, backup: !c.noBackup, public: c.public, metrics: &metrics{}, failures: newFailures()}
 	p.hub = newHub(p.render, p.watch)
 	p.events = newEventLog(p.backup, p.hub.kick)
 	return p
+}
+
+// hooks returns h with the panel listening too.
+func (p *panel) hooks(h session.Hooks) session.Hooks {
+	return p.failures.hooks(p.events.hooks(h))
 }
 
 // watch looks how the sessions are, a few times a second.
@@ -46,11 +52,15 @@ func (p *panel) worst(st session.Stats) lane {
 		l = away
 	}
 	for _, shard := range st.Shards {
-		switch {
-		case shard.State == session.Away:
+		switch shard.State {
+		case session.Away:
 			return away
-		case shard.State == session.Returning, shard.Quarantine > 0 && !p.events.isNew():
+		case session.Returning:
 			l = returning
+		case session.Serving:
+			if shard.Quarantine > 0 && !p.events.isNew() {
+				l = returning
+			}
 		}
 	}
 	return l
@@ -119,7 +129,7 @@ func (p *panel) inWords(st session.Stats, is condition) (state, store string) {
 	case l == away && !p.backup:
 		state, store = "The store does not answer. Visitors who have a session are asked to come back later.", "does not answer"
 	case l == away:
-		state, store = "The store does not answer; visitors are served from their own cookies.", "does not answer"
+		state, store = whyAway(st)
 	case l == returning:
 		state, store = "The store answers again, and is brought up to date; visitors are still served from their own cookies.", "is coming back"
 	case is == dead:
@@ -138,6 +148,28 @@ func (p *panel) inWords(st session.Stats, is condition) (state, store string) {
 		state += " " + wait(n, "ended session")
 	}
 	return state, store
+}
+
+// whyAway tells why a part of the store is away, and that visitors have a backup.
+func whyAway(st session.Stats) (state, store string) {
+	var cause session.Cause
+	for _, shard := range st.Shards {
+		if shard.State == session.Away {
+			cause = shard.Cause
+			break
+		}
+	}
+	const served = "; visitors are served from their own cookies."
+	switch cause {
+	case session.CauseOverride:
+		return "The operator has the store left alone" + served, "is left alone"
+	case session.CauseSaves:
+		return "The store can be read, and saves nothing" + served, "saves nothing"
+	case session.CauseHalfFailed:
+		return "The store is too slow, or fails too often" + served, "fails too often"
+	case session.CauseFailures:
+	}
+	return "The store does not answer" + served, "does not answer"
 }
 
 func wait(n int, thing string) string {

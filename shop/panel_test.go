@@ -9,6 +9,9 @@ import (
 
 func TestThePanelSaysHowTheStoreIs(t *testing.T) {
 	with := func(state session.ShardState) []session.ShardStats { return []session.ShardStats{{State: state}} }
+	because := func(cause session.Cause) session.Stats {
+		return session.Stats{Shards: []session.ShardStats{{State: session.Serving}, {State: session.Away, Cause: cause}}}
+	}
 	for _, c := range []struct {
 		name   string
 		st     session.Stats
@@ -21,6 +24,10 @@ func TestThePanelSaysHowTheStoreIs(t *testing.T) {
 		{"nobody has noticed that it is dead", session.Stats{Shards: with(session.Serving)}, dead, true, "The store was killed. The next requests will find out."},
 		{"nobody has noticed that it is frozen", session.Stats{}, frozen, false, "The store was frozen. The next requests will find out."},
 		{"it is away", session.Stats{Shards: with(session.Away)}, dead, true, "The store does not answer; visitors are served from their own cookies."},
+		{"it failed too often in a row", because(session.CauseFailures), dead, true, "The store does not answer; visitors"},
+		{"it fails too often", because(session.CauseHalfFailed), running, true, "too slow, or fails too often; visitors are served from their own cookies."},
+		{"it saves nothing", because(session.CauseSaves), running, true, "can be read, and saves nothing; visitors"},
+		{"the operator has said so", because(session.CauseOverride), running, true, "The operator has the store left alone; visitors"},
 		{"one change waits", session.Stats{Shards: with(session.Away), Journal: session.JournalStats{States: 1}}, dead, true, "cookies. 1 change waits for the store."},
 		{"changes wait", session.Stats{Shards: with(session.Away), Journal: session.JournalStats{States: 3, Tombstones: 2}}, dead, true, "3 changes wait for the store. 2 ended sessions wait for the store."},
 		{"it is away and there is no backup", session.Stats{Failing: true}, dead, false, "asked to come back later"},

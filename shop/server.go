@@ -39,7 +39,7 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	defer store.close()
 	panel := newPanel(store, c)
 	o := options(c, keys.Keys, log)
-	o.Hooks, o.Error = panel.events.hooks(o.Hooks), panel.answerError
+	o.Hooks, o.Error = panel.hooks(o.Hooks), panel.answerError
 	sessions, err := session.New(store.store, o)
 	if err != nil {
 		return err

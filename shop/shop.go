@@ -32,7 +32,7 @@ func newShop(sessions *session.Manager, panel *panel, log *slog.Logger) http.Han
 	mux.Handle("POST /user/shoppingcart/clear", require(clearCart))
 	mux.Handle("POST /login", action(login))
 	mux.Handle("POST /logout", action(logout))
-	mux.Handle("GET /status", status{sessions, panel.store})
+	mux.Handle("GET /status", status{sessions, panel.store, panel.failures})
 	mux.Handle("GET /live", panel.hub)
 	buttons{panel}.serve(mux)
 	serveAssets(mux)

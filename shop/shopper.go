@@ -176,8 +176,8 @@ func (s *shopper) do(ctx context.Context, method, path, body string, want int) (
 	return s.send(r, want)
 }
 
-// request is one that is waited for, also by who is sent home meanwhile: an
-// answer that nobody took might have held a new token.
+// request returns a request that a shopper waits for, also when sent home
+// meanwhile: an answer that nobody read might have held a new token.
 func (s *shopper) request(ctx context.Context, method, path, body string) *http.Request {
 	r, err := http.NewRequestWithContext(context.WithoutCancel(ctx), method, s.group.url+path, strings.NewReader(body))
 	if err != nil {

@@ -142,8 +142,8 @@ func (g *shoppers) keepOld(j *jar) {
 	g.old = keepLast(g.old, j, maxOld)
 }
 
-// tryOld asks with the cookies of somebody who has logged out since. They must
-// not be good for anything.
+// tryOld sends the cookies of a shopper who has logged out since. They must not
+// open anything.
 func (g *shoppers) tryOld(ctx context.Context) {
 	g.mu.Lock()
 	var j *jar

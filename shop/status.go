@@ -1,17 +1,20 @@
 package main
 
 import (
+	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/session"
 )
 
-// status tells how the sessions are. It does not ask the store, so it answers
-// when the store does not.
+// status tells operators and their programs how the sessions are. It does not
+// ask the store, so it answers when the store does not.
 type status struct {
 	sessions *session.Manager
 	store    string
+	failures failures
 }
 
 func (s status) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
@@ -32,16 +35,77 @@ func (s status) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	type owed struct {
 		Sessions int `json:"sessions"`
 		Ended    int `json:"ended"`
+		Again    int `json:"endedAgain"` // the store was told of them, and has lost its memory since
+		Bytes    int `json:"bytes"`
 	}
 	reply(w, http.StatusOK, struct {
-		State  string    `json:"state"`
-		Since  time.Time `json:"since"`
-		Store  string    `json:"store"`
-		Counts counts    `json:"counts"`
-		Owed   owed      `json:"owed"` // to the store
+		State      string                       `json:"state"`
+		Since      time.Time                    `json:"since"`
+		Store      string                       `json:"store"`
+		Shards     []shardStatus                `json:"shards"`
+		Counts     counts                       `json:"counts"`
+		Failures   map[session.Operation]uint64 `json:"failures"`
+		Owed       owed                         `json:"owed"` // to the store
+		Tombstones int                          `json:"tombstones"`
 	}{
-		word, stats.Since, s.store,
+		word, stats.Since, s.store, newShardStatus(stats.Shards),
 		counts{stats.Loads, stats.Saves, stats.Refreshes, stats.Conflicts, stats.Failures, stats.Degraded, stats.Restores},
-		owed{stats.Journal.States, stats.Journal.Tombstones},
+		s.failures.read(),
+		owed{stats.Journal.States, stats.Journal.Tombstones, stats.Journal.Again, stats.Journal.Bytes},
+		stats.Journal.Ring,
 	})
+}
+
+// shardStatus is how one part of the store is.
+type shardStatus struct {
+	Name       string             `json:"name,omitempty"`
+	State      session.ShardState `json:"state"`
+	Since      time.Time          `json:"since"`
+	Cause      session.Cause      `json:"cause,omitempty"`
+	Mode       session.Mode       `json:"mode"`
+	Quarantine string             `json:"quarantine,omitempty"`
+}
+
+func newShardStatus(shards []session.ShardStats) []shardStatus {
+	all := []shardStatus{} // [] in JSON, also where there is no backup
+	for _, s := range shards {
+		shown := shardStatus{s.Name, s.State, s.Since, s.Cause, s.Mode, ""}
+		if s.Quarantine > 0 {
+			shown.Quarantine = s.Quarantine.Round(time.Millisecond).String()
+		}
+		all = append(all, shown)
+	}
+	return all
+}
+
+// failures counts what the store failed, by operation. Each operation counts from
+// zero, so that an alarm can be set on one before it has ever failed.
+type failures map[session.Operation]*atomic.Uint64
+
+func newFailures() failures {
+	return failures{
+		session.OperationLoad:    {},
+		session.OperationSave:    {},
+		session.OperationRefresh: {},
+		session.OperationDeliver: {},
+		session.OperationAdopt:   {},
+	}
+}
+
+// hooks returns h with f counting too.
+func (f failures) hooks(h session.Hooks) session.Hooks {
+	failed := h.Failed
+	h.Failed = func(ctx context.Context, operation session.Operation, id session.ID, err error) {
+		failed(ctx, operation, id, err)
+		f[operation].Add(1)
+	}
+	return h
+}
+
+func (f failures) read() map[session.Operation]uint64 {
+	now := make(map[session.Operation]uint64, len(f))
+	for operation, n := range f {
+		now[operation] = n.Load()
+	}
+	return now
 }

@@ -1,9 +1,8 @@
-// Package storetest is for authors of stores, and for tests of what stands on
-// one.
+// Package storetest is for authors of stores, and for tests of code that uses a
+// store.
 //
 // [Run] holds a [session.Store] to its contract, sentence by sentence. [Bench]
-// measures every store alike. [Faulty] is a store that fails when it is told
-// to.
+// measures every store alike. [Faulty] is a store that fails on command.
 package storetest
 
 import (

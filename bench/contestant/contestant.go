@@ -1,6 +1,6 @@
-// Package contestant is the articles' sample application, on each of the
-// session libraries that the benchmark compares. Each is served by a process of
-// its own, so that what it takes is told from what the others do.
+// Package contestant is one sample application on each of the session libraries
+// that the benchmark compares. A process of its own serves each of them, so that
+// its processor time and memory can be told from those of the others.
 package contestant
 
 import (

@@ -1,6 +1,6 @@
-// Package load is a client of HTTP/1.1 that costs little, so that what is
-// measured is the server: requests are made once, answers are only scanned, and
-// a visitor's cookies are kept as a browser would.
+// Package load is an HTTP/1.1 client that costs little, so that the benchmark
+// measures the server. It makes each request once, only scans the answers, and
+// keeps a visitor's cookies as a browser would.
 package load
 
 import (

@@ -83,7 +83,7 @@ func (j *Jar) set(name, value []byte, gone bool) {
 	j.version++
 }
 
-// ends tells whether the attributes delete the cookie.
+// ends reports whether the attributes delete the cookie.
 func ends(attributes []byte) bool {
 	for attribute := range bytes.SplitSeq(attributes, []byte(";")) {
 		name, value, _ := bytes.Cut(bytes.TrimSpace(attribute), []byte("="))

@@ -1,10 +1,10 @@
-// Package backup keeps sealed copies of a session in the cookies of its client:
-// it reads those that a request carries, packs a copy into the bytes it may take
-// up, and writes the Set-Cookie lines. It knows neither stores nor tokens, and it
-// tells nobody of what it finds: faults are part of its results.
+// Package backup keeps sealed copies of a session in the cookies of its client. It
+// reads the copies that a request carries, packs a copy into the bytes that it may
+// take up, and writes the Set-Cookie lines. It knows neither stores nor tokens, and
+// it calls no hook: faults are part of its results.
 //
-// How a sealed text lies in cookies is package jar's, and what a copy consists of
-// package state's.
+// Package jar says how a sealed text lies in cookies, and package state what a
+// copy consists of.
 package backup
 
 import (

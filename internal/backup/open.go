@@ -85,17 +85,17 @@ func (c *Cookies) Open(in *RequestCookies, id string) (out Opened) {
 	for range in.oversized {
 		out.Faults = append(out.Faults, Fault{Kind: Malformed, Err: errOversized})
 	}
-	for bundle := range in.parts.Bundles {
-		if bundle.Len() > MaxBudget { // no instance seals so much, whatever its Budget
-			out.Faults = append(out.Faults, Fault{Malformed, errOversized, bundle.Cookies})
+	for sealed := range in.parts.Copies {
+		if sealed.Len() > MaxBudget { // no instance seals so much, whatever its Budget
+			out.Faults = append(out.Faults, Fault{Malformed, errOversized, sealed.Cookies})
 			continue
 		}
-		b, err := c.open(bundle)
+		b, err := c.open(sealed)
 		switch {
 		case err != nil:
-			out.Faults = append(out.Faults, Fault{kindOf(err), err, bundle.Cookies})
+			out.Faults = append(out.Faults, Fault{kindOf(err), err, sealed.Cookies})
 		case b.ID != id:
-			out.Faults = append(out.Faults, Fault{Foreign, errForeign, bundle.Cookies})
+			out.Faults = append(out.Faults, Fault{Foreign, errForeign, sealed.Cookies})
 		default:
 			out.add(b)
 		}
@@ -104,12 +104,12 @@ func (c *Cookies) Open(in *RequestCookies, id string) (out Opened) {
 }
 
 // open returns the copy of a text, from the cache where it is there.
-func (c *Cookies) open(bundle jar.Bundle) (state.Copy, error) {
-	sum, generation := sumOf(bundle.Pieces()...), c.Copies.Keys.Generation()
+func (c *Cookies) open(sealed jar.Copy) (state.Copy, error) {
+	sum, generation := sumOf(sealed.Pieces()...), c.Copies.Keys.Generation()
 	if b, ok := c.opened.get(sum, generation); ok {
 		return b, nil
 	}
-	plain, _, err := c.Copies.Open(bundle.Text())
+	plain, _, err := c.Copies.Open(sealed.Text())
 	if err != nil {
 		return state.Copy{}, err
 	}

@@ -74,7 +74,7 @@ func (in *RequestCookies) Size(which jar.Mask) (n int) {
 // Names returns the names of the copies whose parts are all there, by which
 // package jar knows that the answers which set them have arrived.
 func (in *RequestCookies) Names() (names []string) {
-	for b := range in.parts.Bundles {
+	for b := range in.parts.Copies {
 		if b.Len() <= MaxBudget {
 			names = append(names, b.Name)
 		}

@@ -1,19 +1,19 @@
-// Package circuit decides whether a shard of the store is asked, and when it
-// is back. It is a state machine: it starts no goroutine, reads no clock and
-// sends nothing. Who uses it says what happened, and when, and does what it
-// says.
+// Package circuit is the circuit breaker of one shard of a store. It decides
+// whether visitors' requests are sent to the shard, and when the shard is back. It
+// is a pure state machine: it starts no goroutine, reads no clock and sends
+// nothing. The caller reports what happened and when, and acts on the result.
 //
-// A shard that serves is Away after five failures in a row, or when half of
-// at least twenty operations of the last second failed or took over half their
-// budget. No visitor's request finds out whether it is back: a probe does, a
-// synthetic operation each second, sent to healthy shards too. The first good
-// one makes it Returning, which lets sessions through that have nothing else.
-// With three in a row, and the tombstones delivered that it is owed, it is
-// Serving again.
+// A shard that serves is Away after five failures in a row, or when half of at
+// least twenty operations of the last second failed or took over half their
+// budget. A probe finds out whether the shard is back, never a visitor's request:
+// it is a synthetic operation each second, which healthy shards get too. The first
+// good probe makes the shard Returning: sessions that have no copy are let through.
+// After three good probes in a row, and with its waiting tombstones delivered, the
+// shard is Serving again.
 //
-// A shard that lost its memory is in quarantine, whatever its state: it is
-// asked, but when it says that there is nothing, that counts as no answer until
-// every instance had the time to publish the tombstones that it knows.
+// A shard that lost its data is in quarantine, in whatever state it is. Requests
+// are sent to it, but its "not found" counts as no answer until every instance had
+// the time to publish the tombstones that it knows.
 package circuit
 
 import (

@@ -20,8 +20,8 @@ func (b *Breaker) Probe(now time.Time) (Ticket, time.Duration) {
 	at := now.Sub(b.origin)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	// Who asks with a reading of a moment ago waits like all others; further
-	// back, the clock was set.
+	// A caller with a clock reading of a moment ago waits like all others; a
+	// reading that is further back means that the clock was set.
 	if wait := b.probe - at; wait > 0 && wait < 2*probeEvery {
 		return Ticket{}, min(wait, probeEvery)
 	}

@@ -1,8 +1,7 @@
-// Package deadline is context.WithTimeout for very many calls that mostly return
-// before anybody has to wait. A context is one small allocation. The channel
-// and the timer behind it are made only when somebody asks for them, and calls
-// that begin at about the same time share them, so that nothing has to be
-// stopped.
+// Package deadline is context.WithTimeout for very many calls, most of which return
+// before anything waits for their deadline. A context costs one small allocation.
+// Its channel and timer are made only when something asks for them, and calls that
+// begin at about the same time share a timer, so that no timer has to be stopped.
 package deadline
 
 import (

@@ -1,8 +1,7 @@
-// Package flight lets those who ask the same question at the same time share an
-// answer, and never an older one than their question: who comes while the
-// question is under way may not take that answer, which may have been made
-// before something that he knows of. He waits, and with all who came meanwhile
-// asks once more. So there is one question of a key under way at a time.
+// Package flight coalesces concurrent loads of one key. A caller never joins a
+// load that was already in flight, because its result may predate a write that the
+// caller has observed. The caller waits for that load and shares the next one with
+// all other callers that wait. So at most one load of a key is in flight.
 package flight
 
 import (
@@ -10,11 +9,11 @@ import (
 	"sync"
 )
 
-// Group keeps the questions that are under way apart by their keys. The zero
-// Group is ready; it holds memory for as many keys as were ever asked at once.
-// Any number of goroutines may use it.
+// Group coalesces the loads of any number of keys. The zero Group is ready; it
+// holds memory for as many keys as were ever loaded at once. Any number of
+// goroutines may use it.
 type Group[K ~string, V any] struct {
-	slots [256]slot[K, V] // by a hash of the key: who asks at once hardly meets another key
+	slots [256]slot[K, V] // by a hash of the key, so that callers of different keys hardly meet
 }
 
 type slot[K ~string, V any] struct {
@@ -24,15 +23,15 @@ type slot[K ~string, V any] struct {
 
 type question[K ~string, V any] struct {
 	key  K
-	crew *crew[V] // who wait; nil: nobody
+	crew *crew[V] // the callers that wait; nil: none
 }
 
-// crew are those who wait to ask together.
+// crew are the callers that share the next load.
 type crew[V any] struct {
-	turn    chan struct{} // holds an element once it is the crew's turn, until one of them asks
-	members int           // who waits, and who asks; guarded by slot.mu
+	turn    chan struct{} // holds an element once it is the crew's turn, until one of them loads
+	members int           // those that wait, and the one that loads; guarded by slot.mu
 
-	done     chan struct{} // closed when the one who asked has left
+	done     chan struct{} // closed when the one that loaded has left
 	answer   V
 	answered bool
 }
@@ -45,16 +44,16 @@ func (g *Group[K, V]) slot(key K) *slot[K, V] {
 	return &g.slots[(h^h>>16)%uint32(len(g.slots))]
 }
 
-// Turn is one goroutine's part in the questions of a key. Who asks calls Leave
-// when he has the answer; the others do not.
+// Turn is one goroutine's part in the loads of a key. A goroutine that loads calls
+// Leave when it has the answer; the others do not.
 type Turn[K ~string, V any] struct {
 	Key  K
 	slot *slot[K, V]
-	crew *crew[V] // nil: for himself
+	crew *crew[V] // nil: it loads for itself alone
 }
 
-// Enter returns the caller's turn. asks reports whether it has come; else he waits
-// for it.
+// Enter returns the caller's turn. If asks is true the caller loads; otherwise it
+// calls Wait.
 func (g *Group[K, V]) Enter(key K) (t Turn[K, V], asks bool) {
 	s := g.slot(key)
 	s.mu.Lock()
@@ -71,9 +70,10 @@ func (g *Group[K, V]) Enter(key K) (t Turn[K, V], asks bool) {
 	return Turn[K, V]{key, s, q.crew}, false
 }
 
-// Wait returns the answer of somebody who began to ask after Enter, or that the
-// caller asks; with neither it was lost, and he enters anew. When ctx ends first
-// it returns ctx's error, and there is no turn to leave.
+// Wait returns the answer of a load that began after Enter, or asks, if the caller
+// is the one to load. With neither the load failed to give an answer, and the
+// caller enters anew. When ctx ends first Wait returns ctx's error, and there is no
+// turn to leave.
 func (t Turn[K, V]) Wait(ctx context.Context) (answer V, answered, asks bool, err error) {
 	select {
 	case <-t.crew.done:
@@ -86,13 +86,13 @@ func (t Turn[K, V]) Wait(ctx context.Context) (answer V, answered, asks bool, er
 	}
 }
 
-// Shared reports whether others wait for the answer of the one who asks.
+// Shared reports whether other callers wait for the answer of this load.
 func (t Turn[K, V]) Shared() bool { return t.crew != nil }
 
-// Answer tells them, before Leave.
+// Answer gives them the answer. It comes before Leave.
 func (t Turn[K, V]) Answer(v V) { t.crew.answer, t.crew.answered = v, true }
 
-// Leave is for the one who has asked.
+// Leave ends the turn of the caller that has loaded.
 func (t Turn[K, V]) Leave() {
 	if t.crew != nil {
 		close(t.crew.done)
@@ -102,8 +102,8 @@ func (t Turn[K, V]) Leave() {
 	t.slot.next(t.Key)
 }
 
-// quit is for one who does not wait any longer. The last one takes the crew
-// along, or its turn.
+// quit ends the turn of a caller that does not wait any longer. The last one of a
+// crew removes the crew, or passes its turn on.
 func (t Turn[K, V]) quit() {
 	s := t.slot
 	s.mu.Lock()
@@ -118,7 +118,7 @@ func (t Turn[K, V]) quit() {
 	select {
 	case <-t.crew.turn:
 		s.next(t.Key)
-	default: // the one who asked has had it
+	default: // the caller that loaded has had it
 	}
 }
 

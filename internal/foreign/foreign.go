@@ -1,6 +1,7 @@
-// Package foreign is the seam on which formats of other session systems stand:
-// how a token looks in the cookie, and a session in the store. Only this module
-// can implement it, until it has proved its shape.
+// Package foreign is the interface of formats of other session systems: how a
+// token is written in the cookie, and a session in the store. Only packages of this
+// module can implement it, until the interface has proved itself. Package
+// node/express is the one that does.
 package foreign
 
 import (

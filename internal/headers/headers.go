@@ -1,5 +1,6 @@
-// Package headers has what an answer that carries a session needs of its header:
-// how caches are told, how large it is, and which fields can carry a token.
+// Package headers edits and measures response headers that carry a session. It
+// tells caches that an answer depends on the cookie, computes the size of a header
+// on the wire, and says which header fields can carry a token.
 package headers
 
 import (

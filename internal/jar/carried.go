@@ -2,7 +2,7 @@ package jar
 
 import "strings"
 
-// Carried is what the bundle cookies of one request held. The zero Carried is
+// Carried is what the cookies for copies of one request held. The zero Carried is
 // of a request that had none. It is for one goroutine at a time.
 type Carried struct {
 	there    Mask
@@ -69,8 +69,8 @@ func (c *Carried) Note(cookie int) {
 // Cookies returns which cookies the request had, whatever they held.
 func (c *Carried) Cookies() Mask { return c.there }
 
-// Bundle is a whole text and the cookies in which it lay.
-type Bundle struct {
+// Copy is a whole sealed copy, as text, and the cookies in which it lay.
+type Copy struct {
 	Name    string
 	Cookies Mask
 	pieces  [Most]string
@@ -78,10 +78,10 @@ type Bundle struct {
 }
 
 // Pieces returns what the text is put together from.
-func (b *Bundle) Pieces() []string { return b.pieces[:b.n] }
+func (b *Copy) Pieces() []string { return b.pieces[:b.n] }
 
 // Len is the length of the whole text.
-func (b *Bundle) Len() (n int) {
+func (b *Copy) Len() (n int) {
 	for _, piece := range b.Pieces() {
 		n += len(piece)
 	}
@@ -89,16 +89,16 @@ func (b *Bundle) Len() (n int) {
 }
 
 // Text returns the whole text.
-func (b *Bundle) Text() string { return strings.Join(b.Pieces(), "") }
+func (b *Copy) Text() string { return strings.Join(b.Pieces(), "") }
 
-// mostBundles bounds what planted parts can make a request try to open.
-const mostBundles = 16
+// mostCopies bounds what planted parts can make a request try to open.
+const mostCopies = 16
 
-// Bundles yields the bundles of which all parts are there, in whatever
+// Copies yields the copies of which all parts are there, in whatever
 // cookies. Where a part is there twice and differs, it yields every text that
 // the parts can make, up to 16: at most one of them opens.
-func (c *Carried) Bundles(yield func(Bundle) bool) {
-	left := mostBundles
+func (c *Carried) Copies(yield func(Copy) bool) {
+	left := mostCopies
 	for i := range c.n {
 		if c.at(i).number == 0 && !c.complete([Most]int{i}, 1, &left, yield) {
 			return
@@ -108,7 +108,7 @@ func (c *Carried) Bundles(yield func(Bundle) bool) {
 
 // complete tries all ways to go on from the first n parts, and reports whether
 // to go on after that.
-func (c *Carried) complete(parts [Most]int, n byte, left *int, yield func(Bundle) bool) bool {
+func (c *Carried) complete(parts [Most]int, n byte, left *int, yield func(Copy) bool) bool {
 	first := c.at(parts[0])
 	if n == first.count {
 		*left--
@@ -126,13 +126,13 @@ func (c *Carried) complete(parts [Most]int, n byte, left *int, yield func(Bundle
 	return true
 }
 
-// follows reports whether p is the part of first's bundle with that number.
+// follows reports whether p is the part of first's copy with that number.
 func (p *piece) follows(first *piece, number byte) bool {
 	return p.number == number && p.count == first.count && p.name == first.name
 }
 
-func (c *Carried) join(parts []int) Bundle {
-	b := Bundle{Name: c.at(parts[0]).name, n: len(parts)}
+func (c *Carried) join(parts []int) Copy {
+	b := Copy{Name: c.at(parts[0]).name, n: len(parts)}
 	for i, at := range parts {
 		p := c.at(at)
 		b.pieces[i] = p.piece
@@ -141,7 +141,7 @@ func (c *Carried) join(parts []int) Bundle {
 	return b
 }
 
-// Incomplete reports whether there was a value that belongs to no whole bundle:
+// Incomplete reports whether there was a value that belongs to no whole copy:
 // no part at all, or one whose others are missing.
 func (c *Carried) Incomplete() bool {
 	if c.stranger {

@@ -20,8 +20,8 @@ func carry(cookies ...string) *jar.Carried {
 	return &c
 }
 
-func bundles(c *jar.Carried) (all []string) {
-	for b := range c.Bundles {
+func copiesOf(c *jar.Carried) (all []string) {
+	for b := range c.Copies {
 		all = append(all, fmt.Sprintf("%s:%s:%04b", b.Name, b.Text(), b.Cookies))
 	}
 	return all
@@ -31,31 +31,31 @@ func TestCarried(t *testing.T) {
 	tests := []struct {
 		is         string
 		cookies    []string
-		bundles    []string
+		copies     []string
 		there      jar.Mask
 		incomplete bool
 	}{
-		{is: "no cookies are no bundles"},
-		{"one part is a bundle", []string{"2=aaaaaa.0.1.text"}, []string{"aaaaaa:text:0100"}, 0b0100, false},
-		{"two bundles are two", []string{"0=aaaaaa.0.1.A", "3=bbbbbb.0.1.B"},
+		{is: "no cookies are no copies"},
+		{"one part is a copy", []string{"2=aaaaaa.0.1.text"}, []string{"aaaaaa:text:0100"}, 0b0100, false},
+		{"two copies are two", []string{"0=aaaaaa.0.1.A", "3=bbbbbb.0.1.B"},
 			[]string{"aaaaaa:A:0001", "bbbbbb:B:1000"}, 0b1001, false},
 		{"parts are joined in the order of their numbers, wherever they lie",
 			[]string{"3=aaaaaa.0.2.te", "1=aaaaaa.1.2.xt"}, []string{"aaaaaa:text:1010"}, 0b1010, false},
-		{"a missing part makes no bundle", []string{"0=aaaaaa.0.2.te", "1=bbbbbb.0.1.B"},
+		{"a missing part makes no copy", []string{"0=aaaaaa.0.2.te", "1=bbbbbb.0.1.B"},
 			[]string{"bbbbbb:B:0010"}, 0b0011, true},
-		{"a part of another count is another bundle's", []string{"0=aaaaaa.0.2.te", "1=aaaaaa.1.3.xt"}, nil, 0b0011, true},
-		{"a part of another name is another bundle's", []string{"0=aaaaaa.0.2.te", "1=aaaaab.1.2.xt"}, nil, 0b0011, true},
+		{"a part of another count is another copy's", []string{"0=aaaaaa.0.2.te", "1=aaaaaa.1.3.xt"}, nil, 0b0011, true},
+		{"a part of another name is another copy's", []string{"0=aaaaaa.0.2.te", "1=aaaaab.1.2.xt"}, nil, 0b0011, true},
 		{"the same value twice is one", []string{"0=aaaaaa.0.1.A", "0=aaaaaa.0.1.A", "2=aaaaaa.0.1.A"},
 			[]string{"aaaaaa:A:0101"}, 0b0101, false},
 		{"two values of one cookie are both kept", []string{"0=aaaaaa.0.1.planted", "0=aaaaaa.0.1.own"},
 			[]string{"aaaaaa:planted:0001", "aaaaaa:own:0001"}, 0b0001, false},
-		{"a planted part spoils no bundle", []string{"0=aaaaaa.0.2.te", "1=aaaaaa.1.2.PLANTED", "1=aaaaaa.1.2.xt"},
+		{"a planted part spoils no copy", []string{"0=aaaaaa.0.2.te", "1=aaaaaa.1.2.PLANTED", "1=aaaaaa.1.2.xt"},
 			[]string{"aaaaaa:tePLANTED:0011", "aaaaaa:text:0011"}, 0b0011, false},
 		{"what is no part is there", []string{"0=hello", "1=aaaaaa.0.1.A"}, []string{"aaaaaa:A:0010"}, 0b0011, true},
 		{"an empty value is there", []string{"0="}, nil, 0b0001, true},
 		{"an empty piece is no part", []string{"0=aaaaaa.0.1."}, nil, 0b0001, true},
 		{"a number as large as the count is no part", []string{"0=aaaaaa.1.1.A"}, nil, 0b0001, true},
-		{"no parts are no bundle", []string{"0=aaaaaa.0.0.A"}, nil, 0b0001, true},
+		{"no parts are no copy", []string{"0=aaaaaa.0.0.A"}, nil, 0b0001, true},
 		{"five parts are too many", []string{"0=aaaaaa.0.5.A"}, nil, 0b0001, true},
 		{"digits only", []string{"0=aaaaaa.0.:.A", "1=aaaaaa./.1.A"}, nil, 0b0011, true},
 		{"another character than a dot", []string{"0=aaaaaa.0.1,A", "1=aaaaaa.0-1.A", "2=aaaaaa_0.1.A"}, nil, 0b0111, true},
@@ -65,8 +65,8 @@ func TestCarried(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.is, func(t *testing.T) {
 			c := carry(tt.cookies...)
-			if got := bundles(c); !slices.Equal(got, tt.bundles) {
-				t.Errorf("Bundles: got %q, want %q", got, tt.bundles)
+			if got := copiesOf(c); !slices.Equal(got, tt.copies) {
+				t.Errorf("Copies: got %q, want %q", got, tt.copies)
 			}
 			if got := c.Cookies(); got != tt.there {
 				t.Errorf("Cookies: got %04b, want %04b", got, tt.there)
@@ -83,37 +83,37 @@ func TestAtMostSixteenValuesAreKept(t *testing.T) {
 	for i := range 16 {
 		c.Add(0, fmt.Sprintf("aaaaaa.0.1.%d", i))
 	}
-	if got := len(bundles(&c)); got != 16 || c.Incomplete() {
-		t.Errorf("of 16 values: got %d bundles, incomplete %v, want all", got, c.Incomplete())
+	if got := len(copiesOf(&c)); got != 16 || c.Incomplete() {
+		t.Errorf("of 16 values: got %d copies, incomplete %v, want all", got, c.Incomplete())
 	}
 	c.Add(1, "aaaaaa.0.1.17")
-	if got := len(bundles(&c)); got != 16 {
-		t.Errorf("of 17 values: got %d bundles, want 16", got)
+	if got := len(copiesOf(&c)); got != 16 {
+		t.Errorf("of 17 values: got %d copies, want 16", got)
 	}
 	if !c.Incomplete() || c.Cookies() != 0b11 {
 		t.Errorf("of 17 values: got incomplete %v and cookies %04b, want true and both", c.Incomplete(), c.Cookies())
 	}
 }
 
-func TestPlantedPartsMakeAtMostSixteenBundles(t *testing.T) {
+func TestPlantedPartsMakeAtMostSixteenCopies(t *testing.T) {
 	var c jar.Carried
 	for i := range 16 {
 		c.Add(i%4, fmt.Sprintf("aaaaaa.%d.4.%d", i%4, i)) // 4 of each make 256
 	}
-	if got := len(bundles(&c)); got != 16 {
-		t.Errorf("Bundles: got %d, want 16", got)
+	if got := len(copiesOf(&c)); got != 16 {
+		t.Errorf("Copies: got %d, want 16", got)
 	}
 }
 
-func TestBundlesStopsWhenToldTo(t *testing.T) {
+func TestCopiesStopsWhenToldTo(t *testing.T) {
 	c := carry("0=aaaaaa.0.1.A", "1=bbbbbb.0.1.B")
 	n := 0
-	for range c.Bundles {
+	for range c.Copies {
 		n++
 		break
 	}
 	if n != 1 {
-		t.Errorf("Bundles: got %d after a break, want 1", n)
+		t.Errorf("Copies: got %d after a break, want 1", n)
 	}
 }
 
@@ -145,7 +145,7 @@ func TestWhatWasSplitIsWholeAgainAmongStrangers(t *testing.T) {
 			c.Add(r.IntN(jar.Most), values[i])
 		}
 		got := 0
-		for b := range c.Bundles {
+		for b := range c.Copies {
 			if b.Name == "abcdef" {
 				got++
 				if b.Text() != text {
@@ -154,7 +154,7 @@ func TestWhatWasSplitIsWholeAgainAmongStrangers(t *testing.T) {
 			}
 		}
 		if want := map[bool]int{false: 1}[lost]; got != want {
-			t.Fatalf("seed %d: got the bundle %d times, want %d", seed, got, want)
+			t.Fatalf("seed %d: got the copy %d times, want %d", seed, got, want)
 		}
 	}
 }
@@ -172,7 +172,7 @@ func TestOneCookieIsReadWithoutAnAllocation(t *testing.T) {
 	if got := testing.AllocsPerRun(100, func() {
 		var c jar.Carried
 		c.Add(2, value)
-		for b := range c.Bundles {
+		for b := range c.Copies {
 			if b.Text() != "text" {
 				t.Error(b.Text())
 			}
@@ -208,25 +208,25 @@ func FuzzCarried(f *testing.F) {
 			t.Fatalf("Cookies: got %04b, want %04b", c.Cookies(), there)
 		}
 		n := 0
-		for b := range c.Bundles {
+		for b := range c.Copies {
 			n++
 			if b.Cookies&^there != 0 || b.Cookies == 0 {
 				t.Fatalf("%q lies in %04b of %04b", b.Name, b.Cookies, there)
 			}
 			if !madeOf(values, b.Name, b.Text()) {
-				t.Fatalf("got the bundle %q %q, want one whose parts are there", b.Name, b.Text())
+				t.Fatalf("got the copy %q %q, want one whose parts are there", b.Name, b.Text())
 			}
 		}
 		if n > 16 {
-			t.Fatalf("got %d bundles, want at most 16", n)
+			t.Fatalf("got %d copies, want at most 16", n)
 		}
 		if n == 0 && there != 0 && !c.Incomplete() {
-			t.Fatal("there are cookies, no bundle, and nothing is incomplete")
+			t.Fatal("there are cookies, no copy, and nothing is incomplete")
 		}
 	})
 }
 
-// madeOf tells whether some count of parts that are there makes this text.
+// madeOf reports whether some count of parts that are there makes this text.
 func madeOf(values map[string]bool, name, text string) bool {
 	var from func(number, count int, rest string) bool
 	from = func(number, count int, rest string) bool {

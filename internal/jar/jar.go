@@ -1,12 +1,14 @@
-// Package jar is what a visitor's cookie jar holds of our bundles: how a
-// bundle lies in the cookies, and which of them an answer may use while others
-// are on their way. A bundle is one sealed text of base64url characters. It
-// has a name of its own, and up to four cookies, numbered from 0.
+// Package jar lays sealed copies of a session into a browser's cookies, and says
+// which of these cookies an answer may set while other answers are on their way. A
+// sealed copy is one text of base64url characters. It has a name of its own, and
+// lies in one to four cookies, numbered from 0.
 //
-// A jar holds no more of them than its budget, at any moment, because each of
-// the four cookies has a fixed quarter of the budget, and every answer of every
-// instance keeps to it: whatever arrives in whatever order, a cookie holds one
-// value, and no value is larger than its share. See docs/decisions/0026.
+// At no moment does a browser hold more copies than the budget allows, whatever
+// the order in which answers arrive. Each of the four cookies has a fixed quarter
+// of the budget, a cookie holds one value, and every answer of every instance sets
+// no value that is larger than its quarter. See docs/decisions/0026.
+//
+// Package backup opens and seals the copies.
 package jar
 
 import (
@@ -14,7 +16,7 @@ import (
 	"math/rand/v2"
 )
 
-// Most is how many cookies there are for bundles.
+// Most is how many cookies there are for copies.
 const Most = 4
 
 // Share is how many bytes of a budget one cookie may take up in the Cookie
@@ -45,8 +47,8 @@ const (
 	alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 )
 
-// NewName returns a name for a bundle: six random base64url characters. It is
-// no secret, and unique enough among the bundles of one session.
+// NewName returns a name for a copy: six random base64url characters. It is
+// no secret, and unique enough among the copies of one session.
 func NewName() string {
 	var name [nameLen]byte
 	n := rand.Uint64()

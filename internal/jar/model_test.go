@@ -14,7 +14,7 @@ import (
 
 // world is one browser and one instance. Requests reach the instance in the
 // order in which they are sent, answers reach the browser late and in any
-// order. Every write is made in an outage: a bundle holds the writes of those
+// order. Every write is made in an outage: a copy holds the writes of those
 // that its request carried and one more, and nothing else has them.
 //
 // Where there are several instances each request reaches any of them, and none
@@ -25,18 +25,18 @@ type world struct {
 	r        *rand.Rand
 	now      time.Time
 	id       string // that the browser sends
-	parts    int    // of each bundle; 0: of any size
+	parts    int    // of each copy; 0: of any size
 	budget   int
-	jar      [jar.Most]*bundle // a cookie holds a part of a bundle, or nothing
-	requests []*request        // all that ever were
-	writes   map[string]bool   // that arrived
-	most     int               // bytes at any time
-	defers   bool              // some answers have no room for their deletions
-	crowded  bool              // somebody found no free slot
+	jar      [jar.Most]*sealedCopy // a cookie holds a part of a copy, or nothing
+	requests []*request            // all that ever were
+	writes   map[string]bool       // that arrived
+	most     int                   // bytes at any time
+	defers   bool                  // some answers have no room for their deletions
+	crowded  bool                  // somebody found no free slot
 	log      []string
 }
 
-type bundle struct {
+type sealedCopy struct {
 	name   string
 	at     jar.Mask
 	values []jar.Value // one for each cookie that it lies in
@@ -45,7 +45,7 @@ type bundle struct {
 
 const cookieName = "__Host-session-b0"
 
-// bytes is what the bundles take up in a Cookie header.
+// bytes is what the copies take up in a Cookie header.
 func (w *world) bytes() (n int) {
 	for i, b := range w.jar {
 		if b != nil {
@@ -59,8 +59,8 @@ func (w *world) bytes() (n int) {
 type request struct {
 	visit       *jar.Visit
 	carried     jar.Mask
-	known       map[*bundle]bool // the whole bundles that it carried
-	answer      *bundle          // what its answer sets, once it took a slot
+	known       map[*sealedCopy]bool // the whole copies that it carried
+	answer      *sealedCopy          // what its answer sets, once it took a slot
 	drop        jar.Mask
 	sent        bool // the answer has left for the browser
 	arrived     bool
@@ -71,9 +71,9 @@ type request struct {
 	renewed     string // the session's new ID, which comes with the answer
 }
 
-// whole returns the bundles of which all cookies are in the jar.
-func (w *world) whole() map[*bundle]bool {
-	all := map[*bundle]bool{}
+// whole returns the copies of which all cookies are in the jar.
+func (w *world) whole() map[*sealedCopy]bool {
+	all := map[*sealedCopy]bool{}
 	for _, b := range w.jar {
 		if b != nil && w.lies(b) == b.at {
 			all[b] = true
@@ -82,7 +82,7 @@ func (w *world) whole() map[*bundle]bool {
 	return all
 }
 
-func (w *world) lies(b *bundle) (m jar.Mask) {
+func (w *world) lies(b *sealedCopy) (m jar.Mask) {
 	for i := range w.jar {
 		if w.jar[i] == b {
 			m |= 1 << i
@@ -147,7 +147,7 @@ func (w *world) take(i int) error {
 	set, drop := q.visit.Take(name, parts, w.now)
 	again := q.answer != nil && q.answer.at == set
 	w.say("%d takes %04b and drops %04b", i, set, drop)
-	q.answer = &bundle{name, set, values, map[string]bool{name: true}}
+	q.answer = &sealedCopy{name, set, values, map[string]bool{name: true}}
 	q.drop = drop
 	for b := range q.known {
 		maps.Copy(q.answer.writes, b.writes)

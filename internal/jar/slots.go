@@ -28,7 +28,7 @@ type session struct {
 	id      string   // empty where it has none yet
 	also    []string // its other IDs
 	visits  int      // that have not left
-	answers []*Visit // that set a bundle which no request has shown, oldest first
+	answers []*Visit // that set a copy which no request has shown, oldest first
 	held    ledger   // what they carried and what they set
 	set     ledger   // what they set
 	into    *session // where this one went, if it was the same as another
@@ -44,8 +44,8 @@ const (
 	mostIDs     = 16
 )
 
-// Enter says that a request begins which may send a bundle. It carried these
-// cookies, and in them the bundles of these names: the answers that set them
+// Enter says that a request begins which may send a copy. It carried these
+// cookies, and in them the copies of these names: the answers that set them
 // have arrived. An empty session is one that has no ID yet; see Also. Whoever
 // enters leaves.
 func (s *Slots) Enter(id string, carried Mask, names []string, now time.Time) *Visit {
@@ -132,7 +132,7 @@ func (s *Slots) unqueue(v *Visit) {
 	v.before, v.after, v.queued = nil, nil, false
 }
 
-// also gives j another ID. Whoever was known by it is the same session.
+// also gives j another ID. The session that was known by it is the same one.
 func (s *Slots) also(j *session, id string) {
 	other := s.sessions[id]
 	if other == j {

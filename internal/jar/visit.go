@@ -11,7 +11,7 @@ type Visit struct {
 	slots   *Slots
 	session *session
 	carried Mask
-	name    string // of the bundle that its answer sets
+	name    string // of the copy that its answer sets
 	set     Mask   // where
 
 	holding Mask // what of it the session's ledger counts
@@ -29,7 +29,7 @@ type Visit struct {
 	seen         uint64
 }
 
-// Take says where a bundle of that name and of so many parts goes, which lie
+// Take says where a copy of that name and of so many parts goes, which lie
 // together in one slot: slot i is the cookies from i*parts up to (i+1)*parts.
 // The answer sets the cookies in set, the first part in the lowest, and deletes
 // those in drop: what the request carried, unless that is set again, by this
@@ -84,7 +84,7 @@ func (v *Visit) choose(parts, slots int) Mask {
 		}
 	}
 	for _, taken := range [...]Mask{
-		v.busy,                       // what only this request carried: its bundle has joined
+		v.busy,                       // what only this request carried: its copy has joined
 		v.busy&^v.carried | v.theirs, // others carried it too, and may delete it
 	} {
 		for i := range slots {
@@ -118,7 +118,7 @@ func (v *Visit) Also(id string) {
 	}
 }
 
-// Leave says that the request is over. Where it has set a bundle the answer is
+// Leave says that the request is over. Where it has set a copy the answer is
 // still on its way: until a request enters that carries it, or for 30 s.
 func (v *Visit) Leave(now time.Time) {
 	s := v.slots

@@ -1,7 +1,7 @@
-// Package jsonvalue encodes the values of a session as JSON.stringify of
-// JavaScript does: with no escape that JSON does not need. A program in
-// JavaScript that shares a session, and saves it, then leaves the bytes as they
-// are, and setting what it wrote is no change.
+// Package jsonvalue encodes the values of a session as JavaScript's JSON.stringify
+// does: it escapes nothing that JSON does not require. A JavaScript program that
+// shares a session, and saves it, then leaves the bytes as they are, and setting a
+// value that such a program wrote is no change.
 package jsonvalue
 
 import (

@@ -1,7 +1,7 @@
 // Package marker names and seals the record that leads from the session of another
-// library to the session that was made of it. The record's ID is a hash of the old
-// token, and its value the new token, sealed with the old one: without the old
-// token neither is of use.
+// library to the session that Options.Adopt made of it. The record's ID is a hash of
+// the old token, and its value is the new token, sealed with the old one. Without the
+// old token neither is of use.
 package marker
 
 import (

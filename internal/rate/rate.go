@@ -1,4 +1,5 @@
-// Package rate bounds how often something is done.
+// Package rate bounds how many times a second something is done, such as restores
+// into a store that lost its data.
 package rate
 
 import (

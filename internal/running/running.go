@@ -1,5 +1,6 @@
-// Package running knows what runs in the background: at most so many at once,
-// at most one of a name, and nothing new after Close, which waits for the rest.
+// Package running counts the work in the background. It bounds how much runs at
+// once, runs at most one piece of a name, and starts nothing after Close, which
+// waits for the rest.
 package running
 
 import (

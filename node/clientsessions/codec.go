@@ -1,9 +1,9 @@
-// Package clientsessions reads and writes the cookies of client-sessions
-// 0.8.0, which hold a whole session, encrypted and signed.
+// Package clientsessions reads and writes the cookies of client-sessions 0.8.0,
+// which hold a whole session, encrypted and signed.
 //
-// A [Codec] is the format; [Codec.Load] and [Codec.SetCookie] have its times:
-// when a session ends, and when its cookie is sent again. Nothing takes a
-// session back before it ends: who keeps a cookie keeps the session.
+// A [Codec] is the format. [Codec.Load] and [Codec.SetCookie] implement its times:
+// when a session ends, and when its cookie is sent again. A session cannot be
+// revoked before it ends: a copied cookie stays valid.
 package clientsessions
 
 import (

@@ -1,7 +1,6 @@
 package clientsessions_test
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -35,19 +34,10 @@ func (o codecOptions) options(t *testing.T) clientsessions.Options {
 		o.SecretHex: &out.Secret, o.EncryptionKeyHex: &out.EncryptionKey, o.SignatureKeyHex: &out.SignatureKey,
 	} {
 		if from != "" {
-			*to = unhex(t, from)
+			*to = vectors.Unhex(t, from)
 		}
 	}
 	return out
-}
-
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 func newCodec(t *testing.T, o clientsessions.Options) *clientsessions.Codec {
@@ -70,7 +60,7 @@ func TestEncodeVectors(t *testing.T) {
 	}
 	vectors.Run(t, file, "encode", func(t *testing.T, r row) {
 		c := newCodec(t, r.Opts.options(t))
-		c.SetIV(unhex(t, r.IVHex))
+		c.SetIV(vectors.Unhex(t, r.IVHex))
 		if r.CreatedAt == 0 {
 			r.CreatedAt = now
 		}

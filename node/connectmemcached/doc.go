@@ -1,10 +1,10 @@
-// Package connectmemcached says how connect-memcached keeps the sessions of
-// express-session in memcached: keys, flags, expiries, and its encryption. It
-// speaks to no server; the ring that finds the server of a key is
-// [github.com/holdfast-go/session/memcached.NewRing].
+// Package connectmemcached defines how connect-memcached keeps the sessions of
+// express-session in memcached: keys, flags, expiries, and its encryption.
+// [Options.Open] makes the client and the store. The ring that finds the server of
+// a key is [github.com/holdfast-go/session/memcached.NewRing].
 //
-// Two wire formats are about. Since version 2.0 a session is stored as an
-// object, with the flags of JSON; before, as a string with the flags 0. Node
-// cannot read the one for the other. What is here reads both, and writes the
-// one that [Options] say.
+// There are two wire formats. Since version 2.0 connect-memcached stores a session
+// as an object, with the flags of JSON. Earlier versions store a string with the
+// flags 0. Node cannot read one as the other. This package reads both, and writes
+// the one that [Options] choose.
 package connectmemcached

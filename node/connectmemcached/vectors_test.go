@@ -3,7 +3,6 @@ package connectmemcached_test
 import (
 	"bytes"
 	"crypto"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -226,7 +225,7 @@ func TestEncryptionVectors(t *testing.T) {
 		}
 		var random []byte
 		for _, h := range r.RandomBytesHexInOrder {
-			random = append(random, unhex(t, h)...)
+			random = append(random, vectors.Unhex(t, h)...)
 		}
 		c.SetRandom(bytes.NewReader(random))
 
@@ -290,15 +289,6 @@ func TestRefusalsOfEncryptionVectors(t *testing.T) {
 			t.Errorf("got %q, %v, want success: %v", text, err, good)
 		}
 	})
-}
-
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 func TestRingVectors(t *testing.T) {

@@ -55,7 +55,7 @@ var (
 	pathForm   = regexp.MustCompile(`^[ -:=-~]*$`)
 )
 
-// content tells whether s, which is not empty, may be sent in a header.
+// content reports whether s, which is not empty, may be sent in a header.
 func content(s string) bool {
 	for _, r := range s {
 		if r != '\t' && (r < ' ' || r > '~' && r < 0x80 || r > 0xff) {
@@ -105,7 +105,7 @@ func word(s string, words ...string) bool {
 // as UTF-8, as they do from Node before a body that is text, and come back as
 // other ones.
 //
-// tls tells whether the connection is secure.
+// tls reports whether the connection is secure.
 func Header(name, value string, a *Attributes, d Dialect, now time.Time, tls bool) (string, error) {
 	if a == nil {
 		a = new(Attributes)

@@ -1,5 +1,5 @@
 // Package cookies reads and sets cookies, signed or not, as the Node package
-// cookies does, below cookie-session, Koa and client-sessions.
+// cookies does, which cookie-session, Koa and client-sessions use.
 package cookies
 
 import (

@@ -1,7 +1,6 @@
-// Package cookiesession reads and writes the cookies of cookie-session 2.1.1:
-// a whole session in base64, which everybody can read, and beside it its
-// signature. There is no end in it, so that who keeps the pair keeps the
-// session.
+// Package cookiesession reads and writes the cookies of cookie-session 2.1.1: a
+// whole session in base64, which everybody can read, and its signature in a second
+// cookie. The session has no end: a copied pair of cookies stays valid.
 package cookiesession
 
 import (
@@ -56,7 +55,7 @@ func Decode(value string) (*fields.Fields, error) {
 	return f, nil
 }
 
-// Reserved tells whether a field of that name is lost when the session is read
+// Reserved reports whether a field of that name is lost when the session is read
 // again.
 func Reserved(name string) bool { return slices.Contains(reserved, name) }
 
@@ -92,10 +91,10 @@ func Load(j *cookies.Jar, name string, a cookies.Attributes) (*Session, error) {
 	return New(new(fields.Fields)), nil
 }
 
-// IsNew tells whether there was no such session before this request.
+// IsNew reports whether there was no such session before this request.
 func (s *Session) IsNew() bool { return !s.old }
 
-// Changed tells whether its cookie would have another value now.
+// Changed reports whether its cookie would have another value now.
 func (s *Session) Changed() bool { return !s.old || s.Fields == nil || Encode(s.Fields) != s.value }
 
 // Save sets the session's cookie, if there is a need: it was set to null, it

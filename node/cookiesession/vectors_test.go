@@ -80,26 +80,7 @@ func (m *middleware) store() {
 	if m.object == nil {
 		return
 	}
-	f := m.session.Fields
-	for _, name := range f.Names() {
-		if _, ok := m.object.Own(name); !ok {
-			f.Delete(name)
-		}
-	}
-	for _, name := range m.object.Names() {
-		v, _ := m.object.Own(name)
-		text, ok := script.JSON(v)
-		if !ok {
-			f.Delete(name)
-			continue
-		}
-		if old, ok := f.Get(name); ok && string(old) == string(text) {
-			continue
-		}
-		if err := f.Set(name, text); err != nil {
-			m.t.Fatal(err)
-		}
-	}
+	flows.Store(m.t, m.session.Fields, m.object)
 }
 
 func (m *middleware) request() *script.Object {

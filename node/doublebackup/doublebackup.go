@@ -1,10 +1,10 @@
 // Package doublebackup reads the cookies of sites that keep each session twice:
-// express-session has it in a store, and client-sessions a copy in a cookie,
-// under the field sessionBack, for the time when the store is away.
+// express-session keeps it in a store, and client-sessions keeps a copy in a
+// cookie, under the field sessionBack, for the time when the store is away.
 //
-// Such a copy has no id and no end of its own. It may be older than the
-// session, or than its logout: who takes one should ask first whether it was
-// taken back, where it can.
+// Such a copy has no id and no end of its own. It may be older than the session,
+// or than its logout: before a program takes a copy, it should ask whether the
+// session was revoked, where it can.
 package doublebackup
 
 import (

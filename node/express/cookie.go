@@ -144,7 +144,7 @@ func (c *Cookie) Expires() (time.Time, bool) {
 	return time.UnixMilli(c.expires.ms), c.expires.date && c.expires.valid
 }
 
-// Ends tells whether expires is neither null nor absent, which decides whether
+// Ends reports whether expires is neither null nor absent, which decides whether
 // the middleware sends the cookie again with changes.
 func (c *Cookie) Ends() bool { return c.expires.date || !js.Null(c.expires.other) }
 
@@ -183,7 +183,7 @@ func (c *Cookie) Touch(now time.Time) {
 	}
 }
 
-// Secure tells whether the cookie is only sent over TLS: the middleware sends
+// Secure reports whether the cookie is only sent over TLS: the middleware sends
 // none at all where a request did not come so.
 func (c *Cookie) Secure() bool { return c.truthy("secure") }
 

@@ -74,7 +74,7 @@ func (f *format) ParseToken(value string) (id string, ok bool) {
 	return id, ok && isID(id)
 }
 
-// isID tells whether a store can have an id as it is.
+// isID reports whether a store can have an id as it is.
 func isID(id string) bool {
 	return id != "" && len(id) <= 200 && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }

@@ -188,7 +188,7 @@ func encodeFields(all []field) state.Entries {
 	return out
 }
 
-// isEntry tells whether a field is one that a program can have a key for. Others
+// isEntry reports whether a field is one that a program can have a key for. Others
 // stay where they are.
 func isEntry(name string) bool {
 	return name != "" && len(name) <= maxName && name != markName && name != cookieName && !slices.Contains(reserved, name)

@@ -36,7 +36,7 @@ type Seen struct {
 	Ends     bool   // [Cookie.Ends]
 }
 
-// SendsCookie tells whether a Set-Cookie is due when the header is written. A
+// SendsCookie reports whether a Set-Cookie is due when the header is written. A
 // secure cookie over a connection that is not, see [Secure], is not sent,
 // although the session is saved.
 //
@@ -101,7 +101,7 @@ const (
 	ProxyIgnored
 )
 
-// Secure tells whether the middleware takes a request for one that came over
+// Secure reports whether the middleware takes a request for one that came over
 // TLS: tls is that of the connection, express what req.secure says there, and
 // forwarded the header X-Forwarded-Proto, whose first word counts.
 func Secure(p Proxy, tls, express bool, forwarded string) bool {
@@ -117,7 +117,7 @@ func Secure(p Proxy, tls, express bool, forwarded string) bool {
 	return strings.ToLower(textproto.TrimString(proto)) == "https"
 }
 
-// InPath tells whether the middleware looks at a request at all: its path must
+// InPath reports whether the middleware looks at a request at all: its path must
 // begin with the cookie's, letter by letter, so that /admin has /adminx too.
 func InPath(cookiePath, requestPath string) bool {
 	if cookiePath == "" {

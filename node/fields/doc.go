@@ -1,6 +1,5 @@
-// Package fields edits a JSON object without touching what it is not asked to
-// touch: members keep their bytes and their order. It is how the packages
-// beside it share sessions with Node, where an object that JSON.parse and
-// JSON.stringify went through is read again by other versions of the same
-// application.
+// Package fields edits a JSON object and leaves the members that it does not edit
+// as they are: they keep their bytes and their order. The packages beside it use it
+// to share sessions with Node, where other versions of the same application read
+// what JSON.parse and JSON.stringify have made of an object.
 package fields

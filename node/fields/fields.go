@@ -170,7 +170,7 @@ func (f *Fields) find(name string) int {
 	return -1
 }
 
-// arrayIndex tells whether JavaScript orders a name by its number: 0 to
+// arrayIndex reports whether JavaScript orders a name by its number: 0 to
 // 4294967294, in its shortest form.
 func arrayIndex(name string) (uint64, bool) {
 	if name == "" || len(name) > 10 || name[0] == '0' && len(name) > 1 {

@@ -13,7 +13,7 @@ import (
 // impatient is how long a visitor waits here for what never comes.
 const impatient = 1500 * time.Millisecond
 
-// hangs tells whether a request of v gets no answer in that time.
+// hangs reports whether a request of v gets no answer in that time.
 func (v *visitor) hangs(url string) bool {
 	v.t.Helper()
 	twin := v.twin(url)

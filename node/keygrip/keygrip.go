@@ -69,7 +69,7 @@ func (k *Keys) Index(data, signature string) int {
 	return -1
 }
 
-// Verify tells whether any key made a signature of data.
+// Verify reports whether any key made a signature of data.
 func (k *Keys) Verify(data, signature string) bool { return k.Index(data, signature) >= 0 }
 
 func (k *Keys) sign(i int, data string) string {

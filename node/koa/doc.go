@@ -1,8 +1,7 @@
-// Package koa reads and writes what three Koa packages have in browsers and in
-// stores: [Session] is that of koa-session 7.0.2, in a cookie or in a store,
-// [Record] that of koa-generic-session 2.3.1 and koa-simple-session 1.0.3.
+// Package koa reads and writes the sessions of three Koa packages, in browsers and
+// in stores. [Session] is a session of koa-session 7.0.2, in a cookie or in a store.
+// [Record] is one of koa-generic-session 2.3.1 and koa-simple-session 1.0.3.
 //
-// All sign their cookies by keygrip, with the keys of the application, which
-// cookies.Jar does. The sessions of the one are none of the other's, nor of
-// Express'.
+// All three sign their cookies by keygrip, with the keys of the application, as
+// cookies.Jar does. None of them can read the sessions of another, or of Express.
 package koa

@@ -102,10 +102,10 @@ func milliseconds(ms float64) time.Duration {
 // does. Its id stays.
 func (s *Session) Replace(f *fields.Fields) { s.Fields, s.ends = f, false }
 
-// New tells whether the session was neither in the cookie nor in the store.
+// New reports whether the session was neither in the cookie nor in the store.
 func (s *Session) New() bool { return s.loaded == nil }
 
-// Expired tells whether the session is over. One that does not say when it
+// Expired reports whether the session is over. One that does not say when it
 // ends never is.
 func (s *Session) Expired(now time.Time) bool {
 	return s.ends && s.expire < float64(now.UnixMilli())

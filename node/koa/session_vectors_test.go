@@ -229,27 +229,6 @@ func (c *sessionContext) set(v script.Value) {
 	c.show(false)
 }
 
-// fill puts the object's fields into the session.
-func (c *sessionContext) fill() {
-	f := c.session.Fields
-	for _, name := range f.Names() {
-		if _, ok := c.object.Own(name); !ok {
-			f.Delete(name)
-		}
-	}
-	for _, name := range c.object.Names() {
-		v, _ := c.object.Own(name)
-		text, ok := script.JSON(v)
-		if !ok {
-			f.Delete(name)
-			continue
-		}
-		if err := f.Set(name, text); err != nil {
-			c.t.Fatal(err)
-		}
-	}
-}
-
 func (c *sessionContext) commit(force koa.Reason) {
 	switch {
 	case c.session == nil:
@@ -258,7 +237,7 @@ func (c *sessionContext) commit(force koa.Reason) {
 		c.remove()
 		return
 	}
-	c.fill()
+	flows.Store(c.t, c.session.Fields, c.object)
 	reason := c.session.Due(c.is("rolling"), c.is("renew"), c.now)
 	if force != "" || c.forced {
 		reason = "force"

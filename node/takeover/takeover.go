@@ -1,20 +1,20 @@
-// Package takeover keeps the visitors of a Node site logged in when Go takes
-// over: what a cookie of the old site holds becomes a session of a
-// [session.Manager] at the visitor's first request, and the old cookie goes.
+// Package takeover keeps the visitors of a Node site logged in when a Go program
+// replaces it. At a visitor's first request, the content of the old site's cookie
+// becomes a session of a [session.Manager], and the old cookie is deleted.
 // [Source.Adopt] is for session.Options.Adopt.
 //
-// It is for sessions that are in cookies. Those in Redis or memcached need none
-// of it: express.Profile has them as they are.
+// The package is for sessions that live in cookies. Sessions in Redis or memcached
+// need no takeover: express.Profile shares them.
 //
-// The old systems take nothing back, but Adopt does: a cookie whose session was
-// taken over, and has ended, is nobody's. Take over for as long as the longest
-// visit lasts, and then remove the option. It knows a cookie however it is
-// spelled; but the old systems make a new cookie at each save, and what a session
-// had before that is a cookie of its own, which nothing tells from another session.
+// The old systems cannot revoke a session, but Adopt can: a cookie whose session was
+// taken over, and has ended, opens nothing. Keep the option for as long as the
+// longest visit lasts, and then remove it. Adopt recognizes a cookie in every
+// spelling. But the old systems make a new cookie at each save, and an earlier cookie
+// of the same session looks like one of another session.
 //
-// Nor do they name whom a cookie is for. Every application that has the secrets
-// of the old site takes its visitors over, and so do staging and production where
-// they share them: give a Source the secrets of one site.
+// Nor do these cookies name an audience. Every application that has the secrets of
+// the old site takes its visitors over, and so do staging and production where they
+// share them: give a Source the secrets of one site.
 package takeover
 
 import (
@@ -218,7 +218,7 @@ func Fill(s *session.Session, f *fields.Fields) error {
 	return nil
 }
 
-// isKey tells whether NewKey takes the name, and no session of Express has
+// isKey reports whether NewKey takes the name, and no session of Express has
 // something else of it.
 func isKey(name string) bool {
 	control := func(r rune) bool { return r < ' ' || r == 0x7f || r == '/' }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/background"
+	"github.com/holdfast-go/session/internal/test/relay"
 	"github.com/holdfast-go/session/storetest"
 	"github.com/holdfast-go/session/storetest/sqltest"
 )
@@ -127,46 +128,11 @@ func startPostgres(t testing.TB) *postgres {
 	}
 }
 
+// proxy passes connections on to address, but nothing while p is frozen.
 func (p *postgres) proxy(t testing.TB, address string) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	pass := func(to, from net.Conn) {
-		defer to.Close()
-		defer from.Close()
-		buffer := make([]byte, 64<<10)
-		for {
-			n, err := from.Read(buffer)
-			if n > 0 {
-				p.wait()
-				if _, err := to.Write(buffer[:n]); err != nil {
-					return
-				}
-			}
-			if err != nil {
-				return
-			}
-		}
-	}
-	go func() {
-		for {
-			here, err := l.Accept()
-			if err != nil {
-				return
-			}
-			p.accepted.Add(1)
-			there, err := net.Dial("tcp", address)
-			if err != nil {
-				here.Close()
-				continue
-			}
-			go pass(there, here)
-			go pass(here, there)
-		}
-	}()
-	return l.Addr().String()
+	t.Helper()
+	wait := func(b []byte) []byte { p.wait(); return b }
+	return relay.Relay{Accepted: func() { p.accepted.Add(1) }, Up: wait, Down: wait}.Start(t, address)
 }
 
 func (p *postgres) open(t testing.TB, conns int) *sql.DB {

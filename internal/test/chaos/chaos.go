@@ -1,6 +1,6 @@
-// Package chaos lets visitors loose on several instances of an application that
-// share a real store, breaks the store in every way while they shop, and counts
-// what they noticed.
+// Package chaos sends visitors to several instances of an application that share a
+// real store, breaks the store in every way while they shop, and counts what the
+// visitors noticed.
 package chaos
 
 import (

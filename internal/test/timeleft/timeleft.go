@@ -1,9 +1,9 @@
-// Package timeleft fits the work of a test into the time until its deadline,
-// which is -timeout after the test binary began. A slow machine does less of the
-// work, and says how much; and what hangs is named.
+// Package timeleft fits the work of a test into the time until its deadline, which
+// is -timeout after the test binary began. On a slow machine the test does less of
+// the work and says how much, and work that hangs is named.
 //
-// A testing/synctest bubble has another clock, and no deadline: everything here
-// is called from outside of it.
+// A testing/synctest bubble has another clock, and no deadline: call everything here
+// from outside of it.
 package timeleft
 
 import (

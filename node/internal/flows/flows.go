@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/node/cookies"
+	"github.com/holdfast-go/session/node/fields"
 	"github.com/holdfast-go/session/node/internal/js"
 	"github.com/holdfast-go/session/node/internal/script"
 	"github.com/holdfast-go/session/node/internal/vectors"
@@ -128,4 +129,29 @@ func Response() (*script.Object, *string) {
 			return true
 		}),
 	}), body
+}
+
+// Store makes the fields of a session those of the object that a handler has
+// changed. What has not changed keeps its bytes.
+func Store(t testing.TB, f *fields.Fields, object *script.Object) {
+	t.Helper()
+	for _, name := range f.Names() {
+		if _, ok := object.Own(name); !ok {
+			f.Delete(name)
+		}
+	}
+	for _, name := range object.Names() {
+		v, _ := object.Own(name)
+		text, ok := script.JSON(v)
+		if !ok {
+			f.Delete(name)
+			continue
+		}
+		if old, ok := f.Get(name); ok && string(old) == string(text) {
+			continue
+		}
+		if err := f.Set(name, text); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

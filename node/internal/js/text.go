@@ -146,7 +146,7 @@ func Quote(s string) json.RawMessage {
 	return append(b, '"')
 }
 
-// Truthy tells whether JavaScript takes a value for true. Absent values are
+// Truthy reports whether JavaScript takes a value for true. Absent values are
 // not.
 func Truthy(value json.RawMessage) bool {
 	switch string(value) {
@@ -159,7 +159,7 @@ func Truthy(value json.RawMessage) bool {
 	return true
 }
 
-// Null tells whether a value is absent or null, JavaScript's == null.
+// Null reports whether a value is absent or null, JavaScript's == null.
 func Null(value json.RawMessage) bool { return value == nil || string(value) == "null" }
 
 // UTF16Len returns the length that JavaScript gives a string.

@@ -2,7 +2,7 @@ package script
 
 import "math"
 
-// statement runs, and tells whether it returned, and what.
+// statement runs, and reports whether it returned, and what.
 type statement func(*scope) (Value, bool)
 
 func (p *parser) block() func(*scope) (Value, bool) {
@@ -223,7 +223,7 @@ func same(a, b Value) bool {
 	return a == b
 }
 
-// plain tells whether + takes v for a number.
+// plain reports whether + takes v for a number.
 func plain(v Value) bool {
 	switch v.(type) {
 	case string, *Object, *Array, Func:

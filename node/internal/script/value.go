@@ -167,7 +167,7 @@ func deleteMember(v Value, name string) {
 	}
 }
 
-// Truthy tells whether v counts as true.
+// Truthy reports whether v counts as true.
 func Truthy(v Value) bool {
 	switch v := v.(type) {
 	case nil, Undefined:
@@ -182,7 +182,7 @@ func Truthy(v Value) bool {
 	return true
 }
 
-// Nullish tells whether v is null or undefined.
+// Nullish reports whether v is null or undefined.
 func Nullish(v Value) bool {
 	_, undefined := v.(Undefined)
 	return v == nil || undefined

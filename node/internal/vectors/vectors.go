@@ -4,6 +4,7 @@
 package vectors
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -125,4 +126,14 @@ func folder(t testing.TB) (dir string, own bool) {
 		}
 		at = up
 	}
+}
+
+// Unhex decodes a field of a row that is in hex.
+func Unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

@@ -1,0 +1,5 @@
+package house_test
+
+import "house.test"
+
+func Example() { _ = house.Red }

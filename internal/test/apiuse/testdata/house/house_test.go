@@ -1,0 +1,5 @@
+package house_test
+
+import "house.test"
+
+func shut() { new(house.Door).Shut() }

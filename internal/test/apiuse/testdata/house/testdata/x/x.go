@@ -1,0 +1,6 @@
+// Package x is data.
+package x
+
+import "house.test"
+
+var _ house.Loser
