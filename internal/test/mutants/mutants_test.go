@@ -92,6 +92,29 @@ func TestMutantsAreKilledOrSurvive(t *testing.T) {
 	}
 }
 
+func TestWhatIsToldUnasked(t *testing.T) {
+	var out strings.Builder
+	r := report{out: &out, harmless: harmless{{"l", "harmless", "why"}, {"l", "harmless, and killed", "why"}}}
+	for _, test := range []struct {
+		name string
+		f    fate
+		want string
+	}{
+		{"killed", fate{kind: killed, by: "TestA"}, ""},
+		{"harmless", fate{kind: survived}, ""},
+		{"harmless, and killed", fate{kind: killed, by: "TestA"}, "killed    l: harmless, and killed\n          by TestA; docs/MUTANTS.md says that it is harmless\n"},
+		{"hangs", fate{kind: hangs, by: "TestA"}, "killed    l: hangs\n          by the time limit, in TestA\n"},
+		{"survives", fate{kind: survived}, "SURVIVED  l: survives\n"},
+		{"does not compile", fate{kind: unusable, by: "why"}, "ERROR     l: does not compile\n          why\n"},
+	} {
+		out.Reset()
+		r.add(mutation{list: "l", name: test.name}, test.f)
+		if got := out.String(); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
 func TestARunThatSaysNothingFails(t *testing.T) {
 	for name, s := range map[string]settings{"run": {}, "checked": {check: true}} {
 		t.Run(name, func(t *testing.T) {

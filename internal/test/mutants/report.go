@@ -55,7 +55,7 @@ func (r *report) add(m mutation, f fate) {
 		if reason != "" {
 			by += "; " + pageFile + " says that it is harmless"
 		}
-		if r.verbose || reason != "" {
+		if r.verbose || reason != "" || f.kind == hangs {
 			r.print("killed", m, f, by)
 		}
 	}
