@@ -58,6 +58,10 @@ $(TOOLS)/golangci-lint-$(GOLANGCI_LINT):
 shape: ## lines, cycles of files, branches and methods of each package of the root module
 	@go run ./internal/test/shape $(SHAPE)
 
+.PHONY: mutants
+mutants: ## run the tests against mutants of the code: make mutants MUTANTS="-list state -v"
+	@go run ./internal/test/mutants $(MUTANTS)
+
 .PHONY: fuzz
 fuzz: ## fuzz every target, FUZZTIME (100000x) inputs each
 	@scripts/fuzz $(FUZZTIME)

@@ -158,3 +158,12 @@ func TestACodecOfYourOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestACodecWithAReservedIDOpensNothing(t *testing.T) {
+	b := box(t)
+	b.Codec = halves{id: 5}
+	plaintext, err := b.OpenContent(seal.Pad(5, []byte{0, 1, 'x'}))
+	if !errors.Is(err, seal.ErrCompression) {
+		t.Errorf("got %q, %v, want ErrCompression", plaintext, err)
+	}
+}

@@ -115,3 +115,12 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 		}
 	}
 }
+
+func TestAnErrorDoesNotQuoteTheText(t *testing.T) {
+	for _, text := range []string{"not+base64url", "line\nbreak", "c2hvcnQ", strings.Repeat("long", 30_000)} {
+		_, _, err := box(t).Open(text)
+		if err == nil || strings.Contains(err.Error(), text) {
+			t.Errorf("%.20q: got %.200q, want an error without it", text, fmt.Sprint(err))
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -26,6 +27,8 @@ type fake struct {
 	creates     error // of each Save that creates
 	swaps       error // of each Save over a Version
 	first       []byte
+	conflicts   bool // of each Save that creates, although nothing stands there
+	asked       int  // to Save
 	expiries    []time.Time
 	overwrites  int
 }
@@ -49,6 +52,7 @@ func (f *fake) Save(ctx context.Context, id string, data []byte, expires time.Ti
 	if _, limited := ctx.Deadline(); !limited && strings.HasPrefix(id, "probe") {
 		return Version{}, false, errors.New("a save without a budget")
 	}
+	f.asked++
 	creates := over == Version{}
 	if f.first != nil && creates { // another instance comes first
 		f.put(id, f.first)
@@ -61,7 +65,7 @@ func (f *fake) Save(ctx context.Context, id string, data []byte, expires time.Ti
 		return Version{}, false, f.creates
 	case !creates && f.swaps != nil:
 		return Version{}, false, f.swaps
-	case f.versions[id] != over:
+	case f.versions[id] != over, creates && f.conflicts:
 		return Version{}, true, errors.New("conflict")
 	}
 	f.expiries = append(f.expiries, expires)
@@ -191,6 +195,79 @@ func TestTheCanaryOfAnotherInstanceCounts(t *testing.T) {
 	wantLook(t, f.shard(), "the other one came first", false, false)
 }
 
+func TestACanaryOutlivesEverySession(t *testing.T) {
+	f := newFake()
+	wantLook(t, f.shard(), "at first", true, false)
+	if len(f.expiries) != 1 || f.expiries[0].Before(f.now.AddDate(5, 0, 0)) {
+		t.Errorf("the canary expires at %v, want five years after %v", f.expiries, f.now)
+	}
+}
+
+func TestTwoCanariesOfOneMomentDiffer(t *testing.T) {
+	f := newFake()
+	s := f.shard()
+	wantLook(t, s, "at first", true, false)
+	clear(f.records)
+	clear(f.versions)
+	wantLook(t, s, "when another was made in the same millisecond", true, true)
+}
+
+func TestAShardThatTakesNoCanaryIsNotBelieved(t *testing.T) {
+	for name, do := range map[string]func(*fake){
+		"it is read-only":             func(f *fake) { f.creates = errDown },
+		"each create is a conflict":   func(f *fake) { f.conflicts = true },
+		"its canary is nobody's work": func(f *fake) { f.first = []byte("short") },
+	} {
+		f := newFake()
+		do(f)
+		lost, known, err := f.shard().Look(t.Context(), true)
+		none := name != "its canary is nobody's work"
+		if !lost || known || errors.Is(err, ErrNoCanary) != none {
+			t.Errorf("%s: lost %v, known %v, %v", name, lost, known, err)
+		}
+		if f.asked > 3 {
+			t.Errorf("%s: %d creates were tried, want 3 at most", name, f.asked)
+		}
+	}
+}
+
+// locked is a fake that any number of goroutines may use.
+type locked struct {
+	*fake
+	mu sync.Mutex
+}
+
+func (l *locked) Load(ctx context.Context, id string) ([]byte, bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fake.Load(ctx, id)
+}
+
+func (l *locked) Save(ctx context.Context, id string, data []byte, expires time.Time, over Version) (Version, bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fake.Save(ctx, id, data, expires, over)
+}
+
+// The race detector judges.
+func TestAnyNumberMayLook(t *testing.T) {
+	f := &locked{fake: newFake()}
+	f.incarnation = "one"
+	s := f.shard()
+	s.Store = f
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 20 {
+				if _, known, err := s.Look(t.Context(), true); known || err != nil {
+					t.Errorf("known to have lost data: %v, %v", known, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
 func TestTheCanaryFollowsTheLayout(t *testing.T) {
 	f := newFake()
 	f.layout = func(id string) string {
@@ -239,6 +316,9 @@ func TestTryCreatesAndSwapsInTurn(t *testing.T) {
 	got, err := tries(t, s, 4)
 	if want := []string{"1 true", "2 true", "2 true", "1 true", "2 true", "2 true"}; !slices.Equal(got, want) || err != nil {
 		t.Errorf("judged %q, %v; want %q", got, err, want)
+	}
+	if f.asked != 8 {
+		t.Errorf("the store was asked for %d saves, want 2 for each call", f.asked)
 	}
 	if len(f.records) != 0 {
 		t.Errorf("records are left: %v", f.records)
@@ -295,6 +375,26 @@ func TestALostRecordIsNoRefusal(t *testing.T) {
 	got, err := tries(t, s, 1)
 	if want := []string{"1 true", "2 true"}; !slices.Equal(got, want) || err != nil {
 		t.Errorf("judged %q, %v; want %q", got, err, want)
+	}
+}
+
+func TestARecordThatMovedIsLeftAlone(t *testing.T) {
+	f := newFake()
+	s := f.shard()
+	_, _ = tries(t, s, 1)
+	moved := s.record
+	f.layout = func(id string) string {
+		if id == moved {
+			return "two"
+		}
+		return "one"
+	}
+	got, err := tries(t, s, 1)
+	if want := []string{"1 true", "2 true"}; !slices.Equal(got, want) || err != nil {
+		t.Errorf("judged %q, %v; want %q", got, err, want)
+	}
+	if f.records[moved] == nil {
+		t.Error("the record was ended in a shard that is not this one's")
 	}
 }
 

@@ -2,6 +2,7 @@ package state
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -99,4 +100,33 @@ func TestConcurrentWritersPassWhatTheySaw(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// Two writers wait for each other before each call, so that they meet inside
+// Next. Where the machine runs one of them at a time, they never meet.
+func TestWritersThatMeetGetTwoValues(t *testing.T) {
+	const rounds = 20_000
+	var c Clock
+	var arrived atomic.Int64
+	var group sync.WaitGroup
+	var got [2][rounds]uint64
+	for writer := range got {
+		group.Go(func() {
+			for i := range rounds {
+				arrived.Add(1)
+				for spins := 0; arrived.Load() < int64(2*(i+1)); spins++ {
+					if spins > 1000 {
+						runtime.Gosched()
+					}
+				}
+				got[writer][i] = c.Next(noon, 0)
+			}
+		})
+	}
+	group.Wait()
+	for i := range rounds {
+		if got[0][i] == got[1][i] {
+			t.Fatalf("both got %d in round %d", got[0][i], i)
+		}
+	}
 }

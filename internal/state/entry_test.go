@@ -224,3 +224,18 @@ func TestWithholdingNothingCostsNothing(t *testing.T) {
 		t.Errorf("check and find allocate %v times", n)
 	}
 }
+
+func TestAValueDoesNotGrowIntoTheEntryBehindIt(t *testing.T) {
+	l := Entries(Entry{Name: []byte("a"), Value: []byte("1")}.Append(nil))
+	l = Entry{Name: []byte("b"), Value: []byte("2")}.Append(l)
+	before := slices.Clone(l)
+	e, ok := l.Find("a")
+	if !ok || string(e.Value) != "1" {
+		t.Fatalf("found %q, %v", e.Value, ok)
+	}
+	_ = append(e.Value, "grown"...)
+	_ = append(e.Name, "grown"...)
+	if !bytes.Equal(l, before) {
+		t.Errorf("the entries are %x now, were %x", l, before)
+	}
+}

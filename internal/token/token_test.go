@@ -29,6 +29,21 @@ func TestNewTokensAreParsedAndDiffer(t *testing.T) {
 }
 
 // The IDs are in stores: another derivation would lose every session.
+func TestEveryByteOfATokenIsRandom(t *testing.T) {
+	first := token.New().Reveal()
+	var differs [len("0123456789012345678901234567890123456789012")]bool
+	for range 200 {
+		for i, c := range []byte(token.New().Reveal()) {
+			differs[i] = differs[i] || c != first[i]
+		}
+	}
+	for i, d := range differs {
+		if !d {
+			t.Errorf("character %d of 200 tokens is the same", i)
+		}
+	}
+}
+
 func TestIDIsHalfTheHashOfTheDecodedToken(t *testing.T) {
 	var b [32]byte
 	for i := range b {

@@ -1,0 +1,3 @@
+module tower.test
+
+go 1.25.0
