@@ -21,6 +21,26 @@ var (
 	simSeeds = flag.Int("seeds", 0, "how many seeds at most, in half of the time until -timeout; 0: 1500, fewer with -race and -short")
 )
 
+// Worlds of the simulation besides the plain one that every seed has. One that is
+// listed here is run by TestNoPromiseIsBroken.
+var enabledWorlds = []simulation.World{}
+
+var simWorlds = flag.String("worlds", "", "the worlds of the simulation, comma-separated; all: every one; default: those that are enabled")
+
+func worldsWanted() []simulation.World {
+	switch *simWorlds {
+	case "":
+		return enabledWorlds
+	case "all":
+		return simulation.Worlds()
+	}
+	var out []simulation.World
+	for name := range strings.SplitSeq(*simWorlds, ",") {
+		out = append(out, simulation.World(name))
+	}
+	return out
+}
+
 func seedsFor() int {
 	switch {
 	case *simSeeds > 0:
@@ -66,6 +86,9 @@ func mustKeysOf(t testing.TB) *seal.Keys {
 
 func TestNoPromiseIsBroken(t *testing.T) {
 	cfg := worlds(t)
+	if *simWorlds != "" {
+		cfg.Worlds = worldsWanted()
+	}
 	if *simSeed != 0 {
 		t.Log(simulation.Again(t, cfg, *simSeed).Trace())
 		return

@@ -27,6 +27,9 @@ type Config struct {
 	// worlds have any.
 	Story string
 
+	// Worlds are what plans have besides what every plan has.
+	Worlds []World
+
 	// Cookie is the name of the token's cookie; default __Host-session.
 	Cookie string
 
@@ -42,6 +45,8 @@ type Switches struct {
 	TombstoneCookie bool // browsers do not send it
 	Incarnation     bool // a restart changes neither the incarnation nor what is no session
 	Backup          bool // browsers send no bundles
+	Update          bool // the application reads a list and sets it, in place of Update
+	Patience        bool // the store has no answer for a client that has left
 }
 
 // Timing is how a world's sessions are configured. Worlds are short, so these

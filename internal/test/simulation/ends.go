@@ -186,6 +186,11 @@ func (o *oracle) endedNothing(e *Request, x *life) bool {
 
 // judgeTombstone looks for the tombstone of a session that was ended.
 func (o *oracle) judgeTombstone(x *life, at time.Duration) {
+	if x.evicted >= x.lostTomb && x.lostTomb > 0 && x.record == nil {
+		// Section 5: "Single tombstones are written again (...) whenever one is met".
+		o.count("oracle: exempt: a tombstone was evicted, and nobody came")
+		return
+	}
 	for _, e := range x.ends {
 		if !e.done() || x.shard < 0 || at > e.Ended+o.ringLife()-tick {
 			continue

@@ -11,6 +11,7 @@ type History struct {
 	Timing
 	Skews         []time.Duration // how far each instance's clock is ahead of the store's
 	WithoutBackup bool            // none is expected
+	ByTime        bool            // carts, too, are judged by time
 	Events        []Event         // in the order in which they happened
 }
 
@@ -35,8 +36,9 @@ type Event struct {
 	Until   time.Duration // of Stored: when the record expires
 	Gone    bool          // of Stored: nothing stands there now
 
-	Healthy bool // of Linked
-	Clean   bool // of Died: closed, and nothing left to deliver
+	Healthy  bool // of Linked
+	InBudget bool // of Linked: all calls are answered in time
+	Clean    bool // of Died: closed, and nothing left to deliver
 }
 
 // Kind is what an Event is.
@@ -58,6 +60,9 @@ const (
 	Died                   // an instance ended
 	Healed                 // nothing goes wrong from here on
 	Settled                // and that has been so for a while
+	Restored               // a shard has a record again that it had before
+	Evicted                // a shard has lost one
+	Shaken                 // a shard stands still, or goes on, or has lost what is no session
 )
 
 // Request is one request and what became of it.
@@ -80,6 +85,7 @@ type Request struct {
 	Endings string     // the value of the tombstone cookie it carried
 
 	Sent, Began, Ended, Delivered time.Duration // zero: not
+	Left                          time.Duration // when its client hung up, or its deadline passed, if it had no answer yet; zero: never
 
 	Status   int // zero: no answer left the instance
 	Answer   Answer

@@ -15,6 +15,7 @@ func judge(h History, count func(string)) []Violation {
 		lives: map[session.ID]*life{}, bundles: map[string]*bundle{}, views: map[viewOf]*view{},
 		records: map[int]*kept{}, links: map[linkOf]*linkState{}, births: map[int]*birth{},
 		asked: map[*Request]*asked{}, ends: map[string]*Request{}, forgot: map[int]time.Duration{},
+		shaken: map[int]time.Duration{}, budget: map[linkOf]time.Duration{},
 	}
 	for _, s := range append([]time.Duration{0}, h.Skews...) {
 		o.early, o.late = min(o.early, s), max(o.late, s)
@@ -48,6 +49,11 @@ func (o *oracle) event(e *Event) {
 		if l := o.links[k]; l == nil || l.healthy != e.Healthy || !e.Healthy {
 			o.links[k] = &linkState{e.Healthy, e.At}
 		}
+		if _, ok := o.budget[k]; !e.InBudget {
+			delete(o.budget, k)
+		} else if !ok {
+			o.budget[k] = e.At
+		}
 	case Born:
 		o.births[e.Birth] = &birth{place: e.Instance}
 		for s := range 8 { // more shards than any world has
@@ -59,6 +65,29 @@ func (o *oracle) event(e *Event) {
 		o.forget(e)
 	case Settled:
 		o.atRest(e.At)
+	default:
+		o.rare(e)
+	}
+}
+
+// rare is event for what only some worlds have.
+func (o *oracle) rare(e *Event) {
+	x := o.lives[e.Session]
+	switch e.Kind {
+	case Shaken:
+		o.shaken[e.Shard] = e.At
+	case Restored:
+		x.record = o.records[e.Save]
+		if x.record != nil && x.record.dead {
+			x.lostTomb = 0 // it has come back
+		}
+	case Evicted:
+		x.evicted = e.At
+		if x.record != nil && x.record.dead {
+			x.lostTomb = e.At
+		}
+		x.record = nil
+	default:
 	}
 }
 
@@ -121,6 +150,10 @@ func (o *oracle) began(e *Event) {
 	x.uses = append(x.uses, q)
 	a.record = x.record
 	a.settled = o.settled(q.Birth, x.shard, e.At)
+	if o.ByTime {
+		kept := o.keptHere(q)
+		a.required = a.required.or(kept)
+	}
 }
 
 // confirm is an answer of the store that an instance got.
@@ -191,6 +224,11 @@ func (o *oracle) stored(e *Event) {
 	if x.stored == 0 {
 		x.stored = e.At
 	}
+	for _, n := range e.Marks.list() {
+		if w := o.writes[n]; w != nil && w.saved == 0 {
+			w.saved = e.At
+		}
+	}
 	for _, n := range r.content.list() {
 		if w := o.writes[n]; w != nil && w.durable == 0 {
 			w.durable = e.At
@@ -234,7 +272,10 @@ func (o *oracle) ended(q *Request) {
 		o.judgeShown(q, a)
 		o.judgeEnds(q, a)
 		o.judgeAge(q, a)
+		o.judgeTwice(q)
+		o.judgeHungUp(q, a)
 	}
+	o.judgeRefused(q, a)
 	if q.Browser >= 0 && q.arrived() && !q.Tampered {
 		o.judgeVouched(q, a)
 		if q.shows() && q.Route != Logout { // which leaves an empty session
@@ -253,7 +294,7 @@ func (o *oracle) keepBundle(q *Request, a *asked) {
 	if q.NewToken != "" {
 		b.id = q.NewToken
 	}
-	if q.ok() {
+	if q.ok() && q.Route != Late {
 		b.content = b.content.with(q.Op).or(o.shown(q))
 	}
 	if a.isConfirmed {

@@ -33,12 +33,15 @@ type Step struct {
 	Up, Down time.Duration // how long the request and the answer travel
 	Lost     bool          // the answer is
 	Abort    time.Duration // the browser gives up so long after it asked; zero: never
+	Hangup   time.Duration // the request's context ends so long after it arrived, and its answer is read; zero: never
+	Deadline bool          // because its deadline passes
 
 	// A replay.
 	Copy   int // which of the jars that were copied so far, modulo their number; -1: the last
 	Tamper Tamper
 
 	Fault Fault
+	Pick  int // which of the records that may be evicted, modulo their number; -1: the last
 }
 
 // Deed is what a Step does.
@@ -54,6 +57,16 @@ const (
 	Deploy           // an instance is closed; another takes its place
 	Copy             // the attacker copies a jar
 	Impersonate      // the attacker uses one
+
+	// Of some worlds only.
+	StandStill     // a shard hears nothing for as long as Think says
+	Snapshot       // a shard is copied
+	Rollback       // a shard restarts with its last copy
+	Rewind         // a shard has its last copy again, and did not restart
+	EvictSession   // a shard evicts a live session
+	EvictTombstone // a shard evicts a tombstone
+	EvictOther     // a shard evicts what is neither
+	Start          // another instance starts
 )
 
 // Tamper is what the attacker does to a jar before using it.
@@ -99,7 +112,33 @@ func (s Step) String() string {
 		return fmt.Sprintf("step %d: instance %c is deployed anew", s.N, 'A'+s.Instance)
 	case Copy:
 		return fmt.Sprintf("step %d: the attacker copies the jar of browser %d", s.N, s.Browser)
+	case Visit, Impersonate:
+		return s.request()
+	default:
+		return s.rare()
 	}
+}
+
+// rare is String for what only some worlds have.
+func (s Step) rare() string {
+	what := map[Deed]string{
+		StandStill: "stands still", Snapshot: "is copied", Rollback: "restarts with its last copy", Rewind: "has its last copy again",
+		EvictSession: "evicts a session", EvictTombstone: "evicts a tombstone", EvictOther: "evicts what is no session",
+	}[s.Do]
+	switch s.Do {
+	case Start:
+		return fmt.Sprintf("step %d: instance %c starts", s.N, 'A'+s.Instance)
+	case StandStill:
+		what += fmt.Sprintf(" for %v", s.Think.Round(time.Millisecond))
+	case EvictSession, EvictTombstone, EvictOther:
+		what += fmt.Sprintf(", number %d", s.Pick)
+	default:
+	}
+	return fmt.Sprintf("step %d: shard %d %s", s.N, s.Shard, what)
+}
+
+// request is String for a visit and a replay.
+func (s Step) request() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "step %d: ", s.N)
 	if s.Do == Visit {
@@ -111,7 +150,7 @@ func (s Step) String() string {
 		}
 	}
 	fmt.Fprintf(&b, " asks %c to %s", 'A'+s.Instance, s.Route)
-	if s.Route == Set || s.Route == Add || s.Route == Delete {
+	if s.Route == Set || s.Route == Add || s.Route == Delete || s.Route == Count || s.Route == Late {
 		fmt.Fprintf(&b, " %s", keyNames[s.Key])
 	}
 	if s.Think > 0 {
@@ -126,6 +165,13 @@ func (s Step) String() string {
 	if s.Abort > 0 {
 		fmt.Fprintf(&b, ", gives up after %v", s.Abort.Round(time.Millisecond))
 	}
+	if s.Hangup > 0 {
+		why := "hangs up"
+		if s.Deadline {
+			why = "is out of time"
+		}
+		fmt.Fprintf(&b, ", %s after %v", why, s.Hangup.Round(10*time.Microsecond))
+	}
 	return b.String()
 }
 
@@ -136,6 +182,9 @@ type planner struct {
 	at   time.Duration
 	next int
 	mood mood
+
+	worlds map[World]bool // of the run
+	calm   bool
 }
 
 // mood is what a plan is mostly about: a few writes around an outage find more
@@ -160,7 +209,7 @@ var moods = []mood{
 // NewPlan makes the plan of a seed. Equal seeds and configurations give equal
 // plans.
 func NewPlan(seed uint64, cfg Config) Plan {
-	d := &planner{Rand: rand.New(rand.NewPCG(seed, 0x5e55104))}
+	d := &planner{Rand: rand.New(rand.NewPCG(seed, 0x5e55104)), calm: cfg.Calm}
 	d.mood = moods[d.IntN(len(moods))]
 	if cfg.Calm {
 		d.mood.outage, d.mood.forget, d.mood.crash, d.mood.theft = 0, 0, 0, 0
@@ -178,8 +227,12 @@ func NewPlan(seed uint64, cfg Config) Plan {
 	if !cfg.Calm && d.IntN(2) == 0 || stories[cfg.Story] != nil {
 		story = 1 + d.IntN(n)
 	}
+	worlds := d.enter(cfg, n)
 	for ; n > 0; n-- {
 		d.pause()
+		for _, w := range worlds[n] {
+			worldSteps[w](d)
+		}
 		if n == story {
 			d.story(cfg.Story)(d)
 		}

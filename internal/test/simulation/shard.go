@@ -27,6 +27,7 @@ type cluster struct {
 type shard struct {
 	incarnation int
 	records     map[session.ID]record
+	snapshot    map[session.ID]record // of the last Snapshot
 }
 
 type record struct {
@@ -34,6 +35,9 @@ type record struct {
 	expires time.Time
 	save    int // the number of the save that made it; what its Version says
 }
+
+// dead reports whether it is a tombstone, if it is a session's.
+func (r record) dead() bool { return !bytes.Contains(r.data, []byte(alive)) }
 
 func newCluster(shards int, seed uint64, off Switches, log func(Event)) *cluster {
 	c := &cluster{off: off, log: log, shards: make([]shard, shards), names: map[session.ID]int{}, seed: seed}

@@ -50,6 +50,14 @@ func TestAHealthyStoreBreaksNoPromise(t *testing.T) {
 	for _, v := range r.Failed {
 		t.Errorf("%s", v.Trace())
 	}
+	cfg.Worlds = []simulation.World{simulation.Bursts, simulation.LateSaves, simulation.Starts, simulation.ByTime}
+	parallel := simulation.Sweep(t, cfg, 1, *seeds)
+	for _, v := range parallel.Failed {
+		t.Errorf("%s", v.Trace())
+	}
+	if parallel.Counts["oracle: a count is looked for in the store"] == 0 {
+		t.Error("nobody counted")
+	}
 	for _, what := range []string{"answer: a write from store", "save: conflict", "answer: logout durable", "hook: conflict"} {
 		if r.Counts[what] == 0 && !r.Cut {
 			t.Errorf("%q never happened in %d seeds", what, r.Seeds)
@@ -76,13 +84,17 @@ func TestEverySwitchOfTheWorldIsMissed(t *testing.T) {
 	tests := map[string]struct {
 		off     simulation.Switches
 		promise []string
+		world   simulation.World
+		calm    bool
 	}{
-		"CAS":             {simulation.Switches{CAS: true}, []string{"c: revived", "a: lost"}},
-		"Tombstones":      {simulation.Switches{Tombstones: true}, []string{"c: revived"}},
-		"Slots":           {simulation.Switches{Slots: true}, []string{"d: older than what the visitor was told"}},
-		"TombstoneCookie": {simulation.Switches{TombstoneCookie: true}, []string{"c: not delivered", "c: revived"}},
-		"Incarnation":     {simulation.Switches{Incarnation: true}, []string{"c: not delivered", "c: revived"}},
-		"Backup":          {simulation.Switches{Backup: true}, []string{"b: logged out"}},
+		"CAS":             {off: simulation.Switches{CAS: true}, promise: []string{"c: revived", "a: lost"}},
+		"Tombstones":      {off: simulation.Switches{Tombstones: true}, promise: []string{"c: revived"}},
+		"Slots":           {off: simulation.Switches{Slots: true}, promise: []string{"d: older than what the visitor was told"}},
+		"TombstoneCookie": {off: simulation.Switches{TombstoneCookie: true}, promise: []string{"c: not delivered", "c: revived"}},
+		"Incarnation":     {off: simulation.Switches{Incarnation: true}, promise: []string{"c: not delivered", "c: revived"}},
+		"Backup":          {off: simulation.Switches{Backup: true}, promise: []string{"b: logged out"}},
+		"Update":          {off: simulation.Switches{Update: true}, promise: []string{"a: count lost"}, world: simulation.Bursts, calm: true},
+		"Patience":        {off: simulation.Switches{Patience: true}, promise: []string{"c: served to a client that left"}, world: simulation.HangUps},
 	}
 	switches := reflect.TypeFor[simulation.Switches]()
 	for i := range switches.NumField() {
@@ -93,7 +105,10 @@ func TestEverySwitchOfTheWorldIsMissed(t *testing.T) {
 			continue
 		}
 		t.Run(f.Name, func(t *testing.T) {
-			cfg := simulation.Config{New: withBackup(t), OneClock: true, Off: test.off}
+			cfg := simulation.Config{New: withBackup(t), OneClock: true, Off: test.off, Calm: test.calm}
+			if test.world != "" {
+				cfg.Worlds = []simulation.World{test.world}
+			}
 			simulation.Hunt(t, cfg, 1, 600, test.promise...).Want(t, test.promise...)
 		})
 	}

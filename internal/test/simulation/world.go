@@ -63,7 +63,10 @@ func Run(t *testing.T, cfg Config, p Plan) (v Verdict) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{cfg: cfg, plan: p, start: time.Now(), counts: map[string]int{}}
 		w.store = newCluster(p.Shards, p.Seed, cfg.Off, w.log)
-		w.history = History{Timing: p.Timing, Skews: p.Skews, WithoutBackup: cfg.WithoutBackup}
+		w.history = History{
+			Timing: p.Timing, Skews: p.Skews, WithoutBackup: cfg.WithoutBackup,
+			ByTime: slices.Contains(cfg.Worlds, ByTime),
+		}
 		if err := w.run(); err != nil {
 			t.Errorf("seed %d: %v", p.Seed, err)
 		}
@@ -147,15 +150,23 @@ func (w *world) born(place, generation int) (*instance, error) {
 	w.mu.Unlock()
 	i := &instance{place: place, generation: generation, birth: birth, client: newClient(w.store, place, birth)}
 	i.client.start = w.start
+	i.client.saveTimeout = w.plan.Timing.SaveTimeout
 	i.client.observe = w.count
 	i.client.journal = func(e Event) {
 		e.Instance, e.Birth = place, birth
 		w.log(e)
 	}
+	for s := range i.client.links {
+		w.log(Event{Kind: Linked, Instance: place, Birth: birth, Shard: s, Healthy: true, InBudget: true})
+	}
+	skew := time.Duration(0)
+	if place < len(w.plan.Skews) {
+		skew = w.plan.Skews[place]
+	}
 	var err error
 	i.Instance, err = w.cfg.New(Spec{
 		Timing: w.plan.Timing, Instance: place, Generation: generation, Store: session.Store(i.client),
-		Skew: w.plan.Skews[place], Count: w.count,
+		Skew: skew, Count: w.count,
 	})
 	return i, err
 }
@@ -193,6 +204,8 @@ func (w *world) do(s Step) error {
 		w.store.forget(s.Shard, s.Do == Restart)
 	case Crash, Deploy:
 		return w.replace(s)
+	default:
+		return w.nemesis(s)
 	}
 	return nil
 }
@@ -206,7 +219,7 @@ func (w *world) breakLinks(place, shard int, f Fault) {
 	for _, i := range instances {
 		for s := range i.client.links {
 			if (place < 0 || place == i.place) && (shard < 0 || shard == s) {
-				w.log(Event{Kind: Linked, Instance: i.place, Birth: i.birth, Shard: s, Healthy: f == Healthy})
+				w.log(Event{Kind: Linked, Instance: i.place, Birth: i.birth, Shard: s, Healthy: f.well(), InBudget: f.inBudget()})
 				i.client.links[s].set(f, false)
 			}
 		}
@@ -236,8 +249,9 @@ func (w *world) replace(s Step) error {
 		if s.Do == Crash {
 			fault = Healthy
 		}
-		w.log(Event{Kind: Linked, Instance: fresh.place, Birth: fresh.birth, Shard: i, Healthy: fault == Healthy})
+		w.log(Event{Kind: Linked, Instance: fresh.place, Birth: fresh.birth, Shard: i, Healthy: fault.well(), InBudget: fault.inBudget()})
 		fresh.client.links[i].set(fault, false)
+		fresh.client.links[i].stall(time.Now().Add(old.client.links[i].stalls()))
 	}
 	w.mu.Lock()
 	w.instances[s.Instance] = fresh
