@@ -68,6 +68,14 @@ func (o *oracle) delivered(q *Request) {
 			o.owe(q, a, v, q.Op > 0 && q.Route != Delete) // which may have had nothing to delete
 		}
 	}
+	if q.Route == Delete && q.ok() && len(q.Bundle) == 0 {
+		// There was nothing to delete: what it knows of that is what it carried.
+		for _, value := range q.Carried {
+			if b := o.bundles[value]; b != nil && b.id == q.JarToken {
+				b.content = b.content.with(q.Op)
+			}
+		}
+	}
 	o.displace(q, v)
 }
 

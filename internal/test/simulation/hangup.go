@@ -19,7 +19,7 @@ func hangUp(d *planner) {
 		d.ask(&s)
 		d.after(d.span(0, 5*time.Second), hang(s))
 	}
-	if d.IntN(2) == 0 {
+	if d.IntN(2) == 0 || d.mood.stays {
 		return
 	}
 	d.after(0, Step{Do: Visit, Browser: b, Instance: d.instance(), Route: Set, Key: d.IntN(registers)})
@@ -58,7 +58,7 @@ func (q *Request) hungUp() bool { return q.Left > 0 && q.Left <= q.Ended }
 func (o *oracle) judgeHungUp(q *Request, a *asked) {
 	x := o.life(q.Token)
 	reached := a.settled && o.settled(q.Birth, x.shard, q.Ended)
-	if q.hungUp() && reached && q.Answer.Source == "backup" && !a.isConfirmed {
+	if q.hungUp() && reached && q.Answer.Source == "backup" && !a.answered {
 		o.violate(q, q.Ended, "c: served to a client that left", "from a copy, though the store is well")
 	}
 }

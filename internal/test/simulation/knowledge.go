@@ -134,6 +134,7 @@ type asked struct {
 
 	confirmed   time.Duration // when the call left by which the store first confirmed the session
 	isConfirmed bool
+	answered    bool // the store has said something, if only that there is nothing
 	conflict    bool
 	moved       ops                   // what stood in the old record when this Renew ended it
 	known       map[int]time.Duration // by birth: since when an instance knows that this ended its session

@@ -104,36 +104,49 @@ func (w *world) nemesis(s Step) error {
 	return nil
 }
 
-// rollback: what was done after a snapshot is undone, a logout too.
-func rollback(d *planner) {
-	b := d.IntN(d.p.Browsers)
-	one, other := d.two()
-	logout := d.IntN(2) == 0
-	d.after(0, Step{Do: Visit, Browser: b, Instance: one, Route: Set, Key: d.IntN(registers)})
+// snapshots has every shard copied.
+func (d *planner) snapshots(at time.Duration) {
 	for shard := range d.p.Shards {
-		d.after(100*time.Millisecond+time.Duration(shard), Step{Do: Snapshot, Shard: shard})
+		d.after(at+time.Duration(shard), Step{Do: Snapshot, Shard: shard})
 	}
-	d.after(110*time.Millisecond, Step{Do: Copy, Browser: b})
-	end := 150*time.Millisecond + d.span(0, 20*time.Second)
-	for range 1 + d.IntN(3) {
-		s := Step{Do: Visit, Browser: b, Instance: d.instance()}
-		d.ask(&s)
-		d.after(120*time.Millisecond+d.span(0, end-120*time.Millisecond), s)
-	}
-	if logout {
-		d.after(end, Step{Do: Visit, Browser: b, Instance: one, Route: Logout})
-	}
-	back := end + d.span(50*time.Millisecond, 20*time.Second)
+}
+
+// back has every shard go back to its last copy.
+func (d *planner) back(at time.Duration) {
 	do := []Deed{Rollback, Rollback, Rewind}[d.IntN(3)]
 	for shard := range d.p.Shards {
-		d.after(back+time.Duration(shard), Step{Do: do, Shard: shard})
+		d.after(at+time.Duration(shard), Step{Do: do, Shard: shard})
 	}
-	if !logout {
-		return
+}
+
+// rollback: what was written after a snapshot is undone.
+func rollback(d *planner) {
+	b := d.IntN(d.p.Browsers)
+	d.after(0, Step{Do: Visit, Browser: b, Instance: d.instance(), Route: Set, Key: d.IntN(registers)})
+	d.snapshots(100 * time.Millisecond)
+	length := d.span(50*time.Millisecond, 20*time.Second)
+	for range 1 + d.IntN(4) {
+		s := Step{Do: Visit, Browser: b, Instance: d.instance()}
+		d.ask(&s)
+		d.after(120*time.Millisecond+d.span(0, length), s)
 	}
-	d.after(back+d.span(1e6, 8*time.Second), Step{Do: Impersonate, Copy: -1, Instance: other, Route: []Route{Login, Read}[d.IntN(2)]})
-	d.after(back+d.span(15*time.Second, 25*time.Second), Step{Do: Impersonate, Copy: -1, Instance: other, Route: Read})
-	d.alone(back)
+	d.back(120*time.Millisecond + length)
+}
+
+// undoLogout: a logout after a snapshot is undone, and a thief is there.
+func undoLogout(d *planner) {
+	b := d.IntN(d.p.Browsers)
+	one, other := d.two()
+	d.after(0, Step{Do: Visit, Browser: b, Instance: one, Route: Set, Key: d.IntN(registers)})
+	d.snapshots(100 * time.Millisecond)
+	d.after(110*time.Millisecond, Step{Do: Copy, Browser: b})
+	logout := d.span(150*time.Millisecond, 10*time.Second)
+	d.after(logout, Step{Do: Visit, Browser: b, Instance: one, Route: Logout})
+	at := logout + d.span(50*time.Millisecond, 20*time.Second)
+	d.back(at)
+	d.after(at+d.span(1e6, 8*time.Second), Step{Do: Impersonate, Copy: -1, Instance: other, Route: []Route{Login, Read}[d.IntN(2)]})
+	d.after(at+d.span(15*time.Second, 25*time.Second), Step{Do: Impersonate, Copy: -1, Instance: other, Route: Read})
+	d.alone(at)
 }
 
 // evictSession: a visitor's record goes, and the visitor goes on.

@@ -162,6 +162,9 @@ func (o *oracle) confirm(e *Event) {
 	if e.Kind == Loaded && e.Save == 0 {
 		o.life(e.Session).nothing = e.At
 	}
+	if a := o.asked[e.Request]; a != nil && e.Session == e.Request.Token {
+		a.answered = true
+	}
 	if e.Save == 0 || r == nil || r.dead {
 		return
 	}

@@ -31,10 +31,11 @@ type planner struct {
 // mood is what a plan is mostly about: a few writes around an outage find more
 // than many of everything.
 type mood struct {
-	visit, outage, forget, crash, theft int // weights
-	logout, login                       int // of 100 visits
-	slow                                int // of 100 visits that think long
-	pause                               int // of 100 pauses that are long
+	visit, outage, forget, crash, theft int  // weights
+	logout, login                       int  // of 100 visits
+	slow                                int  // of 100 visits that think long
+	pause                               int  // of 100 pauses that are long
+	stays                               bool // nobody ends a session
 }
 
 var moods = []mood{
@@ -74,7 +75,7 @@ func NewPlan(seed uint64, cfg Config) Plan {
 		for _, w := range worlds[n] {
 			worldSteps[w](d)
 		}
-		if n == story {
+		if n == story && !d.mood.stays {
 			d.story(cfg.Story)(d)
 		}
 		d.step()
@@ -189,7 +190,7 @@ func (d *planner) ask(s *Step) {
 		s.Route = Logout
 	case n < d.mood.logout+d.mood.login:
 		s.Route = Login
-	case n < d.mood.logout+d.mood.login+1:
+	case n < d.mood.logout+d.mood.login+1 && !d.mood.stays:
 		s.Route = Begin
 	case n < 50:
 		s.Route = Set

@@ -16,7 +16,8 @@ const (
 	Bursts            World = "bursts"             // parallel requests of one session, each of which counts by Update
 	SlowStore         World = "slow store"         // saves take 20, 40 or 90 % of SaveTimeout
 	Stalls            World = "stalls"             // a shard stands still once, and goes on
-	Rollbacks         World = "rollbacks"          // a shard comes back with a snapshot
+	Rollbacks         World = "rollbacks"          // a shard comes back with a snapshot, and nobody logs out
+	LogoutsUndone     World = "logouts undone"     // the same, and what it has forgotten is a logout
 	EvictedSessions   World = "evicted sessions"   // a shard evicts a live session
 	EvictedTombstones World = "evicted tombstones" // a shard evicts a tombstone
 	EvictedOthers     World = "evicted others"     // a shard evicts what a Manager keeps there besides sessions
@@ -33,7 +34,7 @@ const (
 // worldSteps are the courses of events that each world puts where a plan has come
 // to. Chance goes on around them, other worlds included.
 var worldSteps = map[World]func(*planner){
-	Bursts: burst, SlowStore: slowStore, Stalls: stall, Rollbacks: rollback,
+	Bursts: burst, SlowStore: slowStore, Stalls: stall, Rollbacks: rollback, LogoutsUndone: undoLogout,
 	EvictedSessions: evictSession, EvictedTombstones: evictTombstone, EvictedOthers: evictOther,
 	HangUps: hangUp, LateSaves: lateSaves, Starts: start, ByTime: func(*planner) {},
 }
@@ -43,7 +44,7 @@ func Worlds() []World { return slices.Sorted(maps.Keys(worldSteps)) }
 
 // calmPeople is a mood without logins, logouts and thieves: what a session is
 // worth is seen where it lives long.
-var calmPeople = mood{visit: 70, outage: 20, forget: 5, crash: 2, slow: 20, pause: 10}
+var calmPeople = mood{visit: 70, outage: 20, forget: 5, crash: 2, slow: 20, pause: 10, stays: true}
 
 // enter draws the worlds of a plan of n steps, and before which of the steps
 // each begins.
@@ -66,6 +67,9 @@ func (d *planner) enter(cfg Config, n int) map[int][]World {
 		w := cfg.Worlds[d.IntN(len(cfg.Worlds))]
 		step := 1 + d.IntN(n)
 		at[step] = append(at[step], w)
+		if w == Rollbacks && !d.worlds[LogoutsUndone] {
+			d.mood = calmPeople
+		}
 	}
 	return at
 }
