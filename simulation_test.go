@@ -171,3 +171,103 @@ func TestEveryMechanismIsMissed(t *testing.T) {
 		})
 	}
 }
+
+// What no program may do, in each of the worlds: the oracle would notice there,
+// too. None of these depends on what the Manager does well or badly today.
+func TestTheSimulationSeesWhatEachWorldIsFor(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("hunts through hundreds of seeds")
+	}
+	for _, test := range []struct {
+		world   simulation.World
+		flaw    string
+		cfg     func(*testing.T, *simulation.Config)
+		promise []string
+	}{
+		{simulation.Bursts, "a list that is read and set", func(_ *testing.T, c *simulation.Config) {
+			c.Calm, c.Off.Update = true, true
+		}, []string{"a: count lost"}},
+		{simulation.ByTime, "a list that is read and set", func(_ *testing.T, c *simulation.Config) {
+			c.Calm, c.Off.Update, c.Story = true, true, "side by side"
+		}, []string{"a: lost", "d: older"}},
+		{simulation.SlowStore, "a tenth of SaveTimeout, and no backup", func(_ *testing.T, c *simulation.Config) {
+			c.New, c.WithoutBackup = impatient, true
+		}, []string{"b: turned away"}},
+		{simulation.Stalls, "a Load that is out of time finds nothing", func(_ *testing.T, c *simulation.Config) {
+			c.New, c.WithoutBackup = deaf, true
+		}, []string{"b: logged out"}},
+		{simulation.Rollbacks, "browsers without copies", func(_ *testing.T, c *simulation.Config) {
+			c.Off.Backup = true
+		}, []string{"d: older", "b: logged out"}},
+		{simulation.EvictedSessions, "browsers without copies", func(_ *testing.T, c *simulation.Config) {
+			c.Off.Backup = true
+		}, []string{"b: logged out"}},
+		{simulation.LogoutsUndone, "nobody remembers tombstones", func(t *testing.T, c *simulation.Config) {
+			c.New = worlds(t, "ring").New
+		}, []string{"c: revived"}},
+		{simulation.EvictedTombstones, "nobody remembers tombstones", func(t *testing.T, c *simulation.Config) {
+			c.New = worlds(t, "ring").New
+		}, []string{"c: revived"}},
+		{simulation.HangUps, "a store without an answer for clients that left", func(_ *testing.T, c *simulation.Config) {
+			c.Off.Patience = true
+		}, []string{"c: served to a client that left"}},
+		{simulation.LateSaves, "no pending states", func(t *testing.T, c *simulation.Config) {
+			c.New = worlds(t, "pending states").New
+		}, []string{"a: count lost"}},
+		{simulation.Starts, "an instance that starts with keys of its own", func(t *testing.T, c *simulation.Config) {
+			c.New = strangeKeys(t, c.New)
+		}, []string{"b: turned away", "b: logged out"}},
+	} {
+		t.Run(string(test.world)+", "+test.flaw, func(t *testing.T) {
+			cfg := worlds(t)
+			cfg.Worlds = []simulation.World{test.world}
+			test.cfg(t, &cfg)
+			simulation.Hunt(t, cfg, 1, 1000, test.promise...).Want(t, test.promise...)
+		})
+	}
+}
+
+// impatient makes instances without a backup that wait for a save for a tenth of
+// the time that they are given.
+func impatient(s simulation.Spec) (simulation.Instance, error) {
+	s.SaveTimeout /= 10
+	return storeOnly(s, s.Store)
+}
+
+func storeOnly(s simulation.Spec, store session.Store) (simulation.Instance, error) {
+	m, err := session.Without(store, &session.Options{
+		Idle: s.Idle, Lifetime: s.Lifetime, Refresh: s.Refresh, ReadTimeout: s.ReadTimeout, SaveTimeout: s.SaveTimeout,
+	}, s.Skew)
+	if err != nil {
+		return simulation.Instance{}, err
+	}
+	return simulation.Instance{Handler: simulation.Application(m), Close: m.Close}, nil
+}
+
+// deaf makes instances without a backup, whose store takes its own silence
+// for an answer.
+func deaf(s simulation.Spec) (simulation.Instance, error) {
+	return storeOnly(s, silentStore{s.Store})
+}
+
+type silentStore struct{ session.Store }
+
+func (s silentStore) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	r, err := s.Store.Load(ctx, id)
+	if ctx.Err() != nil {
+		return session.Record{}, session.ErrNotFound
+	}
+	return r, err
+}
+
+// strangeKeys makes the fourth instance, which no plan has without
+// simulation.Starts, from other keys than the first three.
+func strangeKeys(t testing.TB, usual func(simulation.Spec) (simulation.Instance, error)) func(simulation.Spec) (simulation.Instance, error) {
+	strange := worlds(t).New
+	return func(s simulation.Spec) (simulation.Instance, error) {
+		if s.Instance >= 3 {
+			return strange(s)
+		}
+		return usual(s)
+	}
+}

@@ -46,7 +46,7 @@ type Switches struct {
 	Incarnation     bool // a restart changes neither the incarnation nor what is no session
 	Backup          bool // browsers send no bundles
 	Update          bool // the application reads a list and sets it, in place of Update
-	Patience        bool // the store has no answer for a client that has left
+	Patience        bool // the store, and nobody else, knows of a client that has left, and does not answer
 }
 
 // Timing is how a world's sessions are configured. Worlds are short, so these

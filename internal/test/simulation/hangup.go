@@ -5,13 +5,16 @@ import (
 	"time"
 )
 
+// gone is the Step.Hangup of a client that has left when its request arrives.
+const gone = time.Duration(1)
+
 // hangUp has clients that hang up, half-close or run out of time: the visitor,
 // and a thief after the visitor's logout.
 func hangUp(d *planner) {
 	b := d.IntN(d.p.Browsers)
 	hang := func(s Step) Step {
 		s.Deadline = d.IntN(2) == 0
-		s.Hangup = []time.Duration{1, d.span(1, 2*time.Millisecond), d.span(2*time.Millisecond, 150*time.Millisecond)}[d.IntN(3)]
+		s.Hangup = []time.Duration{gone, d.span(1, 2*time.Millisecond), d.span(2*time.Millisecond, 150*time.Millisecond)}[d.IntN(3)]
 		return s
 	}
 	for range 1 + d.IntN(4) {
@@ -37,14 +40,24 @@ func (w *world) hangUp(ctx context.Context, s Step, q *Request) (context.Context
 	if s.Hangup == 0 {
 		return ctx, func() {}
 	}
+	if s.Hangup == gone {
+		s.Hangup = 0
+	}
 	w.mu.Lock()
 	q.Left = w.now() + s.Hangup
 	w.counts["client hung up"]++
 	w.mu.Unlock()
+	if w.cfg.Off.Patience {
+		return context.WithoutCancel(ctx), func() {}
+	}
 	if s.Deadline {
 		return context.WithTimeout(ctx, s.Hangup)
 	}
 	ctx, leave := context.WithCancel(ctx)
+	if s.Hangup == 0 {
+		leave()
+		return ctx, leave
+	}
 	timer := time.AfterFunc(s.Hangup, leave)
 	return ctx, func() { timer.Stop(); leave() }
 }

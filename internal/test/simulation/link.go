@@ -129,6 +129,9 @@ func (cl *client) Load(ctx context.Context, id session.ID) (session.Record, erro
 	if back := cl.wait(ctx, shard, 2); back != nil {
 		return session.Record{}, back
 	}
+	if gone := cl.heed(ctx); gone != nil {
+		return session.Record{}, gone
+	}
 	if isSession(id) {
 		cl.journal(Event{Kind: Loaded, Sent: sent.Sub(cl.start), Request: requestOf(ctx), Session: id, Shard: shard, Save: save})
 	}
@@ -262,7 +265,7 @@ func short(err error) string {
 	return "reset"
 }
 
-// heed returns the error of a caller that has gone before it asked.
+// heed returns the error of a caller that has gone.
 func (cl *client) heed(ctx context.Context) error {
 	q := requestOf(ctx)
 	if cl.c.off.Patience && q != nil && q.Left > 0 && time.Since(cl.start) >= q.Left {
