@@ -63,11 +63,12 @@ func seedsFor() int {
 
 // worlds makes instances without some mechanisms of the protocol.
 func worlds(t testing.TB, without ...string) simulation.Config {
-	keys := mustKeysOf(t)
+	stages := rotation(t)
 	return simulation.Config{New: func(s simulation.Spec) (simulation.Instance, error) {
 		m, err := session.Without(s.Store, &session.Options{
 			Idle: s.Idle, Lifetime: s.Lifetime, Refresh: s.Refresh, ReadTimeout: s.ReadTimeout, SaveTimeout: s.SaveTimeout,
-			Backup: &session.Backup{Audience: "shop-test", Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Budget},
+			Backup: &session.Backup{Audience: "shop-test", Keys: stages[s.Keys], Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Budget, Journal: s.Journal},
+			Switch: s.Switch,
 			Hooks: session.Hooks{
 				Down:    func(context.Context, string, error) { s.Count("hook: down") },
 				Forgot:  func(context.Context, string) { s.Count("hook: forgot") },
@@ -84,12 +85,17 @@ func worlds(t testing.TB, without ...string) simulation.Config {
 	}}
 }
 
-func mustKeysOf(t testing.TB) *seal.Keys {
-	keys, err := seal.NewKeys(seal.NewKey())
-	if err != nil {
-		t.Fatal(err)
+// rotation is what an instance has before another key is brought out, when it
+// can open what that key seals, and when it seals with it.
+func rotation(t testing.TB) (stages [3]*seal.Keys) {
+	one, two := seal.NewKey(), seal.NewKey()
+	for stage, keys := range [][]seal.Key{{one}, {one, two}, {two, one}} {
+		var err error
+		if stages[stage], err = seal.NewKeys(keys...); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return keys
+	return stages
 }
 
 func TestNoPromiseIsBroken(t *testing.T) {

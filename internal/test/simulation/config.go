@@ -67,6 +67,12 @@ type Spec struct {
 	Store      session.Store
 	Skew       time.Duration     // how far its clock is ahead of the world's
 	Count      func(what string) // counts an event, for hooks
+	Journal    int               // how many bytes it may owe the store; 0: as many as usual
+	Switch     session.Switch
+
+	// Keys is the stage of a rotation: 0 seals with the first key, 1 can also
+	// open the second's, and 2 seals with the second.
+	Keys int
 }
 
 // Instance is one running program.

@@ -143,7 +143,7 @@ func (o *oracle) judgeRefused(q *Request, a *asked) {
 // inBudget reports whether a shard has answered an instance in time for a while.
 func (o *oracle) inBudget(b, shard int, at time.Duration) bool {
 	since, ok := o.budget[linkOf{b, shard}]
-	return ok && at-since >= o.Settle && at-o.shaken[shard] >= o.Settle && (o.forgot[shard] == 0 || at-o.forgot[shard] >= o.Settle)
+	return ok && o.auto(b, at) && at-since >= o.Settle && at-o.shaken[shard] >= o.Settle && (o.forgot[shard] == 0 || at-o.forgot[shard] >= o.Settle)
 }
 
 // writtenElsewhere reports whether another instance has written the session

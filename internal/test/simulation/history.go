@@ -36,9 +36,10 @@ type Event struct {
 	Until   time.Duration // of Stored: when the record expires
 	Gone    bool          // of Stored: nothing stands there now
 
-	Healthy  bool // of Linked
-	InBudget bool // of Linked: all calls are answered in time
-	Clean    bool // of Died: closed, and nothing left to deliver
+	Healthy  bool         // of Linked
+	Mode     session.Mode // of Overridden
+	InBudget bool         // of Linked: all calls are answered in time
+	Clean    bool         // of Died: closed, and nothing left to deliver
 }
 
 // Kind is what an Event is.
@@ -62,6 +63,7 @@ const (
 	Settled                // and that has been so for a while
 	Restored               // a shard has a record again that it had before
 	Evicted                // a shard has lost one
+	Overridden             // an operator has moved the Switch of an instance
 	Shaken                 // a shard stands still, or goes on, or has lost what is no session
 )
 

@@ -26,6 +26,7 @@ type oracle struct {
 	ends    map[string]*Request      // by the tombstone cookie that the answer set
 	forgot  map[int]time.Duration    // when a shard last lost its memory
 	shaken  map[int]time.Duration    // when it last stood still or went on
+	modes   map[int]*operated        // by birth
 	budget  map[linkOf]time.Duration // since when a link answers in time, if it does
 }
 
@@ -198,6 +199,9 @@ func (o *oracle) spread() time.Duration { return o.late - o.early }
 func (o *oracle) settled(b, shard int, at time.Duration) bool {
 	l := o.links[linkOf{b, shard}]
 	if l == nil || !l.healthy || at-l.since < o.Settle || o.births[b] == nil || o.births[b].died {
+		return false
+	}
+	if !o.auto(b, at) {
 		return false
 	}
 	if shaken, ok := o.shaken[shard]; ok && at-shaken < o.Settle {

@@ -90,17 +90,33 @@ func (w *world) nemesis(s Step) error {
 		if w.store.evict(s.Shard, s.Do, s.Pick) {
 			w.count("a record was evicted")
 		}
+	case Crowd:
+		w.crowd(s)
+	case Operate:
+		w.setMode(s.Instance, s.Mode)
+	case Rekey:
+		return w.rekey(s)
 	case Start:
-		i, err := w.born(s.Instance, 0)
-		if err != nil {
-			return err
-		}
-		w.mu.Lock()
-		i.place = len(w.instances)
-		w.instances = append(w.instances, i)
-		w.counts["another instance started"]++
-		w.mu.Unlock()
+		return w.startOne(s)
+	default:
 	}
+	return nil
+}
+
+// startOne lets another instance begin.
+func (w *world) startOne(s Step) error {
+	w.mu.Lock()
+	place := len(w.instances)
+	w.stages[place] = s.Pick
+	w.counts["another instance started"]++
+	w.mu.Unlock()
+	i, err := w.born(place, 0)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.instances = append(w.instances, i)
 	return nil
 }
 

@@ -15,7 +15,7 @@ func judge(h History, count func(string)) []Violation {
 		lives: map[session.ID]*life{}, bundles: map[string]*bundle{}, views: map[viewOf]*view{},
 		records: map[int]*kept{}, links: map[linkOf]*linkState{}, births: map[int]*birth{},
 		asked: map[*Request]*asked{}, ends: map[string]*Request{}, forgot: map[int]time.Duration{},
-		shaken: map[int]time.Duration{}, budget: map[linkOf]time.Duration{},
+		shaken: map[int]time.Duration{}, budget: map[linkOf]time.Duration{}, modes: map[int]*operated{},
 	}
 	for _, s := range append([]time.Duration{0}, h.Skews...) {
 		o.early, o.late = min(o.early, s), max(o.late, s)
@@ -74,6 +74,8 @@ func (o *oracle) event(e *Event) {
 func (o *oracle) rare(e *Event) {
 	x := o.lives[e.Session]
 	switch e.Kind {
+	case Overridden:
+		o.override(e)
 	case Shaken:
 		o.shaken[e.Shard] = e.At
 	case Restored:
@@ -281,7 +283,7 @@ func (o *oracle) ended(q *Request) {
 	o.judgeRefused(q, a)
 	if q.Browser >= 0 && q.arrived() && !q.Tampered {
 		o.judgeVouched(q, a)
-		if q.shows() && q.Route != Logout { // which leaves an empty session
+		if q.shows() && q.Route != Logout && !o.storeOnly(q) { // which leaves an empty session
 			o.judgeRead(q, a)
 		}
 	}

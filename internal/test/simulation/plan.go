@@ -13,6 +13,7 @@ type Plan struct {
 	Skews            []time.Duration // one for each instance
 	Shards, Browsers int
 	Steps            []Step
+	Journal          int  // how many bytes an instance may owe the store; 0: as many as usual
 	Outlast          bool // at the end, wait until all sessions must be gone
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/session"
 )
 
 // Step is one thing that the nemesis, a visitor or the attacker does.
@@ -29,6 +31,7 @@ type Step struct {
 	Tamper Tamper
 
 	Fault Fault
+	Mode  session.Mode
 	Pick  int // which of the records that may be evicted, modulo their number; -1: the last
 }
 
@@ -55,6 +58,9 @@ const (
 	EvictTombstone // a shard evicts a tombstone
 	EvictOther     // a shard evicts what is neither
 	Start          // another instance starts
+	Crowd          // as many strangers as Pick says begin a session and end it
+	Operate        // an operator moves a Switch
+	Rekey          // an instance is closed, and another with the keys of stage Pick takes its place
 )
 
 // Tamper is what the attacker does to a jar before using it.
@@ -78,10 +84,7 @@ func (t Tamper) String() string {
 
 func (s Step) String() string {
 	where := func() string {
-		i, sh := fmt.Sprintf("instance %c", 'A'+s.Instance), fmt.Sprintf("shard %d", s.Shard)
-		if s.Instance < 0 {
-			i = "every instance"
-		}
+		i, sh := placeName(s.Instance), fmt.Sprintf("shard %d", s.Shard)
 		if s.Shard < 0 {
 			sh = "every shard"
 		}
@@ -107,6 +110,13 @@ func (s Step) String() string {
 	}
 }
 
+func placeName(place int) string {
+	if place < 0 {
+		return "every instance"
+	}
+	return fmt.Sprintf("instance %c", 'A'+place)
+}
+
 // rare is String for what only some worlds have.
 func (s Step) rare() string {
 	what := map[Deed]string{
@@ -114,6 +124,12 @@ func (s Step) rare() string {
 		EvictSession: "evicts a session", EvictTombstone: "evicts a tombstone", EvictOther: "evicts what is no session",
 	}[s.Do]
 	switch s.Do {
+	case Crowd:
+		return fmt.Sprintf("step %d: %d strangers begin a session at instance %c, and end it", s.N, s.Pick, 'A'+s.Instance)
+	case Operate:
+		return fmt.Sprintf("step %d: the switch of %s: %v", s.N, placeName(s.Instance), s.Mode)
+	case Rekey:
+		return fmt.Sprintf("step %d: instance %c is deployed anew, with the keys of stage %d", s.N, 'A'+s.Instance, s.Pick)
 	case Start:
 		return fmt.Sprintf("step %d: instance %c starts", s.N, 'A'+s.Instance)
 	case StandStill:

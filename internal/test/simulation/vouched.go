@@ -15,7 +15,7 @@ func (o *oracle) judgeVouched(q *Request, a *asked) {
 	}
 	x := o.life(q.Token)
 	if q.Route == Logout {
-		if q.Status == 503 && !o.WithoutBackup && !q.hungUp() {
+		if q.Status == 503 && !o.WithoutBackup && !q.hungUp() && !o.storeOnly(q) {
 			o.violate(q, q.Ended, "b: turned away", "a logout was answered 503")
 		}
 		return
@@ -29,7 +29,7 @@ func (o *oracle) judgeVouched(q *Request, a *asked) {
 		return
 	}
 	now := q.Ended + o.skew(q.Instance)
-	vouches := !o.WithoutBackup && a.backup && now+tick < a.leaseMin+o.Lease && now+tick < a.seen+o.Idle
+	vouches := !o.WithoutBackup && !o.storeOnly(q) && a.backup && now+tick < a.leaseMin+o.Lease && now+tick < a.seen+o.Idle
 	// The record stood there all the time, and had not expired by any clock.
 	present := a.record != nil && !a.record.dead && x.record != nil && !x.record.dead && x.record.until > q.Ended+o.spread()+tick &&
 		o.forgot[x.shard] < q.Began
@@ -88,7 +88,7 @@ func (o *oracle) exempt503(q *Request, a *asked) bool {
 // "No token: there is no session, the store is not asked", and "session.StartNew
 // starts a session anew from unknown".
 func (o *oracle) judgeStranger(q *Request) {
-	if q.Status != 503 || o.WithoutBackup || q.hungUp() || q.Route == FromStore || q.Key == secretKey && q.Route == Set {
+	if q.Status != 503 || o.WithoutBackup || q.hungUp() || o.storeOnly(q) || q.Route == FromStore || q.Key == secretKey && q.Route == Set {
 		return
 	}
 	o.violate(q, q.Ended, "b: turned away", "answered 503 without a session to ask for")

@@ -30,6 +30,7 @@ type world struct {
 	trace     []line
 	counts    map[string]int
 	births    int
+	stages    map[int]int // by place: which keys it has
 	requests  int
 	broken    []Violation // what needs no oracle: panics
 }
@@ -45,6 +46,7 @@ type instance struct {
 	place, generation, birth int
 	client                   *client
 	busy                     sync.WaitGroup
+	lever                    *lever
 	dead                     bool // guarded by world.mu
 }
 
@@ -61,7 +63,7 @@ func Run(t *testing.T, cfg Config, p Plan) (v Verdict) {
 	t.Helper()
 	defer timeleft.Watch(t, fmt.Sprintf("seed %d", p.Seed))()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{cfg: cfg, plan: p, start: time.Now(), counts: map[string]int{}}
+		w := &world{cfg: cfg, plan: p, start: time.Now(), counts: map[string]int{}, stages: map[int]int{}}
 		w.store = newCluster(p.Shards, p.Seed, cfg.Off, w.log)
 		w.history = History{
 			Timing: p.Timing, Skews: p.Skews, WithoutBackup: cfg.WithoutBackup,
@@ -147,8 +149,9 @@ func (w *world) born(place, generation int) (*instance, error) {
 	w.births++
 	birth := w.births
 	w.append(Event{Kind: Born, Instance: place, Birth: birth})
+	stage := w.stages[place]
 	w.mu.Unlock()
-	i := &instance{place: place, generation: generation, birth: birth, client: newClient(w.store, place, birth)}
+	i := &instance{place: place, generation: generation, birth: birth, client: newClient(w.store, place, birth), lever: &lever{}}
 	i.client.start = w.start
 	i.client.saveTimeout = w.plan.Timing.SaveTimeout
 	i.client.observe = w.count
@@ -167,6 +170,7 @@ func (w *world) born(place, generation int) (*instance, error) {
 	i.Instance, err = w.cfg.New(Spec{
 		Timing: w.plan.Timing, Instance: place, Generation: generation, Store: session.Store(i.client),
 		Skew: skew, Count: w.count,
+		Journal: w.plan.Journal, Switch: i.lever, Keys: stage,
 	})
 	return i, err
 }
@@ -254,6 +258,9 @@ func (w *world) replace(s Step) error {
 		fresh.client.links[i].stall(time.Now().Add(old.client.links[i].stalls()))
 	}
 	w.mu.Lock()
+	mode := old.lever.mode.Load()
+	fresh.lever.mode.Store(mode)
+	w.append(Event{Kind: Overridden, Instance: fresh.place, Birth: fresh.birth, Mode: session.Mode(mode)})
 	w.instances[s.Instance] = fresh
 	w.mu.Unlock()
 	if s.Do == Deploy {
@@ -274,6 +281,7 @@ func (w *world) replace(s Step) error {
 // settle heals the world, lets time pass, and has everybody look once more.
 func (w *world) settle() {
 	w.breakLinks(-1, -1, Healthy)
+	w.setMode(-1, session.Auto)
 	w.log(Event{Kind: Healed})
 	w.tell("all is well from here on")
 	time.Sleep(w.plan.Timing.Settle + 2*time.Second)

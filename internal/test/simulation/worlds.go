@@ -24,6 +24,9 @@ const (
 	HangUps           World = "hang-ups"           // clients hang up or run out of time, and read the answer
 	LateSaves         World = "late saves"         // handlers change the session after the header, and save
 	Starts            World = "starts"             // another instance starts, and knows nothing
+	Strangers         World = "strangers"          // strangers begin and end more sessions than an instance can remember
+	Operators         World = "operators"          // an operator moves the Switch of instances
+	KeyRotations      World = "key rotations"      // instances are deployed anew, with other keys
 
 	// ByTime adds no events. It judges by time which writes of one key are side
 	// by side: only those of two instances, of which the store has not answered
@@ -36,7 +39,8 @@ const (
 var worldSteps = map[World]func(*planner){
 	Bursts: burst, SlowStore: slowStore, Stalls: stall, Rollbacks: rollback, LogoutsUndone: undoLogout,
 	EvictedSessions: evictSession, EvictedTombstones: evictTombstone, EvictedOthers: evictOther,
-	HangUps: hangUp, LateSaves: lateSaves, Starts: start, ByTime: func(*planner) {},
+	HangUps: hangUp, LateSaves: lateSaves, Starts: start,
+	Strangers: strangers, Operators: operate, KeyRotations: rotateKeys, ByTime: func(*planner) {},
 }
 
 // Worlds returns all that Config.Worlds may name.
@@ -88,7 +92,11 @@ func start(d *planner) {
 			place++
 		}
 	}
-	d.after(0, Step{Do: Start, Instance: place})
+	stage := 0
+	if d.in(KeyRotations) {
+		stage = 1 // it can open what the others seal
+	}
+	d.after(0, Step{Do: Start, Instance: place, Pick: stage})
 	b := d.IntN(d.p.Browsers)
 	for range 2 + d.IntN(6) {
 		s := Step{Do: Visit, Browser: b, Instance: place}
