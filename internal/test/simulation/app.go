@@ -27,10 +27,11 @@ const (
 	Begin                  // session.StartNew, and the user's name
 	Count                  // one more in the tally, by Update
 	Late                   // the same, after the header went out, and Save
+	OrSet                  // the same by Or and Set, without Update
 )
 
 func (r Route) String() string {
-	return [...]string{"read", "read-only", "read-store", "set", "add", "delete", "login", "logout", "begin", "count", "count-late"}[r]
+	return [...]string{"read", "read-only", "read-store", "set", "add", "delete", "login", "logout", "begin", "count", "count-late", "or-set"}[r]
 }
 
 // writes tells whether the route leaves a mark in the session.
@@ -48,11 +49,12 @@ const (
 	bulkKey   = registers + carts
 	secretKey = bulkKey + 1 // ServerOnly
 	userKey   = secretKey + 1
-	tallyKey  = userKey + 1 // a list, which Count and Late lengthen
-	keyCount  = tallyKey + 1
+	tallyKey  = userKey + 1  // a list, which Count and Late lengthen
+	hoardKey  = tallyKey + 1 // a list that fits no copy
+	keyCount  = hoardKey + 1
 )
 
-var keyNames = [keyCount]string{"a", "b", "c", "cart", "list", "bulk", "secret", "user", "tally"}
+var keyNames = [keyCount]string{"a", "b", "c", "cart", "list", "bulk", "secret", "user", "tally", "hoard"}
 
 var (
 	plainKeys [keyCount]session.Key[string]
@@ -80,7 +82,7 @@ func init() {
 
 func isCart(key int) bool { return key >= registers && key < bulkKey }
 
-func isList(key int) bool { return isCart(key) || key == tallyKey }
+func isList(key int) bool { return isCart(key) || key == tallyKey || key == hoardKey }
 
 // bulk is how large the values of bulkKey are: two of them fill a backup.
 const bulkSize = 2500
@@ -124,7 +126,7 @@ func parseAsk(r *http.Request) (a ask, err error) {
 // Application is the program that every instance runs, on the sessions of m.
 func Application(m *session.Manager) http.Handler {
 	mux := http.NewServeMux()
-	for _, route := range []Route{Read, ReadOnly, FromStore, Set, Add, Delete, Login, Logout, Begin, Count, Late} {
+	for _, route := range []Route{Read, ReadOnly, FromStore, Set, Add, Delete, Login, Logout, Begin, Count, Late, OrSet} {
 		serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			a, err := parseAsk(r)
 			if err != nil {
@@ -179,7 +181,7 @@ func (a ask) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		plainKeys[a.key].Set(s, value)
 		err = s.Err()
-	case Add, Count:
+	case Add, Count, OrSet:
 		err = a.add(s)
 	case Delete:
 		plainKeys[a.key].Delete(s)
@@ -201,16 +203,20 @@ func (a ask) serve(w http.ResponseWriter, r *http.Request) {
 
 // add puts a mark to the end of a list.
 func (a ask) add(s *session.Session) error {
+	if a.route == OrSet {
+		cartKeys[a.key].Set(s, append(cartKeys[a.key].Or(s, nil), a.item()))
+		return s.Err()
+	}
 	if a.raw {
 		items, err := cartKeys[a.key].Get(s)
 		if err != nil && !errors.Is(err, session.ErrNoValue) {
 			return err
 		}
-		cartKeys[a.key].Set(s, append(items, mark(a.op)))
+		cartKeys[a.key].Set(s, append(items, a.item()))
 		return s.Err()
 	}
 	return cartKeys[a.key].Update(s, func(items *[]string) error {
-		*items = append(*items, mark(a.op))
+		*items = append(*items, a.item())
 		return nil
 	})
 }

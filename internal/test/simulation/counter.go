@@ -75,7 +75,7 @@ func (o *oracle) replaced(r *write, q *Request) bool {
 		if w == nil || w == r || w.q == q || w.q.Key != r.q.Key || o.sessionOf(w.q).root() != root {
 			continue
 		}
-		if o.parted(w, r) {
+		if o.parted(w, r) || readAndSet(w, r) {
 			return true
 		}
 	}
@@ -83,7 +83,9 @@ func (o *oracle) replaced(r *write, q *Request) bool {
 }
 
 // strict reports whether the writes of a key are judged by time.
-func (o *oracle) strict(key int) bool { return key == tallyKey || o.ByTime && isCart(key) }
+func (o *oracle) strict(key int) bool {
+	return key == tallyKey || key == hoardKey || o.ByTime && isCart(key)
+}
 
 // judgeTwice: an Update runs again on a newer base, never on its own result.
 func (o *oracle) judgeTwice(q *Request) {

@@ -35,6 +35,7 @@ type Event struct {
 	Dead    bool          // of Stored: it is a tombstone
 	Until   time.Duration // of Stored: when the record expires
 	Gone    bool          // of Stored: nothing stands there now
+	Cached  bool          // of Loaded: the instance had it, since Sent
 
 	Healthy  bool         // of Linked
 	Mode     session.Mode // of Overridden

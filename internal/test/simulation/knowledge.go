@@ -135,6 +135,7 @@ type asked struct {
 
 	confirmed   time.Duration // when the call left by which the store first confirmed the session
 	isConfirmed bool
+	cached      bool // from the instance's own cache
 	answered    bool // the store has said something, if only that there is nothing
 	conflict    bool
 	moved       ops                   // what stood in the old record when this Renew ended it

@@ -117,25 +117,31 @@ func (cl *client) Probe(ctx context.Context, name string) (string, error) {
 
 // Load implements session.Store.
 func (cl *client) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	r, _, err := cl.load(ctx, id)
+	return r, err
+}
+
+// load also returns the number of the save that made the record.
+func (cl *client) load(ctx context.Context, id session.ID) (r session.Record, save int, err error) {
 	if err := cl.heed(ctx); err != nil {
-		return session.Record{}, err
+		return session.Record{}, 0, err
 	}
 	shard, sent := cl.c.of(id), time.Now()
 	if _, err := cl.there(ctx, shard); err != nil {
 		cl.observe("load: " + short(err))
-		return session.Record{}, err
+		return session.Record{}, 0, err
 	}
-	r, save, err := cl.c.load(id, time.Now())
+	r, save, err = cl.c.load(id, time.Now())
 	if back := cl.wait(ctx, shard, 2); back != nil {
-		return session.Record{}, back
+		return session.Record{}, 0, back
 	}
 	if gone := cl.heed(ctx); gone != nil {
-		return session.Record{}, gone
+		return session.Record{}, 0, gone
 	}
 	if isSession(id) {
 		cl.journal(Event{Kind: Loaded, Sent: sent.Sub(cl.start), Request: requestOf(ctx), Session: id, Shard: shard, Save: save})
 	}
-	return r, err
+	return r, save, err
 }
 
 // Save implements session.Store.

@@ -89,8 +89,8 @@ func (o *oracle) judgeRead(q *Request, a *asked) {
 			// Section 4: "reading or updating a withheld key in an outage is
 			// ErrUnavailable; after a restore from a bundle it is ErrLost until
 			// set again". Section 6: "ServerOnly keys always".
-			if key == secretKey {
-				o.count("oracle: exempt: a ServerOnly key is " + fault)
+			if key == secretKey || key == hoardKey {
+				o.count("oracle: exempt: a key that does not travel is " + fault)
 				continue
 			}
 			o.violate(q, q.Ended, promise(required.list()[0]), "%s is %s", name, fault)

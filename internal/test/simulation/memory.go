@@ -30,6 +30,7 @@ func (c *cluster) rollback(shard int, restart bool) {
 	if restart {
 		sh.incarnation++
 	}
+	c.changed("")
 	c.log(Event{Kind: Forgot, Shard: shard})
 	for _, id := range c.ordered(shard) {
 		c.log(Event{Kind: Restored, Shard: shard, Session: id, Save: sh.records[id].save})
@@ -68,6 +69,7 @@ func (c *cluster) evict(shard int, do Deed, pick int) bool {
 	pick = (pick + len(candidates)) % len(candidates)
 	id := candidates[pick]
 	delete(sh.records, id)
+	c.changed(id)
 	if do == EvictOther {
 		c.log(Event{Kind: Shaken, Shard: shard})
 	} else {

@@ -15,10 +15,12 @@ func (l *lever) Override() session.Override {
 	return session.Override{Mode: session.Mode(l.mode.Load())}
 }
 
-// operate: an operator leaves the store alone for a time, or trusts nothing
-// else, at one instance or at all.
-func operate(d *planner) {
-	mode := []session.Mode{session.StoreOnly, session.BackupOnly, session.BackupOnly}[d.IntN(3)]
+func backupOnly(d *planner) { d.operate(session.BackupOnly) }
+
+func storeOnly(d *planner) { d.operate(session.StoreOnly) }
+
+// operate has an operator set a mode for a time, at one instance or at all.
+func (d *planner) operate(mode session.Mode) {
 	place := -1 + d.IntN(2)*(1+d.instance())
 	length := d.span(500*time.Millisecond, 20*time.Second)
 	d.after(0, Step{Do: Operate, Instance: place, Mode: mode})

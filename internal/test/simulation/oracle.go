@@ -166,6 +166,7 @@ func (o *oracle) confirm(e *Event) {
 	}
 	if a := o.asked[e.Request]; a != nil && e.Session == e.Request.Token {
 		a.answered = true
+		a.cached = a.cached || e.Cached
 	}
 	if e.Save == 0 || r == nil || r.dead {
 		return

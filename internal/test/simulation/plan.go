@@ -14,6 +14,7 @@ type Plan struct {
 	Shards, Browsers int
 	Steps            []Step
 	Journal          int  // how many bytes an instance may owe the store; 0: as many as usual
+	Cached           bool // instances have a cache in front of the store
 	Outlast          bool // at the end, wait until all sessions must be gone
 }
 

@@ -22,6 +22,8 @@ type cluster struct {
 	saves  int                // that were done, over all shards
 	names  map[session.ID]int // sessions in the order of their appearance
 	seed   uint64
+
+	watchers []func(session.ID) // are told what has changed
 }
 
 type shard struct {
@@ -134,6 +136,7 @@ func (c *cluster) save(id session.ID, r session.Record, over session.Version, in
 		return session.Absent, 0, session.ErrConflict
 	}
 	c.saves++
+	c.changed(id)
 	e.Save, e.Marks = c.saves, findMarks(r.Data)
 	e.Dead = isSession(id) && !bytes.Contains(r.Data, []byte(alive))
 	if !now.Before(r.Expires) || e.Dead && c.off.Tombstones {
@@ -167,6 +170,7 @@ func (c *cluster) forget(shard int, restart bool) {
 	if restart {
 		sh.incarnation++
 	}
+	c.changed("")
 	c.log(Event{Kind: Forgot, Shard: shard})
 }
 

@@ -154,7 +154,7 @@ func (s Step) request() string {
 		}
 	}
 	fmt.Fprintf(&b, " asks %c to %s", 'A'+s.Instance, s.Route)
-	if s.Route == Set || s.Route == Add || s.Route == Delete || s.Route == Count || s.Route == Late {
+	if s.Route == Set || s.Route == Add || s.Route == Delete || s.Route >= Count {
 		fmt.Fprintf(&b, " %s", keyNames[s.Key])
 	}
 	if s.Think > 0 {

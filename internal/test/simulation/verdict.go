@@ -80,6 +80,9 @@ func (v Verdict) describe(e Event) string {
 		if e.Save == 0 {
 			return who + " learns that there is no " + v.name(e.Session)
 		}
+		if e.Cached {
+			return fmt.Sprintf("%s has save %d of %s in its cache", who, e.Save, v.name(e.Session))
+		}
 		return fmt.Sprintf("%s loads save %d of %s", who, e.Save, v.name(e.Session))
 	case Stored:
 		over := ""

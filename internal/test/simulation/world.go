@@ -47,7 +47,8 @@ type instance struct {
 	client                   *client
 	busy                     sync.WaitGroup
 	lever                    *lever
-	dead                     bool // guarded by world.mu
+	cache                    *cached // nil: none
+	dead                     bool    // guarded by world.mu
 }
 
 // browser is a jar, and who has it.
@@ -166,9 +167,14 @@ func (w *world) born(place, generation int) (*instance, error) {
 	if place < len(w.plan.Skews) {
 		skew = w.plan.Skews[place]
 	}
+	store := session.Store(i.client)
+	if w.plan.Cached {
+		i.cache = newCached(i.client)
+		store = i.cache
+	}
 	var err error
 	i.Instance, err = w.cfg.New(Spec{
-		Timing: w.plan.Timing, Instance: place, Generation: generation, Store: session.Store(i.client),
+		Timing: w.plan.Timing, Instance: place, Generation: generation, Store: store,
 		Skew: skew, Count: w.count,
 		Journal: w.plan.Journal, Switch: i.lever, Keys: stage,
 	})
@@ -225,6 +231,9 @@ func (w *world) breakLinks(place, shard int, f Fault) {
 			if (place < 0 || place == i.place) && (shard < 0 || shard == s) {
 				w.log(Event{Kind: Linked, Instance: i.place, Birth: i.birth, Shard: s, Healthy: f.well(), InBudget: f.inBudget()})
 				i.client.links[s].set(f, false)
+				if i.cache != nil {
+					i.cache.broken(f)
+				}
 			}
 		}
 	}

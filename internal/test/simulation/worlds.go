@@ -25,7 +25,10 @@ const (
 	LateSaves         World = "late saves"         // handlers change the session after the header, and save
 	Starts            World = "starts"             // another instance starts, and knows nothing
 	Strangers         World = "strangers"          // strangers begin and end more sessions than an instance can remember
-	Operators         World = "operators"          // an operator moves the Switch of instances
+	BackupOnly        World = "backup only"        // an operator has instances leave the store alone
+	StoreOnly         World = "store only"         // an operator has instances trust no copies
+	ClientCache       World = "client-side cache"  // instances load from caches of their own
+	Withheld          World = "withheld values"    // a list does not fit a copy, and is read by Or and set
 	KeyRotations      World = "key rotations"      // instances are deployed anew, with other keys
 
 	// ByTime adds no events. It judges by time which writes of one key are side
@@ -40,7 +43,8 @@ var worldSteps = map[World]func(*planner){
 	Bursts: burst, SlowStore: slowStore, Stalls: stall, Rollbacks: rollback, LogoutsUndone: undoLogout,
 	EvictedSessions: evictSession, EvictedTombstones: evictTombstone, EvictedOthers: evictOther,
 	HangUps: hangUp, LateSaves: lateSaves, Starts: start,
-	Strangers: strangers, Operators: operate, KeyRotations: rotateKeys, ByTime: func(*planner) {},
+	Strangers: strangers, BackupOnly: backupOnly, StoreOnly: storeOnly, KeyRotations: rotateKeys,
+	ClientCache: cacheLoads, Withheld: withhold, ByTime: func(*planner) {},
 }
 
 // Worlds returns all that Config.Worlds may name.
