@@ -24,9 +24,12 @@ var (
 // Worlds of the simulation besides the plain one that every seed has. One that is
 // listed here is run by TestNoPromiseIsBroken.
 var enabledWorlds = []simulation.World{
+	simulation.BackupOnly,
+	simulation.ClientCache,
 	simulation.EvictedOthers,
 	simulation.EvictedSessions,
 	simulation.HangUps,
+	simulation.KeyRotations,
 	simulation.Rollbacks,
 	simulation.Stalls,
 	simulation.Starts,
@@ -220,6 +223,24 @@ func TestTheSimulationSeesWhatEachWorldIsFor(t *testing.T) {
 		{simulation.LateSaves, "no pending states", func(t *testing.T, c *simulation.Config) {
 			c.New = worlds(t, "pending states").New
 		}, []string{"a: count lost"}},
+		{simulation.BackupOnly, "no pending states", func(t *testing.T, c *simulation.Config) {
+			c.New = worlds(t, "pending states").New
+		}, []string{"a: not delivered"}},
+		{simulation.Strangers, "nobody remembers tombstones", func(t *testing.T, c *simulation.Config) {
+			c.New = worlds(t, "ring").New
+		}, []string{"c: revived"}},
+		{simulation.ClientCache, "a cache that is told nothing", func(_ *testing.T, c *simulation.Config) {
+			c.Off.Tracking = true
+		}, []string{"c: revived", "d: older"}},
+		{simulation.KeyRotations, "keys that seal before all can open them", func(t *testing.T, c *simulation.Config) {
+			usual, strange := c.New, worlds(t).New
+			c.New = func(s simulation.Spec) (simulation.Instance, error) {
+				if s.Keys == 0 {
+					return usual(s)
+				}
+				return strange(s)
+			}
+		}, []string{"b: turned away", "b: logged out"}},
 		{simulation.Starts, "an instance that starts with keys of its own", func(t *testing.T, c *simulation.Config) {
 			c.New = strangeKeys(t, c.New)
 		}, []string{"b: turned away", "b: logged out"}},

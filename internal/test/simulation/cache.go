@@ -87,14 +87,15 @@ func (c *cached) drop(id session.ID) {
 func (c *cached) changed(id session.ID) {
 	delay := 100*time.Microsecond + time.Duration(mix(c.c.seed, uint64(time.Since(c.start)), uint64(c.birth), 8)%uint64(5*time.Millisecond))
 	time.AfterFunc(delay|1, func() {
+		if c.c.off.Tracking {
+			return
+		}
 		if id == "" {
 			c.reset()
 			return
 		}
-		for _, l := range []*link{&c.links[c.c.of(id)]} {
-			if fault, _, _ := l.state(); fault.silent() {
-				return // it does not arrive; see broken
-			}
+		if fault, _, _ := c.links[c.c.of(id)].state(); fault.silent() {
+			return // it does not arrive; see broken
 		}
 		c.drop(id)
 	})

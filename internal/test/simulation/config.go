@@ -46,6 +46,7 @@ type Switches struct {
 	Incarnation     bool // a restart changes neither the incarnation nor what is no session
 	Backup          bool // browsers send no bundles
 	Update          bool // the application reads a list and sets it, in place of Update
+	Tracking        bool // caches are not told what others have replaced
 	Patience        bool // the store, and nobody else, knows of a client that has left, and does not answer
 }
 

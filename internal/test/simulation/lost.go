@@ -89,7 +89,7 @@ func (o *oracle) judgeRead(q *Request, a *asked) {
 			// Section 4: "reading or updating a withheld key in an outage is
 			// ErrUnavailable; after a restore from a bundle it is ErrLost until
 			// set again". Section 6: "ServerOnly keys always".
-			if key == secretKey || key == hoardKey {
+			if key == secretKey || o.tooLarge(key, o.life(q.Token)) {
 				o.count("oracle: exempt: a key that does not travel is " + fault)
 				continue
 			}

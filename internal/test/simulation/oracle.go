@@ -271,7 +271,9 @@ func (o *oracle) ended(q *Request) {
 	if q.Ending != "" {
 		o.ends[q.Ending] = q
 	}
-	if q.Status != 503 && !q.ok() {
+	// Of what is lost a write is ErrLost, until it is set again.
+	lost := q.Status == 500 && q.Key == hoardKey && q.Op > 0
+	if q.Status != 503 && !q.ok() && !lost {
 		o.violate(q, q.Ended, "status", "answered %d", q.Status)
 	}
 	if q.shows() {

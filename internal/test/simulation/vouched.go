@@ -64,9 +64,10 @@ func (o *oracle) exempt503(q *Request, a *asked) bool {
 	case q.Route == FromStore:
 		// Section 10: "not on a backup: 503".
 		o.count("oracle: exempt: 503, the route requires the store")
-	case q.Key == hoardKey && q.Op > 0:
+	case q.Op > 0 && o.tooLarge(hoardKey, o.life(q.Token)):
 		// Section 4: "updating a withheld key in an outage is ErrUnavailable", and
-		// "Setting a key whose value is withheld and was not read is refused".
+		// what may not degrade, because it is too large, gets 503. That holds for
+		// any write that has a pending one to carry on.
 		o.count("oracle: exempt: 503, a key that did not travel")
 	case q.Key == secretKey && q.Route == Set:
 		// Section 4: "setting a ServerOnly key while degraded is ErrUnavailable".

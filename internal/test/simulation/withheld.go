@@ -50,3 +50,16 @@ func overlap(a, b *Request) bool {
 func readAndSet(w, r *write) bool {
 	return (w.q.Route == OrSet || r.q.Route == OrSet) && overlap(w.q, r.q)
 }
+
+// tooLarge reports whether a key of a session may not travel in a copy.
+func (o *oracle) tooLarge(key int, x *life) bool {
+	if key != hoardKey && key != bulkKey {
+		return false
+	}
+	for _, w := range o.writes {
+		if w != nil && w.q.Key == hoardKey && o.sessionOf(w.q).root() == x.root() {
+			return true
+		}
+	}
+	return false
+}
