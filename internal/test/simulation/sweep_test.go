@@ -1,12 +1,14 @@
 package simulation_test
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -177,6 +179,27 @@ func TestAStoryIsInEveryPlanThatAsksForIt(t *testing.T) {
 		for i, s := range with.Steps[1:] {
 			if s.At < with.Steps[i].At {
 				t.Errorf("%q: step %d is out of order", story, s.N)
+			}
+		}
+	}
+}
+
+func TestAWorldIsInThePlansThatNameItAndInNoOther(t *testing.T) {
+	rare := func(s simulation.Step) bool {
+		return s.Do >= simulation.StandStill || s.Route >= simulation.Count || s.Fault >= simulation.Saves20 || s.Hangup > 0
+	}
+	has := func(p simulation.Plan) bool { return p.Cached || p.Journal > 0 || slices.ContainsFunc(p.Steps, rare) }
+	for _, world := range simulation.Worlds() {
+		for seed := range uint64(50) {
+			if has(simulation.NewPlan(seed, simulation.Config{})) {
+				t.Fatalf("seed %d without worlds has what only a world has", seed)
+			}
+			p := simulation.NewPlan(seed, simulation.Config{Worlds: []simulation.World{world}})
+			if got := has(p); got != (world != simulation.ByTime) {
+				t.Errorf("%q: seed %d has what only a world has: %t", world, seed, got)
+			}
+			if !slices.IsSortedFunc(p.Steps, func(a, b simulation.Step) int { return cmp.Compare(a.At, b.At) }) {
+				t.Errorf("%q: seed %d is out of order", world, seed)
 			}
 		}
 	}
