@@ -21,6 +21,37 @@ var (
 	simSeeds = flag.Int("seeds", 0, "how many seeds at most, in half of the time until -timeout; 0: 1500, fewer with -race and -short")
 )
 
+// Worlds of the simulation besides the plain one that every seed has. One that is
+// listed here is run by TestNoPromiseIsBroken.
+var enabledWorlds = []simulation.World{
+	simulation.BackupOnly,
+	simulation.ClientCache,
+	simulation.EvictedOthers,
+	simulation.EvictedSessions,
+	simulation.HangUps,
+	simulation.KeyRotations,
+	simulation.Rollbacks,
+	simulation.Stalls,
+	simulation.Starts,
+}
+
+// Like -seed, it is for one look: -worlds "bursts,slow store" -seed 4711.
+var simWorlds = flag.String("worlds", "", "run these worlds of the simulation only, comma-separated; plain: the one without; all: every one; default: the plain one, then those that are enabled")
+
+func worldsWanted() []simulation.World {
+	switch *simWorlds {
+	case "plain":
+		return nil
+	case "all":
+		return simulation.Worlds()
+	}
+	var out []simulation.World
+	for name := range strings.SplitSeq(*simWorlds, ",") {
+		out = append(out, simulation.World(name))
+	}
+	return out
+}
+
 func seedsFor() int {
 	switch {
 	case *simSeeds > 0:
@@ -35,11 +66,12 @@ func seedsFor() int {
 
 // worlds makes instances without some mechanisms of the protocol.
 func worlds(t testing.TB, without ...string) simulation.Config {
-	keys := mustKeysOf(t)
+	stages := rotation(t)
 	return simulation.Config{New: func(s simulation.Spec) (simulation.Instance, error) {
 		m, err := session.Without(s.Store, &session.Options{
 			Idle: s.Idle, Lifetime: s.Lifetime, Refresh: s.Refresh, ReadTimeout: s.ReadTimeout, SaveTimeout: s.SaveTimeout,
-			Backup: &session.Backup{Audience: "shop-test", Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Budget},
+			Backup: &session.Backup{Audience: "shop-test", Keys: stages[s.Keys], Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Budget, Journal: s.Journal},
+			Switch: s.Switch,
 			Hooks: session.Hooks{
 				Down:    func(context.Context, string, error) { s.Count("hook: down") },
 				Forgot:  func(context.Context, string) { s.Count("hook: forgot") },
@@ -56,21 +88,38 @@ func worlds(t testing.TB, without ...string) simulation.Config {
 	}}
 }
 
-func mustKeysOf(t testing.TB) *seal.Keys {
-	keys, err := seal.NewKeys(seal.NewKey())
-	if err != nil {
-		t.Fatal(err)
+// rotation is what an instance has before another key is brought out, when it
+// can open what that key seals, and when it seals with it.
+func rotation(t testing.TB) (stages [3]*seal.Keys) {
+	one, two := seal.NewKey(), seal.NewKey()
+	for stage, keys := range [][]seal.Key{{one}, {one, two}, {two, one}} {
+		var err error
+		if stages[stage], err = seal.NewKeys(keys...); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return keys
+	return stages
 }
 
 func TestNoPromiseIsBroken(t *testing.T) {
 	cfg := worlds(t)
+	if *simWorlds == "" {
+		noneIsBroken(t, cfg, seedsFor()*2/3)
+		cfg.Worlds = enabledWorlds
+		noneIsBroken(t, cfg, seedsFor()/3)
+		return
+	}
+	cfg.Worlds = worldsWanted()
+	noneIsBroken(t, cfg, seedsFor())
+}
+
+func noneIsBroken(t *testing.T, cfg simulation.Config, seeds int) {
+	t.Helper()
 	if *simSeed != 0 {
 		t.Log(simulation.Again(t, cfg, *simSeed).Trace())
 		return
 	}
-	r := simulation.Sweep(t, cfg, *simFirst, seedsFor())
+	r := simulation.Sweep(t, cfg, *simFirst, seeds)
 	r.Log(t)
 	for i, v := range r.Failed {
 		if i == 3 {
@@ -129,5 +178,123 @@ func TestEveryMechanismIsMissed(t *testing.T) {
 			cfg.Story = test.story
 			simulation.Hunt(t, cfg, 1, 3000, test.promise).Want(t, test.promise)
 		})
+	}
+}
+
+// What no program may do, in each of the worlds: the oracle would notice there,
+// too. None of these depends on what the Manager does well or badly today.
+func TestTheSimulationSeesWhatEachWorldIsFor(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("hunts through hundreds of seeds")
+	}
+	for _, test := range []struct {
+		world   simulation.World
+		flaw    string
+		cfg     func(*testing.T, *simulation.Config)
+		promise []string
+	}{
+		{simulation.Bursts, "a list that is read and set", func(_ *testing.T, c *simulation.Config) {
+			c.Calm, c.Off.Update = true, true
+		}, []string{"a: count lost"}},
+		{simulation.ByTime, "a list that is read and set", func(_ *testing.T, c *simulation.Config) {
+			c.Calm, c.Off.Update, c.Story = true, true, "side by side"
+		}, []string{"a: lost", "d: older"}},
+		{simulation.SlowStore, "a tenth of SaveTimeout, and no backup", func(_ *testing.T, c *simulation.Config) {
+			c.New, c.WithoutBackup = impatient, true
+		}, []string{"b: turned away"}},
+		{simulation.Stalls, "a Load that is out of time finds nothing", func(_ *testing.T, c *simulation.Config) {
+			c.New, c.WithoutBackup = deaf, true
+		}, []string{"b: logged out"}},
+		{simulation.Rollbacks, "browsers without copies", func(_ *testing.T, c *simulation.Config) {
+			c.Off.Backup = true
+		}, []string{"d: older", "b: logged out"}},
+		{simulation.EvictedSessions, "browsers without copies", func(_ *testing.T, c *simulation.Config) {
+			c.Off.Backup = true
+		}, []string{"b: logged out"}},
+		{simulation.LogoutsUndone, "nobody remembers tombstones", func(t *testing.T, c *simulation.Config) {
+			c.New = worlds(t, "ring").New
+		}, []string{"c: revived"}},
+		{simulation.EvictedTombstones, "nobody remembers tombstones", func(t *testing.T, c *simulation.Config) {
+			c.New = worlds(t, "ring").New
+		}, []string{"c: revived"}},
+		{simulation.HangUps, "a store without an answer for clients that left", func(_ *testing.T, c *simulation.Config) {
+			c.Off.Patience = true
+		}, []string{"c: served to a client that left"}},
+		{simulation.LateSaves, "no pending states", func(t *testing.T, c *simulation.Config) {
+			c.New = worlds(t, "pending states").New
+		}, []string{"a: count lost"}},
+		{simulation.BackupOnly, "no pending states", func(t *testing.T, c *simulation.Config) {
+			c.New = worlds(t, "pending states").New
+		}, []string{"a: not delivered"}},
+		{simulation.Strangers, "nobody remembers tombstones", func(t *testing.T, c *simulation.Config) {
+			c.New = worlds(t, "ring").New
+		}, []string{"c: revived"}},
+		{simulation.ClientCache, "a cache that is told nothing", func(_ *testing.T, c *simulation.Config) {
+			c.Off.Tracking = true
+		}, []string{"c: revived", "d: older"}},
+		{simulation.KeyRotations, "keys that seal before all can open them", func(t *testing.T, c *simulation.Config) {
+			usual, strange := c.New, worlds(t).New
+			c.New = func(s simulation.Spec) (simulation.Instance, error) {
+				if s.Keys == 0 {
+					return usual(s)
+				}
+				return strange(s)
+			}
+		}, []string{"b: turned away", "b: logged out"}},
+		{simulation.Starts, "an instance that starts with keys of its own", func(t *testing.T, c *simulation.Config) {
+			c.New = strangeKeys(t, c.New)
+		}, []string{"b: turned away", "b: logged out"}},
+	} {
+		t.Run(string(test.world)+", "+test.flaw, func(t *testing.T) {
+			cfg := worlds(t)
+			cfg.Worlds = []simulation.World{test.world}
+			test.cfg(t, &cfg)
+			simulation.Hunt(t, cfg, 1, 1000, test.promise...).Want(t, test.promise...)
+		})
+	}
+}
+
+// impatient makes instances without a backup that wait for a save for a tenth of
+// the time that they are given.
+func impatient(s simulation.Spec) (simulation.Instance, error) {
+	s.SaveTimeout /= 10
+	return storeOnly(s, s.Store)
+}
+
+func storeOnly(s simulation.Spec, store session.Store) (simulation.Instance, error) {
+	m, err := session.Without(store, &session.Options{
+		Idle: s.Idle, Lifetime: s.Lifetime, Refresh: s.Refresh, ReadTimeout: s.ReadTimeout, SaveTimeout: s.SaveTimeout,
+	}, s.Skew)
+	if err != nil {
+		return simulation.Instance{}, err
+	}
+	return simulation.Instance{Handler: simulation.Application(m), Close: m.Close}, nil
+}
+
+// deaf makes instances without a backup, whose store takes its own silence
+// for an answer.
+func deaf(s simulation.Spec) (simulation.Instance, error) {
+	return storeOnly(s, silentStore{s.Store})
+}
+
+type silentStore struct{ session.Store }
+
+func (s silentStore) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	r, err := s.Store.Load(ctx, id)
+	if ctx.Err() != nil {
+		return session.Record{}, session.ErrNotFound
+	}
+	return r, err
+}
+
+// strangeKeys makes the fourth instance, which no plan has without
+// simulation.Starts, from other keys than the first three.
+func strangeKeys(t testing.TB, usual func(simulation.Spec) (simulation.Instance, error)) func(simulation.Spec) (simulation.Instance, error) {
+	strange := worlds(t).New
+	return func(s simulation.Spec) (simulation.Instance, error) {
+		if s.Instance >= 3 {
+			return strange(s)
+		}
+		return usual(s)
 	}
 }

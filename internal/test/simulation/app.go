@@ -25,17 +25,20 @@ const (
 	Login                  // Renew, and the user's name
 	Logout                 // Destroy
 	Begin                  // session.StartNew, and the user's name
+	Count                  // one more in the tally, by Update
+	Late                   // the same, after the header went out, and Save
+	OrSet                  // the same by Or and Set, without Update
 )
 
 func (r Route) String() string {
-	return [...]string{"read", "read-only", "read-store", "set", "add", "delete", "login", "logout", "begin"}[r]
+	return [...]string{"read", "read-only", "read-store", "set", "add", "delete", "login", "logout", "begin", "count", "count-late", "or-set"}[r]
 }
 
 // writes tells whether the route leaves a mark in the session.
 func (r Route) writes() bool { return r >= Set && r != Logout }
 
 // ends tells whether the route ends the session that the request carries.
-func (r Route) ends() bool { return r >= Login }
+func (r Route) ends() bool { return r >= Login && r <= Begin }
 
 // The application's keys. Their values carry marks like #17#, the number of
 // the step that wrote them, so that they are found in the records of the store
@@ -46,10 +49,12 @@ const (
 	bulkKey   = registers + carts
 	secretKey = bulkKey + 1 // ServerOnly
 	userKey   = secretKey + 1
-	keyCount  = userKey + 1
+	tallyKey  = userKey + 1  // a list, which Count and Late lengthen
+	hoardKey  = tallyKey + 1 // a list that fits no copy
+	keyCount  = hoardKey + 1
 )
 
-var keyNames = [keyCount]string{"a", "b", "c", "cart", "list", "bulk", "secret", "user"}
+var keyNames = [keyCount]string{"a", "b", "c", "cart", "list", "bulk", "secret", "user", "tally", "hoard"}
 
 var (
 	plainKeys [keyCount]session.Key[string]
@@ -65,7 +70,7 @@ const alive = "#live#"
 func init() {
 	for i, name := range keyNames {
 		switch {
-		case i >= registers && i < bulkKey:
+		case isList(i):
 			cartKeys[i] = session.NewKey[[]string](name)
 		case i == secretKey:
 			plainKeys[i] = session.NewKey[string](name, session.ServerOnly())
@@ -76,6 +81,8 @@ func init() {
 }
 
 func isCart(key int) bool { return key >= registers && key < bulkKey }
+
+func isList(key int) bool { return isCart(key) || key == tallyKey || key == hoardKey }
 
 // bulk is how large the values of bulkKey are: two of them fill a backup.
 const bulkSize = 2500
@@ -89,6 +96,7 @@ type Answer struct {
 	Marks      map[string][]string // by key
 	Faults     map[string]string   // why a key was not shown: "lost", "unavailable"
 	Durability string              // of a logout
+	Late       string              // what became of a change after the header: "durable", "pending", "refused"
 }
 
 // ask is a request to the application, as its URL says it.
@@ -97,17 +105,18 @@ type ask struct {
 	key   int
 	op    int
 	think time.Duration
+	raw   bool // without Update
 }
 
 func (a ask) url() string {
-	return fmt.Sprintf("https://%s/%s?key=%d&op=%d&think=%d", host, a.route, a.key, a.op, a.think)
+	return fmt.Sprintf("https://%s/%s?key=%d&op=%d&think=%d&raw=%t", host, a.route, a.key, a.op, a.think, a.raw)
 }
 
 // host is where the application is, for the browsers.
 const host = "shop.test"
 
 func parseAsk(r *http.Request) (a ask, err error) {
-	_, err = fmt.Sscanf(r.URL.RawQuery, "key=%d&op=%d&think=%d", &a.key, &a.op, &a.think)
+	_, err = fmt.Sscanf(r.URL.RawQuery, "key=%d&op=%d&think=%d&raw=%t", &a.key, &a.op, &a.think, &a.raw)
 	if err == nil && (a.key < 0 || a.key >= keyCount) {
 		err = fmt.Errorf("simulation: no key %d", a.key)
 	}
@@ -117,7 +126,7 @@ func parseAsk(r *http.Request) (a ask, err error) {
 // Application is the program that every instance runs, on the sessions of m.
 func Application(m *session.Manager) http.Handler {
 	mux := http.NewServeMux()
-	for _, route := range []Route{Read, ReadOnly, FromStore, Set, Add, Delete, Login, Logout, Begin} {
+	for _, route := range []Route{Read, ReadOnly, FromStore, Set, Add, Delete, Login, Logout, Begin, Count, Late, OrSet} {
 		serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			a, err := parseAsk(r)
 			if err != nil {
@@ -159,6 +168,10 @@ func (a ask) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := Answer{Session: string(s.ID()), Source: s.Source().String()}
+	if a.route == Late {
+		a.late(w, r, s, out)
+		return
+	}
 	time.Sleep(a.think)
 	switch a.route {
 	case Set:
@@ -168,11 +181,8 @@ func (a ask) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		plainKeys[a.key].Set(s, value)
 		err = s.Err()
-	case Add:
-		err = cartKeys[a.key].Update(s, func(items *[]string) error {
-			*items = append(*items, mark(a.op))
-			return nil
-		})
+	case Add, Count, OrSet:
+		err = a.add(s)
 	case Delete:
 		plainKeys[a.key].Delete(s)
 		err = s.Err()
@@ -191,6 +201,46 @@ func (a ask) serve(w http.ResponseWriter, r *http.Request) {
 	a.answer(w, r, s, out, err)
 }
 
+// add puts a mark to the end of a list.
+func (a ask) add(s *session.Session) error {
+	if a.route == OrSet {
+		cartKeys[a.key].Set(s, append(cartKeys[a.key].Or(s, nil), a.item()))
+		return s.Err()
+	}
+	if a.raw {
+		items, err := cartKeys[a.key].Get(s)
+		if err != nil && !errors.Is(err, session.ErrNoValue) {
+			return err
+		}
+		cartKeys[a.key].Set(s, append(items, a.item()))
+		return s.Err()
+	}
+	return cartKeys[a.key].Update(s, func(items *[]string) error {
+		*items = append(*items, a.item())
+		return nil
+	})
+}
+
+// late sends the header first, and with it the cookies.
+func (a ask) late(w http.ResponseWriter, r *http.Request, s *session.Session, out Answer) {
+	w.WriteHeader(http.StatusOK)
+	time.Sleep(a.think)
+	err := a.add(s)
+	var d session.Durability
+	if err == nil {
+		d, err = s.Save(r.Context())
+	}
+	switch {
+	case err == nil:
+		out.Late = d.String()
+	case errors.Is(err, session.ErrPending):
+		out.Late = session.Pending.String()
+	default:
+		out.Late = "refused"
+	}
+	a.answer(w, r, s, out, nil)
+}
+
 func (a ask) answer(w http.ResponseWriter, r *http.Request, s *session.Session, out Answer, err error) {
 	if err != nil {
 		session.Error(w, r, err)
@@ -199,7 +249,7 @@ func (a ask) answer(w http.ResponseWriter, r *http.Request, s *session.Session, 
 	out.Marks, out.Faults = map[string][]string{}, map[string]string{}
 	for i, name := range keyNames {
 		var marks []string
-		if isCart(i) {
+		if isList(i) {
 			marks, err = cartKeys[i].Get(s)
 		} else {
 			var value string

@@ -41,7 +41,7 @@ func (o *oracle) delivered(q *Request) {
 	switch {
 	case q.NewToken != "" && q.NewToken == q.JarToken:
 		if q.ok() {
-			v.told = ops{}.with(q.Op)
+			v.told = ops{}.with(q.told())
 			v.seen = v.told
 		}
 		if y := o.life(q.NewToken); y.parent != nil && q.ok() {
@@ -53,14 +53,27 @@ func (o *oracle) delivered(q *Request) {
 		v.active = q.Began
 		o.owe(q, a, v, true)
 	case q.JarToken == q.Token && q.shows():
-		v.told, v.seen = v.told.with(q.Op), v.seen.with(q.Op)
-		if q.Route != ReadOnly {
+		v.told, v.seen = v.told.with(q.told()), v.seen.with(q.told())
+		switch q.Route {
+		case Late: // its cookies had gone before
+			v.displaced = v.displaced.with(q.told())
+			v.active = max(v.active, q.Began)
+		case ReadOnly:
+		default:
 			// handler.go, ReadOnly: "the session's expiry is not put off, and
 			// the answer sets no cookie". So what only it has shown is in no
 			// backup.
 			v.seen = v.seen.or(o.shown(q))
 			v.active = max(v.active, q.Began)
 			o.owe(q, a, v, q.Op > 0 && q.Route != Delete) // which may have had nothing to delete
+		}
+	}
+	if q.Route == Delete && q.ok() && len(q.Bundle) == 0 {
+		// There was nothing to delete: what it knows of that is what it carried.
+		for _, value := range q.Carried {
+			if b := o.bundles[value]; b != nil && b.id == q.JarToken {
+				b.content = b.content.with(q.Op)
+			}
 		}
 	}
 	o.displace(q, v)

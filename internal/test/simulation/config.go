@@ -27,6 +27,9 @@ type Config struct {
 	// worlds have any.
 	Story string
 
+	// Worlds are what plans have besides what every plan has.
+	Worlds []World
+
 	// Cookie is the name of the token's cookie; default __Host-session.
 	Cookie string
 
@@ -42,6 +45,9 @@ type Switches struct {
 	TombstoneCookie bool // browsers do not send it
 	Incarnation     bool // a restart changes neither the incarnation nor what is no session
 	Backup          bool // browsers send no bundles
+	Update          bool // the application reads a list and sets it, in place of Update
+	Tracking        bool // caches are not told what others have replaced
+	Patience        bool // the store, and nobody else, knows of a client that has left, and does not answer
 }
 
 // Timing is how a world's sessions are configured. Worlds are short, so these
@@ -62,6 +68,12 @@ type Spec struct {
 	Store      session.Store
 	Skew       time.Duration     // how far its clock is ahead of the world's
 	Count      func(what string) // counts an event, for hooks
+	Journal    int               // how many bytes it may owe the store; 0: as many as usual
+	Switch     session.Switch
+
+	// Keys is the stage of a rotation: 0 seals with the first key, 1 can also
+	// open the second's, and 2 seals with the second.
+	Keys int
 }
 
 // Instance is one running program.

@@ -10,6 +10,10 @@
 // plan is made from a seed before the world begins, so that it can be run
 // again, and made shorter until nothing in it can be left out ([Shrink]).
 //
+// Config.Worlds adds classes of events that the plans of a run have besides: see
+// [World]. What holds today and what does not yet is the business of whoever
+// runs them.
+//
 // What is left to chance is what no seed reaches: the tokens (crypto/rand), the
 // number that a Manager draws for itself, and the order in which goroutines run
 // that wake in the same instant. The world avoids the last: all delays are odd

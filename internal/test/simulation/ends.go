@@ -85,6 +85,10 @@ func (o *oracle) judgeEnds(q *Request, a *asked) {
 		}
 		// Section 5: "an instance that reaches the store honors it at once, as
 		// long as the store keeps the tombstone".
+		if a.behind(q, e.Ended) {
+			o.count("oracle: exempt: loaded from a cache that was not told yet")
+			continue
+		}
 		if stood && (within || q.Answer.Source == "store") {
 			o.violate(q, q.Ended, "c: revived", "ended by request %d, and the tombstone stands in the store", e.N)
 			return
@@ -186,6 +190,11 @@ func (o *oracle) endedNothing(e *Request, x *life) bool {
 
 // judgeTombstone looks for the tombstone of a session that was ended.
 func (o *oracle) judgeTombstone(x *life, at time.Duration) {
+	if x.evicted >= x.lostTomb && x.lostTomb > 0 && x.record == nil {
+		// Section 5: "Single tombstones are written again (...) whenever one is met".
+		o.count("oracle: exempt: a tombstone was evicted, and nobody came")
+		return
+	}
 	for _, e := range x.ends {
 		if !e.done() || x.shard < 0 || at > e.Ended+o.ringLife()-tick {
 			continue

@@ -11,6 +11,7 @@ type History struct {
 	Timing
 	Skews         []time.Duration // how far each instance's clock is ahead of the store's
 	WithoutBackup bool            // none is expected
+	ByTime        bool            // carts, too, are judged by time
 	Events        []Event         // in the order in which they happened
 }
 
@@ -34,9 +35,12 @@ type Event struct {
 	Dead    bool          // of Stored: it is a tombstone
 	Until   time.Duration // of Stored: when the record expires
 	Gone    bool          // of Stored: nothing stands there now
+	Cached  bool          // of Loaded: the instance had it, since Sent
 
-	Healthy bool // of Linked
-	Clean   bool // of Died: closed, and nothing left to deliver
+	Healthy  bool         // of Linked
+	Mode     session.Mode // of Overridden
+	InBudget bool         // of Linked: all calls are answered in time
+	Clean    bool         // of Died: closed, and nothing left to deliver
 }
 
 // Kind is what an Event is.
@@ -58,6 +62,10 @@ const (
 	Died                   // an instance ended
 	Healed                 // nothing goes wrong from here on
 	Settled                // and that has been so for a while
+	Restored               // a shard has a record again that it had before
+	Evicted                // a shard has lost one
+	Overridden             // an operator has moved the Switch of an instance
+	Shaken                 // a shard stands still, or goes on, or has lost what is no session
 )
 
 // Request is one request and what became of it.
@@ -80,6 +88,7 @@ type Request struct {
 	Endings string     // the value of the tombstone cookie it carried
 
 	Sent, Began, Ended, Delivered time.Duration // zero: not
+	Left                          time.Duration // when its client hung up, or its deadline passed, if it had no answer yet; zero: never
 
 	Status   int // zero: no answer left the instance
 	Answer   Answer

@@ -23,8 +23,11 @@ type oracle struct {
 	links   map[linkOf]*linkState
 	births  map[int]*birth
 	asked   map[*Request]*asked
-	ends    map[string]*Request   // by the tombstone cookie that the answer set
-	forgot  map[int]time.Duration // when a shard last lost its memory
+	ends    map[string]*Request      // by the tombstone cookie that the answer set
+	forgot  map[int]time.Duration    // when a shard last lost its memory
+	shaken  map[int]time.Duration    // when it last stood still or went on
+	modes   map[int]*operated        // by birth
+	budget  map[linkOf]time.Duration // since when a link answers in time, if it does
 }
 
 // write is one write, and those that it certainly came after: what its
@@ -34,7 +37,8 @@ type write struct {
 	n       int
 	q       *Request
 	know    ops
-	durable time.Duration // when the store first had it
+	durable time.Duration // when the store first had it, or one that came after it
+	saved   time.Duration // when the store first had it itself
 }
 
 // life is one session.
@@ -54,6 +58,7 @@ type life struct {
 	tombs    []tomb                // all that it had
 	lostTomb time.Duration         // when it lost one
 	confirms map[int]time.Duration // by birth: when the store last confirmed it
+	evicted  time.Duration         // when the store evicted what it had
 	nothing  time.Duration         // when the store last told anybody that it has nothing under the ID
 	vouched  map[int]time.Duration // by birth: the same, as bundles say that it made
 }
@@ -130,6 +135,8 @@ type asked struct {
 
 	confirmed   time.Duration // when the call left by which the store first confirmed the session
 	isConfirmed bool
+	cached      bool // from the instance's own cache
+	answered    bool // the store has said something, if only that there is nothing
 	conflict    bool
 	moved       ops                   // what stood in the old record when this Renew ended it
 	known       map[int]time.Duration // by birth: since when an instance knows that this ended its session
@@ -193,6 +200,12 @@ func (o *oracle) spread() time.Duration { return o.late - o.early }
 func (o *oracle) settled(b, shard int, at time.Duration) bool {
 	l := o.links[linkOf{b, shard}]
 	if l == nil || !l.healthy || at-l.since < o.Settle || o.births[b] == nil || o.births[b].died {
+		return false
+	}
+	if !o.auto(b, at) {
+		return false
+	}
+	if shaken, ok := o.shaken[shard]; ok && at-shaken < o.Settle {
 		return false
 	}
 	forgot, ok := o.forgot[shard]

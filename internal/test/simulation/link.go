@@ -27,7 +27,8 @@ const (
 )
 
 func (f Fault) String() string {
-	return [...]string{"healthy", "refuses", "hangs", "hangs, and saves later", "slow", "loses acks", "hangs after saving"}[f]
+	return [...]string{"healthy", "refuses", "hangs", "hangs, and saves later", "slow", "loses acks", "hangs after saving",
+		"", "takes 20 % of SaveTimeout for each save", "takes 40 %", "takes 90 %"}[f]
 }
 
 var (
@@ -45,6 +46,8 @@ type client struct {
 	observe  func(what string)
 	journal  func(Event)
 	links    []link // one for each shard
+
+	saveTimeout time.Duration
 }
 
 type link struct {
@@ -52,6 +55,7 @@ type link struct {
 	fault   Fault
 	dead    bool          // the instance crashed: nothing it does is heard
 	changed chan struct{} // closed when the fault changes
+	stalled time.Time     // until when it hears nothing
 }
 
 func (l *link) set(f Fault, dead bool) {
@@ -113,22 +117,31 @@ func (cl *client) Probe(ctx context.Context, name string) (string, error) {
 
 // Load implements session.Store.
 func (cl *client) Load(ctx context.Context, id session.ID) (session.Record, error) {
-	if err := ctx.Err(); err != nil {
-		return session.Record{}, err
+	r, _, err := cl.load(ctx, id)
+	return r, err
+}
+
+// load also returns the number of the save that made the record.
+func (cl *client) load(ctx context.Context, id session.ID) (r session.Record, save int, err error) {
+	if err := cl.heed(ctx); err != nil {
+		return session.Record{}, 0, err
 	}
 	shard, sent := cl.c.of(id), time.Now()
 	if _, err := cl.there(ctx, shard); err != nil {
 		cl.observe("load: " + short(err))
-		return session.Record{}, err
+		return session.Record{}, 0, err
 	}
-	r, save, err := cl.c.load(id, time.Now())
+	r, save, err = cl.c.load(id, time.Now())
 	if back := cl.wait(ctx, shard, 2); back != nil {
-		return session.Record{}, back
+		return session.Record{}, 0, back
+	}
+	if gone := cl.heed(ctx); gone != nil {
+		return session.Record{}, 0, gone
 	}
 	if isSession(id) {
 		cl.journal(Event{Kind: Loaded, Sent: sent.Sub(cl.start), Request: requestOf(ctx), Session: id, Shard: shard, Save: save})
 	}
-	return r, err
+	return r, save, err
 }
 
 // Save implements session.Store.
@@ -147,7 +160,11 @@ func (cl *client) Save(ctx context.Context, id session.ID, r session.Record, ove
 		e.At, e.Instance, e.Birth = time.Since(cl.start), cl.instance, cl.birth
 		return cl.c.save(id, r, over, incarnation, e)
 	}
+	before, after := cl.work(shard)
 	late, err := cl.there(ctx, shard)
+	if err == nil {
+		late, err = cl.slowly(ctx, before)
+	}
 	if err != nil {
 		if late > 0 {
 			cl.observe("save: done when its caller had gone")
@@ -172,9 +189,9 @@ func (cl *client) Save(ctx context.Context, id session.ID, r session.Record, ove
 			return session.Absent, ctx.Err()
 		}
 	}
-	if back := cl.wait(ctx, shard, 2); back != nil {
+	if back := errors.Join(sleep(ctx, after), cl.wait(ctx, shard, 2)); back != nil {
 		cl.observe("save: acknowledgement lost")
-		return session.Absent, back
+		return session.Absent, ctx.Err()
 	}
 	if isSession(id) {
 		e.Save = save
@@ -213,6 +230,12 @@ func (cl *client) there(ctx context.Context, shard int) (late time.Duration, err
 			}
 			return late, ctx.Err()
 		}
+		if still := cl.links[shard].stalls(); still > 0 {
+			if err := sleep(ctx, still); err != nil {
+				return cl.links[shard].stalls() | 1, err
+			}
+			continue
+		}
 		if err := cl.wait(ctx, shard, 1); err != nil {
 			if fault == Slow && mix(cl.c.seed, uint64(time.Since(cl.start)), 5)%2 == 0 {
 				late = 13 * time.Millisecond // it was on the wire
@@ -229,15 +252,7 @@ func (cl *client) wait(ctx context.Context, shard int, way uint64) error {
 	if fault, _, _ := cl.links[shard].state(); fault == Slow {
 		d = 20*time.Millisecond + cl.draw(shard, way, 60*time.Millisecond)
 	}
-	done := ctx.Done()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-done:
-		return ctx.Err()
-	}
+	return sleep(ctx, d)
 }
 
 func (cl *client) draw(shard int, way uint64, below time.Duration) time.Duration {
@@ -254,4 +269,13 @@ func short(err error) string {
 		return "refused"
 	}
 	return "reset"
+}
+
+// heed returns the error of a caller that has gone.
+func (cl *client) heed(ctx context.Context) error {
+	q := requestOf(ctx)
+	if cl.c.off.Patience && q != nil && q.Left > 0 && time.Since(cl.start) >= q.Left {
+		return errReset
+	}
+	return ctx.Err()
 }

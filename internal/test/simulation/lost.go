@@ -36,6 +36,9 @@ func (o *oracle) gone(n int, x *life, at time.Duration) bool {
 	if w.durable > 0 && (x.record == nil || x.record.until <= at || x.expired > w.durable) {
 		return true
 	}
+	if w.durable > 0 && x.evicted >= max(w.durable, w.q.Began) {
+		return true
+	}
 	if w.durable > 0 || w.q.Route == Delete { // of which nobody can see when the store has it
 		for _, f := range o.forgot {
 			if f >= max(w.durable, w.q.Began) {
@@ -54,6 +57,8 @@ func (o *oracle) gone(n int, x *life, at time.Duration) bool {
 	lease := w.q.Began
 	if len(w.q.Bundle) > 0 {
 		lease = o.bundles[w.q.Bundle[0]].leaseMin
+	} else if w.q.Key == tallyKey {
+		lease = o.leaseOf(w.q)
 	}
 	return !o.alive(w.q.Birth) || at > lease+o.Lease-o.spread()
 }
@@ -84,8 +89,8 @@ func (o *oracle) judgeRead(q *Request, a *asked) {
 			// Section 4: "reading or updating a withheld key in an outage is
 			// ErrUnavailable; after a restore from a bundle it is ErrLost until
 			// set again". Section 6: "ServerOnly keys always".
-			if key == secretKey {
-				o.count("oracle: exempt: a ServerOnly key is " + fault)
+			if key == secretKey || o.tooLarge(key, o.life(q.Token)) {
+				o.count("oracle: exempt: a key that does not travel is " + fault)
 				continue
 			}
 			o.violate(q, q.Ended, promise(required.list()[0]), "%s is %s", name, fault)
@@ -95,7 +100,7 @@ func (o *oracle) judgeRead(q *Request, a *asked) {
 		for _, m := range q.Answer.Marks[name] {
 			shown = shown.or(findMarks([]byte(m)))
 		}
-		if isCart(key) {
+		if isList(key) {
 			o.judgeCart(q, promise, key, required, shown)
 		} else {
 			o.judgeRegister(q, promise, key, required, shown)
@@ -131,7 +136,12 @@ func (o *oracle) judgeRegister(q *Request, promise func(int) string, key int, re
 // before.
 func (o *oracle) judgeCart(q *Request, promise func(int) string, key int, required, shown ops) {
 	for _, r := range required.minus(shown).list() {
-		if o.beside(q, key, func(w *write) bool { return w.n != r && w.q != q && !w.know.has(r) && !o.writes[r].know.has(w.n) }) {
+		if o.strict(key) {
+			if o.replaced(o.writes[r], q) {
+				o.count("oracle: exempt: two writes of one list side by side, and the store had not answered")
+				continue
+			}
+		} else if o.beside(q, key, func(w *write) bool { return w.n != r && w.q != q && !w.know.has(r) && !o.writes[r].know.has(w.n) }) {
 			o.count("oracle: exempt: two writes of one cart side by side")
 			continue
 		}
@@ -156,6 +166,7 @@ func (o *oracle) atRest(at time.Duration) {
 	for _, w := range o.writes {
 		if w != nil {
 			o.judgeDelivered(w, at)
+			o.judgeCount(w, at)
 		}
 	}
 	for _, x := range o.lives {
@@ -168,34 +179,17 @@ func (o *oracle) atRest(at time.Duration) {
 func (o *oracle) judgeDelivered(w *write, at time.Duration) {
 	q := w.q
 	pending := w.durable == 0 || w.durable > q.Ended
-	if q.Browser < 0 || !q.arrived() || !q.ok() || q.Route == Delete || o.WithoutBackup || !pending || !q.shows() && q.NewToken == "" {
+	if q.Browser < 0 || !q.arrived() || !q.ok() || q.Route == Delete || o.WithoutBackup || !pending || !q.shows() && q.NewToken == "" || q.Key == tallyKey {
 		return
 	}
-	id := q.Token
-	if q.NewToken != "" {
-		id = q.NewToken
-	}
-	x := o.life(id)
+	x := o.sessionOf(q)
 	if x.shard < 0 {
 		x.shard = q.Shard // nothing but a guess: it never reached the store
 		if q.NewToken != "" {
 			return
 		}
 	}
-	if len(x.ends) > 0 || o.endedElsewhere(x, at) || !o.settled(q.Birth, x.shard, at) {
-		return
-	}
-	// Section 4: "The journal creates a record only while the state's lease
-	// holds".
-	// It is there when the shards are of the sessions that it took the place of.
-	reached := o.links[linkOf{q.Birth, x.shard}].since
-	for link, state := range o.links {
-		if link.birth == q.Birth {
-			reached = max(reached, state.since, o.forgot[link.shard])
-		}
-	}
-	reached += o.Settle + o.spread() + 2*time.Second
-	if len(q.Bundle) == 0 || reached > o.bundles[q.Bundle[0]].leaseMin+o.Lease || reached > q.Began+o.Idle || x.maker == nil || reached > x.maker.Began+o.Lifetime {
+	if len(x.ends) > 0 || o.endedElsewhere(x, at) || !o.due(w, x, at) {
 		return
 	}
 	o.count("oracle: a pending write is looked for in the store")
@@ -211,4 +205,40 @@ func (o *oracle) judgeDelivered(w *write, at time.Duration) {
 		}
 	}
 	o.violate(q, at, "a: not delivered", "write %d is not in the store, %v after all was well", w.n, o.Settle)
+}
+
+// due reports whether the instance that holds a pending write must have
+// delivered it.
+func (o *oracle) due(w *write, x *life, at time.Duration) bool {
+	q := w.q
+	if o.WithoutBackup || !o.settled(q.Birth, x.shard, at) {
+		return false
+	}
+	// Section 4: "The journal creates a record only while the state's lease
+	// holds".
+	// It is there when the shards are of the sessions that it took the place of.
+	reached := o.links[linkOf{q.Birth, x.shard}].since
+	for link, state := range o.links {
+		if link.birth == q.Birth {
+			reached = max(reached, state.since, o.forgot[link.shard])
+		}
+	}
+	reached += o.Settle + o.spread() + 2*time.Second
+	inTime := reached <= q.Began+o.Idle && x.maker != nil && reached <= x.maker.Began+o.Lifetime
+	return inTime && reached <= o.leaseOf(q)+o.Lease
+}
+
+// leaseOf is when the store had confirmed the session last, as far as the answer
+// to q knew.
+func (o *oracle) leaseOf(q *Request) time.Duration {
+	a := o.asked[q]
+	switch {
+	case len(q.Bundle) > 0:
+		return o.bundles[q.Bundle[0]].leaseMin
+	case q.Key != tallyKey:
+		return never // no copy of it went to the visitor
+	case a.isConfirmed:
+		return a.confirmed + o.skew(q.Instance)
+	}
+	return a.leaseMin
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // maxOps is how many steps of a plan may write.
-const maxOps = 256
+const maxOps = 512
 
 // ops is a set of writes, by the number of their step.
 type ops [maxOps / 64]uint64

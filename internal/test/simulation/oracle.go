@@ -15,6 +15,7 @@ func judge(h History, count func(string)) []Violation {
 		lives: map[session.ID]*life{}, bundles: map[string]*bundle{}, views: map[viewOf]*view{},
 		records: map[int]*kept{}, links: map[linkOf]*linkState{}, births: map[int]*birth{},
 		asked: map[*Request]*asked{}, ends: map[string]*Request{}, forgot: map[int]time.Duration{},
+		shaken: map[int]time.Duration{}, budget: map[linkOf]time.Duration{}, modes: map[int]*operated{},
 	}
 	for _, s := range append([]time.Duration{0}, h.Skews...) {
 		o.early, o.late = min(o.early, s), max(o.late, s)
@@ -48,6 +49,11 @@ func (o *oracle) event(e *Event) {
 		if l := o.links[k]; l == nil || l.healthy != e.Healthy || !e.Healthy {
 			o.links[k] = &linkState{e.Healthy, e.At}
 		}
+		if _, ok := o.budget[k]; !e.InBudget {
+			delete(o.budget, k)
+		} else if !ok {
+			o.budget[k] = e.At
+		}
 	case Born:
 		o.births[e.Birth] = &birth{place: e.Instance}
 		for s := range 8 { // more shards than any world has
@@ -59,6 +65,31 @@ func (o *oracle) event(e *Event) {
 		o.forget(e)
 	case Settled:
 		o.atRest(e.At)
+	default:
+		o.rare(e)
+	}
+}
+
+// rare is event for what only some worlds have.
+func (o *oracle) rare(e *Event) {
+	x := o.lives[e.Session]
+	switch e.Kind {
+	case Overridden:
+		o.override(e)
+	case Shaken:
+		o.shaken[e.Shard] = e.At
+	case Restored:
+		x.record = o.records[e.Save]
+		if x.record != nil && x.record.dead {
+			x.lostTomb = 0 // it has come back
+		}
+	case Evicted:
+		x.evicted = e.At
+		if x.record != nil && x.record.dead {
+			x.lostTomb = e.At
+		}
+		x.record = nil
+	default:
 	}
 }
 
@@ -121,6 +152,10 @@ func (o *oracle) began(e *Event) {
 	x.uses = append(x.uses, q)
 	a.record = x.record
 	a.settled = o.settled(q.Birth, x.shard, e.At)
+	if o.ByTime {
+		kept := o.keptHere(q)
+		a.required = a.required.or(kept)
+	}
 }
 
 // confirm is an answer of the store that an instance got.
@@ -128,6 +163,10 @@ func (o *oracle) confirm(e *Event) {
 	r := o.records[e.Save]
 	if e.Kind == Loaded && e.Save == 0 {
 		o.life(e.Session).nothing = e.At
+	}
+	if a := o.asked[e.Request]; a != nil && e.Session == e.Request.Token {
+		a.answered = true
+		a.cached = a.cached || e.Cached
 	}
 	if e.Save == 0 || r == nil || r.dead {
 		return
@@ -191,6 +230,11 @@ func (o *oracle) stored(e *Event) {
 	if x.stored == 0 {
 		x.stored = e.At
 	}
+	for _, n := range e.Marks.list() {
+		if w := o.writes[n]; w != nil && w.saved == 0 {
+			w.saved = e.At
+		}
+	}
 	for _, n := range r.content.list() {
 		if w := o.writes[n]; w != nil && w.durable == 0 {
 			w.durable = e.At
@@ -227,17 +271,22 @@ func (o *oracle) ended(q *Request) {
 	if q.Ending != "" {
 		o.ends[q.Ending] = q
 	}
-	if q.Status != 503 && !q.ok() {
+	// Of what is lost a write is ErrLost, until it is set again.
+	lost := q.Status == 500 && q.Key == hoardKey && q.Op > 0
+	if q.Status != 503 && !q.ok() && !lost {
 		o.violate(q, q.Ended, "status", "answered %d", q.Status)
 	}
 	if q.shows() {
 		o.judgeShown(q, a)
 		o.judgeEnds(q, a)
 		o.judgeAge(q, a)
+		o.judgeTwice(q)
+		o.judgeHungUp(q, a)
 	}
+	o.judgeRefused(q, a)
 	if q.Browser >= 0 && q.arrived() && !q.Tampered {
 		o.judgeVouched(q, a)
-		if q.shows() && q.Route != Logout { // which leaves an empty session
+		if q.shows() && q.Route != Logout && !o.storeOnly(q) { // which leaves an empty session
 			o.judgeRead(q, a)
 		}
 	}
@@ -253,7 +302,7 @@ func (o *oracle) keepBundle(q *Request, a *asked) {
 	if q.NewToken != "" {
 		b.id = q.NewToken
 	}
-	if q.ok() {
+	if q.ok() && q.Route != Late {
 		b.content = b.content.with(q.Op).or(o.shown(q))
 	}
 	if a.isConfirmed {

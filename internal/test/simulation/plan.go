@@ -1,10 +1,8 @@
 package simulation
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -15,118 +13,9 @@ type Plan struct {
 	Skews            []time.Duration // one for each instance
 	Shards, Browsers int
 	Steps            []Step
+	Journal          int  // how many bytes an instance may owe the store; 0: as many as usual
+	Cached           bool // instances have a cache in front of the store
 	Outlast          bool // at the end, wait until all sessions must be gone
-}
-
-// Step is one thing that the nemesis, a visitor or the attacker does.
-type Step struct {
-	N  int // its number, and the write's, if it writes
-	At time.Duration
-	Do Deed
-
-	Browser, Instance, Shard int // Shard -1: all; Instance -1: all
-
-	// A visit, and a replay.
-	Route    Route
-	Key      int
-	Think    time.Duration // between the load and the commit
-	Up, Down time.Duration // how long the request and the answer travel
-	Lost     bool          // the answer is
-	Abort    time.Duration // the browser gives up so long after it asked; zero: never
-
-	// A replay.
-	Copy   int // which of the jars that were copied so far, modulo their number; -1: the last
-	Tamper Tamper
-
-	Fault Fault
-}
-
-// Deed is what a Step does.
-type Deed uint8
-
-// The deeds.
-const (
-	Visit       Deed = iota
-	Break            // sets the fault of links
-	Restart          // a shard restarts empty
-	Flush            // a shard loses its memory, and does not restart
-	Crash            // an instance loses its memory; another takes its place
-	Deploy           // an instance is closed; another takes its place
-	Copy             // the attacker copies a jar
-	Impersonate      // the attacker uses one
-)
-
-// Tamper is what the attacker does to a jar before using it.
-type Tamper uint8
-
-// The ways to tamper.
-const (
-	Genuine     Tamper = iota
-	Truncated          // bundles are cut
-	Flipped            // one bit of each bundle is changed
-	Swapped            // the bundles are those of the copy before
-	Mixed              // the bundles of the copy before are added under the free names
-	Bare               // no bundles
-	NoTombstone        // no tombstone cookie
-	tampers
-)
-
-func (t Tamper) String() string {
-	return [...]string{"", "truncated", "flipped", "swapped", "mixed", "bare", "without tombstone cookie"}[t]
-}
-
-func (s Step) String() string {
-	where := func() string {
-		i, sh := fmt.Sprintf("instance %c", 'A'+s.Instance), fmt.Sprintf("shard %d", s.Shard)
-		if s.Instance < 0 {
-			i = "every instance"
-		}
-		if s.Shard < 0 {
-			sh = "every shard"
-		}
-		return i + " to " + sh
-	}
-	switch s.Do {
-	case Break:
-		return fmt.Sprintf("step %d: the link of %s: %s", s.N, where(), s.Fault)
-	case Restart:
-		return fmt.Sprintf("step %d: shard %d restarts empty", s.N, s.Shard)
-	case Flush:
-		return fmt.Sprintf("step %d: shard %d is flushed", s.N, s.Shard)
-	case Crash:
-		return fmt.Sprintf("step %d: instance %c crashes", s.N, 'A'+s.Instance)
-	case Deploy:
-		return fmt.Sprintf("step %d: instance %c is deployed anew", s.N, 'A'+s.Instance)
-	case Copy:
-		return fmt.Sprintf("step %d: the attacker copies the jar of browser %d", s.N, s.Browser)
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "step %d: ", s.N)
-	if s.Do == Visit {
-		fmt.Fprintf(&b, "browser %d", s.Browser)
-	} else {
-		fmt.Fprintf(&b, "attacker with copy %d", s.Copy)
-		if s.Tamper != Genuine {
-			fmt.Fprintf(&b, " (%s)", s.Tamper)
-		}
-	}
-	fmt.Fprintf(&b, " asks %c to %s", 'A'+s.Instance, s.Route)
-	if s.Route == Set || s.Route == Add || s.Route == Delete {
-		fmt.Fprintf(&b, " %s", keyNames[s.Key])
-	}
-	if s.Think > 0 {
-		fmt.Fprintf(&b, ", thinks %v", s.Think.Round(time.Millisecond))
-	}
-	if s.Down > 100*time.Millisecond {
-		fmt.Fprintf(&b, ", answer travels %v", s.Down.Round(time.Millisecond))
-	}
-	if s.Lost {
-		b.WriteString(", answer is lost")
-	}
-	if s.Abort > 0 {
-		fmt.Fprintf(&b, ", gives up after %v", s.Abort.Round(time.Millisecond))
-	}
-	return b.String()
 }
 
 // planner draws a plan.
@@ -136,15 +25,19 @@ type planner struct {
 	at   time.Duration
 	next int
 	mood mood
+
+	worlds map[World]bool // of the run
+	calm   bool
 }
 
 // mood is what a plan is mostly about: a few writes around an outage find more
 // than many of everything.
 type mood struct {
-	visit, outage, forget, crash, theft int // weights
-	logout, login                       int // of 100 visits
-	slow                                int // of 100 visits that think long
-	pause                               int // of 100 pauses that are long
+	visit, outage, forget, crash, theft int  // weights
+	logout, login                       int  // of 100 visits
+	slow                                int  // of 100 visits that think long
+	pause                               int  // of 100 pauses that are long
+	stays                               bool // nobody ends a session
 }
 
 var moods = []mood{
@@ -160,7 +53,7 @@ var moods = []mood{
 // NewPlan makes the plan of a seed. Equal seeds and configurations give equal
 // plans.
 func NewPlan(seed uint64, cfg Config) Plan {
-	d := &planner{Rand: rand.New(rand.NewPCG(seed, 0x5e55104))}
+	d := &planner{Rand: rand.New(rand.NewPCG(seed, 0x5e55104)), calm: cfg.Calm}
 	d.mood = moods[d.IntN(len(moods))]
 	if cfg.Calm {
 		d.mood.outage, d.mood.forget, d.mood.crash, d.mood.theft = 0, 0, 0, 0
@@ -178,9 +71,13 @@ func NewPlan(seed uint64, cfg Config) Plan {
 	if !cfg.Calm && d.IntN(2) == 0 || stories[cfg.Story] != nil {
 		story = 1 + d.IntN(n)
 	}
+	worlds := d.enter(cfg, n)
 	for ; n > 0; n-- {
 		d.pause()
-		if n == story {
+		for _, w := range worlds[n] {
+			worldSteps[w](d)
+		}
+		if n == story && !d.mood.stays {
 			d.story(cfg.Story)(d)
 		}
 		d.step()
@@ -295,7 +192,7 @@ func (d *planner) ask(s *Step) {
 		s.Route = Logout
 	case n < d.mood.logout+d.mood.login:
 		s.Route = Login
-	case n < d.mood.logout+d.mood.login+1:
+	case n < d.mood.logout+d.mood.login+1 && !d.mood.stays:
 		s.Route = Begin
 	case n < 50:
 		s.Route = Set

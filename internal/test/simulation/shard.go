@@ -22,11 +22,14 @@ type cluster struct {
 	saves  int                // that were done, over all shards
 	names  map[session.ID]int // sessions in the order of their appearance
 	seed   uint64
+
+	watchers []func(session.ID) // are told what has changed
 }
 
 type shard struct {
 	incarnation int
 	records     map[session.ID]record
+	snapshot    map[session.ID]record // of the last Snapshot
 }
 
 type record struct {
@@ -34,6 +37,9 @@ type record struct {
 	expires time.Time
 	save    int // the number of the save that made it; what its Version says
 }
+
+// dead reports whether it is a tombstone, if it is a session's.
+func (r record) dead() bool { return !bytes.Contains(r.data, []byte(alive)) }
 
 func newCluster(shards int, seed uint64, off Switches, log func(Event)) *cluster {
 	c := &cluster{off: off, log: log, shards: make([]shard, shards), names: map[session.ID]int{}, seed: seed}
@@ -130,6 +136,7 @@ func (c *cluster) save(id session.ID, r session.Record, over session.Version, in
 		return session.Absent, 0, session.ErrConflict
 	}
 	c.saves++
+	c.changed(id)
 	e.Save, e.Marks = c.saves, findMarks(r.Data)
 	e.Dead = isSession(id) && !bytes.Contains(r.Data, []byte(alive))
 	if !now.Before(r.Expires) || e.Dead && c.off.Tombstones {
@@ -163,6 +170,7 @@ func (c *cluster) forget(shard int, restart bool) {
 	if restart {
 		sh.incarnation++
 	}
+	c.changed("")
 	c.log(Event{Kind: Forgot, Shard: shard})
 }
 

@@ -197,6 +197,7 @@ func Shrink(t *testing.T, cfg Config, v Verdict, promise string) Verdict {
 			func(s *Step) { s.Down = 1000003 },
 			func(s *Step) { s.Lost = false },
 			func(s *Step) { s.Abort = 0 },
+			func(s *Step) { s.Hangup = 0 },
 		} {
 			p := v.Plan
 			p.Steps = slices.Clone(p.Steps)

@@ -1,12 +1,14 @@
 package simulation_test
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,6 +52,14 @@ func TestAHealthyStoreBreaksNoPromise(t *testing.T) {
 	for _, v := range r.Failed {
 		t.Errorf("%s", v.Trace())
 	}
+	cfg.Worlds = []simulation.World{simulation.Bursts, simulation.LateSaves, simulation.Starts, simulation.ByTime}
+	parallel := simulation.Sweep(t, cfg, 1, *seeds)
+	for _, v := range parallel.Failed {
+		t.Errorf("%s", v.Trace())
+	}
+	if parallel.Counts["oracle: a count is looked for in the store"] == 0 {
+		t.Error("nobody counted")
+	}
 	for _, what := range []string{"answer: a write from store", "save: conflict", "answer: logout durable", "hook: conflict"} {
 		if r.Counts[what] == 0 && !r.Cut {
 			t.Errorf("%q never happened in %d seeds", what, r.Seeds)
@@ -76,13 +86,18 @@ func TestEverySwitchOfTheWorldIsMissed(t *testing.T) {
 	tests := map[string]struct {
 		off     simulation.Switches
 		promise []string
+		world   simulation.World
+		calm    bool
 	}{
-		"CAS":             {simulation.Switches{CAS: true}, []string{"c: revived", "a: lost"}},
-		"Tombstones":      {simulation.Switches{Tombstones: true}, []string{"c: revived"}},
-		"Slots":           {simulation.Switches{Slots: true}, []string{"d: older than what the visitor was told"}},
-		"TombstoneCookie": {simulation.Switches{TombstoneCookie: true}, []string{"c: not delivered", "c: revived"}},
-		"Incarnation":     {simulation.Switches{Incarnation: true}, []string{"c: not delivered", "c: revived"}},
-		"Backup":          {simulation.Switches{Backup: true}, []string{"b: logged out"}},
+		"CAS":             {off: simulation.Switches{CAS: true}, promise: []string{"c: revived", "a: lost"}},
+		"Tombstones":      {off: simulation.Switches{Tombstones: true}, promise: []string{"c: revived"}},
+		"Slots":           {off: simulation.Switches{Slots: true}, promise: []string{"d: older than what the visitor was told"}},
+		"TombstoneCookie": {off: simulation.Switches{TombstoneCookie: true}, promise: []string{"c: not delivered", "c: revived"}},
+		"Incarnation":     {off: simulation.Switches{Incarnation: true}, promise: []string{"c: not delivered", "c: revived"}},
+		"Backup":          {off: simulation.Switches{Backup: true}, promise: []string{"b: logged out"}},
+		"Update":          {off: simulation.Switches{Update: true}, promise: []string{"a: count lost"}, world: simulation.Bursts, calm: true},
+		"Tracking":        {off: simulation.Switches{Tracking: true}, promise: []string{"c: revived", "d: older than what the visitor was told"}, world: simulation.ClientCache},
+		"Patience":        {off: simulation.Switches{Patience: true}, promise: []string{"c: served to a client that left"}, world: simulation.HangUps},
 	}
 	switches := reflect.TypeFor[simulation.Switches]()
 	for i := range switches.NumField() {
@@ -93,7 +108,10 @@ func TestEverySwitchOfTheWorldIsMissed(t *testing.T) {
 			continue
 		}
 		t.Run(f.Name, func(t *testing.T) {
-			cfg := simulation.Config{New: withBackup(t), OneClock: true, Off: test.off}
+			cfg := simulation.Config{New: withBackup(t), OneClock: true, Off: test.off, Calm: test.calm}
+			if test.world != "" {
+				cfg.Worlds = []simulation.World{test.world}
+			}
 			simulation.Hunt(t, cfg, 1, 600, test.promise...).Want(t, test.promise...)
 		})
 	}
@@ -161,6 +179,27 @@ func TestAStoryIsInEveryPlanThatAsksForIt(t *testing.T) {
 		for i, s := range with.Steps[1:] {
 			if s.At < with.Steps[i].At {
 				t.Errorf("%q: step %d is out of order", story, s.N)
+			}
+		}
+	}
+}
+
+func TestAWorldIsInThePlansThatNameItAndInNoOther(t *testing.T) {
+	rare := func(s simulation.Step) bool {
+		return s.Do >= simulation.StandStill || s.Route >= simulation.Count || s.Fault >= simulation.Saves20 || s.Hangup > 0
+	}
+	has := func(p simulation.Plan) bool { return p.Cached || p.Journal > 0 || slices.ContainsFunc(p.Steps, rare) }
+	for _, world := range simulation.Worlds() {
+		for seed := range uint64(50) {
+			if has(simulation.NewPlan(seed, simulation.Config{})) {
+				t.Fatalf("seed %d without worlds has what only a world has", seed)
+			}
+			p := simulation.NewPlan(seed, simulation.Config{Worlds: []simulation.World{world}})
+			if got := has(p); got != (world != simulation.ByTime) {
+				t.Errorf("%q: seed %d has what only a world has: %t", world, seed, got)
+			}
+			if !slices.IsSortedFunc(p.Steps, func(a, b simulation.Step) int { return cmp.Compare(a.At, b.At) }) {
+				t.Errorf("%q: seed %d is out of order", world, seed)
 			}
 		}
 	}

@@ -80,6 +80,9 @@ func (v Verdict) describe(e Event) string {
 		if e.Save == 0 {
 			return who + " learns that there is no " + v.name(e.Session)
 		}
+		if e.Cached {
+			return fmt.Sprintf("%s has save %d of %s in its cache", who, e.Save, v.name(e.Session))
+		}
 		return fmt.Sprintf("%s loads save %d of %s", who, e.Save, v.name(e.Session))
 	case Stored:
 		over := ""
@@ -93,6 +96,10 @@ func (v Verdict) describe(e Event) string {
 		return fmt.Sprintf("%s: shard %d does save %d of %s%s: %s", who, e.Shard, e.Save, v.name(e.Session), over, what)
 	case Acked:
 		return fmt.Sprintf("%s knows of save %d", who, e.Save)
+	case Evicted:
+		return fmt.Sprintf("      shard %d has lost %s", e.Shard, v.name(e.Session))
+	case Restored:
+		return fmt.Sprintf("      shard %d has save %d of %s again", e.Shard, e.Save, v.name(e.Session))
 	case Conflicted:
 		return fmt.Sprintf("%s learns of a conflict on %s", who, v.name(e.Session))
 	}

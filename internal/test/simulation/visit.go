@@ -86,7 +86,7 @@ func (w *world) tamper(jar, other *Jar, how Tamper) *Jar {
 
 // send sends a request with the cookies of jar, which go back into b's.
 func (w *world) send(s Step, b *browser, jar *Jar, final bool) {
-	a := ask{route: s.Route, key: s.Key, think: s.Think}
+	a := ask{route: s.Route, key: s.Key, think: s.Think, raw: w.cfg.Off.Update}
 	if s.Route.writes() {
 		a.op = s.N
 	}
@@ -100,7 +100,7 @@ func (w *world) send(s Step, b *browser, jar *Jar, final bool) {
 	w.requests++
 	q := &Request{
 		N: w.requests, Browser: b.number, Copy: b.copy, Tampered: s.Tamper != Genuine, Route: s.Route, Key: s.Key, Op: a.op,
-		Instance: s.Instance, Final: final, Sent: w.now(),
+		Instance: s.Instance % len(w.instances), Final: final, Sent: w.now(),
 	}
 	if q.Route == Login || q.Route == Begin {
 		q.Key = userKey
@@ -130,7 +130,9 @@ func (w *world) send(s Step, b *browser, jar *Jar, final bool) {
 		if ctx.Err() != nil {
 			return
 		}
-		answer := w.serve(q, r.WithContext(ctx))
+		served, hungUp := w.hangUp(ctx, s, q)
+		defer hungUp()
+		answer := w.serve(q, r.WithContext(served))
 		if answer == nil {
 			return
 		}
@@ -285,6 +287,9 @@ func (w *world) describe(q *Request) string {
 		fmt.Fprintf(&b, " %s from %s", w.store.name(session.ID(q.Answer.Session)), q.Answer.Source)
 		if q.Answer.Durability != "" {
 			fmt.Fprintf(&b, " logout %s", q.Answer.Durability)
+		}
+		if q.Answer.Late != "" {
+			fmt.Fprintf(&b, " %s after the header", q.Answer.Late)
 		}
 		for _, name := range keyNames {
 			if m := q.Answer.Marks[name]; m != nil {

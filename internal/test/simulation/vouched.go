@@ -15,7 +15,7 @@ func (o *oracle) judgeVouched(q *Request, a *asked) {
 	}
 	x := o.life(q.Token)
 	if q.Route == Logout {
-		if q.Status == 503 && !o.WithoutBackup {
+		if q.Status == 503 && !o.WithoutBackup && !q.hungUp() && !o.storeOnly(q) {
 			o.violate(q, q.Ended, "b: turned away", "a logout was answered 503")
 		}
 		return
@@ -29,7 +29,7 @@ func (o *oracle) judgeVouched(q *Request, a *asked) {
 		return
 	}
 	now := q.Ended + o.skew(q.Instance)
-	vouches := !o.WithoutBackup && a.backup && now+tick < a.leaseMin+o.Lease && now+tick < a.seen+o.Idle
+	vouches := !o.WithoutBackup && !o.storeOnly(q) && a.backup && now+tick < a.leaseMin+o.Lease && now+tick < a.seen+o.Idle
 	// The record stood there all the time, and had not expired by any clock.
 	present := a.record != nil && !a.record.dead && x.record != nil && !x.record.dead && x.record.until > q.Ended+o.spread()+tick &&
 		o.forgot[x.shard] < q.Began
@@ -64,9 +64,21 @@ func (o *oracle) exempt503(q *Request, a *asked) bool {
 	case q.Route == FromStore:
 		// Section 10: "not on a backup: 503".
 		o.count("oracle: exempt: 503, the route requires the store")
+	case q.Op > 0 && o.tooLarge(hoardKey, o.life(q.Token)):
+		// Section 4: "updating a withheld key in an outage is ErrUnavailable", and
+		// what may not degrade, because it is too large, gets 503. That holds for
+		// any write that has a pending one to carry on.
+		o.count("oracle: exempt: 503, a key that did not travel")
 	case q.Key == secretKey && q.Route == Set:
 		// Section 4: "setting a ServerOnly key while degraded is ErrUnavailable".
 		o.count("oracle: exempt: 503, a ServerOnly key")
+	case q.hungUp():
+		// Section 3: "A request that was canceled (...) gets unknown".
+		o.count("oracle: exempt: 503, the client had gone")
+	case q.Op > 0 && o.crowded(q):
+		// Section 2: "Whoever cannot be saved then although the store answers
+		// gets 503".
+		o.count("oracle: exempt: 503, others of its session came before")
 	case a.conflict && q.Op > 0:
 		// Section 4: "until the budget ends, then an error (it never degrades on
 		// conflict)".
@@ -81,7 +93,7 @@ func (o *oracle) exempt503(q *Request, a *asked) bool {
 // "No token: there is no session, the store is not asked", and "session.StartNew
 // starts a session anew from unknown".
 func (o *oracle) judgeStranger(q *Request) {
-	if q.Status != 503 || o.WithoutBackup || q.Route == FromStore || q.Key == secretKey && q.Route == Set {
+	if q.Status != 503 || o.WithoutBackup || q.hungUp() || o.storeOnly(q) || q.Route == FromStore || q.Key == secretKey && q.Route == Set {
 		return
 	}
 	o.violate(q, q.Ended, "b: turned away", "answered 503 without a session to ask for")

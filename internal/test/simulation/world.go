@@ -30,6 +30,7 @@ type world struct {
 	trace     []line
 	counts    map[string]int
 	births    int
+	stages    map[int]int // by place: which keys it has
 	requests  int
 	broken    []Violation // what needs no oracle: panics
 }
@@ -45,7 +46,9 @@ type instance struct {
 	place, generation, birth int
 	client                   *client
 	busy                     sync.WaitGroup
-	dead                     bool // guarded by world.mu
+	lever                    *lever
+	cache                    *cached // nil: none
+	dead                     bool    // guarded by world.mu
 }
 
 // browser is a jar, and who has it.
@@ -61,9 +64,12 @@ func Run(t *testing.T, cfg Config, p Plan) (v Verdict) {
 	t.Helper()
 	defer timeleft.Watch(t, fmt.Sprintf("seed %d", p.Seed))()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{cfg: cfg, plan: p, start: time.Now(), counts: map[string]int{}}
+		w := &world{cfg: cfg, plan: p, start: time.Now(), counts: map[string]int{}, stages: map[int]int{}}
 		w.store = newCluster(p.Shards, p.Seed, cfg.Off, w.log)
-		w.history = History{Timing: p.Timing, Skews: p.Skews, WithoutBackup: cfg.WithoutBackup}
+		w.history = History{
+			Timing: p.Timing, Skews: p.Skews, WithoutBackup: cfg.WithoutBackup,
+			ByTime: slices.Contains(cfg.Worlds, ByTime),
+		}
 		if err := w.run(); err != nil {
 			t.Errorf("seed %d: %v", p.Seed, err)
 		}
@@ -144,18 +150,33 @@ func (w *world) born(place, generation int) (*instance, error) {
 	w.births++
 	birth := w.births
 	w.append(Event{Kind: Born, Instance: place, Birth: birth})
+	stage := w.stages[place]
 	w.mu.Unlock()
-	i := &instance{place: place, generation: generation, birth: birth, client: newClient(w.store, place, birth)}
+	i := &instance{place: place, generation: generation, birth: birth, client: newClient(w.store, place, birth), lever: &lever{}}
 	i.client.start = w.start
+	i.client.saveTimeout = w.plan.Timing.SaveTimeout
 	i.client.observe = w.count
 	i.client.journal = func(e Event) {
 		e.Instance, e.Birth = place, birth
 		w.log(e)
 	}
+	for s := range i.client.links {
+		w.log(Event{Kind: Linked, Instance: place, Birth: birth, Shard: s, Healthy: true, InBudget: true})
+	}
+	skew := time.Duration(0)
+	if place < len(w.plan.Skews) {
+		skew = w.plan.Skews[place]
+	}
+	store := session.Store(i.client)
+	if w.plan.Cached {
+		i.cache = newCached(i.client)
+		store = i.cache
+	}
 	var err error
 	i.Instance, err = w.cfg.New(Spec{
-		Timing: w.plan.Timing, Instance: place, Generation: generation, Store: session.Store(i.client),
-		Skew: w.plan.Skews[place], Count: w.count,
+		Timing: w.plan.Timing, Instance: place, Generation: generation, Store: store,
+		Skew: skew, Count: w.count,
+		Journal: w.plan.Journal, Switch: i.lever, Keys: stage,
 	})
 	return i, err
 }
@@ -193,6 +214,8 @@ func (w *world) do(s Step) error {
 		w.store.forget(s.Shard, s.Do == Restart)
 	case Crash, Deploy:
 		return w.replace(s)
+	default:
+		return w.nemesis(s)
 	}
 	return nil
 }
@@ -206,8 +229,11 @@ func (w *world) breakLinks(place, shard int, f Fault) {
 	for _, i := range instances {
 		for s := range i.client.links {
 			if (place < 0 || place == i.place) && (shard < 0 || shard == s) {
-				w.log(Event{Kind: Linked, Instance: i.place, Birth: i.birth, Shard: s, Healthy: f == Healthy})
+				w.log(Event{Kind: Linked, Instance: i.place, Birth: i.birth, Shard: s, Healthy: f.well(), InBudget: f.inBudget()})
 				i.client.links[s].set(f, false)
+				if i.cache != nil {
+					i.cache.broken(f)
+				}
 			}
 		}
 	}
@@ -236,10 +262,14 @@ func (w *world) replace(s Step) error {
 		if s.Do == Crash {
 			fault = Healthy
 		}
-		w.log(Event{Kind: Linked, Instance: fresh.place, Birth: fresh.birth, Shard: i, Healthy: fault == Healthy})
+		w.log(Event{Kind: Linked, Instance: fresh.place, Birth: fresh.birth, Shard: i, Healthy: fault.well(), InBudget: fault.inBudget()})
 		fresh.client.links[i].set(fault, false)
+		fresh.client.links[i].stall(time.Now().Add(old.client.links[i].stalls()))
 	}
 	w.mu.Lock()
+	mode := old.lever.mode.Load()
+	fresh.lever.mode.Store(mode)
+	w.append(Event{Kind: Overridden, Instance: fresh.place, Birth: fresh.birth, Mode: session.Mode(mode)})
 	w.instances[s.Instance] = fresh
 	w.mu.Unlock()
 	if s.Do == Deploy {
@@ -260,6 +290,7 @@ func (w *world) replace(s Step) error {
 // settle heals the world, lets time pass, and has everybody look once more.
 func (w *world) settle() {
 	w.breakLinks(-1, -1, Healthy)
+	w.setMode(-1, session.Auto)
 	w.log(Event{Kind: Healed})
 	w.tell("all is well from here on")
 	time.Sleep(w.plan.Timing.Settle + 2*time.Second)

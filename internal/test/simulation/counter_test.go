@@ -1,0 +1,249 @@
+package simulation
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// count sends an increment that the store is asked for and answers with save
+// over, of the marks; none: it did not answer.
+func (t *tale) count(birth, op, over int, marks ...int) *Request {
+	q := t.ask(birth, Count, tallyKey, op, "one")
+	if over > 0 {
+		t.load(q, over)
+		t.save(q, birth, s1, over, false, marks...)
+	}
+	return q
+}
+
+func (t *tale) rest(later time.Duration) {
+	t.at += later
+	t.event(Event{Kind: Settled})
+}
+
+func (t *tale) budget(birth int) {
+	t.event(Event{Kind: Linked, Instance: birth - 1, Birth: birth, Healthy: true, InBudget: true})
+	t.at += 20 * time.Second
+}
+
+// leave is a request whose client hangs up.
+func (t *tale) leave(birth int, id string) *Request {
+	q := t.steal(birth, s1, Read, id)
+	q.Browser, q.Copy, q.Left = 0, 0, t.at+1
+	return q
+}
+
+func TestTheOracleOfTheWorlds(t *testing.T) {
+	tests := []struct {
+		is    string
+		tell  func(*tale)
+		wants string // the promises that are broken, in this order
+	}{
+		{"each of two counts stands on the other", func(t *tale) {
+			v, w := t.count(1, 2, 1, 1, 2), t.count(1, 3, 2, 1, 2, 3)
+			t.answer(v, "store a=1 tally=2", "two", "two")
+			t.answer(w, "store a=1 tally=2,3", "three", "two", "three")
+			t.rest(20 * time.Second)
+		}, ""},
+		{"one instance counts on a stale base", func(t *tale) {
+			v, w := t.count(1, 2, 1, 1, 2), t.count(1, 3, 1, 1, 3)
+			t.answer(v, "store a=1 tally=2", "two", "two")
+			t.answer(w, "store a=1 tally=3", "three", "two", "three")
+			t.rest(20 * time.Second)
+		}, "a: count lost"},
+		{"one instance counts on a stale base, in an outage", func(t *tale) {
+			v := t.count(1, 2, 1, 1, 2)
+			t.answer(v, "store a=1 tally=2", "two", "two")
+			w := t.count(1, 3, 0)
+			t.answer(w, "backup a=1 tally=3", "three", "two", "three")
+			t.save(nil, 1, s1, 2, false, 1, 3)
+			t.rest(20 * time.Second)
+		}, "d: older than what the visitor was told, a: count lost"},
+		{"two instances, and the store has answered both", func(t *tale) {
+			v, w := t.count(1, 2, 1, 1, 2), t.count(2, 3, 1, 1, 3)
+			t.answer(v, "store a=1 tally=2", "two", "two")
+			t.answer(w, "store a=1 tally=3", "three", "two", "three")
+			t.rest(20 * time.Second)
+		}, "a: count lost"},
+		{"two instances at once, and the store has not answered one", func(t *tale) {
+			v, w := t.count(1, 2, 1, 1, 2), t.count(2, 3, 0)
+			t.answer(v, "store a=1 tally=2", "two", "two")
+			t.answer(w, "backup a=1 tally=3", "three", "two", "three")
+			t.save(nil, 2, s1, 2, false, 1, 3)
+			t.rest(20 * time.Second)
+		}, ""},
+		{"two instances, one after the other, and the store has not answered one", func(t *tale) {
+			v := t.count(1, 2, 1, 1, 2)
+			t.answer(v, "store a=1 tally=2", "two", "two")
+			w := t.ask(2, Count, tallyKey, 3, "two")
+			t.answer(w, "backup a=1 tally=3", "three", "two", "three")
+			t.save(nil, 2, s1, 2, false, 1, 3)
+			t.rest(20 * time.Second)
+		}, "d: older than what the visitor was told, a: count lost"},
+		{"what a store has forgotten", func(t *tale) {
+			v := t.count(1, 2, 1, 1, 2)
+			t.answer(v, "store a=1 tally=2", "two", "two")
+			t.event(Event{Kind: Forgot})
+			t.rest(20 * time.Second)
+		}, ""},
+		{"an update runs on its own result", func(t *tale) {
+			t.answer(t.count(1, 2, 1, 1, 2), "store a=1 tally=2,2", "two", "two")
+		}, "a: counted twice"},
+		{"a count that no store has, without a backup", func(t *tale) {
+			t.h.WithoutBackup = true
+			t.answer(t.count(1, 2, 0), "store a=1 tally=2", "")
+			t.rest(20 * time.Second)
+		}, "a: count lost"},
+		{"a count after the header that does not arrive", func(t *tale) {
+			t.link(1, false)
+			q := t.ask(1, Late, tallyKey, 2, "one")
+			t.answer(q, "backup a=1 tally=2", "", "one")
+			q.Answer.Late = "pending"
+			t.link(1, true)
+			t.rest(20 * time.Second)
+		}, "a: count lost"},
+		{"a count after the header that was refused", func(t *tale) {
+			q := t.ask(1, Late, tallyKey, 2, "one")
+			t.answer(q, "backup a=1", "", "one")
+			q.Answer.Late = "refused"
+			t.rest(20 * time.Second)
+		}, ""},
+		{"a read after a count after the header, at the same instance", func(t *tale) {
+			t.h.ByTime = true
+			q := t.ask(1, Late, tallyKey, 2, "one")
+			t.answer(q, "backup a=1 tally=2", "", "one")
+			q.Answer.Late = "pending"
+			t.answer(t.ask(1, Read, 0, 0, "one"), "backup a=1", "", "one")
+		}, "d: older than what the visitor was told"},
+		{"a read after a count after the header, at another instance", func(t *tale) {
+			t.h.ByTime = true
+			q := t.ask(1, Late, tallyKey, 2, "one")
+			t.answer(q, "backup a=1 tally=2", "", "one")
+			q.Answer.Late = "pending"
+			t.answer(t.ask(2, Read, 0, 0, "one"), "backup a=1", "", "one")
+		}, ""},
+		{"one instance adds to a cart side by side, by time", func(t *tale) {
+			t.h.ByTime = true
+			v, w := t.ask(1, Add, registers, 2, "one"), t.ask(1, Add, registers, 3, "one")
+			t.answer(v, "backup a=1 cart=2", "two", "two")
+			t.answer(w, "backup a=1 cart=3", "three", "two", "three")
+			t.answer(t.ask(1, Read, 0, 0, "two", "three"), "backup a=1 cart=3", "", "two", "three")
+		}, "d: older than what the visitor was told"},
+
+		{"503 of a store that saves in time", func(t *tale) {
+			t.budget(1)
+			t.at += 2 * time.Minute // nothing vouches
+			t.answer(t.count(1, 2, 0), "503", "", "one")
+		}, "b: refused, b: turned away"},
+		{"503 of a store that does not", func(t *tale) {
+			t.budget(1)
+			t.at += 2 * time.Minute
+			t.event(Event{Kind: Linked, Birth: 1})
+			t.answer(t.count(1, 2, 0), "503", "", "one")
+		}, ""},
+		{"503 while another one counts in a store that stands still", func(t *tale) {
+			t.budget(1)
+			t.event(Event{Kind: Shaken})
+			v, w := t.count(1, 2, 1, 1, 2), t.count(1, 3, 0)
+			t.answer(v, "store a=1 tally=2", "two", "two")
+			t.answer(w, "503", "", "two")
+		}, ""},
+		{"503 while another one counts in a store that saves in time", func(t *tale) {
+			t.budget(1)
+			v, w := t.count(1, 2, 1, 1, 2), t.ask(1, Set, 0, 3, "one")
+			t.answer(v, "store a=1 tally=2", "two", "two")
+			t.answer(w, "503", "", "two")
+		}, "b: turned away"},
+
+		{"503 for a client that has left", func(t *tale) {
+			t.answer(t.leave(1, "one"), "503", "", "one")
+		}, ""},
+		{"a copy for a client that has left", func(t *tale) {
+			t.at += 20 * time.Second
+			t.answer(t.leave(1, "one"), "backup a=1", "", "one")
+		}, "c: served to a client that left"},
+		{"a copy for a client that has left, while the store is away", func(t *tale) {
+			t.link(1, false)
+			t.answer(t.leave(1, "one"), "backup a=1", "", "one")
+		}, ""},
+		{"a copy where the store has said that it has nothing", func(t *tale) {
+			t.at += 20 * time.Second
+			q := t.leave(1, "one")
+			t.load(q, 0)
+			t.answer(q, "backup a=1", "", "one")
+		}, ""},
+
+		{"nobody, while a bundle vouches for an evicted session", func(t *tale) {
+			t.event(Event{Kind: Evicted, Session: s1})
+			t.answer(t.ask(1, Read, 0, 0, "one"), "nowhere", "", "one")
+		}, "b: logged out"},
+		{"nobody, after the lease of an evicted session", func(t *tale) {
+			t.event(Event{Kind: Evicted, Session: s1})
+			t.at += 2 * time.Minute
+			t.answer(t.ask(1, Read, 0, 0, "one"), "nowhere", "", "one")
+		}, ""},
+		{"a stolen jar, after the tombstone was evicted", func(t *tale) {
+			t.logout(true)
+			t.event(Event{Kind: Evicted, Session: s1})
+			t.at += 20 * time.Second
+			t.answer(t.steal(2, s1, Read, "one"), "backup a=1", "")
+		}, "c: revived"},
+		{"an evicted tombstone for which nobody comes", func(t *tale) {
+			t.logout(true)
+			t.event(Event{Kind: Evicted, Session: s1})
+			t.rest(20 * time.Second)
+		}, ""},
+		{"a stolen jar, after the logout was undone", func(t *tale) {
+			t.logout(true)
+			t.event(Event{Kind: Forgot})
+			t.event(Event{Kind: Restored, Session: s1, Save: 1})
+			t.at += 20 * time.Second
+			q := t.steal(2, s1, Read, "one")
+			t.load(q, 1)
+			t.answer(q, "store a=1", "")
+		}, "c: revived"},
+		{"a stolen jar, just after the logout was undone", func(t *tale) {
+			t.logout(true)
+			t.event(Event{Kind: Forgot})
+			t.event(Event{Kind: Restored, Session: s1, Save: 1})
+			q := t.steal(2, s1, Read, "one")
+			t.load(q, 1)
+			t.answer(q, "store a=1", "")
+		}, ""},
+		{"a stolen jar, where a snapshot has the tombstone", func(t *tale) {
+			t.logout(true)
+			t.event(Event{Kind: Forgot})
+			t.event(Event{Kind: Restored, Session: s1, Save: 2})
+			t.at += 20 * time.Second
+			t.answer(t.steal(2, s1, Read, "one"), "backup a=1", "")
+		}, "c: revived"},
+		{"an older write, after a rollback", func(t *tale) {
+			w := t.ask(1, Set, 0, 2, "one")
+			t.load(w, 1)
+			t.save(w, 1, s1, 1, false, 2)
+			t.answer(w, "store a=2", "two", "two")
+			t.event(Event{Kind: Forgot})
+			t.event(Event{Kind: Restored, Session: s1, Save: 1})
+			r := t.ask(1, Read, 0, 0, "two")
+			t.load(r, 1)
+			t.answer(r, "store a=1", "", "two")
+		}, "d: older than what the visitor was told"},
+	}
+	for _, test := range tests {
+		t.Run(test.is, func(t *testing.T) {
+			tale := newTale()
+			test.tell(tale)
+			var got []string
+			for _, v := range Judge(tale.h) {
+				if !slices.Contains(got, v.Promise) {
+					got = append(got, v.Promise)
+				}
+			}
+			if strings.Join(got, ", ") != test.wants {
+				t.Errorf("broken: %q, want %q; %v", got, test.wants, Judge(tale.h))
+			}
+		})
+	}
+}

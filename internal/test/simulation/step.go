@@ -1,0 +1,180 @@
+package simulation
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+// Step is one thing that the nemesis, a visitor or the attacker does.
+type Step struct {
+	N  int // its number, and the write's, if it writes
+	At time.Duration
+	Do Deed
+
+	Browser, Instance, Shard int // Shard -1: all; Instance -1: all
+
+	// A visit, and a replay.
+	Route    Route
+	Key      int
+	Think    time.Duration // between the load and the commit
+	Up, Down time.Duration // how long the request and the answer travel
+	Lost     bool          // the answer is
+	Abort    time.Duration // the browser gives up so long after it asked; zero: never
+	Hangup   time.Duration // the request's context ends so long after it arrived, and its answer is read; zero: never
+	Deadline bool          // because its deadline passes
+
+	// A replay.
+	Copy   int // which of the jars that were copied so far, modulo their number; -1: the last
+	Tamper Tamper
+
+	Fault Fault
+	Mode  session.Mode
+	Pick  int // which of the records that may be evicted, modulo their number; -1: the last
+}
+
+// Deed is what a Step does.
+type Deed uint8
+
+// The deeds.
+const (
+	Visit       Deed = iota
+	Break            // sets the fault of links
+	Restart          // a shard restarts empty
+	Flush            // a shard loses its memory, and does not restart
+	Crash            // an instance loses its memory; another takes its place
+	Deploy           // an instance is closed; another takes its place
+	Copy             // the attacker copies a jar
+	Impersonate      // the attacker uses one
+
+	// Of some worlds only.
+	StandStill     // a shard hears nothing for as long as Think says
+	Snapshot       // a shard is copied
+	Rollback       // a shard restarts with its last copy
+	Rewind         // a shard has its last copy again, and did not restart
+	EvictSession   // a shard evicts a live session
+	EvictTombstone // a shard evicts a tombstone
+	EvictOther     // a shard evicts what is neither
+	Start          // another instance starts
+	Crowd          // as many strangers as Pick says begin a session and end it
+	Operate        // an operator moves a Switch
+	Rekey          // an instance is closed, and another with the keys of stage Pick takes its place
+)
+
+// Tamper is what the attacker does to a jar before using it.
+type Tamper uint8
+
+// The ways to tamper.
+const (
+	Genuine     Tamper = iota
+	Truncated          // bundles are cut
+	Flipped            // one bit of each bundle is changed
+	Swapped            // the bundles are those of the copy before
+	Mixed              // the bundles of the copy before are added under the free names
+	Bare               // no bundles
+	NoTombstone        // no tombstone cookie
+	tampers
+)
+
+func (t Tamper) String() string {
+	return [...]string{"", "truncated", "flipped", "swapped", "mixed", "bare", "without tombstone cookie"}[t]
+}
+
+func (s Step) String() string {
+	where := func() string {
+		i, sh := placeName(s.Instance), fmt.Sprintf("shard %d", s.Shard)
+		if s.Shard < 0 {
+			sh = "every shard"
+		}
+		return i + " to " + sh
+	}
+	switch s.Do {
+	case Break:
+		return fmt.Sprintf("step %d: the link of %s: %s", s.N, where(), s.Fault)
+	case Restart:
+		return fmt.Sprintf("step %d: shard %d restarts empty", s.N, s.Shard)
+	case Flush:
+		return fmt.Sprintf("step %d: shard %d is flushed", s.N, s.Shard)
+	case Crash:
+		return fmt.Sprintf("step %d: instance %c crashes", s.N, 'A'+s.Instance)
+	case Deploy:
+		return fmt.Sprintf("step %d: instance %c is deployed anew", s.N, 'A'+s.Instance)
+	case Copy:
+		return fmt.Sprintf("step %d: the attacker copies the jar of browser %d", s.N, s.Browser)
+	case Visit, Impersonate:
+		return s.request()
+	default:
+		return s.rare()
+	}
+}
+
+func placeName(place int) string {
+	if place < 0 {
+		return "every instance"
+	}
+	return fmt.Sprintf("instance %c", 'A'+place)
+}
+
+// rare is String for what only some worlds have.
+func (s Step) rare() string {
+	what := map[Deed]string{
+		StandStill: "stands still", Snapshot: "is copied", Rollback: "restarts with its last copy", Rewind: "has its last copy again",
+		EvictSession: "evicts a session", EvictTombstone: "evicts a tombstone", EvictOther: "evicts what is no session",
+	}[s.Do]
+	switch s.Do {
+	case Crowd:
+		return fmt.Sprintf("step %d: %d strangers begin a session at instance %c, and end it", s.N, s.Pick, 'A'+s.Instance)
+	case Operate:
+		return fmt.Sprintf("step %d: the switch of %s: %v", s.N, placeName(s.Instance), s.Mode)
+	case Rekey:
+		return fmt.Sprintf("step %d: instance %c is deployed anew, with the keys of stage %d", s.N, 'A'+s.Instance, s.Pick)
+	case Start:
+		return fmt.Sprintf("step %d: instance %c starts", s.N, 'A'+s.Instance)
+	case StandStill:
+		what += fmt.Sprintf(" for %v", s.Think.Round(time.Millisecond))
+	case EvictSession, EvictTombstone, EvictOther:
+		what += fmt.Sprintf(", number %d", s.Pick)
+	default:
+	}
+	return fmt.Sprintf("step %d: shard %d %s", s.N, s.Shard, what)
+}
+
+// request is String for a visit and a replay.
+func (s Step) request() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "step %d: ", s.N)
+	if s.Do == Visit {
+		fmt.Fprintf(&b, "browser %d", s.Browser)
+	} else {
+		fmt.Fprintf(&b, "attacker with copy %d", s.Copy)
+		if s.Tamper != Genuine {
+			fmt.Fprintf(&b, " (%s)", s.Tamper)
+		}
+	}
+	fmt.Fprintf(&b, " asks %c to %s", 'A'+s.Instance, s.Route)
+	if s.Route == Set || s.Route == Add || s.Route == Delete || s.Route >= Count {
+		fmt.Fprintf(&b, " %s", keyNames[s.Key])
+	}
+	if s.Think > 0 {
+		fmt.Fprintf(&b, ", thinks %v", s.Think.Round(time.Millisecond))
+	}
+	if s.Down > 100*time.Millisecond {
+		fmt.Fprintf(&b, ", answer travels %v", s.Down.Round(time.Millisecond))
+	}
+	if s.Lost {
+		b.WriteString(", answer is lost")
+	}
+	if s.Abort > 0 {
+		fmt.Fprintf(&b, ", gives up after %v", s.Abort.Round(time.Millisecond))
+	}
+	if s.Hangup > 0 {
+		why := "hangs up"
+		if s.Deadline {
+			why = "is out of time"
+		}
+		fmt.Fprintf(&b, ", %s after %v", why, s.Hangup.Round(10*time.Microsecond))
+	}
+	return b.String()
+}

@@ -1,0 +1,71 @@
+package simulation
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+)
+
+// smallJournal is how many bytes the instances of a plan with strangers may owe
+// the store. A hundred sessions fill it.
+const smallJournal = 16 << 10
+
+// strangers begin and end sessions of their own, more than an instance can
+// remember: in an outage in which a visitor wants to log out, or after the
+// visitor did and before the store loses its memory.
+func strangers(d *planner) {
+	d.p.Journal = smallJournal
+	b := d.IntN(d.p.Browsers)
+	one, other := d.two()
+	d.after(0, Step{Do: Visit, Browser: b, Instance: one, Route: Set, Key: d.IntN(registers)})
+	d.after(100*time.Millisecond, Step{Do: Copy, Browser: b})
+	crowd := Step{Do: Crowd, Instance: one, Pick: 30 + d.IntN(200)}
+	logout := Step{Do: Visit, Browser: b, Instance: one, Route: Logout}
+	if d.IntN(2) == 0 || d.calm {
+		d.after(200*time.Millisecond, logout)
+		d.after(300*time.Millisecond, crowd)
+		at := d.span(17*time.Second, 25*time.Second) // everybody could know of it by then
+		for shard := range d.p.Shards {
+			d.after(at+time.Duration(shard), Step{Do: Restart, Shard: shard})
+		}
+		d.after(at+d.span(16*time.Second, 20*time.Second), Step{Do: Impersonate, Copy: -1, Instance: other, Route: Read})
+		d.alone(at)
+		return
+	}
+	d.cutOff(200*time.Millisecond, d.span(8*time.Second, 15*time.Second), one)
+	d.after(d.span(300*time.Millisecond, 2*time.Second), Step{Do: Visit, Browser: b, Instance: one, Route: Count, Key: tallyKey})
+	d.after(3*time.Second, crowd)
+	if d.IntN(2) == 0 && !d.mood.stays {
+		d.after(d.span(4*time.Second, 7*time.Second), logout)
+	}
+	d.alone(16 * time.Second)
+}
+
+// crowd has as many strangers as Pick says begin a session and end it. Nobody
+// sees what they are told.
+func (w *world) crowd(s Step) {
+	w.mu.Lock()
+	i := w.instances[s.Instance%len(w.instances)]
+	i.busy.Add(1)
+	w.counts["a crowd of strangers came"]++
+	w.mu.Unlock()
+	w.visits.Go(func() {
+		defer i.busy.Done()
+		for range s.Pick {
+			jar := &Jar{Host: host}
+			for _, a := range []ask{{route: Set}, {route: Logout}} {
+				r := httptest.NewRequest(http.MethodPost, a.url(), nil)
+				if line := Line(jar.Send("/", time.Now())); line != "" {
+					r.Header.Set("Cookie", line)
+				}
+				answer := httptest.NewRecorder()
+				i.Handler.ServeHTTP(answer, r)
+				jar.Take(answer.Header()["Set-Cookie"], time.Now())
+				if answer.Code != http.StatusOK && !strings.Contains(answer.Body.String(), "unavailable") {
+					w.count("a stranger was refused")
+				}
+			}
+		}
+	})
+}
