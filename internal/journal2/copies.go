@@ -74,7 +74,7 @@ func (j *Journal) replaceLocked(old *node[heldCopy], shard string, h heldCopy, c
 	if old != nil {
 		j.removeCopyLocked(old)
 	}
-	j.makeRoomLocked(size, 0, d)
+	j.makeRoomLocked(size, true, d) // it is no tombstone that the store has
 	j.enterCopyLocked(&node[heldCopy]{value: h, part: j.partLocked(shard)})
 	return nil
 }

@@ -162,8 +162,8 @@ func (j *Journal) Move(shard string, assign func(id string) string, unpaid func(
 			}
 			moveNodeLocked(j, n, to)
 			j.placeCopyLocked(n)
-			if n.value.owed {
-				got[to] = got[to]
+			if _, ok := got[to]; n.value.owed && !ok {
+				got[to] = false
 			}
 		}
 	}

@@ -51,15 +51,19 @@ func (j *Journal) fitsLocked(c class, size int64) bool {
 func (j *Journal) half() int64 { return j.limit / (2 * TombstoneSize) }
 
 // makeRoomLocked drops what goes first until there is room for an entry, which
-// fits. stored is 1 for a tombstone that the store has, and else 0.
-func (j *Journal) makeRoomLocked(size int64, stored int, d *Dropped) {
+// fits. owed says that the store lacks it.
+func (j *Journal) makeRoomLocked(size int64, owed bool, d *Dropped) {
 	for j.bytes+size > j.limit {
-		j.dropNextLocked(stored, d)
+		j.dropNextLocked(owed, d)
 	}
 }
 
-func (j *Journal) dropNextLocked(coming int, d *Dropped) {
-	overHalf := j.stored.front != nil && int64(j.stored.n+coming) > j.half()
+func (j *Journal) dropNextLocked(owed bool, d *Dropped) {
+	stored := int64(j.stored.n)
+	if !owed {
+		stored++ // with the one that comes
+	}
+	overHalf := j.stored.front != nil && stored > j.half()
 	switch {
 	case j.strangers.front != nil:
 		n := j.strangers.front

@@ -29,43 +29,59 @@ type Added struct {
 func (j *Journal) AddTombstone(shard string, t Tombstone, unpaid func(), keeps func(state.Copy, Tombstone) bool) (a Added, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	known, hint, kept := j.tombstones[t.ID], j.hints[t.ID], j.reading[t.ID]
 	t.tries = 0
-	if seen := hint != nil || kept != nil; !seen && known == nil {
-		if !j.fitsLocked(t.class(), TombstoneSize) {
-			return j.refuse(t)
-		}
-		coming := 1
-		if t.Pending {
-			coming = 0
-		}
-		j.makeRoomLocked(TombstoneSize, coming, &a.Dropped)
-	} else if seen {
-		t.Unverified, t.IfStored = false, false // a copy of it is here
-	}
-	if hint != nil {
-		a.Owed = hint.value.Copy
-		strange := hint.value.anonymous && a.Owed.Born && a.Owed.NeverStored
-		t.Stranger = t.NeverDelivered() && (t.Stranger || strange)
-		j.removeCopyLocked(hint)
-	}
-	if kept != nil {
-		j.removeCopyLocked(kept)
-	}
-	if known != nil {
+	known := j.tombstones[t.ID]
+	hint, seen := j.takeCopiesLocked(t.ID)
+	switch {
+	case known != nil:
 		a.Line = t.Pending && t.Line && !known.value.Line
 		t, a.AlsoEnd = t.merge(known.value)
 		j.removeTombstoneLocked(known)
+	case seen:
+		t.meet(hint)
+	case !j.fitsLocked(t.class(), TombstoneSize):
+		return j.refuse(t)
+	default:
+		j.makeRoomLocked(TombstoneSize, t.Pending, &a.Dropped)
 	}
 	a.Tombstone = t
 	j.enterTombstoneLocked(j.partLocked(shard), t)
 	if t.Pending {
 		unpaid()
 	}
-	if hint != nil && !keeps(a.Owed, t) {
-		hint.part.lost++
+	if hint != nil {
+		a.Owed = hint.value.Copy
+		if !keeps(a.Owed, t) {
+			hint.part.lost++
+		}
 	}
 	return a, nil
+}
+
+// takeCopiesLocked takes what is held of a session out of the journal, and
+// reports whether there was anything. The hint is nil where there is none. A
+// copy takes up more than the tombstone that comes for it.
+func (j *Journal) takeCopiesLocked(id string) (h *node[heldCopy], seen bool) {
+	h = j.hints[id]
+	if h != nil {
+		j.removeCopyLocked(h)
+	}
+	kept := j.reading[id]
+	if kept != nil {
+		j.removeCopyLocked(kept)
+	}
+	return h, h != nil || kept != nil
+}
+
+// meet takes in what a copy in the journal says of the session: there was one,
+// and whether the store can have it.
+func (t *Tombstone) meet(hint *node[heldCopy]) {
+	t.Unverified, t.IfStored = false, false
+	if hint != nil {
+		h := hint.value
+		owedAlone := h.Born && h.NeverStored
+		t.Stranger = t.NeverDelivered() && (t.Stranger || h.anonymous && owedAlone)
+	}
 }
 
 // refuse is for a tombstone that finds no room.
