@@ -217,13 +217,12 @@ func (j *Journal) Carried(id string, entries state.Entries) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n := j.reading[id]
-	if n == nil || n.value.until.IsZero() || !entries.Covers(n.value.State.Entries) {
-		return
+	if n != nil && entries.Covers(n.value.State.Entries) {
+		j.unkeepLocked(n)
 	}
-	j.unkeepLocked(n)
 }
 
-// unkeepLocked ends the time until which a copy is kept.
+// unkeepLocked ends the time until which a copy is kept, if it has one.
 func (j *Journal) unkeepLocked(n *node[heldCopy]) {
 	n.value.until = time.Time{}
 	n.moveTo(byExpiry, nil)

@@ -234,8 +234,11 @@ func TestDeliveryOfATombstone(t *testing.T) {
 		if got, _ := j.Tombstone("a"); got != want {
 			t.Errorf("the tombstone is %+v", got)
 		}
-		j.Arrived(pending, pending.Death, 500)
+		j.Arrived(pending, pending.Death, 900)
 		wantStats(t, j, Stats{Known: 1, Delivered: 1})
+		if got, _ := j.Tombstone("a"); got != want {
+			t.Errorf("what arrived twice is %+v", got)
+		}
 		j.Arrived(Tombstone{ID: "x"}, pending.Death, 500)
 	})
 	t.Run("arrives again", func(t *testing.T) {
@@ -279,9 +282,12 @@ func TestDeliveryOfATombstone(t *testing.T) {
 		if waiting, _ := j.Waiting("A", 256, nothing); !waiting {
 			t.Error("it waits no more where every number of tries is few")
 		}
-		j.enter(pending)
+		if waiting, _ := j.Waiting("A", 255, nothing); waiting {
+			t.Error("after a thousand tries it has fewer than 255")
+		}
+		j.enter(j.PendingTombstones("A")[0])
 		if waiting, _ := j.Waiting("A", 1, nothing); !waiting {
-			t.Error("one that changed is not tried anew")
+			t.Error("one that was entered again is not tried anew")
 		}
 	})
 	t.Run("waits for a look at another session", func(t *testing.T) {
@@ -428,6 +434,13 @@ func TestForgetTakesThoseThatItMay(t *testing.T) {
 				t.Errorf("before %d: %s is readable %v", before, id, ok)
 			}
 		}
+	}
+	if got := j.parts["A"].earliest; !got.Equal(unix(30)) {
+		t.Errorf("the next Forget has to look for those of before %v, want none before 30 ms", got)
+	}
+	j.Forget("A", unix(31))
+	if got := j.parts["A"].earliest; !got.IsZero() {
+		t.Errorf("the next Forget has to look for those of before %v, and there are none", got)
 	}
 }
 
@@ -725,6 +738,15 @@ func checkChains(t *testing.T, j *Journal) {
 	}
 	if n := j.strangers.n + j.stored.n + j.owed.n; n != len(j.tombstones) {
 		t.Errorf("%d tombstones stand in the order by age, and there are %d", n, len(j.tombstones))
+	}
+	until := 0
+	for _, n := range j.reading {
+		if !n.value.until.IsZero() {
+			until++
+		}
+	}
+	if until != j.kept.n {
+		t.Errorf("%d copies stand in the order of expiry, and %d expire", j.kept.n, until)
 	}
 	if j.hintsByAge.n != len(j.hints) || j.readingByAge.n != len(j.reading) {
 		t.Errorf("%d and %d copies stand in the order by age, and there are %d and %d", j.hintsByAge.n, j.readingByAge.n, len(j.hints), len(j.reading))

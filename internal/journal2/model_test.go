@@ -425,7 +425,8 @@ type pair struct {
 	draw  func(n int) int
 	step  int
 	now   time.Time
-	taken []taken // hints that were listed
+	taken []taken     // hints that were listed
+	shown []Tombstone // likewise
 }
 
 type taken struct {
@@ -528,11 +529,11 @@ func (p *pair) event() {
 	case 4, 5, 6, 7, 8:
 		p.addTombstone()
 	case 9, 10:
-		for _, t := range p.j.PendingTombstones(p.shard()) {
-			if p.draw(2) == 0 {
-				continue
-			}
-			known, until := t.Death, p.at().UnixMilli()
+		p.shown = append(p.shown, p.j.PendingTombstones(p.shard())...)
+		for len(p.shown) > p.draw(6) {
+			t, until := p.shown[0], p.at().UnixMilli()
+			p.shown = p.shown[1:]
+			known := t.Death
 			if p.draw(6) == 0 {
 				known.Dot.Clock++
 			}
@@ -695,7 +696,7 @@ func (p *pair) compareShard(shard string, most int) {
 }
 
 func TestAJournalIsAsItsModel(t *testing.T) {
-	worlds := 700 // 210,000 operations
+	worlds := 700                       // 210,000 operations
 	if testing.Short() || raceEnabled { // it runs one goroutine
 		worlds = 60
 	}

@@ -154,7 +154,7 @@ func TestWhatGoesFirst(t *testing.T) {
 
 		{"never a pending tombstone", []step{pending("p"), pending("q"), pending("r")}, pending("x"), Dropped{}, ErrFull},
 		{"nor one that the store had and lost", []step{stored("t"), strangerEnds("s"), arrives("s"), republished}, pending("x"), Dropped{}, ErrFull},
-		{"for a hint, no tombstone below half", []step{stored("t"), pending("p"), pending("q")}, writes("x"), Dropped{}, ErrFull},
+		{"for a hint, no tombstone below half", []step{stored("t"), stored("u"), pending("p"), pending("q")}, writes("x"), Dropped{}, ErrFull},
 		{"but those above half", []step{stored("t"), stored("u"), stored("v"), stored("w"), pending("q")}, writes("x"), Dropped{Stored: []string{"t", "u"}}, nil},
 		{"for a copy to read, no hint", []step{stored("t"), stored("u"), writes("h")}, keeps("x"), Dropped{}, ErrFull},
 		{"but strangers", []step{madeUp("m"), madeUp("n"), writes("h")}, keeps("x"), Dropped{Strangers: []string{"m", "n"}}, nil},
@@ -165,6 +165,8 @@ func TestWhatGoesFirst(t *testing.T) {
 		{"nothing where the session's tombstone is known", []step{pending("p"), pending("q")}, pending("p"), Dropped{}, nil},
 		{"nothing where the hint goes in its place", []step{pending("p"), writes("h")}, pending("h"), Dropped{}, nil},
 		{"others for a hint that grows", []step{writes("g"), writes("h"), writes("i")}, writesAt("A", "g", 2), Dropped{Hints: []string{"h"}}, nil},
+		{"others to the last byte", []step{pending("p"), writesAt("A", "h", 10)}, writesAt("B", "x", 10), Dropped{Hints: []string{"h"}}, nil},
+		{"nothing for a byte more than there is", []step{pending("p"), writesAt("A", "h", 10)}, writesAt("B", "x", 11), Dropped{}, ErrFull},
 		{"nothing where a hint grows too large, and it stays", []step{writes("g"), pending("h"), writes("i")}, writesAt("A", "g", 1000), Dropped{}, ErrFull},
 	} {
 		t.Run(test.name, func(t *testing.T) {

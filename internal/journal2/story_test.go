@@ -77,7 +77,7 @@ func (v realVisitors) check(t *testing.T) {
 
 func TestStrangersDisplaceEachOther(t *testing.T) {
 	crowd := 200_000
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		crowd = 20_000
 	}
 	shard := func(i int) string { return []string{"A", "B"}[i%2] }
