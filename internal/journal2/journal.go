@@ -36,10 +36,10 @@ import (
 // of other instances.
 //
 // A Journal does no I/O and has no clock and no goroutine. Any number of
-// goroutines may use it. What a method returns is in no order and costs time in
-// proportion to what it lists only where the method says so; everything else
-// takes constant time, with the entries that it drops. The zero Journal is not
-// usable: see New.
+// goroutines may use it. A method that lists entries, or whose comment says so,
+// takes time in proportion to their number; every other takes constant time, and
+// as much again for each entry that it drops. The zero Journal is not usable: see
+// New.
 type Journal struct {
 	limit int64
 
@@ -47,20 +47,20 @@ type Journal struct {
 	parts      map[string]*part
 	tombstones map[string]*node[Tombstone]
 	hints      map[string]*node[heldCopy]
-	reading    map[string]*node[heldCopy] // no session is here and among the tombstones
+	reading    map[string]*node[heldCopy] // a session that is here or in hints is not in tombstones
 	age        uint64                     // of the youngest entry
 	bytes      int64                      // at most limit
 
-	// By age: all tombstones, each in one of these.
-	strangers chain[Tombstone] // that go first
-	stored    chain[Tombstone] // that the store has
-	owed      chain[Tombstone] // that the store lacks, and that stay
+	// By age. Each tombstone is in one of three.
+	strangers chain[Tombstone] // those that go first
+	stored    chain[Tombstone] // the others that the store has
+	owed      chain[Tombstone] // the others that the store lacks: they stay
 
 	hintsByAge, readingByAge chain[heldCopy]
 
 	// By expiry.
-	settled chain[Tombstone] // that are not pending
-	kept    chain[heldCopy]  // that are kept until a date
+	settled chain[Tombstone] // those that are not pending
+	kept    chain[heldCopy]  // those that are kept until a date
 }
 
 // New returns an empty journal that takes up at most limit bytes.
@@ -74,8 +74,8 @@ func New(limit int64) *Journal {
 	}
 }
 
-// ErrFull is the error for an entry that finds no room: what would have to go is
-// not to be dropped for it. Nothing has changed then.
+// ErrFull is the error for an entry for which there is no room, because it may
+// not displace what the journal holds. Nothing has changed then.
 var ErrFull = errors.New("the journal is full")
 
 // What an entry takes up in bytes, with its share of the maps: measured, see

@@ -503,8 +503,8 @@ func (p *pair) tombstone() Tombstone {
 	}
 	switch p.draw(8) {
 	case 0, 1:
-		t.Unverified = true
-		t.IfStored = p.draw(2) == 0
+		t.Unverified = p.draw(4) > 0
+		t.IfStored = !t.Unverified || p.draw(2) == 0
 	case 2:
 		t.Stranger = t.Pending
 	case 3:

@@ -5,10 +5,10 @@ import "time"
 // Dropped are the entries that went because the journal was full, as the IDs of
 // their sessions, each the oldest first.
 type Dropped struct {
-	Strangers []string // tombstones of sessions that nobody misses, see Tombstone
-	Reading   []string // copies kept only for reading: requests of these sessions need the store now
+	Strangers []string // tombstones that are Unverified, IfStored or Stranger
+	Reading   []string // copies kept only for reading: from now on these sessions need the store's answer
 	Stored    []string // tombstones that the store has
-	Hints     []string // states that the store lacks, and only the visitors' cookies have now
+	Hints     []string // states that the store lacks: from now on only the visitors' cookies have them
 }
 
 // class says what an entry is to the bound. An entry displaces those of its own

@@ -93,6 +93,8 @@ func TestWhatGoesFirst(t *testing.T) {
 	bornOnly.NeverStored = false
 	logoutByToken := Owed("h", death(5, 1, state.Destroyed))
 	logoutByToken.Unverified, logoutByToken.IfStored = true, true
+	entered := Owed("s", death(5, 1, state.Destroyed))
+	entered.Stranger = true
 	// Each row fills a journal to its last byte, the oldest first. What is dropped
 	// for the entry that comes then is in the order of the rule.
 	for _, test := range []struct {
@@ -122,6 +124,12 @@ func TestWhatGoesFirst(t *testing.T) {
 			[]step{writes("h"), pending("s")}, pending("p"), Dropped{Hints: []string{"h"}}, nil},
 		{"a stranger's who ends the session twice",
 			[]step{writes("h"), strangerEnds("s"), tomb("A", Owed("s", death(7, 2, state.Destroyed)))}, pending("p"), Dropped{Strangers: []string{"s"}}, nil},
+		{"not a stranger's whose tombstone the store has seen",
+			[]step{writes("h"), strangerEnds("s"), tomb("A", Stored("s", death(7, 2, state.Destroyed)))}, pending("p"), Dropped{Hints: []string{"h"}}, nil},
+		{"nor where it had seen it before",
+			[]step{writes("h"), tomb("A", Stored("s", death(7, 2, state.Destroyed))), tomb("A", entered)}, pending("p"), Dropped{Hints: []string{"h"}}, nil},
+		{"one that is entered again, as the journal returned it",
+			[]step{writes("h"), tomb("A", entered)}, pending("p"), Dropped{Strangers: []string{"s"}}, nil},
 		{"not a logout by token alone where the journal has a copy",
 			[]step{writes("g"), writes("h"), tomb("A", logoutByToken)}, pending("p"), Dropped{Hints: []string{"g"}}, nil},
 		{"nor where it has one to read",
