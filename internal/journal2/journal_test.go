@@ -514,6 +514,7 @@ func TestKeptUntilCarriedBack(t *testing.T) {
 			j.deliver("A", "a", unix(10))
 			j.keep("A", saved, unix(30_000))
 			over(j)
+			checkChains(t, j)
 			if _, ok := j.Copy("a"); !ok {
 				t.Errorf("%s: a delivered copy is gone", name)
 			}
