@@ -1,0 +1,258 @@
+package journal
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// heldCopy is a copy that the journal holds: a hint, or one kept for reading.
+type heldCopy struct {
+	state.Copy
+	owed bool // a hint
+
+	anonymous bool // of a hint: the session knew no user
+
+	// Of one kept for reading: why it is, one of them or both.
+	delivered time.Time // since when the store has it
+	until     time.Time
+}
+
+func (c *heldCopy) size() int64 {
+	values := len(c.State.Entries) + len(c.State.Origin)
+	return int64(copySize + values + supersededSize*len(c.Supersedes))
+}
+
+// Hint is a state that the store lacks and that is to be delivered: a hinted
+// handoff, as in Amazon's Dynamo (DeCandia et al., 2007).
+type Hint struct {
+	state.Copy
+	version uint64 // another one after each write
+}
+
+// Outcome is what became of a copy that was entered.
+type Outcome struct {
+	Ended     bool      // the session has ended, and nothing was kept
+	Tombstone Tombstone // of a session that has ended
+	Dropped   Dropped
+}
+
+// Add keeps a state that the store lacks until it is delivered, joined with the
+// hint of the session that is there already. Where the session has ended it keeps
+// nothing and returns the tombstone. It fails with ErrFull where there is no room
+// for it; the hint that is there already stays as it is.
+//
+// anonymous says that the session has never known a user. It decides what the
+// session's tombstone is worth, see Tombstone.Stranger. A caller that cannot tell
+// passes false; once false it stays false for as long as the hint is there.
+func (j *Journal) Add(shard string, c state.Copy, anonymous bool) (o Outcome, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if n := j.tombstones[c.ID]; n != nil {
+		return Outcome{Ended: true, Tombstone: n.value}, nil
+	}
+	if j.reading[c.ID] != nil {
+		c.Born, c.NeverStored = false, false // what is kept for reading has been in the store
+	}
+	h := heldCopy{Copy: c, owed: true, anonymous: anonymous}
+	old := j.hints[c.ID]
+	if old != nil {
+		h.Copy = old.value.Join(c)
+		h.anonymous = anonymous && old.value.anonymous
+	}
+	return o, j.replaceLocked(old, shard, h, hint, &o.Dropped)
+}
+
+// replaceLocked enters a copy in the place of old, which may be nil.
+func (j *Journal) replaceLocked(old *node[heldCopy], shard string, h heldCopy, c class, d *Dropped) error {
+	size := h.size()
+	if !j.fitsLocked(c, size) {
+		return ErrFull
+	}
+	if old != nil {
+		j.removeCopyLocked(old)
+	}
+	j.makeRoomLocked(size, true, d) // it is no tombstone that the store has
+	j.enterCopyLocked(&node[heldCopy]{value: h, part: j.partLocked(shard)})
+	return nil
+}
+
+// enterCopyLocked enters n as the youngest.
+func (j *Journal) enterCopyLocked(n *node[heldCopy]) {
+	n.age, n.size = j.youngerLocked(), n.value.size()
+	j.chargeLocked(n.part, n.size)
+	if n.value.owed {
+		j.hints[n.value.ID] = n
+		n.moveTo(byAge, &j.hintsByAge)
+	} else {
+		j.reading[n.value.ID] = n
+		n.moveTo(byAge, &j.readingByAge)
+	}
+	j.placeCopyLocked(n)
+}
+
+// placeCopyLocked puts n into the orders of its shard and of what expires.
+func (j *Journal) placeCopyLocked(n *node[heldCopy]) {
+	if n.value.owed {
+		n.moveTo(byShard, &n.part.hints)
+		return
+	}
+	n.moveTo(byShard, &n.part.reading)
+	n.part.sees(n.value.delivered)
+	if n.value.until.IsZero() {
+		n.moveTo(byExpiry, nil)
+	} else {
+		n.moveTo(byExpiry, &j.kept)
+	}
+}
+
+// removeCopyLocked takes n out of the journal.
+func (j *Journal) removeCopyLocked(n *node[heldCopy]) {
+	if n.value.owed {
+		delete(j.hints, n.value.ID)
+	} else {
+		delete(j.reading, n.value.ID)
+	}
+	n.leaveAll()
+	j.chargeLocked(n.part, -n.size)
+}
+
+// Hints lists the states that a shard lacks, the oldest first.
+func (j *Journal) Hints(shard string) []Hint {
+	j.mu.RLock()
+	var out []Hint
+	if p := j.parts[shard]; p != nil {
+		out = make([]Hint, 0, p.hints.n)
+		for n := range p.hints.all(byShard) {
+			out = append(out, Hint{n.value.Copy, n.age})
+		}
+	}
+	j.mu.RUnlock()
+	slices.SortFunc(out, func(a, b Hint) int { return cmp.Compare(a.version, b.version) })
+	return out
+}
+
+// Remove notes that the store has taken a hint, at that time, or else that the
+// hint is lost for good. A copy that was delivered stays readable until Forget.
+// Remove does neither where the session was written again since Hints returned
+// the hint: there is another hint then.
+func (j *Journal) Remove(d Hint, delivered bool, at time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n := j.hints[d.ID]
+	if n == nil {
+		return
+	}
+	h := &n.value
+	if n.age != d.version {
+		if delivered {
+			h.Born, h.NeverStored = false, false
+		}
+		return
+	}
+	j.removeCopyLocked(n)
+	if !delivered {
+		n.part.lost++
+		return
+	}
+	n.part.delivered++
+	h.owed, h.anonymous = false, false
+	h.delivered = at
+	if old := j.reading[d.ID]; old != nil {
+		h.joinReading(old.value)
+		j.removeCopyLocked(old)
+	}
+	h.stored()
+	j.enterCopyLocked(n) // takes up no more than before
+}
+
+// stored notes that the store has all of the copy.
+func (c *heldCopy) stored() {
+	c.Born, c.NeverStored = false, false
+	c.Saved = c.State.Entries.Latest()
+	c.Supersedes = state.MarkDurable(c.Supersedes)
+}
+
+// joinReading joins another copy of the session that is kept for reading.
+func (c *heldCopy) joinReading(old heldCopy) {
+	c.Copy = c.Join(old.Copy)
+	c.delivered = latest(c.delivered, old.delivered)
+	c.until = latest(c.until, old.until)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// Keep keeps for reading what the store has taken of a session, until a request
+// of that session has carried it back, see Carried, or until that time. It is
+// joined with what is kept of the session already, for as long as either is.
+// Where the session has ended Keep keeps nothing and returns the tombstone. It
+// fails with ErrFull where there is no room for a copy that is kept only for
+// reading.
+func (j *Journal) Keep(shard string, c state.Copy, until time.Time) (o Outcome, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if n := j.tombstones[c.ID]; n != nil {
+		return Outcome{Ended: true, Tombstone: n.value}, nil
+	}
+	h := heldCopy{Copy: c, until: until}
+	old := j.reading[c.ID]
+	if old != nil {
+		h.joinReading(old.value)
+	}
+	h.stored()
+	return o, j.replaceLocked(old, shard, h, reading, &o.Dropped)
+}
+
+// Carried notes that a request of a session has carried these entries. Where they
+// cover what Keep keeps of it, it is not kept any longer. A copy that was
+// delivered stays until Forget, because other requests may carry older ones.
+func (j *Journal) Carried(id string, entries state.Entries) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n := j.reading[id]
+	if n != nil && entries.Covers(n.value.State.Entries) {
+		j.unkeepLocked(n)
+	}
+}
+
+// unkeepLocked ends the time until which a copy is kept, if it has one.
+func (j *Journal) unkeepLocked(n *node[heldCopy]) {
+	n.value.until = time.Time{}
+	n.moveTo(byExpiry, nil)
+	if n.value.delivered.IsZero() {
+		j.removeCopyLocked(n)
+	}
+}
+
+// Forget drops the copies that a shard took before a time, but for those that
+// Keep keeps. A caller calls it when the shard serves, with the time when the
+// oldest request that is running began: that one may have asked before the
+// shard served. Where there is something to drop, Forget takes time in proportion
+// to what the shard's copies for reading are.
+func (j *Journal) Forget(shard string, before time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	p := j.parts[shard]
+	if p == nil || p.earliest.IsZero() || !p.earliest.Before(before) {
+		return
+	}
+	p.earliest = time.Time{}
+	for n := range p.reading.all(byShard) {
+		h := &n.value
+		switch {
+		case !h.delivered.Before(before):
+			p.sees(h.delivered)
+		case h.until.IsZero():
+			j.removeCopyLocked(n)
+		default:
+			h.delivered = time.Time{}
+		}
+	}
+}

@@ -1,0 +1,141 @@
+// Package journal keeps what a process owes its store while shards of the store
+// do not answer, which sessions have ended, as far as the process knows, and
+// copies of sessions that requests may still need to read. It decides nothing
+// that needs the store: what follows from an entry is returned, and the caller
+// acts on it.
+//
+// A [Journal] is one over all shards. It has one order by age and one bound in
+// bytes. When it is full, an entry makes room by displacing others, whatever
+// their shard, in this order:
+//
+//  1. tombstones of made-up tokens, and of sessions that began here without the
+//     store, that this very journal still owed to it, and that knew no user;
+//  2. copies kept only for reading;
+//  3. tombstones that the store has, as far as they take up more than half of the
+//     bound; then hints, which the visitors' cookies still have; then the other
+//     tombstones that the store has.
+//
+// It displaces the oldest of each class first. A tombstone that the store lacks,
+// of a session that somebody had, is never displaced: where those alone fill the
+// journal, there is no room, and [ErrFull] says so. An entry displaces nothing
+// that would go later than itself. So strangers who begin and end sessions
+// displace each other.
+package journal
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// Journal holds what the shards of a store lack, as hints, every tombstone that
+// this process made or saw, for as long as a tombstone lives, and copies kept for
+// reading. Each entry knows its shard by name. A Journal is in memory only: after
+// a crash the states and tombstones are still in the cookies and in the journals
+// of other instances.
+//
+// A Journal does no I/O and has no clock and no goroutine. Any number of
+// goroutines may use it. A method that lists entries, or whose comment says so,
+// takes time in proportion to their number; every other takes constant time, and
+// as much again for each entry that it drops. The zero Journal is not usable: see
+// New.
+type Journal struct {
+	limit int64
+
+	mu         sync.RWMutex // guards all below
+	parts      map[string]*part
+	tombstones map[string]*node[Tombstone]
+	hints      map[string]*node[heldCopy]
+	reading    map[string]*node[heldCopy] // a session that is here or in hints is not in tombstones
+	age        uint64                     // of the youngest entry
+	bytes      int64                      // at most limit
+
+	// By age. Each tombstone is in one of three.
+	strangers chain[Tombstone] // those that go first
+	stored    chain[Tombstone] // the others that the store has
+	owed      chain[Tombstone] // the others that the store lacks: they stay
+
+	hintsByAge, readingByAge chain[heldCopy]
+
+	// By expiry.
+	settled chain[Tombstone] // those that are not pending
+	kept    chain[heldCopy]  // those that are kept until a date
+}
+
+// New returns an empty journal that takes up at most limit bytes.
+func New(limit int64) *Journal {
+	return &Journal{
+		limit:      limit,
+		parts:      make(map[string]*part),
+		tombstones: make(map[string]*node[Tombstone]),
+		hints:      make(map[string]*node[heldCopy]),
+		reading:    make(map[string]*node[heldCopy]),
+	}
+}
+
+// ErrFull is the error for an entry for which there is no room, because it may
+// not displace what the journal holds. Nothing has changed then.
+var ErrFull = errors.New("the journal is full")
+
+// What an entry takes up in bytes, with its share of the maps: measured, see
+// TestSizes.
+const (
+	// TombstoneSize is the size of every tombstone. It is that of one with a link;
+	// one without takes up 96 bytes less.
+	TombstoneSize = 352
+
+	copySize       = 424 // of a copy, besides its values and the sessions that it supersedes
+	supersededSize = 80
+)
+
+// Tombstone returns the tombstone of a session, if it has ended as far as this
+// process knows.
+func (j *Journal) Tombstone(id string) (Tombstone, bool) {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	if n := j.tombstones[id]; n != nil {
+		return n.value, true
+	}
+	return Tombstone{}, false
+}
+
+// Held is what a journal knows of a session that has not ended.
+type Held struct {
+	state.Copy
+	Owed bool // the store lacks a part of it
+}
+
+// Copy returns what the journal knows of a session: what the store lacks, joined
+// with what is kept for reading.
+func (j *Journal) Copy(id string) (h Held, ok bool) {
+	j.mu.RLock()
+	hint, kept := j.hints[id], j.reading[id]
+	var owed, read state.Copy
+	if hint != nil {
+		owed = hint.value.Copy
+	}
+	if kept != nil {
+		read = kept.value.Copy
+	}
+	j.mu.RUnlock()
+	switch {
+	case hint == nil:
+		return Held{Copy: read}, kept != nil
+	case kept == nil:
+		return Held{Copy: owed, Owed: true}, true
+	}
+	return Held{Copy: owed.Join(read), Owed: true}, true
+}
+
+// youngerLocked returns the age of an entry that comes now.
+func (j *Journal) youngerLocked() uint64 {
+	j.age++
+	return j.age
+}
+
+// chargeLocked counts bytes that p takes up, or no more.
+func (j *Journal) chargeLocked(p *part, bytes int64) {
+	j.bytes += bytes
+	p.bytes += bytes
+}

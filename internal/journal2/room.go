@@ -1,0 +1,109 @@
+package journal
+
+import "time"
+
+// Dropped are the entries that went because the journal was full, as the IDs of
+// their sessions, each the oldest first.
+type Dropped struct {
+	Strangers []string // tombstones that are Unverified, IfStored or Stranger
+	Reading   []string // copies kept only for reading: from now on these sessions need the store's answer
+	Stored    []string // tombstones that the store has
+	Hints     []string // states that the store lacks: from now on only the visitors' cookies have them
+}
+
+// class says what an entry is to the bound. An entry displaces those of its own
+// class and of the classes before.
+type class int
+
+const (
+	strangers class = iota
+	reading
+	hint
+	tombstone // that the store has, or that stays
+)
+
+// class returns the class of t.
+func (t *Tombstone) class() class {
+	if t.dispensable() {
+		return strangers
+	}
+	return tombstone
+}
+
+// fitsLocked reports whether an entry of that class finds room if it displaces
+// what it may. An entry of the same session and class that it replaces counts
+// among these.
+func (j *Journal) fitsLocked(c class, size int64) bool {
+	room := j.limit - j.bytes + j.strangers.bytes
+	if c >= reading {
+		room += j.readingByAge.bytes
+	}
+	if c >= hint {
+		room += j.hintsByAge.bytes + max(0, int64(j.stored.n)-j.half())*TombstoneSize
+	}
+	if c == tombstone {
+		room += min(int64(j.stored.n), j.half()) * TombstoneSize
+	}
+	return size <= room
+}
+
+// half returns how many tombstones take up half of the bound.
+func (j *Journal) half() int64 { return j.limit / (2 * TombstoneSize) }
+
+// makeRoomLocked drops what goes first until there is room for an entry, which
+// fits. owed says that the store lacks it.
+func (j *Journal) makeRoomLocked(size int64, owed bool, d *Dropped) {
+	for j.bytes+size > j.limit {
+		j.dropNextLocked(owed, d)
+	}
+}
+
+func (j *Journal) dropNextLocked(owed bool, d *Dropped) {
+	stored := int64(j.stored.n)
+	if !owed {
+		stored++ // with the one that comes
+	}
+	overHalf := j.stored.front != nil && stored > j.half()
+	switch {
+	case j.strangers.front != nil:
+		n := j.strangers.front
+		if n.value.NeverDelivered() {
+			n.part.lost++
+		}
+		j.removeTombstoneLocked(n)
+		d.Strangers = append(d.Strangers, n.value.ID)
+	case j.readingByAge.front != nil:
+		n := j.readingByAge.front
+		j.removeCopyLocked(n)
+		d.Reading = append(d.Reading, n.value.ID)
+	case overHalf || j.hintsByAge.front == nil:
+		n := j.stored.front
+		j.removeTombstoneLocked(n)
+		d.Stored = append(d.Stored, n.value.ID)
+	default:
+		n := j.hintsByAge.front
+		n.part.lost++
+		j.removeCopyLocked(n)
+		d.Hints = append(d.Hints, n.value.ID)
+	}
+}
+
+// Expire drops the tombstones whose Until has passed, but for pending ones, and
+// the copies that were kept until now. An entry with an earlier date than one
+// that was entered before it goes with that one.
+func (j *Journal) Expire(now time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for n := range j.settled.all(byExpiry) {
+		if n.value.Until > now.UnixMilli() {
+			break
+		}
+		j.removeTombstoneLocked(n)
+	}
+	for n := range j.kept.all(byExpiry) {
+		if n.value.until.After(now) {
+			break
+		}
+		j.unkeepLocked(n)
+	}
+}

@@ -1,0 +1,137 @@
+package journal
+
+import "github.com/holdfast-go/session/internal/state"
+
+// Tombstone says that a session has ended, and what the store knows of it.
+type Tombstone struct {
+	ID      string
+	Death   state.Death
+	Until   int64 // Unix milliseconds; it may be dropped then
+	Pending bool  // the store lacks it
+	Again   bool  // likewise, but it had it before it lost its memory
+
+	// Successor is the session that Renew or Rotate made of this one while the
+	// store could not be asked. If another writer has ended this one, the
+	// successor ends too.
+	Successor string
+	Rotated   bool // Successor was made by Rotate, which leaves alone what another rotation has led to
+
+	IfLive     bool // a tombstone that stands already stays as it is
+	Conflict   bool // more than one writer has ended the session
+	Line       bool // what rotations have made of the session ends too
+	Unverified bool // a token was shown and no more: no store and no copy has vouched for the session
+	IfStored   bool // likewise, and where the store holds nothing there is nothing to end
+
+	// Stranger: the session began in this process while the store could not be
+	// asked, and when it ended the journal still owed all of it to the store and it
+	// had never known a user. Only the visitor's own copy is left of it, so little
+	// is lost where the journal drops the tombstone before the store has it.
+	//
+	// AddTombstone finds out, from the hint. A caller sets it only to enter a
+	// tombstone again that a journal has returned.
+	Stranger bool
+
+	tries uint8 // to deliver it that failed, up to maxTries
+}
+
+// Stored returns the tombstone of a session that the store knows to be dead.
+func Stored(id string, d state.Death) Tombstone { return Tombstone{ID: id, Death: d} }
+
+// Owed returns a tombstone that the store lacks.
+func Owed(id string, d state.Death) Tombstone { return Tombstone{ID: id, Death: d, Pending: true} }
+
+// Moved returns the tombstone, which the store lacks, of a session that lives on
+// as successor, by a Renew or a rotation.
+func Moved(id string, d state.Death, successor string) Tombstone {
+	t := Owed(id, d)
+	t.Successor = successor
+	t.Rotated = d.Reason == state.Rotated
+	return t
+}
+
+// Unseen returns the tombstone of a session that no store and no copy has vouched
+// for: where the store holds nothing under its ID, there is nothing to end.
+func Unseen(id string, d state.Death) Tombstone {
+	return Tombstone{ID: id, Death: d, IfLive: true, Unverified: true, IfStored: true}
+}
+
+// ByOtherWriter reports whether a writer other than the one that k names has
+// ended the session. A rotation ends no session: it lives on under another ID.
+func (t Tombstone) ByOtherWriter(k state.Superseded) bool {
+	return t.Conflict || t.Death.Dot != k.Dot && t.Death.Reason != state.Rotated
+}
+
+// NeverDelivered reports whether the store has never had the tombstone, as far as
+// this process knows.
+func (t *Tombstone) NeverDelivered() bool { return t.Pending && !t.Again }
+
+// EndedNothing reports whether the store had nothing to end, so that no death
+// stands there.
+func (t *Tombstone) EndedNothing() bool { return t.Death.Reason == 0 }
+
+// dispensable reports whether the tombstone is of a session that nobody misses:
+// it goes first when the journal is full.
+func (t *Tombstone) dispensable() bool { return t.Unverified || t.IfStored || t.Stranger }
+
+// blind reports whether the tombstone can be written without a look at what
+// stands in the store, or at another session.
+func (t *Tombstone) blind() bool { return t.Successor == "" && !t.IfLive }
+
+// merge returns t as it stands where old is known already. A successor ends too
+// where a writer other than its own has ended the session: its ID is returned. Of
+// two rotations both successors live.
+func (t Tombstone) merge(old Tombstone) (merged Tombstone, ended []string) {
+	if old.Successor != "" && old.Pending && t.Death.Reason != state.Renewed {
+		t.IfLive = false // it is not known yet whether the successor may live
+	}
+	twoWriters := old.Death.Dot != t.Death.Dot && !t.IfLive && !old.IfLive
+	if twoWriters {
+		endedNow, endedBefore := t.Death.Reason != state.Rotated, old.Death.Reason != state.Rotated
+		t.Conflict = endedNow && endedBefore
+		if endedNow {
+			ended = old.dropSuccessor(ended)
+		}
+		if endedBefore {
+			ended = t.dropSuccessor(ended)
+		}
+	}
+	t.mergeFlags(old)
+	if t.IfLive && !old.IfLive {
+		t.Death = old.Death
+	} else if t.IfLive == old.IfLive {
+		t.Death = state.Join(state.State{Death: old.Death}, state.State{Death: t.Death}).Death
+	}
+	if t.Successor == "" {
+		t.Successor, t.Rotated = old.Successor, old.Rotated
+	}
+	t.IfLive = t.IfLive && old.IfLive
+	return t, ended
+}
+
+// dropSuccessor adds the successor to those that end, if there is one.
+func (t *Tombstone) dropSuccessor(ended []string) []string {
+	if t.Successor == "" {
+		return ended
+	}
+	ended = append(ended, t.Successor)
+	t.Successor = ""
+	return ended
+}
+
+// mergeFlags takes in what the store lacks, and what is known of the session.
+func (t *Tombstone) mergeFlags(old Tombstone) {
+	t.Stranger = (t.Stranger || old.Stranger) && t.NeverDelivered() && old.NeverDelivered()
+	t.Again = (t.Again || old.Again) && !t.NeverDelivered() && !old.NeverDelivered()
+	t.Pending = t.Pending || old.Pending
+	t.Conflict = t.Conflict || old.Conflict
+	t.Line = t.Line || old.Line
+	t.Unverified = t.Unverified && old.Unverified
+	t.IfStored = t.IfStored && old.IfStored
+}
+
+// Supersedes reports whether l leads to a session that ends for the successor of t:
+// a rotation by another writer wrote l, and the successor was made by a Renew,
+// which ends what the rotation led to.
+func (t *Tombstone) Supersedes(l state.Link) bool {
+	return t.Successor != "" && !t.Rotated && l != "" && l.Dot() != t.Death.Dot && l.Successor() != t.Successor
+}
