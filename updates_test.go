@@ -145,7 +145,7 @@ func newUpdates(t *testing.T, backup bool) *updates {
 	store := &slowStore{Store: memstore.New(nil)}
 	o := &session.Options{ReadTimeout: 50 * time.Millisecond, SaveTimeout: 100 * time.Millisecond}
 	if backup {
-		o.Backup = &session.Backup{Keys: mustKeysOf(t), Audience: "shop-test"}
+		o.Backup = &session.Backup{Keys: mustKeys(t), Audience: "shop-test"}
 	}
 	m, err := session.New(store, o)
 	if err != nil {

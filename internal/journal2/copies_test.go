@@ -99,7 +99,7 @@ func TestAHintIsNotMistakenForAnEarlierOne(t *testing.T) {
 func TestADeliveredCopyStaysReadable(t *testing.T) {
 	j := New(plenty)
 	c := begun("a")
-	c.Supersedes = []state.Superseded{{ID: "before", Heir: true}}
+	c.Supersedes = []state.Superseded{{ID: "before", Predecessor: true}}
 	j.add("A", c)
 	j.deliver("A", "a", unix(10))
 	h, ok := j.Copy("a")

@@ -85,7 +85,7 @@ func (p *pair) copy() state.Copy {
 	c.NeverStored = p.draw(2) == 0
 	c.Born = c.NeverStored && p.draw(2) == 0
 	if p.draw(4) == 0 {
-		c.Supersedes = []state.Superseded{{ID: "old", Heir: true}}
+		c.Supersedes = []state.Superseded{{ID: "old", Predecessor: true}}
 	}
 	return c
 }
