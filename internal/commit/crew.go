@@ -39,6 +39,9 @@ func (c *Commit) lead(ctx context.Context, crew *groupcommit.Crew[base]) (base, 
 			return b, err
 		}
 		c.countConflict(ctx, attempt)
+		if unanswered := b.sent != (state.Dot{}); unanswered && attempt == 1 {
+			end = c.Writer.Storage.Attempts() // the store's silence has used up the time
+		}
 		version, late := b.Version, !c.Writer.Clock.Now().Before(end)
 		l := c.reread(ctx, c.known(b))
 		if l.Phase == lookup.Unknown {
