@@ -68,6 +68,9 @@ func (p *cookieExchange) open(ctx context.Context, s *Session) {
 	}
 	if p.in.ok {
 		p.known = m.open(ctx, p.in, ID(p.in.token.ID()))
+		if p.known.Found {
+			m.shards.Carried(p.known.ID, p.known.State.Entries)
+		}
 		if visits {
 			p.enterSlots(m, ID(p.in.token.ID()))
 		}

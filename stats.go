@@ -113,7 +113,7 @@ func (m *Manager) Stats() Stats {
 		Degraded: m.reader.Degraded.Load(), Restores: m.writer.Restored.Load(),
 		Journal: JournalStats{
 			States: n.Journal.States, Tombstones: n.Journal.Tombstones, Again: n.Journal.Again, Known: n.Journal.Known,
-			Bytes: n.Bytes, Delivered: n.Journal.Delivered, Lost: n.Journal.Lost,
+			Bytes: int(n.Journal.Bytes), Delivered: n.Journal.Delivered, Lost: n.Journal.Lost,
 		},
 	}
 	for _, s := range n.Shards {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
 )
 
@@ -145,7 +146,7 @@ func newUpdates(t *testing.T, backup bool) *updates {
 	store := &slowStore{Store: memstore.New(nil)}
 	o := &session.Options{ReadTimeout: 50 * time.Millisecond, SaveTimeout: 100 * time.Millisecond}
 	if backup {
-		o.Backup = &session.Backup{Keys: mustKeys(t), Audience: "shop-test"}
+		o.Backup = &session.Backup{Keys: mustKeys(t, seal.NewKey()), Audience: "shop-test"}
 	}
 	m, err := session.New(store, o)
 	if err != nil {

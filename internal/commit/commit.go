@@ -69,6 +69,13 @@ func (w *Writer) Begin() state.State {
 	}
 }
 
+// remember keeps what the store has taken, where there is a backup.
+func (w *Writer) remember(c state.Copy) {
+	if w.Copies {
+		w.Shards.Of(c.ID).Keep(context.Background(), c)
+	}
+}
+
 // Commit is one save of what a request has changed: apply, compare and set, and on
 // conflict load, join and again, until the budget ends. The caller sets the
 // exported fields down to Vouched, calls Run once, and reads what became of them.

@@ -101,6 +101,7 @@ func (c *Commit) move(ctx context.Context) error {
 	// Without an answer the old session may have ended, and the new one may be
 	// all that the visitor has: the token goes out with the error. Decision 13.
 	l.Confirm(copied, sent, l.State.Entries.Latest())
+	c.Writer.remember(l.Copy)
 	c.Loaded = l
 	c.Begun, c.wrote = true, err == nil
 	return err

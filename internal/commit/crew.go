@@ -80,6 +80,7 @@ func (c *Commit) start(ctx context.Context, crew *groupcommit.Crew[base]) (base,
 	for other := range crew.Brought {
 		c.joinBrought(&b.Loaded, other.Loaded)
 	}
+	b = c.ontoJournal(b)
 	mayAnswer := b.Away() && c.Writer.Clock.Now().Sub(b.AwaySince) >= askAgain
 	if !b.State.Dead() && (len(c.Doubts) > 0 || mayAnswer) {
 		l := c.reread(ctx, c.known(b))
@@ -226,6 +227,7 @@ func (c *Commit) saved(b base, st state.State, v record.Version, sent time.Time,
 	b.Confirm(v, sent, dot.Clock)
 	b.sent = state.Dot{}
 	b.wrote = true
+	c.Writer.remember(b.Copy)
 	return b
 }
 
@@ -245,8 +247,9 @@ func (c *Commit) lookAfter(ctx context.Context, crew *groupcommit.Crew[base], b 
 		}
 		cause = err
 	}
+	stands := err == nil && (r.State.Entries.Has(b.sent) || r.State.Equal(st))
 	switch {
-	case err == nil && r.State.Entries.Has(b.sent):
+	case stands:
 		c.Writer.Storage.Saves.Add(1)
 		return c.saved(b, state.Join(st, r.State), r.Version, sent, b.sent), nil
 	case err == nil, errors.Is(err, failure.ErrNotFound):
@@ -302,13 +305,24 @@ func (c *Commit) saveLater(ctx context.Context, crew *groupcommit.Crew[base], b 
 // ontoJournal joins in what this process knows of the session besides: what other
 // requests have written and the store lacks, or the tombstone.
 func (c *Commit) ontoJournal(b base) base {
+	if !c.Writer.Copies || b.State.Dead() {
+		return b
+	}
 	s := c.Writer.Shards.Of(c.ID)
-	if t, ok := s.Tombstone(c.ID); ok {
+	if t, ok := s.Tombstone(c.ID); ok && !t.IfStored {
 		return base{Loaded: lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: c.ID, State: state.State{Death: t.Death}}}}
 	}
-	if known, ok := s.Copy(c.ID); ok {
-		b.State = state.Join(b.State, known.State)
+	known, ok := s.Copy(c.ID)
+	if !ok {
+		return b
+	}
+	if c.Writer.Reader.Foreign {
+		known.State = c.Writer.Reader.Settled(known.State, known.Saved, b.State)
+	}
+	if joined := state.Join(b.State, known.State); !joined.Equal(b.State) {
+		b.State = joined
 		b.Saved = min(b.Saved, known.Saved)
+		b.Lack()
 	}
 	return b
 }

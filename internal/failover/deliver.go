@@ -21,11 +21,11 @@ func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error
 			if errors.Is(err, failure.ErrForgetful) {
 				return err
 			}
-			s.journal.Refused(g.ID)
+			s.all.journal.Refused(g.ID)
 			return err
 		}
 		if g.EndedNothing() {
-			s.journal.NothingToEnd(g.ID)
+			s.all.journal.NothingToEnd(g.ID)
 			return nil
 		}
 		if err := s.all.endSuccessor(ctx, g, known.Reason); err != nil {
@@ -38,12 +38,12 @@ func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error
 		}
 		if err != nil {
 			if !errors.Is(err, failure.ErrForgetful) {
-				s.journal.Refused(g.ID)
+				s.all.journal.Refused(g.ID)
 			}
 			return err
 		}
 	}
-	s.journal.Arrived(g, known)
+	s.all.journal.Arrived(g, known, s.until())
 	return nil
 }
 
@@ -52,7 +52,7 @@ func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error
 func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 	ctx = context.WithoutCancel(ctx)
 	delivered := true
-	err := s.all.applyHint(ctx, d.Copy)
+	ended, err := s.all.applyHint(ctx, d.Copy)
 	switch {
 	case errors.Is(err, failure.ErrConflict), errors.Is(err, failure.ErrUnavailable):
 		return err
@@ -62,13 +62,17 @@ func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 			s.all.Hooks.Dropped(ctx, d.ID, err)
 		}
 	}
-	s.journal.Remove(d, delivered)
+	s.all.journal.Remove(d, delivered, s.all.Clock.Now())
+	if ended.Reason != 0 {
+		s.all.Learn(ctx, d.ID, ended)
+	}
 	return nil
 }
 
 // applyHint is deliverHint for the store. Its error wraps failure.ErrUnavailable or
-// failure.ErrConflict where it is worth trying again.
-func (a *Shards) applyHint(ctx context.Context, b state.Copy) error {
+// failure.ErrConflict where it is worth trying again. It returns the death of a
+// session that has ended.
+func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death, err error) {
 	c := a.Of(b.ID).bypass(b.ID)
 	for end := a.attempts(); ; {
 		r, err := a.Backend.Read(ctx, c)
@@ -76,29 +80,29 @@ func (a *Shards) applyHint(ctx context.Context, b state.Copy) error {
 		switch {
 		case errors.Is(err, failure.ErrNotFound):
 			if a.Foreign && !b.Born || !a.Vouches(b) {
-				return fmt.Errorf("%w: %w", failure.ErrLost, failure.ErrStale)
+				return ended, fmt.Errorf("%w: %w", failure.ErrLost, failure.ErrStale)
 			}
 			if !a.AllowRestore() {
-				return fmt.Errorf("%w: too many restores at once", failure.ErrUnavailable)
+				return ended, fmt.Errorf("%w: too many restores at once", failure.ErrUnavailable)
 			}
 			var more state.Entries
 			more, err = a.PrepareRestore(ctx, b, false)
 			st = r.Revive(b.State)
 			st.Entries = state.JoinEntries(st.Entries, more)
 		case err == nil && st.Dead():
-			return a.applyToSuccessor(ctx, b, st.Death)
+			return st.Death, a.applyToSuccessor(ctx, b, st.Death)
 		case err == nil:
 			joined := state.Join(st, b.State)
 			if joined.Equal(st) {
-				return nil
+				return ended, nil
 			}
 			st = joined
 		}
 		if err != nil {
-			return err
+			return ended, err
 		}
 		if _, err = a.Backend.Put(ctx, c, Deliver, st, r.Version); !errors.Is(err, failure.ErrConflict) || !a.Clock.Now().Before(end) {
-			return err
+			return ended, err
 		}
 	}
 }
@@ -110,7 +114,7 @@ func (a *Shards) applyToSuccessor(ctx context.Context, b state.Copy, d state.Dea
 	if !ok {
 		return failure.ErrEnded
 	}
-	if err := a.applyHint(ctx, successor); err != nil || all {
+	if _, err := a.applyHint(ctx, successor); err != nil || all {
 		return err
 	}
 	return failure.ErrEnded

@@ -152,7 +152,7 @@ func (a *Shards) MovePending(id string) bool {
 	if a.JournalBytes == 0 {
 		return false
 	}
-	g, ok := a.Of(id).journal.Tombstone(id)
+	g, ok := a.journal.Tombstone(id)
 	return ok && g.Pending && g.Successor != ""
 }
 

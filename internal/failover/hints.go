@@ -3,6 +3,7 @@ package failover
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
@@ -12,51 +13,81 @@ import (
 
 // AddHint keeps a state that the shard lacks until it is delivered. It reports
 // whether the journal had room.
-func (s *Shard) AddHint(ctx context.Context, b state.Copy) bool {
+func (s *Shard) AddHint(ctx context.Context, c state.Copy) bool {
 	if s.all.Without.Lacks(mechanism.PendingStates) {
 		return true
 	}
-	if g, ended := s.journal.Add(b); ended {
-		if successor, _, ok := successorCopy(b, g.Death); ok {
+	added, err := s.all.journal.Add(s.name, c, neverRenewed(c.State))
+	if err != nil {
+		return false
+	}
+	s.all.tellDropped(ctx, added.Dropped)
+	if added.Ended {
+		if successor, _, ok := successorCopy(c, added.Tombstone.Death); ok {
 			return s.all.Of(successor.ID).AddHint(ctx, successor)
 		}
 		return true // it has ended meanwhile
 	}
 	s.signal()
-	s.all.makeRoom(ctx)
-	_, kept := s.journal.Copy(b.ID)
-	return kept
+	return true
 }
+
+// neverRenewed reports whether nobody has gained rights in a session: every login
+// renews it.
+func neverRenewed(st state.State) bool { return st.Authenticated == st.Created }
+
+// keepFor is how long a copy that the store has taken stays known where no request
+// of its session carries it back.
+const keepFor = 30 * time.Second
+
+// Keep keeps what the store has taken of a session: a request that has read before
+// makes its changes on nothing older, also where the store does not answer any more.
+// It is kept until a request of that session has carried it back, or for 30 s, and
+// not where the journal is full.
+func (s *Shard) Keep(ctx context.Context, c state.Copy) {
+	if s.all.Without.Lacks(mechanism.PendingStates) {
+		return
+	}
+	kept, err := s.all.journal.Keep(s.name, c, s.all.Clock.Now().Add(keepFor))
+	if err == nil {
+		s.all.tellDropped(ctx, kept.Dropped)
+	}
+}
+
+// Carried notes that a request of a session has carried these entries.
+func (a *Shards) Carried(id string, entries state.Entries) { a.journal.Carried(id, entries) }
 
 // AddTombstone enters a tombstone into the journal. It fails where the journal is
 // full and holds nothing but pending tombstones.
-func (s *Shard) AddTombstone(ctx context.Context, g journal.Tombstone) error {
-	g.Pending = g.Pending && !s.all.Without.Lacks(mechanism.Hints)
-	g.Again = g.Again && g.Pending
-	if !g.Pending && s.all.Without.Lacks(mechanism.Revocations) {
+func (s *Shard) AddTombstone(ctx context.Context, t journal.Tombstone) error {
+	t.Pending = t.Pending && !s.all.Without.Lacks(mechanism.Hints)
+	t.Again = t.Again && t.Pending
+	if !t.Pending && s.all.Without.Lacks(mechanism.Revocations) {
 		return nil
 	}
-	full := s.all.ledger.Bytes.Load()+journal.TombstoneSize > int64(s.all.JournalBytes)
-	if g.Pending && full && !s.all.canMakeRoom() {
+	t.Until = s.until()
+	added, err := s.all.journal.AddTombstone(s.name, t, s.breaker.Owe, s.losesNothing)
+	if err != nil {
 		return errJournalFull
 	}
-	g.Until = s.all.Clock.Now().Add(s.all.TombstoneLife).UnixMilli()
-	b := s.journal.AddTombstone(g, s.breaker.Owe, s.losesNothing)
-	if successor, _, ok := successorCopy(b.Owed, b.Tombstone.Death); ok {
+	s.all.tellDropped(ctx, added.Dropped)
+	if successor, _, ok := successorCopy(added.Owed, added.Tombstone.Death); ok {
 		s.all.Of(successor.ID).AddHint(ctx, successor)
 	}
-	if b.Line {
-		_ = s.all.endSuccessor(ctx, b.Tombstone, state.Destroyed)
+	if added.Line {
+		_ = s.all.endSuccessor(ctx, added.Tombstone, state.Destroyed)
 	}
-	if b.Tombstone.Pending {
+	if added.Tombstone.Pending {
 		s.signal()
 	}
-	for _, id := range b.AlsoEnd {
+	for _, id := range added.AlsoEnd {
 		_ = s.all.Of(id).AddTombstone(ctx, journal.Owed(id, s.all.Clock.Death(state.Revoked)))
 	}
-	s.all.makeRoom(ctx)
 	return nil
 }
+
+// until returns when a tombstone of now may be dropped, in Unix milliseconds.
+func (s *Shard) until() int64 { return s.all.Clock.Now().Add(s.all.TombstoneLife).UnixMilli() }
 
 // losesNothing reports whether nothing is lost with what the store lacked of
 // a session that g ends: this process has ended it itself, and wants it gone, or
@@ -66,51 +97,15 @@ func (s *Shard) losesNothing(owed state.Copy, g journal.Tombstone) bool {
 	return g.Death.Dot.Instance == s.all.Clock.Instance || inherited && all
 }
 
-// canMakeRoom reports whether the journals hold anything but pending tombstones of
-// verified sessions.
-func (a *Shards) canMakeRoom() bool {
-	room := false
-	a.byName.Range(func(_, v any) bool {
-		room = v.(*Shard).journal.CanMakeRoom()
-		return !room
-	})
-	return room
-}
-
 var errJournalFull = fmt.Errorf("%w: the journal is full of tombstones that wait for the store", failure.ErrUnavailable)
 
-// makeRoom drops what goes first while the journals are too large: unverified
-// tombstones; those that the store has, as far as they take
-// up more than half; the oldest states, which the cookies still have; and then
-// the other tombstones that the store has.
-func (a *Shards) makeRoom(ctx context.Context) {
-	for a.ledger.Bytes.Load() > int64(a.JournalBytes) {
-		delivered := 0
-		a.byName.Range(func(_, v any) bool {
-			n := v.(*Shard).journal.Stats()
-			delivered += n.Known - n.Tombstones - n.Again
-			return true
-		})
-		dropped := a.dropOldest((*journal.Journal).DropUnverified) ||
-			2*delivered*journal.TombstoneSize > a.JournalBytes && a.dropOldest((*journal.Journal).DropTombstone) ||
-			a.dropOldest(func(j *journal.Journal) bool {
-				id, ok := j.DropHint()
-				if ok && a.Hooks.Overflow != nil {
-					a.Hooks.Overflow(ctx, id)
-				}
-				return ok
-			}) || a.dropOldest((*journal.Journal).DropTombstone)
-		if !dropped {
-			return
-		}
+// tellDropped tells the hooks of changes that went because the journal was full:
+// their visitors' cookies still have them.
+func (a *Shards) tellDropped(ctx context.Context, d journal.Dropped) {
+	if a.Hooks.Overflow == nil {
+		return
 	}
-}
-
-// dropOldest makes one shard drop something, and reports whether one could.
-func (a *Shards) dropOldest(something func(*journal.Journal) bool) (dropped bool) {
-	a.byName.Range(func(_, v any) bool {
-		dropped = something(v.(*Shard).journal)
-		return !dropped
-	})
-	return dropped
+	for _, id := range d.Hints {
+		a.Hooks.Overflow(ctx, id)
+	}
 }

@@ -100,8 +100,19 @@ func (s *Shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool)
 	if ctx.Err() == nil {
 		s.reportStillDown(ctx, err)
 	}
-	s.journal.Expire(s.all.Clock.Now().UnixMilli())
-	return outcome == circuit.Answered && (s.journal.Owes() || s.breaker.State(s.all.Clock.Now()).State != circuit.Serving)
+	s.forget()
+	return outcome == circuit.Answered && (s.all.journal.Owes(s.name) || s.breaker.State(s.all.Clock.Now()).State != circuit.Serving)
+}
+
+// forget drops what the journal need not hold any more. What the shard has taken stays
+// known until it serves again, and for keepFor: a request that is running may have
+// read before, and carry something older.
+func (s *Shard) forget() {
+	now := s.all.Clock.Now()
+	s.all.journal.Expire(now)
+	if s.breaker.State(now).State == circuit.Serving {
+		s.all.journal.Forget(s.name, now.Add(-keepFor))
+	}
 }
 
 // look asks whether the shard answers, and whether it holds what it should:
@@ -142,12 +153,12 @@ func (s *Shard) deliver(ctx context.Context) (more bool, err error) {
 // deliverAll is deliver without asking how the shard is.
 func (s *Shard) deliverAll(ctx context.Context) (more bool, err error) {
 	end := s.all.Clock.Now().Add(batchTime)
-	err = forEach(end, s.all.Clock.Now, s.journal.PendingTombstones(), func(g journal.Tombstone) error { return s.deliverTombstone(ctx, g) })
+	err = forEach(end, s.all.Clock.Now, s.all.journal.PendingTombstones(s.name), func(g journal.Tombstone) error { return s.deliverTombstone(ctx, g) })
 	if waiting, blind := s.confirmDelivery(ctx); waiting && blind {
 		return true, err
 	}
-	err = errors.Join(err, forEach(end, s.all.Clock.Now, s.journal.Hints(), func(d journal.Hint) error { return s.deliverHint(ctx, d) }))
-	return s.journal.Owes(), err
+	err = errors.Join(err, forEach(end, s.all.Clock.Now, s.all.journal.Hints(s.name), func(d journal.Hint) error { return s.deliverHint(ctx, d) }))
+	return s.all.journal.Owes(s.name), err
 }
 
 // confirmDelivery tells the breaker that the shard has its tombstones, if it has. It
@@ -156,7 +167,7 @@ func (s *Shard) deliverAll(ctx context.Context) (more bool, err error) {
 func (s *Shard) confirmDelivery(ctx context.Context) (waiting, blind bool) {
 	var change circuit.Change
 	var news bool
-	waiting, blind = s.journal.Waiting(maxAttempts, func() { change, news = s.breaker.Delivered(s.all.Clock.Now()) })
+	waiting, blind = s.all.journal.Waiting(s.name, maxAttempts, func() { change, news = s.breaker.Delivered(s.all.Clock.Now()) })
 	s.onChange(ctx, nil)(change, news)
 	return waiting, blind
 }

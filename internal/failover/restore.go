@@ -49,7 +49,7 @@ func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Supers
 	t := journal.Stored(k.ID, state.Death{Dot: k.Dot, Reason: state.Renewed})
 	t.IfLive = !inherits
 	if inherits {
-		if known, ok := s.journal.Tombstone(k.ID); ok && known.ByOtherWriter(k) {
+		if known, ok := s.all.journal.Tombstone(k.ID); ok && known.ByOtherWriter(k) {
 			return nil, failure.ErrEnded
 		}
 		t.Successor = b.ID
@@ -91,7 +91,7 @@ func (a *Shards) ensureDead(ctx context.Context, c Call, g journal.Tombstone) (s
 		next.ID = at.Death.Link.Successor()
 		next.Death.Link = ""
 		s := a.Of(next.ID)
-		if b, ok := s.journal.Copy(next.ID); ok {
+		if b, ok := s.all.journal.Copy(next.ID); ok {
 			a.Of(g.Successor).AddHint(ctx, state.Copy{ID: g.Successor, State: b.State.Values()})
 		}
 		c := Call{all: a, ID: next.ID, shard: s, Budget: c.Budget}

@@ -20,7 +20,6 @@ type Shard struct {
 	all         *Shards
 	name        string
 	breaker     *circuit.Breaker
-	journal     *journal.Journal
 	probes      probe.Shard
 	overriding  sync.Mutex
 	mode        atomic.Uint32   // the operator's, as the breaker has it; written with overriding held
@@ -85,7 +84,7 @@ func (s *Shard) Quarantined() bool {
 // shard may be new, and the hooks are not told.
 func (s *Shard) lostMemory(ctx context.Context, known bool) {
 	s.breaker.Forgot(s.all.Clock.Now())
-	s.journal.Republish(!s.all.Without.Lacks(mechanism.Revocations), s.breaker.Owe)
+	s.all.journal.Republish(s.name, !s.all.Without.Lacks(mechanism.Revocations), s.breaker.Owe)
 	s.signal()
 	if known && s.all.Hooks.Forgot != nil {
 		s.all.Hooks.Forgot(ctx, s.name)
@@ -96,12 +95,9 @@ func (s *Shard) lostMemory(ctx context.Context, known bool) {
 // has changed: what it lacked belongs to other shards now.
 func (s *Shard) dropShard(ctx context.Context) {
 	s.all.byName.CompareAndDelete(s.name, s)
-	tombstones, hints := s.journal.Drain()
-	for _, g := range tombstones {
-		_ = s.all.Of(g.ID).AddTombstone(ctx, g) // it was in the journal: there is room
-	}
-	for _, b := range hints {
-		s.all.Of(b.ID).AddHint(ctx, b)
+	lacking := s.all.journal.Move(s.name, s.all.Store.Shard, func(shard string) { s.all.named(shard).breaker.Owe() })
+	for _, shard := range lacking {
+		s.all.named(shard).signal()
 	}
 	if s.breaker.State(s.all.Clock.Now()).State != circuit.Serving {
 		s.all.health.mu.Lock()
@@ -119,7 +115,7 @@ func (s *Shard) onChange(ctx context.Context, err error) func(circuit.Change, bo
 		case c.From == circuit.Serving:
 			h.mu.Lock()
 			now := s.all.Clock.Now()
-			n := s.journal.Stats()
+			n := s.all.journal.Stats(s.name)
 			s.outage = outage{now, now, n.Delivered, n.Lost}
 			h.count(+1)
 			h.mu.Unlock()
@@ -188,7 +184,7 @@ func (s *Shard) reportStillDown(ctx context.Context, err error) {
 
 // outageUntilNow returns an outage with what became of the journal since it began.
 func (s *Shard) outageUntilNow(o outage, err error) Outage {
-	n := s.journal.Stats()
+	n := s.all.journal.Stats(s.name)
 	return Outage{
 		Shard: s.name, Since: o.since, Duration: s.all.Clock.Now().Sub(o.since), Err: err,
 		States: n.States, Tombstones: n.Tombstones,
@@ -199,10 +195,14 @@ func (s *Shard) outageUntilNow(o outage, err error) Outage {
 
 // Tombstone returns the tombstone of a session, if it has ended as far as this
 // process knows.
-func (s *Shard) Tombstone(id string) (journal.Tombstone, bool) { return s.journal.Tombstone(id) }
+func (s *Shard) Tombstone(id string) (journal.Tombstone, bool) { return s.all.journal.Tombstone(id) }
 
-// Copy returns what the shard lacks of a session.
-func (s *Shard) Copy(id string) (state.Copy, bool) { return s.journal.Copy(id) }
+// Copy returns what this process knows of a session besides the store: what the shard
+// lacks, and what it has taken lately.
+func (s *Shard) Copy(id string) (state.Copy, bool) {
+	held, ok := s.all.journal.Copy(id)
+	return held.Copy, ok
+}
 
 // Breaker returns the shard's breaker.
 func (s *Shard) Breaker() *circuit.Breaker { return s.breaker }

@@ -45,8 +45,8 @@ type Shards struct {
 	Counters
 
 	health   health
-	byName   sync.Map // string -> *Shard
-	ledger   journal.Ledger
+	byName   sync.Map         // string -> *Shard
+	journal  *journal.Journal // nil where there is no backup
 	restores rate.Limiter
 	looks    deadline.Line
 
@@ -80,6 +80,7 @@ func (a *Shards) Start(firstIDs func(yield func(id string) bool)) {
 	if a.JournalBytes == 0 {
 		return
 	}
+	a.journal = journal.New(int64(a.JournalBytes))
 	a.ctx, a.close = context.WithCancel(context.Background())
 	for id := range firstIDs {
 		a.Of(id)
@@ -98,7 +99,7 @@ func (a *Shards) named(name string) *Shard {
 	if s, ok := a.byName.Load(name); ok {
 		return s.(*Shard)
 	}
-	s := &Shard{all: a, name: name, breaker: circuit.New(a.Clock.Now()), journal: journal.New(&a.ledger), wake: make(chan struct{}, 1)}
+	s := &Shard{all: a, name: name, breaker: circuit.New(a.Clock.Now()), wake: make(chan struct{}, 1)}
 	s.probes = probe.Shard{Store: probeStore{a.Store}, Name: name, Instance: a.Clock.Instance, Now: a.Clock.Now, Budget: a.SaveTimeout}
 	a.byName.Store(name, s)
 	if !a.closed {
@@ -119,15 +120,14 @@ func (a *Shards) Close(ctx context.Context) error {
 	a.close()
 	a.wg.Wait()
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-		var left journal.Stats
 		a.byName.Range(func(_, v any) bool {
 			s := v.(*Shard)
-			if s.journal.Owes() && ctx.Err() == nil {
+			if a.journal.Owes(s.name) && ctx.Err() == nil {
 				_, _ = s.deliverAll(ctx)
 			}
-			left.Add(s.journal.Stats())
 			return true
 		})
+		left := a.journal.Total()
 		if left.States+left.Tombstones+left.Again == 0 {
 			return nil
 		}
@@ -154,7 +154,6 @@ type Stats struct {
 	Since   time.Time // when Failing became what it is
 	Shards  []ShardStats
 	Journal journal.Stats // of all shards together
-	Bytes   int           // that the journals take up
 }
 
 // ShardStats are what is known of a shard.
@@ -174,12 +173,11 @@ func (a *Shards) Stats() (st Stats) {
 	a.byName.Range(func(_, v any) bool {
 		s := v.(*Shard)
 		st.Shards = append(st.Shards, ShardStats{s.name, s.breaker.State(a.Clock.Now())})
-		st.Journal.Add(s.journal.Stats())
 		return true
 	})
 	slices.SortFunc(st.Shards, func(a, b ShardStats) int { return strings.Compare(a.Name, b.Name) })
-	st.Bytes = int(a.ledger.Bytes.Load())
-	st.Journal.Delivered = a.ledger.Delivered.Load()
-	st.Journal.Lost = a.ledger.Lost.Load()
+	if a.journal != nil {
+		st.Journal = a.journal.Total()
+	}
 	return st
 }

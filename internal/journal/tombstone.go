@@ -21,7 +21,17 @@ type Tombstone struct {
 	Line       bool // what rotations have made of the session ends too
 	Unverified bool // a token was shown and no more: no store and no copy has vouched for the session
 	IfStored   bool // likewise, and where the store holds nothing there is nothing to end
-	tries      int  // to deliver it that failed
+
+	// Stranger: the session began in this process while the store could not be
+	// asked, and when it ended the journal still owed all of it to the store and it
+	// had never known a user. Only the visitor's own copy is left of it, so little
+	// is lost where the journal drops the tombstone before the store has it.
+	//
+	// AddTombstone finds out, from the hint. A caller sets it only to enter a
+	// tombstone again that a journal has returned.
+	Stranger bool
+
+	tries uint8 // to deliver it that failed, up to maxTries
 }
 
 // Stored returns the tombstone of a session that the store knows to be dead.
@@ -73,6 +83,14 @@ func (t *Tombstone) NeverDelivered() bool { return t.Pending && !t.Again }
 // stands there.
 func (t *Tombstone) EndedNothing() bool { return t.Death.Reason == 0 }
 
+// dispensable reports whether the tombstone is of a session that nobody misses:
+// it goes first when the journal is full.
+func (t *Tombstone) dispensable() bool { return t.Unverified || t.IfStored || t.Stranger }
+
+// blind reports whether the tombstone can be written without a look at what
+// stands in the store, or at another session.
+func (t *Tombstone) blind() bool { return t.Successor == "" && !t.IfLive }
+
 // merge returns t as it stands where old is known already. A successor ends too
 // where a writer other than its own has ended the session: its ID is returned. Of
 // two rotations both successors live.
@@ -116,6 +134,7 @@ func (t *Tombstone) dropSuccessor(ended []string) []string {
 
 // mergeFlags takes in what the store lacks, and what is known of the session.
 func (t *Tombstone) mergeFlags(old Tombstone) {
+	t.Stranger = (t.Stranger || old.Stranger) && t.NeverDelivered() && old.NeverDelivered()
 	t.Again = (t.Again || old.Again) && !t.NeverDelivered() && !old.NeverDelivered()
 	t.Pending = t.Pending || old.Pending
 	t.Conflict = t.Conflict || old.Conflict
