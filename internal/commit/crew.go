@@ -142,7 +142,7 @@ func (c *Commit) applyTo(b base) (base, error) {
 	made := len(b.changes) == 0 && len(c.Doubts) == 0 && c.madeOn.Equal(b.State)
 	c.Loaded = b.Loaded
 	if !made {
-		if err := c.replay(b.State, b.changes); err != nil {
+		if err := c.replay(b.State, b.changes, b.sent); err != nil {
 			return b, err
 		}
 	}

@@ -26,8 +26,9 @@ func (c *Commit) save(ctx context.Context) error {
 // of the session that wait in this process.
 func (c *Commit) write(ctx context.Context) error {
 	c.alone = nil
-	// For the save under way, and for the one that carries this commit.
-	wait := 2*c.Writer.Storage.SaveTimeout + c.Writer.Storage.ReadTimeout
+	// For the save under way, for the one that carries this commit, and for another
+	// instance that comes before one of them.
+	wait := 3*c.Writer.Storage.SaveTimeout + c.Writer.Storage.ReadTimeout
 	waiting := c.Writer.turns.After(ctx, time.Now(), wait)
 	b, err := c.Writer.group.Do(waiting, c.ID, groupcommit.Member[base]{
 		Alone:  c.Renewal != KeepID || len(c.Doubts) > 0,
@@ -196,7 +197,7 @@ func (c *Commit) rebase(l lookup.Loaded) error {
 		c.Source = l.Source
 	}
 	c.merge(&c.Loaded, l)
-	return c.replay(l.State, nil)
+	return c.replay(l.State, nil, state.Dot{})
 }
 
 // ended returns what a tombstone means for the commit: a rotation to follow, or the
@@ -227,9 +228,10 @@ func (c *Commit) merge(known *lookup.Loaded, l lookup.Loaded) {
 }
 
 // replay makes the changes again on the commit's state, after those of other
-// commits. The doubts are settled by stored, a state of the store.
-func (c *Commit) replay(stored state.State, others state.Changes) error {
-	unknown := state.Resolve(c.Doubts, stored)
+// commits. The doubts are settled by stored, a state of the store; the save under the
+// dot now has just been looked up.
+func (c *Commit) replay(stored state.State, others state.Changes, now state.Dot) error {
+	unknown := state.ResolveNow(c.Doubts, stored, now)
 	c.Edits = state.Unsaved(c.Edits)
 	if unknown != "" {
 		return &againError{UnknownUpdate(unknown)}

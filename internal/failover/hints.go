@@ -54,8 +54,14 @@ func (s *Shard) Keep(ctx context.Context, c state.Copy) {
 	}
 }
 
+// lately is how long what was kept stays known although a request has carried it:
+// others that were sent before may be on their way, with something older.
+const lately = 5 * time.Second
+
 // Carried notes that a request of a session has carried these entries.
-func (a *Shards) Carried(id string, entries state.Entries) { a.journal.Carried(id, entries) }
+func (a *Shards) Carried(id string, entries state.Entries) {
+	a.journal.Carried(id, entries, a.Clock.Now().Add(keepFor-lately))
+}
 
 // AddTombstone enters a tombstone into the journal. It fails where the journal is
 // full and holds nothing but pending tombstones.

@@ -211,13 +211,17 @@ func (j *Journal) Keep(shard string, c state.Copy, until time.Time) (o Outcome, 
 }
 
 // Carried notes that a request of a session has carried these entries. Where they
-// cover what Keep keeps of it, it is not kept any longer. A copy that was
-// delivered stays until Forget, because other requests may carry older ones.
-func (j *Journal) Carried(id string, entries state.Entries) {
+// hold all that Keep keeps of it until a time before, it is not kept any longer: what
+// was kept lately stays, because requests that carry something older may be on their
+// way. So does a copy that was delivered, until Forget.
+func (j *Journal) Carried(id string, entries state.Entries, before time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n := j.reading[id]
-	if n != nil && entries.Covers(n.value.State.Entries) {
+	if n == nil || !n.value.until.Before(before) {
+		return
+	}
+	if entries.Covers(n.value.State.Entries) && !entries.Withheld() {
 		j.unkeepLocked(n)
 	}
 }

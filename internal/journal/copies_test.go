@@ -3,6 +3,7 @@ package journal
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/holdfast-go/session/internal/state"
 )
@@ -186,13 +187,13 @@ func TestKeptUntilCarriedBack(t *testing.T) {
 			t.Errorf("kept is %+v, %v", h, ok)
 		}
 		wantStats(t, j, Stats{Reading: 1})
-		j.Carried("a", older)
-		j.Carried("x", newer)
+		j.Carried("a", older, evermore)
+		j.Carried("x", newer, evermore)
 		j.Forget("A", unix(40_000))
 		if _, ok := j.Copy("a"); !ok {
 			t.Error("it is gone with an older copy")
 		}
-		j.Carried("a", newer)
+		j.Carried("a", newer, evermore)
 		if _, ok := j.Copy("a"); ok {
 			t.Error("it is kept although the visitor has it")
 		}
@@ -211,7 +212,7 @@ func TestKeptUntilCarriedBack(t *testing.T) {
 	})
 	t.Run("but a delivered one stays until Forget", func(t *testing.T) {
 		for name, over := range map[string]func(*Journal){
-			"carried": func(j *Journal) { j.Carried("a", newer) },
+			"carried": func(j *Journal) { j.Carried("a", newer, evermore) },
 			"expired": func(j *Journal) { j.Expire(unix(30_000)) },
 		} {
 			j := New(plenty)
@@ -223,7 +224,7 @@ func TestKeptUntilCarriedBack(t *testing.T) {
 			if _, ok := j.Copy("a"); !ok {
 				t.Errorf("%s: a delivered copy is gone", name)
 			}
-			j.Carried("a", newer) // says nothing of one that was delivered
+			j.Carried("a", newer, evermore) // says nothing of one that was delivered
 			j.Forget("A", unix(11))
 			if _, ok := j.Copy("a"); ok {
 				t.Errorf("%s: it stays for ever", name)
@@ -244,4 +245,35 @@ func TestKeptUntilCarriedBack(t *testing.T) {
 			t.Error("it is kept beyond its time")
 		}
 	})
+}
+
+// evermore is after all that is kept.
+var evermore = time.Unix(1<<40, 0)
+
+// What was kept lately stays although a request has carried it, and so does what the
+// request carries without its value.
+func TestWhatACarriedCopyDoesNotEnd(t *testing.T) {
+	now := time.Unix(1000, 0)
+	kept := copyOf("a", 5, "v")
+	withheld := state.Entry{Name: []byte("k"), Dot: state.Dot{Clock: 5, Instance: 1}, Flags: state.Withheld}.Append(nil)
+	for _, test := range []struct {
+		name    string
+		entries state.Entries
+		before  time.Time
+		stays   bool
+	}{
+		{"kept long ago", kept.State.Entries, now.Add(31 * time.Second), false},
+		{"kept lately", kept.State.Entries, now.Add(30 * time.Second), true},
+		{"withheld", withheld, now.Add(time.Hour), true},
+		{"older", copyOf("a", 4, "v").State.Entries, now.Add(time.Hour), true},
+	} {
+		j := New(1 << 20)
+		if _, err := j.Keep("s", kept, now.Add(30*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		j.Carried("a", test.entries, test.before)
+		if _, stays := j.Copy("a"); stays != test.stays {
+			t.Errorf("%s: the copy stays: %v, want %v", test.name, stays, test.stays)
+		}
+	}
 }

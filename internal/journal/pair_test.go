@@ -143,7 +143,7 @@ func (p *pair) event() {
 		p.equal("Keep", []any{got, err}, []any{want, wantErr})
 	case 15:
 		id, entries := p.id(), p.entries()
-		p.j.Carried(id, entries)
+		p.j.Carried(id, entries, evermore)
 		p.m.carried(id, entries)
 	case 16:
 		shard, before := p.shard(), p.at()

@@ -242,7 +242,7 @@ func useAll(j *Journal, r *rand.Rand, now int64) {
 		}
 	}
 	_, _ = j.Keep(shard, copyOf(id, uint64(now), "v"), unix(now+20))
-	j.Carried(id, copyOf(id, uint64(now), "v").State.Entries)
+	j.Carried(id, copyOf(id, uint64(now), "v").State.Entries, evermore)
 	j.Waiting(shard, 3, nothing)
 	j.Forget(shard, unix(now-10))
 	j.Expire(unix(now))

@@ -215,6 +215,18 @@ func (l Entries) Covers(other Entries) bool {
 	return true
 }
 
+// Withheld reports whether a value is withheld.
+func (l Entries) Withheld() bool {
+	for len(l) > 0 {
+		e, rest, _ := l.Cut()
+		if e.Flags.Kind() == Withheld {
+			return true
+		}
+		l = rest
+	}
+	return false
+}
+
 // covers reports whether e is of f's name and knows of its write.
 func (e Entry) covers(f Entry) bool {
 	if !bytes.Equal(e.Name, f.Name) || e.Dot.compare(f.Dot) < 0 {

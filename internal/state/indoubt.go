@@ -35,6 +35,18 @@ func (d InDoubt) Dot() Dot { return d.dot }
 // Delete is over, whether it happened or not. An Update is given up then, rather
 // than counted twice. A dead state settles nothing.
 func Resolve(doubts []InDoubt, st State) (unknown string) {
+	return resolve(doubts, st, Dot{})
+}
+
+// ResolveNow is Resolve where the save under the dot now has just been looked up, by
+// the commit that sent it. Where it does not stand, its Sets and Deletes are made
+// again over what another request has written meanwhile: both were under way at the
+// same time, and this one is answered later.
+func ResolveNow(doubts []InDoubt, st State, now Dot) (unknown string) {
+	return resolve(doubts, st, now)
+}
+
+func resolve(doubts []InDoubt, st State, now Dot) (unknown string) {
 	if st.Dead() {
 		return ""
 	}
@@ -48,7 +60,8 @@ func Resolve(doubts []InDoubt, st State) (unknown string) {
 	}
 	for _, d := range doubts {
 		for _, e := range d.edits {
-			if e.Done || !st.Entries.writtenAfter(d.dot, e.Name) {
+			again := d.dot == now && e.Step == nil
+			if e.Done || again || !st.Entries.writtenAfter(d.dot, e.Name) {
 				continue
 			}
 			e.Done = true

@@ -151,3 +151,29 @@ func TestAnUpdateInDoubtIsNeverCountedTwice(t *testing.T) {
 		t.Errorf("the test asks too little: %+v", seen)
 	}
 }
+
+// A save that was looked up at once and does not stand is made again over what
+// another request wrote, but for an Update.
+func TestResolveNow(t *testing.T) {
+	sent, later := Dot{Clock: 5, Instance: 1}, Dot{Clock: 7, Instance: 2}
+	other := State{Entries: PackChanges(Changes{{Name: "k", Value: []byte("other")}}, later)}
+	step := func(old []byte, ok bool) ([]byte, bool, error) { return old, ok, nil }
+	for _, test := range []struct {
+		name          string
+		edit          *Edit
+		st            State
+		now           Dot
+		done, unknown bool
+	}{
+		{"a Set, looked up", &Edit{Change: Change{Name: "k"}}, other, sent, false, false},
+		{"a Set, later", &Edit{Change: Change{Name: "k"}}, other, Dot{}, true, false},
+		{"an Update, looked up", &Edit{Change: Change{Name: "k"}, Step: step}, other, sent, true, true},
+		{"an Update of another key", &Edit{Change: Change{Name: "l"}, Step: step}, other, sent, false, false},
+		{"it stands", &Edit{Change: Change{Name: "k"}}, State{Entries: PackChanges(Changes{{Name: "k"}}, sent)}, sent, true, false},
+	} {
+		unknown := ResolveNow([]InDoubt{NewInDoubt(sent, []*Edit{test.edit})}, test.st, test.now)
+		if test.edit.Done != test.done || (unknown != "") != test.unknown {
+			t.Errorf("%s: done %v, unknown %q; want %v, %v", test.name, test.edit.Done, unknown, test.done, test.unknown)
+		}
+	}
+}
