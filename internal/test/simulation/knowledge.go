@@ -138,8 +138,6 @@ type asked struct {
 	cached      bool // from the instance's own cache
 	answered    bool // the store has said something, if only that there is nothing
 	conflict    bool
-	unanswered  int                   // the save of this request that was done and not answered
-	overtaken   bool                  // and over which another one stands
 	moved       ops                   // what stood in the old record when this Renew ended it
 	known       map[int]time.Duration // by birth: since when an instance knows that this ended its session
 

@@ -33,12 +33,8 @@ func (o *oracle) event(e *Event) {
 	case Began:
 		o.began(e)
 	case Loaded, Acked:
-		o.overtake(e)
 		o.confirm(e)
 	case Stored:
-		if a := o.asked[e.Request]; a != nil {
-			a.unanswered = e.Save
-		}
 		o.stored(e)
 	case Conflicted:
 		if a := o.asked[e.Request]; a != nil {
@@ -71,20 +67,6 @@ func (o *oracle) event(e *Event) {
 		o.atRest(e.At)
 	default:
 		o.rare(e)
-	}
-}
-
-// overtake notes where a request finds another save over one of its own that was not
-// answered: nobody can tell whether that one built on its own.
-func (o *oracle) overtake(e *Event) {
-	a := o.asked[e.Request]
-	if a == nil || a.unanswered == 0 {
-		return
-	}
-	if e.Kind == Loaded && e.Save > a.unanswered {
-		a.overtaken = true
-	} else {
-		a.unanswered = 0
 	}
 }
 

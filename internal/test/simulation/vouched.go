@@ -79,10 +79,6 @@ func (o *oracle) exempt503(q *Request, a *asked) bool {
 		// Section 2: "Whoever cannot be saved then although the store answers
 		// gets 503".
 		o.count("oracle: exempt: 503, others of its session came before")
-	case a.overtaken && q.Op > 0:
-		// Section 4: "if another version stands, join and apply again with new
-		// dots, or 503".
-		o.count("oracle: exempt: 503, another save stands over one without an answer")
 	case a.conflict && q.Op > 0:
 		// Section 4: "until the budget ends, then an error (it never degrades on
 		// conflict)".
