@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdfast-go/session"
 )
 
 // count sends an increment that the store is asked for and answers with save
@@ -88,6 +90,62 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 			t.event(Event{Kind: Forgot})
 			t.rest(20 * time.Second)
 		}, ""},
+		{"two instances, and the store has forgotten the first before the second", func(t *tale) {
+			v, w := t.count(1, 2, 1, 1, 2), t.ask(2, Count, tallyKey, 3, "one")
+			t.answer(v, "store a=1 tally=2", "two", "two")
+			t.event(Event{Kind: Forgot})
+			t.load(w, 0)
+			t.save(w, 2, s1, 0, false, 1, 3)
+			t.answer(w, "backup a=1 tally=3", "three", "two", "three")
+			t.answer(t.ask(1, Read, 0, 0, "two", "three"), "backup a=1 tally=3", "", "two", "three")
+		}, ""},
+		{"two instances, and the store has evicted the first before the second", func(t *tale) {
+			v, w := t.count(1, 2, 1, 1, 2), t.ask(2, Count, tallyKey, 3, "one")
+			t.answer(v, "store a=1 tally=2", "two", "two")
+			t.event(Event{Kind: Evicted, Session: s1})
+			t.load(w, 0)
+			t.save(w, 2, s1, 0, false, 1, 3)
+			t.answer(w, "backup a=1 tally=3", "three", "two", "three")
+			t.answer(t.ask(1, Read, 0, 0, "two", "three"), "backup a=1 tally=3", "", "two", "three")
+		}, ""},
+		{"a list is read and set side by side", func(t *tale) {
+			v, w := t.ask(1, OrSet, hoardKey, 2, "one"), t.ask(1, OrSet, hoardKey, 3, "one")
+			t.answer(v, "backup a=1 hoard=2", "two", "two")
+			t.answer(w, "backup a=1 hoard=3", "three", "two", "three")
+			t.answer(t.ask(1, Read, 0, 0, "two", "three"), "backup a=1 hoard=3", "", "two", "three")
+		}, ""},
+		{"a list that did not travel is read and set", func(t *tale) {
+			t.answer(t.ask(1, Count, hoardKey, 2, "one"), "store a=1 hoard=2", "two", "two")
+			t.answer(t.ask(1, OrSet, hoardKey, 3, "two"), "backup a=1 hoard=3", "three", "three")
+		}, "d: older than what the visitor was told"},
+		{"an operator trusts the store alone, and it has not what a copy has", func(t *tale) {
+			t.event(Event{Kind: Overridden, Birth: 1, Mode: session.StoreOnly})
+			t.event(Event{Kind: Forgot})
+			q := t.ask(1, Read, 0, 0, "one")
+			t.load(q, 0)
+			t.answer(q, "nowhere", "", "one")
+			t.answer(t.ask(1, Read, 0, 0, "one"), "503", "", "one")
+		}, ""},
+		{"an operator trusted the store alone, and has ceased to", func(t *tale) {
+			t.event(Event{Kind: Overridden, Birth: 1, Mode: session.StoreOnly})
+			t.event(Event{Kind: Overridden, Birth: 1})
+			t.answer(t.ask(1, Read, 0, 0, "one"), "503", "", "one")
+		}, "b: turned away"},
+		{"a thief whose instance's cache was not told of the logout yet", func(t *tale) {
+			t.logout(true)
+			q := t.steal(2, s1, Read, "one")
+			t.load(q, 1)
+			t.h.Events[len(t.h.Events)-1].Cached = true
+			t.answer(q, "store a=1", "")
+		}, ""},
+		{"a thief whose instance's cache was never told of the logout", func(t *tale) {
+			t.logout(true)
+			t.at += 3 * time.Second
+			q := t.steal(2, s1, Read, "one")
+			t.load(q, 1)
+			t.h.Events[len(t.h.Events)-1].Cached = true
+			t.answer(q, "store a=1", "")
+		}, "c: revived"},
 		{"an update runs on its own result", func(t *tale) {
 			t.answer(t.count(1, 2, 1, 1, 2), "store a=1 tally=2,2", "two", "two")
 		}, "a: counted twice"},
