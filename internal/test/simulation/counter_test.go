@@ -146,6 +146,63 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 			t.h.Events[len(t.h.Events)-1].Cached = true
 			t.answer(q, "store a=1", "")
 		}, "c: revived"},
+		{"503 while another instance counts in a store that stands still", func(t *tale) {
+			t.budget(1)
+			t.event(Event{Kind: Shaken})
+			v, w := t.count(2, 2, 1, 1, 2), t.count(1, 3, 0)
+			t.answer(v, "store a=1 tally=2", "two", "two")
+			t.answer(w, "503", "", "two")
+		}, "b: turned away"},
+		{"nobody, of a store that a snapshot has given the session back", func(t *tale) {
+			t.event(Event{Kind: Forgot})
+			t.event(Event{Kind: Restored, Session: s1, Save: 1})
+			t.at += 2 * time.Minute
+			t.answer(t.ask(1, Read, 0, 0, "one"), "nowhere", "", "one")
+		}, "b: logged out"},
+		{"what a thief made, where a snapshot has the tombstone", func(t *tale) {
+			heir(t)
+			t.event(Event{Kind: Forgot})
+			t.event(Event{Kind: Restored, Session: s1, Save: 2})
+			t.at += 20 * time.Second
+			t.answer(t.steal(1, "T", Read, "thief"), "backup a=1", "")
+		}, "e: outlives the logout"},
+		{"an operator ceases to trust the store alone before the answer", func(t *tale) {
+			t.event(Event{Kind: Overridden, Birth: 1, Mode: session.StoreOnly})
+			q := t.ask(1, Read, 0, 0, "one")
+			t.event(Event{Kind: Overridden, Birth: 1})
+			t.answer(q, "503", "", "one")
+		}, ""},
+		{"a copy that left before the count after the header", func(t *tale) {
+			q := t.ask(1, Late, tallyKey, 2, "one")
+			t.answer(q, "backup a=1 tally=2", "two", "two")
+			q.Answer.Late = "pending"
+			t.answer(t.ask(2, Read, 0, 0, "two"), "backup a=1", "", "two")
+		}, ""},
+		{"a pending write, while an operator leaves the store alone", func(t *tale) {
+			t.event(Event{Kind: Overridden, Birth: 1, Mode: session.BackupOnly})
+			t.answer(t.ask(1, Set, 1, 2, "one"), "backup a=1 b=2", "two", "two")
+			t.rest(20 * time.Second)
+		}, ""},
+		{"a count that was evicted, where a copy without it was restored", func(t *tale) {
+			t.answer(t.count(1, 2, 1, 1, 2), "store a=1 tally=2", "two", "two")
+			t.event(Event{Kind: Evicted, Session: s1})
+			t.save(nil, 2, s1, 0, false, 1)
+			t.rest(20 * time.Second)
+		}, ""},
+		{"a displaced, pending write of a session that is over by some clock", func(t *tale) {
+			t.h.Lifetime, t.h.Lease = 2*time.Minute, 5*time.Minute
+			t.link(1, false)
+			v, w := t.ask(1, Set, 1, 2, "one"), t.ask(2, Set, 2, 3, "one")
+			t.load(w, 1)
+			t.save(w, 2, s1, 1, false, 1, 3)
+			t.answer(v, "backup a=1 b=2", "two", "two")
+			t.answer(w, "store a=1 c=3", "three", "three")
+			t.at += 113 * time.Second
+			q := t.ask(2, Read, 0, 0, "three")
+			q.Final = true
+			t.load(q, 2)
+			t.answer(q, "store a=1 c=3", "", "three")
+		}, ""},
 		{"an update runs on its own result", func(t *tale) {
 			t.answer(t.count(1, 2, 1, 1, 2), "store a=1 tally=2,2", "two", "two")
 		}, "a: counted twice"},

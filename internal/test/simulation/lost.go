@@ -54,6 +54,9 @@ func (o *oracle) gone(n int, x *life, at time.Duration) bool {
 			return true
 		}
 	}
+	if x.maker != nil && at+o.spread()+tick > x.maker.Began+o.Lifetime {
+		return true // some clock says that the session is over
+	}
 	lease := w.q.Began
 	if len(w.q.Bundle) > 0 {
 		lease = o.bundles[w.q.Bundle[0]].leaseMin
