@@ -194,7 +194,7 @@ func (o *oracle) keptHere(q *Request) (kept ops) {
 		if w == nil || w.q.Birth != q.Birth || w.q.Ended == 0 || o.gone(n, o.life(q.Token), q.Began) {
 			continue
 		}
-		if w.durable == 0 || q.Began-w.q.Ended <= known {
+		if w.durable == 0 || !w.returned && q.Began-w.q.Ended <= known {
 			kept = kept.with(n)
 		}
 	}

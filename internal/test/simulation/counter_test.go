@@ -203,6 +203,27 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 			t.load(q, 2)
 			t.answer(q, "store a=1 c=3", "", "three")
 		}, ""},
+		{"a read after another instance has displaced a copy, at the one that made it", func(t *tale) {
+			t.h.ByTime = true
+			v, w := t.ask(1, Set, 1, 2, "one"), t.ask(2, Set, 2, 3, "one")
+			t.load(v, 1)
+			t.save(v, 1, s1, 1, false, 1, 2)
+			t.answer(v, "store a=1 b=2", "two", "two")
+			t.answer(w, "backup a=1 c=3", "three", "three")
+			t.answer(t.ask(1, Read, 0, 0, "three"), "backup a=1 c=3", "", "three")
+		}, "d: older than what the visitor was told"},
+		{"the same, where a request had carried the copy back", func(t *tale) {
+			t.h.ByTime = true
+			v, w := t.ask(1, Set, 1, 2, "one"), t.ask(2, Set, 2, 3, "one")
+			t.load(v, 1)
+			t.save(v, 1, s1, 1, false, 1, 2)
+			t.answer(v, "store a=1 b=2", "two", "two")
+			r := t.ask(1, Read, 0, 0, "two")
+			t.load(r, 2)
+			t.answer(r, "store a=1 b=2", "", "two")
+			t.answer(w, "backup a=1 c=3", "three", "three")
+			t.answer(t.ask(1, Read, 0, 0, "three"), "backup a=1 c=3", "", "three")
+		}, ""},
 		{"an update runs on its own result", func(t *tale) {
 			t.answer(t.count(1, 2, 1, 1, 2), "store a=1 tally=2,2", "two", "two")
 		}, "a: counted twice"},

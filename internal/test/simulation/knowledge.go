@@ -39,6 +39,8 @@ type write struct {
 	know    ops
 	durable time.Duration // when the store first had it, or one that came after it
 	saved   time.Duration // when the store first had it itself
+
+	returned bool // a later request has carried it to its instance
 }
 
 // life is one session.

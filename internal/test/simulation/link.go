@@ -28,7 +28,7 @@ const (
 
 func (f Fault) String() string {
 	return [...]string{"healthy", "refuses", "hangs", "hangs, and saves later", "slow", "loses acks", "hangs after saving",
-		"", "takes 20 % of SaveTimeout for each save", "takes 40 %", "takes 90 %"}[f]
+		"takes 20 % of SaveTimeout for each save", "takes 40 %", "takes 90 %"}[f]
 }
 
 var (

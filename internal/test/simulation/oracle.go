@@ -152,6 +152,11 @@ func (o *oracle) began(e *Event) {
 	x.uses = append(x.uses, q)
 	a.record = x.record
 	a.settled = o.settled(q.Birth, x.shard, e.At)
+	for _, n := range a.know.list() {
+		if w := o.writes[n]; w != nil && w.q.Birth == q.Birth && w.q.Ended > 0 {
+			w.returned = true
+		}
+	}
 	if o.ByTime {
 		kept := o.keptHere(q)
 		a.required = a.required.or(kept)
