@@ -69,14 +69,24 @@ func (o *oracle) delivered(q *Request) {
 		}
 	}
 	if q.Route == Delete && q.ok() && len(q.Bundle) == 0 {
-		// There was nothing to delete: what it knows of that is what it carried.
-		for _, value := range q.Carried {
-			if b := o.bundles[value]; b != nil && b.id == q.JarToken {
-				b.content = b.content.with(q.Op)
-			}
-		}
+		o.deletedNothing(q, v)
 	}
 	o.displace(q, v)
+}
+
+// deletedNothing is a deletion for which there was nothing to delete: what it
+// knows of that is what it carried, as long as the jar has it.
+func (o *oracle) deletedNothing(q *Request, v *view) {
+	carried := false
+	for _, value := range q.Carried {
+		if b := o.bundles[value]; b != nil && b.id == q.JarToken {
+			b.content = b.content.with(q.Op)
+			carried = true
+		}
+	}
+	if carried && !o.content(q.Jar, q.JarToken).has(q.Op) {
+		v.displaced = v.displaced.with(q.Op)
+	}
 }
 
 // owe notes a backup that an answer should have brought. Section 6: "It is
