@@ -224,6 +224,24 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 			t.answer(w, "backup a=1 c=3", "three", "three")
 			t.answer(t.ask(1, Read, 0, 0, "three"), "backup a=1 c=3", "", "three")
 		}, ""},
+		{"503 of a save in doubt, over which another stands", func(t *tale) {
+			v, w := t.ask(1, Set, 1, 2, "one"), t.ask(2, Set, 2, 3, "one")
+			t.load(v, 1)
+			t.h.Events = append(t.h.Events, Event{At: t.at, Kind: Stored, Request: v, Birth: 1, Session: s1, Save: 2, Prev: 1, Until: t.at + time.Hour})
+			t.saves = 2
+			t.load(w, 2)
+			t.save(w, 2, s1, 2, false, 1, 2, 3)
+			t.load(v, 3)
+			t.answer(w, "store a=1 b=2 c=3", "three", "three")
+			t.answer(v, "503", "", "three")
+		}, ""},
+		{"503 of a save in doubt that stands", func(t *tale) {
+			v := t.ask(1, Set, 1, 2, "one")
+			t.load(v, 1)
+			t.h.Events = append(t.h.Events, Event{At: t.at, Kind: Stored, Request: v, Birth: 1, Session: s1, Save: 2, Prev: 1, Until: t.at + time.Hour})
+			t.load(v, 2)
+			t.answer(v, "503", "", "one")
+		}, "b: turned away"},
 		{"an update runs on its own result", func(t *tale) {
 			t.answer(t.count(1, 2, 1, 1, 2), "store a=1 tally=2,2", "two", "two")
 		}, "a: counted twice"},

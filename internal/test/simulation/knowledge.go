@@ -140,6 +140,7 @@ type asked struct {
 	cached      bool // from the instance's own cache
 	answered    bool // the store has said something, if only that there is nothing
 	conflict    bool
+	base        int                   // the record that it loaded or saved last
 	moved       ops                   // what stood in the old record when this Renew ended it
 	known       map[int]time.Duration // by birth: since when an instance knows that this ended its session
 

@@ -171,6 +171,10 @@ func (o *oracle) confirm(e *Event) {
 	}
 	if a := o.asked[e.Request]; a != nil && e.Session == e.Request.Token {
 		a.answered = true
+		// Section 4, of the lookup after a timeout: "if another version stands,
+		// join and apply again with new dots, or 503".
+		a.conflict = a.conflict || a.base > 0 && e.Kind == Loaded && e.Save != a.base && !e.Cached
+		a.base = e.Save
 		a.cached = a.cached || e.Cached
 	}
 	if e.Save == 0 || r == nil || r.dead {
@@ -215,6 +219,9 @@ func (o *oracle) stored(e *Event) {
 		r.content = r.content.with(q.Op) // a deletion leaves no mark
 	}
 	o.records[e.Save] = r
+	if a := o.asked[e.Request]; a != nil && e.Session == e.Request.Token {
+		a.base = e.Save
+	}
 	if x.record != nil && x.record.until <= e.At {
 		x.expired = e.At
 	}
