@@ -187,3 +187,13 @@ func TestNewKeysDiffer(t *testing.T) {
 		t.Error("a new key is zero")
 	}
 }
+
+func TestEachKeysHaveAGenerationOfTheirOwn(t *testing.T) {
+	one, other := mustKeys(t, key1), mustKeys(t, key1)
+	if one.Generation() == other.Generation() || one.Generation() == 0 {
+		t.Errorf("got the generations %d and %d", one.Generation(), other.Generation())
+	}
+	if got := one.Generation(); got != one.Generation() {
+		t.Errorf("a generation becomes %d by being asked for", one.Generation())
+	}
+}

@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/node/express"
 )
 
 // row is one of a mark's, as docs/FROM-NODE.md and the comment in mark.go have it.
@@ -134,5 +137,90 @@ func TestTheCookieIsAnEntryOnlyWhereItWasWritten(t *testing.T) {
 	again := decode(t, f, once)
 	if e, ok := again.Entries.Find("cookie"); !ok || e.Dot != (state.Dot{Clock: 2 << 20, Instance: 7}) || e.Flags.Kind() != state.Present {
 		t.Errorf("the cookie came back as %s", show(again))
+	}
+}
+
+func TestWhatNodeWritesKeepsItsRank(t *testing.T) {
+	f := formatOf(t, nil)
+	ranked := wrote("a", "1", 1<<20)
+	ranked.Flags = state.ServerOnly | 3<<state.RankShift
+	theirs := edited(t, encode(t, f, fill(ranked)), func(m map[string]json.RawMessage) { m["a"] = []byte("2") })
+	e, ok := decode(t, f, theirs).Entries.Find("a")
+	if !ok || string(e.Value) != "2" || e.Flags != ranked.Flags {
+		t.Errorf("got %s with the flags %08b, want 2 with %08b", e.Value, e.Flags, ranked.Flags)
+	}
+}
+
+func TestWhatGoDeletesIsNoFieldAnyMore(t *testing.T) {
+	f := formatOf(t, nil)
+	s := decode(t, f, `{"cookie":{"originalMaxAge":60000},"a":1,"b":2}`)
+	s.LastSeen, s.End = begin.UnixMilli(), begin.UnixMilli()+1e9
+	s.Entries = replaced(s.Entries, state.Entry{Name: []byte("a"), Flags: state.Deleted, Dot: state.Dot{Clock: 1 << 20, Instance: 7}})
+	data := encode(t, f, s)
+	if strings.Contains(data, `"a":`) || !strings.Contains(data, `"b":2`) {
+		t.Errorf("got %s, want b alone", data)
+	}
+	if got, want := show(decode(t, f, data)), "a=-@1048576.7 b=2@1.0"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestARecordEndsWithItsSession(t *testing.T) {
+	f := formatOf(t, nil)
+	s := fill(wrote("a", "1", 1<<20))
+	s.End = begin.Add(30 * time.Second).UnixMilli() // the cookie has a minute
+	if _, expires, err := f.Encode(context.Background(), s, begin); err != nil || !expires.Equal(begin.Add(30*time.Second)) {
+		t.Errorf("the record expires at %v, %v, want at the session's end", expires, err)
+	}
+	s.End = begin.Add(time.Hour).UnixMilli()
+	if _, expires, err := f.Encode(context.Background(), s, begin); err != nil || expires.Before(begin.Add(time.Minute)) || expires.After(begin.Add(2*time.Minute)) {
+		t.Errorf("the record expires at %v, %v, want when the cookie does, or a refresh later", expires, err)
+	}
+}
+
+func TestATouchByNodeIsAVisit(t *testing.T) {
+	f := formatOf(t, nil)
+	s := fill(wrote("a", "1", 1<<20))
+	s.LastSeen = begin.Add(-50 * time.Second).UnixMilli()
+	for name, test := range map[string]struct{ expires, want time.Time }{
+		"ten seconds ago": {begin.Add(50 * time.Second), begin.Add(-10 * time.Second)},
+		"before ours":     {begin.Add(5 * time.Second), begin.Add(-50 * time.Second)},
+		"by a fast clock": {begin.Add(time.Hour), begin},
+	} {
+		theirs := edited(t, encode(t, f, s), func(m map[string]json.RawMessage) {
+			m["cookie"] = []byte(`{"originalMaxAge":60000,"expires":"` + test.expires.UTC().Format("2006-01-02T15:04:05.000Z") + `"}`)
+		})
+		if got := decode(t, f, theirs).LastSeen; got != test.want.UnixMilli() {
+			t.Errorf("%s: last seen at %v, want %v", name, time.UnixMilli(got), test.want)
+		}
+	}
+}
+
+// reversing is a cipher, of a kind.
+type reversing struct{}
+
+func (reversing) Seal(text []byte) (string, error) {
+	text = bytes.Clone(text)
+	slices.Reverse(text)
+	return string(text), nil
+}
+
+func (r reversing) Open(sealed string) ([]byte, error) {
+	text, err := r.Seal([]byte(sealed))
+	return []byte(text), err
+}
+
+func TestWhatIsStoredIsEncrypted(t *testing.T) {
+	f := formatOf(t, func(p *express.Profile) { p.Cipher = reversing{} })
+	live := fill(wrote("a", `"secret"`, 1<<20))
+	dead := state.State{Death: state.Death{Dot: state.Dot{Clock: 1 << 20, Instance: 7}, Reason: state.Destroyed}}
+	for name, s := range map[string]state.State{"a session": live, "a tombstone": dead} {
+		data := encode(t, f, s)
+		if strings.Contains(data, "secret") || strings.HasPrefix(data, "null") {
+			t.Errorf("%s is stored in clear: %s", name, data)
+		}
+		if got := decode(t, f, data); got.Dead() != s.Dead() || show(got) != show(s) {
+			t.Errorf("%s: got %s, want %s", name, show(got), show(s))
+		}
 	}
 }
