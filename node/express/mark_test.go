@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -221,6 +222,21 @@ func TestWhatIsStoredIsEncrypted(t *testing.T) {
 		}
 		if got := decode(t, f, data); got.Dead() != s.Dead() || show(got) != show(s) {
 			t.Errorf("%s: got %s, want %s", name, show(got), show(s))
+		}
+	}
+}
+
+func TestAnIDThatNoStoreCouldHaveIsNoSession(t *testing.T) {
+	f := formatOf(t, nil)
+	s, err := express.NewSecrets([]byte("keyboard cat"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]bool{
+		"a": true, strings.Repeat("x", 200): true, strings.Repeat("x", 201): false, "a b": false, "größe": false, "a\x7f": false,
+	} {
+		if got, ok := f.ParseToken(url.PathEscape(s.Sign(id))); ok != want || ok && got != id {
+			t.Errorf("%q: got %q, %v, want %v", id, got, ok, want)
 		}
 	}
 }
