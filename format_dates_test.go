@@ -16,7 +16,7 @@ import (
 
 // dated is a foreign format whose records say no more than some of the dates.
 type dated struct {
-	read  state.State  // what every record is read as
+	read  state.State  // what every record is read as, with the record as its Origin
 	saved *state.State // what was last encoded
 }
 
@@ -25,7 +25,11 @@ func (dated) NewToken(context.Context) (value, id string) { return "visitor", "v
 func (dated) ParseToken(value string) (id string, ok bool) {
 	return value, true
 }
-func (f dated) Decode([]byte, time.Time) (state.State, error) { return f.read, nil }
+func (f dated) Decode(data []byte, _ time.Time) (state.State, error) {
+	st := f.read
+	st.Origin = data
+	return st, nil
+}
 
 func (dated) SetCookie(context.Context, string, state.State, foreign.Why, time.Time) string {
 	return ""
@@ -111,6 +115,45 @@ func TestForeignEntriesThatAreBrokenAreNoSession(t *testing.T) {
 		}())
 		if err := m.Close(t.Context()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// What the other system has saved meanwhile is what the fields that nobody here
+// knows are taken from, whichever of the two is the larger.
+func TestAForeignRecordThatIsNewerIsTheOneToChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, theirs := range []string{"a record", "the record"} {
+			store := memstore.New(nil)
+			save := func(data string) {
+				r := session.Record{Data: []byte(data), Expires: time.Now().Add(time.Hour)}
+				if _, err := store.Save(t.Context(), "visitor", r, session.Any); err != nil {
+					t.Fatal(err)
+				}
+			}
+			save("one record")
+			var saved state.State
+			m, err := session.New(store, &session.Options{Format: dated{state.State{}, &saved}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			key := session.NewKey[int]("n")
+			r := httptest.NewRequest(http.MethodGet, "https://shop.test/", nil)
+			r.Header.Set("Cookie", "__Host-session=visitor")
+			m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				s, err := session.From(r.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				key.Set(s, 1)
+				save(theirs)
+			})).ServeHTTP(httptest.NewRecorder(), r)
+			if got := string(saved.Origin); got != theirs {
+				t.Errorf("%q was changed, want %q", got, theirs)
+			}
+			if err := m.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 }

@@ -274,3 +274,32 @@ func TestKeysChangeUnderConcurrentUse(t *testing.T) {
 		}
 	}
 }
+
+func TestAFileIsReadAgainWithinFiveSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "keys")
+		write := func(k seal.Key) {
+			if err := os.WriteFile(path, []byte(k.Reveal()), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(key1)
+		f, err := seal.WatchFile(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		before := f.Generation()
+		write(seal.NewKey())
+		time.Sleep(4 * time.Second)
+		synctest.Wait()
+		if f.Generation() != before {
+			t.Error("the file is read before it is due")
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if f.Generation() == before {
+			t.Error("after six seconds the file was not read again")
+		}
+	})
+}

@@ -197,3 +197,15 @@ func TestEachKeysHaveAGenerationOfTheirOwn(t *testing.T) {
 		t.Errorf("a generation becomes %d by being asked for", one.Generation())
 	}
 }
+
+func TestTheLastCharacterOfAKeyHasNoSpareBits(t *testing.T) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	text := strings.TrimRight(key1.Reveal(), "=")
+	last := strings.IndexByte(alphabet, text[len(text)-1])
+	for spare := range 4 {
+		spelled := text[:len(text)-1] + string(alphabet[last+spare])
+		if _, err := seal.ParseKey(spelled); (err == nil) != (spare == 0) {
+			t.Errorf("spare bits %02b: %v", spare, err)
+		}
+	}
+}
