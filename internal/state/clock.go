@@ -60,15 +60,24 @@ const MaxAhead = time.Minute
 // A seen more than MaxAhead ahead of now is the exception: Next does not
 // remember the value that it returns then. That value is larger than seen by up
 // to 16 milliseconds at random, so that two writers do not get the same.
-func (c *Clock) Next(now time.Time, seen uint64) uint64 {
+func (c *Clock) Next(now time.Time, seen uint64) uint64 { return next(&c.last, now, seen) }
+
+// cell is what a Clock uses of an atomic.Uint64. A test has one that another
+// goroutine gets at between the two calls.
+type cell interface {
+	Load() uint64
+	CompareAndSwap(before, after uint64) bool
+}
+
+func next(c cell, now time.Time, seen uint64) uint64 {
 	wall := uint64(now.UnixMilli()) << CounterBits
 	if seen>>CounterBits > uint64(now.Add(MaxAhead).UnixMilli()) {
 		return seen + 1 + rand.Uint64N(16<<CounterBits)
 	}
 	for {
-		last := c.last.Load()
+		last := c.Load()
 		v := max(last+1, seen+1, wall)
-		if c.last.CompareAndSwap(last, v) {
+		if c.CompareAndSwap(last, v) {
 			return v
 		}
 	}

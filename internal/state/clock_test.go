@@ -2,7 +2,6 @@ package state
 
 import (
 	"math/rand/v2"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -102,31 +101,28 @@ func TestConcurrentWritersPassWhatTheySaw(t *testing.T) {
 	group.Wait()
 }
 
-// Two writers wait for each other before each call, so that they meet inside
-// Next. Where the machine runs one of them at a time, they never meet.
-func TestWritersThatMeetGetTwoValues(t *testing.T) {
-	const rounds = 20_000
-	var c Clock
-	var arrived atomic.Int64
-	var group sync.WaitGroup
-	var got [2][rounds]uint64
-	for writer := range got {
-		group.Go(func() {
-			for i := range rounds {
-				arrived.Add(1)
-				for spins := 0; arrived.Load() < int64(2*(i+1)); spins++ {
-					if spins > 1000 {
-						runtime.Gosched()
-					}
-				}
-				got[writer][i] = c.Next(noon, 0)
-			}
-		})
+// contended is a cell that others take values from, each just before it is
+// written.
+type contended struct {
+	atomic.Uint64
+	others int
+}
+
+func (c *contended) CompareAndSwap(before, after uint64) bool {
+	if c.others > 0 {
+		c.others--
+		c.Add(1)
 	}
-	group.Wait()
-	for i := range rounds {
-		if got[0][i] == got[1][i] {
-			t.Fatalf("both got %d in round %d", got[0][i], i)
+	return c.Uint64.CompareAndSwap(before, after)
+}
+
+func TestAWriterPassesWhatOthersTakeMeanwhile(t *testing.T) {
+	for others := range 4 {
+		c := contended{others: others}
+		c.Store(clockAt(noon))
+		want := clockAt(noon) + uint64(others) + 1
+		if got := next(&c, noon, 0); got != want || c.Load() != want {
+			t.Errorf("%d others: next is %d and %d remains, want %d more than noon", others, got-clockAt(noon), c.Load()-clockAt(noon), want-clockAt(noon))
 		}
 	}
 }
