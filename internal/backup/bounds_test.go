@@ -221,3 +221,36 @@ func TestWhatTheStoreLacksStaysWhereItFitsWithoutTheRest(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatCookiesTakeUpIsCountedAsTheyCame(t *testing.T) {
+	c := newCookies(mustKeys(t, seal.NewKey()))
+	const name = tokenName + "-b0"
+	long := strings.Repeat("x", MaxCookie)
+	for _, test := range []struct {
+		is    string
+		pairs []string
+		size  int
+	}{
+		{"one", []string{name + "=value"}, len(name + "=value; ")},
+		{"one in quotes", []string{name + `="value"`}, len(name + `="value"; `)},
+		{"two of one name", []string{name + "=value", name + "=planted"}, len(name + "=value; " + name + "=planted; ")},
+		{"one that is too long", []string{name + "=" + long}, len(name + "=" + long + "; ")},
+	} {
+		in := c.Collect(http.Header{"Cookie": {strings.Join(test.pairs, "; ")}})
+		if got := in.Size(1); got != test.size || in.Cookies() != 1 {
+			t.Errorf("%s: got %d bytes in the cookies %04b, want %d in the first", test.is, got, in.Cookies(), test.size)
+		}
+	}
+	if got := c.Parts(0); got != 1 {
+		t.Errorf("a text of nothing takes %d cookies, want 1", got)
+	}
+}
+
+func TestACopyInQuotesIsOpened(t *testing.T) {
+	c := newCookies(mustKeys(t, seal.NewKey()))
+	line := inCookies(t, mustPack(t, c, copyWith(), 3072).Text).Get("Cookie")
+	name, value, _ := strings.Cut(line, "=")
+	if got := open(c, http.Header{"Cookie": {name + `="` + value + `"`}}, subject); len(got.Copies) != 1 {
+		t.Errorf("got the faults %v", got.Faults)
+	}
+}
