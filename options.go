@@ -41,8 +41,9 @@ type Options struct {
 	// ReadTimeout is how long the store may take to load a session, and
 	// SaveTimeout how long to save it; default 50 ms and 100 ms, or 10 s for a
 	// store in this process, see Local. A request that also waits for others of
-	// its session takes longer: to load by a quarter of ReadTimeout, to save by
-	// two SaveTimeout. Both hold for a client that has left, too: others may wait
+	// its session takes longer: to load by a quarter of ReadTimeout, to save by a
+	// ReadTimeout and two SaveTimeout, or three where another instance comes
+	// before. Both hold for a client that has left, too: others may wait
 	// for the same load.
 	ReadTimeout, SaveTimeout time.Duration
 

@@ -33,7 +33,7 @@ func (s *Shard) run(ctx context.Context) {
 		s.applyOverride(ctx)
 		s.reportSettled(ctx)
 		if _, err := s.probes.Canary(); err != nil {
-			s.dropShard(ctx)
+			s.dropShard()
 			return
 		}
 		ticket, wait := s.breaker.Probe(s.all.Clock.Now())

@@ -93,7 +93,7 @@ func (s *Shard) lostMemory(ctx context.Context, known bool) {
 
 // dropShard ends a shard that has no sessions any more, because the store's layout
 // has changed: what it lacked belongs to other shards now.
-func (s *Shard) dropShard(ctx context.Context) {
+func (s *Shard) dropShard() {
 	s.all.byName.CompareAndDelete(s.name, s)
 	lacking := s.all.journal.Move(s.name, s.all.Store.Shard, func(shard string) { s.all.named(shard).breaker.Owe() })
 	for _, shard := range lacking {
