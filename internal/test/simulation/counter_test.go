@@ -235,6 +235,28 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 			t.answer(w, "store a=1 b=2 c=3", "three", "three")
 			t.answer(v, "503", "", "three")
 		}, ""},
+		{"a save in doubt stands, and another came after it", func(t *tale) {
+			v, w := t.ask(1, Set, 0, 2, "one"), t.ask(2, Set, 0, 3, "one")
+			t.load(v, 1)
+			in := Event{At: t.at, Kind: Stored, Request: v, Birth: 1, Session: s1, Save: 2, Prev: 1, Until: t.at + time.Hour, Marks: ops{}.with(2)}
+			t.h.Events = append(t.h.Events, in)
+			t.saves = 2
+			t.load(w, 2)
+			t.save(w, 2, s1, 2, false, 3)
+			t.load(v, 3)
+			t.answer(v, "store a=2", "", "one")
+			t.answer(w, "store a=3", "three", "three")
+			t.answer(t.ask(2, Read, 0, 0, "three"), "store a=3", "", "three")
+		}, ""},
+		{"a copy that left before the count after the header was loaded again", func(t *tale) {
+			q := t.ask(1, Late, tallyKey, 2, "one")
+			t.load(q, 1)
+			t.save(q, 1, s1, 1, false, 1, 2)
+			t.load(q, 2)
+			t.answer(q, "store a=1 tally=2", "two", "two")
+			q.Answer.Late = "durable"
+			t.answer(t.ask(2, Read, 0, 0, "two"), "backup a=1", "", "two")
+		}, ""},
 		{"503 of a save in doubt that stands", func(t *tale) {
 			v := t.ask(1, Set, 1, 2, "one")
 			t.load(v, 1)

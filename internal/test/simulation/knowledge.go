@@ -127,6 +127,7 @@ type birth struct {
 // asked is what is known of a request.
 type asked struct {
 	know     ops
+	carried  ops           // what it knew when it was sent
 	required ops           // an answer must not be older than these
 	told     ops           // which of them the visitor was told are written
 	backup   bool          // it carries a complete bundle of its session

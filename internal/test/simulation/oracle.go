@@ -120,6 +120,7 @@ func (o *oracle) sent(q *Request) {
 		}
 		a.required, a.told = o.required(v, q), v.told
 	}
+	a.carried = a.know
 	if q.Op > 0 {
 		o.writes[q.Op] = &write{n: q.Op, q: q, know: a.know}
 	}
@@ -195,7 +196,9 @@ func (o *oracle) confirm(e *Event) {
 		a.know = a.know.or(r.content)
 		// To delete what is not there changes nothing (section 4), so a deletion
 		// may be over when its request first asks for the session.
-		if w := o.writes[q.Op]; w != nil && w.q == q && (q.Route != Delete || e.Sent <= q.Began+o.ReadTimeout) {
+		// And what the store says when it has the write already came after it.
+		w := o.writes[q.Op]
+		if w != nil && w.q == q && w.saved == 0 && (q.Route != Delete || e.Sent <= q.Began+o.ReadTimeout) {
 			w.know = a.know.minus(ops{}.with(w.n))
 		}
 	}
@@ -314,7 +317,9 @@ func (o *oracle) keepBundle(q *Request, a *asked) {
 	if q.NewToken != "" {
 		b.id = q.NewToken
 	}
-	if q.ok() && q.Route != Late {
+	if q.Route == Late {
+		b.content = a.carried // the cookies left before the rest was known
+	} else if q.ok() {
 		b.content = b.content.with(q.Op).or(o.shown(q))
 	}
 	if a.isConfirmed {
