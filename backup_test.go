@@ -191,6 +191,7 @@ func TestWhatIsOnTheServerOnlyIsNeverTakenForNothing(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		v := s.visitor()
 		s.serve(s.a, v, func(x *session.Session) { card.Set(x, "1234") })
+		s.after(forgotten)
 		s.store.Fail(errRefused)
 		s.serve(s.a, v, func(x *session.Session) {
 			if _, err := card.Get(x); !errors.Is(err, session.ErrUnavailable) {
@@ -212,6 +213,7 @@ func TestWhatIsOnTheServerOnlyIsNeverTakenForNothing(t *testing.T) {
 				t.Errorf("Get: %q, %v", got, err)
 			}
 		})
+		s.after(forgotten)
 		s.store.Replace(memstore.New(nil))
 		s.after(10 * time.Second)
 		s.want(s.a, v, "red/")

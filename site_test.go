@@ -197,3 +197,6 @@ func deliveredOrMet(t *testing.T, test func(s *site, met bool)) {
 		})
 	}
 }
+
+// forgotten is longer than what a commit has saved stays known to its process.
+const forgotten = 40 * time.Second

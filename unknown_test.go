@@ -94,7 +94,7 @@ func TestALostValueIsNotADefault(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		v := s.visitor()
 		s.serve(s.a, v, large)
-		s.after(40 * time.Second) // longer than what was saved stays known
+		s.after(forgotten)
 		s.store.Replace(memstore.New(nil))
 		s.after(20 * time.Second)
 		if status := s.serve(s.a, v, func(x *session.Session) {
@@ -159,6 +159,7 @@ func (s *site) withoutItsBasket() *sessiontest.Visitor {
 	s.Helper()
 	v := s.visitor()
 	s.serve(s.a, v, large)
+	s.after(forgotten)
 	s.store.Fail(errRefused)
 	s.after(time.Second)
 	return v

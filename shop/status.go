@@ -52,7 +52,7 @@ func (s status) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		counts{stats.Loads, stats.Saves, stats.Refreshes, stats.Conflicts, stats.Failures, stats.Degraded, stats.Restores},
 		s.failures.read(),
 		owed{stats.Journal.States, stats.Journal.Tombstones, stats.Journal.Again, stats.Journal.Bytes},
-		stats.Journal.Ring,
+		stats.Journal.Known,
 	})
 }
 

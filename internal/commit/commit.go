@@ -69,9 +69,11 @@ func (w *Writer) Begin() state.State {
 	}
 }
 
-// remember keeps what the store has taken, where there is a backup.
+// remember keeps what the store has taken, where there is a backup. What another
+// program has written or removed since has no dot that would tell: with a foreign
+// format nothing is kept.
 func (w *Writer) remember(c state.Copy) {
-	if w.Copies {
+	if w.Copies && !w.Reader.Foreign {
 		w.Shards.Of(c.ID).Keep(context.Background(), c)
 	}
 }
