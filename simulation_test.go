@@ -25,12 +25,14 @@ var (
 // listed here is run by TestNoPromiseIsBroken.
 var enabledWorlds = []simulation.World{
 	simulation.BackupOnly,
+	simulation.Bursts,
 	simulation.ClientCache,
 	simulation.EvictedOthers,
 	simulation.EvictedSessions,
 	simulation.HangUps,
 	simulation.KeyRotations,
 	simulation.Rollbacks,
+	simulation.SlowStore,
 	simulation.Stalls,
 	simulation.Starts,
 }
