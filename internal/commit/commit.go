@@ -108,6 +108,8 @@ type Commit struct {
 	copied    record.Version // of the new one's record
 	wrote     bool
 	madeOn    state.State // that Changes were made on
+	shared    bool        // Changes are those of others too, whose save they were to go with
+	under     state.Dot   // the dot of the save that the changes were last made for
 	alone     error       // what became of a renewal, where those that wait are told something else
 	arriving  bool        // a rotation was followed, and what it made is not read yet
 }

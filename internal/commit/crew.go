@@ -21,6 +21,7 @@ type base struct {
 	edited  bool          // a member has edits, whatever they come to
 	later   bool          // the store does not answer: into the journal and the copies
 	whole   bool          // the changes are in the state already, under sent
+	under   state.Dot     // of the save that the changes are made for
 	sent    state.Dot     // of a save without an answer; zero: there is none
 	dropped bool          // the journal had no room
 	pending bool          // journal and copies took it, not the store
@@ -139,7 +140,8 @@ func (c *Commit) applyTo(b base) (base, error) {
 	if c.arriving {
 		c.arriving, c.Followed = false, true
 	}
-	made := len(b.changes) == 0 && len(c.Doubts) == 0 && c.madeOn.Equal(b.State)
+	c.under = b.under
+	made := len(b.changes) == 0 && len(c.Doubts) == 0 && !c.shared && c.madeOn.Equal(b.State)
 	c.Loaded = b.Loaded
 	if !made {
 		if err := c.replay(b.State, b.changes, b.sent); err != nil {
@@ -179,7 +181,7 @@ func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b b
 	if b.State.Dead() {
 		return b, nil
 	}
-	b.changes, b.edited = nil, false
+	b.changes, b.edited, b.under = nil, false, c.Writer.Clock.Dot(b.State)
 	b, err := crew.Apply(b)
 	if err != nil {
 		return b, err
@@ -190,7 +192,7 @@ func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b b
 	}
 	// A doubt is saved over even without a change: should its save come late,
 	// it finds another version.
-	dot, sent := c.Writer.Clock.Dot(b.State), c.Writer.Clock.Now()
+	dot, sent := b.under, c.Writer.Clock.Now()
 	st := b.State.Write(changes, dot).Seen(sent)
 	v, err := c.Writer.Storage.Save(ctx, c.ID, st, b.Version)
 	switch {
@@ -288,6 +290,7 @@ func (c *Commit) saveLater(ctx context.Context, crew *groupcommit.Crew[base], b 
 		return b, nil
 	}
 	b.changes, b.edited, b.later = nil, false, true
+	b.under = c.Writer.Clock.Dot(b.State)
 	b, err := crew.Apply(b)
 	if err != nil {
 		return b, err
@@ -297,7 +300,7 @@ func (c *Commit) saveLater(ctx context.Context, crew *groupcommit.Crew[base], b 
 		return b, nil // the store lacks nothing new
 	}
 	if len(changes) > 0 {
-		b.State = b.State.Write(changes, c.Writer.Clock.Dot(b.State)).Seen(c.Writer.Clock.Now())
+		b.State = b.State.Write(changes, b.under).Seen(c.Writer.Clock.Now())
 	}
 	return c.keep(ctx, b), nil
 }

@@ -51,6 +51,9 @@ func (c *Commit) took(waiting context.Context, b base, err error) error {
 		return c.alone
 	case err != nil && waiting.Err() != nil && !errors.Is(err, failure.ErrUnavailable):
 		// The store may be well: this commit waited for others of its session.
+		if errors.Is(err, groupcommit.ErrCarried) {
+			c.doubt(c.under)
+		}
 		return fmt.Errorf("%w: waiting for other requests of session %s: %w", failure.ErrUnavailable, c.ID, err)
 	case err != nil:
 		if b.sent != (state.Dot{}) {
@@ -242,7 +245,7 @@ func (c *Commit) replay(stored state.State, others state.Changes, now state.Dot)
 		return &againError{LostValue(err)}
 	}
 	c.Changes = changes
-	c.madeOn = c.State
+	c.madeOn, c.shared = c.State, len(others) > 0
 	return nil
 }
 
