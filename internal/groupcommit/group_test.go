@@ -171,11 +171,13 @@ func TestAMemberThatPanicsLeavesTheOthers(t *testing.T) {
 func TestAMemberThatGivesUp(t *testing.T) {
 	for _, test := range []struct {
 		name    string
+		who     int
 		patient time.Duration
 		carried bool
 	}{
-		{"before its turn", 500 * time.Millisecond, false},
-		{"while its changes are being saved", 1500 * time.Millisecond, true},
+		{"before its turn", 2, 500 * time.Millisecond, false},
+		{"before it leads", 1, 500 * time.Millisecond, false},
+		{"while its changes are being saved", 2, 1500 * time.Millisecond, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -185,19 +187,22 @@ func TestAMemberThatGivesUp(t *testing.T) {
 					wg.Go(func() {
 						time.Sleep(time.Duration(i) * time.Millisecond)
 						ctx := t.Context()
-						if i == 2 {
+						if i == test.who {
 							limited, cancel := context.WithTimeout(ctx, test.patient)
 							defer cancel()
 							ctx = limited
 						}
 						_, err := c.add(ctx, fmt.Sprint(i), nil)
-						if (err != nil) != (i == 2) || err != nil && errors.Is(err, ErrCarried) != test.carried {
+						if (err != nil) != (i == test.who) || err != nil && errors.Is(err, ErrCarried) != test.carried {
 							t.Errorf("%d: got %v", i, err)
+						}
+						if i == test.who && !errors.Is(err, context.DeadlineExceeded) {
+							t.Errorf("%d: got %v, want the end of its context in it", i, err)
 						}
 					})
 				}
 				wg.Wait()
-				if got := slices.Contains(c.items, "2"); got != test.carried {
+				if got := slices.Contains(c.items, fmt.Sprint(test.who)); got != test.carried {
 					t.Errorf("saved %v, whether it was given up before: %v", c.items, !test.carried)
 				}
 			})

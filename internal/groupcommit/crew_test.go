@@ -1,0 +1,293 @@
+package groupcommit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// inTurn adds the items 0 to n-1, each a millisecond after the one before, and
+// waits for all.
+func (c *cart) inTurn(t *testing.T, n int, change func(i int, m *Member[[]string])) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			defer func() { _ = recover() }()
+			time.Sleep(time.Duration(i) * time.Millisecond)
+			_, _ = c.add(t.Context(), fmt.Sprint(i), func(m *Member[[]string]) { change(i, m) })
+		})
+	}
+	wg.Wait()
+}
+
+// A crew is told what the one before it has come to, but not where that failed.
+func TestACrewGoesOnFromTheOneBefore(t *testing.T) {
+	for _, fail := range []error{nil, errors.New("store away")} {
+		t.Run(fmt.Sprint("with the error ", fail), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := &cart{takes: time.Second, fail: fail}
+				told := make([][]string, 2)
+				c.inTurn(t, 2, func(i int, m *Member[[]string]) {
+					save := m.Lead
+					m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+						last, ok := crew.Last()
+						if want := i == 1 && fail == nil; ok != want {
+							t.Errorf("crew %d is told something: %v, want %v", i, ok, want)
+						}
+						told[i] = last
+						return save(crew)
+					}
+				})
+				if fail == nil && !slices.Equal(told[1], []string{"0"}) {
+					t.Errorf("the second crew is told %v, want [0]", told[1])
+				}
+			})
+		})
+	}
+}
+
+// Where a leader leaves, the next one is told what it was going on from.
+func TestTheNextLeaderGoesOnFromTheSame(t *testing.T) {
+	for _, panics := range []bool{false, true} {
+		t.Run(fmt.Sprint("panics ", panics), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := &cart{takes: time.Second}
+				led := 0
+				c.inTurn(t, 4, func(i int, m *Member[[]string]) {
+					switch i {
+					case 1:
+						m.Apply = func(s []string) ([]string, error) {
+							if panics {
+								panic("no")
+							}
+							return s, errors.New("no")
+						}
+					case 2:
+						save := m.Lead
+						m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+							led++
+							if base, ok := crew.Base(); !ok || !slices.Equal(base, []string{"0"}) {
+								t.Errorf("the next leader is told %v, %v, want [0]", base, ok)
+							}
+							return save(crew)
+						}
+					}
+				})
+				if want := []string{"0", "2", "3"}; led != 1 || !slices.Equal(c.items, want) {
+					t.Errorf("kept %v, and led %d times, want %v and once", c.items, led, want)
+				}
+			})
+		})
+	}
+}
+
+// A leader that panics before it has begun leaves the crew as it was.
+func TestTheNextLeaderIsToldWhatTheCrewBeforeCameTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cart{takes: time.Second}
+		c.inTurn(t, 3, func(i int, m *Member[[]string]) {
+			switch i {
+			case 1:
+				m.Lead = func(*Crew[[]string]) ([]string, error) { panic("no") }
+			case 2:
+				save := m.Lead
+				m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+					if last, ok := crew.Last(); !ok || !slices.Equal(last, []string{"0"}) {
+						t.Errorf("the next leader is told %v, %v, want [0]", last, ok)
+					}
+					return save(crew)
+				}
+			}
+		})
+		if want := []string{"0", "2"}; !slices.Equal(c.items, want) {
+			t.Errorf("kept %v, want %v", c.items, want)
+		}
+	})
+}
+
+// The members of a crew that was split come before those that came later.
+func TestASplitCrewKeepsItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cart{takes: time.Second}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			time.Sleep(1500 * time.Millisecond) // while the crew of 1, 2 and 3 is being saved
+			if _, err := c.add(t.Context(), "late", nil); err != nil {
+				t.Error(err)
+			}
+		})
+		c.inTurn(t, 4, func(i int, m *Member[[]string]) {
+			if i == 1 {
+				save := m.Lead
+				m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+					time.Sleep(time.Second)
+					crew.Split()
+					return save(crew)
+				}
+			}
+		})
+		wg.Wait()
+		if want := []string{"0", "1", "2", "3", "late"}; !slices.Equal(c.items, want) {
+			t.Errorf("kept %v, want %v", c.items, want)
+		}
+	})
+}
+
+// A member that is sent back may give up, before and after: its changes are in no
+// save.
+func TestAMemberOfASplitCrewGivesUp(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		t.Run(fmt.Sprint("before the split ", before), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := &cart{takes: time.Second}
+				patience := 2500 * time.Millisecond // while what is left of the crew is saved
+				if before {
+					patience = 1500 * time.Millisecond
+				}
+				limited, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				var wg sync.WaitGroup
+				for i := range 4 {
+					wg.Go(func() {
+						time.Sleep(time.Duration(i) * time.Millisecond)
+						ctx := t.Context()
+						if i == 2 {
+							ctx = limited
+						}
+						_, err := c.add(ctx, fmt.Sprint(i), func(m *Member[[]string]) {
+							save := m.Lead
+							m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+								if i != 1 {
+									return save(crew)
+								}
+								last, _ := crew.Last()
+								if _, err := crew.Apply(last); err != nil {
+									t.Error(err)
+								}
+								time.Sleep(time.Second) // what comes of it is too large
+								crew.Split()
+								return save(crew)
+							}
+						})
+						if i != 2 && err != nil || i == 2 && !errors.Is(err, context.DeadlineExceeded) {
+							t.Errorf("%d: got %v", i, err)
+						}
+						if i == 2 && errors.Is(err, ErrCarried) != before {
+							t.Errorf("got %v, want ErrCarried only while its changes were being saved", err)
+						}
+					})
+				}
+				wg.Wait()
+				if want := []string{"0", "1", "3"}; !slices.Equal(c.items, want) || c.Len() != 0 {
+					t.Errorf("kept %v, %d keys are left; want %v and none", c.items, c.Len(), want)
+				}
+			})
+		})
+	}
+}
+
+// What a member knows that has failed is not the crew's any more.
+func TestAMemberThatFailsBringsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cart{takes: time.Second}
+		var before, after []string
+		c.inTurn(t, 4, func(i int, m *Member[[]string]) {
+			switch i {
+			case 1:
+				m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+					for b := range crew.Brought {
+						before = append(before, b...)
+					}
+					s, err := crew.Apply(nil)
+					for b := range crew.Brought {
+						after = append(after, b...)
+					}
+					return s, err
+				}
+			case 2:
+				m.Apply = func(s []string) ([]string, error) { return s, errors.New("no") }
+			}
+		})
+		if !slices.Equal(before, []string{"2", "3"}) || !slices.Equal(after, []string{"3"}) {
+			t.Errorf("the others bring %v, and then %v, want [2 3] and [3]", before, after)
+		}
+	})
+}
+
+// A member that gives up between the leader's turn and its own is not waited for.
+func TestAMemberThatGivesUpInACrew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cart{takes: time.Second}
+		hasty, hangUp := context.WithCancel(t.Context())
+		defer hangUp()
+		var wg sync.WaitGroup
+		for i := range 4 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				ctx := t.Context()
+				if i == 2 {
+					ctx = hasty
+				}
+				_, err := c.add(ctx, fmt.Sprint(i), func(m *Member[[]string]) {
+					if i != 1 {
+						return
+					}
+					save := m.Lead
+					m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+						hangUp() // while the leader reads, say
+						synctest.Wait()
+						return save(crew)
+					}
+				})
+				gaveUp := errors.Is(err, context.Canceled) && !errors.Is(err, ErrCarried)
+				if gaveUp != (i == 2) || err != nil && i != 2 {
+					t.Errorf("%d: got %v", i, err)
+				}
+			})
+		}
+		wg.Wait()
+		if want := []string{"0", "1", "3"}; !slices.Equal(c.items, want) || c.saves != 2 {
+			t.Errorf("got %v in %d saves, want %v in 2", c.items, c.saves, want)
+		}
+	})
+}
+
+// An order that comes together with the end of the context is carried out, for the
+// leader counts on it.
+func TestAnOrderBindsItsMember(t *testing.T) {
+	bound := func(t *testing.T, g *Group[int], s *seat[int]) {
+		t.Helper()
+		if _, gone := g.quit(s); gone {
+			t.Error("the member has given up with an order in its hand")
+		}
+	}
+	enter := func(g *Group[int]) (*seat[int], *Crew[int]) {
+		s := &seat[int]{member: &Member[int]{}}
+		return s, g.enter("key", s)
+	}
+	t.Run("to lead", func(t *testing.T) {
+		var g Group[int]
+		_, crew := enter(&g)
+		second, _ := enter(&g)
+		crew.next(nil)
+		bound(t, &g, second)
+	})
+	t.Run("to make its changes", func(t *testing.T) {
+		var g Group[int]
+		_, crew := enter(&g)
+		second, _ := enter(&g)
+		third, _ := enter(&g)
+		crew.next(nil)
+		o := <-second.orders
+		if !o.crew.order(third, order[int]{kind: apply}) {
+			t.Fatal("the member takes no order")
+		}
+		bound(t, &g, third)
+	})
+}
