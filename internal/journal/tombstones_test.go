@@ -62,6 +62,7 @@ func TestWhatAnotherWriterHasEndedEndsTheSuccessor(t *testing.T) {
 		{"a logout after a renewal", renewed, logout, []string{"b"}, true, ""},
 		{"a renewal after a logout", logout, renewed, []string{"b"}, true, ""},
 		{"the same renewal twice", renewed, renewed, nil, false, "b"},
+		{"a renewal, and its death alone", renewed, Owed("a", renewed.Death), nil, false, "b"},
 		{"a second rotation", rotated, rotatedTwice, nil, false, "c"},
 		{"a logout after a rotation", rotated, logout, []string{"b"}, false, ""},
 		{"a logout that leaves a tombstone alone", Stored("a", death(5, 1, state.Destroyed)), ifLive, nil, false, ""},
@@ -111,6 +112,9 @@ func TestTheLineEndsOnce(t *testing.T) {
 	}
 	if j.enter(logout).Line {
 		t.Error("what the rotation made ends twice")
+	}
+	if got := j.enter(Owed("a", death(10, 1, state.Destroyed))).Tombstone; !got.Line {
+		t.Error("a logout that ends one session makes the journal forget that another ends the line")
 	}
 }
 
