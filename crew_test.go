@@ -238,3 +238,92 @@ func TestACommitThatGaveUpIsNotRepeated(t *testing.T) {
 		})
 	}
 }
+
+// gate lets a handler wait for its turn.
+func (w *updates) handle(v *sessiontest.Visitor, h func(http.ResponseWriter, *session.Session)) func() int {
+	r := v.Request(http.MethodGet, "/", nil)
+	return func() int {
+		answer := httptest.NewRecorder()
+		w.m.Handler(ask(w.T, func(rw http.ResponseWriter, _ *http.Request, s *session.Session) { h(rw, s) })).ServeHTTP(answer, r)
+		w.keeping.Lock()
+		defer w.keeping.Unlock()
+		v.Keep(answer.Result())
+		return answer.Code
+	}
+}
+
+func (w *updates) again(store session.Store, o *session.Options) *session.Manager {
+	w.Helper()
+	m, err := session.New(store, o)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { _ = m.Close(context.Background()) })
+	time.Sleep(time.Minute)
+	return m
+}
+
+// What one member has read of another instance's writes is in what the crew makes its
+// changes on, also where the store stops to answer.
+func TestACrewKnowsWhatItsMembersHaveRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newUpdates(t, true)
+		other := w.again(w.store.Store, nil)
+		inc := func(_ http.ResponseWriter, s *session.Session) { _ = count.Update(s, increment) }
+		carried, last := w.visitor.Request(http.MethodGet, "/", nil), w.visitor.Request(http.MethodGet, "/", nil)
+		newer := w.handle(w.visitor, func(rw http.ResponseWriter, s *session.Session) {
+			_ = s.ID()
+			time.Sleep(302*time.Millisecond - 10*time.Millisecond)
+			inc(rw, s)
+		})
+		ok := 0
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		run := func(f func() int) {
+			wg.Go(func() {
+				if f() == 200 {
+					mu.Lock()
+					ok++
+					mu.Unlock()
+				}
+			})
+		}
+		// The older request has read before the other instance writes.
+		run(w.handle(w.visitor, func(_ http.ResponseWriter, s *session.Session) {
+			_ = s.ID()
+			time.Sleep(301 * time.Millisecond)
+			_ = count.Update(s, increment)
+		}))
+		time.Sleep(10 * time.Millisecond)
+		for range 5 {
+			o := other.Load(t.Context(), carried.Header)
+			_ = count.Update(o, increment)
+			if _, err := o.Save(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The newer one reads what stands then.
+		run(newer)
+		// And one that is RequireStore, and fails, when the store goes away.
+		wg.Go(func() {
+			answer := httptest.NewRecorder()
+			w.m.RequireStore(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) {
+				_ = s.ID()
+				time.Sleep(280 * time.Millisecond)
+				w.store.takes.Store(int64(time.Hour))
+				_ = count.Update(s, increment)
+			})).ServeHTTP(answer, last)
+			if answer.Code == 200 {
+				t.Error("RequireStore was answered 200")
+			}
+		})
+		time.Sleep(310 * time.Millisecond)
+		w.store.away.Store(true)
+		wg.Wait()
+		time.Sleep(time.Second)
+		w.store.takes.Store(0)
+		w.store.away.Store(false)
+		time.Sleep(time.Minute)
+		w.want(5 + ok)
+	})
+}

@@ -139,6 +139,7 @@ type updates struct {
 	store   *slowStore
 	m       *session.Manager
 	visitor *sessiontest.Visitor
+	keeping sync.Mutex // held while the visitor keeps an answer
 	handler http.Handler
 }
 

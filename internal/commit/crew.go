@@ -107,12 +107,13 @@ func (c *Commit) onto(b base, l lookup.Loaded) base {
 	return base{Loaded: b.Loaded, sent: b.sent}
 }
 
-// joinBrought joins in what another request of the session knows. What it has read
-// from the store a compare-and-set finds out; what it has from a copy, or from a
-// store that does not answer any more, nothing else tells.
+// joinBrought joins in what another request of the session knows. While the store
+// answers, a compare-and-set finds out what it has read there; where it stops to,
+// nothing else tells. Of what another program writes there the dots tell nothing, and
+// only the store does.
 func (c *Commit) joinBrought(l *lookup.Loaded, brought lookup.Loaded) {
 	fromStore := !brought.Lacking() && !brought.Away()
-	if l.State.Dead() || brought.Phase != lookup.Live || fromStore && (c.Writer.Reader.Foreign || !l.Away()) {
+	if l.State.Dead() || brought.Phase != lookup.Live || fromStore && c.Writer.Reader.Foreign {
 		return
 	}
 	before, saved, born := l.State, l.Saved, l.Born
