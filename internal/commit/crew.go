@@ -144,8 +144,11 @@ func (c *Commit) applyTo(b base) (base, error) {
 	c.under = b.under
 	made := len(b.changes) == 0 && len(c.Doubts) == 0 && !c.shared && c.madeOn.Equal(b.State)
 	c.Loaded = b.Loaded
+	if name := state.Overtaken(c.Doubts, b.State, b.sent); name != "" {
+		return b, fmt.Errorf("%w: whether a write of key %s was saved is not known", failure.ErrUnavailable, name)
+	}
 	if !made {
-		if err := c.replay(b.State, b.changes, b.sent); err != nil {
+		if err := c.replay(b.State, b.changes); err != nil {
 			return b, err
 		}
 	}

@@ -200,7 +200,7 @@ func (c *Commit) rebase(l lookup.Loaded) error {
 		c.Source = l.Source
 	}
 	c.merge(&c.Loaded, l)
-	return c.replay(l.State, nil, state.Dot{})
+	return c.replay(l.State, nil)
 }
 
 // ended returns what a tombstone means for the commit: a rotation to follow, or the
@@ -231,10 +231,9 @@ func (c *Commit) merge(known *lookup.Loaded, l lookup.Loaded) {
 }
 
 // replay makes the changes again on the commit's state, after those of other
-// commits. The doubts are settled by stored, a state of the store; the save under the
-// dot now has just been looked up.
-func (c *Commit) replay(stored state.State, others state.Changes, now state.Dot) error {
-	unknown := state.ResolveNow(c.Doubts, stored, now)
+// commits. The doubts are settled by stored, a state of the store.
+func (c *Commit) replay(stored state.State, others state.Changes) error {
+	unknown := state.Resolve(c.Doubts, stored)
 	c.Edits = state.Unsaved(c.Edits)
 	if unknown != "" {
 		return &againError{UnknownUpdate(unknown)}

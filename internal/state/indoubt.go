@@ -35,18 +35,6 @@ func (d InDoubt) Dot() Dot { return d.dot }
 // Delete is over, whether it happened or not. An Update is given up then, rather
 // than counted twice. A dead state settles nothing.
 func Resolve(doubts []InDoubt, st State) (unknown string) {
-	return resolve(doubts, st, Dot{})
-}
-
-// ResolveNow is Resolve where the save under the dot now has just been looked up, by
-// the commit that sent it. Where it does not stand, its Sets and Deletes are made
-// again over what another request has written meanwhile: both were under way at the
-// same time, and this one is answered later.
-func ResolveNow(doubts []InDoubt, st State, now Dot) (unknown string) {
-	return resolve(doubts, st, now)
-}
-
-func resolve(doubts []InDoubt, st State, now Dot) (unknown string) {
 	if st.Dead() {
 		return ""
 	}
@@ -60,8 +48,7 @@ func resolve(doubts []InDoubt, st State, now Dot) (unknown string) {
 	}
 	for _, d := range doubts {
 		for _, e := range d.edits {
-			again := d.dot == now && e.Step == nil
-			if e.Done || again || !st.Entries.writtenAfter(d.dot, e.Name) {
+			if e.Done || !st.Entries.writtenAfter(d.dot, e.Name) {
 				continue
 			}
 			e.Done = true
@@ -71,6 +58,23 @@ func resolve(doubts []InDoubt, st State, now Dot) (unknown string) {
 		}
 	}
 	return unknown
+}
+
+// Overtaken returns the name of an edit of the save that was sent last under the dot
+// sent, where another request has written the key since: nobody can tell whether it
+// was built on the edit or wrote without it. It returns "" where there is none, and
+// where the save stands in st.
+func Overtaken(doubts []InDoubt, st State, sent Dot) (name string) {
+	if len(doubts) == 0 || st.Dead() || st.Entries.Has(sent) {
+		return ""
+	}
+	last := doubts[len(doubts)-1]
+	for _, e := range last.edits {
+		if last.dot == sent && !e.Done && st.Entries.writtenAfter(sent, e.Name) {
+			return e.Name
+		}
+	}
+	return ""
 }
 
 func (d InDoubt) markDone() {

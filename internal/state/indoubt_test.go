@@ -152,28 +152,28 @@ func TestAnUpdateInDoubtIsNeverCountedTwice(t *testing.T) {
 	}
 }
 
-// A save that was looked up at once and does not stand is made again over what
-// another request wrote, but for an Update.
-func TestResolveNow(t *testing.T) {
+// Where another request has written a key since, nobody can tell whether it was built
+// on a save that was not answered.
+func TestOvertaken(t *testing.T) {
 	sent, later := Dot{Clock: 5, Instance: 1}, Dot{Clock: 7, Instance: 2}
-	other := State{Entries: PackChanges(Changes{{Name: "k", Value: []byte("other")}}, later)}
-	step := func(old []byte, ok bool) ([]byte, bool, error) { return old, ok, nil }
+	entries := func(d Dot) Entries { return PackChanges(Changes{{Name: "k", Value: []byte("v")}}, d) }
+	doubts := []InDoubt{NewInDoubt(sent, []*Edit{{Change: Change{Name: "j"}}, {Change: Change{Name: "k"}}})}
 	for _, test := range []struct {
-		name          string
-		edit          *Edit
-		st            State
-		now           Dot
-		done, unknown bool
+		name   string
+		doubts []InDoubt
+		st     State
+		sent   Dot
+		want   string
 	}{
-		{"a Set, looked up", &Edit{Change: Change{Name: "k"}}, other, sent, false, false},
-		{"a Set, later", &Edit{Change: Change{Name: "k"}}, other, Dot{}, true, false},
-		{"an Update, looked up", &Edit{Change: Change{Name: "k"}, Step: step}, other, sent, true, true},
-		{"an Update of another key", &Edit{Change: Change{Name: "l"}, Step: step}, other, sent, false, false},
-		{"it stands", &Edit{Change: Change{Name: "k"}}, State{Entries: PackChanges(Changes{{Name: "k"}}, sent)}, sent, true, false},
+		{"another request wrote it", doubts, State{Entries: entries(later)}, sent, "k"},
+		{"it stands", doubts, State{Entries: entries(sent)}, sent, ""},
+		{"nothing has changed", doubts, State{Entries: entries(Dot{Clock: 3, Instance: 1})}, sent, ""},
+		{"of an earlier save", doubts, State{Entries: entries(later)}, Dot{Clock: 6, Instance: 1}, ""},
+		{"no doubts", nil, State{Entries: entries(later)}, sent, ""},
+		{"it has ended", doubts, State{Death: Death{Dot: later, Reason: Destroyed}}, sent, ""},
 	} {
-		unknown := ResolveNow([]InDoubt{NewInDoubt(sent, []*Edit{test.edit})}, test.st, test.now)
-		if test.edit.Done != test.done || (unknown != "") != test.unknown {
-			t.Errorf("%s: done %v, unknown %q; want %v, %v", test.name, test.edit.Done, unknown, test.done, test.unknown)
+		if got := Overtaken(test.doubts, test.st, test.sent); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 	}
 }
