@@ -214,7 +214,7 @@ func (s *still) Save(_ context.Context, id session.ID, r session.Record, _ sessi
 		return v, errAwayForGood
 	}
 	binary.BigEndian.PutUint64(v[8:], s.writes.Add(1))
-	if r.Version = v; s.first.Load() == nil && !strings.HasPrefix(string(id), "canary") {
+	if r.Version = v; s.first.Load() == nil && !reserved(id) {
 		s.id = id
 		r.Data = append([]byte(nil), r.Data...)
 		s.first.Store(&r)

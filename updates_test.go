@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
@@ -55,7 +56,7 @@ func (s *slowStore) Save(ctx context.Context, id session.ID, r session.Record, o
 }
 
 // reserved reports whether a record is the library's own.
-func reserved(id session.ID) bool { return len(id) > 0 && id[0] == '~' }
+func reserved(id session.ID) bool { return recordid.Reserved(string(id)) }
 
 // One process: n Updates that are answered 200 are n in the store.
 func TestOneProcessLosesNoUpdate(t *testing.T) {
