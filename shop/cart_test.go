@@ -20,7 +20,7 @@ func TestACartHoldsAHundredThingsHoweverManyComeAtOnce(t *testing.T) {
 		all  sync.WaitGroup
 		mu   sync.Mutex
 		got  = map[int]int{}
-		full int // carts that were returned with 100 things
+		full int // carts that were returned with 100 things: of all whose changes one save carried
 	)
 	start := make(chan struct{})
 	for range 120 {
@@ -37,8 +37,8 @@ func TestACartHoldsAHundredThingsHoweverManyComeAtOnce(t *testing.T) {
 	}
 	close(start)
 	all.Wait()
-	if got[http.StatusOK] != maxItems || got[http.StatusConflict] != 20 || full != 1 {
-		t.Errorf("got %v and %d full carts, want 100 times 200, 20 times 409, and one", got, full)
+	if got[http.StatusOK] != maxItems || got[http.StatusConflict] != 20 || full == 0 {
+		t.Errorf("got %v and %d full carts, want 100 times 200, 20 times 409, and at least one", got, full)
 	}
 	if n := len(inJSON[userReply](t, v.get("/user")).Food); n != maxItems {
 		t.Errorf("the cart holds %d things, want 100", n)
