@@ -13,8 +13,9 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// connect gives the packages below what they need of the options and of each
-// other, and begins to watch the store.
+// connect turns the options into what the packages below need, among it how long a
+// tombstone lives and for how long a copy vouches, gives each of them the others, and
+// begins to watch the store.
 func (m *Manager) connect() {
 	o, store := &m.options, recordStore{m.store}
 	format := m.transport.Format

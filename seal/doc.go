@@ -1,5 +1,6 @@
 // Package seal turns bytes into text that only the holder of a key can read
-// or make: the format of sealed cookies. It knows neither HTTP nor sessions,
+// or make: the format of sealed cookies, and of what a codec compresses before. It
+// knows neither HTTP nor sessions,
 // and works alone.
 //
 //	keys, err := seal.KeysFromEnv("COOKIE_KEYS")

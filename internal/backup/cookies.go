@@ -1,7 +1,7 @@
 // Package backup keeps sealed copies of a session in the cookies of its client. It
 // reads the copies that a request carries, packs a copy into the bytes that it may
 // take up, and writes the Set-Cookie lines. It knows neither stores nor tokens, and
-// it calls no hook: faults are part of its results.
+// it calls no hook: faults are part of its results. Package seal seals and compresses.
 //
 // Package jar says how a sealed text lies in cookies, and package state what a
 // copy consists of.

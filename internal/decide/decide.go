@@ -2,7 +2,9 @@
 // the store answered, what the copies vouch for and what this process knows.
 //
 // There are three answers, never two: the visitor has a session, has none, or it
-// is unknown. The caller asks, states the facts, and does what the decision says.
+// is unknown. The caller asks, states the facts, and does what the decision says. A
+// record that cannot be read is among the answers that are none. What the end of a
+// session and a restore come to is package failover's.
 package decide
 
 // Facts are what is known when the store was asked. The zero Facts are a live

@@ -1,5 +1,6 @@
 // Package failover knows the shards of a store: whether each is asked, what it lacks,
-// and when it is back. What a shard lacks it delivers in the background; before a
+// and when it is back. A shard is taken for away by its breaker (package circuit), or
+// because saves of one kind keep failing. What a shard lacks it delivers in the background; before a
 // session is put back, or ended, it looks at those that it supersedes.
 package failover
 

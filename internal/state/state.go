@@ -10,7 +10,9 @@
 //
 // The package is pure: it knows neither HTTP nor a store nor what time it is,
 // starts no goroutine and keeps no lock. It does not decide which copy may vouch
-// for a session, how a copy is sealed, or when a tombstone may be forgotten.
+// for a session (package decide does), how a copy is sealed (package backup), or when
+// a tombstone may be forgotten (the options of the root package say how long it lives,
+// and package journal drops it).
 package state
 
 import (
