@@ -20,8 +20,9 @@ type Call struct {
 	Budget time.Duration
 }
 
-// Call asks for permission to ask the store. vouched says that the visitor can do
-// without it. Its error is failure.ErrNotAsked.
+// Call returns a call for one operation on a session, if the shard's breaker admits
+// it. vouched reports whether a copy can serve the session instead. Call fails with
+// failure.ErrNotAsked where the breaker refuses.
 func (a *Shards) Call(ctx context.Context, id string, vouched bool, budget time.Duration) (Call, error) {
 	c := Call{all: a, ID: id, Budget: budget}
 	if a.JournalBytes == 0 {
@@ -36,8 +37,8 @@ func (a *Shards) Call(ctx context.Context, id string, vouched bool, budget time.
 	return c, nil
 }
 
-// Answered notes that the store did what it was asked, or said why not: then w is
-// NoWork.
+// Answered notes that the store answered. w is the work that it did, or NoWork where
+// the store gave a reason for not doing it.
 func (c Call) Answered(ctx context.Context, w Work) {
 	if c.shard == nil {
 		c.all.answered(ctx, w, c.ID)
@@ -49,7 +50,8 @@ func (c Call) Answered(ctx context.Context, w Work) {
 	c.shard.onChange(ctx, nil)(c.shard.breaker.Report(c.ticket, c.all.Clock.Now(), c.Budget, circuit.Answered))
 }
 
-// Failed notes that the store failed. The end of a request is no failure.
+// Failed notes that the store failed to do w. A caller does not report an operation
+// that its own request cut short, which says nothing about the store.
 func (c Call) Failed(ctx context.Context, w Work, err error) {
 	if c.shard == nil {
 		c.all.away(ctx, w, c.ID, err)
@@ -62,21 +64,24 @@ func (c Call) Failed(ctx context.Context, w Work, err error) {
 	}
 }
 
-// maxFailedSaves is how many saves of a kind fail in a row until a shard is away.
+// maxFailedSaves is the number of failures in a row of one kind of save after which
+// a shard counts as away.
 const maxFailedSaves = 5
 
-// saveFailed notes that a save failed, or a compare-and-set that had to succeed. A
-// shard that loads may be unable to save, as a replica or a full one is, or to
-// do one kind of save: it goes away then.
+// saveFailed notes that a save failed, or a compare-and-set that no other writer can
+// have kept from succeeding. A shard that answers loads may be unable to save, as a
+// replica or a full server is, or unable to do one kind of save. Such a shard counts
+// as away too.
 func (s *Shard) saveFailed(ctx context.Context, w Work, err error) {
 	if s.failures(w).Add(1) == maxFailedSaves {
 		s.onChange(ctx, err)(s.breaker.Trip(s.all.Clock.Now(), circuit.SavesFailed))
 	}
 }
 
-// Refused notes that the store answered a save with a conflict where nobody else
-// can have written: under an ID that nobody knows yet, or over the version that
-// stood there before and after. It returns an error that says so.
+// Refused notes that the store reported a conflict which no other writer can have
+// caused: the session's ID is new, or the same version stood there before and after
+// the save. Refused counts this as a failed save and returns the error for the
+// caller.
 func (a *Shards) Refused(ctx context.Context, id string, over record.Version) error {
 	err := fmt.Errorf("%w: the store refuses a save over what stands there", failure.ErrUnavailable)
 	a.CountFailure(ctx, Save, id, err)
@@ -88,7 +93,7 @@ func (a *Shards) Refused(ctx context.Context, id string, over record.Version) er
 	return err
 }
 
-// answered notes that an operation worked, where there is no breaker.
+// answered notes that an operation succeeded, where there is no breaker.
 func (a *Shards) answered(ctx context.Context, w Work, id string) {
 	if w == NoWork || a.health.ailing.Load() == 0 {
 		return
@@ -110,7 +115,7 @@ func (a *Shards) away(ctx context.Context, w Work, id string, err error) {
 	}
 }
 
-// CountFailure counts an operation that the store failed, and tells the hooks.
+// CountFailure counts an operation that the store failed, and calls the Failed hook.
 func (a *Shards) CountFailure(ctx context.Context, operation Operation, id string, err error) {
 	a.Failures.Add(1)
 	if a.Hooks.Failed != nil {

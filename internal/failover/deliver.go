@@ -15,7 +15,7 @@ import (
 // deliverTombstone saves a tombstone that the shard lacks.
 func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error {
 	ctx = context.WithoutCancel(ctx)
-	known := g.Death // which the journal has
+	known := g.Death // as the journal has it
 	if g.Successor == "" {
 		if err := s.all.writeTombstone(ctx, s.bypass(g.ID), &g, record.Absent); err != nil {
 			if errors.Is(err, failure.ErrForgetful) {
@@ -69,9 +69,10 @@ func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 	return nil
 }
 
-// applyHint is deliverHint for the store. Its error wraps failure.ErrUnavailable or
-// failure.ErrConflict where it is worth trying again. It returns the death of a
-// session that has ended.
+// applyHint joins b into the store's record, or creates the record where the store
+// has none and the copy's lease still holds. Its error wraps failure.ErrUnavailable
+// or failure.ErrConflict where a later attempt may succeed. It returns the death of
+// a session that has ended.
 func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death, err error) {
 	c := a.Of(b.ID).bypass(b.ID)
 	for end := a.attempts(); ; {
@@ -107,8 +108,10 @@ func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death
 	}
 }
 
-// applyToSuccessor is applyHint for a session that has ended: what was written to it
-// before a rotation's grace was over goes to its successor.
+// applyToSuccessor delivers b, of a session that has ended, to the session that a
+// rotation made of it. It delivers the entries that were written before the
+// rotation's grace ended, and fails with failure.ErrEnded where these are not all of
+// b.
 func (a *Shards) applyToSuccessor(ctx context.Context, b state.Copy, d state.Death) error {
 	successor, all, ok := successorCopy(b, d)
 	if !ok {
@@ -120,13 +123,13 @@ func (a *Shards) applyToSuccessor(ctx context.Context, b state.Copy, d state.Dea
 	return failure.ErrEnded
 }
 
-// RotationGrace is how long the token before a rotation still leads to the
+// RotationGrace is how long the token that a rotation replaced still opens the
 // session.
 const RotationGrace = 10 * time.Second
 
-// successorCopy returns what the session that a rotation made gets of a state that
-// the store lacks: what was written to the old session before the grace was over.
-// all reports whether that is everything, and ok whether it is anything.
+// successorCopy returns the part of b that belongs to the session which a rotation
+// made: the entries that were written before the grace ended. all reports whether
+// these are all entries of b, and ok whether there is at least one.
 func successorCopy(b state.Copy, d state.Death) (successor state.Copy, all, ok bool) {
 	if d.Reason != state.Rotated || d.Link == "" {
 		return successor, false, false

@@ -12,10 +12,11 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// writeTombstone makes sure that a session is dead in the store. over says what
-// stands there, as far as it is known. A tombstone is never overwritten blindly,
-// because it may have a link. The death of g becomes the one that stands; where
-// there was nothing to end it becomes none, see journal.Tombstone.EndedNothing.
+// writeTombstone makes sure that the store has a tombstone of the session. over is
+// the version of the record, as far as the caller knows it. writeTombstone reads an
+// existing tombstone before it writes another over it, because that one may have a
+// link. g.Death becomes the death that stands in the store, and zero where there was
+// nothing to end, see journal.Tombstone.EndedNothing.
 func (a *Shards) writeTombstone(ctx context.Context, c Call, g *journal.Tombstone, over record.Version) error {
 	if g.IfLive {
 		done, err := a.ensureDead(ctx, c, *g)
@@ -55,13 +56,14 @@ func (a *Shards) writeTombstone(ctx context.Context, c Call, g *journal.Tombston
 	return nil
 }
 
-// maxLine bounds how many sessions one call ends. It takes hours of rotations
-// every few seconds to get there.
+// maxLine bounds the sessions of one chain of rotations that a call ends. Rotations
+// every few seconds need hours to make a longer chain.
 const maxLine = 1000
 
-// End ends a session as EndOne does, and what rotations have made of it since, up to
-// the next Renew. It returns all that it ended, or tried to. Where the store does
-// not answer, the journal goes on from there.
+// End ends a session as EndOne does, and every session that rotations have made of
+// it, up to the next Renew. It returns all sessions that it ended or tried to end.
+// Where the store does not answer, the rest of the chain ends when the journal
+// delivers the tombstone.
 func (a *Shards) End(ctx context.Context, g *journal.Tombstone, over record.Version) (d Durability, ended []state.Superseded, err error) {
 	g.Line = true
 	why, at := g.Death.Reason, g
@@ -85,8 +87,9 @@ func (a *Shards) End(ctx context.Context, g *journal.Tombstone, over record.Vers
 	return 0, ended, fmt.Errorf("%w: more than %d rotations to follow", failure.ErrUnavailable, maxLine)
 }
 
-// successorTombstone ends what a rotation has made of a session that ends. The
-// successor may be dead by now, by a Renew above all, and then stays as it is.
+// successorTombstone returns the tombstone of the session that a rotation made of
+// one that ends. That session may have ended already, by a Renew above all; its own
+// tombstone stands then.
 func (a *Shards) successorTombstone(id string, why state.Reason) journal.Tombstone {
 	if why == state.Rotated {
 		why = state.Destroyed
@@ -96,8 +99,8 @@ func (a *Shards) successorTombstone(id string, why state.Reason) journal.Tombsto
 	return t
 }
 
-// endSuccessor is the journal's part in End: g was delivered, and the tombstone of
-// what a rotation has made of the session is pending from now on.
+// endSuccessor continues End when the journal has delivered g: the tombstone of the
+// session that a rotation made of it becomes pending.
 func (a *Shards) endSuccessor(ctx context.Context, g journal.Tombstone, why state.Reason) error {
 	next := g.Death.Link.Successor()
 	if !g.Line || next == "" {
@@ -108,9 +111,10 @@ func (a *Shards) endSuccessor(ctx context.Context, g journal.Tombstone, why stat
 	return a.Of(next).AddTombstone(ctx, successor)
 }
 
-// EndOne ends a session in the store or, where the store does not answer, as soon as
-// it does. over says what stands in the store, and is record.Any where nobody knows.
-// The death of g becomes the one that stands.
+// EndOne ends a session in the store. Where the store does not answer, the tombstone
+// is pending in the journal until it does. over is the version that stands in the
+// store, or record.Any where the caller does not know it. g.Death becomes the death
+// that stands.
 func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.Version) (Durability, error) {
 	if a.JournalBytes == 0 {
 		return Durable, a.writeTombstone(ctx, Call{all: a, ID: g.ID, Budget: a.SaveTimeout}, g, over)
@@ -118,7 +122,7 @@ func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.V
 	s, asked := a.Of(g.ID), g.Death
 	err := failure.ErrNotAsked
 	if a.Mode() != circuit.BackupOnly {
-		// Even where the breaker is open, the store is asked once.
+		// The store is asked once even if the breaker is open.
 		c, no := a.Call(ctx, g.ID, true, a.SaveTimeout)
 		if no != nil {
 			c = s.bypass(g.ID)
@@ -141,13 +145,14 @@ func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.V
 	return d, s.AddTombstone(ctx, *g)
 }
 
-// Forgotten reports whether the tombstone of k is gone everywhere.
+// Forgotten reports whether the tombstone of k has outlived TombstoneLife, so that
+// neither a store nor a journal need have it.
 func (a *Shards) Forgotten(k state.Superseded) bool {
 	return a.Clock.Now().After(k.Dot.Time().Add(a.TombstoneLife))
 }
 
-// MovePending reports whether the session ended by a Renew that the store does not
-// know of yet.
+// MovePending reports whether a Renew has ended the session and the store lacks its
+// tombstone.
 func (a *Shards) MovePending(id string) bool {
 	if a.JournalBytes == 0 {
 		return false
@@ -156,7 +161,7 @@ func (a *Shards) MovePending(id string) bool {
 	return ok && g.Pending && g.Successor != ""
 }
 
-// Learn enters a tombstone that the store has into the journal.
+// Learn enters a tombstone into the journal that the store has.
 func (a *Shards) Learn(ctx context.Context, id string, d state.Death) {
 	if a.JournalBytes != 0 {
 		_ = a.Of(id).AddTombstone(ctx, journal.Stored(id, d))

@@ -9,24 +9,24 @@ import (
 	"github.com/holdfast-go/session/internal/streak"
 )
 
-// health counts the shards that are away. Where there is no breaker, it notices when
-// one fails and recovers.
+// health counts the shards that are away. Where there is no breaker, its detector
+// finds out which are.
 type health struct {
 	ailing   atomic.Int32 // detector.Failing(), to be read without mu
 	mu       sync.Mutex   // guards all below
 	detector streak.Detector
 	down     int       // how many shards are away
-	since    time.Time // when the first of them went, or the last was well again
+	since    time.Time // when the first of them went away, or the last came back
 }
 
 // Work is a kind of operation.
 type Work = streak.Work
 
-// reminder is how often the hooks are told of an outage that lasts.
+// reminder is the time between two calls of the StillDown hook for one outage.
 const reminder = streak.Reminder
 
-// recover notes that an operation worked. It reports whether the shard is well
-// again, and since when it was not.
+// recover notes that an operation succeeded. It reports whether the shard is back
+// with it, and since when it was away.
 func (h *health) recover(shard string, w Work) (since time.Time, back bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -38,8 +38,8 @@ func (h *health) recover(shard string, w Work) (since time.Time, back bool) {
 	return since, back
 }
 
-// fail notes a failure. It returns what the hooks are to be told, and since when
-// the shard fails.
+// fail notes that an operation failed. It returns the news for the hooks, and since
+// when the shard is away.
 func (h *health) fail(shard string, w Work) (since time.Time, news streak.News) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// AddHint keeps a state that the shard lacks until it is delivered. It reports
-// whether the journal had room.
+// AddHint adds a state that the shard lacks to the journal, which keeps it until it
+// is delivered. AddHint reports whether the journal had room.
 func (s *Shard) AddHint(ctx context.Context, c state.Copy) bool {
 	if s.all.Without.Lacks(mechanism.PendingStates) {
 		return true
@@ -32,18 +32,18 @@ func (s *Shard) AddHint(ctx context.Context, c state.Copy) bool {
 	return true
 }
 
-// neverRenewed reports whether nobody has gained rights in a session: every login
+// neverRenewed reports whether the session has never known a user: every login
 // renews it.
 func neverRenewed(st state.State) bool { return st.Authenticated == st.Created }
 
-// keepFor is how long a copy that the store has taken stays known where no request
-// of its session carries it back.
+// keepFor is how long the journal keeps a copy that the store has taken, if no
+// request of the session carries it back.
 const keepFor = 30 * time.Second
 
-// Keep keeps what the store has taken of a session: a request that has read before
-// makes its changes on nothing older, also where the store does not answer any more.
-// It is kept until a request of that session has carried it back, or for 30 s, and
-// not where the journal is full.
+// Keep keeps a copy that the store has just taken, so that a request which read the
+// session earlier bases its changes on this copy even if the store stops answering.
+// The journal keeps it until a request of the session has carried it back, and for
+// 30 s at most. A full journal does not keep it.
 func (s *Shard) Keep(ctx context.Context, c state.Copy) {
 	if s.all.Without.Lacks(mechanism.PendingStates) {
 		return
@@ -54,17 +54,17 @@ func (s *Shard) Keep(ctx context.Context, c state.Copy) {
 	}
 }
 
-// lately is how long what was kept stays known although a request has carried it:
-// others that were sent before may be on their way, with something older.
+// lately is how long the journal keeps a copy after a request has carried it:
+// requests that were sent earlier may still arrive with an older one.
 const lately = 5 * time.Second
 
-// Carried notes that a request of a session has carried these entries.
+// Carried notes that a request has carried these entries of a session.
 func (a *Shards) Carried(id string, entries state.Entries) {
 	a.journal.Carried(id, entries, a.Clock.Now().Add(keepFor-lately))
 }
 
-// AddTombstone enters a tombstone into the journal. It fails where the journal is
-// full and holds nothing but pending tombstones.
+// AddTombstone enters a tombstone into the journal. It fails if the journal is full
+// of pending tombstones.
 func (s *Shard) AddTombstone(ctx context.Context, t journal.Tombstone) error {
 	t.Pending = t.Pending && !s.all.Without.Lacks(mechanism.Hints)
 	t.Again = t.Again && t.Pending
@@ -95,9 +95,9 @@ func (s *Shard) AddTombstone(ctx context.Context, t journal.Tombstone) error {
 // until returns when a tombstone of now may be dropped, in Unix milliseconds.
 func (s *Shard) until() int64 { return s.all.Clock.Now().Add(s.all.TombstoneLife).UnixMilli() }
 
-// losesNothing reports whether nothing is lost with what the store lacked of
-// a session that g ends: this process has ended it itself, and wants it gone, or
-// all of it is the successor's.
+// losesNothing reports whether g makes owed, which the shard lacked, unnecessary:
+// this process ended the session itself, so that nobody needs its values, or all
+// entries belong to the successor.
 func (s *Shard) losesNothing(owed state.Copy, g journal.Tombstone) bool {
 	_, all, inherited := successorCopy(owed, g.Death)
 	return g.Death.Dot.Instance == s.all.Clock.Instance || inherited && all
@@ -105,8 +105,8 @@ func (s *Shard) losesNothing(owed state.Copy, g journal.Tombstone) bool {
 
 var errJournalFull = fmt.Errorf("%w: the journal is full of tombstones that wait for the store", failure.ErrUnavailable)
 
-// tellDropped tells the hooks of changes that went because the journal was full:
-// their visitors' cookies still have them.
+// tellDropped calls the Overflow hook for each change that the journal dropped to
+// make room. The visitors' cookies still carry these changes.
 func (a *Shards) tellDropped(ctx context.Context, d journal.Dropped) {
 	if a.Hooks.Overflow == nil {
 		return

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Hooks are told what happens. Each may be nil. Package session documents them
-// under the same names.
+// Hooks are functions that package failover calls, in its callers' goroutines and
+// its own. Each may be nil. Package session documents them under the same names.
 type Hooks struct {
 	Down      func(ctx context.Context, shard string, err error)
 	StillDown func(ctx context.Context, o Outage)
@@ -18,8 +18,8 @@ type Hooks struct {
 	Dropped   func(ctx context.Context, id string, err error)
 }
 
-// Operation is what the store was asked to do, in a word that is fit for a
-// metric's label.
+// Operation names what the store was asked to do, in a word that fits a metric's
+// label.
 type Operation string
 
 // The operations.

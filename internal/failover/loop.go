@@ -12,13 +12,13 @@ import (
 	"github.com/holdfast-go/session/internal/probe"
 )
 
-// What the shard lacks is delivered as soon as the journal has it, and tried again
-// after these times, whether or not the breaker has tripped.
+// Delivery begins as soon as the journal holds something that the shard lacks. One
+// that fails is repeated after these times, whether or not the breaker has tripped.
 const (
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = time.Second
 
-	batchTime = 500 * time.Millisecond // of deliveries, until a probe may be due
+	batchTime = 500 * time.Millisecond // of deliveries without a look at whether a probe is due
 	workers   = 8                      // deliveries at once
 )
 
@@ -29,7 +29,7 @@ func (s *Shard) run(ctx context.Context) {
 	defer timer.Stop()
 	var next time.Time // delivery; zero: the shard lacks nothing
 	backoff := firstRetry
-	for ctx.Err() == nil { // however much there is to deliver
+	for ctx.Err() == nil { // also with more to deliver
 		s.applyOverride(ctx)
 		s.reportSettled(ctx)
 		if _, err := s.probes.Canary(); err != nil {
@@ -50,7 +50,7 @@ func (s *Shard) run(ctx context.Context) {
 				case err != nil:
 					wait := backoff
 					if q := s.breaker.State(s.all.Clock.Now()).Quarantine; q > 0 {
-						wait = min(wait, q) // what waits for its end goes out then
+						wait = min(wait, q) // some deliveries wait for the end of the quarantine
 					}
 					next, backoff = s.all.Clock.Now().Add(wait), min(2*backoff, lastRetry)
 				case more:
@@ -75,8 +75,8 @@ func (s *Shard) run(ctx context.Context) {
 	}
 }
 
-// probe asks the shard how it is, and reports whether there may be something to
-// deliver.
+// probe sends a probe to the shard and reports the outcome to the breaker. It
+// returns whether there may be something to deliver.
 func (s *Shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool) {
 	read, save := s.all.ReadTimeout, s.all.SaveTimeout
 	limited, cancel := context.WithTimeout(ctx, save)
@@ -85,7 +85,7 @@ func (s *Shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool)
 	if err == nil {
 		err = s.try(ctx)
 	}
-	budget := read + 2*save // what visitors' operations of these kinds have
+	budget := read + 2*save // as much as visitors' operations of these kinds have
 	if s.all.Store.Probes() {
 		budget += read
 	}
@@ -104,9 +104,9 @@ func (s *Shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool)
 	return outcome == circuit.Answered && (s.all.journal.Owes(s.name) || s.breaker.State(s.all.Clock.Now()).State != circuit.Serving)
 }
 
-// forget drops what the journal need not hold any more. What the shard has taken stays
-// known until it serves again, and for keepFor: a request that is running may have
-// read before, and carry something older.
+// forget drops what the journal need not hold any longer. A copy that the shard has
+// taken stays until the shard serves again, and for keepFor, because a request that
+// is running may have read the session before that and carry an older copy.
 func (s *Shard) forget() {
 	now := s.all.Clock.Now()
 	s.all.journal.Expire(now)
@@ -115,8 +115,8 @@ func (s *Shard) forget() {
 	}
 }
 
-// look asks whether the shard answers, and whether it holds what it should:
-// thoroughly, or by its canary alone.
+// look checks that the shard answers and has not lost its data: by its canary and,
+// if thoroughly is set, by its incarnation too.
 func (s *Shard) look(ctx context.Context, thoroughly bool) error {
 	lost, known, err := s.probes.Look(ctx, thoroughly)
 	if lost {
@@ -125,7 +125,7 @@ func (s *Shard) look(ctx context.Context, thoroughly bool) error {
 	return err
 }
 
-// try saves as visitors do, and counts what came of it.
+// try makes one save of each kind that visitors make, and counts the failures.
 func (s *Shard) try(ctx context.Context) error {
 	return s.probes.Try(ctx, func(k probe.Kind, err error) {
 		w := Swapping
@@ -142,7 +142,8 @@ func (s *Shard) try(ctx context.Context) error {
 }
 
 // deliver saves what the shard lacks, tombstones first. It reports whether there is
-// more. Its error says that the shard cannot be asked now, or what failed.
+// more. It fails with failure.ErrNotAsked while the shard is away, and otherwise
+// with the errors of the deliveries.
 func (s *Shard) deliver(ctx context.Context) (more bool, err error) {
 	if state := s.breaker.State(s.all.Clock.Now()); state.State == circuit.Away || state.Mode == circuit.BackupOnly {
 		return true, failure.ErrNotAsked
@@ -150,7 +151,7 @@ func (s *Shard) deliver(ctx context.Context) (more bool, err error) {
 	return s.deliverAll(ctx)
 }
 
-// deliverAll is deliver without asking how the shard is.
+// deliverAll is deliver whether or not the shard is away.
 func (s *Shard) deliverAll(ctx context.Context) (more bool, err error) {
 	end := s.all.Clock.Now().Add(batchTime)
 	err = forEach(end, s.all.Clock.Now, s.all.journal.PendingTombstones(s.name), func(g journal.Tombstone) error { return s.deliverTombstone(ctx, g) })
@@ -161,9 +162,9 @@ func (s *Shard) deliverAll(ctx context.Context) (more bool, err error) {
 	return s.all.journal.Owes(s.name), err
 }
 
-// confirmDelivery tells the breaker that the shard has its tombstones, if it has. It
-// reports whether some wait, and whether one of those could be written without a
-// look at another session.
+// confirmDelivery tells the breaker that the shard has all its tombstones, if none
+// waits. It reports whether some wait, and whether one of them can be written
+// without reading another session.
 func (s *Shard) confirmDelivery(ctx context.Context) (waiting, blind bool) {
 	var change circuit.Change
 	var news bool
@@ -172,12 +173,12 @@ func (s *Shard) confirmDelivery(ctx context.Context) (waiting, blind bool) {
 	return waiting, blind
 }
 
-// maxAttempts is how often a shard that answers may refuse a tombstone before it
-// serves nevertheless. The tombstone is tried further.
+// maxAttempts is how many times a shard that answers may refuse a tombstone before
+// the shard serves nevertheless. The delivery loop goes on trying.
 const maxAttempts = 20
 
-// forEach runs do for each of l, several at once, until end. A failure does not keep
-// the others from being tried; the last error is returned.
+// forEach calls do for each of l, several at once, until end. A failure does not
+// keep it from trying the others. It returns the last error.
 func forEach[T any](end time.Time, now func() time.Time, l []T, do func(T) error) (err error) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup

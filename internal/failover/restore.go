@@ -13,11 +13,11 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// PrepareRestore comes before b is put into a store that has nothing under its ID:
-// the shard must remember what it should, and the sessions that b supersedes must be
-// dead. It returns what those held. Its error is failure.ErrEnded where b is dead
-// too, and wraps failure.ErrUnavailable where nobody knows. visitor says that a
-// visitor waits.
+// PrepareRestore makes sure that b may be put into a store that has nothing under
+// its ID: the shard must not have lost its data, and the sessions that b supersedes
+// must be dead. It returns the entries that these held. It fails with
+// failure.ErrEnded where b has ended too, and its error wraps failure.ErrUnavailable
+// where that cannot be told. visitor reports whether a visitor waits for the result.
 func (a *Shards) PrepareRestore(ctx context.Context, b state.Copy, visitor bool) (more state.Entries, err error) {
 	s := a.Of(b.ID)
 	if err := s.checkMemory(ctx); err != nil {
@@ -39,10 +39,10 @@ func (a *Shards) PrepareRestore(ctx context.Context, b state.Copy, visitor bool)
 	return more, nil
 }
 
-// endSuperseded makes sure that a session is dead which b supersedes. It returns what
-// that session held, where it is b's predecessor. Where it is not, it was dead once,
-// by the writer that began b, and a store that does not answer now keeps no visitor
-// from b.
+// endSuperseded makes sure that a session is dead which b supersedes. Where that
+// session is b's predecessor, endSuperseded returns the entries that it held. Any
+// other was dead already when its visitor began b, so a store that does not answer
+// for it does not keep the visitor from b.
 func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Superseded, visitor bool) (held state.Entries, err error) {
 	s := a.Of(k.ID)
 	inherits := k.Predecessor && !k.Durable
@@ -74,13 +74,15 @@ func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Supers
 	return held, s.AddTombstone(ctx, journal.Stored(k.ID, done.Death))
 }
 
-// ensureDead makes sure that a session is dead in the store, without overwriting
-// another writer's tombstone. It returns the death that stands there, and what a
-// successor takes over; where there was nothing to end, a state that is not dead.
-// Its error is failure.ErrEnded where the successor is dead too.
+// ensureDead makes sure that a session is dead in the store, and never writes over
+// another writer's tombstone. It returns the death that stands there with the
+// entries that a successor takes over; where there was nothing to end, it returns a
+// state that is not dead. It fails with failure.ErrEnded where the successor is dead
+// too.
 //
-// Where another instance has rotated the session that g renews, what that has
-// led to ends for the successor as well: a login ends all tokens of before it.
+// Where another instance has rotated the session that g renews, the sessions that
+// the rotation led to end for the successor as well, because a login ends all
+// earlier tokens.
 func (a *Shards) ensureDead(ctx context.Context, c Call, g journal.Tombstone) (state.State, error) {
 	st, err := a.ensureOneDead(ctx, c, g)
 	for at, hops := st, 0; err == nil && g.Supersedes(at.Death.Link); hops++ {
@@ -103,7 +105,8 @@ func (a *Shards) ensureDead(ctx context.Context, c Call, g journal.Tombstone) (s
 	return st, err
 }
 
-// ensureOneDead is ensureDead without what rotations have led to.
+// ensureOneDead is ensureDead for the session alone, without those that rotations
+// made of it.
 func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone) (state.State, error) {
 	for end := a.attempts(); ; {
 		r, err := a.Backend.Read(ctx, c)
@@ -117,7 +120,7 @@ func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone)
 			if !unreadable {
 				return state.State{}, err
 			}
-			r.Version = r.Unreadable // no program can go on with that record either
+			r.Version = r.Unreadable // no program can read that record, so the tombstone may replace it
 		}
 		dead := state.State{Death: g.Death}
 		if st.Dead() {
@@ -127,8 +130,8 @@ func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone)
 			dead.Death = state.JoinDeaths(dead.Death, st.Death)
 		}
 		if g.Successor != "" && len(st.Entries) > 0 {
-			// What was written to the old session meanwhile is the successor's. It is
-			// safe before there is no other place for it.
+			// These entries belong to the successor. The journal has them before the
+			// tombstone takes them out of the store.
 			a.Of(g.Successor).AddHint(ctx, state.Copy{ID: g.Successor, State: st.Values()})
 		}
 		_, err = a.Backend.Put(ctx, c, Deliver, dead, r.Version)
@@ -144,8 +147,9 @@ func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone)
 	}
 }
 
-// nothingThere reports whether a store that holds nothing, or nothing any more,
-// leaves nothing to do for a tombstone, or nothing that can be done now.
+// nothingThere reports whether nothing can be done for the tombstone t, because the
+// store has no record of its session or an expired one. A nil error means that
+// nothing has to be done.
 func (c Call) nothingThere(ctx context.Context, r record.Session, t journal.Tombstone) (settled bool, err error) {
 	switch {
 	case t.Successor != "" && c.shard.Quarantined():
@@ -158,8 +162,9 @@ func (c Call) nothingThere(ctx context.Context, r record.Session, t journal.Tomb
 	return true, c.shard.checkMemory(ctx)
 }
 
-// deathInPlaceOf returns the tombstone that stands in the place of t. By another
-// writer's the successor of t ends too.
+// deathInPlaceOf returns the tombstone that stands in the place of t. Where another
+// writer has written it, the successor of t ends too, and the error is
+// failure.ErrEnded.
 func deathInPlaceOf(st state.State, t journal.Tombstone) (state.State, error) {
 	byAnother := st.Death.Dot != t.Death.Dot && st.Death.Reason != state.Rotated
 	if t.Successor != "" && byAnother {
@@ -169,7 +174,7 @@ func deathInPlaceOf(st state.State, t journal.Tombstone) (state.State, error) {
 }
 
 // checkMemory returns why a shard that has nothing cannot be believed: it may have
-// lost its memory, or does not answer.
+// lost its data, or it does not answer.
 func (s *Shard) checkMemory(ctx context.Context) error {
 	err := s.look(s.all.looks.Within(ctx, time.Now(), s.all.ReadTimeout), false)
 	switch {
@@ -183,5 +188,6 @@ func (s *Shard) checkMemory(ctx context.Context) error {
 	return nil
 }
 
-// errContested is why an operation gives up: other writers always came before.
+// errContested is the error of an operation that gives up because other writers came
+// first each time.
 var errContested = fmt.Errorf("%w: others write the session all the time", failure.ErrUnavailable)

@@ -14,26 +14,27 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// Shard is a part of the store that fails as one, seen from here: whether it is
-// asked, and what it lacks. It exists only where there is a backup.
+// Shard is a part of the store that fails as one, as this process knows it: whether
+// requests are sent to it, and what it lacks. It exists only where there is a
+// backup.
 type Shard struct {
 	all         *Shards
 	name        string
 	breaker     *circuit.Breaker
 	probes      probe.Shard
 	overriding  sync.Mutex
-	mode        atomic.Uint32   // the operator's, as the breaker has it; written with overriding held
+	mode        atomic.Uint32   // the operator's, as the breaker has it; overriding guards writes
 	wake        chan struct{}   // the shard lacks something
 	failedSaves [2]atomic.Int32 // saves of each kind that failed in a row
 	outage      outage          // guarded by health.mu
 	catchingUp  atomic.Bool     // it is back, and lacks something still
 }
 
-// outage is when a shard went away, and what the hooks were told of it.
+// outage records when a shard went away, and what the hooks have been told since.
 type outage struct {
 	since           time.Time
-	toldAt          time.Time // that it is away, or still is
-	delivered, lost uint64    // by then
+	toldAt          time.Time // when Down or StillDown was called last
+	delivered, lost uint64    // the journal's counts when it went away
 }
 
 // failures returns how many saves of a kind have failed in a row.
@@ -73,15 +74,15 @@ func (s *Shard) bypass(id string) Call {
 	return Call{all: s.all, ID: id, shard: s, Budget: s.all.SaveTimeout}
 }
 
-// Quarantined reports whether the shard has just lost its memory, so that its having
-// nothing is no answer.
+// Quarantined reports whether the shard has lost its data so recently that "nothing"
+// from it counts as no answer.
 func (s *Shard) Quarantined() bool {
 	return !s.all.Without.Lacks(mechanism.Quarantine) && s.breaker.Quarantined(s.all.Clock.Now())
 }
 
-// lostMemory notes that the shard has lost its memory: the tombstones of this process
-// are published again. known says that this process had seen what was lost; else the
-// shard may be new, and the hooks are not told.
+// lostMemory notes that the shard has lost its data, and makes the tombstones of
+// this process pending again. known reports whether this process saw what is lost.
+// Otherwise the shard may be new, and the Forgot hook is not called.
 func (s *Shard) lostMemory(ctx context.Context, known bool) {
 	s.breaker.Forgot(s.all.Clock.Now())
 	s.all.journal.Republish(s.name, !s.all.Without.Lacks(mechanism.Revocations), s.breaker.Owe)
@@ -92,7 +93,7 @@ func (s *Shard) lostMemory(ctx context.Context, known bool) {
 }
 
 // dropShard ends a shard that has no sessions any more, because the store's layout
-// has changed: what it lacked belongs to other shards now.
+// has changed. What it lacked goes to the shards that have these sessions now.
 func (s *Shard) dropShard() {
 	s.all.byName.CompareAndDelete(s.name, s)
 	lacking := s.all.journal.Move(s.name, s.all.Store.Shard, func(shard string) { s.all.named(shard).breaker.Owe() })
@@ -106,7 +107,8 @@ func (s *Shard) dropShard() {
 	}
 }
 
-// onChange returns a function that tells the hooks of a change, if it is one.
+// onChange returns a function that calls the hooks for a change of the breaker's
+// state, and does nothing without one.
 func (s *Shard) onChange(ctx context.Context, err error) func(circuit.Change, bool) {
 	return func(c circuit.Change, news bool) {
 		h := &s.all.health
@@ -143,7 +145,8 @@ func (s *Shard) onChange(ctx context.Context, err error) func(circuit.Change, bo
 	}
 }
 
-// reportSettled tells the hooks that a shard which is back lacks nothing any more.
+// reportSettled calls the Settled hook once a shard that is back lacks nothing any
+// more.
 func (s *Shard) reportSettled(ctx context.Context) {
 	if !s.catchingUp.Load() || s.breaker.State(s.all.Clock.Now()).State != circuit.Serving {
 		return
@@ -158,8 +161,8 @@ func (s *Shard) reportSettled(ctx context.Context) {
 	s.all.Hooks.Settled(ctx, settled)
 }
 
-// reportStillDown tells the hooks of an outage that lasts. err is what came of the last
-// probe.
+// reportStillDown calls the StillDown hook if the shard is away and a reminder is
+// due. err is the outcome of the last probe.
 func (s *Shard) reportStillDown(ctx context.Context, err error) {
 	b := s.breaker.State(s.all.Clock.Now())
 	if b.State == circuit.Serving {
@@ -182,7 +185,8 @@ func (s *Shard) reportStillDown(ctx context.Context, err error) {
 	s.all.Hooks.StillDown(ctx, s.outageUntilNow(o, err))
 }
 
-// outageUntilNow returns an outage with what became of the journal since it began.
+// outageUntilNow returns o for the hooks, with what the journal has delivered and
+// lost since it began.
 func (s *Shard) outageUntilNow(o outage, err error) Outage {
 	n := s.all.journal.Stats(s.name)
 	return Outage{

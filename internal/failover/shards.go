@@ -1,7 +1,8 @@
-// Package failover knows the shards of a store: whether each is asked, what it lacks,
-// and when it is back. A shard is taken for away by its breaker (package circuit), or
-// because saves of one kind keep failing. What a shard lacks it delivers in the background; before a
-// session is put back, or ended, it looks at those that it supersedes.
+// Package failover watches the shards of a store: whether requests are sent to each,
+// what each lacks, and when each is back. A shard counts as away when its breaker
+// (package circuit) trips, or when saves of one kind keep failing. The package
+// delivers what a shard lacks in the background. Before it restores or ends a
+// session, it reads the sessions that this one supersedes.
 package failover
 
 import (
@@ -24,8 +25,8 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// Shards are the parts of one store that were met so far. Its exported fields are
-// set before Start; from then on any number of goroutines may use it.
+// Shards are the parts of one store that this process has met. The exported fields
+// are set before Start; from then on any number of goroutines may use it.
 type Shards struct {
 	Backend Backend
 	Store   record.Store
@@ -58,7 +59,7 @@ type Shards struct {
 	wg     sync.WaitGroup
 }
 
-// Backend is the store as states.
+// Backend reads and writes the store's records as states.
 type Backend interface {
 	// Read loads a session past all caches. Its error is failure.ErrNotFound, a
 	// failure.Away, or failure.ErrUnavailable.
@@ -74,8 +75,8 @@ type Counters struct {
 	Ended    atomic.Uint64 // tombstones saved by requests
 }
 
-// Start begins to watch the store, where there is a backup. firstIDs are IDs by
-// which all shards are met, as far as possible.
+// Start begins to watch the store, where there is a backup. firstIDs yields IDs that
+// reach as many of the shards as possible.
 func (a *Shards) Start(firstIDs func(yield func(id string) bool)) {
 	a.health.since = time.Now()
 	if a.JournalBytes == 0 {
@@ -142,14 +143,13 @@ func (a *Shards) Close(ctx context.Context) error {
 	}
 }
 
-// attempts returns when an operation that meets other writers stops beginning
-// anew.
+// attempts returns the time at which an operation that meets other writers gives up.
 func (a *Shards) attempts() (end time.Time) { return a.Clock.Now().Add(a.SaveTimeout) }
 
 // AllowRestore reports whether one more session may be put back into the store now.
 func (a *Shards) AllowRestore() bool { return a.restores.Allow(a.Clock.Now(), a.RestoreRate) }
 
-// Stats are what is known of the shards, and of what they are owed.
+// Stats are the figures of all shards and of the journal.
 type Stats struct {
 	Failing bool      // a shard is away
 	Since   time.Time // when Failing became what it is
@@ -157,7 +157,7 @@ type Stats struct {
 	Journal journal.Stats // of all shards together
 }
 
-// ShardStats are what is known of a shard.
+// ShardStats are the figures of one shard.
 type ShardStats struct {
 	Name string
 	circuit.Status
