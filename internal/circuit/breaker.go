@@ -1,13 +1,14 @@
 // Package circuit is the circuit breaker of one shard of a store. It decides
 // whether visitors' requests are sent to the shard, and when the shard is back. It
-// is a pure state machine: it starts no goroutine, reads no clock and sends
+// is a pure state machine that starts no goroutine, reads no clock and sends
 // nothing. The caller reports what happened and when, and acts on the result.
 //
 // A shard that serves is Away after five failures in a row, or when half of at
 // least twenty operations of the last second failed or took over half their
-// budget. A probe finds out whether the shard is back, never a visitor's request:
-// it is a synthetic operation each second, which healthy shards get too. The first
-// good probe makes the shard Returning: sessions that have no copy are let through.
+// budget. Only a probe finds out whether the shard is back, and never a visitor's
+// request. It is a synthetic operation each second, which healthy shards get too.
+// The first good probe makes the shard Returning, and the breaker admits requests
+// of sessions that have no copy.
 // After three good probes in a row, and with its waiting tombstones delivered, the
 // shard is Serving again.
 //
@@ -60,9 +61,9 @@ func New(now time.Time) *Breaker {
 	return &Breaker{origin: now, probe: never, until: never}
 }
 
-// Allow says whether a request may be sent to the shard. What comes of it goes
-// to Report with the ticket. backup reports whether the visitor brought a backup
-// that vouches, and so can do without the shard.
+// Allow reports whether a request may be sent to the shard. The caller passes the
+// ticket to Report with the outcome. backup reports whether the visitor brought a
+// copy that vouches, and so can do without the shard.
 func (b *Breaker) Allow(now time.Time, backup bool) Ticket {
 	t := Ticket{began: now.Sub(b.origin)}
 	b.mu.Lock()
@@ -77,13 +78,13 @@ func (b *Breaker) Allow(now time.Time, backup bool) Ticket {
 	return t
 }
 
-// Report tells what came of a request or a probe that took up to now, of the
-// budget that it had; zero stands for one without a limit, which is never slow.
-// What began before the state or the mode last changed says nothing about it
-// and does not count, nor does a ticket that says No.
+// Report takes the outcome of a request or a probe that ended at now, and the budget
+// that it had; zero stands for no limit, and such an operation is never slow. An
+// operation that began before the state or the mode last changed says nothing about
+// the present one and does not count, nor does a ticket that says No.
 //
-// Where the report changes the state it returns the change, and true. Each
-// change is returned once, to one caller.
+// Where the report changes the state it returns the change, and true. Each change is
+// returned once, to one caller.
 func (b *Breaker) Report(t Ticket, now time.Time, budget time.Duration, o Outcome) (Change, bool) {
 	if t.Answer == No || o == Canceled {
 		return Change{}, false
@@ -118,10 +119,10 @@ func (b *Breaker) Report(t Ticket, now time.Time, budget time.Duration, o Outcom
 	return Change{}, false
 }
 
-// Force is the operator's override. BackupOnly trips the breaker and holds it:
-// once it ends the shard has to come back like any other, as tombstones may
-// have gathered. StoreOnly ends at once what kept requests from the shard, no
-// matter what it is owed, and changes no state.
+// Force sets the operator's override. BackupOnly trips the breaker and holds it.
+// Once that mode ends, the shard has to come back like any other, because tombstones
+// may have gathered. StoreOnly admits all requests at once, whatever the shard is
+// owed, and changes no state.
 func (b *Breaker) Force(now time.Time, m Mode) (Change, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -137,8 +138,8 @@ func (b *Breaker) Force(now time.Time, m Mode) (Change, bool) {
 	return b.trip(Forced)
 }
 
-// Trip takes the shard for away, for a reason that its operations do not show:
-// it loads and does not save, for instance.
+// Trip counts the shard as away for a reason that its operations do not show: the
+// shard answers loads and refuses saves, for instance.
 func (b *Breaker) Trip(now time.Time, why Cause) (Change, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -2,20 +2,18 @@ package circuit
 
 import "time"
 
-// disbelief is how long a shard that lost its memory is not believed when it
-// says that there is nothing: every instance probes it within a second, and has
-// the rest to publish the tombstones that it knows.
+// disbelief is the length of a quarantine. Every instance probes the shard within a
+// second, and has the other four to publish the tombstones that it knows.
 const disbelief = 5 * time.Second
 
-// Probe tells how long it is until the next probe, a second at most. Where that
-// is zero the probe is the caller's: it sends one now and reports it with the
-// ticket, and to nobody else one is due for the next second. A probe that the
-// caller gave up, as it closes, is reported as Canceled or not at all.
+// Probe returns how long it is until the next probe, a second at most. Where that is
+// zero the probe is the caller's, which sends one now and reports it with the
+// ticket; no other caller gets one within the next second. A caller that gives its
+// probe up, because it closes, reports it as Canceled or not at all.
 //
-// Probes are due whatever the state and the mode are. To a shard that serves
-// they are operations like any other: one that nobody uses is found to be away
-// too, and failures that lie hours apart are not in a row. A slow probe is not
-// a good one.
+// Probes are due in every state and mode. To a shard that serves they are operations
+// like any other, so that an outage is noticed without visitors, and failures hours
+// apart are not in a row. A slow probe is not a good one.
 func (b *Breaker) Probe(now time.Time) (Ticket, time.Duration) {
 	at := now.Sub(b.origin)
 	b.mu.Lock()
@@ -52,19 +50,18 @@ func (b *Breaker) serve() (Change, bool) {
 	return b.become(Serving)
 }
 
-// Owe says that a tombstone for the shard waits in the journal: while the shard
-// is not Serving, it will not be until Delivered. Call it where the journal
-// takes the tombstone, under the lock under which Delivered is called.
+// Owe notes that a tombstone for the shard waits in the journal: a shard that is not
+// Serving stays so until Delivered. The journal calls Owe when it takes the
+// tombstone, under the lock under which it calls Delivered.
 func (b *Breaker) Owe() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.owed = true
 }
 
-// Delivered says that the journal holds no tombstone for the shard, and that
-// the ring was published if the shard had lost its memory. Say it after each
-// good probe of a shard that does not serve, even if there was nothing to
-// deliver: a probe that is not good, Owe and Forgot take it back.
+// Delivered notes that the journal holds no tombstone that the shard lacks. The
+// caller calls it after each good probe of a shard that does not serve, even with
+// nothing to deliver: a probe that is not good, Owe and Forgot take it back.
 func (b *Breaker) Delivered(now time.Time) (Change, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -73,11 +70,11 @@ func (b *Breaker) Delivered(now time.Time) (Change, bool) {
 	return b.serve()
 }
 
-// Forgot says that the shard lost its memory: its canary or its incarnation is
-// not what it was. For five seconds from the last time that this is said, the
-// shard is in quarantine. One that serves goes on serving; another is owed what
-// it lost until Delivered. Say it before the probe that found out is reported,
-// as the shard may serve upon that.
+// Forgot notes that the shard lost its data: its canary or its incarnation is not
+// what it was. The shard is in quarantine for five seconds from the last such call.
+// A shard that serves goes on serving; another is owed what it lost until Delivered.
+// The caller calls Forgot before it reports the probe that found out, because that
+// report may let the shard serve.
 func (b *Breaker) Forgot(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -86,9 +83,9 @@ func (b *Breaker) Forgot(now time.Time) {
 	b.owed = true
 }
 
-// Quarantined reports whether "nothing" from this shard has to count as no
-// answer. It is to be asked when the answer is there, not before. A record and
-// a tombstone count as always.
+// Quarantined reports whether "nothing" from this shard counts as no answer. The
+// caller asks when it has the answer, not before. A record and a tombstone count as
+// always.
 func (b *Breaker) Quarantined(now time.Time) bool {
 	at := now.Sub(b.origin)
 	b.mu.Lock()

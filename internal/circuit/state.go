@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// State is how a shard does.
+// State says which requests are sent to a shard.
 type State uint8
 
 // A breaker goes from Serving to Away, and back over Returning.
 const (
 	Serving   State = iota
 	Away            // no visitor's request is sent
-	Returning       // the last probe was good: sessions without a backup are let through
+	Returning       // the last probe was good; requests without a copy are sent
 )
 
 func (s State) String() string { return [...]string{"serving", "away", "returning"}[s] }
 
-// Cause is why a shard was taken for away.
+// Cause is why a shard counts as away.
 type Cause uint8
 
 // While Returning, a probe that is not good makes a shard Away again, and the

@@ -2,8 +2,8 @@ package circuit
 
 import "time"
 
-// Ticket is what Allow and Probe hand out and Report takes back. The zero
-// Ticket says No.
+// Ticket is returned by Allow and Probe and taken by Report. The zero Ticket says
+// No.
 type Ticket struct {
 	Answer  Answer
 	changes uint32 // of the breaker, until then
@@ -23,10 +23,10 @@ const (
 	probing
 )
 
-// Outcome is what came of an operation.
+// Outcome is the result of an operation.
 type Outcome uint8
 
-// A shard that answers is well, whatever it says. Only the caller can tell an
+// Every answer speaks for the shard, even a refusal. Only the caller can tell an
 // operation that its visitor canceled from one that ran out of its budget.
 const (
 	Answered Outcome = iota // a record, nothing, a conflict, "too large"

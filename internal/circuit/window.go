@@ -5,7 +5,7 @@ import "time"
 const (
 	tick     = 100 * time.Millisecond
 	ticks    = 10 // a second, of which the tick under way is a part
-	tripFrom = 20 // operations; of fewer no share is taken
+	tripFrom = 20 // operations, before their share of failures counts
 )
 
 // window counts the operations of the last second. It forgets tick by tick, so
@@ -30,7 +30,8 @@ func (w *window) add(at time.Duration, bad bool) {
 	}
 }
 
-// bad reports whether half of enough operations were.
+// bad reports whether the window has enough operations and at least half of them
+// were bad.
 func (w *window) bad() bool {
 	return w.sum.operations >= tripFrom && 2*w.sum.bad >= w.sum.operations
 }

@@ -1,10 +1,10 @@
-// Package decide says what a read of a session comes to: a pure function of what
-// the store answered, what the copies vouch for and what this process knows.
+// Package decide holds the decision of a read: a pure function of what the store
+// answered, whether the copies vouch, and what this process knows.
 //
-// There are three answers, never two: the visitor has a session, has none, or it
-// is unknown. The caller asks, states the facts, and does what the decision says. A
-// record that cannot be read is among the answers that are none. What the end of a
-// session and a restore come to is package failover's.
+// The visitor has a session, has none, or it is unknown. The caller asks the store,
+// states the facts, and carries out the decision. A record that cannot be read
+// counts as no answer. Package failover decides about the end of a session and
+// about a restore.
 package decide
 
 // Facts are what is known when the store was asked. The zero Facts are a live
@@ -50,7 +50,7 @@ const (
 	answerEnd
 )
 
-// Copy is what the copies of the visitor and of the journal are worth together.
+// Copy says whether the copies of the visitor and of the journal vouch together.
 type Copy uint8
 
 // The worth of a copy.
@@ -77,15 +77,15 @@ type Predecessor uint8
 
 // What may be known of a predecessor.
 const (
-	Settled      Predecessor = iota // there is none, it is durably dead, or it was read and stands in nobody's way
+	Settled      Predecessor = iota // there is none, it is durably dead, or it was read and does not forbid this one
 	Unread                          // it is not durably dead, and was not read
 	EndedByOther                    // another writer has ended it
 	OutOfReach                      // the store does not answer for it
-	Undecided                       // it cannot be told
+	Undecided                       // it was read, and still nothing is known
 	predecessorEnd
 )
 
-// Verdict is what a read comes to.
+// Verdict is the result of a read.
 type Verdict uint8
 
 // The verdicts. The last two are questions: the caller finds out, and calls Read
@@ -102,8 +102,8 @@ const (
 	verdictEnd
 )
 
-// Cause is where a Dead verdict has its tombstone from, and what error an Unknown
-// one is told with.
+// Cause says where the tombstone of a Dead verdict comes from, and which error an
+// Unknown verdict carries.
 type Cause uint8
 
 // The causes. Live verdicts and NoSession have none.
@@ -119,7 +119,7 @@ const (
 	LookError           // unknown: the error of reading the predecessor
 )
 
-// Effects are what the caller has to do besides.
+// Effects are what the caller has to do besides returning the session.
 type Effects uint8
 
 // The effects.

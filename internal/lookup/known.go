@@ -7,15 +7,15 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// Known is what is known of a session without asking the store: the join of the
-// copies that a request carried and of what the journal holds.
+// Known is what this process knows of a session before it asks the store: the join
+// of the copies that the request carried and of the journal's.
 type Known struct {
 	state.Copy
 	Found bool
 
-	// Excused: a copy was sealed, not long ago by its own account, with a key that
-	// is not known here. A rotation of keys may be under way, and then it is not
-	// for this instance to say that there is no session.
+	// Excused: a copy was sealed with a key that is not known here, not long ago
+	// by the copy's own account. A rotation of keys may be under way, so this
+	// instance cannot say that there is no session.
 	Excused bool
 	Keep    jar.Mask // cookies of such copies
 
@@ -24,7 +24,7 @@ type Known struct {
 
 // Add joins a copy in.
 func (w *Known) Add(c state.Copy, now time.Time) {
-	// A lease that is stamped ahead of time vouches for nothing.
+	// A lease that is stamped more than MaxAhead in the future vouches for nothing.
 	if c.Confirmed > now.Add(state.MaxAhead).UnixMilli() {
 		c.Confirmed = 0
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// Loaded is what is known of a session.
+// Loaded is a session as a load has found it, and where the load has it from.
 type Loaded struct {
 	Phase Phase
 	state.Copy
@@ -44,8 +44,8 @@ func (l *Loaded) MarkNeverStored() {
 	l.Born, l.NeverStored = true, true
 }
 
-// Confirm notes that the store took the state in a save that was sent then, with
-// all entries up to that clock.
+// Confirm notes that the store took the state in a save that was sent at that time,
+// with all entries up to the clock saved.
 func (l *Loaded) Confirm(v record.Version, sent time.Time, saved uint64) {
 	l.Version = v
 	l.Placement = Complete
@@ -58,7 +58,7 @@ func (l *Loaded) InStore() bool {
 	return !l.Away() && !l.Lacking() && !l.NeverStored && l.State.Entries.Latest() <= l.Saved
 }
 
-// Phase is whether there is a session.
+// Phase says whether there is a session.
 type Phase uint8
 
 // The phases.
@@ -80,6 +80,6 @@ const (
 	FromBackup // the store did not answer, or had lost it
 )
 
-// Unsaved reports whether it is an old session that is Shared, and that no commit
-// has saved yet.
+// Unsaved reports whether the session was read from an old one that may be Shared,
+// and no commit has saved it yet.
 func (l *Loaded) Unsaved() bool { return l.Phase == Live && l.Source == FromNowhere }

@@ -1,5 +1,5 @@
-// Package lookup reads sessions: it asks the store, states what is known beside the
-// answer, and does what package decide says.
+// Package lookup reads sessions. It asks the store, collects what is known beside
+// the answer, and carries out the decision of package decide.
 package lookup
 
 import (
@@ -18,9 +18,8 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// lookup is one read of a session where there is a backup: what the store
-// answered, what is known beside it, and the facts that both come to. Package
-// decide says what follows from them.
+// lookup is one read of a session where there is a backup: the store's answer, what
+// is known beside it, and both as facts for package decide.
 type lookup struct {
 	reader *Reader
 	id     string
@@ -35,8 +34,9 @@ type lookup struct {
 	inherited state.Entries     // what the predecessor leaves
 }
 
-// Settled returns what an older copy still has to say beside a record of the
-// store. saved is up to where the store had the copy's entries.
+// Settled returns the part of an older copy that still counts beside record, the
+// store's state. saved is the clock up to which the store has had the copy's
+// entries.
 func (r *Reader) Settled(old state.State, saved uint64, record state.State) state.State {
 	if !r.Foreign {
 		return old
@@ -44,14 +44,14 @@ func (r *Reader) Settled(old state.State, saved uint64, record state.State) stat
 	return foreign.Settled(old, saved, record)
 }
 
-// ErrExcused is why it is not known whether there is a session whose copy was
-// sealed with a key that is not known here.
+// ErrExcused is the error of a load that cannot tell whether there is a session,
+// because the visitor's copy is sealed with a key that is not known here.
 var ErrExcused = fmt.Errorf("%w: a backup is sealed with a key that is not known here", failure.ErrUnavailable)
 
-// Fetch asks the store, and tells what its answer means beside what is known
-// already. There are three answers, never two: yes, no, and none. Where the
-// request has ended, or the store has answered what this program cannot read,
-// there is none, and no copy takes its place.
+// Fetch asks the store and returns what its answer means beside w: there is a
+// session, there is none, or it is unknown. It is unknown where the request has
+// ended or this program cannot read the store's record, and then no copy takes the
+// store's place.
 func (r *Reader) Fetch(ctx context.Context, id string, w Known, fresh bool) Loaded {
 	if !r.Backup {
 		var l Loaded
@@ -69,7 +69,7 @@ func (r *Reader) Fetch(ctx context.Context, id string, w Known, fresh bool) Load
 	for {
 		switch d := decide.Read(q.facts); d.Verdict {
 		case decide.AskStore:
-			q.ask(ctx, true) // it may be the cache that is behind
+			q.ask(ctx, true) // the cache may be behind the store
 		case decide.ReadPredecessor:
 			q.readPredecessor(ctx)
 		default:
@@ -104,7 +104,7 @@ func (r *Reader) FetchAlone(ctx context.Context, id string, fresh bool, l *Loade
 	}
 }
 
-// ask loads the session and states the facts.
+// ask loads the session and sets the facts.
 func (q *lookup) ask(ctx context.Context, fresh bool) {
 	r, s, f := q.reader, q.reader.Shards.Of(q.id), &q.facts
 	if b, ok := s.Copy(q.id); ok {
@@ -137,7 +137,7 @@ func (q *lookup) ask(ctx context.Context, fresh bool) {
 	}
 }
 
-// answerOf is what a load came to, dead where it was of a tombstone.
+// answerOf returns the outcome of a load. dead says that the load found a tombstone.
 func answerOf(err error, dead bool) decide.Answer {
 	switch {
 	case err == nil && dead:
@@ -152,9 +152,9 @@ func answerOf(err error, dead bool) decide.Answer {
 	return decide.NoAnswer
 }
 
-// compare joins a live record with the copies, and states whether it lacks
-// something. A store that was asked past its cache and says that a cache has
-// answered all the same is not asked again.
+// compare joins a live record with the copies and sets the answer to whether the
+// record lacks something. A store that was asked past its cache, and reports a
+// cached answer all the same, is not asked again.
 func (q *lookup) compare(sent time.Time, fresh bool) {
 	q.record = q.reader.fetchStore(q.id, q.known, q.stored, sent)
 	if !q.record.Lacking() {
@@ -189,8 +189,8 @@ func (q *lookup) knownEnd() decide.Known {
 	return decide.NotDead
 }
 
-// readPredecessor reads the session that this one took over from. Whether this
-// one may live is known then.
+// readPredecessor reads the session that this one took over from, which decides
+// whether this one may live.
 func (q *lookup) readPredecessor(ctx context.Context) {
 	q.inherited, q.err = q.reader.mergePredecessor(ctx, q.known.Copy)
 	switch {
@@ -205,7 +205,7 @@ func (q *lookup) readPredecessor(ctx context.Context) {
 	}
 }
 
-// act does what the decision says.
+// act carries out the decision.
 func (q *lookup) act(ctx context.Context, d decide.Decision) Loaded {
 	if d.Effects&decide.ReportStale != 0 {
 		q.reader.Stale(ctx, q.id)
@@ -232,8 +232,8 @@ func (q *lookup) act(ctx context.Context, d decide.Decision) Loaded {
 	return l
 }
 
-// fromCopy is what copies that vouch come to, where the store has no record or
-// nobody knows whether it has one.
+// fromCopy returns the session as copies that vouch have it, where the store has no
+// record or did not answer.
 func (q *lookup) fromCopy(d decide.Decision) Loaded {
 	l := Loaded{Phase: Live, Copy: q.known.Copy, Version: q.stored.Version, Source: FromBackup, Placement: Missing}
 	l.State = q.stored.Revive(q.known.State)
@@ -245,7 +245,7 @@ func (q *lookup) fromCopy(d decide.Decision) Loaded {
 	return l
 }
 
-// dead is a session that has ended, with the tombstone that the cause names.
+// dead returns a session that has ended, with the tombstone that the cause names.
 func (q *lookup) dead(ctx context.Context, d decide.Decision) Loaded {
 	s := q.reader.Shards.Of(q.id)
 	l := Loaded{Phase: Dead, Copy: state.Copy{ID: q.id}, Version: q.stored.Version}
@@ -272,7 +272,7 @@ func (q *lookup) dead(ctx context.Context, d decide.Decision) Loaded {
 	return l
 }
 
-// fetchStore is what a record of the store comes to, beside the backup.
+// fetchStore returns a live record of the store joined with the copies.
 func (r *Reader) fetchStore(id string, w Known, got record.Session, sent time.Time) Loaded {
 	st := got.State
 	l := Loaded{
@@ -294,7 +294,8 @@ func (r *Reader) fetchStore(id string, w Known, got record.Session, sent time.Ti
 	return l
 }
 
-// mergePredecessor is failover's PrepareRestore within the bounds of a load.
+// mergePredecessor is failover's PrepareRestore for a load, within the limit of
+// restores.
 func (r *Reader) mergePredecessor(ctx context.Context, b state.Copy) (state.Entries, error) {
 	if !r.Shards.AllowRestore() {
 		return nil, failure.ErrNotAsked
@@ -311,8 +312,8 @@ func (r *Reader) endWithPredecessor(ctx context.Context, id string, v record.Ver
 }
 
 // supersededElsewhere reports whether another writer has ended the session's
-// predecessor: its own visitor, or anybody where the store does not have the session
-// yet.
+// predecessor: the visitor, by the tombstone cookie, or any writer while the store
+// does not have the session yet.
 func (r *Reader) supersededElsewhere(w Known, stored bool) bool {
 	for _, k := range w.Supersedes {
 		if !k.Predecessor || r.Without.Lacks(mechanism.Superseded) {

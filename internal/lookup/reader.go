@@ -26,7 +26,7 @@ type Reader struct {
 	Backup  bool
 	Mode    func() decide.Mode                   // the operator's
 	Lease   func() time.Duration                 // for how long a copy may vouch at present
-	Stale   func(ctx context.Context, id string) // is told of a copy that was needed and does not vouch
+	Stale   func(ctx context.Context, id string) // called for a copy that was needed and does not vouch
 	Without mechanism.Set                        // for the simulation; else none
 
 	Degraded  atomic.Uint64 // loads that were answered from a copy

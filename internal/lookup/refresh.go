@@ -7,28 +7,27 @@ import (
 	"github.com/holdfast-go/session/internal/failover"
 )
 
-// maxRefreshes bounds what runs in the background. Beyond it a refresh is left to
-// the session's next request.
+// maxRefreshes bounds the refreshes in the background. Beyond it, the session's next
+// request refreshes it.
 const maxRefreshes = 256
 
-// Refresh puts the expiry of a session off in the background, if it is due: it
-// saves the state with a later lastSeen over the version just read. What another
-// request wrote meanwhile, a logout above all, stands, and the refresh does not
-// happen.
+// Refresh puts off the expiry of a session in the background, if that is due. It
+// saves the state with a later LastSeen over the version just read, so that a write
+// by another request, a logout above all, stands, and this refresh has no effect.
 func (r *Reader) Refresh(ctx context.Context, l Loaded) {
 	if r.Due(l) {
 		go r.PutOff(ctx, l)
 	}
 }
 
-// Due reports whether it is time for a refresh, and no other one of the session is
-// under way. If so, PutOff must follow.
+// Due reports whether a refresh is due and none of the session is under way. Where
+// it reports true, the caller must call PutOff.
 func (r *Reader) Due(l Loaded) bool {
 	unseen := r.Clock.Now().Sub(time.UnixMilli(l.State.LastSeen))
 	return unseen >= r.Storage.Refresh && r.Refreshes.Start(l.ID, maxRefreshes)
 }
 
-// PutOff saves a refresh, and returns what stands then.
+// PutOff saves a refresh and returns the session as it is afterwards.
 func (r *Reader) PutOff(ctx context.Context, l Loaded) Loaded {
 	defer r.Refreshes.Done(l.ID)
 	ctx = context.WithoutCancel(ctx)

@@ -12,11 +12,11 @@ import (
 // MaxRotations bounds how many rotations one request follows to its session.
 const MaxRotations = 64
 
-// ErrTooManyRotations is why a request does not follow rotations any further.
+// ErrTooManyRotations is the error of a request that met more than MaxRotations.
 var ErrTooManyRotations = fmt.Errorf("%w: the session was rotated more than %d times in %v", failure.ErrUnavailable, MaxRotations, failover.RotationGrace)
 
 // Follow returns the token to which the tombstone of t leads while the grace
-// lasts. It never leads across a Renew, whose token nobody can derive.
+// lasts. It does not lead across a Renew, whose token cannot be derived.
 func (r *Reader) Follow(t token.Token, d state.Death) (token.Token, bool) {
 	if d.Reason != state.Rotated || d.Link == "" {
 		return token.Token{}, false
@@ -28,7 +28,8 @@ func (r *Reader) Follow(t token.Token, d state.Death) (token.Token, bool) {
 	return next, next.ID() == d.Link.Successor()
 }
 
-// RotatedFrom returns how a session names the one that a rotation made it of.
+// RotatedFrom returns the entry with which a session names the one that a rotation
+// replaced.
 func (r *Reader) RotatedFrom(id string, d state.Death) state.Superseded {
 	return state.Superseded{ID: id, Dot: d.Dot, Predecessor: true, Durable: !r.Shards.MovePending(id)}
 }
