@@ -20,13 +20,13 @@ import (
 	"github.com/holdfast-go/session/internal/token"
 )
 
-// graceAfterDeath is how long a write under the token of a session that its own
-// client has renewed or destroyed is refused instead of beginning a new one: the
-// answer that says so, after a login in another tab, may still be on its way.
-// After Revoke no answer is on its way, and the client begins anew at once.
+// graceAfterDeath is how long after a Renew or a Destroy a write under the old token
+// is refused, instead of beginning a new session. The response with the new token,
+// after a login in another tab, may still be under way. After Revoke no such
+// response exists, and the client begins a new session at once.
 const graceAfterDeath = 30 * time.Second
 
-// Renewal is what becomes of the session's ID.
+// Renewal says what becomes of the session's ID.
 type Renewal uint8
 
 // The renewals.
@@ -69,37 +69,38 @@ func (w *Writer) Begin() state.State {
 	}
 }
 
-// remember keeps what the store has taken, where there is a backup. What another
-// program has written or removed since has no dot that would tell: with a foreign
-// format nothing is kept.
+// remember keeps a copy that the store has taken, where there is a backup. With a
+// foreign format it keeps nothing, because the dots do not show what another program
+// has written or removed since.
 func (w *Writer) remember(c state.Copy) {
 	if w.Copies && !w.Reader.Foreign {
 		w.Shards.Of(c.ID).Keep(context.Background(), c)
 	}
 }
 
-// Commit is one save of what a request has changed: apply, compare and set, and on
-// conflict load, join and again, until the budget ends. The caller sets the
-// exported fields down to Vouched, calls Run once, and reads what became of them.
+// Commit saves what one request has changed. It applies the changes and saves by
+// compare-and-set; after a conflict it reads the session, joins and tries again,
+// until the budget ends. The caller sets the exported fields down to Vouched, calls
+// Run once, and reads the others.
 type Commit struct {
 	Writer *Writer
 
 	lookup.Loaded               // what the changes are made on, and what stands afterwards
 	Held          token.Token   // opens the session
-	Edits         []*state.Edit // of the request, that are not saved yet
-	Changes       state.Changes // what the edits come to on the state
+	Edits         []*state.Edit // of the request, not saved yet
+	Changes       state.Changes // that the edits make on the state
 	Doubts        []state.InDoubt
 	Asked         Renewal // by the handler
-	Renewal       Renewal // that there is to make
+	Renewal       Renewal // still to be made
 	CanSend       bool    // the answer can still carry cookies
 	Fresh         bool    // RequireStore: never into the backup
 	ReadOnly      bool
-	Adopted       bool   // it begins as what an old session was read from
+	Adopted       bool   // it begins with the values of an old session
 	Replaced      string // the session that ends when this commit begins one
 	Vouched       bool   // its visitor has brought a copy of it
 
 	Token    token.Token // of the session that this commit began
-	Begun    bool        // it stands
+	Begun    bool        // that session exists
 	Pending  bool        // copy and journal took the changes, not the store
 	Followed bool        // a rotation was followed: the visitor may not have its token
 
@@ -108,25 +109,25 @@ type Commit struct {
 	copied    record.Version // of the new one's record
 	wrote     bool
 	madeOn    state.State // that Changes were made on
-	shared    bool        // Changes are those of others too, whose save they were to go with
+	shared    bool        // Changes include those of other commits in the crew
 	under     state.Dot   // the dot of the save that the changes were last made for
-	alone     error       // what became of a renewal, where those that wait are told something else
-	arriving  bool        // a rotation was followed, and what it made is not read yet
+	alone     error       // the error of a renewal, where the waiting commits get another result
+	arriving  bool        // a rotation was followed, and the session that it made is not read yet
 }
 
-// plan is what a commit comes to, before the store is asked.
+// plan is the kind of work that a commit has, known before the store is asked.
 type plan uint8
 
 const (
 	saveChanges   plan = iota
 	nothingToSave      // neither here nor in the store
-	sameAsLoaded       // the edits come to what is there: they are done
+	sameAsLoaded       // the edits change nothing and are done
 	onlyMend           // likewise, and the store lacks something
-	cannotSave         // what there is to save needs a cookie
+	cannotSave         // the save needs a cookie, and it is too late for one
 )
 
-// Run saves what there is to save. It reports whether the caller has to take over
-// what stands now; if not, nothing was done.
+// Run saves what the request has changed. done reports whether the caller has to
+// take over the commit's fields; if not, nothing was done.
 func (c *Commit) Run(ctx context.Context) (done bool, err error) {
 	c.madeOn = c.State
 	switch c.plan() {
@@ -136,7 +137,7 @@ func (c *Commit) Run(ctx context.Context) (done bool, err error) {
 		return false, failure.ErrTooLate
 	case onlyMend:
 		c.repair(ctx)
-	case sameAsLoaded: // but edits that came to nothing are done
+	case sameAsLoaded: // the edits are done
 	case saveChanges:
 		err = c.save(ctx)
 	}
@@ -156,7 +157,7 @@ func (c *Commit) plan() plan {
 	}
 	if c.Unsaved() {
 		if c.ReadOnly || !c.CanSend {
-			return nothingToSave // it is shown, and a later answer can send its token
+			return nothingToSave // the handler sees it, and a later answer can send its token
 		}
 		return saveChanges
 	}
@@ -173,7 +174,7 @@ func (c *Commit) plan() plan {
 	return nothingToSave
 }
 
-// changed reports whether there is something to save of the values.
+// changed reports whether there are changes of the values to save.
 func (c *Commit) changed() bool {
 	return len(c.Doubts) > 0 || len(c.Changes.Against(c.State)) > 0
 }
@@ -184,7 +185,7 @@ func (c *Commit) needsCookie() bool { return c.begins() || c.Renewal != KeepID }
 // begins reports whether the commit creates the session.
 func (c *Commit) begins() bool { return c.Phase != lookup.Live || c.Unsaved() }
 
-// GiveUpEdits marks the edits that are saved, or that cannot be.
+// GiveUpEdits marks all edits as done, because they are saved or cannot be.
 func (c *Commit) GiveUpEdits() {
 	for _, e := range c.Edits {
 		e.Done = true
@@ -192,8 +193,7 @@ func (c *Commit) GiveUpEdits() {
 	c.Doubts = nil
 }
 
-// Outcome returns what the caller is told: how far the write has come, and the
-// error.
+// Outcome returns how far the write has come and the error, for the application.
 func (c *Commit) Outcome(err error) (failover.Durability, error) {
 	var again *againError
 	switch {

@@ -12,11 +12,11 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// create begins a session. If that fails half-way, nobody was given the token of
-// what it left behind.
+// create begins a session. A record that it leaves behind when it fails half-way is
+// unreachable, because its token was never sent.
 func (c *Commit) create(ctx context.Context) error {
 	if c.Phase == lookup.Dead && c.Renewal == KeepID && c.State.Death.Reason != state.Revoked {
-		// A death far ahead is of another clock, or this one was set back.
+		// A death far in the future is of another clock, or this clock was set back.
 		if age := c.Writer.Clock.Now().Sub(c.State.Death.Time()); age < graceAfterDeath && age > -state.MaxAhead {
 			return failure.ErrEnded
 		}
@@ -43,20 +43,20 @@ func (c *Commit) create(ctx context.Context) error {
 	}
 	c.Token, c.Begun = t, true
 	if c.Replaced != "" {
-		// Nobody has asked the store for it: it may be a made-up token's.
+		// The store was not asked for it: the client may have made its token up.
 		t := journal.IfLive(c.Replaced, c.Writer.Clock.Death(state.Renewed))
 		t.Unverified, t.IfStored = !c.Vouched, !c.Vouched
 		_, l.Supersedes, err = c.Writer.End(ctx, &t, record.Any)
 	}
-	// The old session may have ended without an answer: see move.
+	// As in move, an error may mean only that the end of the old session had no
+	// answer, and the new session exists.
 	c.Loaded = l
 	return err
 }
 
-// move tries once to bring the session to a new ID: it makes the new record
-// first and ends the old one over the version that was copied, so that no
-// write to the old one gets lost. A record whose token was not handed out
-// needs no cleaning up.
+// move tries once to give the session a new ID. It creates the new record first and
+// ends the old one over the version that it copied, so that no write to the old one
+// is lost. A new record whose token was never sent needs no cleanup.
 func (c *Commit) move(ctx context.Context) error {
 	if !c.tombstone.Dead() {
 		if c.Renewal == RotateID {
@@ -96,10 +96,10 @@ func (c *Commit) move(ctx context.Context) error {
 			return err
 		}
 	case c.Renewal == RotateID:
-		err = nil // all that there is to save is saved: decision 39
+		err = nil // every change is saved: decision 39
 	}
-	// Without an answer the old session may have ended, and the new one may be
-	// all that the visitor has: the token goes out with the error. Decision 13.
+	// Without an answer the old session may have ended, and the visitor may have
+	// only the new one. The answer sends its token beside the error: decision 13.
 	l.Confirm(copied, sent, l.State.Entries.Latest())
 	c.Writer.remember(l.Copy)
 	c.Loaded = l
@@ -107,7 +107,7 @@ func (c *Commit) move(ctx context.Context) error {
 	return err
 }
 
-// successor is the session under its new ID.
+// successor returns the session under its new ID.
 func (c *Commit) successor() lookup.Loaded {
 	l, now := c.Loaded, c.Writer.Begin()
 	l.ID = c.Token.ID()

@@ -14,12 +14,13 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// base is what the commits of a crew are made on, and what they come to.
+// base is the session on which the commits of a crew make their changes, and then
+// the session with these changes.
 type base struct {
 	lookup.Loaded
 	changes state.Changes // of all members so far
 	edited  bool          // a member has edits, whatever they come to
-	later   bool          // the store does not answer: into the journal and the copies
+	later   bool          // the store does not answer; journal and copies take the changes
 	whole   bool          // the changes are in the state already, under sent
 	under   state.Dot     // of the save that the changes are made for
 	sent    state.Dot     // of a save without an answer; zero: there is none
@@ -28,8 +29,8 @@ type base struct {
 	wrote   bool
 }
 
-// lead saves what the crew comes to: changes made on what is known, one
-// compare-and-set, and after a conflict again, until the budget ends.
+// lead saves the changes of all members in one compare-and-set. After a conflict it
+// reads the session and tries again, until the budget ends.
 func (c *Commit) lead(ctx context.Context, crew *groupcommit.Crew[base]) (base, error) {
 	c.refusals = 0
 	end := c.Writer.Storage.Attempts()
@@ -41,7 +42,7 @@ func (c *Commit) lead(ctx context.Context, crew *groupcommit.Crew[base]) (base, 
 		}
 		c.countConflict(ctx, attempt)
 		if unanswered := b.sent != (state.Dot{}); unanswered && attempt == 1 {
-			end = c.Writer.Storage.Attempts() // the store's silence has used up the time
+			end = c.Writer.Storage.Attempts() // waiting for the answer has used up the time
 		}
 		version, late := b.Version, !c.Writer.Clock.Now().Before(end)
 		l := c.reread(ctx, c.known(b))
@@ -57,9 +58,9 @@ func (c *Commit) lead(ctx context.Context, crew *groupcommit.Crew[base]) (base, 
 	return b, err
 }
 
-// start returns what the crew's changes are made on: what the crew before has come
-// to, or else what the store has where it must be asked, and all that the members
-// know.
+// start returns the session on which the crew makes its changes: the result of the
+// crew before it, or else the store's record where the store must be asked, joined
+// with the copies of all members.
 func (c *Commit) start(ctx context.Context, crew *groupcommit.Crew[base]) (base, error) {
 	if b, ok := crew.Base(); ok {
 		return b, nil // another member led until now
@@ -93,12 +94,13 @@ func (c *Commit) start(ctx context.Context, crew *groupcommit.Crew[base]) (base,
 	return b, nil
 }
 
-// known returns what the crew knows, to stand beside the store's answer.
+// known returns the crew's copy, for a load to join with the store's answer.
 func (c *Commit) known(b base) lookup.Known {
 	return lookup.Known{Copy: b.Copy, Found: c.Writer.Copies}
 }
 
-// onto returns b, with nothing changed yet, on top of l, which was read last.
+// onto joins b with l, which was read last, and drops the changes that were made on
+// b.
 func (c *Commit) onto(b base, l lookup.Loaded) base {
 	if l.State.Dead() {
 		return base{Loaded: l}
@@ -107,10 +109,11 @@ func (c *Commit) onto(b base, l lookup.Loaded) base {
 	return base{Loaded: b.Loaded, sent: b.sent}
 }
 
-// joinBrought joins in what another request of the session knows. While the store
-// answers, a compare-and-set finds out what it has read there; where it stops to,
-// nothing else tells. Of what another program writes there the dots tell nothing, and
-// only the store does.
+// joinBrought joins in the session as another request has it. While the store
+// answers, the compare-and-set notices a record that is newer than l; when the store
+// stops answering, only this join does. With a foreign format it leaves out what a
+// request read from the store, because the dots do not order the writes of other
+// programs.
 func (c *Commit) joinBrought(l *lookup.Loaded, brought lookup.Loaded) {
 	fromStore := !brought.Lacking() && !brought.Away()
 	if l.State.Dead() || brought.Phase != lookup.Live || fromStore && c.Writer.Reader.Foreign {
@@ -127,7 +130,7 @@ func (c *Commit) joinBrought(l *lookup.Loaded, brought lookup.Loaded) {
 	l.Lack()
 }
 
-// applyTo makes the commit's changes on b, after those of the members before it.
+// applyTo makes the commit's changes on b, after those of the earlier members.
 func (c *Commit) applyTo(b base) (base, error) {
 	if b.State.Dead() {
 		return b, c.ended(b.Loaded)
@@ -162,7 +165,7 @@ func (c *Commit) applyTo(b base) (base, error) {
 	return b, nil
 }
 
-// doubt notes that a save of the commit's changes was not answered.
+// doubt notes that a save of the commit's changes had no answer.
 func (c *Commit) doubt(sent state.Dot) {
 	if n := len(c.Doubts); n > 0 && c.Doubts[n-1].Dot() == sent {
 		return
@@ -194,8 +197,8 @@ func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b b
 	if len(changes) == 0 && len(c.Doubts) == 0 && !b.Lacking() {
 		return b, nil // another request has written the same
 	}
-	// A doubt is saved over even without a change: should its save come late,
-	// it finds another version.
+	// A save in doubt is written over even without a change, so that it meets
+	// another version if it arrives late.
 	dot, sent := b.under, c.Writer.Clock.Now()
 	st := b.State.Write(changes, dot).Seen(sent)
 	v, err := c.Writer.Storage.Save(ctx, c.ID, st, b.Version)
@@ -203,7 +206,7 @@ func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b b
 	case err == nil:
 		return c.saved(b, st, v, sent, dot), nil
 	case errors.Is(err, failure.ErrTooLarge) && crew.Split():
-		return c.saveOnce(ctx, crew, b) // it may be another's change that is too large
+		return c.saveOnce(ctx, crew, b) // the change that is too large may be another member's
 	case errors.Is(err, failure.ErrNotAsked):
 		return c.saveLater(ctx, crew, b, err)
 	case failure.IsAway(err):
@@ -213,8 +216,9 @@ func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b b
 	return b, err
 }
 
-// mayAsk returns why the store cannot be asked to take b. Where the store lacks the
-// session, it makes sure first that b may be put there; b is dead where it may not.
+// mayAsk returns why the store cannot take b now. Where the store lacks the session,
+// mayAsk makes sure first that it may be restored; b is dead afterwards where it may
+// not.
 func (c *Commit) mayAsk(ctx context.Context, b *base) error {
 	if b.Away() {
 		return failure.ErrNotAsked
@@ -226,7 +230,7 @@ func (c *Commit) mayAsk(ctx context.Context, b *base) error {
 	return err
 }
 
-// saved is what stands after a save that was sent then, under a dot.
+// saved returns b after a save of st under dot, which was sent at that time.
 func (c *Commit) saved(b base, st state.State, v record.Version, sent time.Time, dot state.Dot) base {
 	b.State = st
 	b.Supersedes = state.MarkDurable(b.Supersedes)
@@ -237,9 +241,10 @@ func (c *Commit) saved(b base, st state.State, v record.Version, sent time.Time,
 	return b
 }
 
-// lookAfter finds out what became of a save that was not answered, within a budget
-// of its own: it stands, it is sent again over the version of before, or another
-// writer has written. Where nobody answers, the session does without the store.
+// lookAfter finds out, within a budget of its own, what became of a save that had no
+// answer. The save stands, or the version of before stands and lookAfter sends the
+// save again, or another writer has written. Where the store does not answer this
+// either, the journal takes the state.
 func (c *Commit) lookAfter(ctx context.Context, crew *groupcommit.Crew[base], b base, st state.State, sent time.Time, cause error) (base, error) {
 	var r record.Session
 	err := c.Writer.Storage.Load(ctx, c.ID, c.vouches(b), true, &r)
@@ -274,8 +279,8 @@ func (c *Commit) vouches(b base) bool {
 }
 
 // keepWhole gives a state that may be in the store to the journal, under its dot and
-// never a part of it: of two values under one dot the bytes decide. A member that
-// may not do without the store leaves: what it has changed may have happened.
+// complete: a join of two values under one dot picks one by its bytes. A member that
+// cannot do without the store gets an error saying that its write may have happened.
 func (c *Commit) keepWhole(ctx context.Context, crew *groupcommit.Crew[base], b base) (base, error) {
 	b, err := crew.Apply(b)
 	if err != nil {
@@ -301,7 +306,7 @@ func (c *Commit) saveLater(ctx context.Context, crew *groupcommit.Crew[base], b 
 	}
 	changes := b.changes.Against(b.State)
 	if len(changes) == 0 && !b.edited {
-		return b, nil // the store lacks nothing new
+		return b, nil // no member has changed anything
 	}
 	if len(changes) > 0 {
 		b.State = b.State.Write(changes, b.under).Seen(c.Writer.Clock.Now())
@@ -309,8 +314,8 @@ func (c *Commit) saveLater(ctx context.Context, crew *groupcommit.Crew[base], b 
 	return c.keep(ctx, b), nil
 }
 
-// ontoJournal joins in what this process knows of the session besides: what other
-// requests have written and the store lacks, or the tombstone.
+// ontoJournal joins in what the journal knows of the session: writes of other
+// requests that the store lacks, or the tombstone.
 func (c *Commit) ontoJournal(b base) base {
 	if !c.Writer.Copies || b.State.Dead() {
 		return b
@@ -343,9 +348,9 @@ func (c *Commit) keep(ctx context.Context, b base) base {
 	return b
 }
 
-// standIn notes that a copy stands in for the store. The time when the store did not
-// answer stays: commits of this session that follow each other closely ask it again
-// a second later.
+// standIn notes that a copy stands in for the store. The time of the first missing
+// answer stays, so that commits in close succession ask the store again a second
+// later.
 func (c *Commit) standIn(l *lookup.Loaded) {
 	if !l.Away() {
 		l.AwaySince = c.Writer.Clock.Now()
@@ -354,7 +359,7 @@ func (c *Commit) standIn(l *lookup.Loaded) {
 	l.Lack()
 }
 
-// mayWriteLater returns why the commit may not do without the store.
+// mayWriteLater returns why the commit cannot do without the store.
 func (c *Commit) mayWriteLater(b base) error {
 	err := c.checkLater(b)
 	switch {
@@ -366,6 +371,7 @@ func (c *Commit) mayWriteLater(b base) error {
 	return err
 }
 
+// checkLater is mayWriteLater for a save that cannot have happened.
 func (c *Commit) checkLater(b base) error {
 	if !c.travels() {
 		return failure.ErrNotAsked

@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// askAgain is how long a request that had no answer does without the store.
+// askAgain is how long a request that had no answer does not ask the store again.
 const askAgain = time.Second
 
 // worthAsking reports whether the store may answer although it did not before.
@@ -25,16 +25,16 @@ func (c *Commit) travels() bool {
 	return hasCopies && !c.Fresh && !c.Writer.StoreOnly()
 }
 
-// vouchedByCopy reports whether the session can do without the store.
+// vouchedByCopy reports whether a copy can stand in for the store.
 func (c *Commit) vouchedByCopy() bool { return c.travels() && c.Writer.Reader.Vouches(c.knownCopy()) }
 
-// knownCopy returns what this commit knows, to stand beside the store's answer.
+// knownCopy returns the commit's copy, for a load to join with the store's answer.
 func (c *Commit) knownCopy() lookup.Known {
 	return lookup.Known{Copy: c.Copy, Found: c.Writer.Copies}
 }
 
-// renewLater gives the session a new ID without the store: its copy begins under
-// that, and the old session ends as soon as the store is there.
+// renewLater gives the session a new ID without the store. The copy begins under the
+// new ID, and the old session ends once the store answers.
 func (c *Commit) renewLater(ctx context.Context, cause error) error {
 	if !failure.IsAway(cause) || !c.vouchedByCopy() {
 		return cause
@@ -62,8 +62,8 @@ func (c *Commit) renewLater(ctx context.Context, cause error) error {
 	return nil
 }
 
-// rebaseOnJournal joins in what another request of this process has written
-// meanwhile, and the store lacks too.
+// rebaseOnJournal joins in what other requests of this process have written
+// meanwhile and the store lacks too.
 func (c *Commit) rebaseOnJournal() error {
 	s := c.Writer.Shards.Of(c.ID)
 	if g, ok := s.Tombstone(c.ID); ok {
@@ -82,7 +82,7 @@ func (c *Commit) rebaseOnJournal() error {
 	return c.rebase(l)
 }
 
-// transferTo ends the session as soon as the store is there, for its successor. Where
+// transferTo ends the session for its successor once the store answers. Where
 // another writer has ended it, the successor ends too.
 func (c *Commit) transferTo(ctx context.Context, successor string) error {
 	if err := c.Writer.Shards.Of(c.ID).AddTombstone(ctx, journal.Moved(c.ID, c.tombstone.Death, successor)); err != nil {
@@ -94,8 +94,8 @@ func (c *Commit) transferTo(ctx context.Context, successor string) error {
 	return nil
 }
 
-// keepNew gives the state of a new ID to the journal, and makes sure that a copy can take what
-// this commit has changed.
+// keepNew gives the state of a new ID to the journal, and makes sure that a copy can
+// take what this commit has changed.
 func (c *Commit) keepNew(ctx context.Context, l *lookup.Loaded, cause error) error {
 	m := c.Writer
 	if !failure.IsAway(cause) || !c.travels() {
@@ -112,8 +112,8 @@ func (c *Commit) keepNew(ctx context.Context, l *lookup.Loaded, cause error) err
 	return nil
 }
 
-// checkFits returns why a copy cannot take what this commit has changed, if it cannot.
-// Values that the store has may stay behind for want of room.
+// checkFits returns why a copy cannot take what this commit has changed. It leaves
+// out values that the store has, if there is no room for them.
 func (c *Commit) checkFits(b state.Copy) error {
 	for _, e := range c.Edits {
 		if e.Flags&state.ServerOnly != 0 && c.Changes.Sets(e.Name) {
@@ -126,8 +126,8 @@ func (c *Commit) checkFits(b state.Copy) error {
 	return c.Writer.CheckRoom(b)
 }
 
-// prepareRestore comes before l is put into a store that lacks it. Where another
-// writer has ended it, l is dead then.
+// prepareRestore makes sure that l may be put into a store that lacks it. Where
+// another writer has ended the session, l is dead afterwards.
 func (c *Commit) prepareRestore(ctx context.Context, l *lookup.Loaded) error {
 	if l.Placement != lookup.Missing {
 		return nil
@@ -152,8 +152,8 @@ func (c *Commit) prepareRestore(ctx context.Context, l *lookup.Loaded) error {
 	return err
 }
 
-// repair saves what the store lacks of a session that did not change. A failure is
-// not told: the session stands as it stood.
+// repair saves what the store lacks of a session that the request did not change. A
+// failure is not reported, because the session is as it was before.
 func (c *Commit) repair(ctx context.Context) {
 	before := *c
 	if err := c.save(ctx); err != nil || c.Pending {

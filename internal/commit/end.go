@@ -13,10 +13,11 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// End ends the session of t, and what rotations have made of it since, as
-// failover.Shards.End does. It takes a turn of its own among the session's commits in
-// this process: one that is being saved is saved, and those that come later find the
-// session dead. Where its turn does not come within two saves, it goes ahead.
+// End ends the session of t, and those that rotations have made of it since, as
+// failover.Shards.End does. It takes a turn of its own among the session's commits
+// in this process: a save under way comes first, and later commits find the session
+// dead. If its turn has not come after the time of two saves, End goes ahead without
+// one.
 func (w *Writer) End(ctx context.Context, t *journal.Tombstone, over record.Version) (d failover.Durability, ended []state.Superseded, err error) {
 	done := false
 	end := func() {
@@ -43,5 +44,5 @@ func (w *Writer) End(ctx context.Context, t *journal.Tombstone, over record.Vers
 	return d, ended, err
 }
 
-// errNotEnded tells those that wait nothing: they ask the store.
+// errNotEnded is the result for the commits that wait: they ask the store.
 var errNotEnded = errors.New("session: not ended")

@@ -32,7 +32,7 @@ type rotatedError struct {
 
 func (e *rotatedError) Error() string { return "session: the token was rotated" }
 
-// followRotations saves the session, under whatever ID it has come to.
+// followRotations saves the session under the ID that rotations have led to.
 func (c *Commit) followRotations(ctx context.Context) error {
 	before, held := c.Loaded, c.Held
 	rotatesOnly := c.Renewal == RotateID && len(c.Edits) == 0 && len(c.Doubts) == 0
@@ -49,11 +49,11 @@ func (c *Commit) followRotations(ctx context.Context) error {
 			}
 			err = lookup.ErrTooManyRotations
 		}
-		if c.arriving && c.Phase == lookup.Live { // nobody knows what stands there
+		if c.arriving && c.Phase == lookup.Live { // the session there was not read
 			c.Loaded, c.Held, c.arriving, c.Followed = before, held, false, false
 		}
 		if rotatesOnly && !c.Begun && errors.Is(err, failure.ErrUnavailable) {
-			return nil // it can wait
+			return nil // the rotation can wait
 		}
 		return err
 	}
@@ -82,8 +82,8 @@ func (c *Commit) readSuccessor(ctx context.Context) error {
 	return c.rebase(l)
 }
 
-// atSuccessor returns what stands where a rotation has led to. Only the store can
-// tell.
+// atSuccessor returns the session that a rotation has led to, from the store: this
+// request has no copy of it.
 func (c *Commit) atSuccessor(ctx context.Context) (lookup.Loaded, error) {
 	l := c.reread(ctx, lookup.Known{})
 	switch {
@@ -95,8 +95,9 @@ func (c *Commit) atSuccessor(ctx context.Context) (lookup.Loaded, error) {
 	return l, nil
 }
 
-// moveLater is for a session that cannot be moved now, because of cause. A
-// rotation can wait; what else there is to save is saved where the session is.
+// moveLater handles a move that is not possible now, because of cause. A rotation
+// waits, and errMoveWaits says that the other changes are to be saved under the
+// present ID.
 func (c *Commit) moveLater(ctx context.Context, cause error) error {
 	if c.Renewal != RotateID || !errors.Is(cause, failure.ErrUnavailable) {
 		return c.renewLater(ctx, cause)
@@ -106,10 +107,10 @@ func (c *Commit) moveLater(ctx context.Context, cause error) error {
 	return errMoveWaits
 }
 
-// errMoveWaits says that a rotation waits, and what else there is to save does not.
+// errMoveWaits says that the rotation waits and the other changes do not.
 var errMoveWaits = errors.New("session: the rotation waits")
 
-// lookAgain finds out whether a tombstone that was not answered stands.
+// lookAgain finds out whether a tombstone stands whose save had no answer.
 func (c *Commit) lookAgain(ctx context.Context, cause error) error {
 	var r record.Session
 	err := c.Writer.Storage.Load(context.WithoutCancel(ctx), c.ID, true, true, &r)
@@ -119,8 +120,8 @@ func (c *Commit) lookAgain(ctx context.Context, cause error) error {
 	case r.State.Dead() && r.State.Death.Dot == c.tombstone.Death.Dot:
 		return nil
 	case r.Version != c.Version:
-		// And so it will never stand. The cause is no part of the chain: it was
-		// the store's silence, and this is an answer.
+		// The version is another, so the tombstone will never stand. The error
+		// does not wrap the cause: that was a missing answer, and this is one.
 		return fmt.Errorf("%w: %s", failure.ErrConflict, cause.Error())
 	}
 	return cause

@@ -26,8 +26,8 @@ func (c *Commit) save(ctx context.Context) error {
 // of the session that wait in this process.
 func (c *Commit) write(ctx context.Context) error {
 	c.alone = nil
-	// For the save under way, for the one that carries this commit, and for another
-	// instance that comes before one of them.
+	// The time of the save under way, of the save that carries this commit, and of
+	// a conflict with another instance.
 	wait := 3*c.Writer.Storage.SaveTimeout + c.Writer.Storage.ReadTimeout
 	waiting := c.Writer.turns.After(ctx, time.Now(), wait)
 	b, err := c.Writer.group.Do(waiting, c.ID, groupcommit.Member[base]{
@@ -44,7 +44,7 @@ func (c *Commit) write(ctx context.Context) error {
 	return c.took(waiting, b, err)
 }
 
-// took takes over what the crew has come to.
+// took takes over the crew's result.
 func (c *Commit) took(waiting context.Context, b base, err error) error {
 	switch {
 	case c.alone != nil:
@@ -85,7 +85,7 @@ func (c *Commit) leadAlone(ctx context.Context, crew *groupcommit.Crew[base]) (b
 			return c.lead(ctx, crew)
 		}
 		if c.Begun || !errors.Is(err, failure.ErrConflict) {
-			break // what has begun is begun once
+			break // a session is begun once
 		}
 		c.countConflict(ctx, attempt)
 		err = c.afterConflict(ctx, end)
@@ -128,11 +128,11 @@ func (c *Commit) catchUp(ctx context.Context, last lookup.Loaded, passed bool) e
 	return nil
 }
 
-// afterConflict takes in what another writer has written. It fails where that
-// takes longer than until end, and where no other writer can have written.
+// afterConflict reads what another writer has written. It fails where that takes
+// longer than until end, and where no other writer can have written.
 //
-// Without an answer at the end it is the store that fails, and not the others
-// who are faster.
+// Where the store does not answer at the end, the store counts as failed; the other
+// writers are not the cause.
 func (c *Commit) afterConflict(ctx context.Context, end time.Time) error {
 	version, late := c.Version, !c.Writer.Clock.Now().Before(end)
 	err := c.reload(ctx)
@@ -176,9 +176,9 @@ func (c *Commit) last() lookup.Loaded {
 // reload takes in what another writer has written.
 func (c *Commit) reload(ctx context.Context) error { return c.rebase(c.reread(ctx, c.knownCopy())) }
 
-// reread asks the store, past all caches, for what stands beside known. A session
-// that is gone has ended, unless a copy vouches: that the store still had it when
-// the request began says nothing, as a tombstone may have come and gone meanwhile.
+// reread reads the session past all caches and joins it with known. A session that
+// is gone has ended, unless a copy vouches: since the request began, a tombstone may
+// have come and gone.
 func (c *Commit) reread(ctx context.Context, known lookup.Known) lookup.Loaded {
 	l := c.Writer.Reader.Fetch(ctx, c.ID, known, true)
 	if l.Phase == lookup.Nobody {
@@ -220,8 +220,8 @@ func (c *Commit) merge(known *lookup.Loaded, l lookup.Loaded) {
 	}
 	lacked, born := known.Lacking(), known.Born
 	known.Copy = known.Join(l.Copy)
-	known.Saved = l.Saved // l was told last what the store has
-	known.Born = born     // what another request began without the store may have been there since
+	known.Saved = l.Saved // l was read later
+	known.Born = born     // a session begun without the store by another request may be there by now
 	known.Version = l.Version
 	known.AwaySince = l.AwaySince
 	known.Placement = l.Placement
@@ -248,14 +248,14 @@ func (c *Commit) replay(stored state.State, others state.Changes) error {
 	return nil
 }
 
-// UnknownUpdate is the error of an Update of which nobody knows whether it was
-// saved.
+// UnknownUpdate is the error of an Update for which no answer of the store says
+// whether it was saved.
 func UnknownUpdate(key string) error {
 	return fmt.Errorf("%w: whether an Update of key %s was saved is not known", failure.ErrUnavailable, key)
 }
 
-// LostValue is the error of an Update that could not run again, because its
-// value was withheld from the copy that is left.
+// LostValue is the error of an Update that cannot run again, because the copy that
+// is left lacks its value.
 func LostValue(err error) error {
 	if errors.Is(err, state.ErrWithheld) {
 		return failure.ErrLost
