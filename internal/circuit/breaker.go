@@ -149,7 +149,9 @@ func (b *Breaker) Trip(now time.Time, why Cause) (Change, bool) {
 
 // trip takes the shard for away. It asks for mu.
 func (b *Breaker) trip(why Cause) (Change, bool) {
-	b.cause, b.good, b.owed = why, 0, true
+	b.cause = why
+	b.good = 0
+	b.owed = true
 	return b.become(Away)
 }
 

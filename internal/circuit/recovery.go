@@ -24,7 +24,7 @@ func (b *Breaker) Probe(now time.Time) (Ticket, time.Duration) {
 		return Ticket{}, min(wait, probeEvery)
 	}
 	b.probe = at + probeEvery
-	return Ticket{probing, b.changes, at}, 0
+	return Ticket{Answer: probing, changes: b.changes, began: at}, 0
 }
 
 // probed counts a probe of a shard that does not serve. It asks for mu.

@@ -119,7 +119,8 @@ func (c *Commit) joinBrought(l *lookup.Loaded, brought lookup.Loaded) {
 	if l.State.Dead() || brought.Phase != lookup.Live || fromStore && c.Writer.Reader.Foreign {
 		return
 	}
-	before, saved, born := l.State, l.Saved, l.Born
+	before := l.State
+	saved, born := l.Saved, l.Born
 	brought.State = c.Writer.Reader.Settled(brought.State, brought.Saved, l.State)
 	l.Copy = l.Join(brought.Copy)
 	l.Born = born
@@ -188,7 +189,8 @@ func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b b
 	if b.State.Dead() {
 		return b, nil
 	}
-	b.changes, b.edited, b.under = nil, false, c.Writer.Clock.Dot(b.State)
+	b.changes, b.edited = nil, false
+	b.under = c.Writer.Clock.Dot(b.State)
 	b, err := crew.Apply(b)
 	if err != nil {
 		return b, err
@@ -298,7 +300,8 @@ func (c *Commit) saveLater(ctx context.Context, crew *groupcommit.Crew[base], b 
 	if b.State.Dead() {
 		return b, nil
 	}
-	b.changes, b.edited, b.later = nil, false, true
+	b.changes, b.edited = nil, false
+	b.later = true
 	b.under = c.Writer.Clock.Dot(b.State)
 	b, err := crew.Apply(b)
 	if err != nil {

@@ -50,7 +50,8 @@ func (c *Commit) followRotations(ctx context.Context) error {
 			err = lookup.ErrTooManyRotations
 		}
 		if c.arriving && c.Phase == lookup.Live { // the session there was not read
-			c.Loaded, c.Held, c.arriving, c.Followed = before, held, false, false
+			c.Loaded, c.Held = before, held
+			c.arriving, c.Followed = false, false
 		}
 		if rotatesOnly && !c.Begun && errors.Is(err, failure.ErrUnavailable) {
 			return nil // the rotation can wait
@@ -62,11 +63,12 @@ func (c *Commit) followRotations(ctx context.Context) error {
 // followTo goes on with the session that a rotation has made of this one.
 func (c *Commit) followTo(e *rotatedError) {
 	c.Supersedes = state.AddSuperseded(c.Supersedes, c.Writer.Reader.RotatedFrom(c.ID, e.death))
-	c.ID, c.Held, c.Version = e.token.ID(), e.token, record.Absent
+	c.ID, c.Held = e.token.ID(), e.token
+	c.Version = record.Absent
 	c.AwaySince = time.Time{}
 	c.Placement = min(c.Placement, lookup.Behind)
 	c.Born, c.NeverStored = false, false
-	c.Token, c.tombstone, c.copied = token.Token{}, state.State{}, record.Absent
+	c.dropMove()
 	c.arriving = true
 	if c.Renewal == RotateID {
 		c.Renewal = KeepID // another request was faster
@@ -103,8 +105,15 @@ func (c *Commit) moveLater(ctx context.Context, cause error) error {
 		return c.renewLater(ctx, cause)
 	}
 	c.Renewal = KeepID
-	c.Token, c.tombstone, c.copied = token.Token{}, state.State{}, record.Absent
+	c.dropMove()
 	return errMoveWaits
+}
+
+// dropMove forgets the new ID that the session was to have.
+func (c *Commit) dropMove() {
+	c.Token = token.Token{}
+	c.tombstone = state.State{}
+	c.copied = record.Absent
 }
 
 // errMoveWaits says that the rotation waits and the other changes do not.

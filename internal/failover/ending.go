@@ -136,7 +136,8 @@ func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.V
 		}
 		d = Pending
 	} else if g.EndedNothing() {
-		g.Death, g.Unverified, g.IfStored = asked, true, true
+		g.Death = asked
+		g.Unverified, g.IfStored = true, true
 	} else {
 		g.Unverified, g.IfStored = false, false // the store had it
 		a.Ended.Add(1)

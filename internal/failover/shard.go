@@ -118,7 +118,7 @@ func (s *Shard) onChange(ctx context.Context, err error) func(circuit.Change, bo
 			h.mu.Lock()
 			now := s.all.Clock.Now()
 			n := s.all.journal.Stats(s.name)
-			s.outage = outage{now, now, n.Delivered, n.Lost}
+			s.outage = outage{since: now, toldAt: now, delivered: n.Delivered, lost: n.Lost}
 			h.count(+1)
 			h.mu.Unlock()
 			s.catchingUp.Store(false)

@@ -106,7 +106,8 @@ func (r *Reader) FetchAlone(ctx context.Context, id string, fresh bool, l *Loade
 
 // ask loads the session and sets the facts.
 func (q *lookup) ask(ctx context.Context, fresh bool) {
-	r, s, f := q.reader, q.reader.Shards.Of(q.id), &q.facts
+	r, f := q.reader, &q.facts
+	s := r.Shards.Of(q.id)
 	if b, ok := s.Copy(q.id); ok {
 		q.known.Add(b, r.Clock.Now())
 	}
