@@ -100,7 +100,7 @@ func (b *Breaker) Report(t Ticket, now time.Time, budget time.Duration, o Outcom
 	b.latest = max(b.latest, at)
 	switch {
 	case b.state != Serving && t.Answer == probing:
-		return b.probed(o == Answered && !slow)
+		return b.probedLocked(o == Answered && !slow)
 	case b.state == Away: // and sent by order of the operator
 		return Change{}, false
 	}
@@ -112,9 +112,9 @@ func (b *Breaker) Report(t Ticket, now time.Time, budget time.Duration, o Outcom
 	b.window.add(b.latest, o == Failed || slow)
 	switch {
 	case b.row >= tripAfter:
-		return b.trip(FailuresInARow)
+		return b.tripLocked(FailuresInARow)
 	case b.window.bad():
-		return b.trip(HalfFailed)
+		return b.tripLocked(HalfFailed)
 	}
 	return Change{}, false
 }
@@ -135,7 +135,7 @@ func (b *Breaker) Force(now time.Time, m Mode) (Change, bool) {
 	if m != BackupOnly {
 		return Change{}, false
 	}
-	return b.trip(Forced)
+	return b.tripLocked(Forced)
 }
 
 // Trip counts the shard as away for a reason that its operations do not show: the
@@ -144,19 +144,19 @@ func (b *Breaker) Trip(now time.Time, why Cause) (Change, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.latest = max(b.latest, now.Sub(b.origin))
-	return b.trip(why)
+	return b.tripLocked(why)
 }
 
-// trip takes the shard for away. It asks for mu.
-func (b *Breaker) trip(why Cause) (Change, bool) {
+// tripLocked takes the shard for away.
+func (b *Breaker) tripLocked(why Cause) (Change, bool) {
 	b.cause = why
 	b.good = 0
 	b.owed = true
-	return b.become(Away)
+	return b.becomeLocked(Away)
 }
 
-// become changes the state. It asks for mu.
-func (b *Breaker) become(s State) (Change, bool) {
+// becomeLocked changes the state.
+func (b *Breaker) becomeLocked(s State) (Change, bool) {
 	if s == b.state {
 		return Change{}, false
 	}

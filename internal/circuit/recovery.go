@@ -27,27 +27,27 @@ func (b *Breaker) Probe(now time.Time) (Ticket, time.Duration) {
 	return Ticket{Answer: probing, changes: b.changes, began: at}, 0
 }
 
-// probed counts a probe of a shard that does not serve. It asks for mu.
-func (b *Breaker) probed(good bool) (Change, bool) {
+// probedLocked counts a probe of a shard that does not serve.
+func (b *Breaker) probedLocked(good bool) (Change, bool) {
 	switch {
 	case !good:
-		return b.trip(b.cause)
+		return b.tripLocked(b.cause)
 	case b.mode == BackupOnly:
 		return Change{}, false
 	}
 	b.good++
 	if b.good == 1 {
-		return b.become(Returning)
+		return b.becomeLocked(Returning)
 	}
-	return b.serve()
+	return b.serveLocked()
 }
 
-// serve lets the shard serve if nothing is missing. It asks for mu.
-func (b *Breaker) serve() (Change, bool) {
+// serveLocked lets the shard serve if nothing is missing.
+func (b *Breaker) serveLocked() (Change, bool) {
 	if b.good < goodProbes || b.owed {
 		return Change{}, false
 	}
-	return b.become(Serving)
+	return b.becomeLocked(Serving)
 }
 
 // Owe notes that a tombstone for the shard waits in the journal: a shard that is not
@@ -67,7 +67,7 @@ func (b *Breaker) Delivered(now time.Time) (Change, bool) {
 	defer b.mu.Unlock()
 	b.owed = false
 	b.latest = max(b.latest, now.Sub(b.origin))
-	return b.serve()
+	return b.serveLocked()
 }
 
 // Forgot notes that the shard lost its data: its canary or its incarnation is not

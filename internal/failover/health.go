@@ -33,7 +33,7 @@ func (h *health) recover(shard string, w Work) (since time.Time, back bool) {
 	since, back = h.detector.Recover(shard, w)
 	h.ailing.Store(int32(h.detector.Failing()))
 	if back {
-		h.count(-1)
+		h.countLocked(-1)
 	}
 	return since, back
 }
@@ -46,13 +46,13 @@ func (h *health) fail(shard string, w Work) (since time.Time, news streak.News) 
 	since, news = h.detector.Fail(shard, w, time.Now())
 	h.ailing.Store(int32(h.detector.Failing()))
 	if news == streak.Began {
-		h.count(+1)
+		h.countLocked(+1)
 	}
 	return since, news
 }
 
-// count counts the shards that are away. h.mu is held.
-func (h *health) count(n int) {
+// countLocked counts n more shards as away.
+func (h *health) countLocked(n int) {
 	before := h.down
 	if h.down += n; before == 0 || h.down == 0 {
 		h.since = time.Now()

@@ -102,7 +102,7 @@ func (s *Shard) dropShard() {
 	}
 	if s.breaker.State(s.all.Clock.Now()).State != circuit.Serving {
 		s.all.health.mu.Lock()
-		s.all.health.count(-1)
+		s.all.health.countLocked(-1)
 		s.all.health.mu.Unlock()
 	}
 }
@@ -119,7 +119,7 @@ func (s *Shard) onChange(ctx context.Context, err error) func(circuit.Change, bo
 			now := s.all.Clock.Now()
 			n := s.all.journal.Stats(s.name)
 			s.outage = outage{since: now, toldAt: now, delivered: n.Delivered, lost: n.Lost}
-			h.count(+1)
+			h.countLocked(+1)
 			h.mu.Unlock()
 			s.catchingUp.Store(false)
 			if err == nil {
@@ -131,7 +131,7 @@ func (s *Shard) onChange(ctx context.Context, err error) func(circuit.Change, bo
 		case c.To == circuit.Serving:
 			h.mu.Lock()
 			o := s.outage
-			h.count(-1)
+			h.countLocked(-1)
 			h.mu.Unlock()
 			up := s.outageUntilNow(o, nil)
 			if s.all.Hooks.Up != nil {
