@@ -157,8 +157,9 @@ func answerOf(err error, dead bool) decide.Answer {
 // record lacks something. A store that was asked past its cache, and reports a
 // cached answer all the same, is not asked again.
 func (q *lookup) compare(sent time.Time, fresh bool) {
-	q.record = q.reader.fetchStore(q.id, q.known, q.stored, sent)
-	if !q.record.Lacking() {
+	record, behind := q.reader.fetchStore(q.id, q.known, q.stored, sent)
+	q.record = record
+	if !behind {
 		return
 	}
 	q.facts.Answer = decide.Behind
@@ -213,6 +214,9 @@ func (q *lookup) act(ctx context.Context, d decide.Decision) Loaded {
 	}
 	switch d.Verdict {
 	case decide.Live:
+		if d.Effects&decide.Repair != 0 {
+			q.record.Lack()
+		}
 		return q.record
 	case decide.Serve, decide.Restore:
 		return q.fromCopy(d)
@@ -273,10 +277,11 @@ func (q *lookup) dead(ctx context.Context, d decide.Decision) Loaded {
 	return l
 }
 
-// fetchStore returns a live record of the store joined with the copies.
-func (r *Reader) fetchStore(id string, w Known, got record.Session, sent time.Time) Loaded {
+// fetchStore returns a live record of the store joined with the copies, and reports
+// whether the record lacks something that they have.
+func (r *Reader) fetchStore(id string, w Known, got record.Session, sent time.Time) (l Loaded, behind bool) {
 	st := got.State
-	l := Loaded{
+	l = Loaded{
 		Phase: Live, Version: got.Version, Source: FromStore,
 		Copy: state.Copy{ID: id, State: st, Confirmed: sent.UnixMilli(), Saved: st.Entries.Latest()},
 	}
@@ -287,12 +292,11 @@ func (r *Reader) fetchStore(id string, w Known, got record.Session, sent time.Ti
 		l.State = state.Join(st, r.Settled(w.State, w.Saved, st))
 		l.Supersedes = state.MarkDurable(w.Supersedes)
 		seenLater := l.State.LastSeen-st.LastSeen >= r.Storage.Refresh.Milliseconds()
-		if seenLater || !l.State.Equal(st) {
-			l.Lack()
+		if behind = seenLater || !l.State.Equal(st); behind {
 			l.Saved = min(l.Saved, w.Saved)
 		}
 	}
-	return l
+	return l, behind
 }
 
 // mergePredecessor is failover's PrepareRestore for a load, within the limit of
