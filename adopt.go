@@ -25,9 +25,9 @@ import (
 // token, which holds the new token sealed with the old one. It lives as long as
 // the old session could. Requests and instances that meet the same old cookie at
 // once create one marker, and so use one session. Where the store does not answer,
-// nobody knows whether the old session was taken or ended, and the answer is
-// ErrUnavailable. A store that loses its memory loses the markers too: End ends
-// the old session where it stands, and then nothing can bring it back.
+// it is unknown whether the old session was taken or ended, and the answer is
+// ErrUnavailable. A store that loses its data loses the markers too, so set End: an
+// old session that it has ended cannot come back.
 //
 // A visitor without the old cookie costs nothing. One with it costs a load
 // until the browser has the new cookie. Routes that are ReadOnly adopt as well,
@@ -66,9 +66,9 @@ type Adopt struct {
 	Read func(r *http.Request, s *Session) (until time.Time, err error)
 
 	// End, if not nil, ends the old session where it is stored, once ours has
-	// taken its place or the visitor has logged out. Its error is told to
-	// Hooks.Failed. Without it the old library goes on knowing the session: for
-	// as long as both run side by side, or you may have to go back.
+	// taken its place or the visitor has logged out. Hooks.Failed gets its error.
+	// Without End the old library still has the session, as you need while both
+	// run side by side, or while you may have to go back.
 	End func(r *http.Request) error
 
 	// Shared says that several visitors may have the same token, because the
@@ -172,9 +172,9 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 		}
 		return t, nil
 	}
-	// The session comes first and its marker second: what a crash leaves between
-	// is a session that nobody was given the token of, and the old one is read
-	// again. The other way round it would be a visitor who is logged out.
+	// The session is saved before its marker. A crash in between leaves a session
+	// whose token was never sent, and the old one is read again. In the other
+	// order the crash would log the visitor out.
 	over, err := m.storage.Save(context.WithoutCancel(ctx), t.ID(), st, Absent)
 	if err != nil {
 		return token.Token{}, adoptError(err)
@@ -182,7 +182,7 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 	err = m.markUntil(ctx, o, until, o.key.Seal(t.Reveal()))
 	switch {
 	case errors.Is(err, ErrConflict):
-		// Another request came first: this session is nobody's.
+		// Another request came first, and the token of this session is never sent.
 		_, _ = m.storage.Save(context.WithoutCancel(ctx), t.ID(), state.State{Death: m.clock.Death(state.Renewed)}, over)
 		if marker, err = m.readMarker(ctx, o, true); err != nil {
 			return token.Token{}, adoptError(err)
@@ -199,8 +199,8 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 	return t, nil
 }
 
-// followMarker loads what stands under the token that a marker holds. A session
-// that is not there has ended.
+// followMarker loads the session whose token a marker holds. A session that is not
+// there has ended.
 func (m *Manager) followMarker(ctx context.Context, o *oldSession, marker state.State, ended []state.Superseded, fresh bool, l *lookup.Loaded) (token.Token, error) {
 	t, ok := o.open(&m.transport, marker)
 	if !ok {
@@ -287,8 +287,8 @@ func (s *Session) endAdoption(ctx context.Context, l *lookup.Loaded) (found bool
 	return true, err
 }
 
-// endUnadopted ends an old session that nobody has taken over. Where somebody has,
-// it returns the marker, and done is false.
+// endUnadopted ends an old session that no request has adopted. Where one has, it
+// returns the marker, and done is false.
 func (m *Manager) endUnadopted(ctx context.Context, o *oldSession) (record state.State, done bool, err error) {
 	record, err = m.readMarker(ctx, o, true)
 	if err == nil {
@@ -301,7 +301,7 @@ func (m *Manager) endUnadopted(ctx context.Context, o *oldSession) (record state
 	gone := errors.Is(err, ErrNoSession)
 	switch {
 	case gone && o.End == nil:
-		return record, true, nil // and nothing is written for nobody
+		return record, true, nil // there is no session to end
 	case errors.Is(err, ErrUnavailable):
 		return record, false, err
 	case !gone:
@@ -343,15 +343,15 @@ func (m *Manager) endAdopted(ctx context.Context, id string) (ended []state.Supe
 	return ended, err
 }
 
-// endShared ends, for all who have it, the old cookie that a session was read
-// from. The visitor does not have it any more: that the store cannot take it
-// is no failure of the logout.
+// endShared ends, for all who have it, the old cookie from which a session was read.
+// This visitor's browser drops the cookie in any case, so a store that refuses the
+// marker does not fail the logout.
 func (m *Manager) endShared(ctx context.Context, e state.Entry) {
 	id, ok := marker.IDIn(e.Value)
 	if !ok {
 		return
 	}
-	_ = m.markUntil(ctx, &oldSession{marker: ID(id)}, time.Time{}, []byte(marker.Ended)) // a failure is told to Hooks.Failed
+	_ = m.markUntil(ctx, &oldSession{marker: ID(id)}, time.Time{}, []byte(marker.Ended)) // Hooks.Failed gets a failure
 }
 
 // dropOldCookies deletes the old library's cookies, if the request carried them
@@ -379,7 +379,7 @@ func (s *Session) dropOldCookies(h http.Header) {
 	}
 }
 
-// without returns err, and nil where it is the one that says nothing.
+// without returns err, or nil where err wraps the error nothing.
 func without(err, nothing error) error {
 	if errors.Is(err, nothing) {
 		return nil
@@ -387,8 +387,8 @@ func without(err, nothing error) error {
 	return err
 }
 
-// adoptError is a failure in the middle: nobody knows how far it came, so the
-// visitor may not be told that there is no session.
+// adoptError wraps a failure after which it is unknown how far an adoption came, so
+// that the answer does not say that there is no session.
 func adoptError(err error) error {
 	if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrTooLarge) {
 		return err

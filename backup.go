@@ -14,10 +14,10 @@ import (
 )
 
 // Backup keeps a second copy of each session, sealed, in its visitor's own
-// cookies: a bundle. While the store is away visitors are served from it and
-// what they write waits, in the bundle and in this process, until the store is
-// back. Each process keeps the bundles that it has sealed or opened lately, in up
-// to 16 MB, to open each only once.
+// cookies. While the store is away visitors are served from the copy, and their
+// writes wait in the copy and in this process until the store is back. Each process
+// keeps the copies that it has sealed or opened lately, in up to 16 MB, to open each
+// only once.
 type Backup struct {
 	// Keys seal the copies. They are needed, the same on all instances, and
 	// never in the store.
@@ -28,7 +28,7 @@ type Backup struct {
 	// the same on all instances. A copy opens only for the audience that it was
 	// sealed for: without a name of its own an application would restore the
 	// sessions of any other that has the same keys, and production those of
-	// staging. Who changes it drops all copies that visitors have. It is no
+	// staging. A change of it drops all copies that visitors have. It is no
 	// secret.
 	Audience string
 
@@ -44,7 +44,7 @@ type Backup struct {
 	// Copy is how many bytes of cookies one copy may take up, names and
 	// separators included; default 3072, at most Budget. What does not fit is
 	// left out, see Rank. With the default the header of an answer stays below
-	// the 4 KB that nginx takes from a server unless told otherwise: where a
+	// the 4 KB that nginx accepts from a server by default: where a
 	// handler's own fields leave a copy less room, more is left out of it, but
 	// nothing that waits for the store, and no copy is made smaller than 1 KB. A
 	// larger Copy needs settings in the proxies that docs/PROXIES.md names.
@@ -71,10 +71,11 @@ type Backup struct {
 	// copies meanwhile.
 	Restores int
 
-	// Journal is how many bytes the process holds of what it still owes the
-	// store; default 64 MiB. Beyond it tombstones go of sessions that nobody has
-	// seen, then the oldest sessions, which their visitors' cookies still have.
-	// A logout that finds no room fails.
+	// Journal bounds the bytes of writes that this process keeps for the store
+	// until it answers; default 64 MiB. Beyond the bound the process first drops
+	// tombstones of sessions that no visitor was seen to have, then the oldest
+	// sessions, whose changes their visitors' cookies still carry. A logout that
+	// finds no room fails.
 	Journal int
 }
 
@@ -94,8 +95,8 @@ const (
 // answerSize is how many bytes the header of an answer may have, what the server
 // adds to it included, before deletions of stale copies wait for a later one and
 // a copy leaves values out.
-// nginx reads it into proxy_buffer_size, 4 KB unless told otherwise. A Copy above
-// the default says that it was told.
+// nginx reads it into proxy_buffer_size, by default 4 KB. A Copy above the default
+// says that the proxies are set for more.
 func (b *Backup) answerSize() int { return 3800 + max(0, b.Copy-defaultCopy) }
 
 // complete fills in the defaults and reports every mistake.
@@ -109,7 +110,7 @@ func (b Backup) complete() (Backup, error) {
 	return b, errors.Join(b.checkWho(), b.check())
 }
 
-// checkWho reports the mistakes in what says who can open a copy.
+// checkWho reports mistakes in Keys and Audience, which decide who can open a copy.
 func (b *Backup) checkWho() error {
 	var errs []error
 	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf("session: Backup."+format, a...)) }

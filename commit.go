@@ -37,8 +37,8 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	return Durability(d), err
 }
 
-// newCommit takes what there is to save. It returns the error of an earlier write,
-// if there is one: then nothing is saved.
+// newCommit returns a commit of everything that is not saved yet. It returns the
+// error of an earlier write, if there is one, and then the caller saves nothing.
 func (s *Session) newCommit(ctx context.Context, cookies bool) (c commit.Commit, fault error) {
 	s.openReplaced(ctx)
 	s.mu.Lock()
@@ -55,13 +55,13 @@ func (s *Session) newCommit(ctx context.Context, cookies bool) (c commit.Commit,
 		s.refused, s.fault = s.fault, refusal{}
 	}
 	if c.Renewal == commit.RotateID && (c.Phase != lookup.Live || !cookies || failure.RequestOver(s.ctx)) {
-		c.Renewal = commit.KeepID // there is no token to exchange, or nobody to give the new one to
+		c.Renewal = commit.KeepID // there is no token to exchange, or no answer to send the new one with
 	}
 	return c, fault
 }
 
-// openReplaced reads the copies that the visitor brought, where StartNew ends a session
-// that it has not asked for: whether there is a copy says whether there was one.
+// openReplaced reads the copies that the visitor brought, where StartNew ends a
+// session that the request has not loaded: a copy shows that there was one.
 func (s *Session) openReplaced(ctx context.Context) {
 	s.mu.Lock()
 	p := s.cookies
@@ -130,8 +130,8 @@ func sameValue(name string, a, b state.State) bool {
 	return okX && okY && x.Flags == y.Flags && bytes.Equal(x.Value, y.Value)
 }
 
-// settle makes l what the session stands on. Edits that are not saved yet run
-// again on it. One that fails is dropped, and its error returned. s.io is held.
+// settle makes l the state of the session. Edits that are not saved yet run again on
+// it. An edit that fails is dropped, and its error returned. s.io is held.
 func (s *Session) settle(l lookup.Loaded) (failure error) {
 	for {
 		s.mu.Lock()

@@ -78,7 +78,8 @@ func (p *cookieExchange) open(ctx context.Context, s *Session) {
 	p.known.Ended = ended
 }
 
-// enterSlots takes part in who may use which cookie.
+// enterSlots registers the request with the slots of the session's cookies, so that
+// overlapping answers do not overwrite each other's copies.
 func (p *cookieExchange) enterSlots(m *Manager, id ID) {
 	if p.visit != nil || m.without.Lacks(mechanism.Overlaps) {
 		return
@@ -97,7 +98,7 @@ func (s *Session) buildCookies(ctx context.Context, h http.Header, l lookup.Load
 		p.open(ctx, s) // it began without asking
 	}
 	p.out, p.later = nil, nil
-	defer func() { p.dirty = false }() // what there is to tell is in out
+	defer func() { p.dirty = false }() // out has the lines
 	carried := p.in.Cookies()
 	var endings []string
 	if len(p.ended) > 0 {
@@ -123,9 +124,9 @@ func (p *cookieExchange) needsCopy(m *Manager, l lookup.Loaded, due bool) bool {
 		m.wornOut(p.known) && l.Confirmed > p.known.Confirmed
 }
 
-// buildCopy makes what puts a session into the visitor's cookies, in room bytes of
-// the answer's header where that is possible. Values that the store has may stay
-// behind for want of room; what it lacks must not.
+// buildCopy builds the cookies that carry a copy of the session, in room bytes of
+// the answer's header where that is possible. It may leave out values that the store
+// has, for lack of room, and never those that the store lacks.
 func (p *cookieExchange) buildCopy(ctx context.Context, m *Manager, l lookup.Loaded, room int) {
 	now := m.now()
 	b := l.Copy
@@ -164,7 +165,7 @@ func (p *cookieExchange) placeCopy(m *Manager, l lookup.Loaded, b state.Copy, te
 	set, drop := jar.Mask(1<<parts-1), p.in.Cookies()
 	if p.visit != nil {
 		p.visit.Also(l.ID)
-		for _, k := range b.Supersedes { // a request of the one before may still be on its way
+		for _, k := range b.Supersedes { // a request of the predecessor may still be under way
 			p.visit.Also(k.ID)
 		}
 		set, drop = p.visit.Take(p.name, parts, now)
@@ -261,7 +262,7 @@ func (m *Manager) open(ctx context.Context, in *requestCookies, id ID) (w lookup
 	return w
 }
 
-// faultOf returns what Hooks.Backup is told of a fault in a request's cookies.
+// faultOf returns the fault for Hooks.Backup.
 func faultOf(kind backup.FaultKind) BackupFault {
 	return [...]BackupFault{
 		backup.Forged: BackupForged, backup.Malformed: BackupMalformed, backup.UnknownKey: BackupUnknownKey,

@@ -16,8 +16,8 @@ import (
 // Backup.MaxLease and five minutes, without a Backup for five minutes.
 //
 // On error the session may or may not have ended, the token is kept, and the
-// error replaces the response, so that no visitor is told of a logout that
-// did not happen.
+// error replaces the response, so that no response reports a logout that did
+// not happen.
 func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	s.lockLoaded()
 	s.mu.Unlock()
@@ -105,14 +105,14 @@ func (s *Session) tombstone(id ID, l *lookup.Loaded) journal.Tombstone {
 	if s.m.shards.MovePending(string(id)) {
 		t.IfLive, t.Unverified = false, false // by a Renew that is not in the store yet: this is another writer
 	} else {
-		t.Death = l.State.Death // as it was: whoever holds a dead token ends nobody else
+		t.Death = l.State.Death // a client with a dead token ends no other session
 	}
 	return t
 }
 
 // knowEnded enters a session that the store does not have among those that this
-// process and the visitor's browser know to have ended: a copy of it that
-// somebody still has comes to nothing here. The store is not told.
+// process and the visitor's browser know to have ended, so that a copy that still
+// exists opens nothing here. The store is not asked.
 func (s *Session) knowEnded(ctx context.Context, id ID) {
 	g := journal.Unseen(string(id), s.m.clock.Death(state.Destroyed))
 	_ = s.m.shards.Of(string(id)).AddTombstone(ctx, g)
@@ -122,8 +122,8 @@ func (s *Session) knowEnded(ctx context.Context, id ID) {
 	}
 }
 
-// replacing reports whether StartNew is to end a session, which nobody has asked
-// the store for.
+// replacing reports whether StartNew is to end a session that the request has not
+// loaded.
 func (s *Session) replacing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -36,8 +36,8 @@ var (
 	// ErrNoValue: the session holds nothing under this key.
 	ErrNoValue = failure.New(http.StatusInternalServerError, "session: no value")
 
-	// ErrUnavailable: nobody can say whether there is a session, because the
-	// store does not answer. It never means that there is none.
+	// ErrUnavailable: it is unknown whether there is a session, because the store
+	// does not answer. It never means that there is none.
 	ErrUnavailable = failure.ErrUnavailable
 
 	// ErrEnded: the session was ended elsewhere while this request ran.

@@ -18,7 +18,7 @@ type exchange struct {
 	context.Context // of the request
 
 	m     *Manager
-	asked atomic.Pointer[Session] // nil or one of those below: nobody has asked
+	asked atomic.Pointer[Session] // nil or one of those below: no code has asked
 	req   http.Request
 	w     http.ResponseWriter
 	outer http.Header // what stood in the header before this handler ran
@@ -31,19 +31,19 @@ type exchange struct {
 }
 
 var (
-	// headerSent stands for the session nobody asked for before the response
+	// headerSent stands for a session that no code asked for before the response
 	// header was written. Later callers can read it.
 	headerSent = new(Session)
 
-	// handlerReturned stands for the session nobody asked for before the handler
-	// returned, where the header is not written yet.
+	// handlerReturned stands for a session that no code asked for before the
+	// handler returned, where the header is not written yet.
 	handlerReturned = new(Session)
 
-	// allOver stands for the session nobody asked for before both.
+	// allOver stands for a session that no code asked for before both.
 	allOver = new(Session)
 )
 
-// known returns the request's session if somebody has asked for it, else nil.
+// known returns the request's session if some code has asked for it, else nil.
 func (x *exchange) known() *Session {
 	switch s := x.asked.Load(); s {
 	case headerSent, handlerReturned, allOver:
@@ -53,7 +53,7 @@ func (x *exchange) known() *Session {
 	}
 }
 
-// session returns the request's session, which nobody may have loaded yet.
+// session returns the request's session, which may not be loaded yet.
 func (x *exchange) session() *Session {
 	for {
 		if s := x.known(); s != nil {
@@ -61,7 +61,7 @@ func (x *exchange) session() *Session {
 		}
 		s := x.asked.Load()
 		asked := x.m.newSession(x.Context, x.req.Header)
-		asked.visits = s == nil || s == headerSent // else nobody says when it is over
+		asked.visits = s == nil || s == headerSent // otherwise no code reports the end of the request
 		asked.sealed = s == headerSent || s == allOver
 		asked.returned = s == handlerReturned || s == allOver
 		if x.asked.CompareAndSwap(s, asked) {
@@ -86,8 +86,8 @@ func (x *exchange) Value(key any) any {
 	return x.Context.Value(key)
 }
 
-// String and Format keep the request, with its cookies, out of what is printed
-// where somebody prints a context.
+// String and Format keep the request, with its cookies, out of the output of a
+// program that prints a context.
 func (x *exchange) String() string { return "session.Handler" }
 
 // Format prints what String returns, with every verb.
@@ -112,10 +112,9 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, nex
 
 // end commits when the handler has returned. That is not the end of the
 // response: where the handler has written nothing, middleware further out may
-// still answer through this writer (echo's error handler does), and then what
-// was changed meanwhile is committed at the first byte. What is changed and not
-// saved a second after the request is over is saved then, or told to
-// Hooks.Dropped.
+// still answer through this writer (echo's error handler does), and then the first
+// byte commits the changes made meanwhile. Changes that are not saved a second after
+// the end of the request are saved then, or reported to Hooks.Dropped.
 func (x *exchange) end() {
 	x.returned = true
 	if !x.begun && written(x.w) {
@@ -127,7 +126,7 @@ func (x *exchange) end() {
 	if !x.asked.CompareAndSwap(nil, handlerReturned) && !x.asked.CompareAndSwap(headerSent, allOver) {
 		s := x.known()
 		switch {
-		case s == nil: // the header was sent by an error, and nobody asked
+		case s == nil: // an error sent the header, and no code asked for the session
 		case !x.begun:
 			x.save(s, false)
 		case x.err == nil:
@@ -142,9 +141,9 @@ func (x *exchange) end() {
 	}
 }
 
-// written reports whether the response has begun without us, because the handler
-// wrote to a writer that it had before: one of a framework in whose chain we
-// stand. Those of gin, negroni and martini tell. Cookies are then too late.
+// written reports whether the response has begun past this package's writer, because
+// the handler wrote to an earlier one, of a framework around Handler. The writers of
+// gin, negroni and martini say so. It is too late for cookies then.
 func written(w http.ResponseWriter) bool {
 	t, ok := w.(interface{ Written() bool })
 	return ok && t.Written()
@@ -209,8 +208,9 @@ func (x *exchange) save(s *Session, last bool) bool {
 	return false
 }
 
-// buildHeader tells the visitor about the token. Under another Manager it tells
-// that one's header too, which may still be replaced by an error.
+// buildHeader puts what the visitor must learn about the token into the header.
+// Under another Manager it also writes that one's header, which an error may still
+// replace.
 func (x *exchange) buildHeader(s *Session) {
 	s.buildHeader(x.w.Header())
 	for o := x; o.nested; {
@@ -223,7 +223,8 @@ func (x *exchange) buildHeader(s *Session) {
 	s.headerBuilt()
 }
 
-// answer is Options.Error, or the default where that one asks for it.
+// answer lets Options.Error answer the request. Where Options.Error calls Error
+// itself, answer writes the default.
 func (x *exchange) answer(w http.ResponseWriter, r *http.Request, err error) {
 	if x.answering {
 		answer(w, r, err)

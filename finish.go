@@ -54,7 +54,7 @@ func (s *Session) startFinishLocked(last bool) (idle, done bool) {
 	again := s.finished
 	s.finished = true
 	if last {
-		s.sealed = true // what comes from now on cannot send a cookie
+		s.sealed = true // later changes cannot send a cookie
 	}
 	if !idle {
 		return false, false
@@ -68,8 +68,8 @@ func (s *Session) startFinishLocked(last bool) (idle, done bool) {
 	return true, s.readOnly || !s.seenLongAgo(&s.loaded) // as in most requests
 }
 
-// putOff puts the expiry of l off, which it is time for. It returns what stands
-// then.
+// putOff puts off the expiry of l, which is due. It returns the session as it is
+// afterwards.
 func (s *Session) putOff(ctx context.Context, l lookup.Loaded) lookup.Loaded {
 	if l.Away() || l.Placement == lookup.Missing {
 		return l
@@ -126,7 +126,7 @@ func (s *Session) buildHeader(h http.Header) {
 	}
 }
 
-// headerBuilt is called when the visitor has been told.
+// headerBuilt is called when the header has everything for the visitor.
 func (s *Session) headerBuilt() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,8 +143,8 @@ func (s *Session) headerBuilt() {
 	}
 }
 
-// sentHeader is what the client was told last, for an answer that is put together
-// again: the handler has returned, and the header was not written yet.
+// sentHeader is what the last header said, for an answer whose header is built again
+// because the handler returned without writing it.
 type sentHeader struct {
 	tokenAction tokenAction
 	token       token.Token
@@ -152,9 +152,8 @@ type sentHeader struct {
 	out         []string
 }
 
-// removeLines drops the lines of cookies that ours reports to be of this session
-// from the header of an answer that is put together again: what follows takes
-// their place. s.mu is held.
+// removeLines removes the cookies of this session, as ours reports them, from a
+// header that is built again: new lines take their place. s.mu is held.
 func (s *Session) removeLines(h http.Header, ours func(name string) bool) {
 	if !s.returned || len(h["Set-Cookie"]) == 0 {
 		return
@@ -165,9 +164,8 @@ func (s *Session) removeLines(h http.Header, ours func(name string) bool) {
 	})
 }
 
-// sendAgain makes buildHeader tell again what the client was told when the handler
-// returned, because the header that it stood in is replaced by an error's. What
-// is newer stays.
+// sendAgain makes buildHeader say again what it said when the handler returned,
+// because an error's header replaces that one. Anything newer stays.
 func (s *Session) sendAgain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,15 +177,15 @@ func (s *Session) sendAgain() {
 	}
 }
 
-// seal says that the header is written.
+// seal notes that the header is written.
 func (s *Session) seal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sealed = true
 }
 
-// handOff says that the handler has returned: changes have to be watched from
-// now on.
+// handOff notes that the handler has returned: changes have to be watched from now
+// on.
 func (s *Session) handOff() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -197,11 +195,11 @@ func (s *Session) handOff() {
 	}
 }
 
-// watch makes sure that what is changed after the handler has returned is not
-// forgotten: it is saved shortly after the request is over, if no first byte and
-// no Save has done so. The end of its context does not say that: middleware that
-// gave the request a context of its own ends it before the answer is written.
-// s.mu is held.
+// watch makes sure that changes after the return of the handler are saved: shortly
+// after the end of the request, if no first byte and no Save has done so before. The
+// end of the request's context does not show that end, because middleware that gave
+// the request a context of its own ends it before it writes the answer. s.mu is
+// held.
 func (s *Session) watch() {
 	if !s.returned || s.watched {
 		return
@@ -225,8 +223,8 @@ func (s *Session) watch() {
 // until what was changed is saved without being asked.
 const restAfter = time.Second
 
-// saveRest saves what was changed after the handler has returned. The response
-// is over, so there is nobody left to tell but Hooks.Dropped.
+// saveRest saves the changes that were made after the handler returned. The response
+// is over, so only Hooks.Dropped can report a failure.
 func (s *Session) saveRest() {
 	s.mu.Lock()
 	s.watched, s.sealed = false, true
@@ -234,13 +232,14 @@ func (s *Session) saveRest() {
 	s.late(context.WithoutCancel(s.ctx))
 }
 
-// vary tells caches what the answer depends on. s.mu is held.
+// vary adds the request headers that the answer depends on to Vary, for caches. s.mu
+// is held.
 func (s *Session) vary(h http.Header) {
 	headers.AddVary(h, s.m.transport.Varies(), s.varies[:0])
 }
 
-// late saves, when the handler has returned, what it changed after the header
-// was written.
+// late saves, when the handler has returned, the changes that it made after the
+// header was written.
 func (s *Session) late(ctx context.Context) {
 	s.mu.Lock()
 	seq, fault := s.seq, s.fault.err != nil

@@ -35,8 +35,8 @@ func (s *Session) resave(ctx context.Context, l lookup.Loaded) lookup.Loaded {
 	return l
 }
 
-// setForeignCookie puts into an answer's header what a format wants the visitor to know
-// about the token. s.mu is held.
+// setForeignCookie puts the cookie of a foreign format into an answer's header. s.mu
+// is held.
 func (s *Session) setForeignCookie(h http.Header) {
 	t, why := s.token, foreign.Begun
 	switch s.tokenAction {

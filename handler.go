@@ -31,8 +31,8 @@ const (
 // Where next returns without an answer and middleware further out writes one
 // through the writer that next had, as echo's error handler does, what was
 // changed in between is saved before that first byte. All else that is changed
-// after next has returned is saved when the request is over; what cannot be
-// saved then is told to Hooks.Dropped.
+// after next has returned is saved when the request is over; Hooks.Dropped reports
+// changes that cannot be saved then.
 //
 // Handler, ReadOnly, Require and RequireStore may be nested in any order, each
 // works alone, and under a Handler of the same Manager they only add their
@@ -150,9 +150,9 @@ func (s *Session) askStore(ctx context.Context, cached bool) error {
 // pass c.Request.Context(), not c. Handled tells without a panic.
 //
 // The first call asks the store. If it does not answer, the error wraps
-// ErrUnavailable; nobody knows then whether the visitor has a session. The
+// ErrUnavailable; it is unknown then whether the visitor has a session. The
 // session is never nil: reading it returns the error, and writing it makes the
-// commit answer it, so that a handler which ignores the error harms nobody.
+// commit answer the error, so that a handler may ignore it.
 func From(ctx context.Context) (*Session, error) {
 	s := mustExchange(ctx, exchangeKey{}).session()
 	return s, s.load(ctx)
@@ -203,8 +203,8 @@ func (s *Session) startNew() error {
 	return nil
 }
 
-// Loaded returns the session if somebody has asked for it already, and never
-// asks the store. It is for middleware such as a request log.
+// Loaded returns the session if some code has asked for it already, and never asks
+// the store. It is for middleware such as a request log.
 func Loaded(ctx context.Context) (*Session, bool) {
 	x, ok := ctx.Value(exchangeKey{}).(*exchange)
 	if !ok {
@@ -253,9 +253,9 @@ func mustExchange(ctx context.Context, key any) *exchange {
 // session asks the store, and Err returns why that failed. Commit must follow.
 func (m *Manager) Load(ctx context.Context, in http.Header) *Session { return m.newSession(ctx, in) }
 
-// Commit saves a session of Load, and puts into out what the answer's header
-// must tell the visitor. What is changed afterwards is saved by Save, or a second
-// later; what cannot be saved then is told to Hooks.Dropped.
+// Commit saves a session of Load, and adds the fields that the answer's header
+// needs to out. Later changes are saved by Save, or after a second; Hooks.Dropped
+// reports those that cannot be saved then.
 func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error {
 	if s.m != m {
 		panic("session: Commit of a session of another Manager")

@@ -42,9 +42,10 @@ type Hooks struct {
 	Overflow func(ctx context.Context, id ID)
 
 	// Failed is called for each operation that the store failed, and for a record
-	// that cannot be read. It is meant for counters. Misses and requests that their visitor canceled are no
-	// failures, nor are conflicts, unless they go on until the time of a save is
-	// up, or the store answers with one where nobody else has written.
+	// that cannot be read. It is meant for counters. Misses and requests that
+	// their visitor canceled are no failures. Conflicts are failures only where
+	// they last until the time of a save is up, or where no other writer can have
+	// caused one.
 	Failed func(ctx context.Context, operation Operation, id ID, err error)
 
 	// Conflict is called when two requests wrote one session at once, and one
@@ -66,7 +67,7 @@ type Hooks struct {
 // metric's label.
 type Operation string
 
-// The operations that Hooks.Failed is told of.
+// The operations of Hooks.Failed.
 const (
 	OperationLoad    Operation = "load"
 	OperationSave    Operation = "save"
@@ -80,7 +81,7 @@ func (o Operation) String() string { return string(o) }
 // BackupFault is what is wrong with a backup.
 type BackupFault uint8
 
-// What Hooks.Backup is told.
+// The faults of Hooks.Backup.
 const (
 	BackupForged     BackupFault = iota + 1 // not sealed by the key that it names, or damaged
 	BackupMalformed                         // no sealed text at all, or of a format that is not known
@@ -125,7 +126,7 @@ func (o Outage) waiting() int { return o.States + o.Tombstones }
 // one for each loss. Of operations that keep failing for longer than ten seconds
 // while their shard is not away, and of the backups that cannot be used, it
 // writes one line a minute for each kind. Where Failed gets another context than
-// the Manager's, nobody knows the shard, and there is no such line while any is
+// the Manager's, the shard is unknown, and there is no such line while any shard is
 // away.
 func LogHooks(l *slog.Logger) Hooks {
 	var told [BackupTooLarge + 1]atomic.Int64 // Unix seconds
@@ -152,7 +153,7 @@ func LogHooks(l *slog.Logger) Hooks {
 		Failed: func(ctx context.Context, operation Operation, id ID, err error) {
 			shard, known := ctx.Value(failedShard{}).(string)
 			if known && down.Has(shard) || !known && down.Any() {
-				return // which is told
+				return // the outage has its own line
 			}
 			if n, ok := failing.Add(operation.String(), time.Now()); ok {
 				l.WarnContext(ctx, "session store keeps failing", "operation", operation.String(), "failures", n, "session", id, "error", err)

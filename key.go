@@ -10,8 +10,8 @@ import (
 )
 
 // Key is a typed name under which a session holds a value. Make it once, as a
-// package variable. Values are decoded when they are asked for, one key at a
-// time, and each Get decodes anew: what it returns is the caller's own.
+// package variable. Each Get decodes the value of its key, and nothing else, and the
+// result is the caller's own.
 //
 // Where the session could not be loaded, every method that returns an error
 // returns that one, and a write makes the commit answer it. A write that fails
@@ -45,7 +45,7 @@ type keyOptions struct {
 // visitor, not even sealed.
 func ServerOnly() KeyOption { return func(o *keyOptions) { o.flags |= state.ServerOnly } }
 
-// Rank says what stays out of a backup last, from 0, the default, to 15: where
+// Rank is the importance of a key to a backup, from 0, the default, to 15: where
 // not all values fit Backup.Copy, those of the lowest rank are left out, the
 // largest first. Changing the rank of a key rewrites its values as they are set.
 func Rank(n int) KeyOption {
@@ -98,7 +98,7 @@ func (k Key[T]) Get(s *Session) (T, error) {
 }
 
 // Or returns the value, or else otherwise. It falls back where there is no
-// value, and where a value does not decode, which Hooks.BadValue is told.
+// value, and where a value does not decode, which Hooks.BadValue reports.
 //
 // Where the value is not known, because the session could not be loaded, the
 // value is not in the sealed copy, or no copy of it has survived, Or returns
@@ -119,7 +119,7 @@ func (k Key[T]) Or(s *Session, otherwise T) T {
 // saved. After Get or Update met a value that does not decode, Set fails until
 // Delete, so that no program overwrites what it cannot read. It also fails
 // until Delete while the store is away and the value that it would replace is
-// not in the sealed copy: nobody can have read that value.
+// not in the sealed copy, because no handler can have read that value.
 func (k Key[T]) Set(s *Session, v T) {
 	data, err := k.encode(v)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast-go/session/internal/token"
 )
 
-// load asks if nobody has yet. What it finds stays for the request.
+// load loads the session, if no earlier call of the request has.
 func (s *Session) load(ctx context.Context) error {
 	s.mu.Lock()
 	phase, err := s.loaded.Phase, s.loaded.Err
@@ -32,7 +32,7 @@ func (s *Session) load(ctx context.Context) error {
 	return l.Err
 }
 
-// find asks for a session of ours, and then for an old one. s.io is held.
+// find looks for a session of this library, and then for an old one. s.io is held.
 func (s *Session) find(ctx context.Context, fresh bool, l *lookup.Loaded) {
 	s.ask(ctx, fresh, l)
 	if l.Phase == lookup.Nobody && s.m.options.Adopt != nil {
@@ -66,7 +66,7 @@ func (s *Session) ask(ctx context.Context, fresh bool, l *lookup.Loaded) {
 	s.hold(ctx, t, l)
 }
 
-// askBoth is ask for a visitor who may have brought a backup.
+// askBoth is ask where a visitor may have brought a copy.
 func (s *Session) askBoth(ctx context.Context, fresh bool, l *lookup.Loaded) {
 	m, p := s.m, s.cookies
 	if p == nil {
@@ -131,7 +131,7 @@ func (s *Session) Reload(ctx context.Context) error {
 func (s *Session) loadAgain(ctx context.Context, l lookup.Loaded, held token.Token) lookup.Loaded {
 	if s.m.options.Adopt != nil && (l.Phase == lookup.Unknown || l.Unsaved()) {
 		l = lookup.Loaded{}
-		s.find(ctx, true, &l) // it may be an old session's marker that nobody has read, or not saved here
+		s.find(ctx, true, &l) // it may be an old session whose marker is not read, or that is not saved here
 		return l
 	}
 	w := lookup.Known{Copy: l.Copy, Found: l.Phase == lookup.Live && s.m.transport.Header == ""}

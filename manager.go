@@ -73,10 +73,10 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 	return m, nil
 }
 
-// Revoke ends the session id, whoever holds its token, at once and for good,
-// and what Rotate has made of it since.
-// A session that does not exist cannot come to exist by it either. On
-// ErrUnavailable it may or may not have happened.
+// Revoke ends the session id at once and for good, for every client that has its
+// token, and the sessions that Rotate has made of it since. Under an id without a
+// session none can begin afterwards. On ErrUnavailable it may or may not have
+// happened.
 //
 // A record of the library's own is no session: nothing happens to it, and the
 // answer is Durable. So all that a Lister yields may be revoked in a loop.
@@ -97,9 +97,9 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 }
 
 // Close waits until everything in the background is done, or ctx ends. With a
-// Backup it delivers what the store is owed, and its error says how much did not
-// arrive. Requests may go on, but expiries are not put off any more, and what
-// the store does not take then is in the visitors' cookies alone.
+// Backup it delivers the writes that the store still lacks, and its error says how
+// many did not arrive. Requests may go on, but expiries are not put off any more,
+// and a write that the store does not take then is in its visitor's cookies alone.
 func (m *Manager) Close(ctx context.Context) error {
 	err := m.reader.Refreshes.Close(ctx)
 	if m.backup == nil {

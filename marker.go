@@ -19,8 +19,8 @@ import (
 	"github.com/holdfast-go/session/internal/transport"
 )
 
-// unbounded is how long a marker lives where nobody knows how long the old
-// session could.
+// unbounded is how long a marker lives where it is unknown how long the old session
+// could.
 const unbounded = 10 * 366 * 24 * time.Hour
 
 // oldSession is one that a request carries.
@@ -82,9 +82,9 @@ func (o *oldSession) open(c *transport.Transport, record state.State) (token.Tok
 	return c.Parse(secret)
 }
 
-// ended is what a marker without a token says: the visitor has logged out, or in
-// by another session. Of a cookie that others have too it says nothing of this
-// visitor.
+// ended returns the meaning of a marker without a token: the visitor has logged out,
+// or in by another session. A cookie that other visitors have too proves nothing
+// about this one.
 func (o *oldSession) ended(record state.State) lookup.Loaded {
 	e, ok := record.Entries.Find(marker.Entry)
 	if !ok || o.Shared || string(e.Value) != marker.Ended {
@@ -107,8 +107,8 @@ func (m *Manager) markUntil(ctx context.Context, o *oldSession, until time.Time,
 	return err
 }
 
-// readMarker returns what is known of an old session. ErrNotFound says that it
-// was neither taken nor ended.
+// readMarker returns the marker of an old session. ErrNotFound says that the old
+// session was neither adopted nor ended.
 func (m *Manager) readMarker(ctx context.Context, o *oldSession, fresh bool) (state.State, error) {
 	var r record.Session
 	err := m.storage.Load(ctx, string(o.marker), false, fresh, &r)

@@ -25,8 +25,8 @@ type Options struct {
 	// carries it empty.
 	Header string
 
-	// Idle ends a session that nobody used for so long; default 30 minutes.
-	// Longer than Lifetime it is Lifetime.
+	// Idle ends a session that was not used for so long; default 30 minutes. A
+	// value above Lifetime counts as Lifetime.
 	Idle time.Duration
 
 	// Lifetime ends a session so long after it began or was last renewed,
@@ -56,7 +56,7 @@ type Options struct {
 	// a Backup.
 	Switch Switch
 
-	// Hooks are told what happens.
+	// Hooks are called when stores fail and sessions lose something.
 	Hooks Hooks
 
 	// Format shares sessions with another system; nil is our own.
@@ -105,7 +105,7 @@ func (o *Options) complete(store Store) error {
 func (o *Options) completeTimes(store Store) error {
 	o.Idle = cmp.Or(o.Idle, 30*time.Minute)
 	o.Lifetime = cmp.Or(o.Lifetime, 24*time.Hour)
-	// A mistake in one of them is not told of those that follow from it.
+	// A mistake in one of them is not reported again for those that follow from it.
 	if o.Lifetime >= time.Second {
 		o.Idle = min(o.Idle, o.Lifetime)
 	}
@@ -138,8 +138,8 @@ func (o *Options) completeTimes(store Store) error {
 	return errors.Join(errs...)
 }
 
-// completeBackup is complete for Backup and Switch. named says that the cookie has
-// a name that can be.
+// completeBackup is complete for Backup and Switch. named reports whether the cookie
+// has a valid name.
 func (o *Options) completeBackup(named bool) error {
 	if o.Backup == nil {
 		if o.Switch != nil {

@@ -18,8 +18,8 @@ type Override struct {
 
 // Switch is where an Override comes from: a value in the program, a file, an
 // HTTP call, ZooKeeper, etcd. Package override has the first three. Override is
-// called for each operation, by many goroutines, and returns at once what is
-// known: a Switch that cannot reach its own source returns what it last knew.
+// called for each operation, by many goroutines, and must return at once. A Switch
+// that cannot reach its own source returns the last order that it read.
 type Switch interface {
 	Override() Override
 }

@@ -26,13 +26,12 @@ import (
 // same time one does, and the others answer with its token. After that the old
 // token shows nothing, though Destroy with it still ends the session.
 //
-// Nothing about a rotation is urgent. Where the store does not answer, Rotate
-// does nothing, and the token stays as old as it was; where the request is over
-// before it is saved, so that nobody gets the new token, or where there is no
-// session, it does nothing either. Where the store answers the new session's save
-// and then nothing, the new token goes out, and the answer is no error: all that
-// was changed is under it. Whether the old token still opens the session as it
-// was before nobody knows then; with a Backup it ends when the store is back,
+// A rotation can always wait. Rotate does nothing where the store does not answer,
+// where the request ends before the save, so that no answer can carry the new
+// token, or where there is no session. Where the store answers the save of the new
+// session and then stops answering, the new token is sent without an error, because
+// every change is saved under it. It is unknown then whether the old token still
+// opens the session as it was before; with a Backup it ends when the store is back,
 // without one at the latest when it is idle or its Lifetime ends.
 //
 // The commit answers ErrTooLate once the response header is written, ErrReadOnly,
@@ -62,8 +61,8 @@ func (s *Session) Rotate() {
 
 var errNoRotation = fmt.Errorf("session: Rotate: tokens of Options.Format cannot be made from one another, use Renew: %w", errors.ErrUnsupported)
 
-// hold remembers the token that opens what was loaded. Where it was rotated
-// lately, l becomes what stands under the new one. s.io is held.
+// hold remembers the token that opens the loaded session. Where it was rotated
+// lately, l becomes the session under the new token. s.io is held.
 func (s *Session) hold(ctx context.Context, t token.Token, l *lookup.Loaded) {
 	if l.Phase == lookup.Dead && l.State.Death.Reason == state.Rotated {
 		t = s.arrive(ctx, t, l)
@@ -73,8 +72,8 @@ func (s *Session) hold(ctx context.Context, t token.Token, l *lookup.Loaded) {
 	s.mu.Unlock()
 }
 
-// arrive follows rotations from the tombstone in l. Only the store can say that
-// the session still lives where they lead: without its answer nobody knows.
+// arrive follows rotations from the tombstone in l. Only the store knows whether the
+// session still lives where they lead.
 func (s *Session) arrive(ctx context.Context, t token.Token, l *lookup.Loaded) token.Token {
 	m, p := s.m, s.cookies
 	held, id := t, l.ID
@@ -103,7 +102,7 @@ func (s *Session) arrive(ctx context.Context, t token.Token, l *lookup.Loaded) t
 			at = lookup.Loaded{Phase: lookup.Unknown, Err: failure.ErrNotAsked}
 		}
 		if at.Phase == lookup.Unknown {
-			// Whoever asks again begins where the token in hand does.
+			// A later load begins again at the token that the client has.
 			*l = lookup.Loaded{Phase: lookup.Unknown, Copy: state.Copy{ID: id}, Err: at.Err}
 			return held
 		}
@@ -145,7 +144,7 @@ func (m *Manager) reopen(in *requestCookies, id ID, brought lookup.Known) lookup
 	return w
 }
 
-// pass tells the visitor of a token that another request has made. s.mu is held.
+// pass makes the answer send a token that another request has made. s.mu is held.
 func (s *Session) pass(t token.Token, end int64) {
 	s.token, s.tokenEnd = t, end
 	if s.tokenAction != sendToken {

@@ -36,7 +36,7 @@ type Session struct {
 	changes state.Changes   // what the edits come to
 	doubts  []state.InDoubt // saves that were not answered
 	seq     int             // changes with all of these
-	lost    int             // the seq of what Hooks.Dropped was told of
+	lost    int             // the seq that Hooks.Dropped has reported
 	broken  map[string]*ValueError
 	fault   refusal // the first write that failed; the commit answers it
 	refused refusal // a fault that a commit answered after the response header, for Err
@@ -51,7 +51,7 @@ type Session struct {
 	returned    bool // the handler has
 	answered    bool // by Manager.Commit
 	watched     bool // what is changed from now on is saved when the request is over
-	visits      bool // somebody will say when the request is over
+	visits      bool // the Handler reports the end of the request
 	tokenAction tokenAction
 	written     bool            // something was saved
 	token       token.Token     // for the tokenAction
@@ -70,7 +70,7 @@ func (m *Manager) newSession(ctx context.Context, in http.Header) *Session {
 	return s
 }
 
-// tokenAction is what the visitor must be told about the token.
+// tokenAction is what the answer does with the visitor's token.
 type tokenAction uint8
 
 const (
@@ -89,7 +89,7 @@ const (
 	FromNowhere Source = iota // there is none yet
 	FromStore
 	FromBackup // the store did not answer, or had lost it
-	Unknown    // nobody can say whether there is one: see Err
+	Unknown    // it is unknown whether there is one: see Err
 )
 
 func (s Source) String() string {
@@ -106,7 +106,7 @@ func (s Source) String() string {
 	return fmt.Sprintf("Source(%d)", uint8(s))
 }
 
-// Durability tells how far a write has come.
+// Durability says how far a write has come.
 type Durability uint8
 
 // How far a write has come.
@@ -132,10 +132,10 @@ func (d Durability) String() string {
 // ID returns the name of the session in the store, which may be logged. It is
 // empty while there is no session, and changes with Renew and Rotate.
 //
-// Where nobody knows whether there is a session it is empty too, and as with
-// Or the commit then answers why: a handler that takes no ID for no session must
-// not send visitors to the login page because the store is away. Err and Source
-// tell the two apart.
+// Where it is unknown whether there is a session ID is empty too, and as with Or
+// the commit answers the error. So a handler that sends visitors without an ID to
+// the login page does not do so because the store is away. Err and Source tell the
+// two apart.
 func (s *Session) ID() ID {
 	s.lockLoaded()
 	defer s.mu.Unlock()
@@ -156,17 +156,18 @@ func (s *Session) name() ID {
 	return ID(s.loaded.ID)
 }
 
-// decide is called where a handler asks for something that it may decide by. If
-// the session is not known, the commit answers why. s.mu is held.
+// decide is called where a handler reads something that it may decide by. If the
+// session is not known, the commit answers the error. s.mu is held.
 func (s *Session) decide() {
 	if s.loaded.Phase == lookup.Unknown && !s.sealed {
-		s.keepFault("", s.loaded.Err) // nothing is lost that Hooks.Dropped had to be told of
+		s.keepFault("", s.loaded.Err) // no write is lost that Hooks.Dropped had to report
 	}
 }
 
-// Err asks the store if nobody has yet. It returns why it is not known whether
-// there is a session, which is what From returned, or else the first error of a write or of Or that the commit
-// will answer instead of the handler's response. It is nil if all is well.
+// Err loads the session, if the request has not done so. It returns the error that
+// From returned, where it is unknown whether there is a session, or else the first
+// error of a write or of Or, which the commit will answer instead of the handler's
+// response. It is nil if there is none.
 //
 // Once the response header is written there is no response left to replace: one
 // Save, or Hooks.Dropped, answers the error, and Err goes on returning it until
@@ -198,9 +199,9 @@ func (s *Session) Source() Source {
 	}
 }
 
-// Created returns when the session began, whatever its ID was then. Like
-// Renewed and Expires it is zero while there is none, and where nobody knows
-// whether there is one it makes the commit answer why, as ID does.
+// Created returns when the session began, under whatever ID. Like Renewed and
+// Expires it is zero while there is none. Where it is unknown whether there is one,
+// the commit answers the error, as with ID.
 func (s *Session) Created() time.Time {
 	return s.date(func(st state.State) time.Time { return time.UnixMilli(st.Created) })
 }
@@ -217,8 +218,8 @@ func (s *Session) Issued() time.Time {
 	return s.date(func(st state.State) time.Time { return time.UnixMilli(max(st.Authenticated, st.Rotated)) })
 }
 
-// Expires returns when the session ends if nobody uses it any more. It may
-// last longer, by Options.Refresh at most.
+// Expires returns when the session ends if no further request uses it. It may last
+// longer, by Options.Refresh at most.
 func (s *Session) Expires() time.Time {
 	return s.date(func(st state.State) time.Time {
 		idle, end := time.UnixMilli(st.LastSeen).Add(s.m.options.Idle), time.UnixMilli(st.End)
@@ -240,13 +241,13 @@ func (s *Session) date(of func(state.State) time.Time) time.Time {
 }
 
 // Renew gives the session a new token and ID when it is saved, and restarts
-// its Lifetime; the old ones are of no use to anybody from then on. Call it
-// wherever a visitor gains rights, at every login above all: it is what makes
-// a token that was planted or stolen before worthless (session fixation).
+// its Lifetime; the old ones are worthless from then on. Call it wherever a visitor
+// gains rights, at every login above all, so that a token which was planted or
+// stolen before gains nothing (session fixation).
 //
-// A Renew that fails makes the commit answer why, as a write of a Key does, and
-// Err tells: ErrTooLate once the response header is written, ErrReadOnly, or why
-// the session is not known.
+// A Renew that fails makes the commit answer its error, as a write of a Key does,
+// and Err returns it: ErrTooLate once the response header is written, ErrReadOnly,
+// or the error of a session that is not known.
 func (s *Session) Renew() {
 	s.lockLoaded()
 	defer s.mu.Unlock()

@@ -87,14 +87,14 @@ type ShardStats struct {
 	Since      time.Time     // when State became what it is
 	Cause      Cause         // of being away; empty while it serves
 	Mode       Mode          // the operator's
-	Quarantine time.Duration // how long it is still not believed when it has nothing: it lost its memory
+	Quarantine time.Duration // how long "nothing" from it still counts as no answer, after it lost its data
 }
 
 // JournalStats is what a process has still to deliver to its store.
 type JournalStats struct {
 	States     int // sessions that the store lacks a change of
-	Tombstones int // ended sessions that the store was never told of
-	Again      int // ended sessions that it was told of, and is told again because it lost its memory
+	Tombstones int // ended sessions of which the store never had the tombstone
+	Again      int // ended sessions whose tombstone the store had, and lost with its data
 	Known      int // tombstones known, those included
 	Bytes      int // what all of it takes up, about
 

@@ -7,8 +7,8 @@ import (
 )
 
 // ID names a session in its store. It is derived from the visitor's token by
-// a one-way function, so it may be logged and shown to operators: nobody can
-// make a cookie of it.
+// a one-way function, so it may be logged and shown to operators: a cookie cannot
+// be made of it.
 type ID string
 
 // Store is where sessions live while it answers. Package storetest checks

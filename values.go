@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// writable tells why nothing can be written. s.mu is held.
+// writable returns why nothing can be written. s.mu is held.
 func (s *Session) writable() error {
 	switch {
 	case s.readOnly:
@@ -33,12 +33,12 @@ type refusal struct {
 	err error
 }
 
-// fail keeps the first write that failed, so that a handler which ignores its
-// error does not answer as if all were well. s.mu is held.
+// fail keeps the first error of a write, so that the answer of a handler which
+// ignores the error is not a success. s.mu is held.
 func (s *Session) fail(err error) error { return s.failKey("", err) }
 
-// failKey is fail for a write of a key. Where no answer is left to replace, the
-// error reaches Hooks.Dropped. s.mu is held.
+// failKey is fail for a write of a key. Where no answer is left to replace,
+// Hooks.Dropped reports the error. s.mu is held.
 func (s *Session) failKey(key string, err error) error {
 	s.keepFault(key, err)
 	s.watch()
@@ -52,8 +52,7 @@ func (s *Session) keepFault(key string, err error) {
 	}
 }
 
-// accepted forgets what Err still says of an earlier write that this one
-// repeats. s.mu is held.
+// accepted drops the error of an earlier write that this one repeats. s.mu is held.
 func (s *Session) accepted(key string) {
 	if s.refused.key == "" || s.refused.key == key {
 		s.refused = refusal{}
@@ -77,8 +76,8 @@ func (s *Session) value(name string) ([]byte, error) {
 	return value, s.absence(name, err)
 }
 
-// absence returns the error of a handler that asks for a value which the state
-// does not hold. s.mu is held.
+// absence returns the error for a handler that reads a value which the state does
+// not hold. s.mu is held.
 func (s *Session) absence(name string, err error) error {
 	switch {
 	case errors.Is(err, state.ErrNoValue):
@@ -91,17 +90,17 @@ func (s *Session) absence(name string, err error) error {
 	return err
 }
 
-// isWithheld reports whether a value stands under name that this copy lacks, and
-// that this request has not deleted. s.mu is held.
+// isWithheld reports whether the store has a value under name that this copy lacks,
+// and that this request has not deleted. s.mu is held.
 func (s *Session) isWithheld(name string) bool {
 	_, err := state.Lookup(s.loaded.State, s.changes, name)
 	return errors.Is(err, state.ErrWithheld)
 }
 
-// fallBack is told why Or returns what it was given instead of a value. Where
-// the value is not known, what the handler makes of its absence is not answered
-// as if it were so. Once the response header is written nothing is left to
-// replace, and what is built on the absence is refused where it is set.
+// fallBack notes why Or returned its default. Where the value is not known, the
+// commit answers the error instead of what the handler made of the absence. Once the
+// response header is written there is nothing left to replace, and a Set of that
+// value is refused.
 func (s *Session) fallBack(name string, err error) {
 	var bad *ValueError
 	switch {
@@ -131,7 +130,7 @@ func (e *lostError) Error() string { return ErrLost.Error() + ": key " + e.key }
 
 func (e *lostError) Unwrap() error { return ErrLost }
 
-// withheldError tells of a value that the store has, and the backup has not.
+// withheldError is the error for a value that the store has and the copy lacks.
 func withheldError(name string) error {
 	return fmt.Errorf("%w: key %s is not in the backup", ErrUnavailable, name)
 }
@@ -179,8 +178,8 @@ func (s *Session) admitLocked(c state.Change) error {
 	return nil
 }
 
-// forgetFaultLocked forgets that the value under a key could not be read: the key
-// is deleted. s.mu is held.
+// forgetFaultLocked drops the note that the value of a key could not be read,
+// because the key is deleted. s.mu is held.
 func (s *Session) forgetFaultLocked(key string) {
 	delete(s.broken, key)
 	var bad *ValueError
@@ -238,7 +237,7 @@ func (s *Session) update(e *state.Edit) error {
 // next one necessary.
 const maxRuns = 1000
 
-// forget drops what was changed and not saved. s.mu is held.
+// forget drops the changes that are not saved. s.mu is held.
 func (s *Session) forget() {
 	s.edits, s.changes, s.doubts, s.broken = nil, nil, nil, nil
 	s.fault, s.refused = refusal{}, refusal{}
