@@ -3,8 +3,8 @@
 // take up, and writes the Set-Cookie lines. It knows neither stores nor tokens, and
 // it calls no hook: faults are part of its results. Package seal seals and compresses.
 //
-// Package jar says how a sealed text lies in cookies, and package state what a
-// copy consists of.
+// Package jar divides a sealed text among cookies, and package state has the parts of
+// a copy.
 package backup
 
 import (

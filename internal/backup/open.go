@@ -30,7 +30,7 @@ type Fault struct {
 }
 
 // SealedAt returns when a copy with an UnknownKey was sealed, by its own account,
-// which nobody vouches for.
+// which is not authenticated.
 func (f Fault) SealedAt() (time.Time, bool) {
 	var unknown *seal.UnknownKeyError
 	if !errors.As(f.Err, &unknown) {

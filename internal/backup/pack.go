@@ -75,8 +75,8 @@ func (c *Cookies) CheckRoom(b state.Copy, now time.Time, most int) error {
 	return nil
 }
 
-// Remember keeps what was packed, so that a request which carries it need not be
-// opened. The caller remembers what it sends.
+// Remember keeps a packed copy, so that a request which carries it need not be
+// opened. The caller remembers the copies that it sends.
 func (c *Cookies) Remember(p Packed) { c.opened.put(sumOf(p.Text), p.generation, p.Copy) }
 
 // packing is one call of Pack.

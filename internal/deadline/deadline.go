@@ -1,6 +1,6 @@
 // Package deadline is context.WithTimeout for very many calls, most of which return
 // before anything waits for their deadline. A context costs one small allocation.
-// Its channel and timer are made only when something asks for them, and calls that
+// Its channel and timer are made only when a callee needs them, and calls that
 // begin at about the same time share a timer, so that no timer has to be stopped.
 package deadline
 
@@ -38,7 +38,7 @@ type Context struct {
 	line   *Line
 	at     time.Time
 	slack  time.Duration
-	moment atomic.Pointer[moment] // nil until somebody asks for the channel
+	moment atomic.Pointer[moment] // nil until a callee needs the channel
 }
 
 // After returns a Context that ends d after now, which is the time. Its Done may
@@ -83,8 +83,8 @@ func (c *Context) when() *moment {
 	return c.moment.Load()
 }
 
-// String and Format keep what the parent holds, which may be a request with its
-// cookies, out of what is printed where somebody prints a context.
+// String and Format keep the parent's contents, which may be a request with its
+// cookies, out of the output of a program that prints a context.
 func (c *Context) String() string { return "deadline.Context" }
 
 // Format prints what String returns, with every verb.

@@ -55,8 +55,8 @@ var (
 	// ErrNotAsked is the answer for a shard that was not asked.
 	ErrNotAsked error = &Away{errors.New("the shard is taken for away")}
 
-	// ErrForgetful is the answer for a shard in quarantine: that it has nothing
-	// says nothing.
+	// ErrForgetful is the error for a shard in quarantine, whose "nothing" counts
+	// as no answer.
 	ErrForgetful error = &Away{errors.New("the store has just lost its memory")}
 
 	// ErrStale is why a copy does not vouch: the store has confirmed it too long

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// RequestOver reports whether the request itself has ended: its client has left,
-// or the deadline that it came with has passed. What fails then is not taken for
-// the store's failure.
+// RequestOver reports whether the request itself has ended: its client has left, or
+// the deadline that it came with has passed. Its errors do not count as failures of
+// the store.
 func RequestOver(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return true
@@ -16,7 +16,7 @@ func RequestOver(ctx context.Context) bool {
 	return limited && !time.Now().Before(at)
 }
 
-// OfRequest returns why a request that has ended is told nothing.
+// OfRequest returns the error for a request that has ended.
 func OfRequest(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Options say which file is read, how often, and what it is read for.
+// Options name the file, how often it is read, and what is done with its contents.
 type Options struct {
 	Path  string
 	Every time.Duration // between two reads; not zero
@@ -31,9 +31,9 @@ type Options struct {
 	// text that has not changed is parsed, and not put in force again.
 	Parse func(text string) (use func(), err error)
 
-	// Report is told nil when the file has changed and is in force, and an
-	// error when it cannot be used: once for each change, not for each read.
-	// It may be nil.
+	// Report is called with nil when a changed file is in force, and with an error
+	// when the file cannot be used: once for each change, not for each read. It
+	// may be nil.
 	Report func(error)
 }
 
@@ -46,7 +46,7 @@ type Watcher struct {
 
 	mu   sync.Mutex        // one reader at a time
 	sum  [sha256.Size]byte // of the text in force; the text may be secret
-	last string            // the last error that Report was told
+	last string            // the last error that Report was called with
 }
 
 // New returns a Watcher that has not read the file yet, and does not before
@@ -81,7 +81,7 @@ func (w *Watcher) watch() {
 	for {
 		select {
 		case <-tick.C:
-			_ = w.Reload() // Report has been told
+			_ = w.Reload() // Report has the error
 		case <-w.stop:
 			return
 		}
@@ -110,8 +110,8 @@ func (w *Watcher) Reload() error {
 	return nil
 }
 
-// Close ends what Start began, and waits until nobody reads on its behalf.
-// Reload still works.
+// Close ends the reads that Start began and waits for one under way. Reload still
+// works.
 func (w *Watcher) Close() {
 	w.close()
 	<-w.done

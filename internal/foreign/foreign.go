@@ -27,20 +27,20 @@ type Format interface {
 	// name it is asked for the first.
 	ParseToken(value string) (id string, ok bool)
 
-	// SetCookie returns the Set-Cookie header that hands a token out or takes
-	// it back, and "" where there is to be none.
+	// SetCookie returns the Set-Cookie header that sets or deletes a token, or ""
+	// for none.
 	SetCookie(ctx context.Context, value string, s state.State, why Why, now time.Time) string
 
-	// Encode returns what is to be stored, and until when; zero is for the
-	// Manager to say. Its error is what the program cannot express to the other
-	// one.
+	// Encode returns the record's data and expiry; where the expiry is zero, the
+	// Manager decides it. It fails for a state that the other program's format
+	// cannot express.
 	Encode(ctx context.Context, s state.State, now time.Time) (data []byte, expires time.Time, err error)
 
-	// Decode reads what is stored, by whomever it was written. The state may
-	// keep data, and its Origin should: a later Encode finds there what Decode
-	// passed over, and the order of things. Dates that are zero are not known, and
-	// for the Manager to say. What the other system takes for no session at all
-	// is session.ErrNotFound.
+	// Decode reads a record, written by either program. The state may keep data,
+	// and its Origin should: a later Encode finds there the fields that Decode
+	// passed over, and their order. Dates that are zero are not known, and the
+	// Manager decides them. For a record that the other program treats as no
+	// session, Decode fails with session.ErrNotFound.
 	Decode(data []byte, now time.Time) (state.State, error)
 }
 

@@ -2,14 +2,15 @@ package foreign
 
 import "github.com/holdfast-go/session/internal/state"
 
-// Settled returns what an older copy still has to say beside a record that was
-// just read from the store. saved is up to where the store had the copy's
-// entries. What a Go program wrote is kept: where it is missing now, the other
-// program has saved what it had read before. Of what that one wrote itself, the
-// dots have no instance, and a record says less than ours:
+// Settled returns the part of an older copy that still counts beside a record that
+// was just read from the store. saved is the clock up to which the store has had the
+// copy's entries. An entry that a Go program wrote counts: where the record lacks
+// it, the other program has saved a session that it had read before. Entries that
+// the other program wrote have no instance in their dots, and its records say less
+// than ours:
 //
 //   - of two values with one dot the record's is the newer;
-//   - it leaves nothing where it removes a value that we have not saved since;
+//   - a value that it removes leaves no entry, unless we have saved it since;
 //   - it may have removed everything, our dots too, and then it meant to.
 func Settled(old state.State, saved uint64, record state.State) state.State {
 	if old.Dead() || record.Dead() {

@@ -19,7 +19,8 @@ func (c *Crew[S]) Last() (s S, ok bool) {
 	return *c.last, true
 }
 
-// Base returns what an earlier leader of this crew, who has left, was going on from.
+// Base returns the state from which an earlier leader of this crew, which has left,
+// was going on.
 func (c *Crew[S]) Base() (s S, ok bool) {
 	if c.base == nil {
 		return s, false
@@ -37,9 +38,9 @@ func (c *Crew[S]) Brought(yield func(S) bool) {
 }
 
 // Apply makes the changes of the leader and then of each other member on s, and
-// returns what comes of it. A member that fails is out, and the next goes on from
-// what stood before it. Where the leader fails, Apply returns its error, and Lead
-// must return it too: then the next member leads, from s.
+// returns the result. A member that fails is out, and the next member's changes are
+// made on the state before it. Where the leader fails, Apply returns its error, and
+// Lead must return it too; then the next member leads, from s.
 func (c *Crew[S]) Apply(s S) (S, error) {
 	c.base = &s // also where the leader panics
 	out, err := c.leader.member.Apply(s)

@@ -32,12 +32,12 @@ type Member[S any] struct {
 	// Alone says that no other commit may be saved together with this one.
 	Alone bool
 
-	// Brings is what this commit knows, for whoever leads.
+	// Brings is the state that this commit knows, for the crew's leader.
 	Brings S
 
 	// Apply makes the commit's changes on s. It may be called several times, each
-	// time with what stands then. An error takes the commit out of the crew, and
-	// is what Do returns.
+	// time with the state of that moment. An error takes the commit out of the
+	// crew, and Do returns it.
 	Apply func(s S) (S, error)
 
 	// Lead saves what the crew comes to, and returns that for all members.
@@ -78,8 +78,8 @@ type answer[S any] struct {
 	ok bool
 }
 
-// Do takes part in the commits of key and returns what they came to. It waits until
-// ctx ends at most; once the caller leads or its Apply runs, ctx does not count.
+// Do takes part in the commits of key and returns their result. It waits until ctx
+// ends at most; once the caller leads or its Apply runs, ctx does not count.
 func (g *Group[S]) Do(ctx context.Context, key string, m Member[S]) (S, error) {
 	me := &seat[S]{member: &m}
 	if crew := g.enter(key, me); crew != nil {
@@ -115,7 +115,7 @@ func (g *Group[S]) Do(ctx context.Context, key string, m Member[S]) (S, error) {
 	}
 }
 
-// enter returns a crew of the caller alone where nobody commits the key now.
+// enter returns a crew of the caller alone if no commit of the key is under way.
 func (g *Group[S]) enter(key string, me *seat[S]) *Crew[S] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -138,8 +138,8 @@ func (g *Group[S]) enter(key string, me *seat[S]) *Crew[S] {
 	return &Crew[S]{group: g, key: key, line: l}
 }
 
-// quit takes a seat out of what it waits for. gone is false where an order has been
-// given meanwhile, which has to be carried out.
+// quit removes a seat from the queue that it waits in. gone is false where the seat
+// has an order, which it has to carry out.
 func (g *Group[S]) quit(me *seat[S]) (carried, gone bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -153,7 +153,8 @@ func (g *Group[S]) quit(me *seat[S]) (carried, gone bool) {
 	return me.carried, true
 }
 
-// applied runs the caller's Apply and tells the leader, also where it panics.
+// applied runs the caller's Apply and sends the leader its result, also where it
+// panics.
 func (g *Group[S]) applied(me *seat[S], s S) (out S, err error) {
 	ok := false
 	defer func() {

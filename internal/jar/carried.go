@@ -17,13 +17,13 @@ type piece struct {
 	cookies Mask // one, unless they hold the same
 }
 
-// mostValues is how many values are kept. More than Most come only where
-// somebody plants them.
+// mostValues bounds the values that are kept. More than Most arrive only where
+// another site plants them.
 const mostValues = 16
 
-// Add takes the value of a cookie of the request. A sibling domain can plant
-// cookies of our names beside ours, and nobody can tell which is which before
-// they are opened: all are kept, up to 16.
+// Add takes the value of a cookie of the request. A sibling domain can plant cookies
+// with our names beside ours, and they cannot be told apart before they are opened,
+// so Add keeps all of them, up to 16.
 func (c *Carried) Add(cookie int, value string) {
 	if cookie < 0 || cookie >= Most {
 		return
@@ -59,7 +59,7 @@ func (c *Carried) at(i int) *piece {
 	return &c.more[i-len(c.first)]
 }
 
-// Note says that the request had a cookie whose value is not worth keeping.
+// Note notes that the request had a cookie whose value is not worth keeping.
 func (c *Carried) Note(cookie int) {
 	if cookie >= 0 && cookie < Most {
 		c.there |= 1 << cookie

@@ -1,7 +1,7 @@
 package jar
 
-// ledger counts who holds each cookie, and remembers when somebody last began
-// to. Both answers take the same time however many hold it.
+// ledger counts the visits that hold each cookie, and remembers when one last began
+// to. The time of its methods does not depend on their number.
 type ledger struct {
 	count [Most]int32
 	last  [Most]uint64
@@ -24,7 +24,7 @@ func (l *ledger) sub(m Mask) {
 	}
 }
 
-// now returns what is held.
+// now returns the cookies that are held.
 func (l *ledger) now() (m Mask) {
 	for i := range Most {
 		if l.count[i] > 0 {
@@ -34,7 +34,7 @@ func (l *ledger) now() (m Mask) {
 	return m
 }
 
-// since returns what somebody began to hold later than at.
+// since returns the cookies that a visit began to hold later than at.
 func (l *ledger) since(at uint64) (m Mask) {
 	for i := range Most {
 		if l.last[i] > at {
@@ -44,7 +44,7 @@ func (l *ledger) since(at uint64) (m Mask) {
 	return m
 }
 
-// latest is when somebody last began to hold one of these.
+// latest returns when a visit last began to hold one of these.
 func (l *ledger) latest(m Mask) (at uint64) {
 	for i := range Most {
 		if m.Has(i) {

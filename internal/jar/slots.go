@@ -11,15 +11,15 @@ import (
 // are on their way, as the browser sees it, from the request until the answer
 // has arrived there, which is longer than the request lasts here.
 //
-// The zero Slots is ready. It may be used concurrently. What it remembers of a
-// session goes when nothing of it is on its way.
+// The zero Slots is ready. It may be used concurrently. It forgets a session when no
+// request or answer of it is under way.
 type Slots struct {
 	mu       sync.Mutex
 	sessions map[string]*session
-	clock    uint64 // counts what happens, to say what came later
+	clock    uint64 // counts events, to order them
 
-	// Visits that have left and whose answers nobody has shown yet, the first
-	// to expire first.
+	// Visits that have left and whose answers no request has carried back yet, the
+	// first to expire first.
 	oldest, newest *Visit
 }
 
@@ -29,8 +29,8 @@ type session struct {
 	also    []string // its other IDs
 	visits  int      // that have not left
 	answers []*Visit // that set a copy which no request has shown, oldest first
-	held    ledger   // what they carried and what they set
-	set     ledger   // what they set
+	held    ledger   // the cookies that they carried or set
+	set     ledger   // the cookies that they set
 	into    *session // where this one went, if it was the same as another
 }
 
@@ -44,10 +44,10 @@ const (
 	mostIDs     = 16
 )
 
-// Enter says that a request begins which may send a copy. It carried these
+// Enter notes that a request begins which may send a copy. It carried these
 // cookies, and in them the copies of these names: the answers that set them
-// have arrived. An empty session is one that has no ID yet; see Also. Whoever
-// enters leaves.
+// have arrived. An empty id is that of a session which has no ID yet; see Also. The
+// caller must call Leave.
 func (s *Slots) Enter(id string, carried Mask, names []string, now time.Time) *Visit {
 	v := &Visit{slots: s, carried: carried & all}
 	s.mu.Lock()
@@ -81,8 +81,8 @@ func (s *Slots) name(id string, j *session) {
 	s.sessions[id] = j
 }
 
-// sweep forgets answers that nobody was seen to receive, more of them in one
-// call than one call can add.
+// sweep forgets answers that no request has shown to have arrived, more of them in
+// one call than one call can add.
 func (s *Slots) sweep(now time.Time) {
 	for range 2 {
 		v := s.oldest
@@ -95,7 +95,7 @@ func (s *Slots) sweep(now time.Time) {
 	}
 }
 
-// forget drops a session of which nothing is on its way.
+// forget drops a session of which no request or answer is under way.
 func (s *Slots) forget(j *session) {
 	if j.visits > 0 || len(j.answers) > 0 {
 		return
@@ -170,7 +170,7 @@ func (j *session) bound() {
 	}
 }
 
-// Len is the number of IDs of sessions of which something is on its way.
+// Len is the number of IDs of sessions of which a request or an answer is under way.
 func (s *Slots) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -22,14 +22,14 @@ type Visit struct {
 
 	before, after *Visit // in that queue
 
-	// What other visits held, and what they set, at any time from Enter up to
-	// seen. It counts for as long as this visit lasts: what they set may be in
-	// the jar by now, and is not in what this one knows.
+	// The cookies that other visits held, and those that they set, at any time from
+	// Enter up to seen. They count for as long as this visit lasts: the browser may
+	// have them by now, and this request has not carried them.
 	busy, theirs Mask
 	seen         uint64
 }
 
-// Take says where a copy of that name and of so many parts goes, which lie
+// Take returns where a copy of that name and of so many parts goes. The parts lie
 // together in one slot: slot i is the cookies from i*parts up to (i+1)*parts.
 // The answer sets the cookies in set, the first part in the lowest, and deletes
 // those in drop: what the request carried, unless that is set again, by this
@@ -64,7 +64,7 @@ func (v *Visit) learn() {
 	v.theirs |= j.set.since(v.seen)
 }
 
-// fits reports whether what it has is one of these slots.
+// fits reports whether the visit's cookies are one of these slots.
 func (v *Visit) fits(parts, slots int) bool {
 	for i := range slots {
 		if v.set == slot(i, parts) {
@@ -108,8 +108,8 @@ func (v *Visit) choose(parts, slots int) Mask {
 	return best
 }
 
-// Also says that the session gets another ID. Whoever enters by either shares
-// the slots.
+// Also notes that the session gets another ID. Requests that enter by either ID
+// share the slots.
 func (v *Visit) Also(id string) {
 	v.slots.mu.Lock()
 	defer v.slots.mu.Unlock()
@@ -118,8 +118,8 @@ func (v *Visit) Also(id string) {
 	}
 }
 
-// Leave says that the request is over. Where it has set a copy the answer is
-// still on its way: until a request enters that carries it, or for 30 s.
+// Leave notes that the request is over. Where it has set a copy the answer is still
+// under way, until a request enters that carries it, or for 30 s.
 func (v *Visit) Leave(now time.Time) {
 	s := v.slots
 	s.mu.Lock()
@@ -150,7 +150,8 @@ func (v *Visit) home() *session {
 	return v.session
 }
 
-// hold keeps what it carried and what it sets from others.
+// hold keeps the cookies that the visit carried and those that it sets from other
+// visits.
 func (v *Visit) hold() {
 	v.slots.clock++
 	v.seen = v.slots.clock
@@ -160,7 +161,7 @@ func (v *Visit) hold() {
 	j.set.add(v.set, v.seen)
 }
 
-// list has it wait for a request that carries what it set.
+// list makes the visit wait for a request that carries the cookies it set.
 func (v *Visit) list() {
 	j := v.home()
 	v.listed = true

@@ -25,7 +25,7 @@ func (c *heldCopy) size() int64 {
 	return int64(copySize + values + supersededSize*len(c.Supersedes))
 }
 
-// Hint is a state that the store lacks and that is to be delivered: a hinted
+// Hint is a state that the store lacks and that waits for delivery: a hinted
 // handoff, as in Amazon's Dynamo (DeCandia et al., 2007).
 type Hint struct {
 	state.Copy
@@ -44,8 +44,8 @@ type Outcome struct {
 // nothing and returns the tombstone. It fails with ErrFull where there is no room
 // for it; the hint that is there already stays as it is.
 //
-// anonymous says that the session has never known a user. It decides what the
-// session's tombstone is worth, see Tombstone.Stranger. A caller that cannot tell
+// anonymous reports whether the session has never known a user. It decides when the
+// journal may drop the session's tombstone, see Tombstone.Stranger. A caller that cannot tell
 // passes false; once false it stays false for as long as the hint is there.
 func (j *Journal) Add(shard string, c state.Copy, anonymous bool) (o Outcome, err error) {
 	j.mu.Lock()

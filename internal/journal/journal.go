@@ -1,8 +1,8 @@
-// Package journal keeps what a process owes its store while shards of the store
-// do not answer, which sessions have ended, as far as the process knows, and
-// copies of sessions that requests may still need to read. It decides nothing
-// that needs the store: what follows from an entry is returned, and the caller
-// acts on it.
+// Package journal keeps the writes that shards of the store lack while they do not
+// answer, the tombstones of sessions that have ended, as far as the process knows,
+// and copies of sessions that requests may still need to read. It decides nothing
+// that needs the store: it returns the consequences of an entry, and the caller acts
+// on them.
 //
 // A [Journal] is one over all shards. It has one order by age and one bound in
 // bytes. When it is full, an entry makes room by displacing others, whatever
@@ -16,9 +16,9 @@
 //     tombstones that the store has.
 //
 // It displaces the oldest of each class first. A tombstone that the store lacks,
-// of a session that somebody had, is never displaced: where those alone fill the
+// of a session that a visitor had, is never displaced: where those alone fill the
 // journal, there is no room, and [ErrFull] says so. An entry displaces nothing
-// that would go later than itself. So strangers who begin and end sessions
+// that would go later than itself. So sessions that strangers begin and end
 // displace each other.
 package journal
 

@@ -11,8 +11,8 @@ type Dropped struct {
 	Hints     []string // states that the store lacks: from now on only the visitors' cookies have them
 }
 
-// class says what an entry is to the bound. An entry displaces those of its own
-// class and of the classes before.
+// class ranks an entry by how soon it is displaced. An entry displaces those of its
+// own class and of the classes before.
 type class int
 
 const (
@@ -30,9 +30,9 @@ func (t *Tombstone) class() class {
 	return tombstone
 }
 
-// fitsLocked reports whether an entry of that class finds room if it displaces
-// what it may. An entry of the same session and class that it replaces counts
-// among these.
+// fitsLocked reports whether an entry of that class finds room if it displaces every
+// entry that it may, an entry of the same session and class that it replaces among
+// them.
 func (j *Journal) fitsLocked(c class, size int64) bool {
 	room := j.limit - j.bytes + j.strangers.bytes
 	if c >= reading {
@@ -50,8 +50,8 @@ func (j *Journal) fitsLocked(c class, size int64) bool {
 // half returns how many tombstones take up half of the bound.
 func (j *Journal) half() int64 { return j.limit / (2 * TombstoneSize) }
 
-// makeRoomLocked drops what goes first until there is room for an entry, which
-// fits. owed says that the store lacks it.
+// makeRoomLocked displaces entries in their order until there is room for one which
+// fits. owed reports whether the store lacks it.
 func (j *Journal) makeRoomLocked(size int64, owed bool, d *Dropped) {
 	for j.bytes+size > j.limit {
 		j.dropNextLocked(owed, d)

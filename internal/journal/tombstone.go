@@ -79,12 +79,12 @@ func (t Tombstone) ByOtherWriter(k state.Superseded) bool {
 // this process knows.
 func (t *Tombstone) NeverDelivered() bool { return t.Pending && !t.Again }
 
-// EndedNothing reports whether the store had nothing to end, so that no death
-// stands there.
+// EndedNothing reports whether the store had nothing to end, so that it has no
+// tombstone.
 func (t *Tombstone) EndedNothing() bool { return t.Death.Reason == 0 }
 
-// dispensable reports whether the tombstone is of a session that nobody misses:
-// it goes first when the journal is full.
+// dispensable reports whether the tombstone is of a session that no user has had. A
+// full journal displaces it first.
 func (t *Tombstone) dispensable() bool { return t.Unverified || t.IfStored || t.Stranger }
 
 // blind reports whether the tombstone can be written without a look at what

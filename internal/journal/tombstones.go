@@ -12,7 +12,7 @@ type Added struct {
 	Tombstone Tombstone  // as it stands now, merged with what was known
 	AlsoEnd   []string   // sessions that another hand's tombstone ends too
 	Line      bool       // what rotations made of the session ends too, and was not asked for before
-	Owed      state.Copy // what the store still lacked of the session: it is owed no more
+	Owed      state.Copy // what the store lacked of the session, and need not get now
 	Dropped   Dropped
 }
 
@@ -58,9 +58,9 @@ func (j *Journal) AddTombstone(shard string, t Tombstone, unpaid func(), keeps f
 	return a, nil
 }
 
-// takeCopiesLocked takes what is held of a session out of the journal, and
-// reports whether there was anything. The hint is nil where there is none. A
-// copy takes up more than the tombstone that comes for it.
+// takeCopiesLocked removes the copies of a session from the journal, and reports
+// whether there were any. The hint is nil where there is none. A copy takes up more
+// than the tombstone that comes for it.
 func (j *Journal) takeCopiesLocked(id string) (h *node[heldCopy], seen bool) {
 	h = j.hints[id]
 	if h != nil {
@@ -237,7 +237,7 @@ func (j *Journal) Republish(shard string, publish bool, unpaid func()) {
 		return
 	}
 	for n := range p.pending.all(byShard) {
-		j.changeLocked(n, func(t *Tombstone) { t.IfStored = false }) // that the shard has nothing says nothing any more
+		j.changeLocked(n, func(t *Tombstone) { t.IfStored = false }) // "nothing" from this shard proves nothing any more
 	}
 	for n := range p.settled.all(byShard) {
 		if n.value.IfStored || !publish {

@@ -11,7 +11,7 @@ const (
 	Revocations                     // tombstones are remembered, and published to a shard that forgot
 	PendingStates                   // states that the store lacks are delivered
 	EarlyStamp                      // a lease runs from before the store was asked
-	Quarantine                      // a shard that forgot is not believed at once
+	Quarantine                      // "nothing" from a shard that lost its data counts as no answer
 	Superseded                      // a session names those that it took the place of
 	RestoreByCreate                 // a restore never overwrites
 	Overlaps                        // overlapping requests share no cookie

@@ -1,8 +1,8 @@
-// Package probe asks a shard of a store how it is: whether it answers, whether it
-// still holds what it held, and whether it takes the saves that visitors need.
+// Package probe checks a shard of a store: whether it answers, whether it still has
+// its data, and whether it takes the saves that visitors need.
 //
-// A canary is a record of its own in each shard, with a value that nobody can
-// guess. Where it is missing or another one, the shard has lost its data.
+// A canary is a record of its own in each shard, with a value that cannot be guessed.
+// Where it is missing or another one, the shard has lost its data.
 package probe
 
 import (
@@ -18,8 +18,8 @@ import (
 	"github.com/holdfast-go/session/internal/recordid"
 )
 
-// Version tells one write of a record from every other. The zero Version says
-// that no record stands there.
+// Version tells one write of a record from every other. The zero Version is that of
+// no record.
 type Version = [16]byte
 
 // Store is what a probe needs of a store. Its methods are called concurrently.
@@ -27,18 +27,18 @@ type Store interface {
 	// Load returns a record's data, past all caches, and whether there is one.
 	Load(ctx context.Context, id string) (data []byte, found bool, err error)
 
-	// Save puts a record over a Version, or over whatever stands there. conflict
-	// reports that another Version stands there.
+	// Save puts a record over a Version. conflict reports whether the store has
+	// another one.
 	Save(ctx context.Context, id string, data []byte, expires time.Time, over Version) (v Version, conflict bool, err error)
 
-	// Overwrite is Save over whatever stands there.
+	// Overwrite is Save over any Version.
 	Overwrite(ctx context.Context, id string, data []byte, expires time.Time) error
 
 	// Shard names the shard that holds id.
 	Shard(id string) string
 
-	// Incarnation asks a shard for a string that changes when it may have lost
-	// what it held. It is empty where the store has none.
+	// Incarnation asks a shard for a string that changes when it may have lost its
+	// data. It is empty where the store has none.
 	Incarnation(ctx context.Context, shard string) (string, error)
 }
 
@@ -75,7 +75,7 @@ const (
 	enough = 100_000
 )
 
-// past is what no clock takes for the future.
+// past has passed by every clock.
 var past = time.Unix(1, 0)
 
 // ErrNoCanary says that the shard holds no canary and takes none.
@@ -97,14 +97,14 @@ type Shard struct {
 
 	// Only Try uses what follows.
 	record  string
-	version Version // zero: nothing stands there
+	version Version // zero: the store has no record
 	made    int     // records, each under an ID of its own
 }
 
-// Look asks whether the shard answers, and whether it holds what it should: where
-// thorough also by its incarnation. lost reports that it may not be believed when
-// it has nothing, and known that it held something else before, as far as this
-// process saw: a shard that is new to this process alarms nobody.
+// Look checks that the shard answers and has its data: by its canary and, where
+// thorough is set, by its incarnation too. lost reports whether "nothing" from the
+// shard proves nothing. known reports whether this process saw the data that is
+// lost; a shard that is new to this process alarms nobody.
 func (s *Shard) Look(ctx context.Context, thorough bool) (lost, known bool, err error) {
 	restarted := false
 	if thorough {
@@ -157,9 +157,9 @@ func (s *Shard) read(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// meet reports whether the canary is another one than before, or none any more,
-// or whether this process knew none and there is none or a young one. A young
-// canary is as good as none: whoever made it found the shard empty.
+// meet reports whether the canary is not the one that this process knew, and whether
+// this process knew none and there is none or a young one. A young canary is as good
+// as none: the process that made it found the shard empty.
 func (s *Shard) meet(value []byte) (another, young bool) {
 	s.mu.Lock()
 	before := s.value
@@ -197,11 +197,12 @@ func (s *Shard) Canary() (string, error) {
 	return "", fmt.Errorf("session: no ID found in shard %s", s.Name)
 }
 
-// Try saves as visitors do: a store that answers all else may refuse it. In turn
-// it creates a record and replaces it, and replaces it and ends it. Nobody else
-// writes to that record, so that a conflict is a refusal, unless the shard has
-// lost it since the last call. judge is called with what came of each kind of
-// save that was tried. Try returns the first error.
+// Try makes the saves that visitors make, which a store may refuse that answers
+// everything else. It alternates between two turns: it creates a record and replaces
+// it, then it replaces the record and ends it. No other process writes that record,
+// so a conflict is a refusal, unless the shard has lost the record since the last
+// call. Try calls judge with the result of each kind of save, and returns the first
+// error.
 func (s *Shard) Try(ctx context.Context, judge func(Kind, error)) error {
 	if s.version != (Version{}) && s.Store.Shard(s.record) == s.Name {
 		over := s.version

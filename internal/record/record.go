@@ -14,8 +14,8 @@ type Version = [16]byte
 
 // What a save may be made over, besides the Version of a record.
 var (
-	Absent = Version{}                                      // nothing stands there
-	Any    = Version{15: 0xff, 14: 0xff, 13: 0xff, 0: 0xff} // whatever stands there
+	Absent = Version{}                                      // there is no record
+	Any    = Version{15: 0xff, 14: 0xff, 13: 0xff, 0: 0xff} // over any record or none
 )
 
 // Record is what a store holds under an ID.
@@ -25,8 +25,7 @@ type Record struct {
 	Cached  bool // a cache has answered, and not the store itself
 }
 
-// Store is a session.Store with what it can do besides. Its methods are called
-// concurrently.
+// Store is a session.Store with its optional methods. They are called concurrently.
 type Store interface {
 	// Load returns a record, or failure.ErrNotFound. Where fresh it asks past
 	// the store's caches.
@@ -42,8 +41,8 @@ type Store interface {
 	// Shard names the shard that holds id. It is empty where the store has none.
 	Shard(id string) string
 
-	// Incarnation asks a shard for a string that changes when it may have lost
-	// what it held. It is empty where the store has none.
+	// Incarnation asks a shard for a string that changes when it may have lost its
+	// data. It is empty where the store has none.
 	Incarnation(ctx context.Context, shard string) (string, error)
 
 	// Probes reports whether Incarnation asks the store.
@@ -58,8 +57,8 @@ type Session struct {
 	Unreadable Version // of a record that cannot be read
 }
 
-// Revive returns st with what is known of a session that the store does not have,
-// or takes for expired because it lacks its last use.
+// Revive returns st with what is known of a session whose record the store lacks, or
+// counts as expired because it lacks the last use.
 func (s Session) Revive(st state.State) state.State {
 	if s.Version == Absent {
 		return st

@@ -15,7 +15,7 @@ type Set struct {
 	closed  bool
 	running int // with and without a name
 	names   map[string]struct{}
-	idle    chan struct{} // what Close waits for; nil: nobody waits
+	idle    chan struct{} // Close waits for it; nil: no caller waits
 }
 
 // Start reports whether name may run now: not while it runs, not beside most

@@ -41,8 +41,8 @@ type Superseded struct {
 	Durable     bool // the store has the tombstone
 	NeverStored bool // the store never had the session
 
-	// IfStored: nobody has seen the session. Where the store has no record under
-	// its ID, there is nothing to end.
+	// IfStored: no visitor was seen to have the session. Where the store has no
+	// record under its ID, there is nothing to end.
 	IfStored bool
 
 	// Predecessor: the session that supersedes this one has its values and its

@@ -13,8 +13,8 @@ import (
 type Edit struct {
 	Change
 
-	// Step, of an Update or a Take, returns what becomes of a value, and whether
-	// there is one before and after. Where it is nil, the edit is the change as it
+	// Step, of an Update or a Take, returns the new value, and whether there is
+	// one before and after. Where it is nil, the edit is the change as it
 	// is. It may run several times.
 	Step func(old []byte, ok bool) (value []byte, exists bool, err error)
 

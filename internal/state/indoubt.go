@@ -28,7 +28,7 @@ func (d InDoubt) Dot() Dot { return d.dot }
 
 // Resolve marks the edits of doubts that are done according to st, a state that
 // was loaded after the last of the doubts arose. It returns the name of an
-// Update of which nobody can report whether it is in the value, or "".
+// Update of which it is unknown whether it is in the value, or "".
 //
 // Where the dot of a save stands in st, the save happened, and all saves before
 // it are in it. Where another request has written the key since, a Set or a
@@ -61,9 +61,9 @@ func Resolve(doubts []InDoubt, st State) (unknown string) {
 }
 
 // Overtaken returns the name of an edit of the save that was sent last under the dot
-// sent, where another request has written the key since: nobody can tell whether it
-// was built on the edit or wrote without it. It returns "" where there is none, and
-// where the save stands in st.
+// sent, where another request has written the key since: it is unknown whether that
+// request built on the edit or wrote without it. Overtaken returns "" where there is
+// none, and where st has the save.
 func Overtaken(doubts []InDoubt, st State, sent Dot) (name string) {
 	if len(doubts) == 0 || st.Dead() || st.Entries.Has(sent) {
 		return ""

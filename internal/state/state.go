@@ -1,5 +1,5 @@
-// Package state says what a session is, and what becomes of two copies of it
-// that went different ways.
+// Package state defines a session, and the join of two copies of it that went
+// different ways.
 //
 // A [State] is a map of named entries with a few dates, or dead. [Join] combines
 // any two states of one session; a write is a join with newer dots, and so is a
@@ -35,7 +35,7 @@ type State struct {
 	Death   Death
 
 	// Of a record of another system's format:
-	Origin []byte // what it was read from
+	Origin []byte // the record that it was read from
 	Bare   bool   // it has no dots
 }
 

@@ -13,10 +13,10 @@ import (
 )
 
 // Load asks the store for a session, within the read budget. Its error is
-// failure.ErrNotFound where the session does not stand there or has expired; out
-// then has what expired, as a copy of a later use may go on from it. Every other
-// error wraps failure.ErrUnavailable and the cause. vouched says that the visitor
-// can do without the store.
+// failure.ErrNotFound where the store has no record of the session or an expired
+// one, which out then has: a copy of a later use may go on from it. Every other
+// error wraps failure.ErrUnavailable and the cause. vouched reports whether a copy
+// can stand in for the store.
 //
 // Concurrent loads of one session are coalesced. A caller never joins a load that
 // was already in flight, because its result may predate a write the caller has
@@ -50,7 +50,7 @@ func (s *Storage) loadAlone(ctx, budget context.Context, c *failover.Call, fresh
 	return s.readWithin(ctx, budget, c, fresh, out)
 }
 
-// loadAnswer is what came of a load, for all who share it.
+// loadAnswer is the result of a load, for all callers that share it.
 type loadAnswer struct {
 	record.Session
 	err error
@@ -124,10 +124,10 @@ func stalled(budget context.Context) bool {
 // longPause is more than a busy scheduler makes of a timer.
 const longPause = 20 * time.Millisecond
 
-// readWithin asks the store. Its error is failure.ErrNotFound, a failure.Away
-// where the store failed, or failure.ErrUnavailable where nobody knows whether
-// there is a session although the store may be well: the request has ended, or
-// this program cannot read the record.
+// readWithin asks the store. It fails with failure.ErrNotFound, with a failure.Away
+// where the store failed, or with failure.ErrUnavailable where the store may be well
+// and it is still unknown whether there is a session: the request has ended, or this
+// program cannot read the record.
 func (s *Storage) readWithin(ctx, budget context.Context, c *failover.Call, fresh bool, out *record.Session) error {
 	r, err := s.Store.Load(budget, c.ID, fresh)
 	if err != nil && stalled(budget) && !failure.RequestOver(ctx) {
@@ -135,7 +135,7 @@ func (s *Storage) readWithin(ctx, budget context.Context, c *failover.Call, fres
 	}
 	absent := errors.Is(err, failure.ErrNotFound)
 	switch {
-	case r.Cached: // it says nothing about the store
+	case r.Cached: // a cached answer says nothing about the store
 	case err == nil, absent:
 		c.Answered(ctx, failover.Loading)
 	case !failure.RequestOver(ctx):

@@ -25,9 +25,9 @@ func (s *Storage) Save(ctx context.Context, id string, st state.State, over reco
 	return v, err
 }
 
-// Put is Save for a caller that may ask the shard. The save has SaveTimeout to
-// itself, and goes on when the client leaves: what a handler wrote is saved even
-// if nobody waits for the answer.
+// Put is Save for a caller that has the breaker's permission. The save has
+// SaveTimeout to itself, and goes on when the client leaves: the changes of a
+// handler are saved even if no client waits for the answer.
 func (s *Storage) Put(ctx context.Context, c failover.Call, operation failover.Operation, st state.State, over record.Version) (record.Version, error) {
 	if over == record.Absent && s.Without.Lacks(mechanism.RestoreByCreate) {
 		over = record.Any
@@ -55,6 +55,6 @@ func (s *Storage) Put(ctx context.Context, c failover.Call, operation failover.O
 	return record.Absent, &failure.Away{Cause: err}
 }
 
-// Attempts returns when an operation that meets other writers stops beginning
-// anew. Each load and save that it makes has a whole budget of its own.
+// Attempts returns the time at which an operation that meets other writers gives up.
+// Each load and save that it makes has a whole budget of its own.
 func (s *Storage) Attempts() (end time.Time) { return s.Clock.Now().Add(s.SaveTimeout) }

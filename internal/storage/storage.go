@@ -1,6 +1,7 @@
-// Package storage loads and saves sessions: states within the time that a request
-// has, as the records of a store. It asks no shard that package failover takes for
-// away, and tells that package what the store answered.
+// Package storage loads and saves sessions: it reads and writes states as records of
+// the store, within the time that a request has. It sends nothing to a shard that
+// package failover counts as away, and reports the outcome of each operation to that
+// package.
 package storage
 
 import (
@@ -49,7 +50,7 @@ const century = 100 * 366 * 24 * time.Hour
 // program leaves no tombstones.
 func (s *Storage) foreign() bool { return s.Format != nil }
 
-// Encode returns what is to be stored of st, and until when.
+// Encode returns the record's data for st, and its expiry.
 func (s *Storage) Encode(ctx context.Context, st state.State) ([]byte, time.Time, error) {
 	if !s.foreign() {
 		return st.Encode(), s.Expires(st), nil

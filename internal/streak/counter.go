@@ -8,8 +8,8 @@ import (
 // Patience is how long something has to keep failing before a Counter says so.
 const Patience = 10 * time.Second
 
-// Counter counts failures by name, so that a log tells of those that go on and not
-// of each. The zero Counter is ready for use, by any number of goroutines.
+// Counter counts failures by name, so that a log reports those that last and not
+// each one. The zero Counter is ready for use, by any number of goroutines.
 type Counter struct {
 	mu  sync.Mutex
 	all map[string]*count
@@ -21,9 +21,9 @@ type count struct {
 	untold              int
 }
 
-// Add notes a failure. It returns how many there were that nobody was told of, if
-// telling is due: they are Few or more, have gone on for Patience, and the last
-// time was a Reminder ago.
+// Add notes a failure. It returns how many have not been reported, if a report is
+// due: they are Few or more, have lasted for Patience, and the last report was a
+// Reminder ago.
 func (c *Counter) Add(name string, now time.Time) (n int, due bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

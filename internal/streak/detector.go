@@ -1,6 +1,5 @@
-// Package streak decides what is news about failures in a row: a shard of the
-// store is down, still is, or is back; an operation keeps failing. The caller
-// passes the time.
+// Package streak decides when failures in a row are reported: a shard of the store is
+// down, still is, or is back; an operation keeps failing. The caller passes the time.
 package streak
 
 import "time"
@@ -16,9 +15,9 @@ const Reminder = time.Minute
 // Work is a kind of operation. A store that does one of them may be unable to do
 // another: a replica loads and does not save, and a memcached without CAS, or a
 // Redis user without EVALSHA, creates sessions and changes none. Each kind that
-// failed recovers when it works. A shard that did not even load is back when it
-// loads, but for the saves that it refused while it was loading well: only such
-// a save says that they work again.
+// failed recovers when it works. A shard whose loads failed too is back when a load
+// works, except for the saves that it refused while its loads worked: these recover
+// only by such a save.
 type Work uint8
 
 // The kinds of work. They are bits, and None is the work of an operation that was
@@ -31,7 +30,7 @@ const (
 	None Work = 0
 )
 
-// News is what a failure says that nobody was told yet. The zero News is none.
+// News is what a failure adds to the earlier reports. The zero News is none.
 type News uint8
 
 const (
@@ -45,15 +44,15 @@ type Detector struct {
 	shards map[string]*ailment
 }
 
-// ailment is what is wrong with one shard: each kind of work that failed last, and
-// how often in a row.
+// ailment is the record of one shard: each kind of work that failed last, and how
+// often in a row.
 type ailment struct {
 	works  Work
 	alone  Work // those of works that failed while loads were answered
 	row    int
 	latest time.Time // failure
-	since  time.Time // it was news
-	told   time.Time // that it is, or still is
+	since  time.Time // when it was reported
+	told   time.Time // when it was reported last
 }
 
 // Failing returns how many shards have failed and not recovered, be it news or
