@@ -43,12 +43,12 @@ func New(limit int, budget time.Duration) *Calls {
 	return &Calls{budget: budget, slots: make(chan struct{}, limit), closed: make(chan struct{})}
 }
 
-// Do runs call, and returns what it returns, or ctx.Err() as soon as ctx is
+// Do runs call, and returns its results, or ctx.Err() as soon as ctx is
 // done. A caller that finds as many calls under way as there may be waits, and
 // call is not run for it if ctx ends meanwhile.
 //
 // The context that call gets has ctx's values, and ends after the budget, not
-// with ctx. So call may still run when Do has returned: it must not use what
+// with ctx. So call may still run when Do has returned: it must not use anything that
 // the caller may change then, such as the Data of a Record to save, of which it
 // needs a copy. A call costs a goroutine, some microseconds.
 func Do[T any](ctx context.Context, c *Calls, call func(context.Context) (T, error)) (T, error) {

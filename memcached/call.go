@@ -52,7 +52,7 @@ func (cl *call) wait(ctx context.Context) (result, error) {
 		case <-cl.done:
 		case <-done:
 			if cl.state.CompareAndSwap(waiting, abandoned) {
-				// From here on cl belongs to whoever will finish it.
+				// From here on cl belongs to the goroutine that will finish it.
 				return result{}, n.failed(ctx.Err())
 			}
 			<-cl.done // at once: it is being answered

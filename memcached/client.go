@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// Item is what stands, or is to stand, under a key.
+// Item is the value of a key, with its metadata.
 type Item struct {
-	// Value may hold any bytes, or none. The Client does not keep what it is
-	// given, and what it returns is the caller's.
+	// Value may hold any bytes, or none. The Client does not keep a Value after
+	// the call, and one that it returns is the caller's.
 	Value []byte
 
 	// Flags are the client flags: the server stores them and knows nothing
@@ -108,10 +108,10 @@ func (c *Client) Add(ctx context.Context, key string, item Item) (Token, error) 
 	return c.store(ctx, key, &request{op: opAdd}, item)
 }
 
-// CompareAndSet puts item under key where what stands there is what over
-// names. Where something else stands it returns ErrConflict, and where nothing
-// does ErrMiss. Where over was made before a restart of the server it returns
-// ErrConflict, without asking the server.
+// CompareAndSet replaces the item of key if it is the one that over names. It
+// returns ErrConflict where there is another item, and ErrMiss where there is none.
+// Where over was made before a restart of the server it returns ErrConflict, without
+// asking the server.
 func (c *Client) CompareAndSet(ctx context.Context, key string, item Item, over Token) (Token, error) {
 	return c.store(ctx, key, &request{op: opSet, over: over, pinned: true}, item)
 }
@@ -202,9 +202,8 @@ func (c *Client) Nodes() []string {
 
 // Probe asks a server whether it answers, and returns its incarnation: a
 // string that stays the same for as long as this process of memcached lives,
-// whatever connection asks. Two lives that began within one second and with
-// one pid, as containers have it, may be told from each other by a canary key
-// only.
+// whatever connection asks. Two processes that began within one second and with one
+// pid, as happens with containers, differ only in a canary key that the caller sets.
 func (c *Client) Probe(ctx context.Context, node string) (incarnation string, err error) {
 	n, err := c.routes.Load().node(node)
 	if err != nil {

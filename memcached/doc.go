@@ -1,6 +1,6 @@
 // Package memcached is a client of memcached's meta protocol. Calls return at
-// their deadline even from a frozen server, a CAS value of before a restart is
-// never taken for a current one, and a server that is away costs only its own
+// their deadline even from a frozen server, a CAS value of before a restart never
+// counts as a current one, and a server that is away costs only its own
 // keys. It needs memcached 1.6.13 or later, and nothing but the standard library.
 // It knows nothing of sessions; package memcachedstore does.
 //

@@ -12,7 +12,7 @@ var (
 	// ErrMiss: nothing stands under the key.
 	ErrMiss = errors.New("memcached: no such item")
 
-	// ErrConflict: what stands under the key is not what the Token names.
+	// ErrConflict: the item of the key is not the one that the Token names.
 	// Nothing was changed.
 	ErrConflict = errors.New("memcached: item has another CAS")
 
@@ -67,14 +67,14 @@ type ServerError struct {
 func (e *ServerError) Error() string { return "server answered " + e.Line }
 
 // protocolError is a reply that breaks the protocol or belongs to another
-// request. It ends the connection, and quotes nothing of what came: that may
-// be a value.
+// request. It ends the connection, and quotes none of the reply, which may be a
+// value.
 type protocolError string
 
 func (e protocolError) Error() string { return "broken reply: " + string(e) }
 
-// serverError makes an error of a line. The one that tells of an item's size
-// is ErrTooLarge as well.
+// serverError makes an error of a line. An error about an item's size is ErrTooLarge
+// as well.
 func serverError(line string) error {
 	err := &ServerError{Line: line}
 	if strings.HasPrefix(line, "SERVER_ERROR object too large") {

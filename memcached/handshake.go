@@ -29,8 +29,8 @@ func (p *peer) clock(now time.Time) clock {
 // versions begin to count at 2.
 const youth = 4
 
-// dial connects to a server, signs in, and learns who it is. It resolves names
-// anew each time.
+// dial connects to a server, signs in, and learns its identity. It resolves names
+// each time.
 func (n *node) dial(ctx context.Context) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
@@ -60,7 +60,8 @@ func (n *node) dial(ctx context.Context) (*conn, error) {
 	return newConn(n, nc, socket, br, p), nil
 }
 
-// handshake asks for the meta protocol, who the server is, and its limits.
+// handshake switches to the meta protocol, and reads the server's identity and
+// limits.
 func (n *node) handshake(nc net.Conn, br *bufio.Reader) (p peer, err error) {
 	if err := n.signIn(nc, br); err != nil {
 		return p, err
@@ -81,7 +82,7 @@ func (n *node) handshake(nc net.Conn, br *bufio.Reader) (p peer, err error) {
 		return p, fmt.Errorf("%w: it is version %.40q", ErrNotMeta, stats["version"])
 	}
 	// memcached's own proxy speaks the meta protocol, but its CAS values are
-	// those of servers behind it, whose restarts nobody sees here.
+	// those of servers behind it, whose restarts do not show here.
 	if _, proxy := stats["proxy_config_reloads"]; proxy {
 		return p, fmt.Errorf("%w: it is a proxy", ErrNotMeta)
 	}
@@ -104,10 +105,10 @@ func (n *node) handshake(nc net.Conn, br *bufio.Reader) (p peer, err error) {
 	return p, nil
 }
 
-// signIn ends with the server having said that it knows mn. The password is
-// sent only to a server that asks for one: any other would store it as an item
-// that everybody can read. It is not sent where others can read the
-// connection: whoever answers in the server's place need only ask.
+// signIn returns when the server has said that it knows mn. It sends the password
+// only to a server that asks for one, because any other would store it as an item
+// that every client can read. It does not send the password over a connection that
+// others can read, because an attacker in the server's place could ask for it.
 func (n *node) signIn(nc net.Conn, br *bufio.Reader) error {
 	ask := func(command string) (string, error) {
 		if _, err := nc.Write([]byte(command)); err != nil {

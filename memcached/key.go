@@ -13,8 +13,8 @@ const hashedPrefix = "sha256:"
 // HashKey is the default of Options.HashKey: "sha256:" and the hex of the
 // key's SHA-256.
 //
-// The Client sends keys that begin with "sha256:" through it too, so that
-// nobody can name a hashed key plainly.
+// The Client sends keys that begin with "sha256:" through it too, so that no caller
+// can name a hashed key plainly.
 func HashKey(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return hashedPrefix + hex.EncodeToString(sum[:])

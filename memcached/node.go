@@ -139,7 +139,7 @@ func (n *node) pick(live []*conn, req *request) (*conn, error) {
 	return best, nil
 }
 
-// startDialing sees to it that the goroutine that dials runs. n.mu is held.
+// startDialing makes sure that the goroutine that dials runs. n.mu is held.
 func (n *node) startDialing() {
 	if !n.dialing && n.closed == nil {
 		n.dialing = true
@@ -195,7 +195,7 @@ func (n *node) dialed(c *conn, err error) bool {
 	return n.dialing
 }
 
-// lost takes c out and dials anew.
+// lost removes c and dials again.
 func (n *node) lost(c *conn, cause error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -218,7 +218,7 @@ func (n *node) lost(c *conn, cause error) {
 	n.startDialing()
 }
 
-// changed wakes those who wait for a connection. n.mu is held.
+// changed wakes the callers that wait for a connection. n.mu is held.
 func (n *node) changed() {
 	close(n.change)
 	n.change = make(chan struct{})

@@ -14,7 +14,7 @@ import (
 
 // Options of a Client. The zero value, and nil, are the defaults.
 type Options struct {
-	// Ring says how keys are laid out over several servers.
+	// Ring assigns keys to servers, where there are several.
 	Ring RingOptions
 
 	// TLS, if set, is used for every connection. An empty ServerName means
@@ -22,14 +22,13 @@ type Options struct {
 	TLS *tls.Config
 
 	// Auth signs in to servers that run with -Y. It is sent only to a server
-	// that asks for it, and only where nobody on the network can read it: over
-	// TLS, to this machine's loopback addresses, or to a unix socket. New and
+	// that asks for it, and only where the network cannot read it: over TLS, to this machine's loopback addresses, or to a unix socket. New and
 	// SetServers refuse a list with any other server, and a connection that
 	// turns out to lead elsewhere fails.
 	Auth Auth
 
-	// InsecureAuthInClearText sends Auth over any connection, to whoever asks
-	// for it. Set it only where the network itself is private, such as inside
+	// InsecureAuthInClearText sends Auth over any connection, to every server that
+	// asks for it. Set it only where the network itself is private, such as inside
 	// a VPN that encrypts.
 	InsecureAuthInClearText bool
 
@@ -50,13 +49,13 @@ type Options struct {
 
 	// HashKey turns a key that memcached cannot take (empty, over 250 bytes,
 	// with blanks or control characters) into one that it can. Nil means the
-	// function HashKey. It is for the caller to see that no other key is
-	// equal to what it returns. The ring is asked with the key as it was.
+	// function HashKey. The caller has to make sure that no other key is equal to
+	// a result. The ring gets the key as it was.
 	HashKey func(key string) string
 
 	// Dial replaces net.Dialer's DialContext. It gets names, not addresses,
-	// and is called by one goroutine per server. What it returns has to
-	// support deadlines.
+	// and is called by one goroutine per server. The connection has to support
+	// deadlines.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	dialOwn bool // Dial is the caller's
@@ -112,7 +111,7 @@ func (o *Options) checkAuth(servers []Server) error {
 
 var errClearText = errors.New("Options.Auth would go there in clear text; set Options.TLS, or Options.InsecureAuthInClearText where nobody else can read the network")
 
-// keepsSecrets reports whether nobody but the two ends reads what nc carries.
+// keepsSecrets reports whether only the two ends can read the traffic of nc.
 func keepsSecrets(nc net.Conn) bool {
 	if _, ok := nc.(interface{ ConnectionState() tls.ConnectionState }); ok {
 		return true

@@ -21,8 +21,8 @@ const (
 // over and the caller waits for its context as well as for the reply.
 const maxLead = 2 * time.Millisecond
 
-// claimRead sees to it that somebody reads. It returns true where the caller
-// is to do it, by lead. c.mu is held.
+// claimRead makes sure that some goroutine reads. lead reports whether the caller has
+// to do it. c.mu is held.
 //
 // A reply that its caller reads costs one change of goroutines less, and no
 // second processor woken for it: with one caller that is a quarter of the time.
@@ -69,9 +69,8 @@ func (c *conn) lead() {
 	}
 }
 
-// tendLeads is called each maxLead while lone callers read. It ends a turn
-// that has lasted as long, and has the reader watch a connection that nobody
-// uses, to notice its end.
+// tendLeads is called each maxLead while lone callers read. It ends a turn that has
+// lasted as long, and lets the reader watch an idle connection, to notice its end.
 func (c *conn) tendLeads() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -157,7 +156,7 @@ func (c *conn) readReply() (*call, error) {
 		c.mu.Unlock()
 		return nil, protocolError("nothing was asked")
 	}
-	cl := c.calls.pop() // now nobody else holds it but its caller
+	cl := c.calls.pop() // now only its caller holds it
 	c.mu.Unlock()
 
 	if err := match(cl, &r); err != nil {

@@ -109,8 +109,8 @@ func readReply(br *bufio.Reader, limit int, r *reply) error {
 	return nil
 }
 
-// setFlag takes one flag of a reply line. Flags that were not asked for, such
-// as W, X and Z of another client's invalidations, say nothing to us.
+// setFlag takes one flag of a reply line. It ignores flags that were not requested,
+// such as W, X and Z of another client's invalidations.
 func (r *reply) setFlag(word []byte) (ok bool) {
 	if len(word) == 0 {
 		return false
@@ -135,8 +135,8 @@ func (r *reply) setFlag(word []byte) (ok bool) {
 	return ok
 }
 
-// readValue reads a value of n bytes and the CRLF behind it. What it allocates
-// is never more than a chunk, or half, ahead of what has come.
+// readValue reads a value of n bytes and the CRLF behind it. It never allocates more
+// than a chunk, or twice the bytes that have arrived.
 func readValue(br *bufio.Reader, n int) ([]byte, error) {
 	value := make([]byte, min(n, chunk))
 	for read := 0; ; {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// op is what a request asks for.
+// op is the kind of a request.
 type op uint8
 
 const (

@@ -12,9 +12,9 @@ import (
 	"sort"
 )
 
-// RingOptions say how the keys are laid out over the servers. The zero value
-// is ketama, as the Node client memcached 2.2.2 with hashring 3.2.0 has it by
-// default, so that both find the same server for each key.
+// RingOptions assign the keys to the servers. The zero value is ketama, as the Node
+// client memcached 2.2.2 with hashring 3.2.0 has it by default, so that both find
+// the same server for each key.
 type RingOptions struct {
 	// Hash is the Node client's option "algorithm"; 0 means crypto.MD5. The
 	// program has to import its package.

@@ -11,7 +11,7 @@ import (
 // Server is one memcached in the list.
 type Server struct {
 	// Addr is "host:port", "host" with the port 11211, or "unix:///path". A
-	// name is resolved anew for each connection.
+	// name is resolved for each new connection.
 	Addr string
 
 	// Weight is the server's share of the keys, compared with the other

@@ -5,8 +5,8 @@ import "runtime"
 // inlineMax is the most that a lone caller writes itself.
 const inlineMax = 8 << 10
 
-// claimWrite sees to it that somebody writes what is in out. c.mu is held, and
-// is not afterwards.
+// claimWrite makes sure that some goroutine writes the bytes in out. c.mu is held,
+// and is not afterwards.
 func (c *conn) claimWrite(alone bool) {
 	if c.writing {
 		c.mu.Unlock()
@@ -24,7 +24,7 @@ func (c *conn) claimWrite(alone bool) {
 		}
 	}
 	c.mu.Unlock()
-	c.toWrite <- struct{}{} // never blocks: writing says that the writer sleeps
+	c.toWrite <- struct{}{} // never blocks, because writing was false, so the writer sleeps
 }
 
 // write is the goroutine that writes.
@@ -37,7 +37,7 @@ func (c *conn) write() {
 		}
 		for more := true; more; {
 			if c.inFlight.Load() > 1 {
-				// Let those who are about to send do so: one system call for all.
+				// Let callers that are about to send do so: one system call for all.
 				runtime.Gosched()
 			}
 			c.mu.Lock()
@@ -52,8 +52,8 @@ func (c *conn) write() {
 	}
 }
 
-// writeOut writes what is in out, and reports whether the connection lives
-// still. c.mu is held, but not while it writes.
+// writeOut writes the bytes in out, and reports whether the connection is still
+// usable. c.mu is held, but not during the write.
 func (c *conn) writeOut() bool {
 	buf := c.out
 	c.out, c.spare = c.spare, nil

@@ -50,7 +50,7 @@ type Store struct {
 	evict bool
 
 	nonce  [8]byte       // the first half of every Version: tells Stores apart
-	writes atomic.Uint64 // the second half: tells the writes of a Store apart
+	writes atomic.Uint64 // the second half of a Version: a different one for each write of a Store
 	bytes  atomic.Int64  // never more than max
 
 	seed   maphash.Seed

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-go/session/internal/filewatch"
 )
 
-// FileOptions say how WatchFile reads. Nil means all defaults.
+// FileOptions are the options of WatchFile. Nil means all defaults.
 type FileOptions struct {
 	// Every is how often the file is read again. It defaults to 2 s.
 	Every time.Duration
@@ -34,15 +34,14 @@ type File struct {
 }
 
 // WatchFile reads an order from a file as [Parse] does, and again until Close.
-// The file need not be there, and what is wrong with it goes to the Report:
-// a program starts, and goes on, whatever an operator did to it. It fails for
-// options that cannot be meant only.
+// The file need not exist, and mistakes in it go to Report: a program starts and
+// goes on whatever an operator has written there. WatchFile fails only for options
+// that make no sense.
 //
 // A file that goes missing changes nothing: write auto to end an order. It is
-// a regular file, or a link to one, of at most 4 KiB, which not everyone may
-// write. (On Windows who may write it is not checked.) Its owner and its group
-// are the operators who may, so any user may be its owner, unlike that of a file
-// of keys. Replace it by renaming,
+// a regular file, or a link to one, of at most 4 KiB, which not every user may write.
+// (On Windows the right to write is not checked.) Its owner and its group are the
+// operators, so any user may own it, unlike a file of keys. Replace it by renaming,
 // or write it in place: half of it is no order.
 func WatchFile(path string, o *FileOptions) (*File, error) {
 	var options FileOptions
@@ -67,7 +66,7 @@ func WatchFile(path string, o *FileOptions) (*File, error) {
 		Parse:  f.parse,
 		Report: options.Report,
 	})
-	_ = f.watcher.Reload() // Report has been told
+	_ = f.watcher.Reload() // Report has the error
 	f.watcher.Start()
 	return f, nil
 }
@@ -87,8 +86,8 @@ func (f *File) Override() session.Override { return f.value.Override() }
 // file is not good, and then what was said before stays in force.
 func (f *File) Reload() error { return f.watcher.Reload() }
 
-// Close stops reading, and waits until nobody does. What was said last stays
-// in force. It never fails.
+// Close stops reading, and waits for a read under way. The last order stays in
+// force. It never fails.
 func (f *File) Close() error {
 	f.watcher.Close()
 	return nil

@@ -20,12 +20,12 @@ const mostBody = 4 << 10
 // the time after which the order ends by itself: "for", counted from now, or
 // "until". The answer is the order that is in force then.
 //
-// Whoever reaches this handler can take the store or the backups from all
+// A client that reaches this handler can take the store or the backups from all
 // visitors. Put it behind the authentication that operators have, on an address
-// that visitors do not reach. It refuses what a page of another site makes an
-// operator's browser send, and asks for no password of its own.
+// that visitors do not reach. It refuses requests that a page of another site makes
+// an operator's browser send, and has no password of its own.
 //
-// It speaks for this process. Where there are many, call each, or use a source
+// It applies to this process. Where there are several, call each, or use a source
 // that they share.
 func (v *Value) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")

@@ -16,8 +16,8 @@ type Box struct {
 	// Keys are needed.
 	Keys *Keys
 
-	// Purpose says what is sealed, so that one kind of text cannot be sent in
-	// place of another.
+	// Purpose names the kind of text, so that one kind cannot be sent in place of
+	// another.
 	Purpose string
 
 	// Audience says for whom, so that two applications with the same keys
@@ -28,9 +28,9 @@ type Box struct {
 	Audience string
 
 	// Codec compresses where that makes the text shorter. Nil, the default,
-	// never does, because then the length of a text tells what is in it: who
-	// can put words into the plaintext and watch the length finds secrets
-	// beside them (Kelsey, "Compression and Information Leakage of Plaintext",
+	// never does, because the length of a compressed text depends on its content:
+	// an attacker who can put words into the plaintext and watch the length finds
+	// secrets beside them (Kelsey, "Compression and Information Leakage of Plaintext",
 	// FSE 2002; CRIME and BREACH after it).
 	Codec Codec
 
@@ -90,7 +90,7 @@ func encode(raw []byte) string {
 	return text.String()
 }
 
-// Open returns what was sealed, and the minute in which it was. It fails with
+// Open returns the plaintext, and the minute in which it was sealed. It fails with
 // one of the errors of this package, each of which says that sealed is not to
 // be trusted. Check the minute against the time: an old text opens too.
 func (b *Box) Open(sealed string) (plaintext []byte, sealedAt time.Time, err error) {
@@ -128,8 +128,8 @@ func (b *Box) open(text string) (codec byte, body []byte, sealedAt time.Time, er
 	header, rest := raw[:headerLen], raw[headerLen:]
 	id := KeyID(header[1:])
 	sealedAt = time.Unix(int64(binary.BigEndian.Uint32(header[5:]))*60, 0).UTC()
-	// Before the key is looked for: a key that is not known here is nobody's
-	// rotation where the text is for somebody else.
+	// This comes before the search for the key: an unknown key is no sign of a
+	// rotation where the text is for another audience.
 	if hint := b.hint(); string(header[9:]) != string(hint[:]) {
 		return fail(ErrAudience)
 	}

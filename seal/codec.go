@@ -20,9 +20,9 @@ type Codec interface {
 	// to every instance before the first one compresses.
 	Compress(dst, src []byte) ([]byte, bool)
 
-	// Decompress appends to dst what src was. It fails instead of appending
-	// more than limit bytes. Its error becomes part of what Open returns, so
-	// it must not quote what it read.
+	// Decompress appends the original of src to dst. It fails instead of
+	// appending more than limit bytes. Its error becomes part of Open's, so it
+	// must not quote its input.
 	Decompress(dst, src []byte, limit int) ([]byte, error)
 }
 

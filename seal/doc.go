@@ -1,7 +1,6 @@
-// Package seal turns bytes into text that only the holder of a key can read
-// or make: the format of sealed cookies, and of what a codec compresses before. It
-// knows neither HTTP nor sessions,
-// and works alone.
+// Package seal turns bytes into text that only the holder of a key can read or make.
+// It is the format of sealed cookies, compressed by a codec or not, and works
+// without HTTP and sessions.
 //
 //	keys, err := seal.KeysFromEnv("COOKIE_KEYS")
 //	box := seal.Box{Keys: keys, Purpose: "cart", Audience: "shop.test"}
@@ -32,7 +31,7 @@
 //
 //  1. add the new key as the last line, on every instance
 //  2. move it to the first line, on every instance
-//  3. remove the old key when all that it sealed has expired
+//  3. remove the old key when every text that it sealed has expired
 //
 // The word decrypt-only after a key makes it one that opens and never seals. A
 // program reads a file of keys again while it runs, see WatchFile. Replace the

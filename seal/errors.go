@@ -42,8 +42,8 @@ type UnknownKeyError struct {
 	// ID is the key that the text names.
 	ID KeyID
 
-	// SealedAt is the minute that the text names. Nobody has vouched for it:
-	// whoever sends the text can write any minute, one to come included.
+	// SealedAt is the minute that the text names. It is not authenticated: the
+	// sender of the text can write any minute, a future one included.
 	SealedAt time.Time
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-go/session/internal/filewatch"
 )
 
-// FileOptions say how WatchFile reads. Nil means all defaults.
+// FileOptions are the options of WatchFile. Nil means all defaults.
 type FileOptions struct {
 	// Every is how often the file is read again. It defaults to 5 s. The file
 	// is small and read whole: no change is missed that leaves its date or
@@ -79,7 +79,7 @@ func (f *File) parse(text string) (func(), error) {
 		return nil, err
 	}
 	return func() {
-		if f.Keys == nil { // the first time, before anybody else has the File
+		if f.Keys == nil { // the first time, before any other goroutine has the File
 			f.Keys = newKeys(r)
 			return
 		}
@@ -91,7 +91,7 @@ func (f *File) parse(text string) (func(), error) {
 // file is not good, and then the keys of before stay in use.
 func (f *File) Reload() error { return f.watcher.Reload() }
 
-// Close stops reading, and waits until nobody does. The Keys remain usable. It
+// Close stops reading, and waits for a read under way. The Keys remain usable. It
 // never fails.
 func (f *File) Close() error {
 	f.watcher.Close()
@@ -101,7 +101,7 @@ func (f *File) Close() error {
 func checkMode(mode fs.FileMode, othersRead bool) error {
 	switch {
 	case runtime.GOOS == "windows":
-		return nil // the mode says nothing there
+		return nil // the mode says nothing about access there
 	case mode&0o022 != 0:
 		return fmt.Errorf("others may write it (mode %04o); chmod 600 it", mode)
 	case mode&0o044 != 0 && !othersRead:

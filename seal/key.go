@@ -17,7 +17,7 @@ import (
 // and copies share memory.
 type Key struct {
 	// A function, because fmt does not look into one. In an unexported field
-	// of somebody's struct it finds no Format to call, and would print an
+	// of a caller's struct it finds no Format to call, and would print an
 	// array, and with %s also what a pointer points to.
 	open        func() *material
 	decryptOnly bool

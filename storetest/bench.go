@@ -15,7 +15,7 @@ import (
 // callers as -cpu says, times parallelism of 16):
 //
 //   - Load reads one of 256 sessions
-//   - LoadMissing asks for one that is not there
+//   - LoadMissing loads one that does not exist
 //   - Save replaces a session over the Version of the save before; callers in
 //     parallel each have a session of their own
 //   - Create makes a session and ends it with a save past its expiry, so that

@@ -90,7 +90,7 @@ func (c *check) mustSave(id session.ID, r session.Record, over session.Version) 
 	return v
 }
 
-// wantSaved asks for a save of alice that succeeds.
+// wantSaved saves alice, and fails the test if that fails.
 func (c *check) wantSaved(what string, r session.Record, over session.Version) {
 	c.Helper()
 	if _, err := c.save(alice, r, over); err != nil {
@@ -98,7 +98,7 @@ func (c *check) wantSaved(what string, r session.Record, over session.Version) {
 	}
 }
 
-// wantConflict asks for a save that fails with ErrConflict.
+// wantConflict makes a save that has to fail with ErrConflict.
 func (c *check) wantConflict(what string, id session.ID, r session.Record, over session.Version) {
 	c.Helper()
 	if _, err := c.save(id, r, over); !errors.Is(err, session.ErrConflict) {
@@ -106,7 +106,7 @@ func (c *check) wantConflict(what string, id session.ID, r session.Record, over 
 	}
 }
 
-// wantData asks for a record with these bytes.
+// wantData loads a record, which has to have these bytes.
 func (c *check) wantData(id session.ID, data []byte) session.Record {
 	c.Helper()
 	r, err := c.load(id)
@@ -116,7 +116,7 @@ func (c *check) wantData(id session.ID, data []byte) session.Record {
 	return r
 }
 
-// wantRecord asks for a record with these bytes and this Version.
+// wantRecord loads a record, which has to have these bytes and this Version.
 func (c *check) wantRecord(id session.ID, data string, v session.Version) {
 	c.Helper()
 	if r := c.wantData(id, []byte(data)); r.Version != v {

@@ -29,8 +29,8 @@ func atOnce(n int, f func(i int) error) []error {
 }
 
 // warm lets a hundred callers load at once, so that a store with a pool has all
-// its connections before the calls that race: those that wait for a connection
-// come one after the other, and race with nobody.
+// its connections before the calls that race: calls that wait for a connection come
+// one after the other, and do not race.
 func (c *check) warm() {
 	for range 3 {
 		atOnce(100, func(int) error {

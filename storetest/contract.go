@@ -1,7 +1,7 @@
 package storetest
 
-// The sentences of the contract, as they stand in store.go. A test keeps them
-// equal, and sees to it that each has a case or a reason to have none.
+// The sentences of the contract, as store.go has them. A test keeps them equal, and
+// makes sure that each has a case or a reason to have none.
 const (
 	// Of Store.
 	saysGoroutines = "Both methods may be called by any number of goroutines at once."

@@ -15,8 +15,8 @@ import (
 // ErrLostAck is what a Save returns while [Faulty.LoseAcks] is in force.
 var ErrLostAck = errors.New("storetest: acknowledgement lost")
 
-// Faulty is a store that fails when it is told to, for tests of applications
-// and of whatever else stands on a store. Its faults may be combined, begin
+// Faulty is a store that fails on demand, for tests of applications and of anything
+// else that uses a store. Its faults may be combined, begin
 // with the next call, and end with [Faulty.Heal]. Any number of goroutines may
 // use it, in a testing/synctest bubble too.
 //
@@ -189,8 +189,8 @@ func (f *Faulty) Probe(ctx context.Context, shard string) (incarnation string, e
 	return strconv.Itoa(f.replaced), ctx.Err()
 }
 
-// begin counts a call and lets it suffer. It returns the store to ask, and
-// whether the answer is to be lost.
+// begin counts a call and lets it suffer. It returns the store to ask, and whether
+// the caller loses the answer.
 func (f *Faulty) begin(ctx context.Context, op string, id session.ID) (session.Store, bool, error) {
 	f.mu.Lock()
 	switch op {

@@ -10,7 +10,7 @@ import (
 // other is the same case with one more client of the same data.
 func (c *check) other() *check { return &check{c.reporter, c.Harness, c.t, c.Again(c.t)} }
 
-// wantFresh asks for a record from LoadFresh.
+// wantFresh is wantRecord for LoadFresh.
 func (c *check) wantFresh(what, data string, v session.Version) {
 	c.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), patience)

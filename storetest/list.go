@@ -95,7 +95,7 @@ var listCases = []testCase{
 			if failed = err; err == nil {
 				ids = append(ids, id)
 			}
-			cancel() // it may still yield what it has at hand
+			cancel() // List may still yield the IDs that it has read
 		}
 		slices.Sort(ids)
 		if failed == nil && !slices.Equal(slices.Compact(ids), want) {

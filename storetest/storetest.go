@@ -15,12 +15,12 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// Harness is how Run and Bench get at the store that they are to test. Only
-// New is required. Every capability that is missing, of the harness or of the
-// store, is logged together with the cases that it left out.
+// Harness gives Run and Bench the store that they test. Only New is required. Every
+// capability that is missing, of the harness or of the store, is logged together with
+// the cases that it left out.
 //
 // All functions after New are about the store that New returned last. They
-// return when what they do is done, and call t.Fatal where it cannot be.
+// return when they have finished, and call t.Fatal where they cannot.
 type Harness struct {
 	// New returns a store that holds nothing: on a server of its own, or on a
 	// shared one with a prefix of its own.
@@ -30,7 +30,7 @@ type Harness struct {
 	// the program would have it. It shares nothing else with the first.
 	Again func(t testing.TB) session.Store
 
-	// Restart restarts the server, with or without what it held.
+	// Restart restarts the server, with or without its data.
 	Restart func(t testing.TB)
 
 	// Freeze keeps the server from answering, with its connections left open,
@@ -42,7 +42,7 @@ type Harness struct {
 	Connections func(t testing.TB) int
 
 	// Down takes the server away, as SIGKILL does; Up starts it again in the
-	// same place, with or without what it held.
+	// same place, with or without its data.
 	Down, Up func(t testing.TB)
 
 	// MaxRecord is a size of Record.Data that the store takes, while it
