@@ -139,7 +139,9 @@ func (s *Session) sendAdopted(l *lookup.Loaded) {
 	defer s.mu.Unlock()
 	t := s.held
 	if !s.readOnly && !s.sealed {
-		s.token, s.tokenEnd, s.tokenAction, s.adopted = t, l.State.End, sendToken, ID(l.ID)
+		s.token, s.tokenEnd = t, l.State.End
+		s.tokenAction = sendToken
+		s.adopted = ID(l.ID)
 	}
 }
 

@@ -24,7 +24,8 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	l, id, readOnly := s.loaded, ID(s.loaded.ID), s.readOnly
+	l, readOnly := s.loaded, s.readOnly
+	id := ID(l.ID)
 	if id == "" {
 		id = s.replaced
 	}
@@ -33,7 +34,8 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		return 0, s.failed(ErrReadOnly)
 	}
 	if l.Phase == lookup.Dead && l.ID == "" || l.Unsaved() {
-		l.Phase, l.ID, id = lookup.Nobody, "", "" // it is an old session, and endAdoption's
+		l.Phase = lookup.Nobody // it is an old session, and endAdoption's
+		l.ID, id = "", ""
 	}
 	if id == "" {
 		// Not in the store, it said; but the visitor has a token.

@@ -132,7 +132,8 @@ func (s *Session) headerBuilt() {
 	defer s.mu.Unlock()
 	passed := s.tokenAction == passToken && !s.readOnly
 	if s.tokenAction == sendToken || s.tokenAction == clearToken || passed {
-		s.sent.tokenAction, s.sent.token, s.sent.tokenEnd = s.tokenAction, s.token, s.tokenEnd
+		s.sent.tokenAction = s.tokenAction
+		s.sent.token, s.sent.tokenEnd = s.token, s.tokenEnd
 	}
 	s.tokenAction = nothing
 	if p := s.cookies; p != nil {
@@ -170,7 +171,8 @@ func (s *Session) sendAgain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.tokenAction == nothing && s.sent.tokenAction != nothing {
-		s.tokenAction, s.token, s.tokenEnd = s.sent.tokenAction, s.sent.token, s.sent.tokenEnd
+		s.tokenAction = s.sent.tokenAction
+		s.token, s.tokenEnd = s.sent.token, s.sent.tokenEnd
 	}
 	if p := s.cookies; p != nil && len(p.out) == 0 {
 		p.out = s.sent.out

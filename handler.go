@@ -199,7 +199,8 @@ func (s *Session) startNew() error {
 		old = ID(t.ID())
 	}
 	s.forget()
-	s.loaded, s.renewal, s.replaced = lookup.Loaded{Phase: lookup.Nobody}, commit.NewValues, old
+	s.loaded = lookup.Loaded{Phase: lookup.Nobody}
+	s.renewal, s.replaced = commit.NewValues, old
 	return nil
 }
 

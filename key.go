@@ -71,7 +71,7 @@ func NewKey[T any](name string, options ...KeyOption) Key[T] {
 	for _, option := range options {
 		option(&o)
 	}
-	return Key[T]{name, o.codec, o.flags}
+	return Key[T]{name: name, codec: o.codec, flags: o.flags}
 }
 
 // Name returns the key's name.

@@ -19,7 +19,8 @@ func (s *Session) load(ctx context.Context) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	phase, err, fresh := s.loaded.Phase, s.loaded.Err, s.fresh
+	phase, err = s.loaded.Phase, s.loaded.Err
+	fresh := s.fresh
 	s.mu.Unlock()
 	if phase != lookup.Unasked {
 		return err
@@ -101,7 +102,8 @@ func (s *Session) Reload(ctx context.Context) error {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	l, held, readOnly := s.loaded, s.held, s.readOnly
+	l, held := s.loaded, s.held
+	readOnly := s.readOnly
 	s.mu.Unlock()
 	if l.Phase == lookup.Nobody || l.Phase == lookup.Dead {
 		return ErrNoSession

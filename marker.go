@@ -65,7 +65,7 @@ func (m *Manager) oldSession(ctx context.Context, in http.Header) *oldSession {
 		return nil
 	}
 	key := marker.NewKey(a.Cookie, token)
-	return &oldSession{a, r, key, ID(key.ID())}
+	return &oldSession{Adopt: a, r: r, key: key, marker: ID(key.ID())}
 }
 
 // open returns the token in a marker. There is none where the old session has

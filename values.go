@@ -206,7 +206,8 @@ func (s *Session) update(e *state.Edit) error {
 			defer s.mu.Unlock()
 			return s.failKey(e.Name, err)
 		}
-		st, l, seq := s.loaded.State, s.changes, s.seq
+		st, l := s.loaded.State, s.changes
+		seq := s.seq
 		s.mu.Unlock()
 
 		after, err := e.Apply(st, l)
@@ -239,7 +240,10 @@ const maxRuns = 1000
 
 // forget drops the changes that are not saved. s.mu is held.
 func (s *Session) forget() {
-	s.edits, s.changes, s.doubts, s.broken = nil, nil, nil, nil
+	s.edits = nil
+	s.changes = nil
+	s.doubts = nil
+	s.broken = nil
 	s.fault, s.refused = refusal{}, refusal{}
 	s.renewal, s.replaced = commit.KeepID, ""
 	s.seq++

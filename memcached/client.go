@@ -137,7 +137,9 @@ func (c *Client) item(ctx context.Context, key string, req *request) (Item, erro
 }
 
 func (c *Client) store(ctx context.Context, key string, req *request, item Item) (Token, error) {
-	req.value, req.flags, req.expires = item.Value, item.Flags, item.Expires
+	req.value = item.Value
+	req.flags = item.Flags
+	req.expires = item.Expires
 	r, in, err := c.do(ctx, key, req)
 	if err != nil {
 		return Token{}, err

@@ -105,7 +105,8 @@ func (c *conn) send(req *request, deadline time.Time) (*call, error) {
 	c.calls.push(cl)
 	alone := c.inFlight.Add(1) == 1
 	if !c.watched {
-		c.watched, c.idle, c.before = true, false, c.replies.Load()
+		c.watched, c.idle = true, false
+		c.before = c.replies.Load()
 		c.watch.Reset(c.node.timeout / 2)
 	}
 	lead := c.claimRead(alone && (deadline.IsZero() || deadline.Sub(now) > 2*maxLead))

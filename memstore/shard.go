@@ -49,11 +49,13 @@ func (sh *shard) live(id session.ID, now int64) *record {
 // may be a piece of a larger string.
 func (sh *shard) put(id session.ID, old *record, fresh record) {
 	if old != nil {
-		old.data, old.expires, old.write = fresh.data, fresh.expires, fresh.write
+		old.data = fresh.data
+		old.expires = fresh.expires
+		old.write = fresh.write
 		heap.Fix(&sh.expiry, old.place)
 		return
 	}
-	r := &record{session.ID(strings.Clone(string(id))), fresh.data, fresh.expires, fresh.write, 0}
+	r := &record{id: session.ID(strings.Clone(string(id))), data: fresh.data, expires: fresh.expires, write: fresh.write}
 	sh.records[r.id] = r
 	heap.Push(&sh.expiry, r)
 }

@@ -58,7 +58,8 @@ func benchLoad(b *testing.B, s session.Store, size int) {
 func benchSave(b *testing.B, s session.Store, size int) {
 	r := sized(size)
 	measure(b, func() func(i int) error {
-		id, v, over := newID(), session.Absent, session.Any
+		id := newID()
+		v, over := session.Absent, session.Any
 		return func(int) (err error) {
 			v, err = s.Save(b.Context(), id, r, over)
 			over = v

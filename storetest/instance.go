@@ -8,7 +8,11 @@ import (
 )
 
 // other is the same case with one more client of the same data.
-func (c *check) other() *check { return &check{c.reporter, c.Harness, c.t, c.Again(c.t)} }
+func (c *check) other() *check {
+	again := *c
+	again.store = c.Again(c.t)
+	return &again
+}
 
 // wantFresh is wantRecord for LoadFresh.
 func (c *check) wantFresh(what, data string, v session.Version) {

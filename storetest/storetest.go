@@ -83,7 +83,7 @@ func Run(t *testing.T, h Harness) {
 						t.Logf("the contract, in store.go: %s", c.says)
 					}
 				}()
-				c.run(&check{t, h, t, h.New(t)})
+				c.run(&check{reporter: t, Harness: h, t: t, store: h.New(t)})
 			})
 		})
 	}

@@ -87,15 +87,15 @@ func (c *Cookies) Open(in *RequestCookies, id string) (out Opened) {
 	}
 	for sealed := range in.parts.Copies {
 		if sealed.Len() > MaxBudget { // no instance seals so much, whatever its Budget
-			out.Faults = append(out.Faults, Fault{Malformed, errOversized, sealed.Cookies})
+			out.Faults = append(out.Faults, Fault{Kind: Malformed, Err: errOversized, Cookies: sealed.Cookies})
 			continue
 		}
 		b, err := c.open(sealed)
 		switch {
 		case err != nil:
-			out.Faults = append(out.Faults, Fault{kindOf(err), err, sealed.Cookies})
+			out.Faults = append(out.Faults, Fault{Kind: kindOf(err), Err: err, Cookies: sealed.Cookies})
 		case b.ID != id:
-			out.Faults = append(out.Faults, Fault{Foreign, errForeign, sealed.Cookies})
+			out.Faults = append(out.Faults, Fault{Kind: Foreign, Err: errForeign, Cookies: sealed.Cookies})
 		default:
 			out.add(b)
 		}

@@ -67,7 +67,7 @@ func (g *Group[K, V]) Enter(key K) (t Turn[K, V], asks bool) {
 		q.crew = &crew[V]{turn: make(chan struct{}, 1), done: make(chan struct{})}
 	}
 	q.crew.members++
-	return Turn[K, V]{key, s, q.crew}, false
+	return Turn[K, V]{Key: key, slot: s, crew: q.crew}, false
 }
 
 // Wait returns the answer of a load that began after Enter, or asks, if the caller

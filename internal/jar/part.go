@@ -19,7 +19,7 @@ func parsePart(value string) (p part, ok bool) {
 	if len(value) <= partOverhead {
 		return part{}, false
 	}
-	p = part{value[:nameLen], value[7] - '0', value[9] - '0', value[partOverhead:]}
+	p = part{name: value[:nameLen], number: value[7] - '0', count: value[9] - '0', piece: value[partOverhead:]}
 	ok = isName(p.name) && value[6] == '.' && value[8] == '.' && value[10] == '.' &&
 		p.count >= 1 && p.count <= Most && p.number < p.count
 	return p, ok

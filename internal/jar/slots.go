@@ -129,7 +129,8 @@ func (s *Slots) unqueue(v *Visit) {
 	} else {
 		v.after.before = v.before
 	}
-	v.before, v.after, v.queued = nil, nil, false
+	v.before, v.after = nil, nil
+	v.queued = false
 }
 
 // also gives j another ID. The session that was known by it is the same one.

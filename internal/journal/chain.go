@@ -69,7 +69,8 @@ func (n *node[T]) leave(order int) {
 	}
 	c.n--
 	c.bytes -= n.size
-	n.chains[order], n.prev[order], n.next[order] = nil, nil, nil
+	n.chains[order] = nil
+	n.prev[order], n.next[order] = nil, nil
 }
 
 // leaveAll takes n out of all its chains.

@@ -138,7 +138,8 @@ func DecodeCopy(b []byte) (Copy, error) {
 	if len(b) < 2 {
 		return Copy{}, ErrCorrupt
 	}
-	format, unstored, b := b[0], b[1], b[2:]
+	format, unstored := b[0], b[1]
+	b = b[2:]
 	if format != FormatV1 || unstored > 1 {
 		return Copy{}, ErrCorrupt
 	}

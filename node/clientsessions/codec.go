@@ -151,7 +151,8 @@ func New(o Options) (*Codec, error) {
 		options: o, block: block, key: slices.Clone(o.SignatureKey), hash: signature.hash, macSize: signature.mac,
 		randomIV: func(iv []byte) { rand.Read(iv) }, // never fails, see crypto/rand
 	}
-	c.options.Secret, c.options.EncryptionKey, c.options.SignatureKey = nil, nil, nil
+	c.options.Secret = nil
+	c.options.EncryptionKey, c.options.SignatureKey = nil, nil
 	return c, nil
 }
 

@@ -70,7 +70,8 @@ func check(name, value string, a *Attributes, d Dialect) error {
 	badDomain, badPath := !domainForm.MatchString(a.Domain), !pathForm.MatchString(a.Path)
 	restricted := ";="
 	if d == V07 {
-		badDomain, badPath, restricted = !content(a.Domain), !content(a.Path), ""
+		badDomain, badPath = !content(a.Domain), !content(a.Path)
+		restricted = ""
 	}
 	switch {
 	case name == "", !content(name), strings.ContainsAny(name, restricted):

@@ -156,7 +156,10 @@ func (f *format) Encode(ctx context.Context, s state.State, now time.Time) ([]by
 		c.Touch(seen)
 		life = milliseconds(ms)
 	}
-	m := mark{s.Created, s.Authenticated, s.LastSeen, s.End, make(map[string]row, count(s.Entries))}
+	m := mark{
+		created: s.Created, renewed: s.Authenticated, lastSeen: s.LastSeen, end: s.End,
+		rows: make(map[string]row, count(s.Entries)),
+	}
 	for l := s.Entries; len(l) > 0; {
 		e, rest, _ := l.Cut()
 		l = rest

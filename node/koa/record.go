@@ -117,7 +117,10 @@ func (r *Record) Attributes() *cookies.Attributes {
 	cookie := r.cookie()
 	value := func(name string) json.RawMessage { v, _ := cookie.Get(name); return v }
 	text := func(name string) string { s, _ := js.String(value(name)); return s }
-	a.Path, a.Domain, a.Priority, a.SameSite = text("path"), text("domain"), text("priority"), text("sameSite")
+	a.Path = text("path")
+	a.Domain = text("domain")
+	a.Priority = text("priority")
+	a.SameSite = text("sameSite")
 	if string(value("sameSite")) == "true" {
 		a.SameSite = "strict"
 	}

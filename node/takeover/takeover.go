@@ -136,7 +136,7 @@ func single(c *clientsessions.Codec, decode func(value string, now time.Time) (*
 			return old{}, err
 		}
 		f, until, err := decode(text, now)
-		return old{f, until, text}, err
+		return old{fields: f, until: until, text: text}, err
 	}}
 }
 

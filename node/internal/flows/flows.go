@@ -74,7 +74,10 @@ func Attributes(v script.Value) *cookies.Attributes {
 		return ""
 	}
 	is := func(name string, b bool) bool { return script.Member(v, name) == b }
-	a.Path, a.Domain, a.Priority, a.SameSite = text("path"), text("domain"), text("priority"), text("sameSite")
+	a.Path = text("path")
+	a.Domain = text("domain")
+	a.Priority = text("priority")
+	a.SameSite = text("sameSite")
 	path := script.Member(v, "path")
 	a.NoPath = path == nil || path == "" || is("path", false)
 	if is("sameSite", true) {

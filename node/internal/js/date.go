@@ -82,7 +82,8 @@ func parseISO(s string) (float64, bool) {
 		}
 	}
 	p.bad = p.bad || month < 1 || month > 12 || day < 1 || day > 31
-	hour, minute, second, fraction, offset := 0, 0, 0, 0.0, 0
+	var hour, minute, second, offset int
+	var fraction float64
 	if p.take('T') || p.take('t') || p.take(' ') {
 		hour = p.digits(2)
 		p.want(':')
