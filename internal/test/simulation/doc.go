@@ -24,8 +24,8 @@
 // The oracle knows nothing of how sessions are made. It knows what was sent and
 // answered, which records the store was given, and finds in them the marks that
 // the simulation's own small application wrote. [Judge] holds a [History] to
-// the promises of DESIGN.md; each exemption stands in the code with the sentence
-// that grants it.
+// the promises of the design, in which the comments name sections; each exemption
+// stands in the code with the sentence that grants it.
 //
 // The package knows the Manager only as an application does. Who runs it says
 // how an instance is made:

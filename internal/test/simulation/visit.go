@@ -22,7 +22,7 @@ func (w *world) cookieName() string {
 	return "__Host-session"
 }
 
-// idOf is how DESIGN.md section 1 makes an ID of a token.
+// idOf returns the ID of a token, derived as package token does.
 func idOf(token string) session.ID {
 	b, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil || len(b) != 32 {
