@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/storage"
 	"github.com/holdfast-go/session/internal/transport"
 	"github.com/holdfast-go/session/seal"
 )
@@ -139,7 +140,7 @@ func (b *Backup) check() error {
 	if b.MaxLease < b.Lease {
 		bad("MaxLease %v is shorter than Lease %v", b.MaxLease, b.Lease)
 	}
-	if b.MaxLease > century {
+	if b.MaxLease > storage.Century {
 		bad("MaxLease %v is longer than a hundred years", b.MaxLease)
 	}
 	if b.Budget < minBudget || b.Budget > maxBudget {
@@ -159,11 +160,11 @@ func (b *Backup) check() error {
 	return errors.Join(errs...)
 }
 
-// cookies are what the copies travel in.
+// cookies returns the cookies that carry copies.
 func (b *Backup) cookies(c Cookie, foreignIDs bool) *backup.Cookies {
-	audience := audience(b.Audience, c)
+	audience, attributes := audience(b.Audience, c), transport.Attributes(c)
 	return &backup.Cookies{
-		Cookie: *transport.Attributes(c).Cookie(""), Persistent: c.Persistent, ForeignIDs: foreignIDs, Budget: b.Budget,
+		Cookie: *attributes.Cookie(""), MaxAge: attributes.MaxAge, ForeignIDs: foreignIDs, Budget: b.Budget,
 		Copies:  seal.Box{Keys: b.Keys, Purpose: "session backup", Audience: audience, Codec: b.Codec},
 		Endings: seal.Box{Keys: b.Keys, Purpose: "session tombstones", Audience: audience},
 	}

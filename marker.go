@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast-go/session/internal/marker"
 	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/storage"
 	"github.com/holdfast-go/session/internal/token"
 	"github.com/holdfast-go/session/internal/transport"
 )
@@ -96,7 +97,7 @@ func (o *oldSession) ended(record state.State) lookup.Loaded {
 // markUntil creates the marker of an old session, or returns ErrConflict.
 func (m *Manager) markUntil(ctx context.Context, o *oldSession, until time.Time, value []byte) error {
 	now := m.now()
-	if until.IsZero() || until.After(now.Add(century/2)) {
+	if until.IsZero() || until.After(now.Add(storage.Century/2)) {
 		until = now.Add(unbounded)
 	}
 	st := m.writer.Begin()

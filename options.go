@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/headers"
+	"github.com/holdfast-go/session/internal/storage"
 	"github.com/holdfast-go/session/internal/transport"
 	"github.com/holdfast-go/session/seal"
 )
@@ -72,9 +73,6 @@ type Options struct {
 	Error func(http.ResponseWriter, *http.Request, error)
 }
 
-// century keeps dates within what a time.Duration can add to them.
-const century = 100 * 366 * 24 * time.Hour
-
 // complete fills in the defaults and reports every mistake.
 func (o *Options) complete(store Store) error {
 	var errs []error
@@ -129,7 +127,7 @@ func (o *Options) completeTimes(store Store) error {
 			bad("%s %v is shorter than a second, which is as fine as stores count", t.name, t.d)
 		}
 	}
-	if o.Lifetime > century {
+	if o.Lifetime > storage.Century {
 		bad("Lifetime %v is longer than a hundred years", o.Lifetime)
 	}
 	if o.Refresh > o.Idle && o.Idle >= 0 {

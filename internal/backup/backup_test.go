@@ -37,6 +37,7 @@ func mustKeys(t testing.TB, keys ...seal.Key) *seal.Keys {
 func newCookies(keys *seal.Keys, o ...func(*Cookies)) *Cookies {
 	c := &Cookies{
 		Cookie: http.Cookie{Name: tokenName, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode},
+		MaxAge: func(time.Time) int { return 0 },
 		Budget: 6144,
 		Copies: seal.Box{Keys: keys, Purpose: "session backup", Audience: "shop"},
 	}
@@ -430,18 +431,23 @@ func TestListsWithForeignIDsMayBeLonger(t *testing.T) {
 
 func TestCopiesLastAsLongAsTheToken(t *testing.T) {
 	for _, tt := range []struct {
-		persistent bool
-		end        time.Duration
-		want       string
+		maxAge int // of the token's cookie
+		want   string
 	}{
-		{false, time.Hour, ""},
-		{true, -time.Hour, "Max-Age=1;"},
-		{true, 1000 * 24 * time.Hour, "Max-Age=34560000;"},
+		{0, ""},
+		{3600, "Max-Age=3600;"},
 	} {
-		c := newCookies(mustKeys(t, seal.NewKey()), func(c *Cookies) { c.Persistent = tt.persistent })
-		lines, _ := c.Lines("abcdef", "text", 1, 0, time.Now().Add(tt.end))
+		c := newCookies(mustKeys(t, seal.NewKey()), func(c *Cookies) {
+			c.MaxAge = func(end time.Time) int {
+				if !end.Equal(noon) {
+					t.Errorf("the copy lasts until %v, want %v", end, noon)
+				}
+				return tt.maxAge
+			}
+		})
+		lines, _ := c.Lines("abcdef", "text", 1, 0, noon)
 		if got := strings.Contains(lines[0], "Max-Age"); got != (tt.want != "") || !strings.Contains(lines[0], tt.want) {
-			t.Errorf("persistent %v, %v: got %q, want %q in it", tt.persistent, tt.end, lines[0], tt.want)
+			t.Errorf("%d seconds: got %q, want %q in it", tt.maxAge, lines[0], tt.want)
 		}
 	}
 }

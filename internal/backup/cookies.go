@@ -43,9 +43,9 @@ type Cookies struct {
 	// others are made, and the attributes that all have.
 	Cookie http.Cookie
 
-	// Persistent makes the browser keep copies when it closes, as it keeps the
-	// token then.
-	Persistent bool
+	// MaxAge returns the Max-Age of a copy that lasts until end, in seconds; 0 is
+	// for as long as the browser is open. It is that of the token's cookie.
+	MaxAge func(end time.Time) int
 
 	// ForeignIDs says that another system makes the IDs of sessions, which may
 	// be longer than 32 bytes then.
@@ -130,7 +130,7 @@ func (c *Cookies) Lines(name, text string, set, drop jar.Mask, end time.Time) (l
 		panic(err) // Pack has measured it
 	}
 	cookie := c.Cookie
-	cookie.MaxAge = c.maxAge(end)
+	cookie.MaxAge = c.MaxAge(end)
 	attributes := strings.TrimPrefix(cookie.String(), cookie.Name+"=")
 	for i := range jar.Most {
 		if set.Has(i) && len(values) > 0 {
@@ -165,14 +165,4 @@ func (c *Cookies) EndingsLine(l []state.Superseded, now time.Time, life time.Dur
 	cookie.Name, cookie.Value = c.Cookie.Name+endingsSuffix, text
 	cookie.MaxAge = int(life / time.Second)
 	return cookie.String(), nil
-}
-
-// maxAge returns the Max-Age of a cookie that lasts until end. It is 0, which is
-// none, where cookies are not to outlast the browser.
-func (c *Cookies) maxAge(end time.Time) int {
-	if !c.Persistent {
-		return 0
-	}
-	const most = 400 * 24 * time.Hour // RFC 6265bis 5.5: browsers cut longer ones
-	return int(max(time.Second, min(most, time.Until(end))) / time.Second)
 }

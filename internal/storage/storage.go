@@ -41,8 +41,8 @@ type Storage struct {
 	flights                  flight.Group[string, loadAnswer]
 }
 
-// century keeps dates within what a time.Duration can add to them.
-const century = 100 * 366 * 24 * time.Hour
+// Century bounds lifetimes, so that a time.Duration can be added to a date.
+const Century = 100 * 366 * 24 * time.Hour
 
 // foreign reports whether other programs write the records too. A foreign record
 // lives as long as the store says, since the other program puts its expiry off
@@ -84,7 +84,7 @@ func (s *Storage) Decode(data []byte) (state.State, error) {
 	st.Created = known(st.Created, now)
 	st.Authenticated = known(st.Authenticated, now)
 	st.LastSeen = known(st.LastSeen, now)
-	st.End = known(st.End, now.Add(century))
+	st.End = known(st.End, now.Add(Century))
 	return st, st.Entries.Check()
 }
 
