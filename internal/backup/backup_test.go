@@ -295,7 +295,7 @@ func TestEachFaultHasItsKind(t *testing.T) {
 		{"one without its last part", damaged(func(b browser) { delete(b, tokenName+"-b2") }), []FaultKind{Incomplete}},
 		{"no sealed text", http.Header{"Cookie": {tokenName + "-b0=abcdef.0.1.text"}}, []FaultKind{Malformed}},
 		{"a sealed text that is no copy", sealed([]byte("hello")), []FaultKind{Malformed}},
-		{"a cookie that no browser keeps", http.Header{"Cookie": {tokenName + "-b0=abcdef.0.1." + part(MaxCookie)}}, []FaultKind{Malformed}},
+		{"a cookie that no browser keeps", http.Header{"Cookie": {tokenName + "-b0=abcdef.0.1." + part(maxCookie)}}, []FaultKind{Malformed}},
 		{"parts that are too much together", http.Header{"Cookie": {tokenName + "-b0=abcdef.0.2." + part(4000) + "; " + tokenName + "-b1=abcdef.1.2." + part(4000)}}, []FaultKind{Malformed}},
 		{"a list that is too long", http.Header{"Cookie": {tokenName + "-x=" + part(1000)}}, []FaultKind{Malformed}},
 	} {

@@ -79,7 +79,7 @@ func TestAllListsOfEndedSessionsCount(t *testing.T) {
 func TestACookieAsLongAsBrowsersKeepIsRead(t *testing.T) {
 	c := newCookies(mustKeys(t, seal.NewKey()))
 	const head = "abcdef.0.2."
-	for length, want := range map[int]FaultKind{MaxCookie: Incomplete, MaxCookie + 1: Malformed} {
+	for length, want := range map[int]FaultKind{maxCookie: Incomplete, maxCookie + 1: Malformed} {
 		name := tokenName + "-b0"
 		value := head + strings.Repeat("x", length-len(name)-len(head))
 		got := kinds(open(c, http.Header{"Cookie": {name + "=" + value}}, subject).Faults)
@@ -225,7 +225,7 @@ func TestWhatTheStoreLacksStaysWhereItFitsWithoutTheRest(t *testing.T) {
 func TestWhatCookiesTakeUpIsCountedAsTheyCame(t *testing.T) {
 	c := newCookies(mustKeys(t, seal.NewKey()))
 	const name = tokenName + "-b0"
-	long := strings.Repeat("x", MaxCookie)
+	long := strings.Repeat("x", maxCookie)
 	for _, test := range []struct {
 		is    string
 		pairs []string

@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	// MaxCookie is how many bytes the name and the value of a cookie may have
+	// maxCookie is how many bytes the name and the value of a cookie may have
 	// together. RFC 6265bis 5.6: browsers ignore a larger one.
-	MaxCookie = 4096
+	maxCookie = 4096
 
 	// MaxBudget is the largest Budget. A Cookie line of 8 KB has room for this,
 	// the token (63 bytes) and a list of eight ended sessions (597), under the
@@ -92,7 +92,7 @@ func (c *Cookies) partName(i int) string { return c.Cookie.Name + partSuffix + s
 // maxEndings is how long a sealed list of ended sessions can be.
 func (c *Cookies) maxEndings() int {
 	if c.ForeignIDs {
-		return MaxCookie
+		return maxCookie
 	}
 	const idLen = 2 * 16
 	return seal.SealedLen(len("\x01\x08") + state.MaxSuperseded*(len("f")+state.DotSize+len(" ")+idLen))

@@ -49,7 +49,7 @@ func (in *RequestCookies) add(c *Cookies, suffix string, p cookieheader.Pair) {
 		return
 	}
 	in.sizes[i] += jar.Bytes(p.Name, p.Raw)
-	if len(p.Name)+len(p.Raw) > MaxCookie { // no browser keeps such a cookie
+	if len(p.Name)+len(p.Raw) > maxCookie { // no browser keeps such a cookie
 		in.parts.Note(i)
 		in.oversized++
 	} else {

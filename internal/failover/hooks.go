@@ -43,8 +43,8 @@ type Outage struct {
 	Delivered, Lost    uint64 // since the outage began
 }
 
-// Waiting returns how much the shard still lacks.
-func (o Outage) Waiting() int { return o.States + o.Tombstones }
+// waiting returns how much the shard still lacks.
+func (o Outage) waiting() int { return o.States + o.Tombstones }
 
 // Durability says how far a write has come.
 type Durability uint8

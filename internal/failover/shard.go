@@ -137,7 +137,7 @@ func (s *Shard) onChange(ctx context.Context, err error) func(circuit.Change, bo
 			if s.all.Hooks.Up != nil {
 				s.all.Hooks.Up(ctx, up)
 			}
-			if up.Waiting() > 0 {
+			if up.waiting() > 0 {
 				s.catchingUp.Store(true)
 				s.signal()
 			}
@@ -155,7 +155,7 @@ func (s *Shard) reportSettled(ctx context.Context) {
 	o := s.outage
 	s.all.health.mu.Unlock()
 	settled := s.outageUntilNow(o, nil)
-	if settled.Waiting() > 0 || !s.catchingUp.CompareAndSwap(true, false) || s.all.Hooks.Settled == nil {
+	if settled.waiting() > 0 || !s.catchingUp.CompareAndSwap(true, false) || s.all.Hooks.Settled == nil {
 		return
 	}
 	s.all.Hooks.Settled(ctx, settled)

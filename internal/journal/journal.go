@@ -81,9 +81,9 @@ var ErrFull = errors.New("the journal is full")
 // What an entry takes up in bytes, with its share of the maps: measured, see
 // TestSizes.
 const (
-	// TombstoneSize is the size of every tombstone. It is that of one with a link;
+	// tombstoneSize is the size of every tombstone. It is that of one with a link;
 	// one without takes up 96 bytes less.
-	TombstoneSize = 352
+	tombstoneSize = 352
 
 	copySize       = 424 // of a copy, besides its values and the sessions that it supersedes
 	supersededSize = 80

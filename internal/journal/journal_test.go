@@ -77,7 +77,7 @@ func wantStats(t *testing.T, j *Journal, want Stats) {
 func unix(ms int64) time.Time { return time.UnixMilli(ms) }
 
 func TestErrFullIsTheErrorOfEach(t *testing.T) {
-	j := New(TombstoneSize)
+	j := New(tombstoneSize)
 	j.enter(Owed("a", death(5, 1, state.Destroyed)))
 	before := j.Total()
 	_, err := j.AddTombstone("A", Owed("b", death(5, 1, state.Destroyed)), func() { t.Error("told") }, keepsAll)

@@ -134,7 +134,7 @@ func (m *model) enter(it item) (d Dropped, stays bool) {
 		switch {
 		case gone.strange():
 			d.Strangers = append(d.Strangers, gone.id)
-			if gone.tombstone.NeverDelivered() {
+			if gone.tombstone.neverDelivered() {
 				m.counts(gone.shard, 0, 1)
 			}
 		case gone.kind == aReading:

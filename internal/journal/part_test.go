@@ -40,7 +40,7 @@ func TestMoveGivesEverythingToOtherShards(t *testing.T) {
 	if got := j.Total(); got != before {
 		t.Errorf("all together are %+v, and were %+v", got, before)
 	}
-	if got := j.Stats("A"); got != (Stats{Tombstones: 1, Known: 1, Bytes: TombstoneSize, Delivered: 1}) {
+	if got := j.Stats("A"); got != (Stats{Tombstones: 1, Known: 1, Bytes: tombstoneSize, Delivered: 1}) {
 		t.Errorf("the shard is left with %+v", got)
 	}
 	var hints, pending []string

@@ -39,16 +39,16 @@ func (j *Journal) fitsLocked(c class, size int64) bool {
 		room += j.readingByAge.bytes
 	}
 	if c >= hint {
-		room += j.hintsByAge.bytes + max(0, int64(j.stored.n)-j.half())*TombstoneSize
+		room += j.hintsByAge.bytes + max(0, int64(j.stored.n)-j.half())*tombstoneSize
 	}
 	if c == tombstone {
-		room += min(int64(j.stored.n), j.half()) * TombstoneSize
+		room += min(int64(j.stored.n), j.half()) * tombstoneSize
 	}
 	return size <= room
 }
 
 // half returns how many tombstones take up half of the bound.
-func (j *Journal) half() int64 { return j.limit / (2 * TombstoneSize) }
+func (j *Journal) half() int64 { return j.limit / (2 * tombstoneSize) }
 
 // makeRoomLocked displaces entries in their order until there is room for one which
 // fits. owed reports whether the store lacks it.
@@ -67,7 +67,7 @@ func (j *Journal) dropNextLocked(owed bool, d *Dropped) {
 	switch {
 	case j.strangers.front != nil:
 		n := j.strangers.front
-		if n.value.NeverDelivered() {
+		if n.value.neverDelivered() {
 			n.part.lost++
 		}
 		j.removeTombstoneLocked(n)

@@ -222,7 +222,7 @@ func TestWhatIsDroppedIsLostToItsShard(t *testing.T) {
 }
 
 func TestExpiryMakesRoom(t *testing.T) {
-	j := New(2 * TombstoneSize)
+	j := New(2 * tombstoneSize)
 	g := Stored("a", death(5, 1, state.Destroyed))
 	g.Until = 10
 	j.enter(g)

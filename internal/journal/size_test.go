@@ -48,8 +48,8 @@ func TestSizes(t *testing.T) {
 		charge int64
 		add    func(j *Journal, i int)
 	}{
-		{"a tombstone with a link", TombstoneSize, TombstoneSize, func(j *Journal, i int) { ended(j, i, link(i)) }},
-		{"a tombstone without a link", TombstoneSize - 96, TombstoneSize, func(j *Journal, i int) { ended(j, i, "") }},
+		{"a tombstone with a link", tombstoneSize, tombstoneSize, func(j *Journal, i int) { ended(j, i, link(i)) }},
+		{"a tombstone without a link", tombstoneSize - 96, tombstoneSize, func(j *Journal, i int) { ended(j, i, "") }},
 		{"a hint", copySize, copySize + int64(len(entries)), func(j *Journal, i int) { hint(j, i, 0) }},
 		{"a hint that supersedes four", copySize + 4*supersededSize, copySize + 4*supersededSize + int64(len(entries)), func(j *Journal, i int) { hint(j, i, 4) }},
 	} {

@@ -136,7 +136,7 @@ func TestStrangersDisplaceEachOther(t *testing.T) {
 }
 
 func TestLogoutsOfRealVisitorsFillTheJournalAndThenFail(t *testing.T) {
-	const limit = 100 * TombstoneSize
+	const limit = 100 * tombstoneSize
 	j := New(limit)
 	j.add("A", copyOf("writer", 5, "v"))
 	n, err := 0, error(nil)

@@ -75,9 +75,9 @@ func (t Tombstone) ByOtherWriter(k state.Superseded) bool {
 	return t.Conflict || t.Death.Dot != k.Dot && t.Death.Reason != state.Rotated
 }
 
-// NeverDelivered reports whether the store has never had the tombstone, as far as
+// neverDelivered reports whether the store has never had the tombstone, as far as
 // this process knows.
-func (t *Tombstone) NeverDelivered() bool { return t.Pending && !t.Again }
+func (t *Tombstone) neverDelivered() bool { return t.Pending && !t.Again }
 
 // EndedNothing reports whether the store had nothing to end, so that it has no
 // tombstone.
@@ -134,8 +134,8 @@ func (t *Tombstone) dropSuccessor(ended []string) []string {
 
 // mergeFlags takes in what the store lacks, and what is known of the session.
 func (t *Tombstone) mergeFlags(old Tombstone) {
-	t.Stranger = (t.Stranger || old.Stranger) && t.NeverDelivered() && old.NeverDelivered()
-	t.Again = (t.Again || old.Again) && !t.NeverDelivered() && !old.NeverDelivered()
+	t.Stranger = (t.Stranger || old.Stranger) && t.neverDelivered() && old.neverDelivered()
+	t.Again = (t.Again || old.Again) && !t.neverDelivered() && !old.neverDelivered()
 	t.Pending = t.Pending || old.Pending
 	t.Conflict = t.Conflict || old.Conflict
 	t.Line = t.Line || old.Line

@@ -39,10 +39,10 @@ func (j *Journal) AddTombstone(shard string, t Tombstone, unpaid func(), keeps f
 		j.removeTombstoneLocked(known)
 	case seen:
 		t.meet(hint)
-	case !j.fitsLocked(t.class(), TombstoneSize):
+	case !j.fitsLocked(t.class(), tombstoneSize):
 		return j.refuse(t)
 	default:
-		j.makeRoomLocked(TombstoneSize, t.Pending, &a.Dropped)
+		j.makeRoomLocked(tombstoneSize, t.Pending, &a.Dropped)
 	}
 	a.Tombstone = t
 	j.enterTombstoneLocked(j.partLocked(shard), t)
@@ -80,7 +80,7 @@ func (t *Tombstone) meet(hint *node[heldCopy]) {
 	if hint != nil {
 		h := hint.value
 		owedAlone := h.Born && h.NeverStored
-		t.Stranger = t.NeverDelivered() && (t.Stranger || h.anonymous && owedAlone)
+		t.Stranger = t.neverDelivered() && (t.Stranger || h.anonymous && owedAlone)
 	}
 }
 
@@ -97,7 +97,7 @@ func (j *Journal) refuse(t Tombstone) (Added, error) {
 
 // enterTombstoneLocked enters t as the youngest.
 func (j *Journal) enterTombstoneLocked(p *part, t Tombstone) {
-	n := &node[Tombstone]{value: t, age: j.youngerLocked(), size: TombstoneSize, part: p}
+	n := &node[Tombstone]{value: t, age: j.youngerLocked(), size: tombstoneSize, part: p}
 	j.tombstones[t.ID] = n
 	j.chargeLocked(p, n.size)
 	j.placeTombstoneLocked(n)
@@ -202,7 +202,7 @@ func (j *Journal) Arrived(t Tombstone, known state.Death, until int64) {
 	if !now.Pending || now.Death != known || now.Successor != t.Successor {
 		return
 	}
-	if now.NeverDelivered() {
+	if now.neverDelivered() {
 		n.part.delivered++
 	}
 	j.removeTombstoneLocked(n)

@@ -9,17 +9,11 @@ import (
 	"encoding/json"
 )
 
-// Codec is [Encode] and [Decode] as methods.
+// Codec is JSON as JavaScript writes it.
 type Codec struct{}
 
-// Encode calls [Encode].
-func (Codec) Encode(v any) ([]byte, error) { return Encode(v) }
-
-// Decode calls [Decode].
-func (Codec) Decode(data []byte, v any) error { return Decode(data, v) }
-
 // Encode returns v as JSON. Its errors are those of [json.Marshal].
-func Encode(v any) ([]byte, error) {
+func (Codec) Encode(v any) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err == nil {
 		b = unescape(b)
@@ -30,7 +24,7 @@ func Encode(v any) ([]byte, error) {
 // Decode sets what v points to. It reads what [json.Unmarshal] reads, with the
 // same result and the same errors. A string without escapes costs one
 // allocation.
-func Decode(data []byte, v any) error {
+func (Codec) Decode(data []byte, v any) error {
 	if s, ok := v.(*string); ok && plain(data) {
 		*s = string(data[1 : len(data)-1])
 		return nil

@@ -62,7 +62,7 @@ func TestUnescapingChangesNoValue(t *testing.T) {
 			t.Fatal(err)
 		}
 		var before, after string
-		got, err := Encode(string(b))
+		got, err := Codec{}.Encode(string(b))
 		if err != nil || json.Unmarshal(want, &before) != nil || json.Unmarshal(got, &after) != nil || before != after {
 			t.Fatalf("%q: got %s, %v, which is %q, want %q", b, got, err, after, before)
 		}

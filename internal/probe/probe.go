@@ -58,10 +58,10 @@ func (k Kind) String() string {
 	return "compare-and-set over the version just returned"
 }
 
-// Settled is how long a canary has to stand until a process that has never seen
+// settled is how long a canary has to stand until a process that has never seen
 // it believes that its shard has not just lost its data. Package circuit keeps a
 // shard in quarantine for as long.
-const Settled = 5 * time.Second
+const settled = 5 * time.Second
 
 const (
 	canaryLife = 5 * 366 * 24 * time.Hour
@@ -172,7 +172,7 @@ func (s *Shard) meet(value []byte) (another, young bool) {
 		return false, true
 	}
 	made := time.UnixMilli(int64(binary.BigEndian.Uint64(value)))
-	return false, s.Now().Sub(made) <= Settled
+	return false, s.Now().Sub(made) <= settled
 }
 
 // Canary returns the ID of the shard's canary. It fails where the store's layout

@@ -120,7 +120,7 @@ func TestAShardIsBelievedWhenItsCanaryHasStood(t *testing.T) {
 	wantLook(t, s, "the first look at an empty shard", true, false)
 	wantLook(t, s, "the second", false, false)
 	wantLook(t, f.shard(), "another process, at once", true, false)
-	f.now = f.now.Add(Settled)
+	f.now = f.now.Add(settled)
 	wantLook(t, f.shard(), "another process, just before the canary has settled", true, false)
 	f.now = f.now.Add(time.Millisecond)
 	wantLook(t, f.shard(), "another process, later", false, false)

@@ -144,7 +144,7 @@ func (s *Storage) readWithin(ctx, budget context.Context, c *failover.Call, fres
 		return &failure.Away{Cause: err}
 	}
 	if err == nil {
-		if out.State, err = s.Decode(r.Data); err != nil {
+		if out.State, err = s.decode(r.Data); err != nil {
 			s.Shards.CountFailure(ctx, failover.Load, c.ID, err)
 			out.Unreadable = r.Version
 		}

@@ -53,20 +53,20 @@ func (s *Storage) foreign() bool { return s.Format != nil }
 // Encode returns the record's data for st, and its expiry.
 func (s *Storage) Encode(ctx context.Context, st state.State) ([]byte, time.Time, error) {
 	if !s.foreign() {
-		return st.Encode(), s.Expires(st), nil
+		return st.Encode(), s.expires(st), nil
 	}
 	data, expires, err := s.Format.Encode(ctx, st, s.Clock.Now())
 	switch {
 	case err != nil:
 		return nil, expires, fmt.Errorf("session: %w", err)
 	case st.Dead(), expires.IsZero():
-		expires = s.Expires(st)
+		expires = s.expires(st)
 	}
 	return data, expires, nil
 }
 
-// Decode returns the state in a record's bytes.
-func (s *Storage) Decode(data []byte) (state.State, error) {
+// decode returns the state in a record's bytes.
+func (s *Storage) decode(data []byte) (state.State, error) {
 	if !s.foreign() {
 		return state.Decode(data)
 	}
@@ -88,9 +88,9 @@ func (s *Storage) Decode(data []byte) (state.State, error) {
 	return st, st.Entries.Check()
 }
 
-// Expires returns when the store may forget st. A live session may be Refresh
+// expires returns when the store may forget st. A live session may be Refresh
 // late, because its lastSeen is put off only once in a while.
-func (s *Storage) Expires(st state.State) time.Time {
+func (s *Storage) expires(st state.State) time.Time {
 	if st.Dead() {
 		return s.Clock.Now().Add(s.TombstoneLife)
 	}
@@ -104,5 +104,5 @@ func (s *Storage) Expires(st state.State) time.Time {
 // Expired reports whether a live state has expired: the store's clock, or a
 // copy's, may be behind.
 func (s *Storage) Expired(st state.State, now time.Time) bool {
-	return !st.Dead() && !now.Before(s.Expires(st))
+	return !st.Dead() && !now.Before(s.expires(st))
 }

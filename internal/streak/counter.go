@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Patience is how long something has to keep failing before a Counter says so.
-const Patience = 10 * time.Second
+// patience is how long something has to keep failing before a Counter says so.
+const patience = 10 * time.Second
 
 // Counter counts failures by name, so that a log reports those that last and not
 // each one. The zero Counter is ready for use, by any number of goroutines.
@@ -22,7 +22,7 @@ type count struct {
 }
 
 // Add notes a failure. It returns how many have not been reported, if a report is
-// due: they are Few or more, have lasted for Patience, and the last report was a
+// due: they are few or more, have lasted for patience, and the last report was a
 // Reminder ago.
 func (c *Counter) Add(name string, now time.Time) (n int, due bool) {
 	c.mu.Lock()
@@ -37,7 +37,7 @@ func (c *Counter) Add(name string, now time.Time) (n int, due bool) {
 	}
 	k.latest = now
 	k.untold++
-	lasting := k.untold >= Few && now.Sub(k.since) >= Patience
+	lasting := k.untold >= few && now.Sub(k.since) >= patience
 	if !lasting || now.Sub(k.told) < Reminder {
 		return 0, false
 	}

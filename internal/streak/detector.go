@@ -4,9 +4,9 @@ package streak
 
 import "time"
 
-// Few is how many operations have to fail in a row before that is news: a single
+// few is how many operations have to fail in a row before that is news: a single
 // slow answer is no outage.
-const Few = 3
+const few = 3
 
 // Reminder is how often a streak that lasts is news again. Failures that lie
 // further apart are not in a row.
@@ -70,18 +70,18 @@ func (d *Detector) Fail(shard string, w Work, now time.Time) (since time.Time, n
 		}
 		d.shards[shard] = a
 	}
-	if a.row < Few && now.Sub(a.latest) > Reminder {
+	if a.row < few && now.Sub(a.latest) > Reminder {
 		*a = ailment{}
 	}
 	a.works |= w
 	a.latest = now
 	a.row++
 	switch {
-	case a.row == Few:
+	case a.row == few:
 		a.since = now
 		a.told = now
 		return now, Began
-	case a.row > Few && now.Sub(a.told) >= Reminder:
+	case a.row > few && now.Sub(a.told) >= Reminder:
 		a.told = now
 		return a.since, Lasts
 	}
@@ -110,7 +110,7 @@ func (d *Detector) Recover(shard string, w Work) (since time.Time, back bool) {
 		return time.Time{}, false
 	}
 	delete(d.shards, shard)
-	if a.row < Few {
+	if a.row < few {
 		return time.Time{}, false
 	}
 	return a.since, true

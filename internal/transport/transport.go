@@ -54,7 +54,7 @@ func (tr *Transport) Receive(h http.Header) (token.Token, bool) {
 			if p.Name != tr.Cookie.Name {
 				continue
 			}
-			if t, first, ok := tr.Take(p); ok || first {
+			if t, first, ok := tr.take(p); ok || first {
 				return t, ok
 			}
 		}
@@ -62,10 +62,10 @@ func (tr *Transport) Receive(h http.Header) (token.Token, bool) {
 	return token.Token{}, false
 }
 
-// Take returns the token in a cookie of its name. first reports that no later
+// take returns the token in a cookie of its name. first reports that no later
 // cookie of the name counts, whatever this one holds: so it is with another
 // system, which unquotes and decodes by rules of its own.
-func (tr *Transport) Take(p cookieheader.Pair) (t token.Token, first, ok bool) {
+func (tr *Transport) take(p cookieheader.Pair) (t token.Token, first, ok bool) {
 	switch {
 	case tr.Format == nil:
 		t, ok = tr.Parse(p.Value())
