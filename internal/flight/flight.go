@@ -99,7 +99,7 @@ func (t Turn[K, V]) Leave() {
 	}
 	t.slot.mu.Lock()
 	defer t.slot.mu.Unlock()
-	t.slot.next(t.Key)
+	t.slot.nextLocked(t.Key)
 }
 
 // quit ends the turn of a caller that does not wait any longer. The last one of a
@@ -117,7 +117,7 @@ func (t Turn[K, V]) quit() {
 	}
 	select {
 	case <-t.crew.turn:
-		s.next(t.Key)
+		s.nextLocked(t.Key)
 	default: // the caller that loaded has had it
 	}
 }
@@ -131,8 +131,8 @@ func (s *slot[K, V]) find(key K) *question[K, V] {
 	return nil
 }
 
-// next gives the turn to the crew that waits for it. s.mu is held.
-func (s *slot[K, V]) next(key K) {
+// nextLocked gives the turn to the crew that waits for it.
+func (s *slot[K, V]) nextLocked(key K) {
 	q := s.find(key)
 	if c := q.crew; c != nil {
 		q.crew = nil

@@ -184,8 +184,8 @@ func TestAMemberOfASplitCrewGivesUp(t *testing.T) {
 					})
 				}
 				wg.Wait()
-				if want := []string{"0", "1", "3"}; !slices.Equal(c.items, want) || c.Len() != 0 {
-					t.Errorf("kept %v, %d keys are left; want %v and none", c.items, c.Len(), want)
+				if want := []string{"0", "1", "3"}; !slices.Equal(c.items, want) || c.keys() != 0 {
+					t.Errorf("kept %v, %d keys are left; want %v and none", c.items, c.keys(), want)
 				}
 			})
 		})

@@ -169,10 +169,3 @@ func (g *Group[S]) applied(me *seat[S], s S) (out S, err error) {
 	ok = err == nil
 	return out, err
 }
-
-// Len is the number of keys that are being committed.
-func (g *Group[S]) Len() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.lines)
-}
