@@ -1,8 +1,6 @@
 package simulation
 
 import (
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -38,11 +36,7 @@ func (t *tale) leave(birth int, id string) *Request {
 }
 
 func TestTheOracleOfTheWorlds(t *testing.T) {
-	tests := []struct {
-		is    string
-		tell  func(*tale)
-		wants string // the promises that are broken, in this order
-	}{
+	judged(t, []story{
 		{"each of two counts stands on the other", func(t *tale) {
 			v, w := t.count(1, 2, 1, 1, 2), t.count(1, 3, 2, 1, 2, 3)
 			t.answer(v, "store a=1 tally=2", "two", "two")
@@ -406,20 +400,5 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 			t.load(r, 1)
 			t.answer(r, "store a=1", "", "two")
 		}, "d: older than what the visitor was told"},
-	}
-	for _, test := range tests {
-		t.Run(test.is, func(t *testing.T) {
-			tale := newTale()
-			test.tell(tale)
-			var got []string
-			for _, v := range Judge(tale.h) {
-				if !slices.Contains(got, v.Promise) {
-					got = append(got, v.Promise)
-				}
-			}
-			if strings.Join(got, ", ") != test.wants {
-				t.Errorf("broken: %q, want %q; %v", got, test.wants, Judge(tale.h))
-			}
-		})
-	}
+	})
 }
