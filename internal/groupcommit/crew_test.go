@@ -26,6 +26,15 @@ func (c *cart) inTurn(t *testing.T, n int, change func(i int, m *Member[[]string
 	wg.Wait()
 }
 
+// beforeLead makes m call f before it leads.
+func beforeLead(m *Member[[]string], f func(*Crew[[]string])) {
+	lead := m.Lead
+	m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+		f(crew)
+		return lead(crew)
+	}
+}
+
 // A crew is told what the one before it has come to, but not where that failed.
 func TestACrewGoesOnFromTheOneBefore(t *testing.T) {
 	for _, fail := range []error{nil, errors.New("store away")} {
@@ -34,15 +43,13 @@ func TestACrewGoesOnFromTheOneBefore(t *testing.T) {
 				c := &cart{takes: time.Second, fail: fail}
 				told := make([][]string, 2)
 				c.inTurn(t, 2, func(i int, m *Member[[]string]) {
-					save := m.Lead
-					m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+					beforeLead(m, func(crew *Crew[[]string]) {
 						last, ok := crew.Last()
 						if want := i == 1 && fail == nil; ok != want {
 							t.Errorf("crew %d is told something: %v, want %v", i, ok, want)
 						}
 						told[i] = last
-						return save(crew)
-					}
+					})
 				})
 				if fail == nil && !slices.Equal(told[1], []string{"0"}) {
 					t.Errorf("the second crew is told %v, want [0]", told[1])
@@ -69,14 +76,12 @@ func TestTheNextLeaderGoesOnFromTheSame(t *testing.T) {
 							return s, errors.New("no")
 						}
 					case 2:
-						save := m.Lead
-						m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+						beforeLead(m, func(crew *Crew[[]string]) {
 							led++
 							if base, ok := crew.Base(); !ok || !slices.Equal(base, []string{"0"}) {
 								t.Errorf("the next leader is told %v, %v, want [0]", base, ok)
 							}
-							return save(crew)
-						}
+						})
 					}
 				})
 				if want := []string{"0", "2", "3"}; led != 1 || !slices.Equal(c.items, want) {
@@ -96,13 +101,11 @@ func TestTheNextLeaderIsToldWhatTheCrewBeforeCameTo(t *testing.T) {
 			case 1:
 				m.Lead = func(*Crew[[]string]) ([]string, error) { panic("no") }
 			case 2:
-				save := m.Lead
-				m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+				beforeLead(m, func(crew *Crew[[]string]) {
 					if last, ok := crew.Last(); !ok || !slices.Equal(last, []string{"0"}) {
 						t.Errorf("the next leader is told %v, %v, want [0]", last, ok)
 					}
-					return save(crew)
-				}
+				})
 			}
 		})
 		if want := []string{"0", "2"}; !slices.Equal(c.items, want) {
@@ -124,12 +127,10 @@ func TestASplitCrewKeepsItsPlace(t *testing.T) {
 		})
 		c.inTurn(t, 4, func(i int, m *Member[[]string]) {
 			if i == 1 {
-				save := m.Lead
-				m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+				beforeLead(m, func(crew *Crew[[]string]) {
 					time.Sleep(time.Second)
 					crew.Split()
-					return save(crew)
-				}
+				})
 			}
 		})
 		wg.Wait()
@@ -238,12 +239,10 @@ func TestAMemberThatGivesUpInACrew(t *testing.T) {
 					if i != 1 {
 						return
 					}
-					save := m.Lead
-					m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+					beforeLead(m, func(crew *Crew[[]string]) {
 						hangUp() // while the leader reads, say
 						synctest.Wait()
-						return save(crew)
-					}
+					})
 				})
 				gaveUp := errors.Is(err, context.Canceled) && !errors.Is(err, ErrCarried)
 				if gaveUp != (i == 2) || err != nil && i != 2 {

@@ -241,14 +241,12 @@ func TestATurnAlone(t *testing.T) {
 				time.Sleep(time.Duration(i) * time.Millisecond)
 				_, err := c.add(t.Context(), fmt.Sprint(i), func(m *Member[[]string]) {
 					m.Alone = i == 2
-					save := m.Lead
-					m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+					beforeLead(m, func(crew *Crew[[]string]) {
 						sizes[i] = 1
 						for range crew.Brought {
 							sizes[i]++
 						}
-						return save(crew)
-					}
+					})
 				})
 				if err != nil {
 					t.Error(err)
@@ -272,13 +270,11 @@ func TestSplit(t *testing.T) {
 			wg.Go(func() {
 				time.Sleep(time.Duration(i) * time.Millisecond)
 				_, err := c.add(t.Context(), fmt.Sprint(i), func(m *Member[[]string]) {
-					save := m.Lead
-					m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+					beforeLead(m, func(crew *Crew[[]string]) {
 						if crew.Split() {
 							split++
 						}
-						return save(crew)
-					}
+					})
 				})
 				if err != nil {
 					t.Error(err)
