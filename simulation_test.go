@@ -31,6 +31,7 @@ var enabledWorlds = []simulation.World{
 	simulation.EvictedSessions,
 	simulation.HangUps,
 	simulation.KeyRotations,
+	simulation.ReadsOnly,
 	simulation.Rollbacks,
 	simulation.SlowStore,
 	simulation.Stalls,

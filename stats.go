@@ -5,21 +5,22 @@ import (
 	"slices"
 	"time"
 
-	"github.com/holdfast-go/session/internal/circuit"
 	"github.com/holdfast-go/session/internal/failover"
 )
 
 // ShardState is whether a shard of the store is asked.
 type ShardState uint8
 
-// A shard goes from Serving to Away, and back over Returning.
+// A shard goes from Serving to Away, and back over Returning. One that refuses saves
+// goes from Serving to ReadsOnly.
 const (
 	Serving   ShardState = iota
 	Away                 // visitors' requests are not sent to it
 	Returning            // it answers again, and sessions with a backup are still served from that
+	ReadsOnly            // it answers loads and saves nothing: sessions are read from it, changes go to the backup
 )
 
-var shardStates = []string{Serving: "serving", Away: "away", Returning: "returning"}
+var shardStates = []string{Serving: "serving", Away: "away", Returning: "returning", ReadsOnly: "reads only"}
 
 func (s ShardState) String() string {
 	if int(s) >= len(shardStates) {
@@ -28,8 +29,8 @@ func (s ShardState) String() string {
 	return shardStates[s]
 }
 
-// MarshalText returns the word that String has: "serving", "away" or
-// "returning".
+// MarshalText returns the words that String has: "serving", "away", "returning" or
+// "reads only".
 func (s ShardState) MarshalText() ([]byte, error) {
 	if int(s) >= len(shardStates) {
 		return nil, fmt.Errorf("session: %v is no state of a shard", s)
@@ -47,7 +48,7 @@ func (s *ShardState) UnmarshalText(word []byte) error {
 	return nil
 }
 
-// Cause is why a shard is away, in words for people. It is empty while the
+// Cause is why a shard is away or takes no saves, in words for people. It is empty while the
 // shard serves.
 type Cause string
 
@@ -55,8 +56,8 @@ type Cause string
 const (
 	CauseFailures   Cause = "5 failures in a row"
 	CauseHalfFailed Cause = "half of the last second's operations failed or were slow"
-	CauseOverride   Cause = "by order of the operator" // the Mode is BackupOnly
-	CauseSaves      Cause = "it loads and does not save"
+	CauseOverride   Cause = "by order of the operator"   // the Mode is BackupOnly
+	CauseSaves      Cause = "it loads and does not save" // the state is ReadsOnly
 )
 
 func (c Cause) String() string { return string(c) }
@@ -64,7 +65,7 @@ func (c Cause) String() string { return string(c) }
 // Stats is what a Manager has seen since it was made. It goes through JSON and
 // back.
 type Stats struct {
-	Failing bool      // a shard of the store is away
+	Failing bool      // a shard of the store is away, or takes no saves
 	Since   time.Time // when Failing became what it is
 
 	Loads     uint64 // sessions asked of the store
@@ -123,9 +124,8 @@ func (m *Manager) Stats() Stats {
 }
 
 func shardStats(s failover.ShardStats) ShardStats {
-	out := ShardStats{Name: s.Name, State: ShardState(s.State), Since: s.Since, Mode: Mode(s.Mode), Quarantine: s.Quarantine}
-	if s.State != circuit.Serving { // else it is the cause of an outage that is over
-		out.Cause = Cause(s.Cause.String())
+	return ShardStats{
+		Name: s.Name, State: ShardState(s.State), Since: s.Since, Cause: Cause(s.Cause.String()),
+		Mode: Mode(s.Mode), Quarantine: s.Quarantine,
 	}
-	return out
 }

@@ -7,13 +7,14 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/circuit"
+	"github.com/holdfast-go/session/internal/failover"
 )
 
-func TestAShardStateIsTheBreakersAndAWordInJSON(t *testing.T) {
-	for i, want := range []string{"serving", "away", "returning"} {
+func TestAShardStateIsAWordInJSON(t *testing.T) {
+	for i, want := range []string{"serving", "away", "returning", "reads only"} {
 		s := session.ShardState(i)
-		if s.String() != want || circuit.State(s).String() != want {
-			t.Errorf("%d: got %v, and the breaker's %v, want %s", i, s, circuit.State(s), want)
+		if s.String() != want {
+			t.Errorf("%d: got %v, want %s", i, s, want)
 		}
 		data, err := json.Marshal(session.ShardStats{State: s})
 		var got struct{ State string }
@@ -28,12 +29,17 @@ func TestAShardStateIsTheBreakersAndAWordInJSON(t *testing.T) {
 			t.Errorf("%s: got %v, %v, want %v", data, back.State, err, s)
 		}
 	}
-	unknown := session.ShardState(3)
-	if got := unknown.String(); got != "ShardState(3)" {
-		t.Errorf("got %q, want ShardState(3)", got)
+	for i, s := range []session.ShardState{session.Serving, session.Away, session.Returning, session.ReadsOnly} {
+		if failover.State(s) != []failover.State{failover.Serving, failover.Away, failover.Returning, failover.ReadsOnly}[i] {
+			t.Errorf("%v is another state of a shard in package failover", s)
+		}
+	}
+	unknown := session.ShardState(4)
+	if got := unknown.String(); got != "ShardState(4)" {
+		t.Errorf("got %q, want ShardState(4)", got)
 	}
 	if _, err := unknown.MarshalText(); err == nil {
-		t.Error("ShardState(3) has a text, want an error")
+		t.Error("ShardState(4) has a text, want an error")
 	}
 	s := session.Away
 	if err := s.UnmarshalText([]byte("gone")); err == nil || s != session.Away {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
+	"slices"
 	"time"
 
 	"github.com/holdfast-go/session"
@@ -55,7 +56,7 @@ func (p *panel) worst(st session.Stats) lane {
 		switch shard.State {
 		case session.Away:
 			return away
-		case session.Returning:
+		case session.Returning, session.ReadsOnly:
 			l = returning
 		case session.Serving:
 			if shard.Quarantine > 0 && !p.events.isNew() {
@@ -130,6 +131,8 @@ func (p *panel) inWords(st session.Stats, is condition) (state, store string) {
 		state, store = "The store does not answer. Visitors who have a session are asked to come back later.", "does not answer"
 	case l == away:
 		state, store = whyAway(st)
+	case l == returning && savesNothing(st):
+		state, store = "The store can be read, and saves nothing; what visitors change stays in their own cookies.", "saves nothing"
 	case l == returning:
 		state, store = "The store answers again, and is brought up to date; visitors are still served from their own cookies.", "is coming back"
 	case is == dead:
@@ -163,13 +166,17 @@ func whyAway(st session.Stats) (state, store string) {
 	switch cause {
 	case session.CauseOverride:
 		return "The operator has the store left alone" + served, "is left alone"
-	case session.CauseSaves:
-		return "The store can be read, and saves nothing" + served, "saves nothing"
 	case session.CauseHalfFailed:
 		return "The store is too slow, or fails too often" + served, "fails too often"
-	case session.CauseFailures:
+	case session.CauseFailures, session.CauseSaves: // the latter is of one that is not away
 	}
 	return "The store does not answer" + served, "does not answer"
+}
+
+// savesNothing reports whether a part of the store answers loads only, and no part is
+// worse.
+func savesNothing(st session.Stats) bool {
+	return slices.ContainsFunc(st.Shards, func(s session.ShardStats) bool { return s.State == session.ReadsOnly })
 }
 
 func wait(n int, thing string) string {

@@ -222,7 +222,7 @@ func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b b
 // mayAsk makes sure first that it may be restored; b is dead afterwards where it may
 // not.
 func (c *Commit) mayAsk(ctx context.Context, b *base) error {
-	if b.Away() {
+	if b.Away() || !c.Writer.Shards.TakesSaves(c.ID) {
 		return failure.ErrNotAsked
 	}
 	err := c.prepareRestore(ctx, &b.Loaded)
@@ -250,7 +250,8 @@ func (c *Commit) saved(b base, st state.State, v record.Version, sent time.Time,
 func (c *Commit) lookAfter(ctx context.Context, crew *groupcommit.Crew[base], b base, st state.State, sent time.Time, cause error) (base, error) {
 	var r record.Session
 	err := c.Writer.Storage.Load(ctx, c.ID, c.vouches(b), true, &r)
-	if err == nil && r.Version == b.Version {
+	answered := err == nil || errors.Is(err, failure.ErrNotFound)
+	if answered && r.Version == b.Version {
 		var v record.Version
 		if v, err = c.Writer.Storage.Save(ctx, c.ID, st, b.Version); err == nil {
 			return c.saved(b, st, v, sent, b.sent), nil
@@ -265,6 +266,9 @@ func (c *Commit) lookAfter(ctx context.Context, crew *groupcommit.Crew[base], b 
 	case stands:
 		c.Writer.Storage.Saves.Add(1)
 		return c.saved(b, state.Join(st, r.State), r.Version, sent, b.sent), nil
+	case errors.Is(err, failure.ErrNotFound) && !c.Writer.Reader.Foreign && c.vouches(b):
+		// It has lost the session, and nobody has written over what it lacks: the save
+		// keeps its dot, behind which others may have written by now.
 	case err == nil, errors.Is(err, failure.ErrNotFound):
 		return b, failure.ErrConflict
 	case !failure.IsAway(cause):
@@ -291,9 +295,26 @@ func (c *Commit) keepWhole(ctx context.Context, crew *groupcommit.Crew[base], b 
 	return c.keep(ctx, b), nil
 }
 
-// saveLater is saveOnce where the store does not answer, because of cause.
+// saveLater is saveOnce where the store takes no save, because of cause. Where it
+// answers loads, it is asked for what stands there now, and a session that stands needs
+// no copy that vouches.
 func (c *Commit) saveLater(ctx context.Context, crew *groupcommit.Crew[base], b base, cause error) (base, error) {
-	if !failure.IsAway(cause) || !c.vouches(b) {
+	if !failure.IsAway(cause) {
+		return b, cause
+	}
+	stands := false
+	if c.onlyLoads(b.Loaded) {
+		l := c.reread(ctx, c.known(b))
+		if l.Phase == lookup.Unknown {
+			return b, l.Err
+		}
+		b = c.onto(b, l)
+		stands = l.Source == lookup.FromStore
+	}
+	if b.State.Dead() {
+		return b, nil
+	}
+	if !stands && !c.vouches(b) {
 		return b, cause
 	}
 	b = c.ontoJournal(b)

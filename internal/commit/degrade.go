@@ -19,6 +19,11 @@ const askAgain = time.Second
 // worthAsking reports whether the store may answer although it did not before.
 func (c *Commit) worthAsking() bool { return c.Writer.Clock.Now().Sub(c.AwaySince) >= askAgain }
 
+// onlyLoads reports whether the store has answered for l, and takes no saves.
+func (c *Commit) onlyLoads(l lookup.Loaded) bool {
+	return !l.Away() && !c.Writer.Shards.TakesSaves(c.ID)
+}
+
 // travels reports whether a copy of the session goes to its visitor.
 func (c *Commit) travels() bool {
 	hasCopies := c.Writer.Copies
@@ -38,6 +43,11 @@ func (c *Commit) knownCopy() lookup.Known {
 func (c *Commit) renewLater(ctx context.Context, cause error) error {
 	if !failure.IsAway(cause) || !c.vouchedByCopy() {
 		return cause
+	}
+	if c.onlyLoads(c.Loaded) {
+		if err := c.reload(ctx); err != nil {
+			return err
+		}
 	}
 	if err := c.rebaseOnJournal(); err != nil {
 		return err

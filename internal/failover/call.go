@@ -11,34 +11,64 @@ import (
 	"github.com/holdfast-go/session/internal/streak"
 )
 
-// Call is one operation on the store, with the ticket of the shard's breaker.
+// Call is one operation on the store, with the tickets of the shard's breakers.
 type Call struct {
-	all    *Shards
-	ID     string
-	shard  *Shard // nil where there is no backup
-	ticket circuit.Ticket
-	Budget time.Duration
+	all          *Shards
+	ID           string
+	shard        *Shard // nil where there is no backup
+	loads, saves circuit.Ticket
+	Budget       time.Duration
 }
 
-// Call returns a call for one operation on a session, if the shard's breaker admits
-// it. vouched reports whether a copy can serve the session instead. Call fails with
-// failure.ErrNotAsked where the breaker refuses.
-func (a *Shards) Call(ctx context.Context, id string, vouched bool, budget time.Duration) (Call, error) {
-	c := Call{all: a, ID: id, Budget: budget}
+// AllowLoad asks for permission to load from the store. vouched says that the visitor
+// can do without it. Its error is failure.ErrNotAsked.
+func (a *Shards) AllowLoad(ctx context.Context, id string, vouched bool) (Call, error) {
+	c := Call{all: a, ID: id, Budget: a.ReadTimeout}
 	if a.JournalBytes == 0 {
 		return c, nil
 	}
 	c.shard = a.Of(id)
 	c.shard.applyOverride(ctx)
-	c.ticket = c.shard.breaker.Allow(a.Clock.Now(), vouched)
-	if c.ticket.Answer == circuit.No {
+	c.loads = c.shard.breaker.Allow(a.Clock.Now(), vouched)
+	if c.loads.Answer == circuit.No {
 		return c, failure.ErrNotAsked
 	}
 	return c, nil
 }
 
-// Answered notes that the store answered. w is the work that it did, or NoWork where
-// the store gave a reason for not doing it.
+// AllowSave asks for permission to save to the store, and to load what a save needs,
+// for a visitor who can do without it. Its error is failure.ErrNotAsked.
+func (a *Shards) AllowSave(ctx context.Context, id string) (Call, error) {
+	c, err := a.AllowLoad(ctx, id, true)
+	c.Budget = a.SaveTimeout
+	if err != nil || c.shard == nil {
+		return c, err
+	}
+	c.saves = c.shard.saves.Allow(a.Clock.Now(), true)
+	if c.saves.Answer == circuit.No {
+		return c, failure.ErrNotAsked
+	}
+	return c, nil
+}
+
+// TakesSaves reports whether the shard of a session is sent saves: one that answers
+// loads may refuse them, and no end of a session reaches the other instances then.
+func (a *Shards) TakesSaves(id string) bool {
+	return a.JournalBytes == 0 || a.Of(id).takesSaves()
+}
+
+func (s *Shard) takesSaves() bool {
+	return s.saves.Allow(s.all.Clock.Now(), true).Answer != circuit.No
+}
+
+// Unheard reports whether a shard that takes no saves has taken none for so long, or
+// since before this process began: that it has no tombstone of a session says nothing.
+func (s *Shard) Unheard(lease time.Duration) bool {
+	return s.all.Clock.Now().UnixMilli() >= s.tookSaves.Load()+lease.Milliseconds()
+}
+
+// Answered notes that the store did what it was asked, or said why not: then w is
+// NoWork.
 func (c Call) Answered(ctx context.Context, w Work) {
 	if c.shard == nil {
 		c.all.answered(ctx, w, c.ID)
@@ -47,7 +77,17 @@ func (c Call) Answered(ctx context.Context, w Work) {
 	if w == Putting || w == Swapping {
 		c.shard.failures(w).Store(0)
 	}
-	c.shard.onChange(ctx, nil)(c.shard.breaker.Report(c.ticket, c.all.Clock.Now(), c.Budget, circuit.Answered))
+	c.report(ctx, w, nil, circuit.Answered)
+}
+
+// report counts an operation where it belongs: what came of a save says nothing about
+// loads.
+func (c Call) report(ctx context.Context, w Work, err error, o circuit.Outcome) {
+	breaker, ticket := c.shard.saves, c.saves
+	if w == Loading {
+		breaker, ticket = c.shard.breaker, c.loads
+	}
+	c.shard.onChange(ctx, err)(breaker.Report(ticket, c.all.Clock.Now(), c.Budget, o))
 }
 
 // Failed notes that the store failed to do w. A caller does not report an operation
@@ -57,24 +97,22 @@ func (c Call) Failed(ctx context.Context, w Work, err error) {
 		c.all.away(ctx, w, c.ID, err)
 		return
 	}
-	s := c.shard
-	s.onChange(ctx, err)(s.breaker.Report(c.ticket, c.all.Clock.Now(), c.Budget, circuit.Failed))
-	if w != Loading && c.ticket.Answer != circuit.No {
-		s.saveFailed(ctx, w, err)
+	c.report(ctx, w, err, circuit.Failed)
+	if w != Loading && c.saves.Answer != circuit.No {
+		c.shard.saveFailed(ctx, w, err)
 	}
 }
 
-// maxFailedSaves is the number of failures in a row of one kind of save after which
-// a shard counts as away.
+// maxFailedSaves is how many saves of a kind fail in a row until a shard is sent none
+// any more.
 const maxFailedSaves = 5
 
-// saveFailed notes that a save failed, or a compare-and-set that no other writer can
-// have kept from succeeding. A shard that answers loads may be unable to save, as a
-// replica or a full server is, or unable to do one kind of save. Such a shard counts
-// as away too.
+// saveFailed notes that a save failed, or a compare-and-set that had to succeed. A
+// shard that loads may be unable to save, as a replica or a full one is, or to
+// do one kind of save: it is sent none of any kind then.
 func (s *Shard) saveFailed(ctx context.Context, w Work, err error) {
 	if s.failures(w).Add(1) == maxFailedSaves {
-		s.onChange(ctx, err)(s.breaker.Trip(s.all.Clock.Now(), circuit.SavesFailed))
+		s.onChange(ctx, err)(s.saves.Trip(s.all.Clock.Now(), circuit.SavesFailed))
 	}
 }
 

@@ -122,8 +122,8 @@ func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.V
 	s, asked := a.Of(g.ID), g.Death
 	err := failure.ErrNotAsked
 	if a.Mode() != circuit.BackupOnly {
-		// The store is asked once even if the breaker is open.
-		c, no := a.Call(ctx, g.ID, true, a.SaveTimeout)
+		// Even where the breaker is open, the store is asked once.
+		c, no := a.AllowSave(ctx, g.ID)
 		if no != nil {
 			c = s.bypass(g.ID)
 		}

@@ -36,9 +36,11 @@ func (s *Shard) run(ctx context.Context) {
 			s.dropShard()
 			return
 		}
-		ticket, wait := s.breaker.Probe(s.all.Clock.Now())
+		now := s.all.Clock.Now()
+		loads, wait := s.breaker.Probe(now)
 		if wait == 0 {
-			if s.probe(ctx, ticket) {
+			saves, _ := s.saves.Probe(now) // is due whenever the other is
+			if s.probe(ctx, loads, saves) {
 				next, backoff = s.all.Clock.Now(), firstRetry
 			}
 			continue
@@ -75,33 +77,44 @@ func (s *Shard) run(ctx context.Context) {
 	}
 }
 
-// probe sends a probe to the shard and reports the outcome to the breaker. It
-// returns whether there may be something to deliver.
-func (s *Shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool) {
-	read, save := s.all.ReadTimeout, s.all.SaveTimeout
-	limited, cancel := context.WithTimeout(ctx, save)
+// probe asks the shard how it is, and reports whether there may be something to
+// deliver.
+func (s *Shard) probe(ctx context.Context, loads, saves circuit.Ticket) (deliver bool) {
+	budget := s.all.ReadTimeout // what visitors' loads have
+	if s.all.Store.Probes() {
+		budget += s.all.ReadTimeout
+	}
+	limited, cancel := context.WithTimeout(ctx, s.all.SaveTimeout)
 	err := s.look(limited, true)
 	cancel()
+	answers := err == nil || errors.Is(err, probe.ErrNoCanary) // which is a load that was answered, and a save that was not
+	s.onChange(ctx, err)(s.breaker.Report(loads, s.all.Clock.Now(), budget, outcome(ctx, answers)))
 	if err == nil {
 		err = s.try(ctx)
 	}
-	budget := read + 2*save // as much as visitors' operations of these kinds have
-	if s.all.Store.Probes() {
-		budget += read
+	budget += 2 * s.all.SaveTimeout
+	result := outcome(ctx, err == nil)
+	if !answers && s.takesSaves() {
+		result = circuit.Canceled // nobody knows whether it would save
 	}
-	outcome := circuit.Answered
-	switch {
-	case ctx.Err() != nil:
-		outcome = circuit.Canceled
-	case err != nil:
-		outcome = circuit.Failed
-	}
-	s.onChange(ctx, err)(s.breaker.Report(ticket, s.all.Clock.Now(), budget, outcome))
+	s.onChange(ctx, err)(s.saves.Report(saves, s.all.Clock.Now(), budget, result))
+	s.onChange(ctx, err)(s.saves.Delivered(s.all.Clock.Now())) // tombstones keep loads from being served, not saves
 	if ctx.Err() == nil {
 		s.reportStillDown(ctx, err)
 	}
 	s.forget()
-	return outcome == circuit.Answered && (s.all.journal.Owes(s.name) || s.breaker.State(s.all.Clock.Now()).State != circuit.Serving)
+	return answers && ctx.Err() == nil && (s.all.journal.Owes(s.name) || s.breaker.State(s.all.Clock.Now()).State != circuit.Serving)
+}
+
+// outcome returns what came of a part of a probe.
+func outcome(ctx context.Context, worked bool) circuit.Outcome {
+	switch {
+	case ctx.Err() != nil:
+		return circuit.Canceled
+	case worked:
+		return circuit.Answered
+	}
+	return circuit.Failed
 }
 
 // forget drops what the journal need not hold any longer. A copy that the shard has
@@ -110,7 +123,7 @@ func (s *Shard) probe(ctx context.Context, ticket circuit.Ticket) (deliver bool)
 func (s *Shard) forget() {
 	now := s.all.Clock.Now()
 	s.all.journal.Expire(now)
-	if s.breaker.State(now).State == circuit.Serving {
+	if s.status(now).State == Serving {
 		s.all.journal.Forget(s.name, now.Add(-keepFor))
 	}
 }
@@ -127,7 +140,8 @@ func (s *Shard) look(ctx context.Context, thoroughly bool) error {
 
 // try makes one save of each kind that visitors make, and counts the failures.
 func (s *Shard) try(ctx context.Context) error {
-	return s.probes.Try(ctx, func(k probe.Kind, err error) {
+	sent := s.all.Clock.Now()
+	err := s.probes.Try(ctx, func(k probe.Kind, err error) {
 		w := Swapping
 		if k == probe.Create {
 			w = Putting
@@ -139,13 +153,22 @@ func (s *Shard) try(ctx context.Context) error {
 			s.saveFailed(ctx, w, err)
 		}
 	})
+	if err == nil {
+		s.tookSaves.Store(sent.UnixMilli())
+	}
+	return err
 }
 
 // deliver saves what the shard lacks, tombstones first. It reports whether there is
 // more. It fails with failure.ErrNotAsked while the shard is away, and otherwise
 // with the errors of the deliveries.
 func (s *Shard) deliver(ctx context.Context) (more bool, err error) {
-	if state := s.breaker.State(s.all.Clock.Now()); state.State == circuit.Away || state.Mode == circuit.BackupOnly {
+	now := s.all.Clock.Now()
+	if state := s.breaker.State(now); state.State == circuit.Away || state.Mode == circuit.BackupOnly {
+		return true, failure.ErrNotAsked
+	}
+	if s.saves.State(now).State == circuit.Away {
+		s.confirmDelivery(ctx)
 		return true, failure.ErrNotAsked
 	}
 	return s.deliverAll(ctx)

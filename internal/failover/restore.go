@@ -57,7 +57,8 @@ func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Supers
 	}
 	c := s.bypass(k.ID)
 	if visitor { // a visitor does not wait for a shard that is away
-		c, err = a.Call(ctx, k.ID, true, a.ReadTimeout)
+		c, err = a.AllowSave(ctx, k.ID)
+		c.Budget = a.ReadTimeout
 	}
 	var done state.State
 	if err == nil {

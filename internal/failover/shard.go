@@ -20,18 +20,22 @@ import (
 type Shard struct {
 	all         *Shards
 	name        string
-	breaker     *circuit.Breaker
+	breaker     *circuit.Breaker // of loads, and of all where nothing is answered
+	saves       *circuit.Breaker // of saves, which a shard may refuse although it answers loads
+	tookSaves   atomic.Int64     // when a probe last saved in all ways, in Unix milliseconds
 	probes      probe.Shard
 	overriding  sync.Mutex
-	mode        atomic.Uint32   // the operator's, as the breaker has it; overriding guards writes
+	mode        atomic.Uint32   // the operator's, as the breakers have it; written with overriding held
 	wake        chan struct{}   // the shard lacks something
 	failedSaves [2]atomic.Int32 // saves of each kind that failed in a row
 	outage      outage          // guarded by health.mu
 	catchingUp  atomic.Bool     // it is back, and lacks something still
 }
 
-// outage records when a shard went away, and what the hooks have been told since.
+// outage is when a shard went away, or began to refuse saves, and what the hooks were
+// told of it.
 type outage struct {
+	state           State
 	since           time.Time
 	toldAt          time.Time // when Down or StillDown was called last
 	delivered, lost uint64    // the journal's counts when it went away
@@ -53,9 +57,11 @@ func (s *Shard) applyOverride(ctx context.Context) {
 	s.overriding.Lock()
 	mode := s.all.Mode()
 	s.mode.Store(uint32(mode))
-	change, news := s.breaker.Force(s.all.Clock.Now(), mode)
+	now := s.all.Clock.Now()
+	_, saves := s.saves.Force(now, mode)
+	change, news := s.breaker.Force(now, mode)
 	s.overriding.Unlock()
-	s.onChange(ctx, errForced)(change, news)
+	s.onChange(ctx, errForced)(change, news || saves)
 }
 
 var errForced = errors.New("session: by order of the operator")
@@ -100,55 +106,69 @@ func (s *Shard) dropShard() {
 	for _, shard := range lacking {
 		s.all.named(shard).signal()
 	}
-	if s.breaker.State(s.all.Clock.Now()).State != circuit.Serving {
-		s.all.health.mu.Lock()
+	s.all.health.mu.Lock()
+	if s.outage.state != Serving {
 		s.all.health.countLocked(-1)
-		s.all.health.mu.Unlock()
+	}
+	s.all.health.mu.Unlock()
+}
+
+// onChange returns a function that takes a breaker's change in, if it is one, and tells
+// the hooks of it. err is what the change came of.
+func (s *Shard) onChange(ctx context.Context, err error) func(circuit.Change, bool) {
+	return func(_ circuit.Change, news bool) {
+		if !news {
+			return
+		}
+		h := &s.all.health
+		h.mu.Lock()
+		now := s.all.Clock.Now()
+		before, status := s.outage, s.status(now)
+		s.outage.state = status.State
+		switch {
+		case before.state == Serving && status.State != Serving:
+			n := s.all.journal.Stats(s.name)
+			s.outage = outage{state: status.State, since: now, toldAt: now, delivered: n.Delivered, lost: n.Lost}
+			h.countLocked(+1)
+		case before.state != Serving && status.State == Serving:
+			h.countLocked(-1)
+		case status.State == Away && before.state == ReadsOnly:
+			s.outage.toldAt = time.Time{} // the next probe tells that it has become worse
+		}
+		h.mu.Unlock()
+		switch {
+		case before.state == Serving && status.State != Serving:
+			s.reportDown(ctx, status, err)
+		case before.state != Serving && status.State == Serving:
+			s.reportUp(ctx, before)
+		}
 	}
 }
 
-// onChange returns a function that calls the hooks for a change of the breaker's
-// state, and does nothing without one.
-func (s *Shard) onChange(ctx context.Context, err error) func(circuit.Change, bool) {
-	return func(c circuit.Change, news bool) {
-		h := &s.all.health
-		switch {
-		case !news:
-		case c.From == circuit.Serving:
-			h.mu.Lock()
-			now := s.all.Clock.Now()
-			n := s.all.journal.Stats(s.name)
-			s.outage = outage{since: now, toldAt: now, delivered: n.Delivered, lost: n.Lost}
-			h.countLocked(+1)
-			h.mu.Unlock()
-			s.catchingUp.Store(false)
-			if err == nil {
-				err = errors.New("session: " + c.Cause.String())
-			}
-			if s.all.Hooks.Down != nil {
-				s.all.Hooks.Down(ctx, s.name, err)
-			}
-		case c.To == circuit.Serving:
-			h.mu.Lock()
-			o := s.outage
-			h.countLocked(-1)
-			h.mu.Unlock()
-			up := s.outageUntilNow(o, nil)
-			if s.all.Hooks.Up != nil {
-				s.all.Hooks.Up(ctx, up)
-			}
-			if up.waiting() > 0 {
-				s.catchingUp.Store(true)
-				s.signal()
-			}
-		}
+// reportDown tells the hooks that a shard is away, or takes no saves.
+func (s *Shard) reportDown(ctx context.Context, status ShardStats, err error) {
+	s.catchingUp.Store(false)
+	if s.all.Hooks.Down != nil {
+		s.all.Hooks.Down(ctx, s.name, status.explain(err))
+	}
+}
+
+// reportUp tells the hooks that a shard serves again, after an outage.
+func (s *Shard) reportUp(ctx context.Context, o outage) {
+	up := s.outageUntilNow(o, nil)
+	if s.all.Hooks.Up != nil {
+		s.all.Hooks.Up(ctx, up)
+	}
+	if up.waiting() > 0 {
+		s.catchingUp.Store(true)
+		s.signal()
 	}
 }
 
 // reportSettled calls the Settled hook once a shard that is back lacks nothing any
 // more.
 func (s *Shard) reportSettled(ctx context.Context) {
-	if !s.catchingUp.Load() || s.breaker.State(s.all.Clock.Now()).State != circuit.Serving {
+	if !s.catchingUp.Load() || s.status(s.all.Clock.Now()).State != Serving {
 		return
 	}
 	s.all.health.mu.Lock()
@@ -164,8 +184,8 @@ func (s *Shard) reportSettled(ctx context.Context) {
 // reportStillDown calls the StillDown hook if the shard is away and a reminder is
 // due. err is the outcome of the last probe.
 func (s *Shard) reportStillDown(ctx context.Context, err error) {
-	b := s.breaker.State(s.all.Clock.Now())
-	if b.State == circuit.Serving {
+	status := s.status(s.all.Clock.Now())
+	if status.State == Serving {
 		return
 	}
 	h := &s.all.health
@@ -179,10 +199,7 @@ func (s *Shard) reportStillDown(ctx context.Context, err error) {
 	if !due || s.all.Hooks.StillDown == nil {
 		return
 	}
-	if err == nil {
-		err = errors.New("session: " + b.String())
-	}
-	s.all.Hooks.StillDown(ctx, s.outageUntilNow(o, err))
+	s.all.Hooks.StillDown(ctx, s.outageUntilNow(o, status.explain(err)))
 }
 
 // outageUntilNow returns o for the hooks, with what the journal has delivered and
@@ -208,5 +225,5 @@ func (s *Shard) Copy(id string) (state.Copy, bool) {
 	return held.Copy, ok
 }
 
-// Breaker returns the shard's breaker.
+// Breaker returns the shard's breaker of loads.
 func (s *Shard) Breaker() *circuit.Breaker { return s.breaker }

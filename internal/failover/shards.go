@@ -101,7 +101,8 @@ func (a *Shards) named(name string) *Shard {
 	if s, ok := a.byName.Load(name); ok {
 		return s.(*Shard)
 	}
-	s := &Shard{all: a, name: name, breaker: circuit.New(a.Clock.Now()), wake: make(chan struct{}, 1)}
+	now := a.Clock.Now()
+	s := &Shard{all: a, name: name, breaker: circuit.New(now), saves: circuit.New(now), wake: make(chan struct{}, 1)}
 	s.probes = probe.Shard{Store: probeStore{a.Store}, Name: name, Instance: a.Clock.Instance, Now: a.Clock.Now, Budget: a.SaveTimeout}
 	a.byName.Store(name, s)
 	if !a.closed {
@@ -157,12 +158,6 @@ type Stats struct {
 	Journal journal.Stats // of all shards together
 }
 
-// ShardStats are the figures of one shard.
-type ShardStats struct {
-	Name string
-	circuit.Status
-}
-
 // Stats returns the figures as they are now, the shards by name. It does not ask
 // the store.
 func (a *Shards) Stats() (st Stats) {
@@ -173,7 +168,7 @@ func (a *Shards) Stats() (st Stats) {
 	h.mu.Unlock()
 	a.byName.Range(func(_, v any) bool {
 		s := v.(*Shard)
-		st.Shards = append(st.Shards, ShardStats{s.name, s.breaker.State(a.Clock.Now())})
+		st.Shards = append(st.Shards, s.status(a.Clock.Now()))
 		return true
 	})
 	slices.SortFunc(st.Shards, func(a, b ShardStats) int { return strings.Compare(a.Name, b.Name) })

@@ -4,6 +4,7 @@ package failure
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 )
 
@@ -58,6 +59,10 @@ var (
 	// ErrForgetful is the error for a shard in quarantine, whose "nothing" counts
 	// as no answer.
 	ErrForgetful error = &Away{errors.New("the store has just lost its memory")}
+
+	// ErrUnheard is the answer for a shard that loads and has taken no saves for longer
+	// than a lease: a session whose record it has may have ended.
+	ErrUnheard = fmt.Errorf("%w: it has taken no saves for longer than a lease", ErrUnavailable)
 
 	// ErrStale is why a copy does not vouch: the store has confirmed it too long
 	// ago, or the session is over.

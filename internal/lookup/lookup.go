@@ -120,15 +120,17 @@ func (q *lookup) ask(ctx context.Context, fresh bool) {
 		f.Copy = decide.Stale
 	}
 	vouched := f.Copy == decide.Vouches && f.Mode != decide.StoreOnly
+	takesSaves := r.Shards.TakesSaves(q.id)
 	sent := r.Clock.Now()
 	q.stored = record.Session{}
 	q.err = r.Storage.Load(ctx, q.id, vouched, fresh, &q.stored)
 
 	f.Answer = answerOf(q.err, q.stored.State.Dead())
 	if f.Answer == decide.Record {
-		q.compare(sent, fresh)
+		q.compare(sent, fresh, takesSaves)
 	}
 	f.Quarantined = f.Answer == decide.Nothing && s.Quarantined()
+	f.Unheard = !takesSaves && s.Unheard(r.Lease())
 	f.Known = q.knownEnd()
 	f.NeverStored = q.known.Born
 	f.Excused = q.known.Excused
@@ -155,10 +157,14 @@ func answerOf(err error, dead bool) decide.Answer {
 
 // compare joins a live record with the copies and sets the answer to whether the
 // record lacks something. A store that was asked past its cache, and reports a
-// cached answer all the same, is not asked again.
-func (q *lookup) compare(sent time.Time, fresh bool) {
+// cached answer all the same, is not asked again. A cached record confirms no lease,
+// nor does one of a store that takes no saves, since no end of the session reaches it.
+func (q *lookup) compare(sent time.Time, fresh, takesSaves bool) {
 	record, behind := q.reader.fetchStore(q.id, q.known, q.stored, sent)
 	q.record = record
+	if q.stored.Cached || !takesSaves {
+		q.record.Confirmed = q.known.Confirmed
+	}
 	if !behind {
 		return
 	}
@@ -230,6 +236,8 @@ func (q *lookup) act(ctx context.Context, d decide.Decision) Loaded {
 	switch d.Cause {
 	case decide.Forgetful:
 		l.Err = failure.ErrForgetful
+	case decide.TooLongUnheard:
+		l.Err = failure.ErrUnheard
 	case decide.UnknownKey:
 		l.Err = ErrExcused
 	default: // the error of the load, or of reading the predecessor
@@ -284,9 +292,6 @@ func (r *Reader) fetchStore(id string, w Known, got record.Session, sent time.Ti
 	l = Loaded{
 		Phase: Live, Version: got.Version, Source: FromStore,
 		Copy: state.Copy{ID: id, State: st, Confirmed: sent.UnixMilli(), Saved: st.Entries.Latest()},
-	}
-	if got.Cached {
-		l.Confirmed = w.Confirmed
 	}
 	if w.Found {
 		l.State = state.Join(st, r.Settled(w.State, w.Saved, st))

@@ -31,7 +31,7 @@ func (r *Reader) Due(l Loaded) bool {
 func (r *Reader) PutOff(ctx context.Context, l Loaded) Loaded {
 	defer r.Refreshes.Done(l.ID)
 	ctx = context.WithoutCancel(ctx)
-	c, err := r.Shards.Call(ctx, l.ID, true, r.Storage.SaveTimeout)
+	c, err := r.Shards.AllowSave(ctx, l.ID)
 	if err != nil {
 		return l
 	}

@@ -29,7 +29,7 @@ func (s *Storage) Load(ctx context.Context, id string, vouched, fresh bool, out 
 	if failure.RequestOver(ctx) {
 		return fmt.Errorf("%w: %w", failure.ErrUnavailable, failure.OfRequest(ctx))
 	}
-	c, err := s.Shards.Call(ctx, id, vouched, s.ReadTimeout)
+	c, err := s.Shards.AllowLoad(ctx, id, vouched)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (s *Storage) loadNow(ctx context.Context, id string, vouched bool, out *rec
 	if failure.RequestOver(ctx) {
 		return fmt.Errorf("%w: %w", failure.ErrUnavailable, failure.OfRequest(ctx))
 	}
-	c, err := s.Shards.Call(ctx, id, vouched, s.ReadTimeout)
+	c, err := s.Shards.AllowLoad(ctx, id, vouched)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 
 // Save writes st over a version.
 func (s *Storage) Save(ctx context.Context, id string, st state.State, over record.Version) (record.Version, error) {
-	c, err := s.Shards.Call(ctx, id, true, s.SaveTimeout)
+	c, err := s.Shards.AllowSave(ctx, id)
 	if err != nil {
 		return record.Absent, err
 	}

@@ -116,6 +116,7 @@ type linkOf struct{ birth, shard int }
 
 type linkState struct {
 	healthy bool
+	failed  bool // once, at least
 	since   time.Duration
 }
 
@@ -214,6 +215,17 @@ func (o *oracle) settled(b, shard int, at time.Duration) bool {
 	}
 	forgot, ok := o.forgot[shard]
 	return !ok || at-forgot >= o.Settle
+}
+
+// takesSaves reports whether an instance has had no reason lately to take a shard for
+// one that refuses writes.
+func (o *oracle) takesSaves(b, shard int, at time.Duration) bool {
+	l := o.links[linkOf{b, shard}]
+	if l == nil || !l.healthy || l.failed && at-l.since < o.Settle {
+		return false
+	}
+	shaken, ok := o.shaken[shard]
+	return o.auto(b, at) && (!ok || at-shaken >= o.Settle)
 }
 
 func (o *oracle) alive(b int) bool { return o.births[b] != nil && !o.births[b].died }

@@ -28,7 +28,7 @@ const (
 
 func (f Fault) String() string {
 	return [...]string{"healthy", "refuses", "hangs", "hangs, and saves later", "slow", "loses acks", "hangs after saving",
-		"takes 20 % of SaveTimeout for each save", "takes 40 %", "takes 90 %"}[f]
+		"takes 20 % of SaveTimeout for each save", "takes 40 %", "takes 90 %", "refuses saves"}[f]
 }
 
 var (
@@ -162,6 +162,9 @@ func (cl *client) Save(ctx context.Context, id session.ID, r session.Record, ove
 	}
 	before, after := cl.work(shard)
 	late, err := cl.there(ctx, shard)
+	if fault, _, _ := cl.links[shard].state(); err == nil && fault == SavesRefused {
+		err = errors.Join(errRefused, cl.wait(ctx, shard, 2))
+	}
 	if err == nil {
 		late, err = cl.slowly(ctx, before)
 	}

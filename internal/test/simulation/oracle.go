@@ -47,7 +47,7 @@ func (o *oracle) event(e *Event) {
 	case Linked:
 		k := linkOf{e.Birth, e.Shard}
 		if l := o.links[k]; l == nil || l.healthy != e.Healthy || !e.Healthy {
-			o.links[k] = &linkState{e.Healthy, e.At}
+			o.links[k] = &linkState{healthy: e.Healthy, failed: !e.Healthy || l != nil && l.failed, since: e.At}
 		}
 		if _, ok := o.budget[k]; !e.InBudget {
 			delete(o.budget, k)
@@ -57,7 +57,7 @@ func (o *oracle) event(e *Event) {
 	case Born:
 		o.births[e.Birth] = &birth{place: e.Instance}
 		for s := range 8 { // more shards than any world has
-			o.links[linkOf{e.Birth, s}] = &linkState{true, e.At}
+			o.links[linkOf{e.Birth, s}] = &linkState{healthy: true, since: e.At}
 		}
 	case Died:
 		o.births[e.Birth].died = true
@@ -189,8 +189,12 @@ func (o *oracle) confirm(e *Event) {
 	if a == nil || e.Session != q.Token && e.Session != q.NewToken || q.Ended > 0 && e.At > q.Ended {
 		return
 	}
-	if !a.isConfirmed {
+	// Section 7: while a store refuses writes, "a read confirms no lease".
+	switch confirms := e.Kind == Acked || o.takesSaves(e.Birth, e.Shard, e.At); {
+	case confirms && !a.isConfirmed:
 		a.confirmed, a.isConfirmed = e.Sent, true
+	case !confirms:
+		a.leaseMin = min(a.leaseMin, stamp) // it may have confirmed it nevertheless
 	}
 	if e.Kind == Loaded && e.Session == q.Token {
 		a.know = a.know.or(r.content)

@@ -11,6 +11,8 @@ const (
 	Saves20 Fault = faults + iota
 	Saves40
 	Saves90
+
+	SavesRefused // loads are answered, saves by an error
 )
 
 // percent is how much of SaveTimeout each save takes.

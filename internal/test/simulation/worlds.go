@@ -30,6 +30,7 @@ const (
 	ClientCache       World = "client-side cache"  // instances load from caches of their own
 	Withheld          World = "withheld values"    // a list does not fit a copy, and is read by Or and set
 	KeyRotations      World = "key rotations"      // instances are deployed anew, with other keys
+	ReadsOnly         World = "reads only"         // a store answers loads and refuses saves
 
 	// ByTime adds no events. It judges by time which writes of one key are side
 	// by side: only those of two instances, of which the store has not answered
@@ -44,7 +45,7 @@ var worldSteps = map[World]func(*planner){
 	EvictedSessions: evictSession, EvictedTombstones: evictTombstone, EvictedOthers: evictOther,
 	HangUps: hangUp, LateSaves: lateSaves, Starts: start,
 	Strangers: strangers, BackupOnly: backupOnly, StoreOnly: storeOnly, KeyRotations: rotateKeys,
-	ClientCache: cacheLoads, Withheld: withhold, ByTime: func(*planner) {},
+	ClientCache: cacheLoads, Withheld: withhold, ReadsOnly: readsOnly, ByTime: func(*planner) {},
 }
 
 // Worlds returns all that Config.Worlds may name.

@@ -1,0 +1,69 @@
+package failover
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/session/internal/circuit"
+)
+
+// State is whether a shard is asked.
+type State uint8
+
+// The states of a shard. Package session has them under the same names.
+const (
+	Serving   State = iota
+	Away            // visitors' requests are not sent to it
+	Returning       // sessions without a copy that vouches are let through
+	ReadsOnly       // it answers loads, and is sent no saves because it refuses them
+)
+
+// ShardStats are what is known of a shard.
+type ShardStats struct {
+	Name       string
+	State      State
+	Since      time.Time     // when State became what it is
+	Cause      circuit.Cause // why it does not serve; circuit.Nothing where it does
+	Mode       circuit.Mode  // the operator's
+	Quarantine time.Duration // how long "nothing" still counts as no answer
+
+	words string // of the breaker that keeps it from serving
+}
+
+// status returns what is known of the shard.
+func (s *Shard) status(now time.Time) ShardStats {
+	loads, saves := s.breaker.State(now), s.saves.State(now)
+	st := ShardStats{Name: s.name, Since: loads.Since, Mode: loads.Mode, Quarantine: loads.Quarantine}
+	switch {
+	case loads.State == circuit.Away:
+		st.State, st.Cause, st.words = Away, loads.Cause, loads.String()
+	case loads.State == circuit.Returning:
+		st.State, st.Cause, st.words = Returning, loads.Cause, loads.String()
+	case saves.State != circuit.Serving:
+		st.State, st.Cause, st.words = ReadsOnly, circuit.SavesFailed, saves.String()
+		st.Since = later(loads.Since, saves.Since)
+	default:
+		st.Since = later(loads.Since, saves.Since)
+	}
+	return st
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// explain returns err, or why the shard does not serve where nothing failed just now.
+// It says so where only saves fail.
+func (s ShardStats) explain(err error) error {
+	switch {
+	case err == nil:
+		return errors.New("session: " + s.words)
+	case s.State == ReadsOnly:
+		return fmt.Errorf("session: %v: %w", s.Cause, err)
+	}
+	return err
+}
