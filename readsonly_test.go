@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/sessiontest"
 )
 
@@ -86,9 +87,13 @@ func TestAStoreThatRefusesSavesIsReadFrom(t *testing.T) {
 		if status != 200 {
 			t.Errorf("a write: %d", status)
 		}
+		loads = s.store.Loads()
 		s.want(s.a, v, "blue/tofu")
 		s.want(s.b, v, "blue/tofu") // by the copy
-		s.want(s.b, bare, "blue/")  // another instance's journal
+		if n := s.store.Loads() - loads; n != 2 {
+			t.Errorf("%d loads for two reads of what the store lacks, want 2", n)
+		}
+		s.want(s.b, bare, "blue/") // another instance's journal
 
 		s.takeSaves()
 		s.want(s.b, bare, "blue/tofu")
@@ -121,6 +126,22 @@ func TestAWriteLoadsOnceMoreWhereTheStoreRefusesSaves(t *testing.T) {
 				t.Errorf("the list holds %q, want pear plum", got)
 			}
 		})
+	})
+}
+
+func TestALoginLoadsOnceMoreWhereTheStoreRefusesSaves(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v, other := s.copied()
+		s.serve(s.a, v, func(x *session.Session) {
+			color.Or(x, "")
+			s.serve(s.b, other, func(x *session.Session) { food.Set(x, "tofu") })
+			s.refuseSaves()
+			x.Renew()
+		})
+		s.want(s.a, v, "red/tofu")
+		s.takeSaves()
+		s.want(s.b, v, "red/tofu")
+		s.want(s.b, other, "-")
 	})
 }
 
@@ -163,7 +184,11 @@ func TestARecordCountsForALeaseWhileSavesAreRefused(t *testing.T) {
 		s.want(s.a, v, "red/")
 		s.want(s.a, bare, "red/")
 		late := sessiontest.NewVisitor(t, s.a)
+		s.serve(s.a, late, func(x *session.Session) { color.Set(x, "blue") })
 		s.serve(s.a, late, func(x *session.Session) { color.Set(x, "green") })
+		if n := s.a.Stats().Restores; n != 0 {
+			t.Errorf("%d restores, and the store takes none", n)
+		}
 		s.after(11 * time.Minute)
 		s.want(s.a, v, "503")
 		s.want(s.a, bare, "503")
@@ -185,6 +210,77 @@ func TestAnInstanceThatStartsWhileSavesAreRefused(t *testing.T) {
 		s.after(10 * time.Second)
 		s.want(c, v, "red/")
 		s.want(c, bare, "503")
+	})
+}
+
+// One that starts on a store that is well has not seen it save yet.
+func TestAnInstanceServesWhatTheStoreHasFromItsFirstRequest(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		bare := s.withoutCopies(s.visitor())
+		c := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
+		s.want(c, bare, "red/")
+		s.after(time.Second)
+	})
+}
+
+// An empty store that refuses saves answers loads: that it takes no canary is no
+// silence. It is in quarantine, and copies stand in.
+func TestAnEmptyStoreThatRefusesSaves(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v := s.visitor()
+		s.store.Replace(memstore.New(nil))
+		s.refuseSaves()
+		s.want(s.a, v, "red/")
+		s.want(s.b, v, "red/")
+		s.takeSaves()
+		s.want(s.a, v, "red/")
+		s.want(s.a, s.withoutCopies(v), "red/")
+	})
+}
+
+// mute is a store that loses what it has right after a save, whose answer is lost
+// too.
+type mute struct {
+	session.Store
+	after func() // a save of a session, if it is set
+}
+
+func (f *mute) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
+	v, err := f.Store.Save(ctx, id, r, over)
+	if after := f.after; after != nil && err == nil && len(id) == 32 {
+		f.after = nil
+		after()
+		return session.Absent, errRefused
+	}
+	return v, err
+}
+
+// A save that was done, read by another instance, and lost with all that the store had
+// keeps its dot: it does not come after what was made of it.
+func TestASaveThatTheStoreHasLostIsNotMadeAnew(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		between := &mute{Store: s.store}
+		c := mustNew(s.T, between, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
+		s.after(10 * time.Second)
+		v, other := s.copied()
+		s.serve(c, v, func(x *session.Session) {
+			color.Or(x, "")
+			time.Sleep(time.Second)
+			between.after = func() {
+				s.serve(s.b, other, func(x *session.Session) {
+					if got := color.Or(x, ""); got != "blue" {
+						t.Errorf("the other instance reads %q, want blue", got)
+					}
+					color.Set(x, "green")
+				})
+				s.store.Replace(memstore.New(nil))
+				time.Sleep(time.Second)
+			}
+			color.Set(x, "blue")
+		})
+		s.after(10 * time.Second)
+		s.want(s.b, other, "green/")
+		s.want(c, other, "green/")
 	})
 }
 

@@ -302,14 +302,13 @@ func (c *Commit) saveLater(ctx context.Context, crew *groupcommit.Crew[base], b 
 	if !failure.IsAway(cause) {
 		return b, cause
 	}
-	stands := false
-	if c.onlyLoads(b.Loaded) {
+	stands := c.onlyLoads(b.Loaded)
+	if stands {
 		l := c.reread(ctx, c.known(b))
 		if l.Phase == lookup.Unknown {
 			return b, l.Err
 		}
 		b = c.onto(b, l)
-		stands = l.Source == lookup.FromStore
 	}
 	if b.State.Dead() {
 		return b, nil
