@@ -33,7 +33,7 @@ func (s slowness) timesOut() bool { return s.stall || s.percent > 100 }
 // are several instances there are fewer operations.
 func (s slowness) most(instances int, backup bool) int {
 	if s.percent > 50 && instances > 1 && backup {
-		return 20
+		return 12
 	}
 	return 50
 }
