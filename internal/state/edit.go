@@ -65,18 +65,14 @@ func (l Changes) Sets(name string) bool {
 
 // Against returns those of l that make st another state.
 func (l Changes) Against(st State) Changes {
-	if len(l) == 0 {
-		return nil
-	}
-	out := make(Changes, 0, len(l))
 	rest := st.Entries
-	for _, c := range l {
+	for i, c := range l {
 		rest = rest.From(c.Name)
-		if c.Changes(State{Entries: rest}) {
-			out = append(out, c)
+		if !c.Changes(State{Entries: rest}) {
+			return append(l[:i:i], l[i+1:].Against(State{Entries: rest})...)
 		}
 	}
-	return out
+	return l
 }
 
 // Changes reports whether c makes st another state. Setting a value to what it

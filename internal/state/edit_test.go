@@ -121,7 +121,11 @@ func checkReplay(t *testing.T, s *source) {
 
 	// Written, a state shows the same, and only what is another has the new dot.
 	now := Dot{100, 1}
+	names := namesOf(changes)
 	against := changes.Against(st)
+	if !slices.Equal(namesOf(changes), names) {
+		t.Fatalf("what is no change was taken out of the changes of %q in place: %v", names, changes)
+	}
 	after := st.Write(against, now)
 	if err := after.Entries.Check(); err != nil {
 		t.Fatal(err)
@@ -150,6 +154,13 @@ func checkReplay(t *testing.T, s *source) {
 	if !bytes.Equal(st.Entries, whole) {
 		t.Fatal("the replay altered the state")
 	}
+}
+
+func namesOf(l Changes) (names []string) {
+	for _, c := range l {
+		names = append(names, c.Name)
+	}
+	return names
 }
 
 func TestReplayIsThatOfAMap(t *testing.T) {

@@ -257,8 +257,11 @@ func JoinEntries(a, b Entries) Entries {
 	if len(a) == 0 || bytes.Equal(a, b) {
 		return b
 	}
-	if len(b) == 0 {
+	if len(b) == 0 || a.contains(b) { // mostly one of them is of a later state
 		return a
+	}
+	if b.contains(a) {
+		return b
 	}
 	out := make(Entries, 0, len(a)+len(b))
 	x, restA, okA := a.Cut()
@@ -282,6 +285,20 @@ func JoinEntries(a, b Entries) Entries {
 		}
 	}
 	return out
+}
+
+// contains reports whether a join with other leaves l as it is.
+func (l Entries) contains(other Entries) bool {
+	for len(other) > 0 {
+		e, rest, _ := other.Cut()
+		l = l.From(string(e.Name))
+		mine, _, ok := l.Cut()
+		if !ok || !bytes.Equal(mine.Name, e.Name) || e.beats(mine) {
+			return false
+		}
+		other = rest
+	}
+	return true
 }
 
 // Withhold returns l without the values of the entries that which picks; they are
