@@ -85,6 +85,52 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
+// What a write and a logout cost, of a visitor who sends one request after the other:
+// nobody else waits for what they save, so that combining commits costs them nothing.
+func TestAllocationsOfACommit(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates: make test counts, make race does not")
+	}
+	const runs = 100
+	write := func(w http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context())
+		text.Set(s, "another")
+		w.WriteHeader(http.StatusOK)
+	}
+	for _, test := range []struct {
+		name    string
+		backup  bool
+		handler http.HandlerFunc
+		most    float64
+	}{
+		{"a write", false, write, 18},
+		{"a logout", false, logOut, 14},
+		{"a write with a backup", true, write, 48},
+		{"a logout with a backup", true, logOut, 44},
+	} {
+		o := &session.Options{}
+		if test.backup {
+			o.Backup = &session.Backup{Audience: "shop-test", Keys: mustKeys(t, seal.NewKey()), Codec: seal.Flate}
+		}
+		m := mustNew(t, memstore.New(nil), o)
+		requests := make([]*http.Request, runs+1) // a session has one logout
+		for i := range requests {
+			requests[i] = visitorWith5KB(t, m)
+		}
+		handler, next := m.Handler(test.handler), 0
+		w := &counting{nullWriter: nullWriter{http.Header{}}}
+		got := testing.AllocsPerRun(runs, func() {
+			clear(w.h)
+			handler.ServeHTTP(w, requests[next])
+			next++
+		})
+		t.Logf("%s: %v allocations", test.name, got)
+		if got > test.most || w.failed > 0 {
+			t.Errorf("%s: %v allocations and %d failures, want at most %v and none", test.name, got, w.failed, test.most)
+		}
+	}
+}
+
 func BenchmarkRequest(b *testing.B) {
 	m, err := session.New(memstore.New(nil), nil)
 	if err != nil {

@@ -25,13 +25,20 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	if fault != nil {
 		return 0, fault
 	}
-	done, err := c.Run(ctx)
+	busy, err := c.Prepare()
 	switch {
-	case !done && err != nil:
+	case err != nil:
 		return 0, err
-	case !done:
+	case !busy:
 		return Durable, nil
 	}
+	return s.run(ctx, c)
+}
+
+// run saves what there is to save. What has nothing to save, such as a read in an
+// outage, does not come here, and its commit stays on the stack. s.io is held.
+func (s *Session) run(ctx context.Context, c commit.Commit) (Durability, error) {
+	err := c.Run(ctx)
 	s.apply(ctx, &c, err)
 	d, err := c.Outcome(err)
 	return Durability(d), err

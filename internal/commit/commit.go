@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/holdfast-go/session/internal/deadline"
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/groupcommit"
@@ -56,7 +55,6 @@ type Writer struct {
 
 	Restored atomic.Uint64 // sessions put back into a store that lacked them
 
-	turns deadline.Line
 	group groupcommit.Group[base]
 }
 
@@ -81,7 +79,7 @@ func (w *Writer) remember(c state.Copy) {
 // Commit saves what one request has changed. It applies the changes and saves by
 // compare-and-set; after a conflict it reads the session, joins and tries again,
 // until the budget ends. The caller sets the exported fields down to Vouched, calls
-// Run once, and reads the others.
+// Prepare and, where that reports work, Run once, and reads the others.
 type Commit struct {
 	Writer *Writer
 
@@ -104,6 +102,7 @@ type Commit struct {
 	Pending  bool        // copy and journal took the changes, not the store
 	Followed bool        // a rotation was followed: the visitor may not have its token
 
+	todo      plan           // that Prepare has made
 	refusals  int            // conflicts over what stood there before and after
 	tombstone state.State    // of the session that a renewal ends
 	copied    record.Version // of the new one's record
@@ -126,22 +125,27 @@ const (
 	cannotSave         // the save needs a cookie, and it is too late for one
 )
 
-// Run saves what the request has changed. done reports whether the caller has to
-// take over the commit's fields; if not, nothing was done.
-func (c *Commit) Run(ctx context.Context) (done bool, err error) {
-	c.madeOn = c.State
-	switch c.plan() {
-	case nothingToSave:
-		return false, nil
-	case cannotSave:
+// Prepare decides what there is to do, and reports whether there is anything. It
+// fails with failure.ErrTooLate where what there is to save needs a cookie.
+func (c *Commit) Prepare() (busy bool, err error) {
+	c.todo = c.plan()
+	if c.todo == cannotSave {
 		return false, failure.ErrTooLate
+	}
+	return c.todo != nothingToSave, nil
+}
+
+// Run saves what there is to save. The caller has to take over what stands then.
+func (c *Commit) Run(ctx context.Context) error {
+	c.madeOn = c.State
+	switch c.todo {
+	case saveChanges:
+		return c.save(ctx)
 	case onlyMend:
 		c.repair(ctx)
-	case sameAsLoaded: // the edits are done
-	case saveChanges:
-		err = c.save(ctx)
+	case nothingToSave, sameAsLoaded, cannotSave: // edits that change nothing are done
 	}
-	return true, err
+	return nil
 }
 
 // plan decides what there is to do.

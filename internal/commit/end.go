@@ -3,7 +3,6 @@ package commit
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/groupcommit"
@@ -19,29 +18,54 @@ import (
 // dead. If its turn has not come after the time of two saves, End goes ahead without
 // one.
 func (w *Writer) End(ctx context.Context, t *journal.Tombstone, over record.Version) (d failover.Durability, ended []state.Superseded, err error) {
-	done := false
-	end := func() {
-		done = true
-		d, ended, err = w.Shards.End(ctx, t, over)
+	e := ending{writer: w, tombstone: *t, over: over}
+	_, turn := w.group.Do(ctx, t.ID, 2*w.Storage.SaveTimeout, &e)
+	if turn != nil && !e.done {
+		e.end(ctx)
 	}
-	waiting := w.turns.After(ctx, time.Now(), 2*w.Storage.SaveTimeout)
-	_, turn := w.group.Do(waiting, t.ID, groupcommit.Member[base]{Alone: true, Lead: func(crew *groupcommit.Crew[base]) (base, error) {
-		if last, ok := crew.Last(); ok && over != record.Any {
-			over = record.Any // another commit came first
-			if last.Phase == lookup.Live && !last.Away() {
-				over = last.Version
-			}
+	*t = e.tombstone
+	return e.durability, e.ended, e.err
+}
+
+// ending is an End, as a member of a crew of its own.
+type ending struct {
+	writer    *Writer
+	tombstone journal.Tombstone
+	over      record.Version
+
+	done       bool
+	durability failover.Durability
+	ended      []state.Superseded
+	err        error
+}
+
+func (e *ending) end(ctx context.Context) {
+	e.done = true
+	e.durability, e.ended, e.err = e.writer.Shards.End(ctx, &e.tombstone, e.over)
+}
+
+// Alone reports that no commit is saved together with an end.
+func (e *ending) Alone() bool { return true }
+
+// Brings returns nothing.
+func (e *ending) Brings() base { return base{} }
+
+// Apply changes nothing.
+func (e *ending) Apply(b base) (base, error) { return b, nil }
+
+// Lead ends the session, over what the commit before it has saved.
+func (e *ending) Lead(ctx context.Context, crew *groupcommit.Crew[base]) (base, error) {
+	if last, ok := crew.Last(); ok && e.over != record.Any {
+		e.over = record.Any // another commit came first
+		if last.Phase == lookup.Live && !last.Away() {
+			e.over = last.Version
 		}
-		end()
-		if err != nil || t.EndedNothing() {
-			return base{}, errNotEnded
-		}
-		return base{Loaded: lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: state.State{Death: t.Death}}}}, nil
-	}})
-	if turn != nil && !done {
-		end()
 	}
-	return d, ended, err
+	e.end(ctx)
+	if e.err != nil || e.tombstone.EndedNothing() {
+		return base{}, errNotEnded
+	}
+	return base{Loaded: lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: state.State{Death: e.tombstone.Death}}}}, nil
 }
 
 // errNotEnded is the result for the commits that wait: they ask the store.

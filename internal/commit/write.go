@@ -29,27 +29,37 @@ func (c *Commit) write(ctx context.Context) error {
 	// The time of the save under way, of the save that carries this commit, and of
 	// a conflict with another instance.
 	wait := 3*c.Writer.Storage.SaveTimeout + c.Writer.Storage.ReadTimeout
-	waiting := c.Writer.turns.After(ctx, time.Now(), wait)
-	b, err := c.Writer.group.Do(waiting, c.ID, groupcommit.Member[base]{
-		Alone:  c.Renewal != KeepID || len(c.Doubts) > 0,
-		Brings: base{Loaded: c.Loaded},
-		Apply:  c.applyTo,
-		Lead: func(crew *groupcommit.Crew[base]) (base, error) {
-			if c.Renewal != KeepID {
-				return c.leadAlone(ctx, crew)
-			}
-			return c.lead(ctx, crew)
-		},
-	})
-	return c.took(waiting, b, err)
+	b, err := c.Writer.group.Do(ctx, c.ID, wait, (*member)(c))
+	return c.took(b, err)
+}
+
+// member is a commit as package groupcommit sees it.
+type member Commit
+
+// Alone reports whether no other commit may be saved together with this one.
+func (m *member) Alone() bool { return m.Renewal != KeepID || len(m.Doubts) > 0 }
+
+// Brings returns what the commit knows.
+func (m *member) Brings() base { return base{Loaded: m.Loaded} }
+
+// Apply makes the commit's changes on b.
+func (m *member) Apply(b base) (base, error) { return (*Commit)(m).applyTo(b) }
+
+// Lead saves what the crew comes to.
+func (m *member) Lead(ctx context.Context, crew *groupcommit.Crew[base]) (base, error) {
+	c := (*Commit)(m)
+	if c.Renewal != KeepID {
+		return c.leadAlone(ctx, crew)
+	}
+	return c.lead(ctx, crew)
 }
 
 // took takes over the crew's result.
-func (c *Commit) took(waiting context.Context, b base, err error) error {
+func (c *Commit) took(b base, err error) error {
 	switch {
 	case c.alone != nil:
 		return c.alone
-	case err != nil && waiting.Err() != nil && !errors.Is(err, failure.ErrUnavailable):
+	case errors.Is(err, groupcommit.ErrGaveUp):
 		// The store may be well: this commit waited for others of its session.
 		if errors.Is(err, groupcommit.ErrCarried) {
 			c.doubt(c.under)

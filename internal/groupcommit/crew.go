@@ -1,37 +1,40 @@
 package groupcommit
 
+import "context"
+
 // Crew is the commits that one save carries, seen by the one that leads.
 type Crew[S any] struct {
 	group  *Group[S]
 	key    string
 	line   *line[S]
-	leader *seat[S]
+	turn   *turn[S] // of a commit that nobody has waited for
+	leader Member[S]
 	others []*seat[S]
-	last   *S // what the crew before came to
-	base   *S // what an earlier leader of this crew had come to
+	last   known[S] // what the crew before came to
+	base   known[S] // what an earlier leader of this crew had come to
+}
+
+// known is a state, if there is one.
+type known[S any] struct {
+	s  S
+	ok bool
 }
 
 // Last returns what the crew before this one came to, where this one waited for it.
 func (c *Crew[S]) Last() (s S, ok bool) {
-	if c.last == nil {
-		return s, false
-	}
-	return *c.last, true
+	return c.last.s, c.last.ok
 }
 
 // Base returns the state from which an earlier leader of this crew, which has left,
 // was going on.
 func (c *Crew[S]) Base() (s S, ok bool) {
-	if c.base == nil {
-		return s, false
-	}
-	return *c.base, true
+	return c.base.s, c.base.ok
 }
 
 // Brought yields what the other members of the crew know.
 func (c *Crew[S]) Brought(yield func(S) bool) {
 	for _, other := range c.others {
-		if !yield(other.member.Brings) {
+		if !yield(other.brings) {
 			return
 		}
 	}
@@ -42,12 +45,12 @@ func (c *Crew[S]) Brought(yield func(S) bool) {
 // made on the state before it. Where the leader fails, Apply returns its error, and
 // Lead must return it too; then the next member leads, from s.
 func (c *Crew[S]) Apply(s S) (S, error) {
-	c.base = &s // also where the leader panics
-	out, err := c.leader.member.Apply(s)
+	c.base = known[S]{s, true} // also where the leader panics
+	out, err := c.leader.Apply(s)
 	if err != nil {
 		return s, err
 	}
-	c.base = nil
+	c.base = known[S]{}
 	rest := c.others[:0]
 	for _, other := range c.others {
 		after, ok := c.ask(other, out)
@@ -83,24 +86,20 @@ func (c *Crew[S]) order(to *seat[S], o order[S]) bool {
 }
 
 // run leads the crew. Where the leader leaves, another member leads.
-func (c *Crew[S]) run(me *seat[S]) (s S, err error) {
-	c.leader = me
+func (c *Crew[S]) run(ctx context.Context, leader Member[S]) (s S, err error) {
+	c.leader = leader
 	finished := false
 	defer func() {
-		if !finished || c.base != nil {
+		if !finished || c.base.ok {
 			c.handOver()
 			return
 		}
 		for _, other := range c.others {
 			c.order(other, order[S]{kind: outcome, s: s, err: err})
 		}
-		var last *S
-		if err == nil {
-			last = &s
-		}
-		c.next(last)
+		c.next(known[S]{s, err == nil})
 	}()
-	s, err = me.member.Lead(c)
+	s, err = leader.Lead(ctx, c)
 	finished = true
 	return s, err
 }
@@ -113,20 +112,23 @@ func (c *Crew[S]) handOver() {
 			return
 		}
 	}
-	c.next(nil)
+	c.next(known[S]{})
 }
 
 // next begins with those that wait for this crew.
-func (c *Crew[S]) next(last *S) {
+func (c *Crew[S]) next(last known[S]) {
 	g, l := c.group, c.line
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(l.waiting) == 0 {
 		delete(g.lines, c.key)
+		if c.turn != nil { // whoever has waited has given up, and is done with the line
+			g.free(c.turn)
+		}
 		return
 	}
 	n := 1
-	for !l.waiting[0].member.Alone && n < len(l.waiting) && !l.waiting[n].member.Alone {
+	for !l.waiting[0].alone && n < len(l.waiting) && !l.waiting[n].alone {
 		n++
 	}
 	crew := &Crew[S]{group: g, key: c.key, line: l, last: last}
@@ -146,7 +148,7 @@ func (c *Crew[S]) Split() bool {
 	var back []*seat[S]
 	for _, other := range c.others {
 		if !other.gone {
-			other.member.Alone = true
+			other.alone = true
 			other.carried = false
 			back = append(back, other)
 		}

@@ -13,26 +13,17 @@ import (
 
 // inTurn adds the items 0 to n-1, each a millisecond after the one before, and
 // waits for all.
-func (c *cart) inTurn(t *testing.T, n int, change func(i int, m *Member[[]string])) {
+func (c *cart) inTurn(t *testing.T, n int, change func(i int, m *member)) {
 	t.Helper()
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
 			defer func() { _ = recover() }()
 			time.Sleep(time.Duration(i) * time.Millisecond)
-			_, _ = c.add(t.Context(), fmt.Sprint(i), func(m *Member[[]string]) { change(i, m) })
+			_, _ = c.add(t.Context(), fmt.Sprint(i), func(m *member) { change(i, m) })
 		})
 	}
 	wg.Wait()
-}
-
-// beforeLead makes m call f before it leads.
-func beforeLead(m *Member[[]string], f func(*Crew[[]string])) {
-	lead := m.Lead
-	m.Lead = func(crew *Crew[[]string]) ([]string, error) {
-		f(crew)
-		return lead(crew)
-	}
 }
 
 // A crew is told what the one before it has come to, but not where that failed.
@@ -42,14 +33,16 @@ func TestACrewGoesOnFromTheOneBefore(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := &cart{takes: time.Second, fail: fail}
 				told := make([][]string, 2)
-				c.inTurn(t, 2, func(i int, m *Member[[]string]) {
-					beforeLead(m, func(crew *Crew[[]string]) {
+				c.inTurn(t, 2, func(i int, m *member) {
+					save := m.lead
+					m.lead = func(crew *Crew[[]string]) ([]string, error) {
 						last, ok := crew.Last()
 						if want := i == 1 && fail == nil; ok != want {
 							t.Errorf("crew %d is told something: %v, want %v", i, ok, want)
 						}
 						told[i] = last
-					})
+						return save(crew)
+					}
 				})
 				if fail == nil && !slices.Equal(told[1], []string{"0"}) {
 					t.Errorf("the second crew is told %v, want [0]", told[1])
@@ -66,22 +59,24 @@ func TestTheNextLeaderGoesOnFromTheSame(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := &cart{takes: time.Second}
 				led := 0
-				c.inTurn(t, 4, func(i int, m *Member[[]string]) {
+				c.inTurn(t, 4, func(i int, m *member) {
 					switch i {
 					case 1:
-						m.Apply = func(s []string) ([]string, error) {
+						m.apply = func(s []string) ([]string, error) {
 							if panics {
 								panic("no")
 							}
 							return s, errors.New("no")
 						}
 					case 2:
-						beforeLead(m, func(crew *Crew[[]string]) {
+						save := m.lead
+						m.lead = func(crew *Crew[[]string]) ([]string, error) {
 							led++
 							if base, ok := crew.Base(); !ok || !slices.Equal(base, []string{"0"}) {
 								t.Errorf("the next leader is told %v, %v, want [0]", base, ok)
 							}
-						})
+							return save(crew)
+						}
 					}
 				})
 				if want := []string{"0", "2", "3"}; led != 1 || !slices.Equal(c.items, want) {
@@ -96,16 +91,18 @@ func TestTheNextLeaderGoesOnFromTheSame(t *testing.T) {
 func TestTheNextLeaderIsToldWhatTheCrewBeforeCameTo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cart{takes: time.Second}
-		c.inTurn(t, 3, func(i int, m *Member[[]string]) {
+		c.inTurn(t, 3, func(i int, m *member) {
 			switch i {
 			case 1:
-				m.Lead = func(*Crew[[]string]) ([]string, error) { panic("no") }
+				m.lead = func(*Crew[[]string]) ([]string, error) { panic("no") }
 			case 2:
-				beforeLead(m, func(crew *Crew[[]string]) {
+				save := m.lead
+				m.lead = func(crew *Crew[[]string]) ([]string, error) {
 					if last, ok := crew.Last(); !ok || !slices.Equal(last, []string{"0"}) {
 						t.Errorf("the next leader is told %v, %v, want [0]", last, ok)
 					}
-				})
+					return save(crew)
+				}
 			}
 		})
 		if want := []string{"0", "2"}; !slices.Equal(c.items, want) {
@@ -125,12 +122,14 @@ func TestASplitCrewKeepsItsPlace(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		c.inTurn(t, 4, func(i int, m *Member[[]string]) {
+		c.inTurn(t, 4, func(i int, m *member) {
 			if i == 1 {
-				beforeLead(m, func(crew *Crew[[]string]) {
+				save := m.lead
+				m.lead = func(crew *Crew[[]string]) ([]string, error) {
 					time.Sleep(time.Second)
 					crew.Split()
-				})
+					return save(crew)
+				}
 			}
 		})
 		wg.Wait()
@@ -161,9 +160,9 @@ func TestAMemberOfASplitCrewGivesUp(t *testing.T) {
 						if i == 2 {
 							ctx = limited
 						}
-						_, err := c.add(ctx, fmt.Sprint(i), func(m *Member[[]string]) {
-							save := m.Lead
-							m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+						_, err := c.add(ctx, fmt.Sprint(i), func(m *member) {
+							save := m.lead
+							m.lead = func(crew *Crew[[]string]) ([]string, error) {
 								if i != 1 {
 									return save(crew)
 								}
@@ -198,10 +197,10 @@ func TestAMemberThatFailsBringsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cart{takes: time.Second}
 		var before, after []string
-		c.inTurn(t, 4, func(i int, m *Member[[]string]) {
+		c.inTurn(t, 4, func(i int, m *member) {
 			switch i {
 			case 1:
-				m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+				m.lead = func(crew *Crew[[]string]) ([]string, error) {
 					for b := range crew.Brought {
 						before = append(before, b...)
 					}
@@ -212,7 +211,7 @@ func TestAMemberThatFailsBringsNothing(t *testing.T) {
 					return s, err
 				}
 			case 2:
-				m.Apply = func(s []string) ([]string, error) { return s, errors.New("no") }
+				m.apply = func(s []string) ([]string, error) { return s, errors.New("no") }
 			}
 		})
 		if !slices.Equal(before, []string{"2", "3"}) || !slices.Equal(after, []string{"3"}) {
@@ -235,14 +234,16 @@ func TestAMemberThatGivesUpInACrew(t *testing.T) {
 				if i == 2 {
 					ctx = hasty
 				}
-				_, err := c.add(ctx, fmt.Sprint(i), func(m *Member[[]string]) {
+				_, err := c.add(ctx, fmt.Sprint(i), func(m *member) {
 					if i != 1 {
 						return
 					}
-					beforeLead(m, func(crew *Crew[[]string]) {
+					save := m.lead
+					m.lead = func(crew *Crew[[]string]) ([]string, error) {
 						hangUp() // while the leader reads, say
 						synctest.Wait()
-					})
+						return save(crew)
+					}
 				})
 				gaveUp := errors.Is(err, context.Canceled) && !errors.Is(err, ErrCarried)
 				if gaveUp != (i == 2) || err != nil && i != 2 {
@@ -260,31 +261,29 @@ func TestAMemberThatGivesUpInACrew(t *testing.T) {
 // An order that comes together with the end of the context is carried out, for the
 // leader counts on it.
 func TestAnOrderBindsItsMember(t *testing.T) {
-	bound := func(t *testing.T, g *Group[int], s *seat[int]) {
+	type group = Group[[]string]
+	enter := func(g *group) (*Crew[[]string], *seat[[]string]) { return g.enter("key", &member{}) }
+	bound := func(t *testing.T, g *group, s *seat[[]string]) {
 		t.Helper()
-		if _, gone := g.quit(s); gone {
-			t.Error("the member has given up with an order in its hand")
+		if left := g.quit(s); left != nil {
+			t.Errorf("the member has given up with an order in its hand: %v", left)
 		}
 	}
-	enter := func(g *Group[int]) (*seat[int], *Crew[int]) {
-		s := &seat[int]{member: &Member[int]{}}
-		return s, g.enter("key", s)
-	}
 	t.Run("to lead", func(t *testing.T) {
-		var g Group[int]
-		_, crew := enter(&g)
-		second, _ := enter(&g)
-		crew.next(nil)
+		var g group
+		crew, _ := enter(&g)
+		_, second := enter(&g)
+		crew.next(known[[]string]{})
 		bound(t, &g, second)
 	})
 	t.Run("to make its changes", func(t *testing.T) {
-		var g Group[int]
-		_, crew := enter(&g)
-		second, _ := enter(&g)
-		third, _ := enter(&g)
-		crew.next(nil)
+		var g group
+		crew, _ := enter(&g)
+		_, second := enter(&g)
+		_, third := enter(&g)
+		crew.next(known[[]string]{})
 		o := <-second.orders
-		if !o.crew.order(third, order[int]{kind: apply}) {
+		if !o.crew.order(third, order[[]string]{kind: apply}) {
 			t.Fatal("the member takes no order")
 		}
 		bound(t, &g, third)

@@ -8,8 +8,12 @@ package groupcommit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
+	"time"
+
+	"github.com/holdfast-go/session/internal/deadline"
 )
 
 // Group keeps the commits of different keys apart. S is what they are made on. The
@@ -18,41 +22,59 @@ import (
 type Group[S any] struct {
 	mu    sync.Mutex
 	lines map[string]*line[S]
+
+	waits deadline.Line
+	turns sync.Pool // of *turn[S]
 }
 
-// line is the commits of one key. Group.mu guards it and its seats.
-type line[S any] struct {
-	leading bool // a crew is at work
-	waiting []*seat[S]
+// line is the commits of one key, while a crew is at work. Group.mu guards it and its
+// seats.
+type line[S any] struct{ waiting []*seat[S] }
+
+// turn is the line of a commit that nobody else waits for, and its crew of one. It is
+// used again, so that such a commit costs nothing.
+type turn[S any] struct {
+	line line[S]
+	crew Crew[S]
 }
 
-// Member is one commit. Its functions are called one at a time, in the goroutine
-// that called Do.
-type Member[S any] struct {
-	// Alone says that no other commit may be saved together with this one.
-	Alone bool
+// Member is one commit. Its methods are called one at a time, in the goroutine that
+// called Do.
+type Member[S any] interface {
+	// Alone reports whether no other commit may be saved together with this one.
+	Alone() bool
 
-	// Brings is the state that this commit knows, for the crew's leader.
-	Brings S
+	// Brings returns the state that this commit knows, for the crew's leader.
+	Brings() S
 
 	// Apply makes the commit's changes on s. It may be called several times, each
 	// time with the state of that moment. An error takes the commit out of the
 	// crew, and Do returns it.
-	Apply func(s S) (S, error)
+	Apply(s S) (S, error)
 
-	// Lead saves what the crew comes to, and returns that for all members.
-	Lead func(c *Crew[S]) (S, error)
+	// Lead saves what the crew comes to, and returns that for all members. It gets
+	// Do's context.
+	Lead(ctx context.Context, c *Crew[S]) (S, error)
 }
 
-// ErrCarried is the error of a commit that has given up waiting while a save carried
-// its changes: they may be saved. It comes together with the error of the context.
-var ErrCarried = errors.New("its changes were being saved")
+var (
+	// ErrGaveUp is the error of a commit that has waited in vain. It comes together
+	// with the error of the context, or context.DeadlineExceeded.
+	ErrGaveUp = errors.New("gave up waiting")
 
+	// ErrCarried is an ErrGaveUp while a save carried the commit's changes: they may
+	// be saved.
+	ErrCarried = fmt.Errorf("%w while its changes were being saved", ErrGaveUp)
+)
+
+// seat is a commit that waits.
 type seat[S any] struct {
-	member  *Member[S]
+	member  Member[S]
+	brings  S
 	line    *line[S]
-	orders  chan order[S] // holds one; nil for a commit that never waits
+	orders  chan order[S] // holds one
 	reply   chan answer[S]
+	alone   bool
 	ordered bool // an order was given, and not carried out yet
 	gone    bool // gave up
 	carried bool // its changes are in what is being saved
@@ -79,31 +101,32 @@ type answer[S any] struct {
 }
 
 // Do takes part in the commits of key and returns their result. It waits until ctx
-// ends at most; once the caller leads or its Apply runs, ctx does not count.
-func (g *Group[S]) Do(ctx context.Context, key string, m Member[S]) (S, error) {
-	me := &seat[S]{member: &m}
-	if crew := g.enter(key, me); crew != nil {
-		return crew.run(me)
+// ends or patience is over; once the caller leads or its Apply runs, neither counts.
+func (g *Group[S]) Do(ctx context.Context, key string, patience time.Duration, m Member[S]) (S, error) {
+	crew, me := g.enter(key, m)
+	if crew != nil {
+		return crew.run(ctx, m)
 	}
+	limit := g.waits.After(ctx, time.Now(), patience)
 	for {
 		var o order[S]
+		var over error
 		select {
 		case o = <-me.orders:
 		case <-ctx.Done():
-			carried, gone := g.quit(me)
-			if !gone {
-				o = <-me.orders
-				break
+			over = ctx.Err()
+		case <-limit.Done():
+			over = limit.Err()
+		}
+		if over != nil {
+			if left := g.quit(me); left != nil {
+				return o.s, fmt.Errorf("%w: %w", left, over)
 			}
-			var none S
-			if carried {
-				return none, errors.Join(ctx.Err(), ErrCarried)
-			}
-			return none, ctx.Err()
+			o = <-me.orders
 		}
 		switch o.kind {
 		case lead:
-			return o.crew.run(me)
+			return o.crew.run(ctx, m)
 		case outcome:
 			return o.s, o.err
 		case apply:
@@ -115,8 +138,9 @@ func (g *Group[S]) Do(ctx context.Context, key string, m Member[S]) (S, error) {
 	}
 }
 
-// enter returns a crew of the caller alone if no commit of the key is under way.
-func (g *Group[S]) enter(key string, me *seat[S]) *Crew[S] {
+// enter returns a crew of the caller alone if no commit of the key is under way, and
+// else a seat to wait in.
+func (g *Group[S]) enter(key string, m Member[S]) (*Crew[S], *seat[S]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.lines == nil {
@@ -124,33 +148,39 @@ func (g *Group[S]) enter(key string, me *seat[S]) *Crew[S] {
 	}
 	l := g.lines[key]
 	if l == nil {
-		l = &line[S]{}
+		t, _ := g.turns.Get().(*turn[S])
+		if t == nil {
+			t = new(turn[S])
+		}
+		l = &t.line
 		g.lines[key] = l
+		t.crew = Crew[S]{group: g, key: key, line: l, turn: t}
+		return &t.crew, nil
 	}
-	me.line = l
-	if l.leading {
-		me.orders = make(chan order[S], 1)
-		me.reply = make(chan answer[S], 1)
-		l.waiting = append(l.waiting, me)
-		return nil
+	me := &seat[S]{
+		member: m, brings: m.Brings(), alone: m.Alone(), line: l,
+		orders: make(chan order[S], 1), reply: make(chan answer[S], 1),
 	}
-	l.leading = true
-	return &Crew[S]{group: g, key: key, line: l}
+	l.waiting = append(l.waiting, me)
+	return nil, me
 }
 
-// quit removes a seat from the queue that it waits in. gone is false where the seat
-// has an order, which it has to carry out.
-func (g *Group[S]) quit(me *seat[S]) (carried, gone bool) {
+// quit removes a seat from the queue that it waits in and returns the caller's error.
+// It returns nil where the seat has an order, which it has to carry out.
+func (g *Group[S]) quit(me *seat[S]) (left error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if me.ordered {
-		return false, false
+		return nil
 	}
 	me.gone = true
 	if i := slices.Index(me.line.waiting, me); i >= 0 {
 		me.line.waiting = slices.Delete(me.line.waiting, i, i+1)
 	}
-	return me.carried, true
+	if me.carried {
+		return ErrCarried
+	}
+	return ErrGaveUp
 }
 
 // applied runs the caller's Apply and sends the leader its result, also where it
@@ -168,4 +198,10 @@ func (g *Group[S]) applied(me *seat[S], s S) (out S, err error) {
 	out, err = me.member.Apply(s)
 	ok = err == nil
 	return out, err
+}
+
+// free keeps a turn for the next commit.
+func (g *Group[S]) free(t *turn[S]) {
+	*t = turn[S]{}
+	g.turns.Put(t)
 }

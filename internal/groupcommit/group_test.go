@@ -21,13 +21,28 @@ type cart struct {
 	fail  error
 }
 
+// member is a commit that a test makes.
+type member struct {
+	alone    bool
+	patience time.Duration
+	brings   []string
+	apply    func(s []string) ([]string, error)
+	lead     func(crew *Crew[[]string]) ([]string, error)
+}
+
+func (m *member) Alone() bool                                                    { return m.alone }
+func (m *member) Brings() []string                                               { return m.brings }
+func (m *member) Apply(s []string) ([]string, error)                             { return m.apply(s) }
+func (m *member) Lead(_ context.Context, crew *Crew[[]string]) ([]string, error) { return m.lead(crew) }
+
 // add commits one item as a request does.
-func (c *cart) add(ctx context.Context, item string, change func(*Member[[]string])) ([]string, error) {
-	m := Member[[]string]{
-		Brings: []string{item},
-		Apply:  func(s []string) ([]string, error) { return append(slices.Clone(s), item), nil },
+func (c *cart) add(ctx context.Context, item string, change func(*member)) ([]string, error) {
+	m := &member{
+		patience: time.Hour,
+		brings:   []string{item},
+		apply:    func(s []string) ([]string, error) { return append(slices.Clone(s), item), nil },
 	}
-	m.Lead = func(crew *Crew[[]string]) ([]string, error) {
+	m.lead = func(crew *Crew[[]string]) ([]string, error) {
 		s, ok := crew.Base()
 		if !ok {
 			if s, ok = crew.Last(); !ok {
@@ -51,9 +66,9 @@ func (c *cart) add(ctx context.Context, item string, change func(*Member[[]strin
 		return s, nil
 	}
 	if change != nil {
-		change(&m)
+		change(m)
 	}
-	return c.Do(ctx, "key", m)
+	return c.Do(ctx, "key", m.patience, m)
 }
 
 func TestOneSaveCarriesAllThatWaited(t *testing.T) {
@@ -80,14 +95,14 @@ func TestOneSaveCarriesAllThatWaited(t *testing.T) {
 
 func TestKeysDoNotWaitForEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var g Group[int]
+		var g Group[[]string]
 		began := time.Now()
 		var wg sync.WaitGroup
 		for i := range 4 {
 			wg.Go(func() {
-				_, _ = g.Do(t.Context(), fmt.Sprint(i), Member[int]{Lead: func(*Crew[int]) (int, error) {
+				_, _ = g.Do(t.Context(), fmt.Sprint(i), time.Hour, &member{lead: func(*Crew[[]string]) ([]string, error) {
 					time.Sleep(time.Second)
-					return 0, nil
+					return nil, nil
 				}})
 			})
 		}
@@ -110,9 +125,9 @@ func TestAMemberThatFailsLeavesTheOthers(t *testing.T) {
 					item := fmt.Sprint(i)
 					wg.Go(func() {
 						time.Sleep(time.Duration(i) * time.Millisecond)
-						_, err := c.add(t.Context(), item, func(m *Member[[]string]) {
+						_, err := c.add(t.Context(), item, func(m *member) {
 							if item == failing {
-								m.Apply = func(s []string) ([]string, error) { return append(s, "half"), own }
+								m.apply = func(s []string) ([]string, error) { return append(s, "half"), own }
 							}
 						})
 						if want := map[bool]error{true: own}[item == failing]; !errors.Is(err, want) {
@@ -145,9 +160,9 @@ func TestAMemberThatPanicsLeavesTheOthers(t *testing.T) {
 							}
 						}()
 						time.Sleep(time.Duration(i) * time.Millisecond)
-						_, err := c.add(t.Context(), item, func(m *Member[[]string]) {
+						_, err := c.add(t.Context(), item, func(m *member) {
 							if item == failing {
-								m.Apply = func([]string) ([]string, error) {
+								m.apply = func([]string) ([]string, error) {
 									time.Sleep(time.Millisecond * 10)
 									panic("no")
 								}
@@ -172,12 +187,14 @@ func TestAMemberThatGivesUp(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		who     int
-		patient time.Duration
+		patient time.Duration // its context; negative: its patience
 		carried bool
 	}{
 		{"before its turn", 2, 500 * time.Millisecond, false},
 		{"before it leads", 1, 500 * time.Millisecond, false},
 		{"while its changes are being saved", 2, 1500 * time.Millisecond, true},
+		{"before its turn, as it may wait no longer", 2, -500 * time.Millisecond, false},
+		{"while its changes are being saved, as it may wait no longer", 2, -1500 * time.Millisecond, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -186,17 +203,20 @@ func TestAMemberThatGivesUp(t *testing.T) {
 				for i := range 4 {
 					wg.Go(func() {
 						time.Sleep(time.Duration(i) * time.Millisecond)
-						ctx := t.Context()
-						if i == test.who {
+						ctx, patience := t.Context(), time.Hour
+						switch {
+						case i == test.who && test.patient < 0:
+							patience = -test.patient
+						case i == test.who:
 							limited, cancel := context.WithTimeout(ctx, test.patient)
 							defer cancel()
 							ctx = limited
 						}
-						_, err := c.add(ctx, fmt.Sprint(i), nil)
+						_, err := c.add(ctx, fmt.Sprint(i), func(m *member) { m.patience = patience })
 						if (err != nil) != (i == test.who) || err != nil && errors.Is(err, ErrCarried) != test.carried {
 							t.Errorf("%d: got %v", i, err)
 						}
-						if i == test.who && !errors.Is(err, context.DeadlineExceeded) {
+						if i == test.who && (!errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrGaveUp)) {
 							t.Errorf("%d: got %v, want the end of its context in it", i, err)
 						}
 					})
@@ -239,14 +259,16 @@ func TestATurnAlone(t *testing.T) {
 		for i := range 6 {
 			wg.Go(func() {
 				time.Sleep(time.Duration(i) * time.Millisecond)
-				_, err := c.add(t.Context(), fmt.Sprint(i), func(m *Member[[]string]) {
-					m.Alone = i == 2
-					beforeLead(m, func(crew *Crew[[]string]) {
+				_, err := c.add(t.Context(), fmt.Sprint(i), func(m *member) {
+					m.alone = i == 2
+					save := m.lead
+					m.lead = func(crew *Crew[[]string]) ([]string, error) {
 						sizes[i] = 1
 						for range crew.Brought {
 							sizes[i]++
 						}
-					})
+						return save(crew)
+					}
 				})
 				if err != nil {
 					t.Error(err)
@@ -269,12 +291,14 @@ func TestSplit(t *testing.T) {
 		for i := range 4 {
 			wg.Go(func() {
 				time.Sleep(time.Duration(i) * time.Millisecond)
-				_, err := c.add(t.Context(), fmt.Sprint(i), func(m *Member[[]string]) {
-					beforeLead(m, func(crew *Crew[[]string]) {
+				_, err := c.add(t.Context(), fmt.Sprint(i), func(m *member) {
+					save := m.lead
+					m.lead = func(crew *Crew[[]string]) ([]string, error) {
 						if crew.Split() {
 							split++
 						}
-					})
+						return save(crew)
+					}
 				})
 				if err != nil {
 					t.Error(err)
@@ -302,10 +326,10 @@ func TestManyAtOnce(t *testing.T) {
 				cancel()
 			}
 			item := fmt.Sprint(i)
-			_, err := c.add(ctx, item, func(m *Member[[]string]) {
-				m.Alone = i%11 == 0
+			_, err := c.add(ctx, item, func(m *member) {
+				m.alone = i%11 == 0
 				if i%5 == 0 {
-					m.Apply = func(s []string) ([]string, error) { return s, errors.New("no") }
+					m.apply = func(s []string) ([]string, error) { return s, errors.New("no") }
 				}
 			})
 			if err == nil {
