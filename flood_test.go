@@ -46,23 +46,23 @@ func TestStrangersDisplaceNobody(t *testing.T) {
 	o := session.Options{Backup: &session.Backup{Journal: n * (whole / atMost)}}
 	testSite(t, o, func(s *site) {
 		f := &flood{site: s, limit: o.Backup.Journal}
-		real := make([]*sessiontest.Visitor, n/20)
-		for i := range real {
-			real[i] = s.visitor()
-			s.logIn(s.a, real[i], "red")
+		regulars := make([]*sessiontest.Visitor, n/20)
+		for i := range regulars {
+			regulars[i] = s.visitor()
+			s.logIn(s.a, regulars[i], "red")
 		}
 		s.after(forgotten)
 		s.store.Fail(errRefused)
 
-		for i, v := range real {
+		for i, v := range regulars {
 			if status := s.serve(s.a, v, func(x *session.Session) { food.Set(x, name(i)) }); status != http.StatusOK {
 				t.Fatalf("a write in the outage: %d", status)
 			}
 		}
 		f.come(n / 10) // fewer than what has to go in the end: nothing goes only because it is old
 		out := map[int]session.ID{}
-		for i := 0; i < len(real); i += 4 {
-			s.serve(s.a, real[i], func(x *session.Session) {
+		for i := 0; i < len(regulars); i += 4 {
+			s.serve(s.a, regulars[i], func(x *session.Session) {
 				id := x.ID()
 				if d, err := x.Destroy(s.Context()); d != session.Pending || err != nil {
 					t.Errorf("the logout of visitor %d: %v, %v, want pending", i, d, err)
@@ -87,7 +87,7 @@ func TestStrangersDisplaceNobody(t *testing.T) {
 			t.Errorf("the journal still holds %d sessions and %d tombstones", left.States, left.Tombstones)
 		}
 		missing, alive := 0, 0
-		for i, v := range real {
+		for i, v := range regulars {
 			id, loggedOut := out[i]
 			if loggedOut && !s.dead(id) {
 				alive++
@@ -97,7 +97,7 @@ func TestStrangersDisplaceNobody(t *testing.T) {
 			}
 		}
 		if missing > 0 || alive > 0 {
-			t.Errorf("of %d visitors %d lost what they wrote, and %d of %d logouts are no tombstones", len(real), missing, alive, len(out))
+			t.Errorf("of %d visitors %d lost what they wrote, and %d of %d logouts are no tombstones", len(regulars), missing, alive, len(out))
 		}
 	})
 }

@@ -138,6 +138,16 @@ func TestAnOutageEndsWithAllSessionsInTheStore(t *testing.T) {
 	}
 }
 
+func TestTheBusiestHourFailsNobody(t *testing.T) {
+	out := small(t, "-sections", "rush", "-only", "^holdfast-redis-backup$")
+	for _, store := range []string{"well", "empty", "away"} {
+		want := "| 200 visitors within a second, the store is " + store + ", failed requests | ≤ 0 | 0 |"
+		if !strings.Contains(out, want) || strings.Contains(out, "not met") {
+			t.Errorf("%q is missing, or a line is not met, in\n%s", want, out)
+		}
+	}
+}
+
 func TestTheOtherSectionsGoThrough(t *testing.T) {
 	out := small(t, "-sections", "duels|steps|growth|standing|flights|memcached", "-only", "^(bare|holdfast-redis|floor-redis|holdfast-cache)$", "-profiles")
 	for _, want := range []string{"## The steps of a request", "### Size of the session", "### Keys of the session", "### Connections",

@@ -91,7 +91,7 @@ func (c *crowd) visit(ctx context.Context, over func() bool) (phase, error) {
 		wg.Go(func() {
 			for !stop.Load() && errs[i] == nil {
 				k := c.next.Add(1)
-				errs[i] = c.people[k%int64(len(c.people))].come(conn, k%everyTenth == 0, &parts[i])
+				errs[i] = c.people[k%int64(len(c.people))].come(conn, k%everyTenth == 0, time.Now(), &parts[i])
 			}
 		})
 	}
@@ -100,7 +100,13 @@ func (c *crowd) visit(ctx context.Context, over func() bool) (phase, error) {
 	}
 	stop.Store(true)
 	wg.Wait()
-	p := phase{took: time.Since(start)}
+	p := sum(parts)
+	p.took = time.Since(start)
+	return p, errors.Join(append(errs, ctx.Err())...)
+}
+
+// sum is what all connections met.
+func sum(parts []phase) (p phase) {
 	for i := range parts {
 		p.requests += parts[i].requests
 		p.writes += parts[i].writes
@@ -108,14 +114,14 @@ func (c *crowd) visit(ctx context.Context, over func() bool) (phase, error) {
 		p.longest = max(p.longest, parts[i].longest)
 		p.latency.Merge(&parts[i].latency)
 	}
-	return p, errors.Join(append(errs, ctx.Err())...)
+	return p
 }
 
 var carts = contestant.Carts()
 
-// come is one request. An answer with a status of failure is counted, any other
+// come is one request, which was due at a time. An answer with a status of failure is counted, any other
 // that is not the right one ends the run.
-func (one *person) come(conn *load.Conn, writes bool, p *phase) error {
+func (one *person) come(conn *load.Conn, writes bool, due time.Time, p *phase) error {
 	one.mu.Lock()
 	defer one.mu.Unlock()
 	route := routes[userRoute]
@@ -123,9 +129,8 @@ func (one *person) come(conn *load.Conn, writes bool, p *phase) error {
 		route = &load.Request{Method: "POST", Path: contestant.Cart, Want: carts[one.cart%len(carts)]}
 		p.writes++
 	}
-	start := time.Now()
 	_, err := conn.Do(&one.jar, route)
-	took := time.Since(start)
+	took := time.Since(due)
 	p.requests++
 	p.latency.Add(took)
 	p.longest = max(p.longest, took)
@@ -141,15 +146,16 @@ func (one *person) come(conn *load.Conn, writes bool, p *phase) error {
 }
 
 // recall asks everybody who wrote whether the last write is still there.
-func (c *crowd) recall(o *outage) {
+func (c *crowd) recall() (written, lost int) {
 	for _, one := range c.people {
 		if one.cart == 0 {
 			continue
 		}
-		o.written++
+		written++
 		var p phase
-		if err := one.come(c.conns[0], true, &p); err != nil || p.failed > 0 {
-			o.lost++
+		if err := one.come(c.conns[0], true, time.Now(), &p); err != nil || p.failed > 0 {
+			lost++
 		}
 	}
+	return written, lost
 }

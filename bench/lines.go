@@ -88,6 +88,10 @@ func lines(p plan, r *results) (all []line) {
 		most(fmt.Sprintf("Outage with %d sessions, failed requests", o.sessions), 0, float64(o.without.failed+o.back.failed), "", spot{})
 		most("Outage, lost writes", 0, float64(o.lost), "", spot{})
 	}
+	for _, rush := range r.rushes {
+		most(fmt.Sprintf("%d visitors within a second, the store is %s, failed requests", rush.requests, rush.name), 0, float64(rush.failed), "", spot{})
+		most("The same, lost writes", 0, float64(rush.lost), "", spot{})
+	}
 	return all
 }
 

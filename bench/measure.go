@@ -27,6 +27,7 @@ func sections() []section {
 		{"standing", runStanding},
 		{"flights", measureFlights},
 		{"outage", measureOutage},
+		{"rush", measureRush},
 		{"memcached", measureMemcached},
 	}
 }
@@ -47,6 +48,7 @@ type results struct {
 	standing    []standingRow
 	flights     map[string]float64 // loads for each page, by contestant
 	outage      *outage
+	rushes      rushes
 }
 
 // spot is where a lane ran.

@@ -96,7 +96,7 @@ func measureOutage(ctx context.Context, f *field, r *results) (string, error) {
 	t := redisTraffic(server)
 	o.commands, o.in = t.commands, t.in
 	delete(o.commands, "DBSIZE") // ours
-	c.recall(o)
+	o.written, o.lost = c.recall()
 	return o.text(), nil
 }
 
@@ -127,7 +127,7 @@ func (o *outage) watch(server *redistest.Server, conn *load.Conn, began time.Tim
 	}
 }
 
-func stateOf(conn *load.Conn) (s session.Stats, err error) {
+func stateOf(conn *load.Conn) (s contestant.Report, err error) {
 	conn.Patience(time.Minute)
 	a, err := conn.Do(&load.Jar{}, &load.Request{Method: "GET", Path: contestant.State})
 	if err == nil {

@@ -86,5 +86,11 @@ func parse(args []string, out io.Writer) (p plan, err error) {
 	return p, nil
 }
 
+// rush is how many visitors come back in one second, and mostAtOnce how many
+// connections they have.
+func (p plan) rush() int { return min(p.sessions, 20_000) }
+
+func (p plan) mostAtOnce() int { return slices.Max(p.crowd) }
+
 // most is how many visitors there are at once.
 func (p plan) most() int { return slices.Max(p.conns) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/holdfast-go/session"
@@ -15,6 +16,12 @@ import (
 	"github.com/holdfast-go/session/seal"
 	"github.com/redis/rueidis"
 )
+
+// Report is what State answers.
+type Report struct {
+	session.Stats
+	Goroutines int // of the process
+}
 
 var (
 	nameKey   = session.NewKey[string]("name")
@@ -82,7 +89,7 @@ func holdfast(in func(Stores) (session.Store, error), backup bool) func(Stores) 
 			return library{}, err
 		}
 		return library{
-			wrap: sessions.Handler, readOnly: sessions.ReadOnly, state: func() any { return sessions.Stats() },
+			wrap: sessions.Handler, readOnly: sessions.ReadOnly, state: func() any { return Report{sessions.Stats(), runtime.NumGoroutine()} },
 			login: logIn, name: readName, turn: turnCart,
 		}, nil
 	})
