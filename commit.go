@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"time"
 
 	"github.com/holdfast-go/session/internal/commit"
 	"github.com/holdfast-go/session/internal/failure"
@@ -21,6 +22,7 @@ func (s *Session) idleLocked() bool {
 // commit saves what is not saved yet. cookies reports whether one can still be
 // sent. s.io is held.
 func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) {
+	began := s.m.now()
 	c, fault := s.newCommit(ctx, cookies)
 	if fault != nil {
 		return 0, fault
@@ -32,14 +34,14 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	case !busy:
 		return Durable, nil
 	}
-	return s.run(ctx, c)
+	return s.run(ctx, c, began)
 }
 
 // run saves what there is to save. What has nothing to save, such as a read in an
 // outage, does not come here, and its commit stays on the stack. s.io is held.
-func (s *Session) run(ctx context.Context, c commit.Commit) (Durability, error) {
+func (s *Session) run(ctx context.Context, c commit.Commit, began time.Time) (Durability, error) {
 	err := c.Run(ctx)
-	s.apply(ctx, &c, err)
+	s.apply(ctx, &c, began, err)
 	d, err := c.Outcome(err)
 	return Durability(d), err
 }
@@ -56,6 +58,9 @@ func (s *Session) newCommit(ctx context.Context, cookies bool) (c commit.Commit,
 		ReadOnly: s.readOnly, Vouched: s.cookies.vouched(),
 	}
 	c.Adopted = c.Unsaved()
+	if s.cookies != nil {
+		c.ForgottenSince = s.cookies.use.ForgottenSince()
+	}
 	fault = s.fault.err
 	if !cookies && fault != nil {
 		// It is answered once: there is no response left to replace.
@@ -79,9 +84,9 @@ func (s *Session) openReplaced(ctx context.Context) {
 	}
 }
 
-// apply makes what has become of the commit what the session stands on. s.io is
-// held.
-func (s *Session) apply(ctx context.Context, c *commit.Commit, err error) {
+// apply makes what has become of the commit, which began then, what the session stands
+// on. s.io is held.
+func (s *Session) apply(ctx context.Context, c *commit.Commit, began time.Time, err error) {
 	tooLarge := errors.Is(err, ErrTooLarge) && !c.CanSend // or no later change could be saved
 	finished := err == nil || tooLarge
 	if finished || c.Begun {
@@ -100,6 +105,7 @@ func (s *Session) apply(ctx context.Context, c *commit.Commit, err error) {
 		s.cookies.dirty = true
 	}
 	if finished || moved {
+		s.read(c.ID, began)
 		if err := s.settle(c.Loaded); err != nil {
 			_ = s.failed(err)
 		}

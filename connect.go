@@ -24,6 +24,7 @@ func (m *Manager) connect() {
 	m.shards.Clock = m.clock
 	m.shards.Hooks = m.hooks.ofShards()
 	m.shards.Foreign = m.foreign()
+	m.shards.InUse = &m.inUse
 	m.shards.ReadTimeout = o.ReadTimeout
 	m.shards.SaveTimeout = o.SaveTimeout
 	m.shards.TombstoneLife = m.tombstoneLife()
@@ -42,6 +43,7 @@ func (m *Manager) connect() {
 	m.reader.Shards = &m.shards
 	m.reader.Clock = m.clock
 	m.reader.Foreign = m.foreign()
+	m.reader.InUse = &m.inUse
 
 	m.writer.Reader = &m.reader
 	m.writer.Storage = &m.storage

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/headers"
+	"github.com/holdfast-go/session/internal/inuse"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/lookup"
@@ -24,6 +25,8 @@ type cookieExchange struct {
 	in    *requestCookies
 	known lookup.Known
 	visit *jar.Visit
+	use   inuse.Use
+	left  bool               // the request is over
 	name  string             // of the copy that is sent
 	dirty bool               // something was saved, or ended
 	ended []state.Superseded // the sessions that ended in this request
@@ -67,6 +70,7 @@ func (p *cookieExchange) open(ctx context.Context, s *Session) {
 		}
 	}
 	if p.in.ok {
+		s.read(p.in.token.ID(), m.now())
 		p.known = m.open(ctx, p.in, ID(p.in.token.ID()))
 		if p.known.Found {
 			m.shards.Carried(p.known.ID, p.known.State.Entries)
@@ -76,6 +80,23 @@ func (p *cookieExchange) open(ctx context.Context, s *Session) {
 		}
 	}
 	p.known.Ended = ended
+}
+
+// read notes that what the request knows of a session is not older than a time. What
+// this process learns from then on stays known until the request is over. s.io is held.
+func (s *Session) read(id string, at time.Time) {
+	p := s.cookies
+	if p == nil {
+		return
+	}
+	s.mu.Lock()
+	visits := s.visits && !p.left
+	s.mu.Unlock()
+	if visits && id != "" {
+		s.m.inUse.Enter(&p.use, id, at)
+	} else {
+		p.use.Read(at)
+	}
 }
 
 // enterSlots registers the request with the slots of the session's cookies, so that
@@ -237,6 +258,8 @@ func (s *Session) releaseSlot() {
 	}
 	s.io.Lock()
 	defer s.io.Unlock()
+	s.m.inUse.Leave(&p.use)
+	p.left = true
 	if p.visit != nil {
 		p.visit.Leave(s.m.now())
 		p.visit, p.name = nil, "" // an answer that is put together again is another one

@@ -32,3 +32,12 @@ func AudienceOf(application string, c Cookie) string { return audience(applicati
 
 // VisitsUnderWay is how many sessions have an answer on its way.
 func (m *Manager) VisitsUnderWay() int { return m.slots.Len() }
+
+// Journaled is how many copies of sessions the journal holds.
+func (m *Manager) Journaled() int {
+	n := m.shards.Stats().Journal
+	return n.States + n.Reading
+}
+
+// InUse is how many sessions requests use now.
+func (m *Manager) InUse() int { return m.inUse.Len() }

@@ -108,6 +108,7 @@ func (s *Session) Reload(ctx context.Context) error {
 	if l.Phase == lookup.Nobody || l.Phase == lookup.Dead {
 		return ErrNoSession
 	}
+	began := s.m.now()
 	l = s.loadAgain(ctx, l, held)
 	switch l.Phase {
 	case lookup.Unknown:
@@ -116,6 +117,7 @@ func (s *Session) Reload(ctx context.Context) error {
 		if !readOnly && !l.Away() && l.Placement != lookup.Missing && !s.m.resaves() && s.m.reader.Due(l) {
 			l = s.m.reader.PutOff(ctx, l) // here and now: the version is the next Save's
 		}
+		s.read(l.ID, began)
 		return s.settle(l)
 	default: // it has ended
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/commit"
 	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/inuse"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/lookup"
@@ -41,6 +42,7 @@ type Manager struct {
 	backup  *Backup // nil: none
 	copies  *backup.Cookies
 	slots   jar.Slots
+	inUse   inuse.Sessions
 	without mechanism.Set // for the simulation; else none
 }
 

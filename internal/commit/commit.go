@@ -97,6 +97,10 @@ type Commit struct {
 	Replaced      string // the session that ends when this commit begins one
 	Vouched       bool   // its visitor has brought a copy of it
 
+	// ForgottenSince is when the caller read the session, where what others have saved
+	// since may be forgotten; zero: this process knows it still.
+	ForgottenSince time.Time
+
 	Token    token.Token // of the session that this commit began
 	Begun    bool        // that session exists
 	Pending  bool        // copy and journal took the changes, not the store

@@ -399,6 +399,11 @@ func (c *Commit) checkLater(b base) error {
 	if !c.travels() {
 		return failure.ErrNotAsked
 	}
+	if !c.onlyLoads(b.Loaded) {
+		if err := c.checkBase(); err != nil {
+			return err
+		}
+	}
 	l := b.Copy
 	if !b.whole {
 		if changes := c.Changes.Against(l.State); len(changes) > 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/lookup"
@@ -48,6 +49,8 @@ func (c *Commit) renewLater(ctx context.Context, cause error) error {
 		if err := c.reload(ctx); err != nil {
 			return err
 		}
+	} else if err := c.checkBase(); err != nil {
+		return err
 	}
 	if err := c.rebaseOnJournal(); err != nil {
 		return err
@@ -120,6 +123,19 @@ func (c *Commit) keepNew(ctx context.Context, l *lookup.Loaded, cause error) err
 	c.standIn(l)
 	c.wrote, c.Pending = true, true
 	return nil
+}
+
+// checkBase returns why changes cannot be made on what the commit knows, because nobody
+// knows any more what others have saved since it was read. What a Set writes does not
+// depend on that.
+func (c *Commit) checkBase() error {
+	if c.ForgottenSince.IsZero() || c.Writer.Clock.Now().Sub(c.ForgottenSince) < failover.Lately || !state.Steps(c.Edits) {
+		return nil
+	}
+	if _, known := c.Writer.Shards.Of(c.ID).Copy(c.ID); known {
+		return nil // with all that was saved before it
+	}
+	return fmt.Errorf("%w: the session was read too long ago for an Update, and the store does not tell what others have saved since", failure.ErrUnavailable)
 }
 
 // checkFits returns why a copy cannot take what this commit has changed. It leaves

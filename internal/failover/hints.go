@@ -36,31 +36,32 @@ func (s *Shard) AddHint(ctx context.Context, c state.Copy) bool {
 // renews it.
 func neverRenewed(st state.State) bool { return st.Authenticated == st.Created }
 
-// keepFor is how long the journal keeps a copy that the store has taken, if no
-// request of the session carries it back.
+// keepFor is how long the journal keeps a copy that the store has, if no request of
+// the session carries it back.
 const keepFor = 30 * time.Second
 
-// Keep keeps a copy that the store has just taken, so that a request which read the
-// session earlier bases its changes on this copy even if the store stops answering.
-// The journal keeps it until a request of the session has carried it back, and for
-// 30 s at most. A full journal does not keep it.
+// Keep keeps a copy that the store has, so that a request which read the session
+// earlier bases its changes on this copy even if the store stops answering. The
+// journal keeps it until a request of the session has carried it back, or for 30 s,
+// and longer for a request that read the session earlier and still runs. A full
+// journal does not keep it.
 func (s *Shard) Keep(ctx context.Context, c state.Copy) {
 	if s.all.Without.Lacks(mechanism.PendingStates) {
 		return
 	}
-	kept, err := s.all.journal.Keep(s.name, c, s.all.Clock.Now().Add(keepFor))
+	kept, err := s.all.journal.Keep(s.name, c, s.all.Clock.Now())
 	if err == nil {
 		s.all.tellDropped(ctx, kept.Dropped)
 	}
 }
 
-// lately is how long the journal keeps a copy after a request has carried it:
-// requests that were sent earlier may still arrive with an older one.
-const lately = 5 * time.Second
+// Lately is how long the journal keeps a copy at least after a request has carried
+// it: requests that were sent earlier may still arrive with an older one.
+const Lately = 5 * time.Second
 
 // Carried notes that a request has carried these entries of a session.
 func (a *Shards) Carried(id string, entries state.Entries) {
-	a.journal.Carried(id, entries, a.Clock.Now().Add(keepFor-lately))
+	a.journal.Carried(id, entries, a.Clock.Now().Add(-Lately))
 }
 
 // AddTombstone enters a tombstone into the journal. It fails if the journal is full

@@ -119,10 +119,10 @@ func outcome(ctx context.Context, worked bool) circuit.Outcome {
 
 // forget drops what the journal need not hold any longer. A copy that the shard has
 // taken stays until the shard serves again, and for keepFor, because a request that
-// is running may have read the session before that and carry an older copy.
+// was sent before that may be on its way with an older copy.
 func (s *Shard) forget() {
 	now := s.all.Clock.Now()
-	s.all.journal.Expire(now)
+	s.all.journal.Expire(now, now.Add(-keepFor))
 	if s.status(now).State == Serving {
 		s.all.journal.Forget(s.name, now.Add(-keepFor))
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/circuit"
 	"github.com/holdfast-go/session/internal/deadline"
+	"github.com/holdfast-go/session/internal/inuse"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/mechanism"
 	"github.com/holdfast-go/session/internal/probe"
@@ -33,6 +34,7 @@ type Shards struct {
 	Clock   *stamp.Clock
 	Hooks   Hooks
 	Foreign bool // other programs write the records too
+	InUse   *inuse.Sessions
 
 	ReadTimeout, SaveTimeout time.Duration
 	TombstoneLife            time.Duration
@@ -83,6 +85,7 @@ func (a *Shards) Start(firstIDs func(yield func(id string) bool)) {
 		return
 	}
 	a.journal = journal.New(int64(a.JournalBytes))
+	a.journal.InUse = a.InUse.Needs
 	a.ctx, a.close = context.WithCancel(context.Background())
 	for id := range firstIDs {
 		a.Of(id)

@@ -17,7 +17,7 @@ type heldCopy struct {
 
 	// Of one kept for reading: why it is, one of them or both.
 	delivered time.Time // since when the store has it
-	until     time.Time
+	kept      time.Time // by Keep, or by Forget for a request that needs it
 }
 
 func (c *heldCopy) size() int64 {
@@ -101,7 +101,7 @@ func (j *Journal) placeCopyLocked(n *node[heldCopy]) {
 	}
 	n.moveTo(byShard, &n.part.reading)
 	n.part.sees(n.value.delivered)
-	if n.value.until.IsZero() {
+	if n.value.kept.IsZero() {
 		n.moveTo(byExpiry, nil)
 	} else {
 		n.moveTo(byExpiry, &j.kept)
@@ -179,7 +179,7 @@ func (c *heldCopy) stored() {
 func (c *heldCopy) joinReading(old heldCopy) {
 	c.Copy = c.Join(old.Copy)
 	c.delivered = latest(c.delivered, old.delivered)
-	c.until = latest(c.until, old.until)
+	c.kept = latest(c.kept, old.kept)
 }
 
 func latest(a, b time.Time) time.Time {
@@ -189,19 +189,19 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// Keep keeps for reading what the store has taken of a session, until a request
-// of that session has carried it back, see Carried, or until that time. It is
-// joined with what is kept of the session already, for as long as either is.
-// Where the session has ended Keep keeps nothing and returns the tombstone. It
+// Keep keeps for reading what the store has at a time of a session, until a request
+// of that session has carried it back, see Carried, or until Expire. It is joined
+// with what is kept of the session already, as if all of it were kept at the later
+// time. Where the session has ended Keep keeps nothing and returns the tombstone. It
 // fails with ErrFull where there is no room for a copy that is kept only for
 // reading.
-func (j *Journal) Keep(shard string, c state.Copy, until time.Time) (o Outcome, err error) {
+func (j *Journal) Keep(shard string, c state.Copy, at time.Time) (o Outcome, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if n := j.tombstones[c.ID]; n != nil {
 		return Outcome{Ended: true, Tombstone: n.value}, nil
 	}
-	h := heldCopy{Copy: c, until: until}
+	h := heldCopy{Copy: c, kept: at}
 	old := j.reading[c.ID]
 	if old != nil {
 		h.joinReading(old.value)
@@ -211,24 +211,26 @@ func (j *Journal) Keep(shard string, c state.Copy, until time.Time) (o Outcome, 
 }
 
 // Carried notes that a request of a session has carried these entries. Where they
-// hold all that Keep keeps of it until a time before, it is not kept any longer: what
+// hold all that Keep keeps of it since a time before, it is not kept any longer: what
 // was kept lately stays, because requests that carry something older may be on their
-// way. So does a copy that was delivered, until Forget.
+// way. So does what a request in use needs, see InUse, and a copy that was delivered,
+// until Forget.
 func (j *Journal) Carried(id string, entries state.Entries, before time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n := j.reading[id]
-	if n == nil || !n.value.until.Before(before) {
+	if n == nil || !n.value.kept.Before(before) {
 		return
 	}
-	if entries.Covers(n.value.State.Entries) && !entries.Withheld() {
+	has := entries.Covers(n.value.State.Entries) && !entries.Withheld()
+	if has && !j.inUse(id, n.value.kept) {
 		j.unkeepLocked(n)
 	}
 }
 
-// unkeepLocked ends the time until which a copy is kept, if it has one.
+// unkeepLocked drops a copy that was kept, but for one that was delivered, too.
 func (j *Journal) unkeepLocked(n *node[heldCopy]) {
-	n.value.until = time.Time{}
+	n.value.kept = time.Time{}
 	n.moveTo(byExpiry, nil)
 	if n.value.delivered.IsZero() {
 		j.removeCopyLocked(n)
@@ -236,10 +238,11 @@ func (j *Journal) unkeepLocked(n *node[heldCopy]) {
 }
 
 // Forget drops the copies that a shard took before a time, but for those that
-// Keep keeps. A caller calls it when the shard serves, with the time when the
-// oldest request that is running began: that one may have asked before the
-// shard served. Where there is something to drop, Forget takes time in proportion
-// to what the shard's copies for reading are.
+// Keep keeps, and those that a request in use needs, see InUse: these are kept from
+// then on as if Keep had kept them when they were taken. A caller calls it when the
+// shard serves, with a time before all requests began that asked before the shard
+// served. Where there is something to drop, Forget takes time in proportion to what
+// the shard's copies for reading are.
 func (j *Journal) Forget(shard string, before time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -253,10 +256,15 @@ func (j *Journal) Forget(shard string, before time.Time) {
 		switch {
 		case !h.delivered.Before(before):
 			p.sees(h.delivered)
-		case h.until.IsZero():
+		case h.kept.IsZero() && !j.inUse(h.ID, h.delivered):
 			j.removeCopyLocked(n)
 		default:
+			h.kept = latest(h.kept, h.delivered)
 			h.delivered = time.Time{}
+			j.placeCopyLocked(n)
 		}
 	}
 }
+
+// inUse reports whether a request needs what became known of a session at a time.
+func (j *Journal) inUse(id string, at time.Time) bool { return j.InUse != nil && j.InUse(id, at) }

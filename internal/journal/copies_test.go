@@ -201,11 +201,11 @@ func TestKeptUntilCarriedBack(t *testing.T) {
 	t.Run("or the time", func(t *testing.T) {
 		j := New(plenty)
 		j.keep("A", saved, unix(30_000))
-		j.Expire(unix(29_999))
+		j.Expire(unix(29_999), unix(29_999))
 		if _, ok := j.Copy("a"); !ok {
 			t.Error("it is gone before its time")
 		}
-		j.Expire(unix(30_000))
+		j.Expire(unix(30_000), unix(30_000))
 		if _, ok := j.Copy("a"); ok {
 			t.Error("it is kept beyond its time")
 		}
@@ -213,7 +213,7 @@ func TestKeptUntilCarriedBack(t *testing.T) {
 	t.Run("but a delivered one stays until Forget", func(t *testing.T) {
 		for name, over := range map[string]func(*Journal){
 			"carried": func(j *Journal) { j.Carried("a", newer, evermore) },
-			"expired": func(j *Journal) { j.Expire(unix(30_000)) },
+			"expired": func(j *Journal) { j.Expire(unix(30_000), unix(30_000)) },
 		} {
 			j := New(plenty)
 			j.add("A", copyOf("a", 7, "v"))
@@ -240,7 +240,7 @@ func TestKeptUntilCarriedBack(t *testing.T) {
 		if h, _ := j.Copy("a"); value(h.Copy) != "new" {
 			t.Errorf("the journal knows %q", value(h.Copy))
 		}
-		j.Expire(unix(30_000))
+		j.Expire(unix(30_000), unix(30_000))
 		if _, ok := j.Copy("a"); ok {
 			t.Error("it is kept beyond its time")
 		}
@@ -262,18 +262,86 @@ func TestWhatACarriedCopyDoesNotEnd(t *testing.T) {
 		before  time.Time
 		stays   bool
 	}{
-		{"kept long ago", kept.State.Entries, now.Add(31 * time.Second), false},
-		{"kept lately", kept.State.Entries, now.Add(30 * time.Second), true},
+		{"kept long ago", kept.State.Entries, now.Add(time.Second), false},
+		{"kept lately", kept.State.Entries, now, true},
 		{"withheld", withheld, now.Add(time.Hour), true},
 		{"older", copyOf("a", 4, "v").State.Entries, now.Add(time.Hour), true},
 	} {
 		j := New(1 << 20)
-		if _, err := j.Keep("s", kept, now.Add(30*time.Second)); err != nil {
+		if _, err := j.Keep("s", kept, now); err != nil {
 			t.Fatal(err)
 		}
 		j.Carried("a", test.entries, test.before)
 		if _, stays := j.Copy("a"); stays != test.stays {
 			t.Errorf("%s: the copy stays: %v, want %v", test.name, stays, test.stays)
 		}
+	}
+}
+
+// What a request that runs for long may not know stays, however it is kept.
+func TestWhatARequestNeedsStays(t *testing.T) {
+	for name, over := range map[string]func(*Journal){
+		"its time is over":             func(j *Journal) { j.Expire(unix(100), unix(100)) },
+		"it was carried back":          func(j *Journal) { j.Carried("a", copyOf("a", 9, "v").State.Entries, unix(100)) },
+		"the shard that has it serves": func(j *Journal) { j.Forget("A", unix(100)) },
+	} {
+		for how, enter := range map[string]func(*Journal){
+			"kept":      func(j *Journal) { j.keep("A", copyOf("a", 9, "v"), unix(20)) },
+			"delivered": func(j *Journal) { j.add("A", copyOf("a", 9, "v")); j.deliver("A", "a", unix(20)) },
+			"both": func(j *Journal) {
+				j.add("A", copyOf("a", 8, "u"))
+				j.deliver("A", "a", unix(10))
+				j.keep("A", copyOf("a", 9, "v"), unix(20))
+			},
+		} {
+			j := New(plenty)
+			read := unix(20)
+			j.InUse = func(id string, at time.Time) bool { return id == "a" && !read.After(at) }
+			enter(j)
+			for range 3 {
+				over(j)
+				checkChains(t, j)
+				if h, _ := j.Copy("a"); value(h.Copy) != "v" {
+					t.Errorf("%s, %s: it is gone, and a request that began before runs", how, name)
+				}
+			}
+			read = unix(21)
+			over(j)
+			j.Forget("A", unix(100))
+			j.Expire(unix(100), unix(100))
+			checkChains(t, j)
+			if _, ok := j.Copy("a"); ok {
+				t.Errorf("%s, %s: it stays, and all requests that run have read it", how, name)
+			}
+		}
+	}
+}
+
+// Nor does one that stays keep others from going.
+func TestWhatIsNeededKeepsNothingElse(t *testing.T) {
+	j := New(plenty)
+	j.InUse = func(id string, _ time.Time) bool { return id == "a" }
+	for i, id := range []string{"a", "b", "c"} {
+		j.keep("A", copyOf(id, 9, "v"), unix(int64(10+i)))
+	}
+	j.Expire(unix(11), unix(11))
+	for id, want := range map[string]bool{"a": true, "b": false, "c": true} {
+		if _, ok := j.Copy(id); ok != want {
+			t.Errorf("%s is kept: %v, want %v", id, ok, want)
+		}
+	}
+}
+
+// A copy that was kept and then delivered is needed by a request that read in between.
+func TestWhatWasDeliveredLastIsNeededAsOfThen(t *testing.T) {
+	j := New(plenty)
+	j.InUse = func(_ string, at time.Time) bool { return !unix(25).After(at) }
+	j.keep("A", copyOf("a", 8, "u"), unix(20))
+	j.add("A", copyOf("a", 9, "v"))
+	j.deliver("A", "a", unix(30))
+	j.Forget("A", unix(100))
+	j.Expire(unix(100), unix(100))
+	if h, _ := j.Copy("a"); value(h.Copy) != "v" {
+		t.Errorf("the journal knows %q", value(h.Copy))
 	}
 }

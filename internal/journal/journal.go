@@ -25,6 +25,7 @@ package journal
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/holdfast-go/session/internal/state"
 )
@@ -41,6 +42,12 @@ import (
 // as much again for each entry that it drops. The zero Journal is not usable: see
 // New.
 type Journal struct {
+	// InUse reports whether a request needs what became known of a session at a time,
+	// because it has read the session before: then a copy stays although it was carried
+	// back, or its time is over. It is called with the journal locked. Nil: none does. It
+	// is set before the first call.
+	InUse func(id string, at time.Time) bool
+
 	limit int64
 
 	mu         sync.RWMutex // guards all below
@@ -60,7 +67,7 @@ type Journal struct {
 
 	// By expiry.
 	settled chain[Tombstone] // those that are not pending
-	kept    chain[heldCopy]  // those that are kept until a date
+	kept    chain[heldCopy]  // those that Keep keeps
 }
 
 // New returns an empty journal that takes up at most limit bytes.

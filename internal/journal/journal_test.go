@@ -47,8 +47,8 @@ func (j *Journal) add(shard string, c state.Copy) {
 	}
 }
 
-func (j *Journal) keep(shard string, c state.Copy, until time.Time) {
-	if _, err := j.Keep(shard, c, until); err != nil {
+func (j *Journal) keep(shard string, c state.Copy, at time.Time) {
+	if _, err := j.Keep(shard, c, at); err != nil {
 		panic(err)
 	}
 }
@@ -102,7 +102,7 @@ func checkChains(t *testing.T, j *Journal) {
 	checkChain(t, "hints", byAge, &j.hintsByAge, true)
 	checkChain(t, "reading", byAge, &j.readingByAge, true)
 	checkChain(t, "settled", byExpiry, &j.settled, false)
-	checkChain(t, "kept", byExpiry, &j.kept, true)
+	checkChain(t, "kept", byExpiry, &j.kept, false)
 	for name, p := range j.parts {
 		checkChain(t, "pending of "+name, byShard, &p.pending, false)
 		checkChain(t, "settled of "+name, byShard, &p.settled, false)
@@ -112,14 +112,14 @@ func checkChains(t *testing.T, j *Journal) {
 	if n := j.strangers.n + j.stored.n + j.owed.n; n != len(j.tombstones) {
 		t.Errorf("%d tombstones stand in the order by age, and there are %d", n, len(j.tombstones))
 	}
-	until := 0
+	kept := 0
 	for _, n := range j.reading {
-		if !n.value.until.IsZero() {
-			until++
+		if !n.value.kept.IsZero() {
+			kept++
 		}
 	}
-	if until != j.kept.n {
-		t.Errorf("%d copies stand in the order of expiry, and %d expire", j.kept.n, until)
+	if kept != j.kept.n {
+		t.Errorf("%d copies stand in the order of expiry, and %d are kept", j.kept.n, kept)
 	}
 	if j.hintsByAge.n != len(j.hints) || j.readingByAge.n != len(j.reading) {
 		t.Errorf("%d and %d copies stand in the order by age, and there are %d and %d", j.hintsByAge.n, j.readingByAge.n, len(j.hints), len(j.reading))

@@ -16,7 +16,8 @@ type model struct {
 	limit int64
 	items []item // the oldest first
 	tally map[string]tally
-	count int // of items ever
+	count int                  // of items ever
+	reads map[string]time.Time // by session, when the oldest request that uses it has read it
 }
 
 type tally struct{ delivered, lost uint64 }
@@ -34,11 +35,12 @@ type item struct {
 	id      string
 	shard   string
 	serial, // of what is known of it
-	settled int // when it was no longer pending
-	tombstone        Tombstone
-	copy             state.Copy
-	anonymous        bool
-	delivered, until time.Time
+	settled, // when it was no longer pending
+	renewed int // when its time was over, and it was in use
+	tombstone       Tombstone
+	copy            state.Copy
+	anonymous       bool
+	delivered, kept time.Time
 }
 
 func (it *item) size() int64 {
@@ -182,8 +184,8 @@ func (m *model) read(it item) item {
 		if old.delivered.After(it.delivered) {
 			it.delivered = old.delivered
 		}
-		if old.until.After(it.until) {
-			it.until = old.until
+		if old.kept.After(it.kept) {
+			it.kept = old.kept
 		}
 	}
 	it.kind = aReading
@@ -193,11 +195,11 @@ func (m *model) read(it item) item {
 	return it
 }
 
-func (m *model) keep(shard string, c state.Copy, until time.Time) (Outcome, error) {
+func (m *model) keep(shard string, c state.Copy, at time.Time) (Outcome, error) {
 	if i := m.find(aTombstone, c.ID); i >= 0 {
 		return Outcome{Ended: true, Tombstone: m.items[i].tombstone}, nil
 	}
-	d, err := m.enterCopy(m.read(item{id: c.ID, shard: shard, copy: c, until: until}))
+	d, err := m.enterCopy(m.read(item{id: c.ID, shard: shard, copy: c, kept: at}))
 	return Outcome{Dropped: d}, err
 }
 
@@ -325,9 +327,14 @@ func (m *model) republish(shard string, publish bool) (told bool) {
 	return told
 }
 
+func (m *model) needs(id string, at time.Time) bool {
+	read, ok := m.reads[id]
+	return ok && !read.After(at)
+}
+
 // expire drops what is over, in the order in which it was settled or kept, up to
-// the first that is not.
-func (m *model) expire(now time.Time) {
+// the first that is not. What is in use goes to the end of that order.
+func (m *model) expire(now, keptBefore time.Time) {
 	bySettled := slices.Clone(m.items)
 	slices.SortStableFunc(bySettled, func(a, b item) int { return cmp.Compare(a.settled, b.settled) })
 	gone := map[int]bool{}
@@ -340,22 +347,38 @@ func (m *model) expire(now time.Time) {
 		}
 		gone[it.serial] = true
 	}
-	over := true
+	byKept := slices.Clone(m.items)
+	slices.SortStableFunc(byKept, func(a, b item) int { return cmp.Compare(max(a.serial, a.renewed), max(b.serial, b.renewed)) })
+	over, renewed := map[int]bool{}, map[int]int{}
+	for _, it := range byKept {
+		if it.kind != aReading || it.kept.IsZero() {
+			continue
+		}
+		if it.kept.After(keptBefore) {
+			break
+		}
+		if m.needs(it.id, it.kept) {
+			m.count++
+			renewed[it.serial] = m.count
+		} else {
+			over[it.serial] = true
+		}
+	}
 	m.each(func(it *item) bool {
-		if it.kind == aReading && !it.until.IsZero() && over {
-			if over = !it.until.After(now); over {
-				it.until = time.Time{}
-				return !it.delivered.IsZero()
-			}
+		it.renewed = max(it.renewed, renewed[it.serial])
+		if over[it.serial] {
+			it.kept = time.Time{}
+			return !it.delivered.IsZero()
 		}
 		return !gone[it.serial]
 	})
 }
 
-func (m *model) carried(id string, entries state.Entries) {
+func (m *model) carried(id string, entries state.Entries, before time.Time) {
 	m.each(func(it *item) bool {
-		if it.kind == aReading && it.id == id && !it.until.IsZero() && entries.Covers(it.copy.State.Entries) {
-			it.until = time.Time{}
+		isKept := it.kind == aReading && it.id == id && !it.kept.IsZero() && it.kept.Before(before)
+		if isKept && entries.Covers(it.copy.State.Entries) && !m.needs(id, it.kept) {
+			it.kept = time.Time{}
 			return !it.delivered.IsZero()
 		}
 		return true
@@ -365,8 +388,18 @@ func (m *model) carried(id string, entries state.Entries) {
 func (m *model) forget(shard string, before time.Time) {
 	m.each(func(it *item) bool {
 		if it.kind == aReading && it.shard == shard && it.delivered.Before(before) {
+			needed := m.needs(it.id, it.delivered)
+			if it.kept.IsZero() && !needed {
+				return false
+			}
+			if it.kept.IsZero() {
+				m.count++
+				it.renewed = m.count
+			}
+			if it.delivered.After(it.kept) {
+				it.kept = it.delivered
+			}
 			it.delivered = time.Time{}
-			return !it.until.IsZero()
 		}
 		return true
 	})

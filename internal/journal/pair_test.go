@@ -35,7 +35,9 @@ var (
 
 func newPair(t *testing.T, draw func(n int) int) *pair {
 	limit := int64(1500 + 500*draw(16))
-	return &pair{t: t, j: New(limit), m: &model{limit: limit, tally: map[string]tally{}}, draw: draw, now: time.UnixMilli(1_000_000)}
+	p := &pair{t: t, j: New(limit), m: &model{limit: limit, tally: map[string]tally{}, reads: map[string]time.Time{}}, draw: draw, now: time.UnixMilli(1_000_000)}
+	p.j.InUse = p.m.needs
+	return p
 }
 
 func (p *pair) equal(what string, got, want any) {
@@ -137,22 +139,28 @@ func (p *pair) event() {
 	case 11, 12:
 		p.removeHints()
 	case 13, 14:
-		c, shard, until := p.copy(), p.shard(), p.at().Add(10*time.Second)
-		got, err := p.j.Keep(shard, c, until)
-		want, wantErr := p.m.keep(shard, c, until)
+		c, shard, at := p.copy(), p.shard(), p.at()
+		got, err := p.j.Keep(shard, c, at)
+		want, wantErr := p.m.keep(shard, c, at)
 		p.equal("Keep", []any{got, err}, []any{want, wantErr})
 	case 15:
-		id, entries := p.id(), p.entries()
-		p.j.Carried(id, entries, evermore)
-		p.m.carried(id, entries)
+		id, entries, before := p.id(), p.entries(), p.at()
+		p.j.Carried(id, entries, before)
+		p.m.carried(id, entries, before)
 	case 16:
 		shard, before := p.shard(), p.at()
 		p.j.Forget(shard, before)
 		p.m.forget(shard, before)
 	case 17:
-		p.j.Expire(p.now)
-		p.m.expire(p.now)
+		kept := p.at()
+		p.j.Expire(p.now, kept)
+		p.m.expire(p.now, kept)
 	case 18:
+		if id := p.id(); p.draw(2) == 0 {
+			p.m.reads[id] = p.at()
+		} else {
+			delete(p.m.reads, id)
+		}
 		p.rare()
 	default:
 		id := p.id()

@@ -89,9 +89,11 @@ func (j *Journal) dropNextLocked(owed bool, d *Dropped) {
 }
 
 // Expire drops the tombstones whose Until has passed, but for pending ones, and
-// the copies that were kept until now. An entry with an earlier date than one
-// that was entered before it goes with that one.
-func (j *Journal) Expire(now time.Time) {
+// the copies that Keep keeps since a time before, or since then, but for those that a
+// request in use needs, see InUse. An entry with an earlier date than one that was
+// entered before it goes with that one, and so does one that was in use when its time
+// was over.
+func (j *Journal) Expire(now, keptBefore time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for n := range j.settled.all(byExpiry) {
@@ -100,9 +102,15 @@ func (j *Journal) Expire(now time.Time) {
 		}
 		j.removeTombstoneLocked(n)
 	}
-	for n := range j.kept.all(byExpiry) {
-		if n.value.until.After(now) {
+	for range j.kept.n {
+		n := j.kept.front
+		if n.value.kept.After(keptBefore) {
 			break
+		}
+		if j.inUse(n.value.ID, n.value.kept) {
+			n.leave(byExpiry)
+			n.moveTo(byExpiry, &j.kept)
+			continue
 		}
 		j.unkeepLocked(n)
 	}

@@ -227,7 +227,7 @@ func TestExpiryMakesRoom(t *testing.T) {
 	g.Until = 10
 	j.enter(g)
 	j.enter(Owed("b", death(5, 1, state.Destroyed)))
-	j.Expire(time.UnixMilli(10))
+	j.Expire(time.UnixMilli(10), time.UnixMilli(10))
 	if a := j.enter(Owed("c", death(5, 1, state.Destroyed))); !reflect.DeepEqual(a.Dropped, Dropped{}) {
 		t.Errorf("dropped %+v for an entry that has room", a.Dropped)
 	}

@@ -245,7 +245,7 @@ func useAll(j *Journal, r *rand.Rand, now int64) {
 	j.Carried(id, copyOf(id, uint64(now), "v").State.Entries, evermore)
 	j.Waiting(shard, 3, nothing)
 	j.Forget(shard, unix(now-10))
-	j.Expire(unix(now))
+	j.Expire(unix(now), unix(now))
 	_ = j.Stats(shard)
 	_ = j.Total()
 	if j.Owes(shard) && r.IntN(50) == 0 {
@@ -286,7 +286,7 @@ func BenchmarkAFullJournal(b *testing.B) {
 	b.Run("what is due", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			j.Expire(time.UnixMilli(1))
+			j.Expire(time.UnixMilli(1), time.UnixMilli(1))
 			j.Forget("A", time.UnixMilli(1))
 			j.Waiting("A", 20, nothing)
 		}

@@ -276,9 +276,9 @@ func TestTombstonesExpireUnlessTheyArePending(t *testing.T) {
 		g.Until = []int64{10, 11, 12, 20}[i]
 		j.enter(g)
 	}
-	j.Expire(unix(9))
+	j.Expire(unix(9), unix(9))
 	wantStats(t, j, Stats{Tombstones: 1, Known: 4})
-	j.Expire(unix(12))
+	j.Expire(unix(12), unix(12))
 	wantStats(t, j, Stats{Tombstones: 1, Known: 2})
 	if _, ok := j.Tombstone("d"); !ok {
 		t.Error("what has not expired is gone")

@@ -128,6 +128,7 @@ func (q *lookup) ask(ctx context.Context, fresh bool) {
 	f.Answer = answerOf(q.err, q.stored.State.Dead())
 	if f.Answer == decide.Record {
 		q.compare(sent, fresh, takesSaves)
+		q.share(ctx)
 	}
 	f.Quarantined = f.Answer == decide.Nothing && s.Quarantined()
 	f.Unheard = !takesSaves && s.Unheard(r.Lease())
@@ -173,6 +174,20 @@ func (q *lookup) compare(sent time.Time, fresh, takesSaves bool) {
 	if askPastCache && !q.record.State.Equal(q.stored.State) {
 		q.facts.Answer = decide.CacheBehind
 	}
+}
+
+// share keeps what the store has for other requests of the session that run and may
+// have read something older: where the store does not answer any more, they make their
+// changes on what any request of this process was told. With a foreign format the dots
+// would not tell what of it is newer.
+func (q *lookup) share(ctx context.Context) {
+	r := q.reader
+	if r.Foreign || !r.InUse.News(q.id, q.stored.Version) {
+		return
+	}
+	c := q.record.Copy
+	c.State = q.stored.State
+	r.Shards.Of(q.id).Keep(ctx, c)
 }
 
 // knownEnd returns what this process and the visitor's tombstone cookie know of

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/decide"
 	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/inuse"
 	"github.com/holdfast-go/session/internal/mechanism"
 	"github.com/holdfast-go/session/internal/running"
 	"github.com/holdfast-go/session/internal/stamp"
@@ -21,6 +22,7 @@ type Reader struct {
 	Shards  *failover.Shards
 	Clock   *stamp.Clock
 	Foreign bool // other programs write the records too
+	InUse   *inuse.Sessions
 
 	// Where there is a backup:
 	Backup  bool

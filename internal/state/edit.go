@@ -22,6 +22,11 @@ type Edit struct {
 	inDoubt bool // part of a save that was not answered
 }
 
+// Steps reports whether one of the edits makes something of the value that stands.
+func Steps(l []*Edit) bool {
+	return slices.ContainsFunc(l, func(e *Edit) bool { return e.Step != nil && !e.Done })
+}
+
 // Change is what an edit came to: an entry that has no dot yet.
 type Change struct {
 	Name  string
