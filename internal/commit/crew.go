@@ -265,6 +265,7 @@ func (c *Commit) lookAfter(ctx context.Context, crew *groupcommit.Crew[base], b 
 	switch {
 	case stands:
 		c.Writer.Storage.Saves.Add(1)
+		st = c.Writer.Reader.Settled(st, b.sent.Clock, r.State)
 		return c.saved(b, state.Join(st, r.State), r.Version, sent, b.sent), nil
 	case errors.Is(err, failure.ErrNotFound) && !c.Writer.Reader.Foreign && c.vouches(b):
 		// It has lost the session, and nobody has written over what it lacks: the save
@@ -351,9 +352,7 @@ func (c *Commit) ontoJournal(b base) base {
 	if !ok {
 		return b
 	}
-	if c.Writer.Reader.Foreign {
-		known.State = c.Writer.Reader.Settled(known.State, known.Saved, b.State)
-	}
+	known.State = c.Writer.Reader.Settled(known.State, known.Saved, b.State)
 	if joined := state.Join(b.State, known.State); !joined.Equal(b.State) {
 		b.State = joined
 		b.Saved = min(b.Saved, known.Saved)

@@ -90,7 +90,7 @@ func (c *Commit) rebaseOnJournal() error {
 		return nil
 	}
 	l := c.Loaded
-	l.State = b.State
+	l.State = c.Writer.Reader.Settled(b.State, b.Saved, c.State)
 	l.Saved = min(l.Saved, b.Saved)
 	return c.rebase(l)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/state"
@@ -93,7 +94,11 @@ func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death
 		case err == nil && st.Dead():
 			return st.Death, a.applyToSuccessor(ctx, b, st.Death)
 		case err == nil:
-			joined := state.Join(st, b.State)
+			old := b.State
+			if a.Foreign {
+				old = foreign.Settled(old, b.Saved, st)
+			}
+			joined := state.Join(st, old)
 			if joined.Equal(st) {
 				return ended, nil
 			}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -235,4 +236,28 @@ func TestWhomNodeLoggedOutStaysOutWhenTheStoreMayHaveLostItsMemory(t *testing.T)
 			t.Errorf("%+v", st)
 		}
 	})
+}
+
+// What a Go program could not save is delivered on top of what Node has written
+// meanwhile, and does not undo it.
+func TestWhatNodeWritesInAnOutageOfTheGoProgramStays(t *testing.T) {
+	for value, want := range map[string]string{"8": "8", "1": "1", "null": "none"} {
+		withNode(t, func(t *testing.T, b *beside) {
+			b.asks("", "a=5 b=none")
+			b.edit("a", "7") // which has no dot in the record, and neither has what follows
+			b.during = func() { b.faulty.Fail(errors.New("away")) }
+			b.asks("b=2", "a=7 b=2")
+			b.during = nil
+			b.edit("a", value)
+			b.faulty.Heal()
+			time.Sleep(20 * time.Second)
+			got := b.stored()
+			if !strings.Contains(got, `"b":2`) {
+				t.Errorf("Node has %s, without what was written in the outage", got)
+			}
+			b.asks("", "a="+want+" b=2")
+			b.cookies = map[string]string{"connect.sid": b.cookies["connect.sid"]}
+			b.asks("", "a="+want+" b=2")
+		})
+	}
 }
