@@ -125,6 +125,38 @@ func TestAStolenSessionThatIsRenewedOnTwoInstances(t *testing.T) {
 	})
 }
 
+// A shard that refuses a tombstone is given what else it lacks: first the tombstones
+// that need no look at another session, or twenty attempts at them. What a thief has
+// made in an outage of a session that was logged out elsewhere does not come to life
+// by that order: it is created only after the logged-out session was read.
+func TestASessionIsNotDeliveredBeforeTheEndOfTheOneItCameFrom(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v, thief := s.copied()
+		old := id(t, s, v)
+		c, cut := s.cutOff()
+		cut.Fail(errRefused)
+		s.logIn(c, thief, "stolen")
+		s.logIn(c, thief, "stolen twice")
+		s.serve(s.a, v, s.ends(session.Durable))
+		cut.Heal()
+		cut.Before(func(_ string, id session.ID) error {
+			if id == old {
+				return errRefused
+			}
+			return nil
+		})
+		s.after(time.Minute) // some sixty attempts
+		if got := c.Stats().Journal; got.States != 1 || got.Delivered > 1 {
+			t.Errorf("the stolen session was delivered: %+v", got)
+		}
+		s.want(s.b, s.copyOf(thief), "-")
+		cut.Before(nil)
+		s.after(10 * time.Second)
+		s.want(c, thief, "-")
+		s.want(s.b, thief, "-")
+	})
+}
+
 func TestWhatEndedIsPublishedBeforeAnyoneRestores(t *testing.T) {
 	for _, how := range []string{"logout", "revoke", "begin", "renew"} {
 		t.Run(how, func(t *testing.T) {

@@ -174,7 +174,10 @@ func (s *Shard) deliver(ctx context.Context) (more bool, err error) {
 	return s.deliverAll(ctx)
 }
 
-// deliverAll is deliver whether or not the shard is away.
+// deliverAll is deliver whether or not the shard is away. It may deliver sessions before
+// a tombstone that needs a look at another session, or that the shard has refused often.
+// That is safe: no session of a tombstone is among them, and one that supersedes another
+// is created only after that one was read, see PrepareRestore.
 func (s *Shard) deliverAll(ctx context.Context) (more bool, err error) {
 	end := s.all.Clock.Now().Add(batchTime)
 	err = forEach(end, s.all.Clock.Now, s.all.journal.PendingTombstones(s.name), func(g journal.Tombstone) error { return s.deliverTombstone(ctx, g) })
