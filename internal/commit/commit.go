@@ -110,6 +110,7 @@ type Commit struct {
 	refusals  int            // conflicts over what stood there before and after
 	tombstone state.State    // of the session that a renewal ends
 	copied    record.Version // of the new one's record
+	lookedUp  bool           // the tombstone, as the store did not answer its save
 	wrote     bool
 	madeOn    state.State // that Changes were made on
 	shared    bool        // Changes include those of other commits in the crew

@@ -121,6 +121,7 @@ var errMoveWaits = errors.New("session: the rotation waits")
 
 // lookAgain finds out whether a tombstone stands whose save had no answer.
 func (c *Commit) lookAgain(ctx context.Context, cause error) error {
+	c.lookedUp = true
 	var r record.Session
 	err := c.Writer.Storage.Load(context.WithoutCancel(ctx), c.ID, true, true, &r)
 	switch {

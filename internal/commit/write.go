@@ -98,6 +98,9 @@ func (c *Commit) leadAlone(ctx context.Context, crew *groupcommit.Crew[base]) (b
 			break // a session is begun once
 		}
 		c.countConflict(ctx, attempt)
+		if c.lookedUp && attempt == 1 {
+			end = c.Writer.Storage.Attempts() // the store's silence has used up the time
+		}
 		err = c.afterConflict(ctx, end)
 	}
 	var turned *rotatedError

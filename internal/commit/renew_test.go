@@ -1,0 +1,243 @@
+package commit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session/internal/commit"
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/test/instance"
+)
+
+// renew is a commit that gives the session a new ID.
+func (v *visitor) renew(l lookup.Loaded, edits ...*state.Edit) *commit.Commit {
+	c := v.commit(l, edits...)
+	c.Asked, c.Renewal = commit.RenewID, commit.RenewID
+	return c
+}
+
+// A renewal makes the new record first, and ends the old session over the version that
+// was copied.
+func TestARenewalMovesTheSession(t *testing.T) {
+	story(t, "in the store", func(v *visitor) {
+		l := v.load()
+		v.Store.Calls()
+		time.Sleep(time.Second)
+		now := time.Now()
+		c := v.renew(l, set("user", "anna"))
+		v.must(c, failover.Durable)
+		saves := v.saves()
+		if len(saves) != 2 || saves[0].ID != c.Token.ID() || saves[0].Over != record.Absent || saves[1].ID != v.id() || saves[1].Over != l.Version {
+			v.Fatalf("the saves are %+v, want the new record and then the tombstone over the version that was read", saves)
+		}
+		st, version := v.Store.Get(c.Token.ID())
+		v.want("the new record", st, "user", "anna")
+		v.want("the new record", st, "n", "0")
+		if st.Authenticated != now.UnixMilli() || st.LastSeen != now.UnixMilli() || st.End != now.Add(instance.Lifetime).UnixMilli() || st.Created != l.State.Created || st.Rotated != 0 {
+			v.Errorf("its dates are %+v", st)
+		}
+		old, _ := v.Store.Get(v.id())
+		if old.Death.Reason != state.Renewed {
+			v.Errorf("the old session is %+v", old)
+		}
+		if !c.Begun || c.Version != version || c.ID != c.Token.ID() || c.Confirmed != now.UnixMilli() || c.Saved != st.Entries.Latest() || c.Lacking() {
+			v.Errorf("the commit stands on %+v", c.Loaded)
+		}
+		want := state.Superseded{ID: v.id(), Dot: old.Death.Dot, Predecessor: true, Durable: true}
+		if len(c.Supersedes) != 1 || c.Supersedes[0] != want {
+			v.Errorf("it supersedes %+v, want %+v", c.Supersedes, want)
+		}
+		if known, ok := v.Shards.Of(v.id()).Tombstone(v.id()); !ok || known.Death != old.Death {
+			v.Error("this process does not know that the old session has ended")
+		}
+		if known, _ := v.Shards.Of(c.ID).Copy(c.ID); !known.State.Equal(st) {
+			v.Error("this process does not keep what the store has taken")
+		}
+	})
+	story(t, "and takes along what another instance wrote meanwhile", func(v *visitor) {
+		c := v.renew(v.load(), increment("n"))
+		v.elsewhere("n", "10")
+		v.must(c, failover.Durable)
+		st, _ := v.Store.Get(c.Token.ID())
+		v.want("the new record", st, "n", "11")
+		saves := v.saves()
+		records := 0
+		for _, s := range saves {
+			if s.ID == c.Token.ID() {
+				records++
+			}
+		}
+		if records != 2 {
+			v.Errorf("the new record was saved %d times, want twice, under one ID: %+v", records, saves)
+		}
+	})
+	story(t, "and what another request is saving", func(v *visitor) {
+		v.slow(20 * time.Millisecond)
+		l := v.load()
+		c := v.renew(l, increment("n"))
+		errs := v.together(v.commit(l, increment("n")), c, v.commit(l, increment("n")))
+		if errs[0] != nil || errs[1] != nil || !errors.Is(errs[2], failure.ErrEnded) {
+			v.Fatalf("they came to %v, want nothing, nothing and an end", errs)
+		}
+		st, _ := v.Store.Get(c.Token.ID())
+		v.want("the new record", st, "n", "2")
+	})
+	story(t, "unless it has ended", func(v *visitor) {
+		c := v.renew(v.load())
+		v.endElsewhere(state.Destroyed)
+		v.fails(c, failure.ErrEnded)
+		if c.Begun {
+			v.Error("it has begun")
+		}
+	})
+	story(t, "unless the store refuses the new record", func(v *visitor) {
+		l := v.load()
+		v.Store.Plan(func(c instance.Call) instance.Fate {
+			if c.Save && c.ID != v.id() {
+				return instance.Fate{Err: failure.ErrConflict}
+			}
+			return instance.Fate{}
+		})
+		v.fails(v.renew(l), failure.ErrUnavailable)
+		if st, _ := v.Store.Get(v.id()); st.Dead() {
+			v.Error("the old session has ended")
+		}
+	})
+	story(t, "within a budget", func(v *visitor) {
+		l := v.load()
+		v.Store.Plan(func(c instance.Call) instance.Fate {
+			if c.Save && c.ID == v.id() {
+				v.elsewhere("other", fmt.Sprint(time.Now().UnixNano()))
+				return instance.Fate{Takes: 30 * time.Millisecond}
+			}
+			return instance.Fate{}
+		})
+		began := time.Now()
+		v.fails(v.renew(l), failure.ErrUnavailable)
+		if took := time.Since(began); took != 120*time.Millisecond {
+			v.Errorf("it took %v, want 120ms", took)
+		}
+	})
+}
+
+// The token of a renewal goes out although nobody knows whether the old session has
+// ended: it may be all that the visitor has.
+func TestARenewalWithoutAnAnswer(t *testing.T) {
+	story(t, "waits for the store", func(v *visitor) {
+		c := v.renew(v.load(), set("user", "anna"))
+		v.plan(nil, []instance.Fate{refused})
+		v.must(c, failover.Pending)
+		if !c.Begun {
+			v.Error("it has not begun")
+		}
+		if k := c.Supersedes; len(k) != 1 || k[0].Durable {
+			v.Errorf("it supersedes %+v", k)
+		}
+		v.wantOwed(0, 1)
+		v.Store.Plan(nil)
+		time.Sleep(10 * time.Second)
+		if st, _ := v.Store.Get(v.id()); st.Death.Reason != state.Renewed {
+			v.Errorf("the old session is %+v", st)
+		}
+	})
+	storyOf(t, "is told without a backup", false, nil, func(v *visitor) {
+		c := v.renew(v.load(), set("user", "anna"))
+		v.plan(nil, []instance.Fate{refused})
+		v.fails(c, failure.ErrUnavailable)
+		if !c.Begun || c.ID != c.Token.ID() {
+			v.Error("the token does not go out")
+		}
+	})
+	story(t, "and those that wait for it go on from it", func(v *visitor) {
+		v.plan(nil, []instance.Fate{{Takes: 20 * time.Millisecond}, refused})
+		l := v.load()
+		errs := v.together(v.commit(l, set("first", "x")), v.renew(l), v.commit(l, set("last", "x")))
+		if errs[0] != nil || errs[1] != nil || !errors.Is(errs[2], failure.ErrEnded) {
+			v.Errorf("they came to %v", errs)
+		}
+	})
+}
+
+// A renewal without the store begins a copy under the new ID, and ends the old session
+// as soon as the store is there.
+func TestARenewalInAnOutage(t *testing.T) {
+	away := func(name string, do func(v *visitor, l lookup.Loaded)) {
+		t.Helper()
+		story(t, name, func(v *visitor) {
+			l := v.load()
+			v.Store.Away(true)
+			time.Sleep(10 * time.Second)
+			v.Store.Calls()
+			do(v, l)
+		})
+	}
+	away("is delivered, the tombstone and the new session", func(v *visitor, l lookup.Loaded) {
+		c := v.renew(l, set("user", "anna"))
+		v.must(c, failover.Pending)
+		v.wantCalls("")
+		v.wantOwed(1, 1)
+		if !c.Begun || !c.NeverStored || c.Placement != lookup.Missing || c.Version != record.Absent || c.Confirmed != l.Confirmed {
+			v.Errorf("the commit stands on %+v", c.Loaded)
+		}
+		v.Store.Away(false)
+		time.Sleep(20 * time.Second)
+		st, _ := v.Store.Get(c.Token.ID())
+		v.want("the new record", st, "user", "anna")
+		v.want("the new record", st, "n", "0")
+		if old, _ := v.Store.Get(v.id()); old.Death.Reason != state.Renewed {
+			v.Errorf("the old session is %+v", old)
+		}
+		v.wantOwed(0, 0)
+	})
+	away("takes along what another request has written in it", func(v *visitor, l lookup.Loaded) {
+		v.must(v.commit(l, increment("n")), failover.Pending)
+		c := v.renew(l, increment("n"))
+		v.must(c, failover.Pending)
+		v.want("the new session", c.State, "n", "2")
+	})
+	away("of a session that has ended here is none", func(v *visitor, l lookup.Loaded) {
+		if err := v.Shards.Of(v.id()).AddTombstone(context.Background(), journal.Owed(v.id(), v.Clock.Death(state.Destroyed))); err != nil {
+			v.Fatal(err)
+		}
+		c := v.renew(l)
+		v.fails(c, failure.ErrEnded)
+		v.wantOwed(0, 1)
+	})
+	away("is refused where it may not wait for the store", func(v *visitor, l lookup.Loaded) {
+		c := v.renew(l)
+		c.Fresh = true
+		v.fails(c, failure.ErrUnavailable)
+		full := errors.New("no room")
+		v.Room = func(state.Copy) error { return full }
+		v.fails(v.renew(l), full)
+		v.wantOwed(0, 0)
+	})
+	away("is refused where no copy vouches", func(v *visitor, l lookup.Loaded) {
+		time.Sleep(instance.Lease)
+		v.fails(v.renew(l), failure.ErrUnavailable)
+		v.wantOwed(0, 0)
+	})
+	away("can be made eight times in a row", func(v *visitor, l lookup.Loaded) {
+		for range state.MaxSuperseded {
+			c := v.renew(l)
+			v.must(c, failover.Pending)
+			l = c.Loaded
+			for i := range l.Supersedes {
+				l.Supersedes[i].NeverStored = false // each might have been in the store for a moment
+			}
+		}
+		v.fails(v.renew(l), failure.ErrUnavailable)
+	})
+	away("is found dead by those that wait for it", func(v *visitor, l lookup.Loaded) {
+		v.must(v.renew(l), failover.Pending)
+		v.fails(v.commit(l, set("a", "1")), failure.ErrEnded)
+	})
+}

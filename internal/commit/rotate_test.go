@@ -1,0 +1,226 @@
+package commit_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session/internal/commit"
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/test/instance"
+	"github.com/holdfast-go/session/internal/token"
+)
+
+// rotate is a commit that exchanges the token of the session.
+func (v *visitor) rotate(l lookup.Loaded, edits ...*state.Edit) *commit.Commit {
+	c := v.commit(l, edits...)
+	c.Asked, c.Renewal = commit.RotateID, commit.RotateID
+	return c
+}
+
+// A rotation moves the session to a token that is derived from the old one, and gains
+// neither rights nor time.
+func TestARotationMovesTheSession(t *testing.T) {
+	story(t, "in the store", func(v *visitor) {
+		time.Sleep(time.Minute)
+		l := v.load()
+		c := v.rotate(l, set("a", "1"))
+		v.must(c, failover.Durable)
+		st, _ := v.Store.Get(c.Token.ID())
+		v.want("the new record", st, "a", "1")
+		v.want("the new record", st, "n", "0")
+		now := time.Now().UnixMilli()
+		if st.End != l.State.End || st.Authenticated != l.State.Authenticated || st.Rotated != now || st.LastSeen != now {
+			v.Errorf("its dates are %+v", st)
+		}
+		old, _ := v.Store.Get(v.id())
+		if old.Death.Reason != state.Rotated || old.Death.Link.Successor() != c.Token.ID() {
+			v.Errorf("the old session is %+v", old)
+		}
+		if next, ok := v.Reader.Follow(v.token, old.Death); !ok || next != c.Token {
+			v.Error("the old token does not lead to the new one")
+		}
+	})
+	story(t, "and another that was under way follows it", func(v *visitor) {
+		l := v.load()
+		first := v.rotate(l)
+		v.must(first, failover.Durable)
+		second := v.rotate(l, increment("n"))
+		v.must(second, failover.Durable)
+		if !second.Followed || second.Begun || second.Held != first.Token || second.ID != first.Token.ID() {
+			v.Errorf("it has %+v", second.Loaded)
+		}
+		st, _ := v.Store.Get(first.Token.ID())
+		v.want("the new record", st, "n", "1")
+		if k := second.Supersedes; len(k) != 1 || k[0].ID != v.id() || !k[0].Durable {
+			v.Errorf("it supersedes %+v", k)
+		}
+	})
+	story(t, "and a write follows it while the grace lasts", func(v *visitor) {
+		l := v.load()
+		first := v.rotate(l)
+		v.must(first, failover.Durable)
+		time.Sleep(failover.RotationGrace - time.Millisecond)
+		c := v.commit(l, increment("n"))
+		v.must(c, failover.Durable)
+		if !c.Followed || c.Held != first.Token || c.Source != lookup.FromStore {
+			v.Errorf("it has %+v", c.Loaded)
+		}
+		time.Sleep(time.Millisecond)
+		v.fails(v.commit(l, increment("n")), failure.ErrEnded)
+		st, _ := v.Store.Get(first.Token.ID())
+		v.want("the new record", st, "n", "1")
+	})
+	story(t, "and a renewal follows it", func(v *visitor) {
+		l := v.load()
+		first := v.rotate(l)
+		v.must(first, failover.Durable)
+		c := v.renew(l, increment("n"))
+		v.must(c, failover.Durable)
+		st, _ := v.Store.Get(c.Token.ID())
+		v.want("the new record", st, "n", "1")
+		if old, _ := v.Store.Get(first.Token.ID()); old.Death.Reason != state.Renewed {
+			v.Errorf("what the rotation made is %+v", old)
+		}
+	})
+	story(t, "and those that wait for it follow it together", func(v *visitor) {
+		v.slow(20 * time.Millisecond)
+		l := v.load()
+		first := v.rotate(l)
+		errs := v.together(first, v.commit(l, increment("n")), v.commit(l, increment("n")), v.commit(l, increment("n")))
+		for n, err := range errs {
+			if err != nil {
+				v.Errorf("commit %d: %v", n, err)
+			}
+		}
+		st, _ := v.Store.Get(first.Token.ID())
+		v.want("the new record", st, "n", "3")
+	})
+	story(t, "but not without the store's answer", func(v *visitor) {
+		l := v.load()
+		first := v.rotate(l)
+		v.must(first, failover.Durable)
+		v.Store.Plan(func(c instance.Call) instance.Fate {
+			if c.ID == first.Token.ID() {
+				return instance.Fate{Err: instance.ErrRefused}
+			}
+			return instance.Fate{}
+		})
+		c := v.commit(l, increment("n"))
+		v.fails(c, failure.ErrUnavailable)
+		if c.Followed || c.ID != v.id() || c.Held != v.token {
+			v.Errorf("it stands on %+v", c.Loaded)
+		}
+		v.wantOwed(0, 0)
+	})
+	story(t, "at most 64 times in one request", func(v *visitor) {
+		l := v.load()
+		at := v.rotate(l)
+		v.must(at, failover.Durable)
+		first := v.token
+		for range lookup.MaxRotations {
+			v.token = at.Token
+			at = v.rotate(at.Loaded)
+			v.must(at, failover.Durable)
+		}
+		v.token = first
+		v.fails(v.commit(l, increment("n")), lookup.ErrTooManyRotations)
+	})
+}
+
+// A rotation can wait; what else there is to save does not.
+func TestARotationThatCannotBeMadeWaits(t *testing.T) {
+	story(t, "in an outage", func(v *visitor) {
+		l := v.load()
+		v.Store.Away(true)
+		c := v.rotate(l)
+		v.must(c, failover.Durable) // there is nothing to save
+		if c.Begun || c.ID != v.id() {
+			v.Errorf("it stands on %+v", c.Loaded)
+		}
+		written := v.rotate(l, increment("n"))
+		v.must(written, failover.Pending)
+		if written.Begun || written.ID != v.id() || written.Token != (token.Token{}) {
+			v.Errorf("it stands on %+v", written.Loaded)
+		}
+		v.wantOwed(1, 0)
+	})
+	storyOf(t, "without a backup", false, nil, func(v *visitor) {
+		l := v.load()
+		v.Store.Away(true)
+		v.must(v.rotate(l), failover.Durable)
+		v.fails(v.rotate(l, increment("n")), failure.ErrUnavailable)
+	})
+	story(t, "where the new record is refused", func(v *visitor) {
+		l := v.load()
+		v.Store.Plan(func(c instance.Call) instance.Fate {
+			if c.Save && c.ID != v.id() {
+				return instance.Fate{Err: instance.ErrRefused}
+			}
+			return instance.Fate{}
+		})
+		v.must(v.rotate(l, increment("n")), failover.Durable)
+		v.stored("n", "1")
+	})
+	story(t, "but a change that is too large does not", func(v *visitor) {
+		l := v.load()
+		v.Store.Plan(func(c instance.Call) instance.Fate {
+			if c.Save && c.ID != v.id() {
+				return instance.Fate{Err: failure.ErrTooLarge}
+			}
+			return instance.Fate{}
+		})
+		v.fails(v.rotate(l, increment("n")), failure.ErrTooLarge)
+	})
+}
+
+// A rotation's tombstone that was not answered is looked up.
+func TestARotationWithoutAnAnswerIsLookedUp(t *testing.T) {
+	for _, backup := range []bool{true, false} {
+		name := map[bool]string{true: ", with a backup", false: ", without one"}[backup]
+		storyOf(t, "it stands"+name, backup, nil, func(v *visitor) {
+			c := v.rotate(v.load(), increment("n"))
+			v.plan(nil, []instance.Fate{silent})
+			v.must(c, failover.Durable)
+			if !c.Begun || !c.Supersedes[0].Durable {
+				v.Errorf("it stands on %+v", c.Loaded)
+			}
+			v.wantOwed(0, 0)
+		})
+		storyOf(t, "another writer was faster, and it is made again"+name, backup, nil, func(v *visitor) {
+			c := v.rotate(v.load(), increment("n"))
+			v.plan(nil, []instance.Fate{instance.Never})
+			time.AfterFunc(50*time.Millisecond, func() { v.elsewhere("n", "10") })
+			v.must(c, failover.Durable)
+			st, _ := v.Store.Get(c.Token.ID())
+			v.want("the new record", st, "n", "11")
+			if old, _ := v.Store.Get(v.id()); old.Death.Reason != state.Rotated {
+				v.Errorf("the old session is %+v", old)
+			}
+		})
+		storyOf(t, "nobody answers"+name, backup, nil, func(v *visitor) {
+			c := v.rotate(v.load(), increment("n"))
+			v.plan([]instance.Fate{refused}, []instance.Fate{instance.Never})
+			want := failover.Durable
+			if backup {
+				want = failover.Pending
+			}
+			v.must(c, want)
+			if !c.Begun || c.Supersedes[0].Durable {
+				v.Errorf("it stands on %+v", c.Loaded)
+			}
+		})
+		storyOf(t, "it never arrived, and the token goes out"+name, backup, nil, func(v *visitor) {
+			c := v.rotate(v.load(), increment("n"))
+			v.plan(nil, []instance.Fate{instance.Never})
+			_, err := v.run(c)
+			if err != nil || !c.Begun {
+				v.Errorf("it came to %v, begun %v", err, c.Begun)
+			}
+			st, _ := v.Store.Get(c.Token.ID())
+			v.want("the new record", st, "n", "1")
+		})
+	}
+}

@@ -1,0 +1,143 @@
+// Package instance is one instance of the library without HTTP: what package session
+// connects, over a store in memory that fails as a test says. The tests of the
+// packages below the session use it, in the time of testing/synctest.
+package instance
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session/internal/circuit"
+	"github.com/holdfast-go/session/internal/commit"
+	"github.com/holdfast-go/session/internal/decide"
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/recordid"
+	"github.com/holdfast-go/session/internal/stamp"
+	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/storage"
+	"github.com/holdfast-go/session/internal/token"
+)
+
+// What every Instance begins with.
+const (
+	ReadTimeout   = 50 * time.Millisecond
+	SaveTimeout   = 100 * time.Millisecond
+	Idle          = 24 * time.Hour
+	Refresh       = Idle / 10
+	Lifetime      = 30 * 24 * time.Hour
+	Lease         = time.Hour
+	TombstoneLife = Lease + 5*time.Minute
+)
+
+// Instance is one instance over a store.
+type Instance struct {
+	Store   *Store
+	Clock   *stamp.Clock
+	Shards  failover.Shards
+	Storage storage.Storage
+	Reader  lookup.Reader
+	Writer  commit.Writer
+
+	Mode  circuit.Mode           // the operator's
+	Room  func(state.Copy) error // nil: cookies take every copy
+	Stale func(id string)        // nil: nobody is told
+}
+
+// New returns an instance over the store, whose quarantine is over. adjust may change
+// it before it begins to watch the store.
+func New(t testing.TB, store *Store, backup bool, adjust func(*Instance)) *Instance {
+	t.Helper()
+	i := &Instance{Store: store, Clock: stamp.New()}
+	watched := watched{store}
+	i.Shards.Backend = &i.Storage
+	i.Shards.Store = watched
+	i.Shards.Clock = i.Clock
+	i.Shards.ReadTimeout = ReadTimeout
+	i.Shards.SaveTimeout = SaveTimeout
+	i.Shards.TombstoneLife = TombstoneLife
+
+	i.Storage.Store = watched
+	i.Storage.Shards = &i.Shards
+	i.Storage.Clock = i.Clock
+	i.Storage.ReadTimeout = ReadTimeout
+	i.Storage.SaveTimeout = SaveTimeout
+	i.Storage.Idle = Idle
+	i.Storage.Refresh = Refresh
+	i.Storage.TombstoneLife = TombstoneLife
+
+	i.Reader.Storage = &i.Storage
+	i.Reader.Shards = &i.Shards
+	i.Reader.Clock = i.Clock
+
+	i.Writer.Reader = &i.Reader
+	i.Writer.Storage = &i.Storage
+	i.Writer.Shards = &i.Shards
+	i.Writer.Clock = i.Clock
+	i.Writer.NewToken = func(context.Context) token.Token { return token.New() }
+	i.Writer.Lifetime = Lifetime
+	if backup {
+		i.withBackup()
+	}
+	if adjust != nil {
+		adjust(i)
+	}
+	i.Shards.Start(firstIDs)
+	t.Cleanup(func() {
+		ended, end := context.WithCancel(context.Background())
+		end()
+		_ = i.Shards.Close(ended) // what is left then is no concern of the test
+	})
+	time.Sleep(time.Minute)
+	return i
+}
+
+func (i *Instance) withBackup() {
+	i.Shards.JournalBytes = 1 << 20
+	i.Shards.RestoreRate = 100
+	i.Shards.Vouches = i.Reader.CopyVouches
+	i.Shards.Mode = func() circuit.Mode { return i.Mode }
+
+	i.Reader.Backup = true
+	i.Reader.Mode = func() decide.Mode { return decide.Mode(i.Mode) }
+	i.Reader.Lease = func() time.Duration { return Lease }
+	i.Reader.Stale = func(_ context.Context, id string) {
+		if i.Stale != nil {
+			i.Stale(id)
+		}
+	}
+
+	i.Writer.Copies = true
+	i.Writer.CheckRoom = func(c state.Copy) error {
+		if i.Room == nil {
+			return nil
+		}
+		return i.Room(c)
+	}
+	i.Writer.StoreOnly = func() bool { return i.Mode == circuit.StoreOnly }
+}
+
+// firstIDs yields IDs by which all shards are met.
+func firstIDs(yield func(string) bool) {
+	for n := range 256 {
+		if !yield(recordid.Canary(n)) {
+			return
+		}
+	}
+}
+
+// watched is a Store with the part of record.Store whose name a field has.
+type watched struct{ *Store }
+
+var _ record.Store = watched{}
+
+func (w watched) Incarnation(_ context.Context, shard string) (string, error) {
+	if w.Store.Incarnation == nil {
+		return "", nil
+	}
+	return w.Store.Incarnation(shard)
+}
+
+func (w watched) Probes() bool { return w.Store.Incarnation != nil }
