@@ -1,0 +1,148 @@
+package failover_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/test/instance"
+)
+
+// What was written under the token of before a rotation is the successor's while the
+// grace lasts.
+func TestWhatWasWrittenUnderAnOldTokenIsTheSuccessors(t *testing.T) {
+	next := longID("next")
+	early := func(w *world) (state.Death, state.State) {
+		death := w.rotated("next")
+		st := w.live("x", "1")
+		w.Store.Set("a", state.State{Death: death})
+		w.Store.Set(next, st)
+		return death, st
+	}
+	story(t, "all of it", func(w *world) {
+		_, st := early(w)
+		time.Sleep(failover.RotationGrace - time.Second)
+		w.hint(w.copyOf("a", w.write(st, "x", "2")))
+		time.Sleep(time.Second)
+		w.stored(next, "x", "2")
+		w.wantHeard()
+		if j := w.Shards.Stats().Journal; j.Delivered != 1 || j.Lost != 0 {
+			w.Errorf("the journal has %+v", j)
+		}
+	})
+	story(t, "and what came later is lost", func(w *world) {
+		_, st := early(w)
+		written := w.write(st, "x", "2")
+		time.Sleep(failover.RotationGrace)
+		w.hint(w.copyOf("a", w.write(written, "y", "2")))
+		time.Sleep(time.Second)
+		w.stored(next, "x", "2")
+		w.stored(next, "y", "")
+		w.wantHeard("dropped a: session: session has ended")
+	})
+	story(t, "where this process has seen the rotation before", func(w *world) {
+		death, st := early(w)
+		w.Shards.Learn(context.Background(), "a", death)
+		w.hint(w.copyOf("a", w.write(st, "x", "2")))
+		time.Sleep(time.Second)
+		w.stored(next, "x", "2")
+	})
+	story(t, "where this process sees it while the state waits", func(w *world) {
+		end := w.outage()
+		death := w.rotated("next")
+		st := w.live("x", "1")
+		w.Store.Set(next, st)
+		w.hint(w.copyOf("a", w.write(st, "x", "2")))
+		w.Shards.Learn(context.Background(), "a", death)
+		if j := w.Shards.Stats().Journal; j.Lost != 0 {
+			w.Errorf("the journal has %+v", j)
+		}
+		end()
+		time.Sleep(5 * time.Second)
+		w.stored(next, "x", "2")
+	})
+	story(t, "and is lost with a session that has ended otherwise", func(w *world) {
+		end := w.outage()
+		w.hint(w.copyOf("a", w.live("x", "1")))
+		w.Shards.Learn(context.Background(), "a", w.death(state.Destroyed))
+		if j := w.Shards.Stats().Journal; j.Lost != 1 {
+			w.Errorf("the journal has %+v", j)
+		}
+		w.hint(w.copyOf("b", w.live("x", "1")))
+		w.Shards.Learn(context.Background(), "b", w.Clock.Death(state.Destroyed))
+		if j := w.Shards.Stats().Journal; j.Lost != 1 {
+			w.Errorf("what this process has ended itself is counted as lost: %+v", j)
+		}
+		end()
+	})
+}
+
+// A journal that is full lets the oldest states go, and no tombstone.
+func TestAFullJournal(t *testing.T) {
+	storyOf(t, "of states", true, func(i *instance.Instance) { i.Shards.JournalBytes = 3 * journal.TombstoneSize }, func(w *world) {
+		end := w.outage()
+		w.hint(w.copyOf("a", w.live("x", "1")))
+		w.hint(w.copyOf("b", w.live("x", "1")))
+		w.hint(w.copyOf("c", w.live("x", "1")))
+		w.wantHeard("overflow a")
+		for n := range 3 {
+			w.entomb(journal.Owed(strconv.Itoa(n), w.death(state.Destroyed)))
+		}
+		w.heard()
+		err := w.Shards.Of("e").AddTombstone(context.Background(), journal.Owed("e", w.death(state.Destroyed)))
+		if !errors.Is(err, failure.ErrUnavailable) || !strings.Contains(err.Error(), "full") {
+			w.Errorf("it came to %v", err)
+		}
+		if w.Shards.Of("d").AddHint(context.Background(), w.copyOf("d", w.live("x", "1"))) {
+			w.Error("there is room for a state")
+		}
+		w.Shards.Of("d").Keep(context.Background(), w.copyOf("d", w.live("x", "1")))
+		w.wantHeard()
+		end()
+	})
+}
+
+// What the store has taken stays known for half a minute, or until a request of the
+// session has carried it back, and for five seconds at least.
+func TestWhatWasTakenStaysKnown(t *testing.T) {
+	known := func(w *world) bool {
+		_, ok := w.Shards.Of("a").Copy("a")
+		return ok
+	}
+	story(t, "for half a minute", func(w *world) {
+		w.Shards.Of("a").Keep(context.Background(), w.copyOf("a", w.live("x", "1")))
+		time.Sleep(29 * time.Second)
+		if !known(w) {
+			w.Error("it is forgotten too early")
+		}
+		time.Sleep(3 * time.Second)
+		if known(w) {
+			w.Error("it is known too long")
+		}
+	})
+	story(t, "until it is carried", func(w *world) {
+		st := w.live("x", "1")
+		w.Shards.Of("a").Keep(context.Background(), w.copyOf("a", st))
+		time.Sleep(4 * time.Second)
+		w.Shards.Carried("a", st.Entries)
+		if !known(w) {
+			w.Error("it is forgotten, although others may be on their way")
+		}
+		time.Sleep(time.Second + time.Millisecond)
+		w.Shards.Carried("a", w.live("y", "1").Entries)
+		if !known(w) {
+			w.Error("it is forgotten, although something else was carried")
+		}
+		w.Shards.Carried("a", st.Entries)
+		if known(w) {
+			w.Error("it is known still")
+		}
+	})
+}
