@@ -82,6 +82,13 @@ func TestASaveThatWasNotAnsweredIsLookedUp(t *testing.T) {
 		}
 		v.stored("n", "10")
 	})
+	both("another instance set the same key, so that nobody can tell", func(v *visitor) {
+		c := v.commit(v.load(), set("n", "5"))
+		v.plan(nil, []instance.Fate{instance.Never})
+		time.AfterFunc(50*time.Millisecond, func() { v.elsewhere("n", "10") })
+		v.fails(c, failure.ErrUnavailable)
+		v.stored("n", "10")
+	})
 	both("it is sent again, and another instance is faster", func(v *visitor) {
 		c := v.commit(v.load(), increment("n"))
 		v.plan(nil, []instance.Fate{instance.Never, {Takes: 20 * time.Millisecond}})

@@ -157,23 +157,24 @@ func TestConflictsEndWithTheBudget(t *testing.T) {
 		v.plan(nil, []instance.Fate{{Err: failure.ErrConflict}})
 		v.must(v.commit(v.load(), set("a", "2")), failover.Durable)
 	})
-	story(t, "the store does not answer in the end", func(v *visitor) {
+	storyOf(t, "the store does not answer in the end", false, nil, func(v *visitor) {
 		l := v.load()
-		l.Confirmed = 0
-		failures := v.Shards.Failures.Load()
-		v.Shards.Carried(v.id(), l.State.Entries)
+		var changed int
 		v.Store.Plan(func(c instance.Call) instance.Fate {
 			switch {
-			case c.ID != v.id():
-				return instance.Fate{}
 			case c.Save:
-				return instance.Fate{Takes: 99 * time.Millisecond, Err: failure.ErrConflict}
+				v.elsewhere("other", strconv.Itoa(changed))
+				return instance.Fate{Takes: 60 * time.Millisecond}
+			case changed > 0:
+				return instance.Fate{Err: instance.ErrRefused}
 			}
-			return instance.Fate{Takes: time.Millisecond, Err: failure.ErrUnavailable}
+			changed++
+			return instance.Fate{}
 		})
-		_, _ = v.run(v.commit(l, set("a", "1")))
-		if n := v.Shards.Failures.Load() - failures; n == 0 {
-			v.Error("no failure is counted")
+		failures := v.Shards.Failures.Load()
+		v.fails(v.commit(l, set("a", "1")), failure.ErrUnavailable)
+		if n := v.Shards.Failures.Load() - failures; n != 2 {
+			v.Errorf("%d failures are counted, want a load's and the save's", n)
 		}
 	})
 }

@@ -106,6 +106,32 @@ func TestASaveInDoubtIsSettledByTheNextCommit(t *testing.T) {
 			v.Errorf("%d saves, want 3", len(saves))
 		}
 	})
+	storyOf(t, "also where another writer was found, and then nobody answered", false, nil, func(v *visitor) {
+		l := v.load()
+		leader, member := v.commit(l, increment("n")), v.commit(l, increment("n"))
+		v.plan([]instance.Fate{done, refused}, []instance.Fate{{Takes: 20 * time.Millisecond}, {Late: 5 * time.Second}})
+		time.AfterFunc(50*time.Millisecond, func() { v.elsewhere("other", "x") })
+		errs := v.together(v.commit(l, set("first", "x")), leader, member)
+		if errs[0] != nil || errs[1] == nil || errs[2] == nil {
+			v.Fatalf("they came to %v", errs)
+		}
+		if len(leader.Doubts) != 1 || len(member.Doubts) != 1 {
+			v.Errorf("%d and %d saves are in doubt, want 1 and 1", len(leader.Doubts), len(member.Doubts))
+		}
+	})
+	storyOf(t, "also by a renewal", false, nil, func(v *visitor) {
+		c := v.commit(v.load(), increment("n"))
+		v.plan([]instance.Fate{refused}, []instance.Fate{silent})
+		v.fails(c, failure.ErrUnavailable)
+		next := again(v, c)
+		next.Renewal = commit.RenewID
+		v.must(next, failover.Durable)
+		st, _ := v.Store.Get(next.Token.ID())
+		v.want("the new record", st, "n", "1")
+		if n := v.Storage.Conflicts.Load(); n != 0 {
+			v.Errorf("%d conflicts, want none", n)
+		}
+	})
 }
 
 // A commit waits for others of its session for three saves and a load, and then says so.

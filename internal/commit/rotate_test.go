@@ -115,6 +115,33 @@ func TestARotationMovesTheSession(t *testing.T) {
 		}
 		v.wantOwed(0, 0)
 	})
+	story(t, "and a rotation that cannot follow another waits", func(v *visitor) {
+		l := v.load()
+		first := v.rotate(l)
+		v.must(first, failover.Durable)
+		v.Store.Plan(func(c instance.Call) instance.Fate {
+			if c.ID == first.Token.ID() {
+				return instance.Fate{Err: instance.ErrRefused}
+			}
+			return instance.Fate{}
+		})
+		c := v.rotate(l)
+		v.must(c, failover.Durable)
+		if c.Followed || c.Begun || c.ID != v.id() {
+			v.Errorf("it stands on %+v", c.Loaded)
+		}
+	})
+	story(t, "and a session that another instance has rotated names the one before", func(v *visitor) {
+		l := v.load()
+		elsewhere := &visitor{T: v.T, Instance: instance.New(v.T, v.Store, true, nil), token: v.token}
+		v.must(elsewhere.rotate(elsewhere.load()), failover.Durable)
+		c := v.commit(l, increment("n"))
+		c.Writer = &v.Writer
+		v.must(c, failover.Durable)
+		if k := c.Supersedes; len(k) != 1 || k[0].ID != v.id() || !k[0].Predecessor {
+			v.Errorf("it supersedes %+v", k)
+		}
+	})
 	story(t, "at most 64 times in one request", func(v *visitor) {
 		l := v.load()
 		at := v.rotate(l)
