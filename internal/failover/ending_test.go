@@ -91,9 +91,8 @@ func TestAnEnd(t *testing.T) {
 		w.end(w.destroyed("a"), record.Any, failover.Durable)
 		w.wantDead("a", state.Destroyed)
 		w.Store.SetRaw("b", []byte("not ours"))
-		if live := journal.IfLive("b", w.Clock.Death(state.Revoked)); true {
-			w.end(&live, record.Any, failover.Durable)
-		}
+		live := journal.IfLive("b", w.Clock.Death(state.Revoked))
+		w.end(&live, record.Any, failover.Durable)
 		w.wantDead("b", state.Revoked)
 	})
 	both("that is not to change another writer's", func(w *world) {

@@ -25,10 +25,10 @@ import (
 const (
 	ReadTimeout   = 50 * time.Millisecond
 	SaveTimeout   = 100 * time.Millisecond
-	Idle          = 24 * time.Hour
+	Idle          = 20 * time.Minute
 	Refresh       = Idle / 10
 	Lifetime      = 30 * 24 * time.Hour
-	Lease         = time.Hour
+	Lease         = 5 * time.Minute
 	TombstoneLife = Lease + 5*time.Minute
 )
 
