@@ -73,6 +73,23 @@ func TestALayoutThatChanges(t *testing.T) {
 		w.wantDead("gone", state.Destroyed)
 		w.wantOwed(0, 0)
 	})
+	storyOf(t, "and those that have its sessions get to work at once", true, func(i *instance.Instance) {
+		moved = false
+		i.Store.ShardOf = func(id string) string {
+			if moved || strings.HasSuffix(id, "0") {
+				return "new"
+			}
+			return "old"
+		}
+	}, func(w *world) {
+		w.refuse("a", errors.New("out of memory"))
+		w.hint(w.copyOf("a", w.live("x", "1"))) // tried again after 50, 150, 350 and 750 ms
+		time.Sleep(400 * time.Millisecond)
+		moved = true
+		w.Store.Plan(nil)
+		time.Sleep(400 * time.Millisecond)
+		w.stored("a", "x", "1")
+	})
 }
 
 // Close makes a last attempt to deliver, and says what is left.

@@ -233,6 +233,46 @@ func TestAnEndInAnOutage(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		w.wantDead("new", state.Revoked)
 	})
+	story(t, "ends what rotations have made of the session as well", func(w *world) {
+		ids := []string{longID("a"), longID("b"), longID("c")}
+		end := w.outage()
+		w.end(w.destroyed(ids[0]), record.Any, failover.Pending)
+		w.Store.Set(ids[0], state.State{Death: w.rotated("b")})
+		w.Store.Set(ids[1], state.State{Death: w.rotated("c")})
+		w.Store.Set(ids[2], w.live("x", "1"))
+		end()
+		time.Sleep(5 * time.Second)
+		w.wantDead(ids[2], state.Destroyed)
+	})
+	story(t, "ends them for that reason, also where this process hears of the rotation later", func(w *world) {
+		end := w.outage()
+		at := journal.Named(state.Superseded{ID: "a", Dot: w.death(state.Destroyed).Dot, IfLive: true})
+		w.entomb(at)
+		rotated := w.rotated("next")
+		w.Shards.Learn(context.Background(), "a", rotated)
+		w.Store.Set("a", state.State{Death: rotated})
+		w.Store.Set(longID("next"), w.live("x", "1"))
+		end()
+		time.Sleep(5 * time.Second)
+		w.wantDead(longID("next"), state.Destroyed)
+	})
+	story(t, "of a made-up token says so", func(w *world) {
+		end := w.outage()
+		at := journal.Unseen("made-up", w.Clock.Death(state.Destroyed))
+		if ended := w.end(&at, record.Any, failover.Pending); len(ended) != 1 || !ended[0].IfStored || !ended[0].IfLive || ended[0].Durable {
+			w.Errorf("it ended %+v", ended)
+		}
+		end()
+		time.Sleep(5 * time.Second)
+		w.Store.Set("a", w.live("x", "1"))
+		at = journal.Unseen("a", w.Clock.Death(state.Destroyed))
+		if ended := w.end(&at, record.Any, failover.Durable); len(ended) != 1 || ended[0].IfStored || !ended[0].Durable {
+			w.Errorf("it ended %+v", ended)
+		}
+		if known, _ := w.Shards.Of("a").Tombstone("a"); known.IfStored || known.Unverified {
+			w.Errorf("the store had it, and this process knows %+v", known)
+		}
+	})
 }
 
 // A tombstone of a session that a copy supersedes is forgotten with its life.

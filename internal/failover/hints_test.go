@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/state"
@@ -28,10 +27,15 @@ func TestWhatWasWrittenUnderAnOldTokenIsTheSuccessors(t *testing.T) {
 	}
 	story(t, "all of it", func(w *world) {
 		_, st := early(w)
-		time.Sleep(failover.RotationGrace - time.Second)
-		w.hint(w.copyOf("a", w.write(st, "x", "2")))
+		time.Sleep(9 * time.Second)
+		old := w.write(st, "x", "2")
+		old.End, old.Authenticated = old.End-1, old.Authenticated+1
+		w.hint(w.copyOf("a", old))
 		time.Sleep(time.Second)
 		w.stored(next, "x", "2")
+		if now, _ := w.Store.Get(next); now.End != st.End || now.Authenticated != st.Authenticated {
+			w.Errorf("its dates are the old session's: %+v", now)
+		}
 		w.wantHeard()
 		if j := w.Shards.Stats().Journal; j.Delivered != 1 || j.Lost != 0 {
 			w.Errorf("the journal has %+v", j)
@@ -40,7 +44,7 @@ func TestWhatWasWrittenUnderAnOldTokenIsTheSuccessors(t *testing.T) {
 	story(t, "and what came later is lost", func(w *world) {
 		_, st := early(w)
 		written := w.write(st, "x", "2")
-		time.Sleep(failover.RotationGrace)
+		time.Sleep(10 * time.Second)
 		w.hint(w.copyOf("a", w.write(written, "y", "2")))
 		time.Sleep(time.Second)
 		w.stored(next, "x", "2")

@@ -47,7 +47,6 @@ func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Supers
 	s := a.Of(k.ID)
 	inherits := k.Predecessor && !k.Durable
 	t := journal.Stored(k.ID, state.Death{Dot: k.Dot, Reason: state.Renewed})
-	t.IfLive = !inherits
 	if inherits {
 		if known, ok := s.all.journal.Tombstone(k.ID); ok && known.ByOtherWriter(k) {
 			return nil, failure.ErrEnded

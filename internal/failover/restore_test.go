@@ -145,6 +145,69 @@ func TestWhatASessionSupersedesIsDeadBeforeItIsPutBack(t *testing.T) {
 			w.Error(err)
 		}
 	})
+	story(t, "and keeps what one held whatever comes behind it", func(w *world) {
+		w.Store.Set("old", w.live("late", "1"))
+		more, err := prepare(w, true, predecessor(w), state.Superseded{ID: "before", Dot: w.death(state.Renewed).Dot})
+		if _, ok := more.Find("late"); !ok || err != nil {
+			w.Errorf("it came to %v, %v", more, err)
+		}
+	})
+	story(t, "and keeps what another instance writes to it meanwhile", func(w *world) {
+		st := w.live("late", "1")
+		w.Store.Set("old", st)
+		saves := 0
+		w.Store.Plan(func(c instance.Call) instance.Fate {
+			if c.Save && c.ID == "old" {
+				if saves++; saves == 1 {
+					w.Store.Set("old", w.write(st, "late", "2"))
+				}
+			}
+			return instance.Fate{}
+		})
+		more, err := prepare(w, true, predecessor(w))
+		if e, _ := more.Find("late"); err != nil || string(e.Value) != "2" {
+			w.Errorf("it came to %s, %v", e.Value, err)
+		}
+	})
+	twoShards := func(i *instance.Instance) {
+		i.Store.ShardOf = func(id string) string {
+			if id == "old" || strings.HasPrefix(id, "canary-") && strings.HasSuffix(id, "1") || strings.HasPrefix(id, "probe-") && strings.HasSuffix(id, "1") {
+				return "of the old one"
+			}
+			return "of the new one"
+		}
+	}
+	storyOf(t, "and a visitor does not wait for the shard of its predecessor", true, twoShards, func(w *world) {
+		w.Store.Plan(func(c instance.Call) instance.Fate {
+			if w.Store.ShardOf(c.ID) == "of the old one" {
+				return instance.Never
+			}
+			return instance.Fate{}
+		})
+		time.Sleep(20 * time.Second)
+		for visitor, calls := range map[bool]int{true: 0, false: 1} {
+			w.Store.Calls()
+			if _, err := prepare(w, visitor, predecessor(w)); !failure.IsAway(err) {
+				w.Errorf("it came to %v", err)
+			}
+			if got := w.Store.Calls(); len(got) != calls {
+				w.Errorf("with a visitor waiting %v the store was asked %+v", visitor, got)
+			}
+		}
+	})
+	story(t, "but not for longer than others write to its predecessor", func(w *world) {
+		w.Store.Set("old", w.live("late", "1"))
+		w.Store.Plan(func(c instance.Call) instance.Fate {
+			if c.Save && c.ID == "old" {
+				return instance.Fate{Takes: 30 * time.Millisecond, Err: failure.ErrConflict}
+			}
+			return instance.Fate{}
+		})
+		began := time.Now()
+		if _, err := prepare(w, true, predecessor(w)); err == nil || failure.IsAway(err) || time.Since(began) != 120*time.Millisecond {
+			w.Errorf("it came to %v after %v, want an end after four saves", err, time.Since(began))
+		}
+	})
 }
 
 // A shard that has nothing is believed only where it remembers what it should.
