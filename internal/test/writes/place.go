@@ -189,8 +189,8 @@ func (w *watched) Save(ctx context.Context, id session.ID, r session.Record, ove
 	return v, err
 }
 
-// most is how many rows of a test run at the same time. They wait most of it.
-const most = 12
+// rowsAtOnce is how many rows of a test run at the same time. They wait most of it.
+const rowsAtOnce = 12
 
 // until waits for something.
 func until(t testing.TB, what string, done func() bool) {
@@ -209,7 +209,7 @@ func until(t testing.TB, what string, done func() bool) {
 func atOnce[R any](t *testing.T, rows []R, name func(R) string, run func(*testing.T, R)) {
 	t.Helper()
 	var wg sync.WaitGroup
-	free := make(chan struct{}, most)
+	free := make(chan struct{}, rowsAtOnce)
 	for i := range timeleft.Each(t, "rows", len(rows)) {
 		row := rows[i]
 		free <- struct{}{}
