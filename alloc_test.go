@@ -104,9 +104,9 @@ func TestAllocationsOfACommit(t *testing.T) {
 		most    float64
 	}{
 		{"a write", false, write, 18},
-		{"a logout", false, logOut, 14},
-		{"a write with a backup", true, write, 48},
-		{"a logout with a backup", true, logOut, 44},
+		{"a logout", false, logOut, 13},
+		{"a write with a backup", true, write, 50},
+		{"a logout with a backup", true, logOut, 45},
 	} {
 		o := &session.Options{}
 		if test.backup {

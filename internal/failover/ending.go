@@ -60,10 +60,10 @@ func (a *Shards) writeTombstone(ctx context.Context, c Call, g *journal.Tombston
 // every few seconds need hours to make a longer chain.
 const maxLine = 1000
 
-// End ends a session as EndOne does, and every session that rotations have made of
-// it, up to the next Renew. It returns all sessions that it ended or tried to end.
-// Where the store does not answer, the rest of the chain ends when the journal
-// delivers the tombstone.
+// End ends a session as EndOne does, and every session that rotations have made from
+// it, up to the next Renew. With a backup it returns all sessions that it ended or
+// tried to end, for the copies to carry. Where the store does not answer, the rest of
+// the chain ends when the journal delivers the tombstone.
 func (a *Shards) End(ctx context.Context, g *journal.Tombstone, over record.Version) (d Durability, ended []state.Superseded, err error) {
 	g.Line = true
 	why, at := g.Death.Reason, g
@@ -72,7 +72,9 @@ func (a *Shards) End(ctx context.Context, g *journal.Tombstone, over record.Vers
 		if err == nil && at.EndedNothing() { // and there is no backup
 			return max(d, far), ended, nil
 		}
-		ended = state.AddSuperseded(ended, state.Superseded{ID: at.ID, Dot: at.Death.Dot, IfLive: at.IfLive, Durable: far == Durable, IfStored: at.IfStored})
+		if a.JournalBytes > 0 { // else no copy could carry it
+			ended = state.AddSuperseded(ended, state.Superseded{ID: at.ID, Dot: at.Death.Dot, IfLive: at.IfLive, Durable: far == Durable, IfStored: at.IfStored})
+		}
 		if err != nil {
 			return 0, ended, err
 		}
