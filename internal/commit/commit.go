@@ -175,7 +175,7 @@ func (c *Commit) plan() plan {
 		return cannotSave
 	case c.Renewal != KeepID:
 		return saveChanges
-	case c.Lacking() && !c.ReadOnly && c.worthAsking() && c.Writer.Shards.TakesSaves(c.ID):
+	case c.worthMending():
 		return onlyMend
 	case len(c.Edits) > 0:
 		return sameAsLoaded

@@ -1,7 +1,6 @@
 package commit_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -108,7 +107,7 @@ func TestWhatACommitComesTo(t *testing.T) {
 		story(t, c.name, func(v *visitor) {
 			commit := c.of(v)
 			v.Store.Calls()
-			if done, err := commit.Run(context.Background()); done != c.done || err != c.err {
+			if done, err := runCommit(commit); done != c.done || err != c.err {
 				v.Errorf("it came to %v, %v, want %v, %v", done, err, c.done, c.err)
 			}
 			v.wantSaves(c.saves)

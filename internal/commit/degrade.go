@@ -20,6 +20,11 @@ const askAgain = time.Second
 // worthAsking reports whether the store may answer although it did not before.
 func (c *Commit) worthAsking() bool { return c.Writer.Clock.Now().Sub(c.AwaySince) >= askAgain }
 
+// worthMending reports whether the store lacks something and may take it.
+func (c *Commit) worthMending() bool {
+	return c.Lacking() && !c.ReadOnly && c.worthAsking() && c.Writer.Shards.TakesSaves(c.ID)
+}
+
 // onlyLoads reports whether the store has answered for l, and takes no saves.
 func (c *Commit) onlyLoads(l lookup.Loaded) bool {
 	return !l.Away() && !c.Writer.Shards.TakesSaves(c.ID)

@@ -269,7 +269,7 @@ func TestARepairThatFailsIsNotTold(t *testing.T) {
 		l.Lack()
 		c := v.commit(l)
 		v.plan(nil, []instance.Fate{{Err: failure.ErrTooLarge}})
-		if done, err := c.Run(context.Background()); !done || err != nil {
+		if done, err := runCommit(c); !done || err != nil {
 			v.Errorf("it came to %v, %v", done, err)
 		}
 		if c.Version != l.Version || c.Away() || c.Pending {
@@ -281,7 +281,7 @@ func TestARepairThatFailsIsNotTold(t *testing.T) {
 		l.Lack()
 		c := v.commit(l)
 		v.Store.Away(true)
-		if _, err := c.Run(context.Background()); err != nil || c.Pending || c.Away() {
+		if _, err := runCommit(c); err != nil || c.Pending || c.Away() {
 			v.Errorf("it came to %v, and stands on %+v", err, c.Loaded)
 		}
 	})
@@ -290,7 +290,7 @@ func TestARepairThatFailsIsNotTold(t *testing.T) {
 		l.Lack()
 		c := v.commit(l)
 		v.endElsewhere(state.Destroyed)
-		_, _ = c.Run(context.Background())
+		_, _ = runCommit(c)
 		if c.Phase != lookup.Dead {
 			v.Errorf("the session is %+v, want dead", c.Loaded)
 		}

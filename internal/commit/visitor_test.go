@@ -97,7 +97,7 @@ func (v *visitor) commit(l lookup.Loaded, edits ...*state.Edit) *commit.Commit {
 
 // run runs a commit and returns what its caller is told.
 func (v *visitor) run(c *commit.Commit) (failover.Durability, error) {
-	if _, err := c.Run(context.Background()); err != nil {
+	if _, err := runCommit(c); err != nil {
 		return c.Outcome(err)
 	}
 	return c.Outcome(nil)
@@ -263,3 +263,11 @@ var (
 func (v *visitor) blocks() *commit.Commit { return v.commit(v.begun, set("big", "value")) }
 
 var tooLarge = instance.Fate{Takes: 20 * time.Millisecond, Err: failure.ErrTooLarge}
+
+// runCommit prepares and runs a commit. done reports whether it had anything to do.
+func runCommit(c *commit.Commit) (done bool, err error) {
+	if done, err = c.Prepare(); !done || err != nil {
+		return false, err
+	}
+	return true, c.Run(context.Background())
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/circuit"
+	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/recordid"
@@ -22,7 +23,7 @@ func TestAnOperatorsOrder(t *testing.T) {
 		time.Sleep(time.Second)
 		w.stored("before", "x", "1")
 		w.Mode = circuit.BackupOnly
-		if _, err := w.Shards.Call(context.Background(), "a", false, time.Second); !errors.Is(err, failure.ErrNotAsked) {
+		if _, err := w.Shards.AllowLoad(context.Background(), "a", false); !errors.Is(err, failure.ErrNotAsked) {
 			w.Errorf("the store is asked: %v", err)
 		}
 		w.wantHeard("down : session: by order of the operator")
@@ -32,7 +33,7 @@ func TestAnOperatorsOrder(t *testing.T) {
 		w.Mode = circuit.Auto
 		time.Sleep(5 * time.Second)
 		w.stored("a", "x", "1")
-		if st := w.Shards.Stats().Shards[0]; st.State != circuit.Serving {
+		if st := w.Shards.Stats().Shards[0]; st.State != failover.Serving {
 			w.Errorf("it is %v", st)
 		}
 	})
@@ -40,7 +41,7 @@ func TestAnOperatorsOrder(t *testing.T) {
 		end := w.outage()
 		defer end()
 		w.Mode = circuit.StoreOnly
-		if _, err := w.Shards.Call(context.Background(), "a", true, time.Second); err != nil {
+		if _, err := w.Shards.AllowLoad(context.Background(), "a", true); err != nil {
 			w.Errorf("the store is not asked: %v", err)
 		}
 	})

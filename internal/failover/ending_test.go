@@ -49,8 +49,8 @@ func TestAnEnd(t *testing.T) {
 			w.Errorf("the calls are %+v, want one save over the version", calls)
 		}
 		want := state.Superseded{ID: "a", Dot: death.Dot, Durable: true}
-		if len(ended) != 1 || ended[0] != want {
-			w.Errorf("it ended %+v, want %+v", ended, want)
+		if w.backup() && (len(ended) != 1 || ended[0] != want) || !w.backup() && ended != nil {
+			w.Errorf("it ended %+v, want %+v where copies carry it", ended, want)
 		}
 	})
 	both("over what another writer has written since", func(w *world) {
@@ -72,7 +72,7 @@ func TestAnEnd(t *testing.T) {
 			w.Errorf("it is %+v, without the link", got)
 		}
 		w.wantDead(longID("next"), state.Destroyed)
-		if len(ended) != 2 || ended[1].ID != longID("next") || !ended[1].IfLive {
+		if w.backup() && (len(ended) != 2 || ended[1].ID != longID("next") || !ended[1].IfLive) {
 			w.Errorf("it ended %+v", ended)
 		}
 	})
@@ -123,7 +123,7 @@ func TestAnEnd(t *testing.T) {
 		w.wantDead(ids[0], state.Destroyed)
 		w.wantDead(ids[1], state.Rotated) // it had ended already, and led on
 		w.wantDead(ids[2], state.Renewed)
-		if len(ended) != 3 {
+		if w.backup() && len(ended) != 3 {
 			w.Errorf("it ended %+v", ended)
 		}
 	})

@@ -88,9 +88,12 @@ func TestWhatWasWrittenUnderAnOldTokenIsTheSuccessors(t *testing.T) {
 	})
 }
 
+// tombstoneSize is what a tombstone takes up in the journal.
+const tombstoneSize = 352
+
 // A journal that is full lets the oldest states go, and no tombstone.
 func TestAFullJournal(t *testing.T) {
-	storyOf(t, "of states", true, func(i *instance.Instance) { i.Shards.JournalBytes = 3 * journal.TombstoneSize }, func(w *world) {
+	storyOf(t, "of states", true, func(i *instance.Instance) { i.Shards.JournalBytes = 3 * tombstoneSize }, func(w *world) {
 		end := w.outage()
 		w.hint(w.copyOf("a", w.live("x", "1")))
 		w.hint(w.copyOf("b", w.live("x", "1")))

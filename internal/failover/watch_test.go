@@ -22,16 +22,16 @@ func TestAShardGoesAwayAndComesBack(t *testing.T) {
 		w.Store.Away(true)
 		began := time.Now()
 		time.Sleep(5 * time.Second)
-		if st := w.Shards.Stats(); !st.Failing || st.Shards[0].State != circuit.Away {
+		if st := w.Shards.Stats(); !st.Failing || st.Shards[0].State != failover.Away {
 			w.Errorf("it is %+v", st)
 		}
 		time.Sleep(2 * time.Minute)
 		w.Store.Away(false)
 		time.Sleep(2 * time.Second)
-		if _, err := w.Shards.Call(context.Background(), "x", true, time.Second); !errors.Is(err, failure.ErrNotAsked) {
+		if _, err := w.Shards.AllowLoad(context.Background(), "x", true); !errors.Is(err, failure.ErrNotAsked) {
 			w.Errorf("with a copy it was let through: %v", err)
 		}
-		if _, err := w.Shards.Call(context.Background(), "x", false, time.Second); err != nil {
+		if _, err := w.Shards.AllowLoad(context.Background(), "x", false); err != nil {
 			w.Errorf("without a copy it was not let through: %v", err)
 		}
 		time.Sleep(3 * time.Second)
@@ -68,11 +68,11 @@ func TestAShardGoesAwayAndComesBack(t *testing.T) {
 		w.refuse("gone", errors.New("out of memory"))
 		end()
 		time.Sleep(4 * time.Second)
-		if st := w.Shards.Stats().Shards[0]; st.State != circuit.Returning {
+		if st := w.Shards.Stats().Shards[0]; st.State != failover.Returning {
 			w.Errorf("it is %v, want returning", st)
 		}
 		time.Sleep(2 * time.Second)
-		if st := w.Shards.Stats().Shards[0]; st.State != circuit.Serving {
+		if st := w.Shards.Stats().Shards[0]; st.State != failover.Serving {
 			w.Errorf("it is %v, want serving, although it has refused the tombstone twenty times", st)
 		}
 		w.Store.Plan(nil)
@@ -81,8 +81,8 @@ func TestAShardGoesAwayAndComesBack(t *testing.T) {
 	})
 }
 
-// A shard that loads and refuses one kind of save is away.
-func TestAShardThatRefusesAKindOfSaveIsAway(t *testing.T) {
+// A shard that loads and refuses one kind of save is sent none.
+func TestAShardThatRefusesAKindOfSaveIsReadFrom(t *testing.T) {
 	for name, refuses := range map[string]func(c instance.Call) bool{
 		"creates":          func(c instance.Call) bool { return c.Over == record.Absent },
 		"compare-and-sets": func(c instance.Call) bool { return c.Over != record.Absent && c.Over != record.Any },
@@ -95,29 +95,35 @@ func TestAShardThatRefusesAKindOfSaveIsAway(t *testing.T) {
 				return instance.Fate{}
 			})
 			time.Sleep(20 * time.Second)
-			if st := w.Shards.Stats().Shards[0]; st.State != circuit.Away {
-				w.Errorf("it is %v, want away", st)
+			if st := w.Shards.Stats().Shards[0]; st.State != failover.ReadsOnly {
+				w.Errorf("it is %v, want that it is only read from", st)
+			}
+			if _, err := w.Shards.AllowLoad(context.Background(), "a", true); err != nil || w.Shards.TakesSaves("a") {
+				w.Errorf("a load: %v; it takes saves: %v", err, w.Shards.TakesSaves("a"))
+			}
+			if _, err := w.Shards.AllowSave(context.Background(), "a"); !errors.Is(err, failure.ErrNotAsked) {
+				w.Errorf("a save: %v, want that it is not asked", err)
 			}
 			w.Store.Plan(nil)
 			time.Sleep(5 * time.Second)
-			if st := w.Shards.Stats().Shards[0]; st.State != circuit.Serving {
+			if st := w.Shards.Stats().Shards[0]; st.State != failover.Serving {
 				w.Errorf("it is %v, want serving", st)
 			}
 		})
 	}
 	story(t, "by the saves of visitors", func(w *world) {
 		for n := range 5 {
-			if st := w.Shards.Stats().Shards[0]; st.State != circuit.Serving {
+			if st := w.Shards.Stats().Shards[0]; st.State != failover.Serving {
 				w.Fatalf("it is %v after %d saves that failed", st, n)
 			}
 			for range 3 { // loads that work keep the breaker from tripping
-				c, _ := w.Shards.Call(context.Background(), "a", true, time.Second)
+				c, _ := w.Shards.AllowLoad(context.Background(), "a", true)
 				c.Answered(context.Background(), failover.Loading)
 			}
 			_ = w.Shards.Refused(context.Background(), "a", record.Version{1})
 		}
 		st := w.Shards.Stats().Shards[0]
-		if st.State != circuit.Away || st.Cause != circuit.SavesFailed {
+		if st.State != failover.ReadsOnly || st.Cause != circuit.SavesFailed {
 			w.Errorf("it is %v", st)
 		}
 		if w.Shards.Failures.Load() != 5 {
@@ -126,11 +132,11 @@ func TestAShardThatRefusesAKindOfSaveIsAway(t *testing.T) {
 	})
 	story(t, "but not by five that others came between", func(w *world) {
 		for range 10 {
-			c, _ := w.Shards.Call(context.Background(), "a", true, time.Second)
+			c, _ := w.Shards.AllowSave(context.Background(), "a")
 			_ = w.Shards.Refused(context.Background(), "a", record.Version{1})
 			c.Answered(context.Background(), failover.Swapping)
 		}
-		if st := w.Shards.Stats().Shards[0]; st.State != circuit.Serving {
+		if st := w.Shards.Stats().Shards[0]; st.State != failover.Serving {
 			w.Errorf("it is %v, want serving", st)
 		}
 	})
@@ -141,7 +147,7 @@ func TestWithoutABackupAStoreThatFailsIsTold(t *testing.T) {
 	storyOf(t, "the store", false, nil, func(w *world) {
 		ctx := context.Background()
 		call := func(fails bool) {
-			c, err := w.Shards.Call(ctx, "a", true, time.Second)
+			c, err := w.Shards.AllowLoad(ctx, "a", true)
 			if err != nil {
 				w.Fatalf("the store is not asked: %v", err)
 			}

@@ -80,7 +80,7 @@ func (w *world) hooks() failover.Hooks {
 			w.tell("still down %s for %v: %v", o.Shard, o.Duration.Round(time.Second), o.Err)
 		},
 		Up: func(_ context.Context, o failover.Outage) {
-			w.tell("up %s after %v, %d wait", o.Shard, o.Duration.Round(time.Second), o.Waiting())
+			w.tell("up %s after %v, %d wait", o.Shard, o.Duration.Round(time.Second), o.States+o.Tombstones)
 		},
 		Settled: func(_ context.Context, o failover.Outage) {
 			w.tell("settled %s, delivered %d, lost %d", o.Shard, o.Delivered, o.Lost)
@@ -214,3 +214,6 @@ func (w *world) outage() (end func()) {
 		w.Store.Away(false)
 	}
 }
+
+// backup reports whether there is one.
+func (w *world) backup() bool { return w.Shards.JournalBytes > 0 }

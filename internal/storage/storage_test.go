@@ -351,10 +351,11 @@ func TestAReadIsPastAllCaches(t *testing.T) {
 	story(t, "with the budget of its call", func(w *world) {
 		w.Store.Cache()
 		newer := w.Store.Set("a", w.st.Seen(time.Now().Add(time.Second)))
-		c, err := w.Shards.Call(context.Background(), "a", true, 10*time.Millisecond)
+		c, err := w.Shards.AllowLoad(context.Background(), "a", true)
 		if err != nil {
 			w.Fatal(err)
 		}
+		c.Budget = 10 * time.Millisecond
 		if r, err := w.Storage.Read(context.Background(), c); err != nil || r.Version != newer {
 			w.Errorf("it came to %+v, %v", r, err)
 		}

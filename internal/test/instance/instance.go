@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-go/session/internal/commit"
 	"github.com/holdfast-go/session/internal/decide"
 	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/inuse"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/recordid"
@@ -100,6 +101,8 @@ func (i *Instance) withBackup() {
 	i.Shards.Vouches = i.Reader.CopyVouches
 	i.Shards.Mode = func() circuit.Mode { return i.Mode }
 
+	i.Reader.InUse = new(inuse.Sessions)
+	i.Shards.InUse = i.Reader.InUse
 	i.Reader.Backup = true
 	i.Reader.Mode = func() decide.Mode { return decide.Mode(i.Mode) }
 	i.Reader.Lease = func() time.Duration { return Lease }
