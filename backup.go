@@ -68,8 +68,8 @@ type Backup struct {
 	Codec seal.Codec
 
 	// Restores is how many sessions a second are put back into a store that
-	// lost them, at most; default 1000. The others are served from their
-	// copies meanwhile.
+	// lost them, at most; default 1000. After a second without any it may be as
+	// many again at once. The others are served from their copies meanwhile.
 	Restores int
 
 	// Journal bounds the bytes of writes that this process keeps for the store

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/sessiontest"
 )
@@ -120,8 +121,11 @@ func (m *met) quantile(q float64) time.Duration { return m.took[int(q*float64(le
 // and the bounds of what the process does and holds are kept.
 func TestTheBusiestHour(t *testing.T) {
 	n := *crowdSize
+	if testing.Short() {
+		n = min(n, 500)
+	}
 	empty := func(s *site) { s.store.Replace(memstore.New(nil)) }
-	for _, test := range []struct {
+	tests := []struct {
 		name    string
 		journal int
 		before  func(s *site)
@@ -134,7 +138,9 @@ func TestTheBusiestHour(t *testing.T) {
 		{"to a store that refuses", 0, func(s *site) { s.store.Fail(errRefused) }},
 		{"to a store that is silent", 0, func(s *site) { s.store.Hang() }},
 		{"to a store that refuses, with a journal that is too small for them", 100 * n, func(s *site) { s.store.Fail(errRefused) }},
-	} {
+	}
+	for i := range timeleft.Each(t, "stores", len(tests)) {
+		test := tests[i]
 		t.Run(test.name, func(t *testing.T) {
 			rate := max(1, n/20)
 			backup := &session.Backup{Restores: rate, Journal: test.journal}

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-go/session/sessiontest"
 )
 
-var strangers = flag.Int("strangers", 4_000, "how many sessions strangers begin and end in TestStrangersDisplaceNobody; docs/RELIABILITY.md has the figures of 200,000")
+var strangers = flag.Int("strangers", 10_000, "how many sessions strangers begin and end in TestStrangersDisplaceNobody; docs/RELIABILITY.md has the figures of 200,000")
 
 // flood is an outage in which strangers begin sessions and end them.
 type flood struct {
@@ -42,6 +42,9 @@ func (f *flood) come(n int) {
 // what they wrote is in the store when it is back, although none of them returns.
 func TestStrangersDisplaceNobody(t *testing.T) {
 	n := *strangers
+	if testing.Short() {
+		n = min(n, 4_000)
+	}
 	const whole, atMost = 64 << 20, 200_000 // the default journal, and strangers who are too many for it
 	o := session.Options{Backup: &session.Backup{Journal: n * (whole / atMost)}}
 	testSite(t, o, func(s *site) {
