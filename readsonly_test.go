@@ -368,6 +368,9 @@ func TestAStoreThatComesBackWithoutSavesIsReadFrom(t *testing.T) {
 		s.after(10 * time.Second)
 		s.want(s.a, bare, "red/")
 		s.want(s.a, thief, "-")
+		if a, b := s.a.Stats().Shards[0].State, s.b.Stats().Shards[0].State; a != session.Returning || b != session.ReadsOnly {
+			t.Errorf("the store is %v where a tombstone waits, and %v where none does", a, b)
+		}
 		s.takeSaves()
 		s.want(s.b, thief, "-")
 		s.want(s.b, bare, "red/")

@@ -37,6 +37,24 @@ func TestAnOperatorsOrder(t *testing.T) {
 			w.Errorf("it is %v", st)
 		}
 	})
+	story(t, "the store only, which refuses saves", func(w *world) {
+		w.Store.Plan(func(c instance.Call) instance.Fate {
+			if c.Save {
+				return instance.Fate{Err: errors.New("out of memory")}
+			}
+			return instance.Fate{}
+		})
+		time.Sleep(10 * time.Second)
+		if w.Shards.TakesSaves("a") {
+			w.Error("it is sent saves")
+		}
+		w.Mode = circuit.StoreOnly
+		if _, err := w.Shards.AllowSave(context.Background(), "a"); err != nil {
+			w.Errorf("the store is not asked: %v", err)
+		}
+		w.Store.Plan(nil)
+		w.heard()
+	})
 	story(t, "the store only", func(w *world) {
 		end := w.outage()
 		defer end()

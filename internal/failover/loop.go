@@ -93,11 +93,7 @@ func (s *Shard) probe(ctx context.Context, loads, saves circuit.Ticket) (deliver
 		err = s.try(ctx)
 	}
 	budget += 2 * s.all.SaveTimeout
-	result := outcome(ctx, err == nil)
-	if !answers && s.takesSaves() {
-		result = circuit.Canceled // nobody knows whether it would save
-	}
-	s.onChange(ctx, err)(s.saves.Report(saves, s.all.Clock.Now(), budget, result))
+	s.onChange(ctx, err)(s.saves.Report(saves, s.all.Clock.Now(), budget, outcome(ctx, err == nil)))
 	s.onChange(ctx, err)(s.saves.Delivered(s.all.Clock.Now())) // tombstones keep loads from being served, not saves
 	if ctx.Err() == nil {
 		s.reportStillDown(ctx, err)
