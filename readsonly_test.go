@@ -103,6 +103,36 @@ func TestAStoreThatRefusesSavesIsReadFrom(t *testing.T) {
 	})
 }
 
+// However many saves are refused in a second, loads that are answered count for
+// themselves.
+func TestManySavesThatAreRefusedKeepNoLoadAway(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		visitors := make([]*sessiontest.Visitor, 30)
+		for i := range visitors {
+			visitors[i] = s.visitor()
+		}
+		s.after(time.Second)
+		s.store.Before(func(op string, _ session.ID) error {
+			if op == "save" {
+				return errReadOnlyReplica
+			}
+			return nil
+		})
+		for _, v := range visitors {
+			if status := s.serve(s.a, v, func(x *session.Session) { color.Set(x, "blue") }); status != 200 {
+				t.Fatalf("a write: %d", status)
+			}
+		}
+		if got := s.a.Stats().Shards[0].State; got != session.ReadsOnly {
+			t.Errorf("the store is %v, want reads only", got)
+		}
+		s.takeSaves()
+		for _, v := range visitors {
+			s.want(s.b, s.withoutCopies(v), "blue/")
+		}
+	})
+}
+
 // What another instance has saved before the store stopped to take saves is not
 // undone by a request that had loaded the session earlier.
 func TestAWriteLoadsOnceMoreWhereTheStoreRefusesSaves(t *testing.T) {
