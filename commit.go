@@ -40,10 +40,25 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 // run saves what there is to save. What has nothing to save, such as a read in an
 // outage, does not come here, and its commit stays on the stack. s.io is held.
 func (s *Session) run(ctx context.Context, c commit.Commit, began time.Time) (Durability, error) {
+	finished := false
+	defer func() {
+		if !finished {
+			s.interrupted(&c)
+		}
+	}()
 	err := c.Run(ctx)
+	finished = true
 	s.apply(ctx, &c, began, err)
 	d, err := c.Outcome(err)
 	return Durability(d), err
+}
+
+// interrupted takes over what is in doubt of a commit that a hook's panic has ended.
+func (s *Session) interrupted(c *commit.Commit) {
+	c.Interrupted()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.doubts = c.Doubts
 }
 
 // newCommit returns a commit of everything that is not saved yet. It returns the

@@ -48,7 +48,7 @@ func (s *slowStore) Save(ctx context.Context, id session.ID, r session.Record, o
 		return session.Absent, ctx.Err()
 	}
 	v, err := s.Store.Save(ctx, id, r, over)
-	if s.stall.Swap(false) {
+	if !reserved(id) && s.stall.Swap(false) {
 		<-ctx.Done()
 		return session.Absent, ctx.Err()
 	}

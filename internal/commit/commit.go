@@ -115,6 +115,7 @@ type Commit struct {
 	madeOn    state.State // that Changes were made on
 	shared    bool        // Changes include those of other commits in the crew
 	under     state.Dot   // the dot of the save that the changes were last made for
+	sending   state.Dot   // of a save whose outcome is not taken over yet
 	alone     error       // the error of a renewal, where the waiting commits get another result
 	arriving  bool        // a rotation was followed, and the session that it made is not read yet
 }

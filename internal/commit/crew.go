@@ -32,6 +32,13 @@ type base struct {
 // lead saves the changes of all members in one compare-and-set. After a conflict it
 // reads the session and tries again, until the budget ends.
 func (c *Commit) lead(ctx context.Context, crew *groupcommit.Crew[base]) (base, error) {
+	b, err := c.leadOn(ctx, crew)
+	c.release(crew)
+	return b, err
+}
+
+// leadOn is lead, and leaves what it held where a hook panics.
+func (c *Commit) leadOn(ctx context.Context, crew *groupcommit.Crew[base]) (base, error) {
 	c.refusals = 0
 	end := c.Writer.Storage.Attempts()
 	b, err := c.start(ctx, crew)
@@ -62,8 +69,17 @@ func (c *Commit) lead(ctx context.Context, crew *groupcommit.Crew[base]) (base, 
 // crew before it, or else the store's record where the store must be asked, joined
 // with the copies of all members.
 func (c *Commit) start(ctx context.Context, crew *groupcommit.Crew[base]) (base, error) {
-	if b, ok := crew.Base(); ok {
-		return b, nil // another member led until now
+	if b, ok := crew.Base(); ok { // another member led until now
+		b.later = false // the store may answer by now
+		if b.sent == (state.Dot{}) || b.whole {
+			return b, nil
+		}
+		c.doubt(b.sent) // it panicked, and the save may be done
+		l := c.reread(ctx, c.known(b))
+		if l.Phase == lookup.Unknown {
+			return b, l.Err
+		}
+		return c.onto(b, l), nil
 	}
 	b := base{Loaded: c.Loaded}
 	last, passed := crew.Last()
@@ -203,7 +219,11 @@ func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b b
 	// another version if it arrives late.
 	dot, sent := b.under, c.Writer.Clock.Now()
 	st := b.State.Write(changes, dot).Seen(sent)
+	c.hold(crew, b, dot)
 	v, err := c.Writer.Storage.Save(ctx, c.ID, st, b.Version)
+	if err != nil && !failure.IsAway(err) || errors.Is(err, failure.ErrNotAsked) {
+		c.release(crew)
+	}
 	switch {
 	case err == nil:
 		return c.saved(b, st, v, sent, dot), nil
@@ -216,6 +236,28 @@ func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b b
 		return c.lookAfter(ctx, crew, b, st, sent, err)
 	}
 	return b, err
+}
+
+// hold notes that a save is sent under a dot. Where a hook panics before its outcome is
+// taken over, it is in doubt: for this commit, and for the members that it carries.
+func (c *Commit) hold(crew *groupcommit.Crew[base], b base, dot state.Dot) {
+	c.sending = dot
+	b.sent = dot
+	crew.Hold(b)
+}
+
+// release notes that what became of the save is known, or will be looked at.
+func (c *Commit) release(crew *groupcommit.Crew[base]) {
+	c.sending = state.Dot{}
+	crew.Release()
+}
+
+// Interrupted is for a commit that a panic of a hook has ended: what it has sent is in
+// doubt.
+func (c *Commit) Interrupted() {
+	if c.sending != (state.Dot{}) {
+		c.doubt(c.sending)
+	}
 }
 
 // mayAsk returns why the store cannot take b now. Where the store lacks the session,
@@ -346,7 +388,7 @@ func (c *Commit) ontoJournal(b base) base {
 	}
 	s := c.Writer.Shards.Of(c.ID)
 	if t, ok := s.Tombstone(c.ID); ok && !t.IfStored {
-		return base{Loaded: lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: c.ID, State: state.State{Death: t.Death}}}}
+		return deadBase(c.ID, t.Death)
 	}
 	known, ok := s.Copy(c.ID)
 	if !ok {
@@ -361,9 +403,14 @@ func (c *Commit) ontoJournal(b base) base {
 	return b
 }
 
-// keep gives b to the journal and to the members' copies.
+// keep gives b to the journal and to the members' copies. Where the session has ended
+// meanwhile, b is dead.
 func (c *Commit) keep(ctx context.Context, b base) base {
-	b.dropped = !c.Writer.Shards.Of(c.ID).AddHint(ctx, b.Copy)
+	kept, ended := c.Writer.Shards.Of(c.ID).AddHint(ctx, b.Copy)
+	if ended.Reason != 0 {
+		return deadBase(c.ID, ended)
+	}
+	b.dropped = !kept
 	c.standIn(&b.Loaded)
 	b.sent = state.Dot{}
 	b.wrote, b.pending = true, true
@@ -379,6 +426,11 @@ func (c *Commit) standIn(l *lookup.Loaded) {
 	}
 	l.Source = lookup.FromBackup
 	l.Lack()
+}
+
+// deadBase is what the commits of a session that has ended are made on.
+func deadBase(id string, d state.Death) base {
+	return base{Loaded: lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: id, State: state.State{Death: d}}}}
 }
 
 // mayWriteLater returns why the commit cannot do without the store.

@@ -122,7 +122,11 @@ func (c *Commit) keepNew(ctx context.Context, l *lookup.Loaded, cause error) err
 	if err := c.checkFits(l.Copy); err != nil {
 		return fmt.Errorf("%w: %w: %w", failure.ErrUnavailable, err, cause)
 	}
-	if kept := m.Shards.Of(l.ID).AddHint(ctx, l.Copy); !kept && !c.CanSend {
+	kept, ended := m.Shards.Of(l.ID).AddHint(ctx, l.Copy)
+	if ended.Reason != 0 {
+		return failure.ErrEnded
+	}
+	if !kept && !c.CanSend {
 		return fmt.Errorf("%w: the journal is full: %w", failure.ErrUnavailable, cause)
 	}
 	c.standIn(l)

@@ -12,24 +12,31 @@ import (
 )
 
 // AddHint adds a state that the shard lacks to the journal, which keeps it until it
-// is delivered. AddHint reports whether the journal had room.
-func (s *Shard) AddHint(ctx context.Context, c state.Copy) bool {
+// is delivered. kept reports whether the journal had room. Where this process knows
+// that the session has ended, the journal keeps nothing, and AddHint returns its
+// death; what a rotation's successor takes over is kept for that one, and that is no
+// death where it is everything.
+func (s *Shard) AddHint(ctx context.Context, c state.Copy) (kept bool, ended state.Death) {
 	if s.all.Without.Lacks(mechanism.PendingStates) {
-		return true
+		return true, ended
 	}
 	added, err := s.all.journal.Add(s.name, c, neverRenewed(c.State))
 	if err != nil {
-		return false
+		return false, ended
 	}
 	s.all.tellDropped(ctx, added.Dropped)
 	if added.Ended {
-		if successor, _, ok := successorCopy(c, added.Tombstone.Death); ok {
-			return s.all.Of(successor.ID).AddHint(ctx, successor)
+		successor, all, ok := successorCopy(c, added.Tombstone.Death)
+		if ok {
+			kept, ended = s.all.Of(successor.ID).AddHint(ctx, successor)
 		}
-		return true // it has ended meanwhile
+		if !ok || !all {
+			return false, added.Tombstone.Death
+		}
+		return kept, ended
 	}
 	s.signal()
-	return true
+	return true, ended
 }
 
 // neverRenewed reports whether the session has never known a user: every login

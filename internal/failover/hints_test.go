@@ -107,7 +107,7 @@ func TestAFullJournal(t *testing.T) {
 		if !errors.Is(err, failure.ErrUnavailable) || !strings.Contains(err.Error(), "full") {
 			w.Errorf("it came to %v", err)
 		}
-		if w.Shards.Of("d").AddHint(context.Background(), w.copyOf("d", w.live("x", "1"))) {
+		if kept, _ := w.Shards.Of("d").AddHint(context.Background(), w.copyOf("d", w.live("x", "1"))); kept {
 			w.Error("there is room for a state")
 		}
 		w.Shards.Of("d").Keep(context.Background(), w.copyOf("d", w.live("x", "1")))

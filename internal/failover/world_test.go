@@ -136,7 +136,7 @@ func longID(name string) string { return name + strings.Repeat("-", 32-len(name)
 
 func (w *world) hint(c state.Copy) {
 	w.Helper()
-	if !w.Shards.Of(c.ID).AddHint(context.Background(), c) {
+	if kept, _ := w.Shards.Of(c.ID).AddHint(context.Background(), c); !kept {
 		w.Errorf("there is no room for the state of %s", c.ID)
 	}
 }

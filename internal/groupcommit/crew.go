@@ -12,6 +12,7 @@ type Crew[S any] struct {
 	others []*seat[S]
 	last   known[S] // what the crew before came to
 	base   known[S] // what an earlier leader of this crew had come to
+	held   known[S] // what the next leader goes on from where this one panics
 }
 
 // known is a state, if there is one.
@@ -30,6 +31,13 @@ func (c *Crew[S]) Last() (s S, ok bool) {
 func (c *Crew[S]) Base() (s S, ok bool) {
 	return c.base.s, c.base.ok
 }
+
+// Hold keeps what the next leader goes on from, as Base, where this one panics from now
+// on: while a save is under way, that it may be done.
+func (c *Crew[S]) Hold(s S) { c.held = known[S]{s, true} }
+
+// Release ends what Hold began.
+func (c *Crew[S]) Release() { c.held = known[S]{} }
 
 // Brought yields what the other members of the crew know.
 func (c *Crew[S]) Brought(yield func(S) bool) {
@@ -90,6 +98,9 @@ func (c *Crew[S]) run(ctx context.Context, leader Member[S]) (s S, err error) {
 	c.leader = leader
 	finished := false
 	defer func() {
+		if !finished && !c.base.ok {
+			c.base = c.held
+		}
 		if !finished || c.base.ok {
 			c.handOver()
 			return

@@ -289,3 +289,69 @@ func TestAnOrderBindsItsMember(t *testing.T) {
 		bound(t, &g, third)
 	})
 }
+
+// Where a leader panics, the next one goes on from what it held, unless that was
+// released, and a leader that does not panic hands nothing over.
+func TestWhatALeaderHoldsIsTheNextOnesBase(t *testing.T) {
+	for name, test := range map[string]struct {
+		lead func(crew *Crew[[]string]) ([]string, error)
+		want []string
+		ok   bool
+	}{
+		"it panics": {func(crew *Crew[[]string]) ([]string, error) {
+			crew.Hold([]string{"sent"})
+			panic("no")
+		}, []string{"sent"}, true},
+		"it has released it": {func(crew *Crew[[]string]) ([]string, error) {
+			crew.Hold([]string{"sent"})
+			crew.Release()
+			panic("no")
+		}, nil, false},
+		"it panics in its change": {func(crew *Crew[[]string]) ([]string, error) {
+			crew.Hold([]string{"sent"})
+			return crew.Apply([]string{"base"})
+		}, []string{"base"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := &cart{takes: time.Second}
+				led := 0
+				c.inTurn(t, 3, func(i int, m *member) {
+					switch i {
+					case 1:
+						m.apply = func([]string) ([]string, error) { panic("no") }
+						m.lead = test.lead
+					case 2:
+						save := m.lead
+						m.lead = func(crew *Crew[[]string]) ([]string, error) {
+							led++
+							if base, ok := crew.Base(); ok != test.ok || !slices.Equal(base, test.want) {
+								t.Errorf("the next leader is told %v, %v, want %v", base, ok, test.want)
+							}
+							return save(crew)
+						}
+					}
+				})
+				if led != 1 {
+					t.Errorf("the next leader led %d times", led)
+				}
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c := &cart{takes: time.Second}
+		c.inTurn(t, 2, func(i int, m *member) {
+			save := m.lead
+			m.lead = func(crew *Crew[[]string]) ([]string, error) {
+				if last, ok := crew.Last(); i == 1 && (!ok || !slices.Equal(last, []string{"0"})) {
+					t.Errorf("the next crew is told %v, %v, want [0]", last, ok)
+				}
+				crew.Hold([]string{"sent"})
+				return save(crew)
+			}
+		})
+		if want := []string{"0", "1"}; !slices.Equal(c.items, want) {
+			t.Errorf("kept %v, want %v", c.items, want)
+		}
+	})
+}
