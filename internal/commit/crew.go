@@ -71,15 +71,7 @@ func (c *Commit) leadOn(ctx context.Context, crew *groupcommit.Crew[base]) (base
 func (c *Commit) start(ctx context.Context, crew *groupcommit.Crew[base]) (base, error) {
 	if b, ok := crew.Base(); ok { // another member led until now
 		b.later = false // the store may answer by now
-		if b.sent == (state.Dot{}) || b.whole {
-			return b, nil
-		}
-		c.doubt(b.sent) // it panicked, and the save may be done
-		l := c.reread(ctx, c.known(b))
-		if l.Phase == lookup.Unknown {
-			return b, l.Err
-		}
-		return c.onto(b, l), nil
+		return c.takeOver(ctx, b)
 	}
 	b := base{Loaded: c.Loaded}
 	last, passed := crew.Last()
@@ -108,6 +100,20 @@ func (c *Commit) start(ctx context.Context, crew *groupcommit.Crew[base]) (base,
 		b = c.onto(b, l)
 	}
 	return b, nil
+}
+
+// takeOver returns what the crew's changes are made on where another member has led
+// until now. Where that one has panicked, the save that it sent may be done.
+func (c *Commit) takeOver(ctx context.Context, b base) (base, error) {
+	if b.sent == (state.Dot{}) || b.whole {
+		return b, nil
+	}
+	c.doubt(b.sent)
+	l := c.reread(ctx, c.known(b))
+	if l.Phase == lookup.Unknown {
+		return b, l.Err
+	}
+	return c.onto(b, l), nil
 }
 
 // known returns the crew's copy, for a load to join with the store's answer.
@@ -219,11 +225,7 @@ func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b b
 	// another version if it arrives late.
 	dot, sent := b.under, c.Writer.Clock.Now()
 	st := b.State.Write(changes, dot).Seen(sent)
-	c.hold(crew, b, dot)
-	v, err := c.Writer.Storage.Save(ctx, c.ID, st, b.Version)
-	if err != nil && !failure.IsAway(err) || errors.Is(err, failure.ErrNotAsked) {
-		c.release(crew)
-	}
+	v, err := c.send(ctx, crew, b, st)
 	switch {
 	case err == nil:
 		return c.saved(b, st, v, sent, dot), nil
@@ -238,15 +240,22 @@ func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b b
 	return b, err
 }
 
-// hold notes that a save is sent under a dot. Where a hook panics before its outcome is
-// taken over, it is in doubt: for this commit, and for the members that it carries.
-func (c *Commit) hold(crew *groupcommit.Crew[base], b base, dot state.Dot) {
-	c.sending = dot
-	b.sent = dot
+// send saves st, which the changes make of b. Where a hook panics before what became of
+// the save is taken over, it is in doubt: for this commit, and for the members that it
+// carries.
+func (c *Commit) send(ctx context.Context, crew *groupcommit.Crew[base], b base, st state.State) (record.Version, error) {
+	version := b.Version
+	c.sending, b.sent = b.under, b.under
 	crew.Hold(b)
+	v, err := c.Writer.Storage.Save(ctx, c.ID, st, version)
+	unanswered := failure.IsAway(err) && !errors.Is(err, failure.ErrNotAsked)
+	if err != nil && !unanswered {
+		c.release(crew)
+	}
+	return v, err
 }
 
-// release notes that what became of the save is known, or will be looked at.
+// release notes that what became of a save is known.
 func (c *Commit) release(crew *groupcommit.Crew[base]) {
 	c.sending = state.Dot{}
 	crew.Release()
