@@ -96,7 +96,7 @@ type Answer struct {
 	Marks      map[string][]string // by key
 	Faults     map[string]string   // why a key was not shown: "lost", "unavailable"
 	Durability string              // of a logout
-	Late       string              // what became of a change after the header: "durable", "pending", "refused"
+	Late       string              // what became of a change after the header: "durable", "pending", "refused", "ended"
 }
 
 // ask is a request to the application, as its URL says it.
@@ -235,6 +235,8 @@ func (a ask) late(w http.ResponseWriter, r *http.Request, s *session.Session, ou
 		out.Late = d.String()
 	case errors.Is(err, session.ErrPending):
 		out.Late = session.Pending.String()
+	case errors.Is(err, session.ErrEnded):
+		out.Late = "ended"
 	default:
 		out.Late = "refused"
 	}

@@ -40,6 +40,10 @@ type write struct {
 	durable time.Duration // when the store first had it, or one that came after it
 	saved   time.Duration // when the store first had it itself
 
+	// sent says that its own request's save was done. Its mark is not in there where
+	// another write of the key, side by side with it, is in the same save (section 2:
+	// "the next save carries all of them"). What the store says from then on came after.
+	sent     bool
 	returned bool // a later request has carried it to its instance
 }
 

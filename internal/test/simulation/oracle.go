@@ -202,7 +202,7 @@ func (o *oracle) confirm(e *Event) {
 		// may be over when its request first asks for the session.
 		// And what the store says when it has the write already came after it.
 		w := o.writes[q.Op]
-		if w != nil && w.q == q && w.saved == 0 && (q.Route != Delete || e.Sent <= q.Began+o.ReadTimeout) {
+		if w != nil && w.q == q && w.saved == 0 && !w.sent && (q.Route != Delete || e.Sent <= q.Began+o.ReadTimeout) {
 			w.know = a.know.minus(ops{}.with(w.n))
 		}
 	}
@@ -228,6 +228,9 @@ func (o *oracle) stored(e *Event) {
 	o.records[e.Save] = r
 	if a := o.asked[e.Request]; a != nil && e.Session == e.Request.Token {
 		a.base = e.Save
+		if w := o.writes[e.Request.Op]; w != nil && !r.dead {
+			w.sent = true
+		}
 	}
 	if x.record != nil && x.record.until <= e.At {
 		x.expired = e.At
@@ -305,10 +308,21 @@ func (o *oracle) ended(q *Request) {
 	o.judgeRefused(q, a)
 	if q.Browser >= 0 && q.arrived() && !q.Tampered {
 		o.judgeVouched(q, a)
-		if q.shows() && q.Route != Logout && !o.storeOnly(q) { // which leaves an empty session
+		if q.shows() && q.Route != Logout && !o.storeOnly(q) && !o.endedLate(q) { // which leaves an empty session
 			o.judgeRead(q, a)
 		}
 	}
+}
+
+// endedLate reports whether the session of a request was ended before its write after
+// the header. Section 3: "Dead or no session: the visitor gets an empty session".
+func (o *oracle) endedLate(q *Request) bool {
+	x := o.life(q.Token)
+	if q.Answer.Late != "ended" || !x.endedBy(q) && !o.endedElsewhere(x, q.Ended) {
+		return false
+	}
+	o.count("oracle: exempt: the session ended before a write after the header")
+	return true
 }
 
 // keepBundle notes what an answer puts into the visitor's jar.
