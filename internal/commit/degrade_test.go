@@ -69,7 +69,7 @@ func TestAChangeWithoutTheStore(t *testing.T) {
 		}
 	})
 	away("is refused where the operator trusts no copy", func(v *visitor, l lookup.Loaded) {
-		v.Mode = circuit.StoreOnly
+		v.Order(circuit.StoreOnly)
 		v.fails(v.commit(l, increment("n")), failure.ErrUnavailable)
 		v.wantOwed(0, 0)
 	})
@@ -120,7 +120,7 @@ func TestAChangeWithoutTheStore(t *testing.T) {
 	})
 	story(t, "that was not sent is not looked up", func(v *visitor) {
 		l := v.load()
-		v.Mode = circuit.BackupOnly
+		v.Order(circuit.BackupOnly)
 		v.Store.Calls()
 		v.must(v.commit(l, increment("n")), failover.Pending)
 		v.wantCalls("")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-go/session/internal/failover"
@@ -31,6 +32,7 @@ func TestAnEndTakesATurn(t *testing.T) {
 		d, err := ends(v, 10*time.Millisecond, l.Version)
 		v.must(v.commit(l, set("a", "1")), failover.Durable)
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if *d != failover.Durable || *err != nil {
 			v.Errorf("the end came to %v, %v", *d, *err)
 		}
@@ -46,10 +48,16 @@ func TestAnEndTakesATurn(t *testing.T) {
 		v.must(v.commit(l, set("a", "1")), failover.Pending)
 		v.Store.Calls()
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if *d != failover.Durable || *err != nil {
 			v.Errorf("the end came to %v, %v", *d, *err)
 		}
 		v.wantSaves(1) // the journal may have loaded the session too, for the copy that waited
+		for _, c := range v.saves() {
+			if c.State.Dead() && c.Over == l.Version {
+				v.Errorf("it was tried over the version that the copy has, %+v", c)
+			}
+		}
 	})
 	story(t, "and what waits for it finds the session dead, and asks nobody", func(v *visitor) {
 		l := v.load()
@@ -70,6 +78,7 @@ func TestAnEndTakesATurn(t *testing.T) {
 		_, err := ends(v, 0, l.Version)
 		time.Sleep(10 * time.Millisecond)
 		v.must(v.commit(l, set("a", "1")), failover.Durable)
+		synctest.Wait()
 		if !errors.Is(*err, failure.ErrUnavailable) {
 			v.Errorf("the end came to %v", *err)
 		}

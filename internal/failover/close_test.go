@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func TestAnOperatorsOrder(t *testing.T) {
 		w.hint(w.copyOf("before", w.live("x", "1")))
 		time.Sleep(time.Second)
 		w.stored("before", "x", "1")
-		w.Mode = circuit.BackupOnly
+		w.Order(circuit.BackupOnly)
 		if _, err := w.Shards.AllowLoad(context.Background(), "a", false); !errors.Is(err, failure.ErrNotAsked) {
 			w.Errorf("the store is asked: %v", err)
 		}
@@ -30,7 +31,7 @@ func TestAnOperatorsOrder(t *testing.T) {
 		w.hint(w.copyOf("a", w.live("x", "1")))
 		time.Sleep(10 * time.Second)
 		w.wantNothing("a")
-		w.Mode = circuit.Auto
+		w.Order(circuit.Auto)
 		time.Sleep(5 * time.Second)
 		w.stored("a", "x", "1")
 		if st := w.Shards.Stats().Shards[0]; st.State != failover.Serving {
@@ -48,7 +49,7 @@ func TestAnOperatorsOrder(t *testing.T) {
 		if w.Shards.TakesSaves("a") {
 			w.Error("it is sent saves")
 		}
-		w.Mode = circuit.StoreOnly
+		w.Order(circuit.StoreOnly)
 		if _, err := w.Shards.AllowSave(context.Background(), "a"); err != nil {
 			w.Errorf("the store is not asked: %v", err)
 		}
@@ -58,7 +59,7 @@ func TestAnOperatorsOrder(t *testing.T) {
 	story(t, "the store only", func(w *world) {
 		end := w.outage()
 		defer end()
-		w.Mode = circuit.StoreOnly
+		w.Order(circuit.StoreOnly)
 		if _, err := w.Shards.AllowLoad(context.Background(), "a", true); err != nil {
 			w.Errorf("the store is not asked: %v", err)
 		}
@@ -68,11 +69,11 @@ func TestAnOperatorsOrder(t *testing.T) {
 // A shard that has no sessions any more, because the store's layout has changed, hands
 // on what it lacked.
 func TestALayoutThatChanges(t *testing.T) {
-	moved := false
+	var moved atomic.Bool
 	storyOf(t, "the shard is dropped", true, func(i *instance.Instance) {
-		moved = false
+		moved.Store(false)
 		i.Store.ShardOf = func(string) string {
-			if moved {
+			if moved.Load() {
 				return "new"
 			}
 			return "old"
@@ -81,7 +82,7 @@ func TestALayoutThatChanges(t *testing.T) {
 		end := w.outage()
 		w.hint(w.copyOf("a", w.live("x", "1")))
 		w.entomb(journal.Owed("gone", w.death(state.Destroyed)))
-		moved = true
+		moved.Store(true)
 		end()
 		time.Sleep(20 * time.Second)
 		st := w.Shards.Stats()
@@ -93,9 +94,9 @@ func TestALayoutThatChanges(t *testing.T) {
 		w.wantOwed(0, 0)
 	})
 	storyOf(t, "and those that have its sessions get to work at once", true, func(i *instance.Instance) {
-		moved = false
+		moved.Store(false)
 		i.Store.ShardOf = func(id string) string {
-			if moved || strings.HasSuffix(id, "0") {
+			if moved.Load() || strings.HasSuffix(id, "0") {
 				return "new"
 			}
 			return "old"
@@ -104,7 +105,7 @@ func TestALayoutThatChanges(t *testing.T) {
 		w.refuse("a", errors.New("out of memory"))
 		w.hint(w.copyOf("a", w.live("x", "1"))) // tried again after 50, 150, 350 and 750 ms
 		time.Sleep(400 * time.Millisecond)
-		moved = true
+		moved.Store(true)
 		w.Store.Plan(nil)
 		time.Sleep(400 * time.Millisecond)
 		w.stored("a", "x", "1")

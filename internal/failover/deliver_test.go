@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-go/session/internal/failure"
@@ -145,6 +146,7 @@ func TestAStateIsDelivered(t *testing.T) {
 		})
 		w.hint(w.copyOf("a", w.live("x", "1")))
 		time.Sleep(900 * time.Millisecond)
+		synctest.Wait()
 		ms := time.Millisecond
 		if want := []time.Duration{0, 50 * ms, 150 * ms, 350 * ms, 750 * ms}; !slices.Equal(at, want) {
 			w.Errorf("it was tried at %v, want %v", at, want)

@@ -187,7 +187,7 @@ func TestAnEndInAnOutage(t *testing.T) {
 	})
 	story(t, "fails where the operator trusts the store only", func(w *world) {
 		_ = w.outage()
-		w.Mode = circuit.StoreOnly
+		w.Order(circuit.StoreOnly)
 		if _, _, err := w.Shards.End(context.Background(), w.destroyed("a"), record.Any); !errors.Is(err, failure.ErrUnavailable) {
 			w.Errorf("it came to %v", err)
 		}
@@ -195,7 +195,7 @@ func TestAnEndInAnOutage(t *testing.T) {
 	})
 	story(t, "waits where the operator trusts the backup only", func(w *world) {
 		w.Store.Set("a", w.live("x", "1"))
-		w.Mode = circuit.BackupOnly
+		w.Order(circuit.BackupOnly)
 		w.end(w.destroyed("a"), record.Any, failover.Pending)
 		w.stored("a", "x", "1")
 	})

@@ -3,7 +3,9 @@ package failover_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -225,13 +227,12 @@ func TestAShardThatLostItsMemory(t *testing.T) {
 		})
 	}
 	empties("it is empty", nil, func(w *world) { w.Store.Empty() })
-	incarnation := "1"
+	var incarnation atomic.Int32
 	empties("it was started again", func(i *instance.Instance) {
-		incarnation = "1"
-		i.Store.Incarnation = func(string) (string, error) { return incarnation, nil }
+		i.Store.Incarnation = func(string) (string, error) { return strconv.Itoa(int(incarnation.Load())), nil }
 	}, func(w *world) {
 		w.Store.Remove("gone")
-		incarnation = "2"
+		incarnation.Add(1)
 	})
 	story(t, "is told to nobody where it is new", func(w *world) {
 		w.Store.Empty()

@@ -42,7 +42,6 @@ func storyOf(t *testing.T, name string, backup bool, adjust func(*instance.Insta
 					adjust(i)
 				}
 			})
-			time.Sleep(10 * time.Millisecond) // a probe has just been made
 			w.heard()
 			do(w)
 		})

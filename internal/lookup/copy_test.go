@@ -29,6 +29,15 @@ func TestWithoutARecord(t *testing.T) {
 		w.want(l, lookup.Live, lookup.FromBackup, lookup.Missing, false)
 		w.value(l.State, "late", "1")
 	})
+	story(t, "nothing, and the predecessor is durably dead", func(w *world) {
+		w.Store.Remove("a")
+		k := w.known(w.st, state.Superseded{ID: "old", Dot: w.Clock.Death(state.Renewed).Dot, Predecessor: true, Durable: true})
+		w.Store.Calls()
+		w.want(w.fetch(k), lookup.Live, lookup.FromBackup, lookup.Missing, false)
+		if calls := w.Store.Calls(); len(calls) != 1 {
+			w.Errorf("the store was asked %+v, want the session alone", calls)
+		}
+	})
 	story(t, "nothing, and the predecessor cannot be read", func(w *world) {
 		w.Store.Remove("a")
 		w.Store.Plan(func(c instance.Call) instance.Fate {
@@ -110,14 +119,14 @@ func TestWithoutARecord(t *testing.T) {
 		}
 	})
 	story(t, "no answer, and the operator trusts no copy", func(w *world) {
-		w.Mode = circuit.StoreOnly
+		w.Order(circuit.StoreOnly)
 		w.Store.Away(true)
 		if l := w.fetch(w.known(w.st)); l.Phase != lookup.Unknown {
 			w.Errorf("it is %+v", l)
 		}
 	})
 	story(t, "no answer, as the operator trusts no store", func(w *world) {
-		w.Mode = circuit.BackupOnly
+		w.Order(circuit.BackupOnly)
 		w.Store.Calls()
 		w.want(w.fetch(w.known(w.st)), lookup.Live, lookup.FromBackup, lookup.Missing, true)
 		if calls := w.Store.Calls(); len(calls) != 0 {

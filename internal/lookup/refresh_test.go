@@ -30,6 +30,7 @@ func TestARefresh(t *testing.T) {
 		if !w.Reader.Due(l) || w.Reader.Due(l) {
 			w.Error("it is not due once")
 		}
+		time.Sleep(10 * time.Millisecond)
 		now := time.Now().UnixMilli()
 		after := w.Reader.PutOff(context.Background(), l)
 		st, v := w.Store.Get("a")
@@ -60,7 +61,7 @@ func TestARefresh(t *testing.T) {
 	})
 	story(t, "is dropped where the store is not asked", func(w *world) {
 		l := due(w)
-		w.Mode = circuit.BackupOnly
+		w.Order(circuit.BackupOnly)
 		w.Store.Calls()
 		if !w.Reader.Due(l) {
 			w.Error("it is not due")
@@ -97,7 +98,7 @@ func TestARotationIsFollowed(t *testing.T) {
 		if !follows(old, death) {
 			w.Error("it is not followed")
 		}
-		if follows(token.New(), death) {
+		if _, ok := w.Reader.Follow(token.New(), death); ok {
 			w.Error("another token leads there too")
 		}
 		renewed := death

@@ -5,6 +5,7 @@ package instance
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,12 +43,13 @@ type Instance struct {
 	Reader  lookup.Reader
 	Writer  commit.Writer
 
-	Mode  circuit.Mode           // the operator's
 	Room  func(state.Copy) error // nil: cookies take every copy
 	Stale func(id string)        // nil: nobody is told
+
+	ordered atomic.Uint32 // the circuit.Mode
 }
 
-// New returns an instance over the store, whose quarantine is over. adjust may change
+// New returns an instance over the store, whose quarantine is over, 10 ms after a probe. adjust may change
 // it before it begins to watch the store.
 func New(t testing.TB, store *Store, backup bool, adjust func(*Instance)) *Instance {
 	t.Helper()
@@ -91,20 +93,25 @@ func New(t testing.TB, store *Store, backup bool, adjust func(*Instance)) *Insta
 		end()
 		_ = i.Shards.Close(ended) // what is left then is no concern of the test
 	})
-	time.Sleep(time.Minute)
+	time.Sleep(time.Minute + 10*time.Millisecond) // between two probes
 	return i
 }
+
+// Order sets the operator's mode.
+func (i *Instance) Order(m circuit.Mode) { i.ordered.Store(uint32(m)) }
+
+func (i *Instance) mode() circuit.Mode { return circuit.Mode(i.ordered.Load()) }
 
 func (i *Instance) withBackup() {
 	i.Shards.JournalBytes = 1 << 20
 	i.Shards.RestoreRate = 100
 	i.Shards.Vouches = i.Reader.CopyVouches
-	i.Shards.Mode = func() circuit.Mode { return i.Mode }
+	i.Shards.Mode = i.mode
 
 	i.Reader.InUse = new(inuse.Sessions)
 	i.Shards.InUse = i.Reader.InUse
 	i.Reader.Backup = true
-	i.Reader.Mode = func() decide.Mode { return decide.Mode(i.Mode) }
+	i.Reader.Mode = func() decide.Mode { return decide.Mode(i.mode()) }
 	i.Reader.Lease = func() time.Duration { return Lease }
 	i.Reader.Stale = func(_ context.Context, id string) {
 		if i.Stale != nil {
@@ -119,7 +126,7 @@ func (i *Instance) withBackup() {
 		}
 		return i.Room(c)
 	}
-	i.Writer.StoreOnly = func() bool { return i.Mode == circuit.StoreOnly }
+	i.Writer.StoreOnly = func() bool { return i.mode() == circuit.StoreOnly }
 }
 
 // firstIDs yields IDs by which all shards are met.
