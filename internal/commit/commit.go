@@ -205,16 +205,22 @@ func (c *Commit) GiveUpEdits() {
 
 // Outcome returns how far the write has come and the error, for the application.
 func (c *Commit) Outcome(err error) (failover.Durability, error) {
-	var again *againError
 	switch {
-	case errors.As(err, &again):
-		return 0, again.err
 	case err != nil:
-		return 0, err
+		return 0, told(err)
 	case c.Pending && !c.CanSend:
 		return failover.Pending, failure.ErrPending
 	case c.Pending:
 		return failover.Pending, nil
 	}
 	return failover.Durable, nil
+}
+
+// told returns what the caller is told of err.
+func told(err error) error {
+	var again *againError
+	if errors.As(err, &again) {
+		return again.err
+	}
+	return err
 }
