@@ -167,8 +167,8 @@ func (m *Manager) take(ctx context.Context, o *oldSession, ended []state.Superse
 	}
 	t, sent := m.transport.NewToken(ctx), m.now()
 	if o.Shared {
-		// No marker leads to it, so that it is saved by the commit of an answer
-		// that can send its token, and by no other.
+		// No marker leads to it. Therefore only the commit of an answer that can send
+		// its token saves it.
 		*l = lookup.Loaded{
 			Phase: lookup.Live, Copy: state.Copy{ID: t.ID(), State: st, Confirmed: sent.UnixMilli()}, Source: lookup.FromNowhere, Placement: lookup.Behind,
 		}
@@ -389,7 +389,7 @@ func without(err, nothing error) error {
 	return err
 }
 
-// adoptError wraps a failure after which it is unknown how far an adoption came, so
+// adoptError wraps a failure after which it is unknown how far an adoption got, so
 // that the answer does not say that there is no session.
 func adoptError(err error) error {
 	if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrTooLarge) {

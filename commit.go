@@ -62,7 +62,7 @@ func (s *Session) interrupted(c *commit.Commit) {
 }
 
 // newCommit returns a commit of everything that is not saved yet. It returns the
-// error of an earlier write, if there is one, and then the caller saves nothing.
+// error of an earlier write, if there is one; the caller must not save anything then.
 func (s *Session) newCommit(ctx context.Context, cookies bool) (c commit.Commit, fault error) {
 	s.openReplaced(ctx)
 	s.mu.Lock()
@@ -99,8 +99,8 @@ func (s *Session) openReplaced(ctx context.Context) {
 	}
 }
 
-// apply makes what has become of the commit, which began then, what the session stands
-// on. s.io is held.
+// apply updates the session with the result of a commit. began is when the commit
+// began. s.io is held.
 func (s *Session) apply(ctx context.Context, c *commit.Commit, began time.Time, err error) {
 	tooLarge := errors.Is(err, ErrTooLarge) && !c.CanSend // or no later change could be saved
 	finished := err == nil || tooLarge
@@ -128,7 +128,7 @@ func (s *Session) apply(ctx context.Context, c *commit.Commit, began time.Time, 
 }
 
 // applyLocked takes over what the commit has done to the token, and what is in
-// doubt. It reports whether the session is another one than before. s.mu is held.
+// doubt. It reports whether the session is a different one now. s.mu is held.
 func (s *Session) applyLocked(c *commit.Commit, err error) (moved bool) {
 	s.doubts = c.Doubts
 	switch {

@@ -141,7 +141,8 @@ func (c *Commit) Prepare() (busy bool, err error) {
 	return c.todo != nothingToSave, nil
 }
 
-// Run saves what there is to save. The caller has to take over what stands then.
+// Run saves what there is to save. Afterwards, with or without an error, Loaded is the
+// session as it stands, and the caller goes on from that.
 func (c *Commit) Run(ctx context.Context) error {
 	c.madeOn = c.State
 	switch c.todo {

@@ -48,8 +48,8 @@ func (c *Commit) create(ctx context.Context) error {
 		t.Unverified, t.IfStored = !c.Vouched, !c.Vouched
 		_, l.Supersedes, err = c.Writer.End(ctx, &t, record.Any)
 	}
-	// As in move, an error may mean only that the end of the old session had no
-	// answer, and the new session exists.
+	// The new session exists, also where err says that the store did not answer the
+	// tombstone of the old one: see move.
 	c.Loaded = l
 	return err
 }

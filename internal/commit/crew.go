@@ -295,7 +295,7 @@ func (c *Commit) saved(b base, st state.State, v record.Version, sent time.Time,
 }
 
 // lookAfter finds out, within a budget of its own, what became of a save that had no
-// answer. The save stands, or the version of before stands and lookAfter sends the
+// answer. The save stands, or the previous version is still there and lookAfter sends the
 // save again, or another writer has written. Where the store does not answer this
 // either, the journal takes the state.
 func (c *Commit) lookAfter(ctx context.Context, crew *groupcommit.Crew[base], b base, st state.State, sent time.Time, cause error) (base, error) {
@@ -347,9 +347,10 @@ func (c *Commit) keepWhole(ctx context.Context, crew *groupcommit.Crew[base], b 
 	return c.keep(ctx, b), nil
 }
 
-// saveLater is saveOnce where the store takes no save, because of cause. Where it
-// answers loads, it is asked for what stands there now, and a session that stands needs
-// no copy that vouches.
+// saveLater makes the crew's changes without saving them to the store, because of
+// cause: the state goes to the journal and to the members' copies. If the store still
+// answers loads, saveLater loads the session once more, and makes the changes on that
+// record even if no copy vouches for the session.
 func (c *Commit) saveLater(ctx context.Context, crew *groupcommit.Crew[base], b base, cause error) (base, error) {
 	if !failure.IsAway(cause) {
 		return b, cause
@@ -442,7 +443,8 @@ func deadBase(id string, d state.Death) base {
 	return base{Loaded: lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: id, State: state.State{Death: d}}}}
 }
 
-// mayWriteLater returns why the commit cannot do without the store.
+// mayWriteLater returns an error that says why the commit cannot do without the store,
+// or nil if it can.
 func (c *Commit) mayWriteLater(b base) error {
 	err := c.checkLater(b)
 	switch {

@@ -17,7 +17,8 @@ import (
 // askAgain is how long a request that had no answer does not ask the store again.
 const askAgain = time.Second
 
-// worthAsking reports whether the store may answer although it did not before.
+// worthAsking reports whether the store has answered this commit's request, or failed
+// to at least askAgain ago.
 func (c *Commit) worthAsking() bool { return c.Writer.Clock.Now().Sub(c.AwaySince) >= askAgain }
 
 // worthMending reports whether the store lacks something and may take it.
@@ -100,8 +101,8 @@ func (c *Commit) rebaseOnJournal() error {
 	return c.rebase(l)
 }
 
-// transferTo ends the session for its successor once the store answers. Where
-// another writer has ended it, the successor ends too.
+// transferTo gives the journal the tombstone of the session, which names the successor.
+// If another writer has ended the session, the successor ends too.
 func (c *Commit) transferTo(ctx context.Context, successor string) error {
 	if err := c.Writer.Shards.Of(c.ID).AddTombstone(ctx, journal.Moved(c.ID, c.tombstone.Death, successor)); err != nil {
 		return err

@@ -261,8 +261,7 @@ func (c *Commit) replay(stored state.State, others state.Changes) error {
 	return nil
 }
 
-// UnknownUpdate is the error of an Update for which no answer of the store says
-// whether it was saved.
+// UnknownUpdate is the error of an Update whose outcome is unknown.
 func UnknownUpdate(key string) error {
 	return fmt.Errorf("%w: whether an Update of key %s was saved is not known", failure.ErrUnavailable, key)
 }

@@ -2,9 +2,9 @@
 // answered, whether the copies vouch, and what this process knows.
 //
 // The visitor has a session, has none, or it is unknown. The caller asks the store,
-// states the facts, and carries out the decision. A record that cannot be read
-// counts as no answer. Package failover decides about the end of a session and
-// about a restore.
+// states the facts, and carries out the decision. Package lookup is that caller: it
+// turns what package storage returned into facts (answerOf in lookup.go). Package
+// failover decides about the end of a session and about a restore.
 package decide
 
 // Facts are what is known when the store was asked. The zero Facts are a live

@@ -90,8 +90,8 @@ func (c Call) report(ctx context.Context, w Work, err error, o circuit.Outcome) 
 	c.shard.onChange(ctx, err)(breaker.Report(ticket, c.all.Clock.Now(), c.Budget, o))
 }
 
-// Failed notes that the store failed to do w. A caller does not report an operation
-// that its own request cut short, which says nothing about the store.
+// Failed notes that the store failed to do w. The caller must not report an operation
+// that ended because its request did, which says nothing about the store.
 func (c Call) Failed(ctx context.Context, w Work, err error) {
 	if c.shard == nil {
 		c.all.away(ctx, w, c.ID, err)
@@ -142,7 +142,8 @@ func (a *Shards) answered(ctx context.Context, w Work, id string) {
 	}
 }
 
-// away notes that an operation failed, where there is no breaker.
+// away notes that an operation failed, where there is no breaker, and tells the hooks
+// of the third failure in a row and once a minute of an outage that lasts.
 func (a *Shards) away(ctx context.Context, w Work, id string, err error) {
 	shard := a.Store.Shard(id)
 	switch since, news := a.health.fail(shard, w); {

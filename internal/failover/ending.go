@@ -115,8 +115,8 @@ func (a *Shards) endSuccessor(ctx context.Context, g journal.Tombstone, why stat
 
 // EndOne ends a session in the store. Where the store does not answer, the tombstone
 // is pending in the journal until it does. over is the version that stands in the
-// store, or record.Any where the caller does not know it. g.Death becomes the death
-// that stands.
+// store, or record.Any where the caller does not know it. EndOne sets g.Death to
+// the death that the store has afterwards.
 func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.Version) (Durability, error) {
 	if a.JournalBytes == 0 {
 		return Durable, a.writeTombstone(ctx, Call{all: a, ID: g.ID, Budget: a.SaveTimeout}, g, over)
@@ -124,7 +124,7 @@ func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.V
 	s, asked := a.Of(g.ID), g.Death
 	err := failure.ErrNotAsked
 	if a.Mode() != circuit.BackupOnly {
-		// Even where the breaker is open, the store is asked once.
+		// Even where the breaker is open, the tombstone is sent once.
 		c, no := a.AllowSave(ctx, g.ID)
 		if no != nil {
 			c = s.bypass(g.ID)

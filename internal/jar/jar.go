@@ -8,6 +8,9 @@
 // of the budget, a cookie holds one value, and every answer of every instance sets
 // no value that is larger than its quarter. See docs/decisions/0026.
 //
+// [Slots] knows which requests under way hold which cookies (slots.go); a [Visit] is
+// one request among them, and its Take chooses the cookies of its answer (visit.go).
+//
 // Package backup opens and seals the copies.
 package jar
 

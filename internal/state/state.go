@@ -10,9 +10,10 @@
 //
 // The package is pure: it knows neither HTTP nor a store nor what time it is,
 // starts no goroutine and keeps no lock. It does not decide which copy may vouch
-// for a session (package decide does), how a copy is sealed (package backup), or when
-// a tombstone may be forgotten (the options of the root package say how long it lives,
-// and package journal drops it).
+// for a session (package decide does), how a copy is sealed (package backup), or how
+// long a tombstone lives (connect.go of the root package computes that from the
+// options; package storage stores a tombstone for so long, and package journal drops
+// it then).
 package state
 
 import (
