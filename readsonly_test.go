@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-go/session/sessiontest"
 )
 
-var errReadOnlyReplica = errors.New("READONLY You can't write against a read only replica.")
+var errReadOnlyReplica = errors.New("a read only replica takes no writes")
 
 // refuseSaves makes the store answer loads and refuse saves, until the instances know.
 func (s *site) refuseSaves() {
