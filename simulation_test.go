@@ -39,7 +39,7 @@ var enabledWorlds = []simulation.World{
 }
 
 // Like -seed, it is for one look: -worlds "bursts,slow store" -seed 4711.
-var simWorlds = flag.String("worlds", "", "run these worlds of the simulation only, comma-separated; plain: the one without; all: every one; default: the plain one, then those that are enabled")
+var simWorlds = flag.String("worlds", "", "run these worlds of the simulation only, comma-separated; plain: the one without; all: every one; enabled: those of the default; default: the plain one, then those that are enabled")
 
 func worldsWanted() []simulation.World {
 	switch *simWorlds {
@@ -47,6 +47,8 @@ func worldsWanted() []simulation.World {
 		return nil
 	case "all":
 		return simulation.Worlds()
+	case "enabled":
+		return enabledWorlds
 	}
 	var out []simulation.World
 	for name := range strings.SplitSeq(*simWorlds, ",") {
