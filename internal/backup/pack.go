@@ -33,7 +33,8 @@ func (e *WithheldError) Error() string {
 
 // Pack seals b so that it takes up no more than most bytes of cookies. It
 // withholds values that do not fit: from the lowest rank, the largest first, and last of all
-// those that the store lacks. It fails with ErrTooLarge.
+// those that the store lacks. What fits beside the values that must be withheld stays. It
+// fails with ErrTooLarge.
 func (c *Cookies) Pack(b state.Copy, now time.Time, most int) (Packed, error) {
 	b.State.Entries = b.State.Entries.Withhold(func(e state.Entry) bool { return e.Flags&state.ServerOnly != 0 })
 	p := packing{c: c, whole: b, now: now, most: most, generation: c.Copies.Keys.Generation()}
@@ -89,6 +90,7 @@ type packing struct {
 
 	order []state.Entry  // the values in the order in which they are withheld
 	place map[string]int // their places in it, by name
+	gone  []bool         // by place: those that must be withheld, whatever else is
 }
 
 // arrange decides in which order values are withheld.
@@ -104,6 +106,7 @@ func (p *packing) arrange() {
 		}
 		return cmp.Or(cmp.Compare(x.Flags.Rank(), y.Flags.Rank()), cmp.Compare(len(y.Value), len(x.Value)))
 	})
+	p.gone = make([]bool, len(p.order))
 	p.place = make(map[string]int, len(p.order))
 	for i, e := range p.order {
 		p.place[string(e.Name)] = i
@@ -128,6 +131,30 @@ func (p *packing) bisect() (Packed, error) {
 			low = saved + 1
 		}
 	}
+	best, high = p.fewest(best, low, high)
+	// The last of these does not fit, and others stood before it in the order: a
+	// value that is too large must not take all small ones along.
+	for range mostSpared {
+		if high == 0 {
+			break
+		}
+		p.gone[high-1] = true
+		best, high = p.fewest(best, 0, high-1)
+	}
+	for i, e := range p.order {
+		if i < high || p.gone[i] {
+			best.Withheld = append(best.Withheld, string(e.Name))
+		}
+	}
+	return best, nil
+}
+
+// mostSpared is how many values that must be withheld are looked for.
+const mostSpared = 4
+
+// fewest returns the copy with as few of the first values withheld as possible, low at
+// least, and how many these are. best is the copy without the first high ones.
+func (p *packing) fewest(best Packed, low, high int) (Packed, int) {
 	for low < high {
 		middle := (low + high) / 2
 		if shorter, err := p.without(middle); err == nil {
@@ -136,19 +163,20 @@ func (p *packing) bisect() (Packed, error) {
 			low = middle + 1
 		}
 	}
-	for _, e := range p.order[:high] {
-		best.Withheld = append(best.Withheld, string(e.Name))
-	}
-	return best, nil
+	return best, high
 }
 
-// without returns the copy without the first n values of the order. It fails with
+// without returns the copy without the first n values of the order, and those that are
+// gone. It fails with
 // seal.ErrTooLarge where the text takes up more than most bytes of cookies. The
 // text stays empty where its length is known without sealing.
 func (p *packing) without(n int) (packed Packed, err error) {
 	packed = Packed{Copy: p.whole, generation: p.generation}
-	if n > 0 {
-		packed.State.Entries = p.whole.State.Entries.Withhold(func(e state.Entry) bool { return p.place[string(e.Name)] < n })
+	if p.order != nil {
+		packed.State.Entries = p.whole.State.Entries.Withhold(func(e state.Entry) bool {
+			place := p.place[string(e.Name)]
+			return place < n || p.gone[place]
+		})
 	}
 	plain := packed.Encode()
 	if p.c.Size(seal.SealedLen(len(plain))) <= p.most {

@@ -118,3 +118,40 @@ func TestWithoutACodecPackMeasuresAndSealsNothingOnTheWay(t *testing.T) {
 		t.Errorf("bisect: %d bytes of text, withheld %q, %v; want a copy that is measured", len(packed.Text), packed.Withheld, err)
 	}
 }
+
+// A value that fits no copy takes nothing along that does, wherever it stands in the
+// order: the store lacks the large one, and has the small ones.
+func TestALargeValueTakesNoSmallOnesAlong(t *testing.T) {
+	keys := mustKeys(t, seal.NewKey())
+	for _, codec := range []seal.Codec{nil, seal.Flate} {
+		c := newCookies(keys, func(c *Cookies) { c.Copies.Codec = codec })
+		random := rand.New(rand.NewPCG(1, 1))
+		large := func(name string) state.Change {
+			v := make([]byte, 9000)
+			for i := range v {
+				v[i] = byte(random.IntN(256))
+			}
+			return state.Change{Name: name, Value: v, Flags: 3 << state.RankShift}
+		}
+		b := copyWith(value("cart", 100), value("middle", 500), large("old"), value("user", 50))
+		b.State = b.State.Write(state.Changes{large("hoard"), value("new", 100)}, state.Dot{Clock: 9, Instance: 1})
+		p := mustPack(t, c, b, 3072)
+		if want := []string{"old", "hoard"}; !slices.Equal(p.Withheld, want) {
+			t.Errorf("withheld are %v, want %v", p.Withheld, want)
+		}
+		for _, name := range []string{"cart", "user", "middle", "new"} {
+			if e, ok := p.State.Entries.Find(name); !ok || e.Flags.Kind() != state.Present {
+				t.Errorf("%s is not in the copy", name)
+			}
+		}
+	}
+}
+
+// Of values of one rank the largest stays behind, where that is enough.
+func TestTheLargestOfARankStaysBehind(t *testing.T) {
+	c := newCookies(mustKeys(t, seal.NewKey()))
+	p := mustPack(t, c, copyWith(value("a", 600), value("b", 600), value("c", 1500), value("d", 600)), 3072)
+	if want := []string{"c"}; !slices.Equal(p.Withheld, want) {
+		t.Errorf("withheld are %v, want %v", p.Withheld, want)
+	}
+}
