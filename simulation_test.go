@@ -31,11 +31,13 @@ var enabledWorlds = []simulation.World{
 	simulation.EvictedSessions,
 	simulation.HangUps,
 	simulation.KeyRotations,
+	simulation.LateSaves,
 	simulation.ReadsOnly,
 	simulation.Rollbacks,
 	simulation.SlowStore,
 	simulation.Stalls,
 	simulation.Starts,
+	simulation.Withheld,
 }
 
 // Like -seed, it is for one look: -worlds "bursts,slow store" -seed 4711.
@@ -234,8 +236,9 @@ func TestTheSimulationSeesWhatEachWorldIsFor(t *testing.T) {
 		{simulation.Strangers, "nobody remembers tombstones", func(t *testing.T, c *simulation.Config) {
 			c.New = worlds(t, "ring").New
 		}, []string{"c: revived"}},
-		{simulation.ClientCache, "a cache that is told nothing", func(_ *testing.T, c *simulation.Config) {
-			c.Off.Tracking = true
+		{simulation.ClientCache, "a cache that is told nothing, and no backup", func(_ *testing.T, c *simulation.Config) {
+			c.Off.Tracking, c.Calm = true, true
+			c.New, c.WithoutBackup = func(s simulation.Spec) (simulation.Instance, error) { return storeOnly(s, s.Store) }, true
 		}, []string{"c: revived", "d: older"}},
 		{simulation.KeyRotations, "keys that seal before all can open them", func(t *testing.T, c *simulation.Config) {
 			usual, strange := c.New, worlds(t).New

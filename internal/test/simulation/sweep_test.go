@@ -88,6 +88,7 @@ func TestEverySwitchOfTheWorldIsMissed(t *testing.T) {
 		promise []string
 		world   simulation.World
 		calm    bool
+		alone   bool // without a backup, from whose copies an instance learns of what it was not told
 	}{
 		"CAS":             {off: simulation.Switches{CAS: true}, promise: []string{"c: revived", "a: lost"}},
 		"Tombstones":      {off: simulation.Switches{Tombstones: true}, promise: []string{"c: revived"}},
@@ -96,7 +97,7 @@ func TestEverySwitchOfTheWorldIsMissed(t *testing.T) {
 		"Incarnation":     {off: simulation.Switches{Incarnation: true}, promise: []string{"c: not delivered", "c: revived"}},
 		"Backup":          {off: simulation.Switches{Backup: true}, promise: []string{"b: logged out"}},
 		"Update":          {off: simulation.Switches{Update: true}, promise: []string{"a: count lost"}, world: simulation.Bursts, calm: true},
-		"Tracking":        {off: simulation.Switches{Tracking: true}, promise: []string{"c: revived", "d: older than what the visitor was told"}, world: simulation.ClientCache, calm: true},
+		"Tracking":        {off: simulation.Switches{Tracking: true}, promise: []string{"c: revived", "d: older than what the visitor was told"}, world: simulation.ClientCache, calm: true, alone: true},
 		"Patience":        {off: simulation.Switches{Patience: true}, promise: []string{"c: served to a client that left"}, world: simulation.HangUps},
 	}
 	switches := reflect.TypeFor[simulation.Switches]()
@@ -109,6 +110,9 @@ func TestEverySwitchOfTheWorldIsMissed(t *testing.T) {
 		}
 		t.Run(f.Name, func(t *testing.T) {
 			cfg := simulation.Config{New: withBackup(t), OneClock: true, Off: test.off, Calm: test.calm}
+			if test.alone {
+				cfg.New, cfg.WithoutBackup = storeOnly, true
+			}
 			if test.world != "" {
 				cfg.Worlds = []simulation.World{test.world}
 			}
