@@ -368,3 +368,27 @@ func TestOptionsOfABackupAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// While the operator trusts no copy, copies that hold what the store may lack stay where
+// they are, however often the session is written: they count again afterwards.
+func TestStoreOnlyThrowsNoUnreadCopyAway(t *testing.T) {
+	l := &lever{}
+	testSite(t, session.Options{Switch: l}, func(s *site) {
+		v := s.visitor()
+		c, cut := s.cutOff()
+		cut.Fail(errRefused)
+		s.serve(c, v, func(x *session.Session) { color.Set(x, "blue") }) // in the visitor's copy, and waits at c
+		l.set(session.Override{Mode: session.StoreOnly})
+		for _, value := range []string{"rice", "tofu", "beans", "kale", "leek", "corn"} {
+			s.after(time.Second)
+			s.serve(s.a, v, func(x *session.Session) { food.Set(x, value) })
+			s.want(s.a, v, "red/"+value)
+		}
+		l.set(session.Override{})
+		s.want(s.b, v, "blue/corn")
+		if n := len(v.Request("GET", "/", nil).Cookies()); n > 3 {
+			t.Errorf("the visitor still has %d cookies", n)
+		}
+		cut.Heal()
+	})
+}

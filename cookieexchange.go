@@ -191,6 +191,14 @@ func (p *cookieExchange) placeCopy(m *Manager, l lookup.Loaded, b state.Copy, te
 		}
 		set, drop = p.visit.Take(p.name, parts, now)
 	}
+	if p.holdsUnread(m, l) {
+		fits := p.in.Size(p.in.Cookies())+m.copies.Size(len(text)) <= m.backup.Budget
+		if !fits || set&p.in.Cookies() != 0 {
+			p.out, p.later = nil, nil
+			return
+		}
+		drop = 0
+	}
 	if l.Away() {
 		drop &^= p.known.Keep // another instance may be able to open it
 	}
@@ -209,6 +217,13 @@ func (p *cookieExchange) placeCopy(m *Manager, l lookup.Loaded, b state.Copy, te
 	} else {
 		p.later = drops
 	}
+}
+
+// holdsUnread reports whether the request carried copies of the session that hold what
+// the session lacks, because the operator trusts no copy now. They may have what the
+// store lacks, and stay until a copy is trusted again.
+func (p *cookieExchange) holdsUnread(m *Manager, l lookup.Loaded) bool {
+	return m.override().Mode == StoreOnly && p.known.Found && p.known.ID == l.ID && !l.State.Entries.Covers(p.known.State.Entries)
 }
 
 // write adds the cookies to the header of an answer. What only tidies up waits

@@ -33,7 +33,8 @@ const (
 	Auto Mode = iota
 
 	// StoreOnly trusts no backup: a session that the store does not answer for
-	// is ErrUnavailable. Backups are still made.
+	// is ErrUnavailable. Backups are still made, and those that hold what the
+	// session lacks stay with the visitor until another mode.
 	StoreOnly
 
 	// BackupOnly leaves the store alone. What is written is delivered when the
