@@ -133,7 +133,12 @@ func TestARenewalMovesTheSession(t *testing.T) {
 func TestARenewalWithoutAnAnswer(t *testing.T) {
 	story(t, "waits for the store", func(v *visitor) {
 		c := v.renew(v.load(), set("user", "anna"))
-		v.plan(nil, []instance.Fate{refused})
+		v.Store.Plan(func(c instance.Call) instance.Fate {
+			if c.Save && c.ID == v.id() {
+				return refused
+			}
+			return done
+		})
 		v.must(c, failover.Pending)
 		if !c.Begun {
 			v.Error("it has not begun")
