@@ -226,6 +226,9 @@ func (o *oracle) due(w *write, x *life, at time.Duration) bool {
 			reached = max(reached, state.since, o.forgot[link.shard])
 		}
 	}
+	if m := o.modes[q.Birth]; m != nil {
+		reached = max(reached, m.since) // an operator kept it from the store until then
+	}
 	reached += o.Settle + o.spread() + 2*time.Second
 	inTime := reached <= q.Began+o.Idle && x.maker != nil && reached <= x.maker.Began+o.Lifetime
 	return inTime && reached <= o.leaseOf(q)+o.Lease
