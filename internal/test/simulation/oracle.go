@@ -325,9 +325,27 @@ func (o *oracle) endedLate(q *Request) bool {
 	return true
 }
 
+// keepCarried notes what the bundle that a request carried must hold, because the
+// answer shows it and brings no other. Section 6: "It is sent again when something
+// changed".
+func (o *oracle) keepCarried(q *Request) {
+	var only *bundle
+	for _, v := range q.Carried {
+		b := o.bundles[v]
+		if b == nil || b.id != q.Token || only != nil && only != b {
+			return
+		}
+		only = b
+	}
+	if only != nil && q.Route == Read && q.shows() {
+		only.content = only.content.or(o.shown(q))
+	}
+}
+
 // keepBundle notes what an answer puts into the visitor's jar.
 func (o *oracle) keepBundle(q *Request, a *asked) {
 	if len(q.Bundle) == 0 {
+		o.keepCarried(q)
 		return
 	}
 	skew := o.skew(q.Instance)

@@ -20,7 +20,7 @@ func readsOnly(d *planner) {
 		}
 		d.after(d.span(1e6, length+2*time.Second), s)
 	}
-	if d.IntN(3) == 0 {
+	if d.IntN(3) == 0 && !d.mood.stays {
 		d.after(d.span(1e6, length), Step{Do: Visit, Browser: b, Instance: d.instance(), Route: Logout})
 	}
 }
