@@ -1,5 +1,10 @@
 // Package commit saves what requests change: into the store or, where it does not
 // answer, into the journal and the copy that the answer carries.
+//
+// Where to look: a [Commit] is one request's (commit.go); write.go makes its changes
+// again on a newer state; crew.go saves those of several requests at once and looks a
+// save up that was not answered; create.go begins and renews sessions, rotate.go
+// rotates tokens, end.go ends sessions; degrade.go does without the store.
 package commit
 
 import (

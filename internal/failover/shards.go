@@ -1,8 +1,16 @@
 // Package failover watches the shards of a store: whether requests are sent to each,
-// what each lacks, and when each is back. A shard counts as away when its breaker
-// (package circuit) trips, or when saves of one kind keep failing. The package
-// delivers what a shard lacks in the background. Before it restores or ends a
-// session, it reads the sessions that this one supersedes.
+// what each lacks, and when each is back. Each shard has two breakers (package circuit),
+// of loads and of saves. One that takes no saves is still read from; one whose loads
+// fail is away.
+//
+// Where to look: [Shards] holds the shards and bounds the restores a second
+// (shards.go); [Call] is the permission for one operation, and counts what came of it
+// (call.go); status.go and shard.go say how a shard is, and tell the hooks; loop.go
+// probes a shard and delivers what it lacks, tombstones before copies, and deliver.go
+// delivers one of them; hints.go keeps what is to be delivered; restore.go and
+// ending.go read the sessions that one supersedes before it is restored or ended.
+// RotationGrace is here because a delivery needs it; requests follow it in package
+// lookup (rotation.go).
 package failover
 
 import (

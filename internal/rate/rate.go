@@ -1,5 +1,5 @@
 // Package rate bounds how many times a second something is done, such as restores
-// into a store that lost its data.
+// into a store that lost its data (package failover has that one).
 package rate
 
 import (

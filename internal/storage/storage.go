@@ -1,8 +1,8 @@
 // Package storage loads and saves sessions: it reads and writes states as records of
 // the store, within the time that a request has. It sends nothing to a shard that
 // package failover counts as away, and reports the outcome of each operation to that
-// package. A record that it cannot decode is no answer of the store: neither a session
-// nor none (load.go).
+// package. A record that it cannot decode is an answer of the store, and for the visitor
+// none: neither a session nor no session, and no copy takes its place (load.go).
 package storage
 
 import (
