@@ -28,6 +28,7 @@ func (m *Manager) connect() {
 	m.shards.ReadTimeout = o.ReadTimeout
 	m.shards.SaveTimeout = o.SaveTimeout
 	m.shards.TombstoneLife = m.tombstoneLife()
+	m.shards.Lifetime = o.Lifetime
 
 	m.storage.Store = store
 	m.storage.Shards = &m.shards

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/holdfast-go/session/internal/circuit"
 	"github.com/holdfast-go/session/internal/failure"
@@ -148,10 +149,28 @@ func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.V
 	return d, s.AddTombstone(ctx, *g)
 }
 
-// Forgotten reports whether the tombstone of k has outlived TombstoneLife, so that
-// neither a store nor a journal need have it.
+// Tombstone returns the tombstone of a session, if it has ended as far as this process
+// knows. Without a backup it knows of none.
+func (a *Shards) Tombstone(id string) (journal.Tombstone, bool) {
+	if a.JournalBytes == 0 {
+		return journal.Tombstone{}, false
+	}
+	return a.journal.Tombstone(id)
+}
+
+// Forgotten reports whether the tombstone of k is gone everywhere: the store has dropped
+// one that it had. One that the store was never told of lives until the session itself
+// would have ended.
 func (a *Shards) Forgotten(k state.Superseded) bool {
-	return a.Clock.Now().After(k.Dot.Time().Add(a.TombstoneLife))
+	return a.Clock.Now().After(k.Dot.Time().Add(a.LifeOf(k)))
+}
+
+// LifeOf returns for how long the tombstone of k is needed.
+func (a *Shards) LifeOf(k state.Superseded) time.Duration {
+	if pending := !k.Durable && !k.IfStored; pending {
+		return max(a.TombstoneLife, a.Lifetime)
+	}
+	return a.TombstoneLife
 }
 
 // MovePending reports whether a Renew has ended the session and the store lacks its

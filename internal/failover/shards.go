@@ -46,6 +46,7 @@ type Shards struct {
 
 	ReadTimeout, SaveTimeout time.Duration
 	TombstoneLife            time.Duration
+	Lifetime                 time.Duration // of a session; no pending tombstone is needed for longer
 
 	// Where there is a backup:
 	JournalBytes int                   // that the journals may take up; 0: there is no backup
