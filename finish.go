@@ -109,6 +109,7 @@ func (s *Session) buildHeader(h http.Header) {
 	}
 	s.vary(h)
 	s.dropOldCookies(h)
+	s.passNewestLocked()
 	switch {
 	case s.m.foreign() && s.m.transport.Header == "":
 		s.setForeignCookie(h)

@@ -144,6 +144,24 @@ func (m *Manager) reopen(in *requestCookies, id ID, brought lookup.Known) lookup
 	return w
 }
 
+// passNewestLocked follows what became of a token that another request has made since
+// it was looked up: the answer of a slow request must not undo a login, or bring back a
+// token that was rotated again. s.mu is held.
+func (s *Session) passNewestLocked() {
+	for s.tokenAction == passToken {
+		g, ended := s.m.shards.Tombstone(s.token.ID())
+		if !ended {
+			return
+		}
+		next, leads := s.m.reader.Follow(s.token, g.Death)
+		if !leads {
+			s.tokenAction = nothing
+			return
+		}
+		s.token = next
+	}
+}
+
 // pass makes the answer send a token that another request has made. s.mu is held.
 func (s *Session) pass(t token.Token, end int64) {
 	s.token, s.tokenEnd = t, end

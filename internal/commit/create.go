@@ -65,6 +65,9 @@ func (c *Commit) move(ctx context.Context) error {
 			c.Token, c.tombstone = c.Writer.NewToken(ctx), state.State{Death: c.Writer.Clock.Death(state.Renewed)}
 		}
 	}
+	if err := c.checkEnded(); err != nil {
+		return err
+	}
 	if c.Away() {
 		return c.moveLater(ctx, failure.ErrNotAsked)
 	}
@@ -83,6 +86,11 @@ func (c *Commit) move(ctx context.Context) error {
 	_, err = c.Writer.Storage.Save(ctx, c.ID, c.tombstone, c.Version)
 	if c.Renewal == RotateID && errors.Is(err, failure.ErrUnavailable) {
 		err = c.lookAgain(ctx, err)
+	}
+	if failure.IsAway(err) {
+		if ended := c.checkEnded(); ended != nil {
+			return ended // nobody was given the new token
+		}
 	}
 	switch {
 	case err == nil:
@@ -105,6 +113,16 @@ func (c *Commit) move(ctx context.Context) error {
 	c.Loaded = l
 	c.Begun, c.wrote = true, err == nil
 	return err
+}
+
+// checkEnded takes in that another request of this process has ended or rotated the
+// session, which the store may not tell.
+func (c *Commit) checkEnded() error {
+	t, known := c.Writer.Shards.Tombstone(c.ID)
+	if !known || t.IfStored || t.Death.Dot == c.tombstone.Death.Dot {
+		return nil
+	}
+	return c.rebase(lookup.Loaded{Copy: state.Copy{State: state.State{Death: t.Death}}})
 }
 
 // successor returns the session under its new ID.

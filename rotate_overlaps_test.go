@@ -1,0 +1,117 @@
+package session_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+// A request with the token of before a rotation, which takes its time, answers after the
+// visitor has logged in: its answer sends the token that the login has ended.
+func TestASlowAnswerDoesNotUndoALoginAfterARotation(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v := s.visitor()
+		old := v.Request("GET", "/", nil)
+		s.serve(s.a, v, rotate)
+		done := make(chan *http.Response)
+		go func() { // for instance an image that the page of before has asked for
+			w := httptest.NewRecorder()
+			s.a.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, x *session.Session) {
+				_ = x.ID()
+				time.Sleep(2 * time.Second)
+			})).ServeHTTP(w, old)
+			done <- w.Result()
+		}()
+		s.after(time.Second)
+		s.logIn(s.a, v, "blue")
+		v.Keep(<-done)
+		if got := s.holds(s.a, v); got != "blue/" {
+			t.Errorf("the visitor who has logged in holds %s", got)
+		}
+		s.after(time.Minute)
+		if got := s.holds(s.a, v); got != "blue/" {
+			t.Errorf("a minute later: %s", got)
+		}
+	})
+}
+
+// Likewise with a second rotation instead of the login, and a pause.
+func TestASlowAnswerDoesNotBringAnEarlierTokenBack(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		testSite(t, session.Options{}, func(s *site) {
+			v := s.visitor()
+			old := v.Request("GET", "/", nil)
+			s.serve(s.a, v, rotate)
+			done := make(chan *http.Response)
+			go func() {
+				w := httptest.NewRecorder()
+				s.a.Handler(ask(t, func(w http.ResponseWriter, r *http.Request, x *session.Session) {
+					_ = x.ID()
+					time.Sleep(5 * time.Second)
+					if fails {
+						session.Error(w, r, session.ErrUnavailable)
+					}
+				})).ServeHTTP(w, old)
+				done <- w.Result()
+			}()
+			s.after(time.Second)
+			s.serve(s.a, v, rotate)
+			s.serve(s.a, v, func(x *session.Session) { food.Set(x, "rice") })
+			v.Keep(<-done)
+			s.after(time.Minute)
+			if got := s.holds(s.a, v); got != "red/rice" {
+				t.Errorf("fails %v: the visitor holds %s", fails, got)
+			}
+		})
+	}
+}
+
+// Two requests of one process rotate the same token. The first has; the second is told so by nobody,
+// because the store stops answering for the old session: it must not make another successor.
+func TestARotationThatThisProcessKnowsIsNotMadeTwice(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		v := s.visitor()
+		old := v.Request("GET", "/", nil)
+		oldID := id(t, s, v)
+		w := httptest.NewRecorder()
+		s.a.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, x *session.Session) {
+			_ = x.ID()
+			s.serve(s.a, v, rotate) // another tab, the same process
+			s.store.Before(func(_ string, i session.ID) error {
+				if i == oldID {
+					return errRefused
+				}
+				return nil
+			})
+			food.Set(x, "rice")
+			x.Rotate()
+		})).ServeHTTP(w, old)
+		s.store.Before(nil)
+		if w.Code != 200 {
+			return // refused, and nothing is lost
+		}
+		// The browser gets this answer before that of the other tab, or not at all.
+		s.after(20 * time.Second)
+		if got := s.holds(s.a, v); got != "red/rice" {
+			t.Errorf("200 for food = rice; the visitor holds %s (sent %s, the first rotation %s)", got, cookieNames(w.Result().Cookies()), cookieNames(v.Request("GET", "/", nil).Cookies()))
+		}
+	})
+}
+
+func cookieNames(cookies []*http.Cookie) (out string) {
+	for _, c := range cookies {
+		if c.Name == "__Host-session" {
+			if len(c.Value) < 6 {
+				return "cleared"
+			}
+			id := sha256.Sum256([]byte(c.Value))
+			return fmt.Sprintf("%x", id[:3])
+		}
+	}
+	return "-"
+}
