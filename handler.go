@@ -140,7 +140,7 @@ func (s *Session) askStore(ctx context.Context, cached bool) error {
 	if s.Source() == FromBackup {
 		return fmt.Errorf("%w: the session is from its backup", ErrUnavailable)
 	}
-	if id := s.name(); id != "" && !s.m.shards.TakesSaves(string(id)) {
+	if id := s.name(); id != "" && !s.m.shards.Hears(string(id)) {
 		return fmt.Errorf("%w: the store takes no saves, and may lack that the session has ended", ErrUnavailable)
 	}
 	return nil

@@ -52,7 +52,7 @@ func (a *Shards) AllowSave(ctx context.Context, id string) (Call, error) {
 }
 
 // TakesSaves reports whether the shard of a session is sent saves: one that answers
-// loads may refuse them, and no end of a session reaches the other instances then.
+// loads may refuse them.
 func (a *Shards) TakesSaves(id string) bool {
 	return a.JournalBytes == 0 || a.Of(id).takesSaves()
 }
@@ -61,11 +61,27 @@ func (s *Shard) takesSaves() bool {
 	return s.saves.Allow(s.all.Clock.Now(), true).Answer != circuit.No
 }
 
-// Unheard reports whether a shard that takes no saves has taken none for so long, or
-// since before this process began: that it has no tombstone of a session says nothing.
-func (s *Shard) Unheard(lease time.Duration) bool {
-	return s.all.Clock.Now().UnixMilli() >= s.tookSaves.Load()+lease.Milliseconds()
+// Hears reports whether the shard takes saves as far as is known, whatever an operator
+// orders: of one that has taken none yet in this process's time, that none has failed.
+// No end of a session reaches the other instances over a shard that does not.
+func (s *Shard) Hears() bool {
+	serves := s.saves.State(s.all.Clock.Now()).State == circuit.Serving
+	failing := s.failedSaves[0].Load()+s.failedSaves[1].Load() > 0
+	return serves && (s.tookSaves.Load() > 0 || !failing)
 }
+
+// Confirms reports whether a load from the shard confirms a lease: the shard hears, and
+// has shown it.
+func (s *Shard) Confirms() bool { return s.tookSaves.Load() > 0 && s.Hears() }
+
+// Unheard reports whether a shard that does not hear has taken no save for so long, or
+// none since before this process began: that it has no tombstone says nothing.
+func (s *Shard) Unheard(lease time.Duration) bool {
+	return !s.Hears() && s.all.Clock.Now().UnixMilli() >= s.tookSaves.Load()+lease.Milliseconds()
+}
+
+// Hears is Shard.Hears for the shard of a session. Without a backup nothing is known.
+func (a *Shards) Hears(id string) bool { return a.JournalBytes == 0 || a.Of(id).Hears() }
 
 // Answered notes that the store did what it was asked, or said why not: then w is
 // NoWork.

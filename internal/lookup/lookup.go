@@ -120,18 +120,18 @@ func (q *lookup) ask(ctx context.Context, fresh bool) {
 		f.Copy = decide.Stale
 	}
 	vouched := f.Copy == decide.Vouches && f.Mode != decide.StoreOnly
-	takesSaves := r.Shards.TakesSaves(q.id)
+	confirms := s.Confirms()
 	sent := r.Clock.Now()
 	q.stored = record.Session{}
 	q.err = r.Storage.Load(ctx, q.id, vouched, fresh, &q.stored)
 
 	f.Answer = answerOf(q.err, q.stored.State.Dead())
 	if f.Answer == decide.Record {
-		q.compare(sent, fresh, takesSaves)
+		q.compare(sent, fresh, confirms)
 		q.share(ctx)
 	}
 	f.Quarantined = f.Answer == decide.Nothing && s.Quarantined()
-	f.Unheard = !takesSaves && s.Unheard(r.Lease())
+	f.Unheard = !confirms && s.Unheard(r.Lease())
 	f.Known = q.knownEnd()
 	f.NeverStored = q.known.Born
 	f.Excused = q.known.Excused
@@ -160,10 +160,10 @@ func answerOf(err error, dead bool) decide.Answer {
 // record lacks something. A store that was asked past its cache, and reports a
 // cached answer all the same, is not asked again. A cached record confirms no lease,
 // nor does one of a store that takes no saves, since no end of the session reaches it.
-func (q *lookup) compare(sent time.Time, fresh, takesSaves bool) {
+func (q *lookup) compare(sent time.Time, fresh, confirms bool) {
 	record, behind := q.reader.fetchStore(q.id, q.known, q.stored, sent)
 	q.record = record
-	if q.stored.Cached || !takesSaves {
+	if q.stored.Cached || !confirms {
 		q.record.Confirmed = q.known.Confirmed
 	}
 	if !behind {
