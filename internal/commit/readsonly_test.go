@@ -1,0 +1,102 @@
+package commit_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/test/instance"
+)
+
+// refuseSaves makes the store answer loads and refuse saves, until the instance knows.
+func (v *visitor) refuseSaves() {
+	v.Helper()
+	v.Store.Plan(func(c instance.Call) instance.Fate {
+		if c.Save {
+			return instance.Fate{Err: errors.New("out of memory")}
+		}
+		return instance.Fate{}
+	})
+	time.Sleep(10 * time.Second)
+	if v.Shards.TakesSaves(v.id()) {
+		v.Fatal("it is sent saves")
+	}
+}
+
+// An Update needs what others have saved since the request read the session: the store
+// tells it as long as it answers loads.
+func TestAnUpdateOnWhatWasReadLongAgo(t *testing.T) {
+	for name, is := range map[string]struct {
+		refuse func(v *visitor)
+		want   string // of the error; empty: there is none
+	}{
+		"is made where the store answers loads": {(*visitor).refuseSaves, ""},
+		"fails where it answers nothing": {func(v *visitor) {
+			v.Store.Away(true)
+			time.Sleep(10 * time.Second)
+		}, "read too long ago"},
+	} {
+		story(t, name, func(v *visitor) {
+			l := v.load()
+			is.refuse(v)
+			time.Sleep(40 * time.Second) // the journal has forgotten it
+			if _, known := v.Shards.Of(v.id()).Copy(v.id()); known {
+				v.Fatal("the journal knows the session still")
+			}
+			c := v.commit(l, increment("n"))
+			c.ForgottenSince = time.Now().Add(-time.Minute)
+			if is.want == "" {
+				v.must(c, failover.Pending)
+				v.want("the commit", c.State, "n", "1")
+				return
+			}
+			if err := v.fails(c, failure.ErrUnavailable); err != nil && !strings.Contains(err.Error(), is.want) {
+				v.Errorf("the error is %v, want that it was %s", err, is.want)
+			}
+		})
+	}
+	story(t, "fails where it answers nothing, although it is sent no saves either", func(v *visitor) {
+		v.Store.Away(true)
+		time.Sleep(50 * time.Second)
+		l := v.loadWith(carried(v.begun))
+		if !l.Away() {
+			v.Fatalf("the session is from the store: %+v", l)
+		}
+		c := v.commit(l, increment("n"))
+		c.ForgottenSince = time.Now().Add(-time.Minute)
+		v.fails(c, failure.ErrUnavailable)
+	})
+}
+
+// A restore that was not answered, where the store still lacks the session, is sent
+// again as any save is.
+func TestARestoreThatWasNotAnsweredIsSentAgain(t *testing.T) {
+	story(t, "and is made", func(v *visitor) {
+		v.Store.Remove(v.id())
+		l := v.loadWith(carried(v.begun))
+		if !l.Lacking() || l.Away() {
+			v.Fatalf("the store has the session: %+v", l)
+		}
+		c := v.commit(l, increment("n"))
+		v.plan(nil, []instance.Fate{instance.Never})
+		v.must(c, failover.Durable)
+		if saves := v.saves(); len(saves) != 2 || !saves[0].State.Equal(saves[1].State) || saves[0].Over != saves[1].Over {
+			v.Errorf("the saves are %+v, want one twice", saves)
+		}
+		v.stored("n", "1")
+	})
+}
+
+// What other programs have removed has ended, also where a copy vouches.
+func TestAForeignSessionThatIsGoneIsNotKept(t *testing.T) {
+	storyOf(t, "after a save without an answer", true, func(i *instance.Instance) { i.Reader.Foreign = true }, func(v *visitor) {
+		c := v.commit(v.load(), increment("n"))
+		v.plan(nil, []instance.Fate{instance.Never})
+		time.AfterFunc(50*time.Millisecond, func() { v.Store.Remove(v.id()) })
+		v.fails(c, failure.ErrEnded)
+		v.wantOwed(0, 0)
+	})
+}
