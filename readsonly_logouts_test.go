@@ -25,8 +25,8 @@ func (s *site) refuseOnly() {
 	})
 }
 
-// A deploy, while the store takes no saves for longer than a lease: the session that has ended on
-// another instance is confirmed anew by the instance that starts, and lives on everywhere.
+// A deploy, while the store takes no saves for longer than a lease: the instance that starts
+// must not confirm a session that has ended on another instance.
 func TestADeployInAReadOnlyStoreConfirmsNoLease(t *testing.T) {
 	testSite(t, session.Options{Idle: 24 * time.Hour}, func(s *site) {
 		v, thief := s.copied()
@@ -50,7 +50,7 @@ func TestADeployInAReadOnlyStoreConfirmsNoLease(t *testing.T) {
 	})
 }
 
-// The same with nothing but the token: the new instance hands out a copy that vouches.
+// The same with nothing but the token: the new instance hands out no copy that vouches.
 func TestADeployInAReadOnlyStoreMakesACopyThatVouches(t *testing.T) {
 	testSite(t, session.Options{Idle: 24 * time.Hour}, func(s *site) {
 		v := s.visitor()

@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// A request with the token of before a rotation, which takes its time, answers after the
-// visitor has logged in: its answer sends the token that the login has ended.
+// A request with the token of before a rotation takes its time, and answers after the
+// visitor has logged in: it must not send the token that the login has ended.
 func TestASlowAnswerDoesNotUndoALoginAfterARotation(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		v := s.visitor()
