@@ -124,7 +124,7 @@ func (s *Session) buildCookies(ctx context.Context, h http.Header, l lookup.Load
 	var endings []string
 	if len(p.ended) > 0 {
 		all := state.JoinSuperseded(p.known.Ended, p.ended)
-		if line, err := m.copies.EndingsLine(all, m.now(), m.endingsLife(all)); err == nil {
+		if line, err := m.copies.EndingsLine(all, m.now(), m.shards.LifeOf(all...)); err == nil {
 			endings = []string{line}
 		}
 	}
@@ -315,15 +315,6 @@ func (m *Manager) endings(ctx context.Context, in *requestCookies) []state.Super
 		m.fault(ctx, "", faultOf(f.Kind), f.Err)
 	}
 	return slices.DeleteFunc(l, m.shards.Forgotten)
-}
-
-// endingsLife returns how long the tombstone cookie lasts: as long as one of its
-// tombstones is needed.
-func (m *Manager) endingsLife(all []state.Superseded) (life time.Duration) {
-	for _, k := range all {
-		life = max(life, m.shards.LifeOf(k))
-	}
-	return life
 }
 
 // wornOut reports whether the visitor should be given a newer copy.

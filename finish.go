@@ -109,7 +109,9 @@ func (s *Session) buildHeader(h http.Header) {
 	}
 	s.vary(h)
 	s.dropOldCookies(h)
-	s.passNewestLocked()
+	if s.tokenAction == passToken {
+		s.passNewestLocked()
+	}
 	switch {
 	case s.m.foreign() && s.m.transport.Header == "":
 		s.setForeignCookie(h)

@@ -16,15 +16,6 @@ func (s *site) startInstance(o session.Options) *session.Manager {
 	return mustNew(s.T, s.store, &o)
 }
 
-func (s *site) refuseOnly() {
-	s.store.Before(func(op string, _ session.ID) error {
-		if op == "save" {
-			return errReadOnlyReplica
-		}
-		return nil
-	})
-}
-
 // A deploy, while the store takes no saves for longer than a lease: the instance that starts
 // must not confirm a session that has ended on another instance.
 func TestADeployInAReadOnlyStoreConfirmsNoLease(t *testing.T) {

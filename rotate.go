@@ -148,17 +148,9 @@ func (m *Manager) reopen(in *requestCookies, id ID, brought lookup.Known) lookup
 // it was looked up: the answer of a slow request must not undo a login, or bring back a
 // token that was rotated again. s.mu is held.
 func (s *Session) passNewestLocked() {
-	for s.tokenAction == passToken {
-		g, ended := s.m.shards.Tombstone(s.token.ID())
-		if !ended {
-			return
-		}
-		next, leads := s.m.reader.Follow(s.token, g.Death)
-		if !leads {
-			s.tokenAction = nothing
-			return
-		}
-		s.token = next
+	newest, live := s.m.reader.Newest(s.token)
+	if s.token = newest; !live {
+		s.tokenAction = nothing
 	}
 }
 

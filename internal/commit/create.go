@@ -83,15 +83,7 @@ func (c *Commit) move(ctx context.Context) error {
 		return c.moveLater(ctx, err)
 	}
 	c.copied = copied
-	_, err = c.Writer.Storage.Save(ctx, c.ID, c.tombstone, c.Version)
-	if c.Renewal == RotateID && errors.Is(err, failure.ErrUnavailable) {
-		err = c.lookAgain(ctx, err)
-	}
-	if failure.IsAway(err) {
-		if ended := c.checkEnded(); ended != nil {
-			return ended // nobody was given the new token
-		}
-	}
+	err = c.saveTombstone(ctx)
 	switch {
 	case err == nil:
 		c.Writer.Shards.Learn(ctx, c.ID, c.tombstone.Death)
@@ -112,6 +104,22 @@ func (c *Commit) move(ctx context.Context) error {
 	c.Writer.remember(l.Copy)
 	c.Loaded = l
 	c.Begun, c.wrote = true, err == nil
+	return err
+}
+
+// saveTombstone ends the session of which move has made a new one. Where the store does
+// not tell what became of that, this process may know that another request was first,
+// and nobody was given the new token.
+func (c *Commit) saveTombstone(ctx context.Context) error {
+	_, err := c.Writer.Storage.Save(ctx, c.ID, c.tombstone, c.Version)
+	if c.Renewal == RotateID && errors.Is(err, failure.ErrUnavailable) {
+		err = c.lookAgain(ctx, err)
+	}
+	if failure.IsAway(err) {
+		if ended := c.checkEnded(); ended != nil {
+			return ended
+		}
+	}
 	return err
 }
 

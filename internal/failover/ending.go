@@ -165,10 +165,12 @@ func (a *Shards) Forgotten(k state.Superseded) bool {
 	return a.Clock.Now().After(k.Dot.Time().Add(a.LifeOf(k)))
 }
 
-// LifeOf returns for how long the tombstone of k is needed.
-func (a *Shards) LifeOf(k state.Superseded) time.Duration {
-	if pending := !k.Durable && !k.IfStored; pending {
-		return max(a.TombstoneLife, a.Lifetime)
+// LifeOf returns for how long the tombstones of sessions that have ended are needed.
+func (a *Shards) LifeOf(ended ...state.Superseded) time.Duration {
+	for _, k := range ended {
+		if pending := !k.Durable && !k.IfStored; pending {
+			return max(a.TombstoneLife, a.Lifetime)
+		}
 	}
 	return a.TombstoneLife
 }

@@ -28,6 +28,22 @@ func (r *Reader) Follow(t token.Token, d state.Death) (token.Token, bool) {
 	return next, next.ID() == d.Link.Successor()
 }
 
+// Newest returns the token to which rotations have led from t, as far as this process
+// knows. It reports whether that token's session lives as far as it knows.
+func (r *Reader) Newest(t token.Token) (newest token.Token, live bool) {
+	for {
+		g, ended := r.Shards.Tombstone(t.ID())
+		if !ended {
+			return t, true
+		}
+		next, leads := r.Follow(t, g.Death)
+		if !leads {
+			return t, false
+		}
+		t = next
+	}
+}
+
 // RotatedFrom returns the entry with which a session names the one that a rotation
 // replaced.
 func (r *Reader) RotatedFrom(id string, d state.Death) state.Superseded {
