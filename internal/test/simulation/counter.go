@@ -120,11 +120,32 @@ func (o *oracle) judgeCount(w *write, at time.Duration) {
 	o.count("oracle: a count is looked for in the store")
 	switch {
 	case x.record != nil && !x.record.dead && x.record.marks.has(w.n):
+	case o.outOfMind(w):
+		o.count("oracle: exempt: counted for a visitor who never had the answer, and forgotten before an outage")
 	case o.replaced(w, nil):
 		o.count("oracle: exempt: counted side by side, and the store had not answered")
 	default:
 		o.violate(q, at, "a: count lost", "write %d was answered, and is not in the store", w.n)
 	}
+}
+
+// outOfMind reports whether nobody but the store had a count when an outage began: its
+// answer was lost, and half a minute was over. Section 2: "stays known here until a
+// request of that session has carried it back (...), or for 30 s".
+func (o *oracle) outOfMind(w *write) bool {
+	const known = 30 * time.Second
+	if w.q.arrived() {
+		return false
+	}
+	for _, other := range o.writes {
+		if other == nil || other.q.Key != w.q.Key || other.q.Began < w.q.Ended+known {
+			continue
+		}
+		if a := o.asked[other.q]; a != nil && !a.isConfirmed && o.sessionOf(other.q).root() == o.sessionOf(w.q).root() {
+			return true
+		}
+	}
+	return false
 }
 
 // judgeRefused: "Where the store is well and saves within 90 % of SaveTimeout,
