@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session/internal/commit"
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/test/instance"
@@ -99,4 +100,36 @@ func TestAForeignSessionThatIsGoneIsNotKept(t *testing.T) {
 		v.fails(c, failure.ErrEnded)
 		v.wantOwed(0, 0)
 	})
+}
+
+// A copy that vouched when the request read the session may not do so any more when the
+// request writes.
+func TestAWriteAfterTheLeaseHasRunOut(t *testing.T) {
+	for name, is := range map[string]struct {
+		after   time.Duration // the read
+		renewal commit.Renewal
+		fails   bool
+	}{
+		"a change before":  {200 * time.Millisecond, commit.KeepID, false},
+		"a change after":   {400 * time.Millisecond, commit.KeepID, true},
+		"a renewal before": {200 * time.Millisecond, commit.RenewID, false},
+		"a renewal after":  {400 * time.Millisecond, commit.RenewID, true},
+	} {
+		story(t, name, func(v *visitor) {
+			v.Store.Away(true)
+			end := time.UnixMilli(v.begun.Confirmed).Add(instance.Lease)
+			time.Sleep(time.Until(end) - 300*time.Millisecond)
+			l := v.loadWith(carried(v.begun))
+			if !l.Away() {
+				v.Fatalf("the session is not from the copy: %+v", l)
+			}
+			time.Sleep(is.after)
+			c := v.commit(l, set("a", "1"))
+			if c.Renewal = is.renewal; is.fails {
+				v.fails(c, failure.ErrUnavailable)
+			} else {
+				v.must(c, failover.Pending)
+			}
+		})
+	}
 }

@@ -2,6 +2,7 @@ package lookup_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,5 +139,33 @@ func TestALiveRecord(t *testing.T) {
 		old.Entries = state.PackChanges([]state.Change{{Name: "gone", Value: []byte("1")}}, state.Dot{Clock: 5})
 		l := w.fetch(w.known(old))
 		w.value(l.State, "gone", "")
+	})
+}
+
+// A shard that was never seen to save may take saves all the same.
+func TestARecordBeforeTheFirstProbe(t *testing.T) {
+	var moved atomic.Bool
+	layout := func(i *instance.Instance) {
+		i.Store.ShardOf = func(string) string {
+			if moved.Load() {
+				return "new"
+			}
+			return "old"
+		}
+	}
+	storyOf(t, "is believed without a copy", true, layout, func(w *world) {
+		w.Store.Plan(func(c instance.Call) instance.Fate {
+			if c.Save {
+				return instance.Fate{Takes: 50 * time.Millisecond}
+			}
+			return instance.Fate{}
+		})
+		moved.Store(true)
+		if s := w.Shards.Of("a"); !w.Shards.TakesSaves("a") || !s.Unheard(instance.Lease) {
+			w.Fatalf("the new shard takes saves: %v, and was seen to save: %v", w.Shards.TakesSaves("a"), !s.Unheard(instance.Lease))
+		}
+		if l := w.fetch(lookup.Known{}); l.Phase != lookup.Live || l.Err != nil {
+			w.Errorf("the session is %v, %v, want live", l.Phase, l.Err)
+		}
 	})
 }
