@@ -161,11 +161,11 @@ func TestARecordBeforeTheFirstProbe(t *testing.T) {
 			return instance.Fate{}
 		})
 		moved.Store(true)
-		if s := w.Shards.Of("a"); !w.Shards.TakesSaves("a") || !s.Unheard(instance.Lease) {
-			w.Fatalf("the new shard takes saves: %v, and was seen to save: %v", w.Shards.TakesSaves("a"), !s.Unheard(instance.Lease))
+		if s := w.Shards.Of("a"); !s.Hears() || s.Confirms() || s.Unheard(instance.Lease) {
+			w.Fatalf("the new shard hears: %v, and was seen to save: %v", s.Hears(), s.Confirms())
 		}
-		if l := w.fetch(lookup.Known{}); l.Phase != lookup.Live || l.Err != nil {
-			w.Errorf("the session is %v, %v, want live", l.Phase, l.Err)
+		if l := w.fetch(lookup.Known{}); l.Phase != lookup.Live || l.Err != nil || l.Confirmed != 0 {
+			w.Errorf("the session is %v, %v, confirmed as of %d, want live and not confirmed", l.Phase, l.Err, l.Confirmed)
 		}
 	})
 }
