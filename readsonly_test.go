@@ -237,6 +237,9 @@ func TestAnInstanceThatStartsWhileSavesAreRefused(t *testing.T) {
 		bare := s.withoutCopies(v)
 		s.refuseSaves()
 		c := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
+		s.after(100 * time.Millisecond) // its first probe has failed
+		s.want(c, v, "red/")
+		s.want(c, bare, "503")
 		s.after(10 * time.Second)
 		s.want(c, v, "red/")
 		s.want(c, bare, "503")

@@ -82,7 +82,11 @@ func TestARotationThatThisProcessKnowsIsNotMadeTwice(t *testing.T) {
 		s.a.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, x *session.Session) {
 			_ = x.ID()
 			s.serve(s.a, v, rotate) // another tab, the same process
-			s.store.Before(func(_ string, i session.ID) error {
+			next := id(t, s, v)
+			s.store.Before(func(op string, i session.ID) error {
+				if op == "save" && i != next && len(i) == 32 && i != oldID {
+					t.Error("it has made another session, although the process knows the one that the rotation led to")
+				}
 				if i == oldID {
 					return errRefused
 				}
@@ -100,6 +104,39 @@ func TestARotationThatThisProcessKnowsIsNotMadeTwice(t *testing.T) {
 		if got := s.holds(s.a, v); got != "red/rice" {
 			t.Errorf("200 for food = rice; the visitor holds %s (sent %s, the first rotation %s)", got, cookieNames(w.Result().Cookies()), cookieNames(v.Request("GET", "/", nil).Cookies()))
 		}
+	})
+}
+
+// Likewise where the process learns of the other rotation while it makes its own.
+func TestARotationThatThisProcessLearnsOfMeanwhileIsFollowed(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		c, link := s.cutOff()
+		v, other := s.copied()
+		third := s.copyOf(v)
+		oldID := id(t, s, v)
+		status := s.serve(c, v, func(x *session.Session) {
+			_ = x.ID()
+			link.Before(onSave(oldID, func() error {
+				link.Before(nil)
+				s.serve(s.b, other, rotate)
+				s.want(c, third, "red/") // which learns what became of the token
+				link.Before(func(_ string, i session.ID) error {
+					if i == oldID {
+						return errRefused
+					}
+					return nil
+				})
+				return errRefused
+			}))
+			food.Set(x, "rice")
+			x.Rotate()
+		})
+		link.Before(nil)
+		if status != http.StatusOK {
+			t.Errorf("answered %d, want 200", status)
+		}
+		s.want(s.b, other, "red/rice")
+		s.want(c, v, "red/rice")
 	})
 }
 
