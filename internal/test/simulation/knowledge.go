@@ -44,6 +44,7 @@ type write struct {
 	// another write of the key, side by side with it, is in the same save (section 2:
 	// "the next save carries all of them"). What the store says from then on came after.
 	sent     bool
+	read     bool // its own request has loaded the session
 	returned bool // a later request has carried it to its instance
 }
 

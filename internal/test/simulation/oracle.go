@@ -202,8 +202,8 @@ func (o *oracle) confirm(e *Event) {
 		// may be over when its request first asks for the session.
 		// And what the store says when it has the write already came after it.
 		w := o.writes[q.Op]
-		if w != nil && w.q == q && w.saved == 0 && !w.sent && (q.Route != Delete || e.Sent <= q.Began+o.ReadTimeout) {
-			w.know = a.know.minus(ops{}.with(w.n))
+		if w != nil && w.q == q && w.saved == 0 && !w.sent && (q.Route != Delete || !w.read) {
+			w.know, w.read = a.know.minus(ops{}.with(w.n)), true
 		}
 	}
 }
@@ -318,7 +318,9 @@ func (o *oracle) ended(q *Request) {
 // the header. Section 3: "Dead or no session: the visitor gets an empty session".
 func (o *oracle) endedLate(q *Request) bool {
 	x := o.life(q.Token)
-	if q.Answer.Late != "ended" || !x.endedBy(q) && !o.endedElsewhere(x, q.Ended) {
+	over := x.maker != nil && q.Ended+o.spread() >= x.maker.Began+o.Lifetime
+	ended := over || x.endedBy(q) || o.endedElsewhere(x, q.Ended)
+	if q.Answer.Late != "ended" || !ended {
 		return false
 	}
 	o.count("oracle: exempt: the session ended before a write after the header")
