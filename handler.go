@@ -54,7 +54,8 @@ func (m *Manager) Require(next http.Handler) http.Handler { return m.wrap(next, 
 
 // RequireStore is Handler for routes that must not act on a copy of the
 // session: it is read from the store itself, past all caches, before next
-// runs, or Options.Error answers ErrUnavailable.
+// runs, or Options.Error answers ErrUnavailable. It does so too while the store takes
+// no saves, since it may lack that the session has ended.
 func (m *Manager) RequireStore(next http.Handler) http.Handler { return m.wrap(next, storeRequired) }
 
 // HandlerFunc is Handler for a function.

@@ -17,9 +17,11 @@ import (
 type Hooks struct {
 	// Down is called when a shard of the store is away: the whole store where
 	// it is not made of shards, and its name is empty then. Without a Backup that
-	// is after three loads or saves in a row that failed; with one it is when the
-	// shard's breaker trips, and requests are served from the backup from then
-	// on. StillDown is called once a minute while it lasts: with a Backup by the
+	// is after three loads or saves in a row that failed. With one it is when a
+	// breaker of the shard trips: that of loads, and requests are served from the
+	// backup from then on; or that of saves, and sessions are still read from the
+	// store (ReadsOnly). Where a shard that refused saves stops answering loads
+	// too, StillDown tells. StillDown is called once a minute while it lasts: with a Backup by the
 	// probe, without one when something fails again. Up is called when it is back.
 	// Settled is called after an Up that said that changes or tombstones wait, when
 	// none of them waits any more; not where the shard is away again by then.
