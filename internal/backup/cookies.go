@@ -3,6 +3,10 @@
 // take up, and writes the Set-Cookie lines. It knows neither stores nor tokens, and
 // it calls no hook: faults are part of its results. Package seal seals and compresses.
 //
+// Where to look: request.go collects a request's cookies, open.go opens the copies in
+// them and says what is wrong with those that do not open (cookieexchange.go of the
+// root package tells the hooks), pack.go chooses what a copy holds.
+//
 // Package jar divides a sealed text among cookies, and package state has the parts of
 // a copy.
 package backup

@@ -2,9 +2,12 @@
 // answer, into the journal and the copy that the answer carries.
 //
 // Where to look: a [Commit] is one request's (commit.go); write.go makes its changes
-// again on a newer state; crew.go saves those of several requests at once and looks a
-// save up that was not answered; create.go begins and renews sessions, rotate.go
-// rotates tokens, end.go ends sessions; degrade.go does without the store.
+// again on a newer state; crew.go saves those of several requests at once (package
+// groupcommit says which go together), looks a save up that was not answered, and gives
+// a write that the store does not take to the journal and the copies (saveLater, keep);
+// create.go begins and renews sessions, rotate.go rotates tokens, end.go ends sessions;
+// degrade.go says whether a commit may do without the store, and gives a session a new
+// ID without it.
 package commit
 
 import (

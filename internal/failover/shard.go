@@ -41,6 +41,11 @@ type outage struct {
 	delivered, lost uint64    // the journal's counts when it went away
 }
 
+// status returns what is known of the shard.
+func (s *Shard) status(now time.Time) ShardStats {
+	return statusOf(s.name, s.breaker.State(now), s.saves.State(now))
+}
+
 // failures returns how many saves of a kind have failed in a row.
 func (s *Shard) failures(w Work) *atomic.Int32 {
 	if w == Putting {

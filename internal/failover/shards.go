@@ -5,12 +5,12 @@
 //
 // Where to look: [Shards] holds the shards and bounds the restores a second
 // (shards.go); [Call] is the permission for one operation, and counts what came of it
-// (call.go); status.go and shard.go say how a shard is, and tell the hooks; loop.go
-// probes a shard and delivers what it lacks, tombstones before copies, and deliver.go
-// delivers one of them; hints.go keeps what is to be delivered; restore.go and
-// ending.go read the sessions that one supersedes before it is restored or ended.
-// RotationGrace is here because a delivery needs it; requests follow it in package
-// lookup (rotation.go).
+// (call.go); status.go says how a shard is, and shard.go tells the hooks (hooks.go), or
+// call.go where there is no backup; loop.go probes a shard and delivers what it lacks,
+// tombstones before copies, and deliver.go delivers one of them; hints.go keeps what is
+// to be delivered; restore.go and ending.go read the sessions that one supersedes before
+// it is restored or ended. RotationGrace is in deliver.go because a delivery needs it;
+// requests follow it in package lookup (rotation.go).
 package failover
 
 import (

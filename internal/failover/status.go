@@ -31,10 +31,9 @@ type ShardStats struct {
 	words string // of the breaker that keeps it from serving
 }
 
-// status returns what is known of the shard.
-func (s *Shard) status(now time.Time) ShardStats {
-	loads, saves := s.breaker.State(now), s.saves.State(now)
-	st := ShardStats{Name: s.name, Since: loads.Since, Mode: loads.Mode, Quarantine: loads.Quarantine}
+// statusOf returns what is known of a shard whose breakers stand so.
+func statusOf(name string, loads, saves circuit.Status) ShardStats {
+	st := ShardStats{Name: name, Since: loads.Since, Mode: loads.Mode, Quarantine: loads.Quarantine}
 	switch {
 	case loads.State == circuit.Away:
 		st.State, st.Cause, st.words = Away, loads.Cause, loads.String()

@@ -2,7 +2,8 @@
 // those that come meanwhile wait, and the next save carries all of them, as group
 // commit does in databases (DeWitt et al., 1984). Each commit makes its own changes
 // in its own goroutine; one that fails, panics or gives up leaves the others as they
-// were.
+// were. Group.Do waits and takes its turn (group.go); a Crew is what one save carries
+// (crew.go). Package commit uses it.
 package groupcommit
 
 import (
