@@ -21,12 +21,12 @@ func TestAChangeOfASessionThatEndedMeanwhileIsNotAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newUpdates(t, true)
 		other := w.again(w.store.Store, nil)
-		var id session.ID
+		ids := make(chan session.ID, 1)
 		var err error
 		var wg sync.WaitGroup
 		var code int
 		saves := w.handle(w.visitor, func(_ http.ResponseWriter, s *session.Session) {
-			id = s.ID()
+			ids <- s.ID()
 			w.store.takes.Store(int64(time.Hour))
 			_ = count.Update(s, increment)
 			_, err = s.Save(context.Background())
@@ -34,7 +34,7 @@ func TestAChangeOfASessionThatEndedMeanwhileIsNotAccepted(t *testing.T) {
 		reads := w.handle(w.visitor, func(_ http.ResponseWriter, s *session.Session) { _ = s.ID() })
 		wg.Go(func() { code = saves() })
 		time.Sleep(50 * time.Millisecond)
-		if _, err := other.Revoke(t.Context(), id); err != nil {
+		if _, err := other.Revoke(t.Context(), <-ids); err != nil {
 			t.Fatal(err)
 		}
 		reads()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -275,17 +277,19 @@ func TestAnEmptyStoreThatRefusesSaves(t *testing.T) {
 // too.
 type mute struct {
 	session.Store
-	after func() // a save of a session, if it is set
+	after atomic.Pointer[func()] // a save of a session, if it is set
 }
 
 func (f *mute) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
 	v, err := f.Store.Save(ctx, id, r, over)
-	if after := f.after; after != nil && err == nil && len(id) == 32 {
-		f.after = nil
-		after()
+	if err != nil || len(id) != 32 {
+		return v, err
+	}
+	if after := f.after.Swap(nil); after != nil {
+		(*after)()
 		return session.Absent, errRefused
 	}
-	return v, err
+	return v, nil
 }
 
 // A save that was done, read by another instance, and lost with all that the store had
@@ -299,7 +303,7 @@ func TestASaveThatTheStoreHasLostIsNotMadeAnew(t *testing.T) {
 		s.serve(c, v, func(x *session.Session) {
 			color.Or(x, "")
 			time.Sleep(time.Second)
-			between.after = func() {
+			after := func() {
 				s.serve(s.b, other, func(x *session.Session) {
 					if got := color.Or(x, ""); got != "blue" {
 						t.Errorf("the other instance reads %q, want blue", got)
@@ -309,6 +313,7 @@ func TestASaveThatTheStoreHasLostIsNotMadeAnew(t *testing.T) {
 				s.store.Replace(memstore.New(nil))
 				time.Sleep(time.Second)
 			}
+			between.after.Store(&after)
 			color.Set(x, "blue")
 		})
 		s.after(10 * time.Second)
@@ -353,29 +358,45 @@ func TestAWriteWithoutACopyWhileSavesAreRefused(t *testing.T) {
 }
 
 func TestHooksTellThatAStoreRefusesSavesAndThatItBecomesWorse(t *testing.T) {
+	var mu sync.Mutex // guards what the hooks were told
 	var down, still []string
 	ups := 0
+	note := func(to *[]string, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		*to = append(*to, err.Error())
+	}
 	o := session.Options{Hooks: session.Hooks{
-		Down:      func(_ context.Context, _ string, err error) { down = append(down, err.Error()) },
-		StillDown: func(_ context.Context, o session.Outage) { still = append(still, o.Err.Error()) },
-		Up:        func(context.Context, session.Outage) { ups++ },
+		Down:      func(_ context.Context, _ string, err error) { note(&down, err) },
+		StillDown: func(_ context.Context, o session.Outage) { note(&still, o.Err) },
+		Up: func(context.Context, session.Outage) {
+			mu.Lock()
+			defer mu.Unlock()
+			ups++
+		},
 	}}
 	testSite(t, o, func(s *site) {
 		s.refuseSaves()
+		mu.Lock()
 		if len(down) != 2 || !strings.Contains(down[0], string(session.CauseSaves)) || !strings.Contains(down[0], errReadOnlyReplica.Error()) {
 			t.Fatalf("Down was told %q, want that both instances find it loads and does not save, and why", down)
 		}
+		mu.Unlock()
 		if st := s.a.Stats().Shards[0]; st.Cause != session.CauseSaves || st.Since.IsZero() {
 			t.Errorf("Stats: %+v", st)
 		}
 		s.store.Fail(errRefused)
 		s.after(10 * time.Second)
 		s.wantState(session.Away)
+		mu.Lock()
 		if len(down) != 2 || len(still) != 2 || !strings.Contains(still[0], errRefused.Error()) {
 			t.Errorf("when it answers nothing any more: Down %q, StillDown %q, want one of the latter for each instance", down[2:], still)
 		}
+		mu.Unlock()
 		s.store.Heal()
 		s.takeSaves()
+		mu.Lock()
+		defer mu.Unlock()
 		if ups != 2 {
 			t.Errorf("%d times up, want 2", ups)
 		}
