@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
 )
@@ -200,9 +201,8 @@ func TestACommitThatGaveUpIsNotRepeated(t *testing.T) {
 	for _, backup := range []bool{false, true} {
 		t.Run(fmt.Sprint("backup ", backup), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newUpdates(t, backup)
-				p := &planned{Store: w.store.Store}
-				w.store.Store = p
+				p := &planned{Store: memstore.New(nil)}
+				w := newUpdatesOn(t, p, backup)
 				const lost = time.Hour
 				inc := func(s *session.Session) { _ = count.Update(s, increment) }
 				errs := make([]error, 3)

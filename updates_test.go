@@ -145,7 +145,11 @@ type updates struct {
 }
 
 func newUpdates(t *testing.T, backup bool) *updates {
-	store := &slowStore{Store: memstore.New(nil)}
+	return newUpdatesOn(t, memstore.New(nil), backup)
+}
+
+func newUpdatesOn(t *testing.T, inner session.Store, backup bool) *updates {
+	store := &slowStore{Store: inner}
 	o := &session.Options{ReadTimeout: 50 * time.Millisecond, SaveTimeout: 100 * time.Millisecond}
 	if backup {
 		o.Backup = &session.Backup{Keys: mustKeys(t, seal.NewKey()), Audience: "shop-test"}
