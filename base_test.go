@@ -69,10 +69,11 @@ func TestWhatALongRequestNeededIsForgottenAfterIt(t *testing.T) {
 		wg.Go(func() { stream() })
 		time.Sleep(time.Second)
 		w.burst(1)
-		wg.Wait()
+		time.Sleep(30 * time.Minute)
 		if n := w.m.Journaled(); n != 1 {
 			t.Errorf("%d copies are kept while it runs, want 1", n)
 		}
+		wg.Wait()
 		time.Sleep(time.Minute)
 		if n := w.m.Journaled(); n != 0 {
 			t.Errorf("%d copies are kept a minute after it", n)
