@@ -202,7 +202,7 @@ func (o *oracle) confirm(e *Event) {
 		// may be over when its request first asks for the session.
 		// And what the store says when it has the write already came after it.
 		w := o.writes[q.Op]
-		if w != nil && w.q == q && w.saved == 0 && !w.sent && (q.Route != Delete || !w.read) {
+		if w != nil && w.q == q && w.saved == 0 && !w.sent && (q.Route != Delete || !w.read && e.Sent <= q.Began+o.ReadTimeout) {
 			w.know, w.read = a.know.minus(ops{}.with(w.n)), true
 		}
 	}
