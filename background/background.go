@@ -22,11 +22,12 @@ var ErrClosed = errors.New("session: background: closed")
 // number of goroutines may use them.
 type Calls struct {
 	budget time.Duration
-	slots  chan struct{}
 	closed chan struct{}
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards all below
 	isEnded bool
+	free    int // calls that may begin at once; none while somebody waits
+	queue   queue
 	running sync.WaitGroup
 }
 
@@ -40,35 +41,47 @@ func New(limit int, budget time.Duration) *Calls {
 	if limit <= 0 || budget <= 0 {
 		panic("session: background: New wants a limit and a budget above zero")
 	}
-	return &Calls{budget: budget, slots: make(chan struct{}, limit), closed: make(chan struct{})}
+	return &Calls{budget: budget, closed: make(chan struct{}), free: limit}
 }
 
-// Do runs call, and returns its results, or ctx.Err() as soon as ctx is
-// done. A caller that finds as many calls under way as there may be waits, and
-// call is not run for it if ctx ends meanwhile.
+// Do runs call, and returns its results, or ctx.Err() as soon as ctx is done. A caller
+// that finds as many calls under way as there may be waits, and call is not run for it
+// if ctx ends meanwhile. The callers take turns in the order in which they came. Where
+// the first of them has too little time left for a call, the last one, which has the
+// most time left, takes the turn: an answer that comes too late helps no caller.
 //
-// The context that call gets has ctx's values, and ends after the budget, not
-// with ctx. So call may still run when Do has returned: it must not use anything that
-// the caller may change then, such as the Data of a Record to save, of which it
-// needs a copy. A call costs a goroutine, some microseconds.
+// The context that call gets has ctx's values, and ends after the budget, not with
+// ctx. So call may still run when Do has returned. It must not use anything that the
+// caller may change then, and needs a copy of the Data of a Record to save, for
+// example. A call costs a goroutine, some microseconds.
 func Do[T any](ctx context.Context, c *Calls, call func(context.Context) (T, error)) (T, error) {
 	var zero T
-	if err := c.begin(ctx); err != nil {
-		return zero, err
-	}
 	type answer struct {
 		value T
 		err   error
 	}
 	answers := make(chan answer, 1)
-	go func() {
-		defer c.end()
+	w := &waiter{ctx: ctx, run: func() {
 		longer, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.budget)
 		defer cancel()
 		value, err := call(longer)
 		answers <- answer{value, err}
-	}()
+	}}
+	if err := c.begin(w); err != nil {
+		return zero, err
+	}
 	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+		c.leave(w)
+		return zero, ctx.Err()
+	case <-c.closed:
+	}
+	if c.leave(w) {
+		return zero, ErrClosed
+	}
+	select { // it is under way
 	case a := <-answers:
 		return a.value, a.err
 	case <-ctx.Done():
@@ -76,34 +89,58 @@ func Do[T any](ctx context.Context, c *Calls, call func(context.Context) (T, err
 	}
 }
 
-// begin takes a slot.
-func (c *Calls) begin(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
+// begin runs the call of w, or queues it.
+func (c *Calls) begin(w *waiter) error {
+	if err := w.ctx.Err(); err != nil {
 		return err
-	}
-	select {
-	case c.slots <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-c.closed:
-		return ErrClosed
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := ctx.Err(); err != nil || c.isEnded {
-		<-c.slots
-		if err == nil {
-			err = ErrClosed
-		}
-		return err
+	switch {
+	case c.isEnded:
+		return ErrClosed
+	case c.free == 0:
+		c.queue.add(w)
+	default:
+		c.free--
+		c.running.Add(1)
+		go c.work(w)
 	}
-	c.running.Add(1)
 	return nil
 }
 
-func (c *Calls) end() {
-	<-c.slots
-	c.running.Done()
+// leave reports whether the call of w was in the queue, and is not run any more.
+func (c *Calls) leave(w *waiter) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queue.remove(w)
+}
+
+// work runs one call after the other, as long as any wait. The caller whose call is the
+// next is not woken first: where a process is busy, the pool would wait for it.
+func (c *Calls) work(w *waiter) {
+	defer c.running.Done()
+	for w != nil {
+		began := time.Now()
+		w.run()
+		w = c.next(time.Since(began))
+	}
+}
+
+// next returns the call to run after one that took so long. Where there is none, there is
+// room for one more.
+func (c *Calls) next(took time.Duration) *waiter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue.learn(took)
+	var w *waiter
+	if !c.isEnded {
+		w = c.queue.next()
+	}
+	if w == nil {
+		c.free++
+	}
+	return w
 }
 
 // Close lets no further call begin, and returns when none is under way. Close

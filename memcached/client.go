@@ -41,6 +41,8 @@ type Item struct {
 type Client struct {
 	options *Options
 	routes  atomic.Pointer[routes]
+	of      *Client // not nil: this is one server of that Client, see On
+	server  string  // its Addr
 
 	mu     sync.Mutex // for changes of routes
 	closed bool
@@ -60,7 +62,11 @@ func (r *routes) node(addr string) (*node, error) {
 			return n, nil
 		}
 	}
-	return nil, fmt.Errorf("memcached: %q is not in the list of servers", addr)
+	return nil, notListed(addr)
+}
+
+func notListed(addr string) error {
+	return fmt.Errorf("memcached: %q is not in the list of servers", addr)
 }
 
 // New returns a Client of servers. It connects to none of them yet: each is
@@ -157,8 +163,11 @@ func (c *Client) do(ctx context.Context, key string, req *request) (result, inca
 		return result{}, incarnation{}, err
 	}
 	for {
-		routes := c.routes.Load()
-		r, in, err := routes.nodes[routes.ring.index(key)].do(ctx, req)
+		n, err := c.nodeOf(key)
+		if err != nil {
+			return result{}, incarnation{}, err
+		}
+		r, in, err := n.do(ctx, req)
 		switch {
 		case err == nil:
 			return r, in, r.code.err()
@@ -167,6 +176,15 @@ func (c *Client) do(ctx context.Context, key string, req *request) (result, inca
 		}
 		return r, in, err
 	}
+}
+
+// nodeOf returns the node of key.
+func (c *Client) nodeOf(key string) (*node, error) {
+	if c.of != nil {
+		return c.of.routes.Load().node(c.server)
+	}
+	routes := c.routes.Load()
+	return routes.nodes[routes.ring.index(key)], nil
 }
 
 // isRetired reports whether err is of a node that has left the list before it
@@ -185,16 +203,24 @@ func (c code) err() error {
 		return ErrNotStored
 	case codeExists:
 		return ErrConflict
-	case codeValue, codeDone, codeNoop, codeError: // answers says whether these are expected
+	case codeValue, codeDone, codeError: // op.answers has reported whether these are expected
 	}
 	return nil
 }
 
 // Node returns the server that has key, as it stands in Server.Addr.
-func (c *Client) Node(key string) string { return c.routes.Load().ring.Server(key) }
+func (c *Client) Node(key string) string {
+	if c.of != nil {
+		return c.server
+	}
+	return c.routes.Load().ring.Server(key)
+}
 
 // Nodes returns all servers, as they stand in Server.Addr.
 func (c *Client) Nodes() []string {
+	if c.of != nil {
+		return []string{c.server}
+	}
 	var addrs []string
 	for _, n := range c.routes.Load().nodes {
 		addrs = append(addrs, n.server.Addr)
@@ -207,18 +233,56 @@ func (c *Client) Nodes() []string {
 // whatever connection asks. Two processes that began within one second and with one
 // pid, as happens with containers, differ only in a canary key that the caller sets.
 func (c *Client) Probe(ctx context.Context, node string) (incarnation string, err error) {
+	if c.of != nil {
+		if node != c.server {
+			return "", notListed(node)
+		}
+		return c.of.Probe(ctx, node)
+	}
 	n, err := c.routes.Load().node(node)
 	if err != nil {
 		return "", err
 	}
-	_, in, err := n.do(ctx, &request{op: opNoop})
+	_, in, err := n.do(ctx, &request{op: opProbe})
 	return in.name, err
+}
+
+// Evictions asks a server how many items it has dropped before their time, for want of memory,
+// since it started. It dials, so it is for a question once a minute and not for each call.
+func (c *Client) Evictions(ctx context.Context, node string) (uint64, error) {
+	if c.of != nil {
+		if node != c.server {
+			return 0, notListed(node)
+		}
+		return c.of.Evictions(ctx, node)
+	}
+	n, err := c.routes.Load().node(node)
+	if err != nil {
+		return 0, err
+	}
+	return n.evictions(ctx)
+}
+
+// On returns a Client that has every key on one server, as it stands in Server.Addr. It
+// uses the connections of c, is closed with c, and its own Close does nothing. Once the
+// server has left the list of c, its operations fail.
+func (c *Client) On(server string) (*Client, error) {
+	if c.of != nil {
+		c = c.of
+	}
+	if _, err := c.routes.Load().node(server); err != nil {
+		return nil, err
+	}
+	return &Client{options: c.options, of: c, server: server}, nil
 }
 
 // SetServers replaces the list of servers and returns the share of all keys,
 // from 0 to 1, that have another server now. Servers that stay keep their
 // connections. Calls to those that go are finished, for up to Options.Timeout.
 func (c *Client) SetServers(servers []Server) (moved float64, err error) {
+	if c.of != nil {
+		return 0, errors.New("memcached: a Client of one server has no list")
+	}
 	ring, err := NewRing(servers, &c.options.Ring)
 	if err = errors.Join(err, c.options.checkAuth(servers)); err != nil {
 		return 0, err
@@ -249,6 +313,9 @@ func (c *Client) SetServers(servers []Server) (moved float64, err error) {
 // Close ends all connections; calls in flight and later ones fail with
 // ErrClosed. It returns when all goroutines of the Client have ended.
 func (c *Client) Close() error {
+	if c.of != nil {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {

@@ -1,10 +1,12 @@
 package memcached_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -225,7 +227,7 @@ func TestKeysThatMemcachedCannotTakeAreHashed(t *testing.T) {
 
 func TestAllocations(t *testing.T) {
 	if raceEnabled {
-		t.Skip("the race detector allocates")
+		t.Skip("the race detector allocates: make test counts, make race does not")
 	}
 	one := memcachedtest.Start(t)
 	three := []*memcachedtest.Server{one, memcachedtest.Start(t), memcachedtest.Start(t)}
@@ -418,5 +420,104 @@ func TestNodesAreOfTheList(t *testing.T) {
 	}
 	if got := c.Node("key"); !slices.Contains(c.Nodes(), got) {
 		t.Errorf("got %q, which is not in the list", got)
+	}
+}
+
+func TestOnHasEveryKeyOnOneServer(t *testing.T) {
+	servers := []*memcachedtest.Server{memcachedtest.Start(t), memcachedtest.Start(t)}
+	c := newClient(t, nil, servers...)
+	ctx := within(t, time.Minute)
+	for _, s := range servers {
+		one, err := c.On(s.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 10 {
+			key := fmt.Sprint("k", i)
+			if _, err := one.Add(ctx, key, memcached.Item{Value: []byte(s.Addr)}); err != nil {
+				t.Errorf("Add of %s on %s: %v", key, s.Addr, err)
+			}
+			if got := one.Node(key); got != s.Addr {
+				t.Errorf("Node(%s): got %s, want %s", key, got, s.Addr)
+			}
+		}
+		if got := one.Nodes(); !slices.Equal(got, []string{s.Addr}) {
+			t.Errorf("Nodes: got %q, want %s alone", got, s.Addr)
+		}
+		if _, err := one.Probe(ctx, s.Addr); err != nil {
+			t.Errorf("Probe of its server: %v", err)
+		}
+		if _, err := one.SetServers(memcached.Servers(s.Addr)); err == nil {
+			t.Error("SetServers of one server: got no error")
+		}
+		if err := one.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+	for i := range 10 { // which one.Close has not closed
+		key := fmt.Sprint("k", i)
+		if got, err := c.Get(ctx, key); err != nil || string(got.Value) != c.Node(key) {
+			t.Errorf("Get of %s: got %q, %v, want what stands on %s", key, got.Value, err, c.Node(key))
+		}
+	}
+	second, err := c.On(servers[1].Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := second.Probe(ctx, servers[0].Addr); err == nil {
+		t.Error("Probe of another server: got no error")
+	}
+	if _, err := c.SetServers(memcached.Servers(servers[0].Addr)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := second.Get(ctx, "k0"); err == nil || !strings.Contains(err.Error(), servers[1].Addr) {
+		t.Errorf("Get on a server that has left the list: got %v, want an error that names it", err)
+	}
+	if _, err := c.On(servers[1].Addr); err == nil {
+		t.Error("On a server that has left the list: got no error")
+	}
+}
+
+func TestEvictionsAreThoseOfTheServer(t *testing.T) {
+	noneLeft(t)
+	small := memcachedtest.Start(t, "-m", "2")
+	c := newClient(t, nil, small)
+	defer c.Close()
+	one, err := c.On(small.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, client := range []*memcached.Client{c, one} {
+		if got, err := client.Evictions(t.Context(), small.Addr); got != 0 || err != nil {
+			t.Errorf("before: got %d, %v, want 0", got, err)
+		}
+	}
+	for n := range 100 {
+		if _, err := c.Set(within(t, time.Minute), fmt.Sprint("key ", n), memcached.Item{Value: make([]byte, 100_000)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, after, _ := strings.Cut(small.CommandUntil("stats\r\n", "END\r\n"), "STAT evictions ")
+	want, _, _ := strings.Cut(after, "\r\n")
+	for _, client := range []*memcached.Client{c, one} {
+		if got, err := client.Evictions(t.Context(), small.Addr); fmt.Sprint(got) != want || got == 0 || err != nil {
+			t.Errorf("got %d, %v, want %s", got, err, want)
+		}
+		if _, err := client.Evictions(t.Context(), "elsewhere"); err == nil || !strings.Contains(err.Error(), "elsewhere") {
+			t.Errorf("a server that is not listed: got %v", err)
+		}
+	}
+	silent := fakeHello(t, "MN\r\n", goodSettings+goodStats, func(net.Conn, *bufio.Reader) {})
+	other, err := memcached.New(memcached.Servers(silent), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := other.Evictions(t.Context(), silent); !errors.Is(err, memcached.ErrNotMeta) {
+		t.Errorf("stats without evictions: got %v, want ErrNotMeta", err)
+	}
+	c.Close()
+	if got, err := c.Evictions(t.Context(), small.Addr); err == nil {
+		t.Errorf("after Close: got %d", got)
 	}
 }

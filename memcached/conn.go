@@ -1,9 +1,7 @@
 package memcached
 
 import (
-	"bufio"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,11 +20,8 @@ const maxUnsent = 16 << 20
 //
 // The first error ends the connection and fails all its calls.
 type conn struct {
+	*link  // its br is of the goroutine that reads
 	node   *node
-	nc     net.Conn      // to read and write
-	socket net.Conn      // to close: nc, or what is under its TLS, which closes at once
-	br     *bufio.Reader // of the goroutine that reads
-	peer   peer
 	opened time.Time
 
 	toWrite chan struct{} // wakes the writer
@@ -61,9 +56,9 @@ type conn struct {
 // reply too many cannot have hit the call that is made next.
 const maxStep = 1 << 16
 
-func newConn(n *node, nc, socket net.Conn, br *bufio.Reader, p peer) *conn {
+func newConn(n *node, l *link) *conn {
 	c := &conn{
-		node: n, nc: nc, socket: socket, br: br, peer: p, opened: time.Now(),
+		link: l, node: n, opened: time.Now(),
 		toWrite: make(chan struct{}, 1), toRead: make(chan struct{}, 1), dead: make(chan struct{}),
 		opaque: uint64(rand.Uint32()),
 		reads:  byReader,
@@ -160,7 +155,7 @@ func (c *conn) fail(err error) {
 	}
 }
 
-// cause is why the connection ended.
+// cause returns why the connection ended.
 func (c *conn) cause() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// What an operation may answer. Compare with errors.Is: ErrTooLarge and
-// ErrBusy arrive wrapped.
+// The errors of an operation. ErrTooLarge and ErrBusy arrive wrapped: compare
+// with errors.Is.
 var (
 	// ErrMiss: nothing stands under the key.
 	ErrMiss = errors.New("memcached: no such item")

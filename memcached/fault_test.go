@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -101,7 +102,7 @@ func TestABrokenReplyIsAnErrorAndNeverAValue(t *testing.T) {
 		{"a CAS that is no number", "VA 5 f0 cx O#\r\nwrong\r\n", "flag", true},
 		{"flags over 32 bits", "VA 5 f4294967296 c1 O#\r\nwrong\r\n", "flag", true},
 		{"the reply to a set", "HD c1 O#\r\n", "another kind", true},
-		{"the reply to a probe", "MN\r\n", "another kind", true},
+		{"the reply to mn", "MN\r\n", "unknown reply", true},
 		{"a length of 2^63", "VA 9223372036854775808 f0 c1 O#\r\n", "longer than", true},
 		{"a length beyond 64 bits", "VA 99999999999999999999 f0 c1 O#\r\n", "without a length", true},
 		{"a negative length", "VA -1 f0 c1 O#\r\n", "without a length", true},
@@ -360,5 +361,32 @@ func TestErrorsQuoteNoKeysAndValues(t *testing.T) {
 				t.Errorf("got %v, want an error without the key", err)
 			}
 		}
+	}
+}
+
+// A proxy that does not know the meta protocol hangs up.
+func TestAProxyIsNamedWhereItHangsUp(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 100))
+			conn.Close()
+		}
+	}()
+	client, err := memcached.New(memcached.Servers(l.Addr().String()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err = client.Get(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "proxy") || !errors.Is(err, io.EOF) {
+		t.Errorf("got %v, want an error that names proxies", err)
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -17,6 +19,7 @@ type peer struct {
 	incarnation incarnation
 	itemMax     int // item_size_max; 0 unknown
 	casOff      bool
+	evictions   string    // since it started, as it says; empty: it does not
 	time        int64     // the server's, in Unix seconds,
 	readAt      time.Time // when it was read
 }
@@ -29,16 +32,51 @@ func (p *peer) clock(now time.Time) clock {
 // versions begin to count at 2.
 const youth = 4
 
-// dial connects to a server, signs in, and learns its identity. It resolves names
-// each time.
+// link is a connection over which a server has said who it is.
+type link struct {
+	nc     net.Conn      // to read and write
+	socket net.Conn      // to close: nc, or what is under its TLS, which closes at once
+	br     *bufio.Reader // of nc
+	peer   peer
+}
+
+// dial makes a connection for calls.
 func (n *node) dial(ctx context.Context) (*conn, error) {
+	l, err := n.meet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return newConn(n, l), nil
+}
+
+// evictions asks the server how many items it has evicted, over a connection of its own:
+// the replies to stats name no request.
+func (n *node) evictions(ctx context.Context) (uint64, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(n.ctx, cancel)()
+	l, err := n.meet(ctx)
+	if err != nil {
+		return 0, n.unsent(err)
+	}
+	_ = l.socket.Close()
+	count, err := strconv.ParseUint(l.peer.evictions, 10, 64)
+	if err != nil {
+		return 0, n.failed(fmt.Errorf("%w: its stats tell no evictions", ErrNotMeta))
+	}
+	return count, nil
+}
+
+// meet connects to a server, signs in, and learns its identity. It resolves names
+// each time.
+func (n *node) meet(ctx context.Context) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
 	socket, err := n.options.Dial(ctx, n.network, n.address)
 	if err != nil {
 		return nil, err
 	}
-	// A deadline in the past is how a blocked read learns that ctx is done.
+	// A deadline in the past ends a blocked read when ctx is done.
 	stop := context.AfterFunc(ctx, func() { _ = socket.SetDeadline(time.Unix(1, 0)) })
 	nc := socket
 	if n.tls != nil {
@@ -57,7 +95,7 @@ func (n *node) dial(ctx context.Context) (*conn, error) {
 		}
 		return nil, err
 	}
-	return newConn(n, nc, socket, br, p), nil
+	return &link{nc, socket, br, p}, nil
 }
 
 // handshake switches to the meta protocol, and reads the server's identity and
@@ -94,6 +132,7 @@ func (n *node) handshake(nc net.Conn, br *bufio.Reader) (p peer, err error) {
 	p.time = now
 	p.itemMax, _ = strconv.Atoi(settings["item_size_max"])
 	p.casOff = settings["cas_enabled"] == "no"
+	p.evictions = stats["evictions"]
 	var salt uint64
 	if uptime < youth {
 		salt = rand.Uint64()
@@ -133,7 +172,7 @@ func (n *node) signIn(nc net.Conn, br *bufio.Reader) error {
 	}
 	switch {
 	case err != nil:
-		return fmt.Errorf("first reply: %w", err)
+		return noFirstReply(err)
 	case answer == "MN":
 		return nil
 	case strings.HasPrefix(answer, "CLIENT_ERROR unauth"):
@@ -146,8 +185,8 @@ func (n *node) signIn(nc net.Conn, br *bufio.Reader) error {
 	return protocolError("this is not how memcached begins; is it one?")
 }
 
-// readStats reads STAT lines up to END. A server that refuses to tell is a
-// server that tells nothing.
+// readStats reads STAT lines up to END. A server that refuses the command counts as one
+// that has no stats.
 func readStats(br *bufio.Reader) (map[string]string, error) {
 	stats := make(map[string]string)
 	for range 1000 {
@@ -184,3 +223,12 @@ func isErrorLine(line string) bool {
 }
 
 func isServerError(line string) bool { return strings.HasPrefix(line, "SERVER_ERROR") }
+
+// noFirstReply returns the error for a server that did not answer the first command.
+func noFirstReply(err error) error {
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("the server hung up on the first command of the meta protocol; a proxy such as twemproxy or mcrouter does, "+
+			"and is not supported: name the servers themselves: %w", err)
+	}
+	return fmt.Errorf("first reply: %w", err)
+}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session/internal/test/daemon"
 	"github.com/holdfast-go/session/internal/test/memcachedtest"
 	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/memcached"
@@ -16,7 +17,7 @@ import (
 var addr string
 
 func TestMain(m *testing.M) {
-	var main memcachedtest.Main
+	var main daemon.Main
 	addr = memcachedtest.Start(&main).Addr
 	code := m.Run()
 	main.Close()

@@ -73,7 +73,7 @@ func (n *node) do(ctx context.Context, req *request) (result, incarnation, error
 				r, err := cl.wait(ctx)
 				return r, c.peer.incarnation, err
 			}
-			if errors.Is(err, errLost) { // it ended between the two lines above
+			if errors.Is(err, errLost) { // the connection ended after conn had returned it
 				n.lost(c, c.cause())
 				continue
 			}
@@ -224,8 +224,8 @@ func (n *node) changed() {
 	n.change = make(chan struct{})
 }
 
-// drain closes when no call is in flight any more, after Options.Timeout, or
-// when now is closed.
+// drain waits until no call is in flight any more, for up to Options.Timeout or until
+// now is closed, and closes the node.
 func (n *node) drain(now <-chan struct{}) {
 	defer n.close(errRetired)
 	for range 100 {

@@ -41,10 +41,10 @@ type Options struct {
 	// 4096. Beyond that they are ErrBusy at once.
 	Queue int
 
-	// Timeout bounds a dial together with its handshake, and how long a
-	// server may leave all requests without any reply: after one to one and a
-	// half times Timeout the connection is closed. Default 1 s. How long a
-	// caller waits is its context's affair.
+	// Timeout bounds a dial together with its handshake, and how long a server may
+	// leave all requests without any reply: after one to one and a half times Timeout
+	// the connection is closed. Default 1 s. How long a caller waits is up to its
+	// context.
 	Timeout time.Duration
 
 	// HashKey turns a key that memcached cannot take (empty, over 250 bytes,

@@ -41,8 +41,8 @@ func (c *conn) claimRead(alone bool) (lead bool) {
 	return true
 }
 
-// lead waits for the first byte of the oldest call's reply, and reads the reply
-// if all of it is there. Whatever is left is the reader's.
+// lead waits for the first byte of the oldest call's reply, and reads the reply if all
+// of it is there. The reader reads what is left.
 func (c *conn) lead() {
 	_, err := c.br.Peek(1)
 	switch {
@@ -157,10 +157,16 @@ func (c *conn) readReply() (*call, error) {
 		return nil, protocolError("nothing was asked")
 	}
 	cl := c.calls.pop() // now only its caller holds it
+	others := c.calls.len > 0
 	c.mu.Unlock()
 
 	if err := match(cl, &r); err != nil {
 		return cl, err
+	}
+	if r.code == codeError && others && cl.state.Load() == abandoned {
+		// It names no request. So it may be the reply to a later one, where that to cl was
+		// lost. Where no other call waits, as many replies have come as there were calls.
+		return cl, protocolError("an error for a caller who has left, or for a later one")
 	}
 	res := result{code: r.code, flags: r.flags, cas: r.cas}
 	var err error
@@ -180,7 +186,7 @@ func (c *conn) readReply() (*call, error) {
 	c.replies.Add(1)
 	cl.finish(res)
 	if r.code == codeError && !isServerError(r.line) {
-		// We send nothing malformed: the two ends are out of step.
+		// This client sends nothing malformed, so the two ends are out of step.
 		return nil, protocolError("the server did not understand a request")
 	}
 	return nil, nil
@@ -191,7 +197,7 @@ func match(cl *call, r *reply) error {
 	switch {
 	case !cl.op.answers(r.code):
 		return protocolError("of another kind than the request")
-	case r.code == codeError || r.code == codeNoop: // these have no opaque
+	case r.code == codeError: // has no opaque
 		return nil
 	case !r.hasOpaque || r.opaque != cl.opaque:
 		return protocolError("not the request's opaque")

@@ -17,7 +17,6 @@ const (
 	codeNotFound                  // NF: ms or md found nothing
 	codeNotStored                 // NS
 	codeExists                    // EX: another CAS
-	codeNoop                      // MN
 	codeError                     // ERROR, CLIENT_ERROR, SERVER_ERROR
 )
 
@@ -91,8 +90,6 @@ func readReply(br *bufio.Reader, limit int, r *reply) error {
 		r.code = codeNotStored
 	case "EX":
 		r.code = codeExists
-	case "MN":
-		r.code = codeNoop
 	case "ERROR", "CLIENT_ERROR", "SERVER_ERROR":
 		r.code = codeError
 		r.line = printable(line)

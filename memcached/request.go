@@ -15,8 +15,11 @@ const (
 	opSet
 	opAdd
 	opDelete
-	opNoop
+	opProbe
 )
+
+// probeKey is what a probe asks for. It does not matter whether something stands there.
+const probeKey = "probe"
 
 // request is a command before a connection numbers it.
 type request struct {
@@ -33,8 +36,11 @@ type request struct {
 // described in memcached's doc/protocol.txt. Noreply ("q") is never used.
 func (r *request) append(b []byte, opaque uint64, now clock) []byte {
 	switch r.op {
-	case opNoop:
-		return append(b, "mn\r\n"...)
+	case opProbe:
+		// Not mn, whose reply names no request: where one reply is lost on a connection that
+		// stays open, each later one would be taken for that of the probe before.
+		b = append(b, "mg "...)
+		b = append(b, probeKey...)
 	case opGet:
 		b = append(b, "mg "...)
 		b = append(b, r.key...)
@@ -95,14 +101,12 @@ func (o op) answers(c code) bool {
 	switch c {
 	case codeError:
 		return true
-	case codeNoop:
-		return o == opNoop
 	case codeValue:
 		return o == opGet || o == opGetAndTouch
 	case codeMiss:
-		return o == opGet || o == opGetAndTouch || o == opTouch
+		return o == opGet || o == opGetAndTouch || o == opTouch || o == opProbe
 	case codeDone:
-		return o == opTouch || o == opSet || o == opAdd || o == opDelete
+		return o == opTouch || o == opSet || o == opAdd || o == opDelete || o == opProbe
 	case codeNotStored:
 		return o == opSet || o == opAdd
 	case codeExists, codeNotFound:

@@ -1,0 +1,66 @@
+package background
+
+import (
+	"container/list"
+	"context"
+	"time"
+)
+
+// queue is the callers that wait, and how long calls take. It is not safe for use by
+// several goroutines.
+type queue struct {
+	waiting list.List // of *waiter, in the order in which they came
+
+	typical time.Duration // what a call takes, an average of the last dozen or so
+}
+
+// waiter is a caller with its call.
+type waiter struct {
+	ctx     context.Context // of one call, which is all that a waiter is
+	run     func()
+	element *list.Element // nil while it is in no queue
+}
+
+func (q *queue) add(w *waiter) { w.element = q.waiting.PushBack(w) }
+
+// remove reports whether w has waited.
+func (q *queue) remove(w *waiter) bool {
+	if w.element == nil {
+		return false
+	}
+	q.waiting.Remove(w.element)
+	w.element = nil
+	return true
+}
+
+// next returns the one whose turn it is, or nil. Who came first has come in vain where a
+// call takes longer than it has left. It waits until its context ends, and those behind it
+// do not have to.
+func (q *queue) next() *waiter {
+	for q.waiting.Len() > 0 {
+		w := q.waiting.Front().Value.(*waiter)
+		if !q.hasTime(w) {
+			w = q.waiting.Back().Value.(*waiter)
+		}
+		q.remove(w)
+		if w.ctx.Err() == nil {
+			return w
+		}
+	}
+	return nil
+}
+
+// hasTime reports whether w would be answered in time, if its call took twice as long as
+// is typical.
+func (q *queue) hasTime(w *waiter) bool {
+	until, ends := w.ctx.Deadline()
+	return !ends || time.Until(until) >= 2*q.typical
+}
+
+// learn is told how long a call took.
+func (q *queue) learn(took time.Duration) {
+	if q.typical == 0 {
+		q.typical = took
+	}
+	q.typical += (took - q.typical) / 8
+}
