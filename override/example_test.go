@@ -84,3 +84,35 @@ func ExampleParse() {
 	fmt.Println(o.Mode, o.Until, err)
 	// Output: backup only 2026-11-01 18:00:00 +0000 UTC <nil>
 }
+
+// flags is a source of one's own: a feature flag that its service tells of by itself.
+type flags struct{ text chan string }
+
+func (flags) String() string { return "feature flag session-store" }
+func (flags) Close() error   { return nil }
+
+func (f flags) Read(context.Context) (text string, stands bool, err error) {
+	text = <-f.text
+	f.text <- text
+	return text, true, nil
+}
+
+func (flags) Wait(ctx context.Context) error {
+	<-ctx.Done() // a source that tells nothing is read every few seconds
+	return ctx.Err()
+}
+
+// One order for a whole fleet, from a source of one's own.
+func ExampleFollow() {
+	source := flags{make(chan string, 1)}
+	source.text <- `{"mode":"backup-only","until":"2099-11-01T18:00:00Z","by":"alice"}`
+
+	follower, err := override.Follow(source, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer follower.Close()
+	order := follower.Order() // the Switch of session.Options is follower
+	fmt.Println(order.Mode, order.Until, order.By)
+	// Output: backup only 2099-11-01 18:00:00 +0000 UTC alice
+}

@@ -16,18 +16,17 @@ type FileOptions struct {
 	// Every is how often the file is read again. It defaults to 2 s.
 	Every time.Duration
 
-	// Report is called with nil when the file has changed and is in force, and
-	// with an error when it cannot be used and the order of before stays in force:
-	// once for each change, not each time the file is read. A file that is missing
-	// is such an error. The goroutine that reads the file calls Report, the first
-	// time WatchFile itself. It must neither Reload nor Close the File, and may be
-	// nil.
+	// Report is called with nil when the file has changed and is in force. It is
+	// called with an error when the file cannot be used, or is missing; the last
+	// order stays in force then. It is called once for each change, not each time
+	// the file is read. The goroutine that reads the file calls it, the first time
+	// WatchFile itself. It must neither Reload nor Close the File, and may be nil.
 	Report func(error)
 }
 
-// File is a [session.Switch] in a file that is read again while the program
-// runs. It is what the file said the last time that it was good, and auto
-// before. The caller of WatchFile closes it.
+// File is a [session.Switch] in a file that is read again while the program runs. Its
+// order is the last good one that the file had, and auto before there was one. The
+// caller of WatchFile closes it.
 type File struct {
 	value   Value
 	watcher *filewatch.Watcher
@@ -76,14 +75,17 @@ func (f *File) parse(text string) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	return func() { f.value.SetUntil(order.Override, order.Until) }, nil
+	return func() { f.value.set(order) }, nil
 }
 
 // Override implements [session.Switch].
 func (f *File) Override() session.Override { return f.value.Override() }
 
+// Order returns the order that is in force, as [Value.Order] does.
+func (f *File) Order() Order { return f.value.Order() }
+
 // Reload reads the file at once, on a signal for example. It returns why the
-// file is not good, and then what was said before stays in force.
+// file cannot be used; the last order stays in force then.
 func (f *File) Reload() error { return f.watcher.Reload() }
 
 // Close stops reading, and waits for a read under way. The last order stays in

@@ -18,7 +18,7 @@ const mostBody = 4 << 10
 //
 // The mode is auto, store-only or backup-only. The lease may be missing. So may
 // the time after which the order ends by itself: "for", counted from now, or
-// "until". The answer is the order that is in force then.
+// "until". "by" may say who gives the order. The answer is the order that is in force then.
 //
 // A client that reaches this handler can take the store or the backups from all
 // visitors. Put it behind the authentication that operators have, on an address
@@ -41,7 +41,7 @@ func (v *Value) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "override: method "+r.Method+"; GET shows the order, PUT or POST sets it", http.StatusMethodNotAllowed)
 		return
 	}
-	text, err := json.Marshal(v.current())
+	text, err := json.Marshal(v.Order())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -73,6 +73,6 @@ func (v *Value) take(w http.ResponseWriter, r *http.Request) (status int, err er
 	if !o.Until.IsZero() && !time.Now().Before(o.Until) {
 		return http.StatusBadRequest, errors.New("until has passed")
 	}
-	v.SetUntil(o.Override, o.Until)
+	v.set(o)
 	return 0, nil
 }

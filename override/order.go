@@ -17,6 +17,10 @@ type Order struct {
 
 	// Until is when it ends by itself. Zero is never.
 	Until time.Time
+
+	// By names the operator or the program that gave the order, for people to
+	// read. It is at most 100 bytes, and may be empty.
+	By string
 }
 
 // Parse reads an order as a file has it. It is a line of words, or JSON:
@@ -27,7 +31,7 @@ type Order struct {
 //	{"mode": "backup-only", "lease": "2h", "until": "2026-11-01T18:00:00Z"}
 //
 // A line of words ends with a newline, because without its last characters it
-// would be another order. There is a mode always; lease and until may be
+// would be another order. There is a mode always; lease, until and by may be
 // missing. Anything else is an error.
 func Parse(text string) (Order, error) {
 	o, err := parse(text)
@@ -36,6 +40,9 @@ func Parse(text string) (Order, error) {
 	}
 	return o, nil
 }
+
+// parseWhole is parse for a text that was written in one piece, and needs no newline.
+func parseWhole(text string) (Order, error) { return parse(text + "\n") }
 
 func parse(text string) (Order, error) {
 	switch trimmed := strings.TrimSpace(text); {
@@ -66,12 +73,16 @@ func parse(text string) (Order, error) {
 	return o, err
 }
 
+// mostBy is what By may have, as a page shows it.
+const mostBy = 100
+
 // message is an order in JSON.
 type message struct {
 	Mode  string     `json:"mode"`
 	Lease string     `json:"lease,omitempty"`
 	For   string     `json:"for,omitempty"`
 	Until *time.Time `json:"until,omitempty"`
+	By    string     `json:"by,omitempty"`
 }
 
 // parseJSON reads a message. Where now is nil, "for" is refused: a file is read
@@ -89,13 +100,16 @@ func parseJSON(text string, now func() time.Time) (o Order, err error) {
 	if o.Mode, err = parseMode(m.Mode); err != nil {
 		return Order{}, err
 	}
+	if o.By = m.By; len(o.By) > mostBy {
+		return Order{}, fmt.Errorf("by has %d bytes; write at most %d", len(o.By), mostBy)
+	}
 	if m.Lease != "" {
 		if o.Lease, err = parseDuration("lease", m.Lease); err != nil {
 			return Order{}, err
 		}
 	}
 	if m.Until != nil {
-		if o.Until = *m.Until; o.Until.IsZero() {
+		if o.Until = m.Until.UTC(); o.Until.IsZero() { // in UTC, equal times are equal values
 			return Order{}, errors.New("until is no time; leave it out for an order without an end")
 		}
 	}
@@ -145,7 +159,7 @@ func (o Order) MarshalJSON() ([]byte, error) {
 	if int(o.Mode) >= len(modes) {
 		return nil, fmt.Errorf("override: %v has no word", o.Mode)
 	}
-	m := message{Mode: modes[o.Mode]}
+	m := message{Mode: modes[o.Mode], By: o.By}
 	if o.Lease > 0 {
 		m.Lease = o.Lease.String()
 	}

@@ -30,6 +30,7 @@ func TestParse(t *testing.T) {
 		{`{"mode":"backup-only"}`, override.Order{Override: backupOnly}},
 		{"\n{\n\"lease\": \"2h\",\n\"mode\": \"backup-only\"\n}\n", override.Order{Override: backupOnly2h}},
 		{`{"mode":"backup-only","until":"2026-11-01T18:00:00Z"}`, override.Order{Override: backupOnly, Until: evening}},
+		{`{"mode":"backup-only","until":"2026-11-01T20:00:00+02:00","by":"alice"}`, override.Order{Override: backupOnly, Until: evening, By: "alice"}},
 	}
 	for _, tt := range tests {
 		if got, err := override.Parse(tt.text); err != nil || got != tt.want {
@@ -58,6 +59,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"an end at no time", `{"mode":"auto","until":"0001-01-01T00:00:00Z"}`, "until"},
 		{"for in a file", `{"mode":"auto","for":"1h"}`, "write until"},
 		{"two ends", `{"mode":"auto","for":"1h","until":"2026-11-01T18:00:00Z"}`, "one of them"},
+		{"too many words about who gave it", `{"mode":"auto","by":"` + strings.Repeat("x", 101) + `"}`, "101 bytes"},
 		{"something behind the JSON", `{"mode":"auto"} {}`, "follows"},
 	}
 	for _, tt := range tests {

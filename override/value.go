@@ -16,13 +16,18 @@ func (v *Value) Set(o session.Override) { v.SetUntil(o, time.Time{}) }
 
 // SetUntil puts o in force until then, so that it cannot be forgotten: after
 // that the Value is auto by itself. A zero until is no end.
-func (v *Value) SetUntil(o session.Override, until time.Time) { v.order.Store(&Order{o, until}) }
+func (v *Value) SetUntil(o session.Override, until time.Time) {
+	v.set(Order{Override: o, Until: until})
+}
+
+func (v *Value) set(o Order) { v.order.Store(&o) }
 
 // Override implements [session.Switch].
-func (v *Value) Override() session.Override { return v.current().Override }
+func (v *Value) Override() session.Override { return v.Order().Override }
 
-// current is what is in force; the zero Order where nothing is, or no longer.
-func (v *Value) current() Order {
+// Order returns the order that is in force, with its end; the zero Order where none is,
+// or no longer.
+func (v *Value) Order() Order {
 	o := v.order.Load()
 	if o == nil || !o.Until.IsZero() && !time.Now().Before(o.Until) {
 		return Order{}

@@ -1,0 +1,83 @@
+// Package store is a source of orders for a whole fleet: a record of a session store, for a
+// site that has neither etcd nor ZooKeeper.
+//
+//	source, err := store.New(sessions, "shop/override", nil)
+//	follower, err := override.Follow(source, &override.FollowOptions{Keep: "/var/lib/shop/override"})
+//
+// An operator gives an order by
+//
+//	holdfast override set backup-only --for 2h --order postgres://host/db#shop/override
+//
+// Take another store than the one whose outage the orders are for, or the same for planned
+// work alone: while it is away no order can be given, and the last one stands.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/orders"
+	"github.com/holdfast-go/session/override"
+)
+
+// Options are the options of New. Nil means all defaults.
+type Options struct {
+	// Every is how often the store is read, and so how late an order may come. It
+	// defaults to 1 s.
+	Every time.Duration
+}
+
+// Source is an [override.Source] on one name.
+type Source struct {
+	client *orders.Client
+	name   string
+	every  time.Duration
+}
+
+var _ override.Source = (*Source)(nil)
+
+// New returns a Source of the order under a name. It calls nobody. The Source does not
+// close the store.
+func New(s session.Store, name string, o *Options) (*Source, error) {
+	every := time.Second
+	if o != nil && o.Every != 0 {
+		every = o.Every
+	}
+	switch {
+	case s == nil:
+		return nil, errors.New("override/store: no store")
+	case name == "":
+		return nil, errors.New("override/store: no name; give one, like shop/override")
+	case every < 0:
+		return nil, fmt.Errorf("override/store: Every is %v; zero is the default", every)
+	}
+	return &Source{orders.New(s), name, every}, nil
+}
+
+// String names the order.
+func (s *Source) String() string { return "store record " + s.name }
+
+// Read implements [override.Source].
+func (s *Source) Read(ctx context.Context) (text string, stands bool, err error) {
+	e, err := s.client.Get(ctx, s.name)
+	if err != nil {
+		return "", false, fmt.Errorf("override/store: %w", err)
+	}
+	return string(e.Value), e.Revision != 0, nil
+}
+
+// Wait implements [override.Source]. A store tells of no change, so it returns after Every.
+func (s *Source) Wait(ctx context.Context) error {
+	select {
+	case <-time.After(s.every):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close implements [override.Source].
+func (s *Source) Close() error { return nil }

@@ -1,0 +1,198 @@
+//go:build unix
+
+package zookeeper
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/test/relay"
+	"github.com/holdfast-go/session/internal/test/sourcetest"
+	"github.com/holdfast-go/session/internal/test/zookeepertest"
+	"github.com/holdfast-go/session/override"
+)
+
+// patience decides nothing in a test that passes.
+const patience = 60 * time.Second
+
+// folder has the nodes of all tests.
+const folder = "/switch/"
+
+// operator is a client that writes orders.
+type operator struct {
+	t    *testing.T
+	conn *zk.Conn
+}
+
+func newOperator(t *testing.T, addr string) operator {
+	t.Helper()
+	conn, _, err := zk.Connect([]string{addr}, 20*time.Second, zk.WithLogger(silent{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	o := operator{t, conn}
+	o.do("create the folder", func() error { return o.create("/switch", "") })
+	return o
+}
+
+// do tries until it is done: the server may have started again a moment ago.
+func (o operator) do(what string, try func() error) {
+	o.t.Helper()
+	var err error
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if err = try(); err == nil {
+			return
+		}
+	}
+	o.t.Fatalf("%s: %v", what, err)
+}
+
+func (o operator) create(path, text string) error {
+	_, err := o.conn.Create(path, []byte(text), 0, zk.WorldACL(zk.PermAll))
+	if errors.Is(err, zk.ErrNodeExists) {
+		return nil
+	}
+	return err
+}
+
+func (o operator) put(name, text string) {
+	o.t.Helper()
+	o.do("put "+name, func() error {
+		_, err := o.conn.Set(folder+name, []byte(text), -1)
+		if errors.Is(err, zk.ErrNoNode) {
+			_, err = o.conn.Create(folder+name, []byte(text), 0, zk.WorldACL(zk.PermAll))
+		}
+		return err
+	})
+}
+
+func (o operator) delete(name string) {
+	o.t.Helper()
+	o.do("delete "+name, func() error { return o.conn.Delete(folder+name, -1) })
+}
+
+func newSource(t *testing.T, name string, o *Options, servers ...string) *Source {
+	t.Helper()
+	s, err := New(servers, folder+name, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func place(t *testing.T, server *zookeepertest.Server) sourcetest.Place {
+	o := newOperator(t, server.Addr())
+	return sourcetest.Place{
+		Server: server.Server,
+		New:    func(name string) override.Source { return newSource(t, name, nil, server.Addr()) },
+		Put:    o.put,
+		Delete: o.delete,
+	}
+}
+
+func TestANodeOfZooKeeperIsASource(t *testing.T) {
+	server := zookeepertest.Start(t)
+	p := place(t, server)
+	sourcetest.Run(t, p)
+	t.Run("a session that expires costs no change", func(t *testing.T) { expires(t, server, p) })
+	t.Run("another server is asked where one does not answer", func(t *testing.T) {
+		p.Put("second", "backup-only")
+		p.New = func(name string) override.Source { return newSource(t, name, nil, "127.0.0.1:1", server.Addr()) }
+		p.Follow(t, "second", "", sourcetest.Soon).Becomes("at the start", backupOnly)
+	})
+	t.Run("a node with an access list", func(t *testing.T) { listed(t, server) })
+}
+
+var backupOnly = session.Override{Mode: session.BackupOnly}
+
+// expires cuts a client off for longer than its session lives, and changes the order
+// meanwhile.
+func expires(t *testing.T, server *zookeepertest.Server, p sourcetest.Place) {
+	var cut atomic.Bool
+	line := relay.Relay{Up: func(b []byte) []byte {
+		if cut.Load() {
+			return nil
+		}
+		return b
+	}}.Start(t, server.Addr())
+	var s *Source
+	p.New = func(name string) override.Source {
+		s = newSource(t, name, &Options{Session: time.Second}, line)
+		return s
+	}
+	i := p.Follow(t, "expires", "", sourcetest.OnlyWatches)
+	id := s.conn.SessionID()
+	if !server.HasSession(id) {
+		t.Fatalf("session 0x%x: the server does not have it", id)
+	}
+	cut.Store(true)
+	for end := time.Now().Add(patience); server.HasSession(id); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the session does not expire")
+		}
+	}
+	p.Put("expires", "backup-only")
+	cut.Store(false)
+	i.Becomes("a new session", backupOnly)
+	if s.conn.SessionID() == id {
+		t.Error("got the session of before, want a new one")
+	}
+	p.Delete("expires")
+	i.Becomes("a change in the new session", session.Override{})
+}
+
+func listed(t *testing.T, server *zookeepertest.Server) {
+	o := newOperator(t, server.Addr())
+	o.do("create", func() error {
+		_, err := o.conn.Create(folder+"listed", []byte("backup-only"), 0, zk.DigestACL(zk.PermAll, "alice", "secret"))
+		return err
+	})
+	for _, tt := range []struct {
+		options *Options
+		want    string
+	}{
+		{&Options{User: "alice", Password: "secret"}, "backup-only"},
+		{&Options{User: "alice", Password: "terces"}, ""},
+		{nil, ""},
+	} {
+		s := newSource(t, "listed", tt.options, server.Addr())
+		defer s.Close()
+		text, _, err := s.Read(t.Context())
+		if text != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%+v: got %q, %v, want %q", tt.options, text, err, tt.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "terces") {
+			t.Errorf("the error %v has the password", err)
+		}
+	}
+}
+
+func TestNewRefusesWhatCannotBeMeant(t *testing.T) {
+	here := []string{"127.0.0.1:2181"}
+	for _, tt := range []struct {
+		is, path string
+		servers  []string
+		options  *Options
+	}{
+		{"no path", "", here, nil},
+		{"the root", "/", here, nil},
+		{"a path without a beginning", "shop", here, nil},
+		{"a path that ends in a slash", "/shop/", here, nil},
+		{"an empty part", "/shop//override", here, nil},
+		{"no servers", "/shop", nil, nil},
+		{"a server without a port", "/shop", []string{"zk"}, nil},
+		{"a password", "/shop", []string{"alice:secret@zk:2181"}, nil},
+		{"a negative session", "/shop", here, &Options{Session: -1}},
+	} {
+		_, err := New(tt.servers, tt.path, tt.options)
+		if err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: got %v, want an error without the password", tt.is, err)
+		}
+	}
+}
