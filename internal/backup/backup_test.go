@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session/internal/cookieheader"
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/state"
@@ -44,6 +45,9 @@ func newCookies(keys *seal.Keys, o ...func(*Cookies)) *Cookies {
 	for _, change := range o {
 		change(c)
 	}
+	if c.Layout.Cookies == 0 {
+		c.Layout = jar.Divide(c.Budget, c.Budget)
+	}
 	c.Endings = seal.Box{Keys: c.Copies.Keys, Purpose: "session tombstones", Audience: c.Copies.Audience}
 	return c
 }
@@ -54,13 +58,14 @@ func copyWith(changes ...state.Change) state.Copy {
 	return state.Copy{ID: subject, State: st, Confirmed: noon.UnixMilli(), Saved: 1}
 }
 
-func value(name string, n int) state.Change {
-	return state.Change{Name: name, Value: bytes.Repeat([]byte("x"), n)}
+// plain returns a value of n bytes that travels as it is.
+func plain(name string, n int) state.Change {
+	return state.Change{Name: name, Flags: state.Uncompressed, Value: bytes.Repeat([]byte("x"), n)}
 }
 
 func mustPack(t testing.TB, c *Cookies, b state.Copy, most int) Packed {
 	t.Helper()
-	p, err := c.Pack(b, noon, most)
+	p, err := c.Pack(b, Brought{}, noon, most)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,6 +112,18 @@ type opened struct {
 	Faults []Fault
 }
 
+// Collect returns what the Cookie lines of a request's header carry.
+func (c *Cookies) Collect(h http.Header) (in RequestCookies) {
+	for _, line := range h["Cookie"] {
+		for line != "" {
+			var p cookieheader.Pair
+			p, line = cookieheader.Next(line)
+			c.Take(&in, p)
+		}
+	}
+	return in
+}
+
 func open(c *Cookies, h http.Header, id string) opened {
 	in := c.Collect(h)
 	o := c.Open(&in, id)
@@ -126,9 +143,6 @@ func TestWhatIsPackedOpens(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		c := newCookies(keys, func(c *Cookies) {
 			c.Budget = 1024 + r.IntN(MaxBudget-1024+1)
-			if r.IntN(2) == 0 {
-				c.Copies.Codec = seal.Flate
-			}
 		})
 		most := 1024 + r.IntN(c.Budget-1024+1)
 		var changes state.Changes
@@ -144,7 +158,7 @@ func TestWhatIsPackedOpens(t *testing.T) {
 		}
 		b := copyWith(changes...)
 		b.Supersedes = []state.Superseded{{ID: "older", Dot: state.Dot{Clock: 3, Instance: 4}, Predecessor: true}}
-		p, err := c.Pack(b, noon, most)
+		p, err := c.Pack(b, Brought{}, noon, most)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -169,7 +183,7 @@ func TestWhatIsPackedOpens(t *testing.T) {
 		}
 		for _, change := range changes {
 			e, ok := got.Copies[0].State.Entries.Find(change.Name)
-			withheld := change.Flags&state.ServerOnly != 0 || slices.Contains(p.Withheld, change.Name)
+			withheld := change.Flags&state.ServerOnly != 0 || slices.Contains(names(p.Withheld), change.Name)
 			if !ok || withheld != (e.Flags.Kind() == state.Withheld) || !withheld && !bytes.Equal(e.Value, change.Value) {
 				t.Errorf("seed %d: %s opens as %v, %q; withheld: %v", seed, change.Name, e.Flags.Kind(), e.Value, withheld)
 			}
@@ -178,12 +192,12 @@ func TestWhatIsPackedOpens(t *testing.T) {
 }
 
 func TestWhatDoesNotFitIsWithheldByRankAndSize(t *testing.T) {
-	b := copyWith(value("a", 700), value("b", 400),
-		state.Change{Name: "c", Flags: 5 << state.RankShift, Value: make([]byte, 600)},
-		state.Change{Name: "d", Flags: 1 << state.RankShift, Value: make([]byte, 300)},
+	b := copyWith(plain("a", 700), plain("b", 400),
+		state.Change{Name: "c", Flags: 5<<state.RankShift | state.Uncompressed, Value: make([]byte, 600)},
+		state.Change{Name: "d", Flags: 1<<state.RankShift | state.Uncompressed, Value: make([]byte, 300)},
 		state.Change{Name: "s", Flags: state.ServerOnly, Value: make([]byte, 100)})
 	newer := b
-	newer.State = b.State.Write(state.Changes{value("a", 701)}, state.Dot{Clock: 2, Instance: 1})
+	newer.State = b.State.Write(state.Changes{plain("a", 701)}, state.Dot{Clock: 2, Instance: 1})
 	for _, tt := range []struct {
 		is    string
 		copy  state.Copy
@@ -197,7 +211,7 @@ func TestWhatDoesNotFitIsWithheldByRankAndSize(t *testing.T) {
 		c := newCookies(mustKeys(t, seal.NewKey()))
 		tt.copy.Saved = tt.saved
 		p := mustPack(t, c, tt.copy, 2200)
-		if !slices.Equal(p.Withheld, tt.want) {
+		if !slices.Equal(names(p.Withheld), tt.want) {
 			t.Errorf("%s: withheld %q, want %q", tt.is, p.Withheld, tt.want)
 		}
 		for _, name := range []string{"a", "b", "c", "d", "s"} {
@@ -211,16 +225,14 @@ func TestWhatDoesNotFitIsWithheldByRankAndSize(t *testing.T) {
 }
 
 func TestACopyOfWhichNotEvenTheNamesFitIsTooLarge(t *testing.T) {
-	for _, codec := range []seal.Codec{nil, seal.Flate} {
-		c := newCookies(mustKeys(t, seal.NewKey()), func(c *Cookies) { c.Copies.Codec = codec })
-		r := rand.New(rand.NewPCG(1, 1))
-		var changes state.Changes
-		for i := range 200 {
-			changes = append(changes, state.Change{Name: fmt.Sprintf("%03d%017x%x", i, r.Uint64(), r.Uint64())})
-		}
-		if _, err := c.Pack(copyWith(changes...), noon, 2040); !errors.Is(err, ErrTooLarge) {
-			t.Errorf("two hundred names in two thousand bytes: %v", err)
-		}
+	c := newCookies(mustKeys(t, seal.NewKey()))
+	r := rand.New(rand.NewPCG(1, 1))
+	var changes state.Changes
+	for i := range 200 {
+		changes = append(changes, state.Change{Name: fmt.Sprintf("%03d%017x%x", i, r.Uint64(), r.Uint64())})
+	}
+	if _, err := c.Pack(copyWith(changes...), Brought{}, noon, 2040); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("two hundred names in two thousand bytes: %v", err)
 	}
 }
 
@@ -231,7 +243,7 @@ func TestANameThatLeavesNoRoomFitsNothing(t *testing.T) {
 	if c.Parts(1) <= jar.Most || c.Size(1) <= MaxBudget {
 		t.Errorf("one byte takes %d cookies and %d bytes", c.Parts(1), c.Size(1))
 	}
-	if _, err := c.Pack(copyWith(), noon, 1024); !errors.Is(err, ErrTooLarge) {
+	if _, err := c.Pack(copyWith(), Brought{}, noon, 1024); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("got %v, want ErrTooLarge", err)
 	}
 }
@@ -243,7 +255,7 @@ func TestSizeIsWhatTheCookiesTakeUp(t *testing.T) {
 		size := 0
 		for _, line := range lines {
 			pair, _, _ := strings.Cut(line, ";")
-			if got := len(pair) + len("; "); got > jar.Share(c.Budget) {
+			if got := len(pair) + len("; "); got > c.Layout.Share {
 				t.Errorf("a cookie of %d bytes, more than its share of the budget", got)
 			}
 			size += len(pair) + len("; ")
@@ -258,7 +270,7 @@ func TestEachFaultHasItsKind(t *testing.T) {
 	key := seal.NewKey()
 	keys := mustKeys(t, key)
 	c := newCookies(keys)
-	big := copyWith(value("big", 2500))
+	big := copyWith(plain("big", 2500))
 	packed := func(c *Cookies, b state.Copy) http.Header {
 		jarOf := browser{}
 		jarOf.store(t, c, mustPack(t, c, b, 6144))
@@ -322,7 +334,7 @@ func TestAllCopiesOfTheSessionAreYielded(t *testing.T) {
 	c := newCookies(mustKeys(t, seal.NewKey()))
 	var lines []string
 	for i := range 3 {
-		p := mustPack(t, c, copyWith(value(fmt.Sprint("key", i), 10)), 3072)
+		p := mustPack(t, c, copyWith(plain(fmt.Sprint("key", i), 10)), 3072)
 		set, _ := c.Lines(jar.NewName(), p.Text, 1<<i, 0, noon)
 		lines = append(lines, set...)
 	}
@@ -455,7 +467,7 @@ func TestCopiesLastAsLongAsTheToken(t *testing.T) {
 func TestDropLinesDropEveryCookie(t *testing.T) {
 	c := newCookies(mustKeys(t, seal.NewKey()))
 	jarOf := browser{tokenName: "token"}
-	jarOf.store(t, c, mustPack(t, c, copyWith(value("big", 2500)), 6144))
+	jarOf.store(t, c, mustPack(t, c, copyWith(plain("big", 2500)), 6144))
 	before := len(jarOf)
 	if jarOf.take(t, c.DropLines(0b1111)...); before < 3 || len(jarOf) != 1 {
 		t.Errorf("%d cookies are left of %d, want the token's", len(jarOf), before)
@@ -486,8 +498,24 @@ func TestOwnsTheCookiesOfCopies(t *testing.T) {
 	}
 }
 
-func TestWithheldErrorNamesTheKeys(t *testing.T) {
-	if got := (&WithheldError{[]string{"cart", "user"}}).Error(); !strings.Contains(got, "cart, user") {
-		t.Errorf("got %q", got)
+func names(l []Withheld) (out []string) {
+	for _, v := range l {
+		out = append(out, v.Name)
+	}
+	return out
+}
+
+func TestWithheldErrorNamesTheKeysTheirSizesAndTheRoom(t *testing.T) {
+	for want, err := range map[string]*WithheldError{
+		"session: the backup has no room for cart (5 bytes), user (4000 bytes) in 2048 bytes of cookies": {
+			[]Withheld{{"cart", 5}, {"user", 4000}}, 2048, 2048,
+		},
+		"session: the backup has no room for cart (5 bytes) in 700 bytes of cookies, which is what other fields of the answer leave of 2048": {
+			[]Withheld{{"cart", 5}}, 700, 2048,
+		},
+	} {
+		if got := err.Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

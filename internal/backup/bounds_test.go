@@ -34,7 +34,7 @@ func inCookies(t *testing.T, text string) http.Header {
 func TestATextThatNoInstanceSealsIsNotOpened(t *testing.T) {
 	c := newCookies(mustKeys(t, seal.NewKey()))
 	for _, size := range []int{1000, 6000} {
-		text, err := c.Copies.Seal(noon, copyWith(value("v", size)).Encode())
+		text, err := c.Copies.Seal(noon, copyWith(plain("v", size)).Encode())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,11 +117,11 @@ func TestWhatOtherKeysOpenedIsForgotten(t *testing.T) {
 
 func TestTheCacheKeepsTheLatestAndCountsAll(t *testing.T) {
 	var o openedCache
-	b := copyWith(value("v", 5000))
+	b := copyWith(plain("v", 5000))
 	const all, latest = 6000, 1000 // 33 MB, and less than is kept at least
 	size := 0
 	for sum := range uint64(all) {
-		o.put(sum, 1, b)
+		o.put(sum, 1, kept{Copy: b})
 		size = max(size, o.bytes())
 	}
 	if size < cacheBytes*3/2 {
@@ -157,7 +157,7 @@ func TestNoValueIsWithheldThatFits(t *testing.T) {
 	c := newCookies(mustKeys(t, seal.NewKey()))
 	var values []state.Change
 	for _, name := range strings.Split("abcdefgh", "") {
-		values = append(values, value(name, 300))
+		values = append(values, plain(name, 300))
 	}
 	whole := copyWith(values...)
 	whole.Saved = 0                  // the store lacks all of them
@@ -171,7 +171,7 @@ func TestNoValueIsWithheldThatFits(t *testing.T) {
 			for fewer := want; fewer > 0 && size(fewer-1) <= most; fewer-- {
 				want = fewer - 1 // two lengths may come to the same number of blocks
 			}
-			p, err := c.Pack(whole, noon, most)
+			p, err := c.Pack(whole, Brought{}, noon, most)
 			if want > len(values) {
 				if !errors.Is(err, ErrTooLarge) {
 					t.Errorf("%d bytes: %v, want %v", most, err, ErrTooLarge)
@@ -181,43 +181,6 @@ func TestNoValueIsWithheldThatFits(t *testing.T) {
 			if err != nil || len(p.Withheld) != want || c.Size(len(p.Text)) > most {
 				t.Errorf("%d bytes: %d values are withheld in %d bytes, %v, want %d", most, len(p.Withheld), c.Size(len(p.Text)), err, want)
 			}
-		}
-	}
-}
-
-// odd compresses to nothing what has a y and no x, and declines all else.
-type odd struct{ seal.Codec }
-
-func (odd) ID() byte { return 201 }
-
-func (odd) Compress(dst, src []byte) ([]byte, bool) {
-	return dst, strings.Contains(string(src), "yyyy") && !strings.Contains(string(src), "xxxx")
-}
-
-// Less may compress to more: whether the values that the store lacks must go is
-// asked of the copy without all others, and of no copy in between.
-func TestWhatTheStoreLacksStaysWhereItFitsWithoutTheRest(t *testing.T) {
-	c := newCookies(mustKeys(t, seal.NewKey()), func(c *Cookies) { c.Copies.Codec = odd{} })
-	b := copyWith()
-	for i, e := range []struct{ name, value string }{{"a", "xxxx"}, {"b", "xxxx"}, {"c", "yyyy"}, {"d", "z"}, {"e", "z"}} {
-		lacks := uint64(0)
-		if i >= 2 {
-			lacks = 1
-		}
-		b.State.Entries = state.Entry{
-			Dot:   state.Dot{Clock: 1 + lacks, Instance: 1},
-			Flags: state.Flags(i << state.RankShift),
-			Name:  []byte(e.name),
-			Value: []byte(strings.Repeat(e.value, 1100/len(e.value))),
-		}.Append(b.State.Entries)
-	}
-	p := mustPack(t, c, b, 2200)
-	if len(p.Withheld) == 0 {
-		t.Error("all fits, and nothing is decided")
-	}
-	for _, name := range p.Withheld {
-		if e, _ := b.State.Entries.Find(name); e.Dot.Clock > b.Saved {
-			t.Errorf("%q is withheld, which the store lacks: %v", name, p.Withheld)
 		}
 	}
 }

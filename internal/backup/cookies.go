@@ -4,8 +4,8 @@
 // it calls no hook: faults are part of its results. Package seal seals and compresses.
 //
 // Where to look: request.go collects a request's cookies, open.go opens the copies in
-// them and says what is wrong with those that do not open (cookieexchange.go of the
-// root package tells the hooks), pack.go chooses what a copy holds.
+// them and says what is wrong with those that do not open (package copies
+// reports that), pack.go chooses what a copy holds.
 //
 // Package jar divides a sealed text among cookies, and package state has the parts of
 // a copy.
@@ -15,8 +15,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/seal"
@@ -31,6 +33,9 @@ const (
 	// the token (63 bytes) and a list of eight ended sessions (597), under the
 	// default names, and for 850 bytes of others' cookies.
 	MaxBudget = 6656
+
+	// MinBudget is the smallest Budget, and the least room that is made for a copy.
+	MinBudget = 1024
 )
 
 // The suffixes of the names of cookies, behind the name of the token's cookie.
@@ -51,20 +56,28 @@ type Cookies struct {
 	// for as long as the browser is open. It is that of the token's cookie.
 	MaxAge func(end time.Time) int
 
-	// ForeignIDs says that another system makes the IDs of sessions, which may
-	// be longer than 32 bytes then.
+	// ForeignIDs says that another system makes the IDs of sessions, so that they may
+	// be longer than 32 bytes.
 	ForeignIDs bool
 
 	// Budget is how many bytes all copies of a session may take up together in
 	// the Cookie header, names and separators included: at most MaxBudget.
 	Budget int
 
+	// Layout is how the Budget is divided among cookies.
+	Layout jar.Layout
+
 	// Copies and Endings seal the copies and the lists of ended sessions, with
 	// the same keys.
 	Copies, Endings seal.Box
 
 	opened openedCache
+	opens  atomic.Uint64
 }
+
+// Opens returns how many texts were opened as copies, which no text is that is in the
+// cache.
+func (c *Cookies) Opens() uint64 { return c.opens.Load() }
 
 // CachedBytes returns about how many bytes the copies take up that were opened or
 // sealed lately and are kept, so that none is opened twice.
@@ -108,11 +121,14 @@ const partHead = len("nnnnnn.0.1.")
 // Parts returns how many cookies a sealed text of n bytes takes. It is more than
 // jar.Most for a text that does not fit.
 func (c *Cookies) Parts(n int) int {
-	room := jar.Room(c.Budget, c.partName(0)) - partHead
+	room := c.Layout.Room(c.partName(0)) - partHead
 	if room <= 0 {
 		return jar.Most + 1
 	}
-	return max(1, (n+room-1)/room)
+	if parts := max(1, (n+room-1)/room); parts <= c.Layout.Cookies {
+		return parts
+	}
+	return jar.Most + 1
 }
 
 // Size returns how many bytes of cookies a sealed text of n bytes takes. It is
@@ -129,21 +145,32 @@ func (c *Cookies) Size(n int) int {
 // under a name of package jar, until end, and those that drop the cookies drop.
 // set has as many cookies as Parts says.
 func (c *Cookies) Lines(name, text string, set, drop jar.Mask, end time.Time) (lines, drops []string) {
-	values, err := jar.Split(name, text, jar.Room(c.Budget, c.partName(0)))
+	values, err := jar.Split(name, text, c.Layout.Room(c.partName(0)))
 	if err != nil {
 		panic(err) // Pack has measured it
 	}
-	cookie := c.Cookie
-	cookie.MaxAge = c.MaxAge(end)
-	attributes := strings.TrimPrefix(cookie.String(), cookie.Name+"=")
+	attributes := c.attributes(end)
 	for i := range jar.Most {
 		if set.Has(i) && len(values) > 0 {
 			// A value needs no escaping by http.Cookie: it is base64url and dots.
-			lines = append(lines, c.partName(i)+"="+values[0].Head+values[0].Text+attributes)
+			lines = append(lines, c.partName(i)+"="+values[0].Head+values[0].Text+attributes+headers.Priority)
 			values = values[1:]
 		}
 	}
 	return lines, c.DropLines(drop &^ set)
+}
+
+// LineOverhead returns how many bytes a Set-Cookie line that puts a part of a copy into a
+// cookie has besides what the part takes up in the Cookie header.
+func (c *Cookies) LineOverhead(end time.Time) int {
+	return len("Set-Cookie: ") + len(c.attributes(end)) + len(headers.Priority) + len("\r\n") - len("; ")
+}
+
+// attributes returns what follows the value in the line of a copy that lasts until end.
+func (c *Cookies) attributes(end time.Time) string {
+	cookie := c.Cookie
+	cookie.MaxAge = c.MaxAge(end)
+	return strings.TrimPrefix(cookie.String(), cookie.Name+"=")
 }
 
 // DropLines returns the Set-Cookie lines that drop these cookies.
@@ -168,5 +195,5 @@ func (c *Cookies) EndingsLine(l []state.Superseded, now time.Time, life time.Dur
 	cookie := c.Cookie
 	cookie.Name, cookie.Value = c.Cookie.Name+endingsSuffix, text
 	cookie.MaxAge = int(life / time.Second)
-	return cookie.String(), nil
+	return cookie.String() + headers.Priority, nil
 }

@@ -9,17 +9,21 @@ import (
 	"github.com/holdfast-go/session/seal"
 )
 
-// FaultKind is what is wrong with the cookies of a request.
+// FaultKind is what is wrong with a copy.
 type FaultKind uint8
 
-// The kinds of faults.
+// The kinds of faults: of the cookies of a request, and then of a copy that is needed or
+// made. They have the order of session.BackupFault.
 const (
 	Forged     FaultKind = iota + 1 // not sealed by the key that it names, or damaged
 	Malformed                       // no sealed text, of an unknown format, or larger than any of ours
 	UnknownKey                      // sealed by a key that is not among the keys
 	Foreign                         // of another session
 	Audience                        // of another audience, by its own account
+	Stale                           // needed, and it does not vouch any more
 	Incomplete                      // parts are missing
+	Partial                         // made, without values for which there is no room
+	TooLarge                        // not made, for lack of room
 )
 
 // Fault is one thing that is wrong with the cookies of a request.
@@ -45,29 +49,40 @@ type Opened struct {
 
 	// The copies of the session that was asked for. Most requests carry one, and
 	// reading it must not allocate.
-	found bool
-	first state.Copy
-	more  []state.Copy
+	first *kept // nil: there is none
+	more  []*kept
+}
+
+// Brought is what a client has, for Pack: what travels again need not be news, and
+// need not be compressed again. The zero Brought is nothing.
+type Brought struct {
+	entries state.Entries
+	first   *kept
+}
+
+// Brought returns what the client has. entries are those of its copies, joined.
+func (o *Opened) Brought(entries state.Entries) Brought {
+	return Brought{entries, o.first}
 }
 
 // Copies yields the copies of the session that was asked for.
 func (o *Opened) Copies(yield func(state.Copy) bool) {
-	if !o.found || !yield(o.first) {
+	if o.first == nil || !yield(o.first.Copy) {
 		return
 	}
 	for _, b := range o.more {
-		if !yield(b) {
+		if !yield(b.Copy) {
 			return
 		}
 	}
 }
 
-func (o *Opened) add(b state.Copy) {
-	if o.found {
+func (o *Opened) add(b *kept) {
+	if o.first != nil {
 		o.more = append(o.more, b)
 		return
 	}
-	o.found, o.first = true, b
+	o.first = b
 }
 
 var (
@@ -104,20 +119,35 @@ func (c *Cookies) Open(in *RequestCookies, id string) (out Opened) {
 }
 
 // open returns the copy of a text, from the cache where it is there.
-func (c *Cookies) open(sealed jar.Copy) (state.Copy, error) {
+func (c *Cookies) open(sealed jar.Copy) (*kept, error) {
 	sum, generation := sumOf(sealed.Pieces()...), c.Copies.Keys.Generation()
 	if b, ok := c.opened.get(sum, generation); ok {
 		return b, nil
 	}
-	plain, _, err := c.Copies.Open(sealed.Text())
-	if err != nil {
-		return state.Copy{}, err
-	}
-	b, err := state.DecodeCopy(plain)
+	b, err := c.openText(sealed.Text())
 	if err == nil {
 		c.opened.put(sum, generation, b)
 	}
-	return b, err
+	return &b, err
+}
+
+// openText returns the copy that a text was sealed from.
+func (c *Cookies) openText(text string) (k kept, err error) {
+	c.opens.Add(1)
+	plain, _, err := c.Copies.Open(text)
+	if err != nil {
+		return kept{}, err
+	}
+	return decode(plain)
+}
+
+// decode returns the copy of a plaintext, docs/SPEC.md.
+func decode(plain []byte) (k kept, err error) {
+	k.Copy, err = state.DecodePacked(plain, maxPlain, func(name, body []byte, most int) ([]byte, error) {
+		k.deflated = append(k.deflated, deflated{string(name), body})
+		return seal.Flate.Decompress(nil, body, most)
+	})
+	return k, err
 }
 
 // OpenEndings returns the sessions that the lists in a request's cookies say have

@@ -8,10 +8,10 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// openedCache has the copies that this process has opened or sealed lately, by
-// their sealed texts. To open a copy takes several times as long as all else that
-// a read does in this process, and most requests carry the text that the last one
-// carried. The zero openedCache is empty.
+// openedCache holds the copies that this process has opened or sealed lately, by their
+// sealed texts. Opening a copy takes several times as long as all else that a read does
+// in this process, and most requests carry the same text as the one before. The zero
+// openedCache is empty.
 //
 // The key of a text is a hash with a secret seed. A client gains nothing by
 // finding another text with the same hash: it would stand for a copy of the
@@ -19,8 +19,34 @@ import (
 type openedCache struct {
 	mu         sync.Mutex
 	generation uint64 // of the keys that open all of them
-	young, old map[uint64]state.Copy
+	young, old map[uint64]*kept
 	size       int // of the young ones, in bytes, about
+}
+
+// kept is a copy, which nobody alters, and what values of it were compressed to: a write that changes another
+// value need not compress them again.
+type kept struct {
+	state.Copy
+	deflated []deflated
+}
+
+// deflated is what the value of a name was compressed to.
+type deflated struct {
+	name string
+	body []byte
+}
+
+// bodyOf returns what the value of e was compressed to in k, nil where k has none or
+// another value.
+func (k *kept) bodyOf(e state.Entry) []byte {
+	for _, d := range k.deflated {
+		if d.name == string(e.Name) {
+			if had, ok := k.State.Entries.Find(d.name); ok && bytes.Equal(had.Value, e.Value) {
+				return d.body
+			}
+		}
+	}
+	return nil
 }
 
 const (
@@ -44,11 +70,11 @@ func sumOf(pieces ...string) uint64 {
 }
 
 // get returns the copy of a text that the keys of that generation open.
-func (o *openedCache) get(sum, generation uint64) (state.Copy, bool) {
+func (o *openedCache) get(sum, generation uint64) (*kept, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.generation != generation {
-		return state.Copy{}, false
+		return nil, false
 	}
 	b, ok := o.young[sum]
 	if !ok {
@@ -60,7 +86,7 @@ func (o *openedCache) get(sum, generation uint64) (state.Copy, bool) {
 }
 
 // put keeps b as it would be opened elsewhere: without what does not travel.
-func (o *openedCache) put(sum, generation uint64, b state.Copy) {
+func (o *openedCache) put(sum, generation uint64, b kept) {
 	b.Born, b.State.Bare = false, false
 	b.State.Origin = nil
 	if l := b.State.Entries; cap(l) > len(l)+len(l)/8 {
@@ -72,29 +98,38 @@ func (o *openedCache) put(sum, generation uint64, b state.Copy) {
 		o.young, o.old = nil, nil
 		o.size, o.generation = 0, generation
 	}
-	o.putLocked(sum, b)
+	o.putLocked(sum, &b)
 }
 
 // putLocked drops the old ones when there are enough young ones.
-func (o *openedCache) putLocked(sum uint64, b state.Copy) {
+func (o *openedCache) putLocked(sum uint64, b *kept) {
 	if o.size >= cacheBytes {
 		o.young, o.old = nil, o.young
 		o.size = 0
 	}
 	if o.young == nil {
-		o.young = make(map[uint64]state.Copy)
+		o.young = make(map[uint64]*kept)
 	}
 	o.young[sum] = b
-	o.size += copyBytes + cap(b.State.Entries)
+	o.size += b.bytes()
+}
+
+// bytes returns about how many bytes k takes up.
+func (k *kept) bytes() int {
+	n := copyBytes + cap(k.State.Entries)
+	for _, d := range k.deflated {
+		n += cap(d.body)
+	}
+	return n
 }
 
 // bytes returns about how many bytes the copies in it take up.
 func (o *openedCache) bytes() (n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, kept := range []map[uint64]state.Copy{o.young, o.old} {
-		for _, b := range kept {
-			n += copyBytes + cap(b.State.Entries)
+	for _, half := range []map[uint64]*kept{o.young, o.old} {
+		for _, b := range half {
+			n += b.bytes()
 		}
 	}
 	return n

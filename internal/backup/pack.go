@@ -2,7 +2,9 @@ package backup
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -17,177 +19,287 @@ var ErrTooLarge = errors.New("not even the names of the values fit")
 
 // Packed is a copy that fits.
 type Packed struct {
-	state.Copy          // without the values that are withheld
-	Text       string   // the copy, sealed
-	Withheld   []string // the names of the values that do not fit; ServerOnly ones are not among them
+	state.Copy            // without the values that are withheld
+	Text       string     // the copy, sealed
+	Withheld   []Withheld // the values that do not fit; ServerOnly ones are not among them
 
 	generation uint64 // of the keys that sealed it
+	deflated   []deflated
+}
+
+// Withheld is a value that a copy lacks.
+type Withheld struct {
+	Name string
+	Size int // of the value, in bytes
 }
 
 // WithheldError names the keys whose values a copy lacks.
-type WithheldError struct{ Names []string }
-
-func (e *WithheldError) Error() string {
-	return "session: the backup has no room for " + strings.Join(e.Names, ", ")
+type WithheldError struct {
+	Values []Withheld
+	Room   int // how many bytes of cookies there were
+	Most   int // how many there are where the answer has no other large fields
 }
 
-// Pack seals b so that it takes up no more than most bytes of cookies. It
-// withholds values that do not fit: from the lowest rank, the largest first, and last of all
-// those that the store lacks. What fits beside the values that must be withheld stays. It
-// fails with ErrTooLarge.
-func (c *Cookies) Pack(b state.Copy, now time.Time, most int) (Packed, error) {
-	b.State.Entries = b.State.Entries.Withhold(func(e state.Entry) bool { return e.Flags&state.ServerOnly != 0 })
-	p := packing{c: c, whole: b, now: now, most: most, generation: c.Copies.Keys.Generation()}
-	packed, err := p.without(0)
-	if errors.Is(err, seal.ErrTooLarge) {
-		p.arrange()
-		packed, err = p.bisect()
+func (e *WithheldError) Error() string {
+	var b strings.Builder
+	b.WriteString("session: the backup has no room for ")
+	for i, v := range e.Values {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s (%d bytes)", v.Name, v.Size)
 	}
-	if err == nil && packed.Text == "" {
-		packed.Text, err = c.Copies.Seal(now, packed.Encode())
+	fmt.Fprintf(&b, " in %d bytes of cookies", e.Room)
+	if e.Room < e.Most {
+		fmt.Fprintf(&b, ", which is what other fields of the answer leave of %d", e.Most)
 	}
+	return b.String()
+}
+
+const (
+	// minCompressed is the shortest value that is compressed. DEFLATE gains little on a
+	// shorter one, and most secrets are shorter.
+	minCompressed = 256
+
+	// maxPlain is how many bytes the content of a copy has at most, with all values as
+	// they are.
+	maxPlain = 64 << 10
+)
+
+// Pack seals b so that it takes up no more than most bytes of cookies. It compresses
+// each value alone (decision 64), and withholds values that do not fit: last of all those
+// that the store lacks, and of the others those of the lowest rank first; within a rank
+// those that the client has already, and then the largest. What
+// fits beside the values that must be withheld stays. The login travels always: without it
+// nobody could tell whether the session is revoked. It fails with ErrTooLarge.
+func (c *Cookies) Pack(b state.Copy, brought Brought, now time.Time, most int) (Packed, error) {
+	generation := c.Copies.Keys.Generation()
+	p, ok := c.choose(b, brought, most)
+	if !ok {
+		return Packed{}, ErrTooLarge
+	}
+	packed, plain := p.encode()
+	text, err := c.Copies.Seal(now, plain)
 	if err != nil {
 		return Packed{}, err
 	}
+	packed.Text, packed.generation = text, generation
 	return packed, nil
 }
 
 // CheckRoom returns nil where Pack would withhold no value that the store lacks,
 // and otherwise a WithheldError with all that it would withhold, or ErrTooLarge.
-// It seals nothing, unless only compressing tells: a caller that asks before it
-// accepts a write, and packs the copy later, seals it once.
-func (c *Cookies) CheckRoom(b state.Copy, now time.Time, most int) error {
-	least := b
-	least.State.Entries = b.State.Entries.Withhold(func(e state.Entry) bool {
-		return e.Flags&state.ServerOnly != 0 || e.Dot.Clock <= b.Saved
-	})
-	if c.Size(seal.SealedLen(len(least.Encode()))) <= most {
-		return nil // Pack tries this one, too, before it withholds more
+// It seals nothing.
+func (c *Cookies) CheckRoom(b state.Copy, most int) error {
+	p, ok := c.choose(b, Brought{}, most)
+	if !ok {
+		return ErrTooLarge
 	}
-	p, err := c.Pack(b, now, most)
-	if err != nil {
-		return err
+	lacks := false
+	for _, v := range p.values {
+		lacks = lacks || v.unsaved && !v.travels
 	}
-	for _, name := range p.Withheld {
-		if e, ok := b.State.Entries.Find(name); ok && e.Dot.Clock > b.Saved {
-			return &WithheldError{p.Withheld}
-		}
+	if lacks {
+		return &WithheldError{p.withheld(), most, most}
 	}
 	return nil
 }
 
+// Least returns how many bytes of cookies b takes up without its values.
+func (c *Cookies) Least(b state.Copy) int {
+	b.State.Entries = b.State.Entries.Withhold(func(state.Entry) bool { return true })
+	return c.Size(seal.SealedLen(len(b.Encode())))
+}
+
 // Remember keeps a packed copy, so that a request which carries it need not be
 // opened. The caller remembers the copies that it sends.
-func (c *Cookies) Remember(p Packed) { c.opened.put(sumOf(p.Text), p.generation, p.Copy) }
+func (c *Cookies) Remember(p Packed) {
+	c.opened.put(sumOf(p.Text), p.generation, kept{p.Copy, p.deflated})
+}
 
-// packing is one call of Pack.
+// packing is a copy, and which of its values travel.
 type packing struct {
-	c          *Cookies
 	whole      state.Copy
-	now        time.Time
-	most       int
-	generation uint64
-
-	order []state.Entry  // the values in the order in which they are withheld
-	place map[string]int // their places in it, by name
-	gone  []bool         // by place: those that must be withheld, whatever else is
+	values     []value // those that may travel, in the order of their names
+	compressed bool    // one of those that travel is
 }
 
-// arrange decides in which order values are withheld.
-func (p *packing) arrange() {
-	p.order = p.whole.State.Entries.Present()
-	slices.SortStableFunc(p.order, func(x, y state.Entry) int {
-		unsavedX, unsavedY := x.Dot.Clock > p.whole.Saved, y.Dot.Clock > p.whole.Saved
-		if unsavedX != unsavedY {
-			if unsavedX {
-				return 1
+// value is a value that may travel.
+type value struct {
+	state.Entry
+	unsaved bool   // the store lacks it
+	news    bool   // the client lacks it
+	travels bool   // there is room for it
+	body    []byte // what it is compressed to; nil: it travels as it is
+}
+
+// before reports how v and w are ordered by what travels first.
+func (v *value) before(w *value) int {
+	return cmp.Or(
+		compareBool(w.unsaved, v.unsaved),
+		cmp.Compare(w.Flags.Rank(), v.Flags.Rank()),
+		compareBool(w.news, v.news),
+		cmp.Compare(len(v.Value), len(w.Value)),
+	)
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// choose decides which values of b travel in most bytes of cookies. It reports whether
+// there is room for the copy without values but the login.
+func (c *Cookies) choose(b state.Copy, brought Brought, most int) (p packing, ok bool) {
+	p.whole = b
+	entries := brought.entries
+	bare := b
+	bare.State.Entries = nil
+	var head [512]byte // on the stack
+	size := len(bare.Append(head[:0])) + len(b.State.Entries)
+	p.values = make([]value, 0, 8)
+	for l := b.State.Entries; len(l) > 0; {
+		var e state.Entry
+		e, l, _ = l.Cut()
+		if e.Flags.Kind() != state.Present {
+			continue
+		}
+		size -= fieldLen(len(e.Value))
+		if e.Flags&state.ServerOnly == 0 {
+			isLogin := string(e.Name) == state.LoginEntry
+			if isLogin {
+				size += fieldLen(len(e.Value))
 			}
-			return -1
+			entries = entries.From(string(e.Name))
+			had, _, there := entries.Cut()
+			p.values = append(p.values, value{
+				Entry:   e,
+				travels: isLogin,
+				unsaved: e.Dot.Clock > b.Saved,
+				news:    !there || string(had.Name) != string(e.Name) || had.Dot != e.Dot,
+			})
 		}
-		return cmp.Or(cmp.Compare(x.Flags.Rank(), y.Flags.Rank()), cmp.Compare(len(y.Value), len(x.Value)))
+	}
+	room, plain := c.plainRoom(most)-size, maxPlain-size
+	if room < 0 || plain < 0 {
+		return p, false
+	}
+	p.fill(room, plain, brought.first)
+	return p, true
+}
+
+// fill lets values travel that take up no more than room bytes, and as they are no more
+// than plain bytes. What was compressed in had, which may be nil, is not compressed again.
+func (p *packing) fill(room, plain int, had *kept) {
+	var few [16]*value // on the stack
+	order := few[:0]
+	for i := range p.values {
+		if !p.values[i].travels {
+			order = append(order, &p.values[i])
+		}
+	}
+	slices.SortStableFunc(order, (*value).before)
+	work := maxPlain // what may be compressed in vain must have a bound
+	for _, v := range order {
+		whole := fieldLen(len(v.Value))
+		if whole > plain {
+			continue
+		}
+		body := []byte(nil)
+		needs := whole
+		if len(v.Value) >= minCompressed && v.Flags&state.Uncompressed == 0 && whole <= work {
+			work -= whole
+			if body = v.compress(had); body != nil {
+				needs = fieldLen(len(body))
+			}
+		}
+		if needs > room {
+			continue
+		}
+		room, plain = room-needs, plain-whole
+		v.travels, v.body = true, body
+		p.compressed = p.compressed || body != nil
+	}
+}
+
+// compress returns what v is compressed to, nil where that is no shorter.
+func (v *value) compress(had *kept) []byte {
+	if had != nil {
+		if body := had.bodyOf(v.Entry); body != nil {
+			return body
+		}
+	}
+	body, ok := seal.Flate.Compress(make([]byte, 0, len(v.Value)/2), v.Value)
+	if ok && len(body) < len(v.Value) {
+		return body
+	}
+	return nil
+}
+
+// fieldLen is how many bytes a value of n bytes takes up in an entry.
+func fieldLen(n int) int {
+	var length [binary.MaxVarintLen64]byte
+	return binary.PutUvarint(length[:], uint64(n)) + n
+}
+
+// plainRoom returns how many bytes may be sealed in most bytes of cookies. It is
+// negative where nothing fits.
+func (c *Cookies) plainRoom(most int) int {
+	low, high := -1, MaxBudget // the text of so much is longer than MaxBudget
+	for high-low > 1 {
+		if middle := (low + high) / 2; c.Size(seal.SealedLen(middle)) <= most {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return low
+}
+
+// withheld returns the values that could travel and do not.
+func (p *packing) withheld() (out []Withheld) {
+	for _, v := range p.values {
+		if !v.travels {
+			out = append(out, Withheld{string(v.Name), len(v.Value)})
+		}
+	}
+	return out
+}
+
+// encode returns the copy with the values that travel, and what is sealed of it.
+func (p *packing) encode() (Packed, []byte) {
+	out := Packed{Copy: p.whole, Withheld: p.withheld()}
+	next := 0
+	out.State.Entries = p.whole.State.Entries.Withhold(func(e state.Entry) bool {
+		if e.Flags&state.ServerOnly != 0 {
+			return true
+		}
+		next++
+		return !p.values[next-1].travels
 	})
-	p.gone = make([]bool, len(p.order))
-	p.place = make(map[string]int, len(p.order))
-	for i, e := range p.order {
-		p.place[string(e.Name)] = i
+	if !p.compressed {
+		return out, out.Encode()
 	}
-}
-
-// bisect finds the fewest values that must be withheld: a copy with fewer values
-// is shorter.
-func (p *packing) bisect() (Packed, error) {
-	low, high := 1, len(p.order)
-	best, err := p.without(high)
-	if err != nil {
-		return Packed{}, ErrTooLarge
-	}
-	// First all that the store has: whether more must go does not depend on what
-	// the shares in between compress to.
-	saved := slices.IndexFunc(p.order, func(e state.Entry) bool { return e.Dot.Clock > p.whole.Saved })
-	if saved > 0 {
-		if shorter, err := p.without(saved); err == nil {
-			best, high = shorter, saved
+	out.deflated = make([]deflated, 0, len(p.values))
+	packed := make(state.Entries, 0, len(out.State.Entries))
+	values := p.values
+	for l := out.State.Entries; len(l) > 0; {
+		var e state.Entry
+		e, l, _ = l.Cut()
+		for len(values) > 0 && string(values[0].Name) < string(e.Name) {
+			values = values[1:]
+		}
+		if len(values) > 0 && values[0].body != nil && string(values[0].Name) == string(e.Name) {
+			out.deflated = append(out.deflated, deflated{string(e.Name), values[0].body})
+			packed = e.Pack(values[0].body).Append(packed)
 		} else {
-			low = saved + 1
+			packed = append(packed, e.Raw...)
 		}
 	}
-	best, high = p.fewest(best, low, high)
-	// The last of these does not fit, and others stood before it in the order: a
-	// value that is too large must not take all small ones along.
-	for range mostSpared {
-		if high == 0 {
-			break
-		}
-		p.gone[high-1] = true
-		best, high = p.fewest(best, 0, high-1)
-	}
-	for i, e := range p.order {
-		if i < high || p.gone[i] {
-			best.Withheld = append(best.Withheld, string(e.Name))
-		}
-	}
-	return best, nil
-}
-
-// mostSpared is how many values that must be withheld are looked for.
-const mostSpared = 4
-
-// fewest returns the copy with as few of the first values withheld as possible, low at
-// least, and how many these are. best is the copy without the first high ones.
-func (p *packing) fewest(best Packed, low, high int) (Packed, int) {
-	for low < high {
-		middle := (low + high) / 2
-		if shorter, err := p.without(middle); err == nil {
-			best, high = shorter, middle
-		} else {
-			low = middle + 1
-		}
-	}
-	return best, high
-}
-
-// without returns the copy without the first n values of the order, and those that are
-// gone. It fails with
-// seal.ErrTooLarge where the text takes up more than most bytes of cookies. The
-// text stays empty where its length is known without sealing.
-func (p *packing) without(n int) (packed Packed, err error) {
-	packed = Packed{Copy: p.whole, generation: p.generation}
-	if p.order != nil {
-		packed.State.Entries = p.whole.State.Entries.Withhold(func(e state.Entry) bool {
-			place := p.place[string(e.Name)]
-			return place < n || p.gone[place]
-		})
-	}
-	plain := packed.Encode()
-	if p.c.Size(seal.SealedLen(len(plain))) <= p.most {
-		return packed, nil // compressed it is no longer
-	}
-	if p.c.Copies.Codec == nil {
-		return Packed{}, seal.ErrTooLarge
-	}
-	packed.Text, err = p.c.Copies.Seal(p.now, plain)
-	if err == nil && p.c.Size(len(packed.Text)) > p.most {
-		return Packed{}, seal.ErrTooLarge
-	}
-	return packed, err
+	return out, out.EncodePacked(packed)
 }

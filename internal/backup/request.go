@@ -1,7 +1,6 @@
 package backup
 
 import (
-	"net/http"
 	"strings"
 
 	"github.com/holdfast-go/session/internal/cookieheader"
@@ -19,19 +18,12 @@ type RequestCookies struct {
 
 const maxEndingsCookies = 4
 
-// Collect returns what the Cookie lines of a request's header carry. It opens
-// nothing.
-func (c *Cookies) Collect(h http.Header) (in RequestCookies) {
-	for _, line := range h["Cookie"] {
-		for line != "" {
-			var p cookieheader.Pair
-			p, line = cookieheader.Next(line)
-			if suffix, ok := strings.CutPrefix(p.Name, c.Cookie.Name); ok && suffix != "" {
-				in.add(c, suffix, p)
-			}
-		}
+// Take adds a pair of the request's Cookie header to in, where it is one of ours. It
+// opens nothing.
+func (c *Cookies) Take(in *RequestCookies, p cookieheader.Pair) {
+	if suffix, ok := strings.CutPrefix(p.Name, c.Cookie.Name); ok && suffix != "" {
+		in.add(c, suffix, p)
 	}
-	return in
 }
 
 // add takes the cookie p, whose name ends with suffix, where it is one of ours.

@@ -101,7 +101,7 @@ func (b *Breaker) Report(t Ticket, now time.Time, budget time.Duration, o Outcom
 	switch {
 	case b.state != Serving && t.Answer == probing:
 		return b.probedLocked(o == Answered && !slow)
-	case b.state == Away: // and sent by order of the operator
+	case b.state == Away: // the request was sent by order of the operator
 		return Change{}, false
 	}
 	if o == Failed {

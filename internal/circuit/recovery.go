@@ -70,7 +70,7 @@ func (b *Breaker) Delivered(now time.Time) (Change, bool) {
 	return b.serveLocked()
 }
 
-// Forgot notes that the shard lost its data: its canary or its incarnation is not
+// Forgot notes that the shard lost its data: its members record or its incarnation is not
 // what it was. The shard is in quarantine for five seconds from the last such call.
 // A shard that serves goes on serving; another is owed what it lost until Delivered.
 // The caller calls Forgot before it reports the probe that found out, because that

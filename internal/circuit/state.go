@@ -87,7 +87,7 @@ func (s Status) String() string {
 	var words strings.Builder
 	words.WriteString(s.State.String())
 	switch s.State {
-	case Serving: // needs no more words
+	case Serving: // there is no more to say
 	case Away:
 		fmt.Fprintf(&words, ": %v", s.Cause)
 	case Returning:

@@ -119,13 +119,7 @@ func TestAConflictIsJoined(t *testing.T) {
 func TestConflictsEndWithTheBudget(t *testing.T) {
 	story(t, "others write all the time", func(v *visitor) {
 		l := v.load()
-		v.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.Save && c.ID == v.id() {
-				v.elsewhere("other", strconv.FormatInt(time.Now().UnixNano(), 10))
-				return instance.Fate{Takes: 30 * time.Millisecond}
-			}
-			return instance.Fate{}
-		})
+		v.contest(30 * time.Millisecond)
 		began, failures := time.Now(), v.Shards.Failures.Load()
 		err := v.fails(v.commit(l, set("a", "1")), failure.ErrUnavailable)
 		if failure.IsAway(err) {
@@ -138,14 +132,19 @@ func TestConflictsEndWithTheBudget(t *testing.T) {
 			v.Errorf("%d failures are counted, want 1", n)
 		}
 	})
+	story(t, "others come first twice, and the store is slow", func(v *visitor) {
+		l := v.load()
+		v.contestTimes(2, 90*time.Millisecond)
+		v.must(v.commit(l, set("a", "1")), failover.Durable)
+	})
+	story(t, "others come first three times, and the store is slow", func(v *visitor) {
+		l := v.load()
+		v.contestTimes(3, 90*time.Millisecond)
+		v.fails(v.commit(l, set("a", "1")), failure.ErrUnavailable)
+	})
 	story(t, "the store refuses what nobody else writes", func(v *visitor) {
 		l := v.load()
-		v.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.Save && c.ID == v.id() {
-				return instance.Fate{Err: failure.ErrConflict}
-			}
-			return instance.Fate{}
-		})
+		v.Store.PlanFor(instance.SavesOf(v.id()), instance.Fate{Err: failure.ErrConflict})
 		v.Store.Calls()
 		v.fails(v.commit(l, set("a", "1")), failure.ErrUnavailable)
 		v.wantCalls("slsl")
@@ -165,7 +164,7 @@ func TestConflictsEndWithTheBudget(t *testing.T) {
 			case c.Save:
 				v.elsewhere("other", strconv.Itoa(changed))
 				return instance.Fate{Takes: 60 * time.Millisecond}
-			case changed > 0:
+			case changed > 1:
 				return instance.Fate{Err: instance.ErrRefused}
 			}
 			changed++

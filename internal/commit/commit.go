@@ -1,23 +1,21 @@
 // Package commit saves what requests change: into the store or, where it does not
 // answer, into the journal and the copy that the answer carries.
 //
-// Where to look: a [Commit] is one request's (commit.go); write.go makes its changes
-// again on a newer state; crew.go saves those of several requests at once (package
-// groupcommit says which go together), looks a save up that was not answered, and gives
-// a write that the store does not take to the journal and the copies (saveLater, keep);
-// create.go begins and renews sessions, rotate.go rotates tokens, end.go ends sessions;
-// degrade.go says whether a commit may do without the store, and gives a session a new
-// ID without it.
+// Where to look: a [Commit] is one request's (commit.go); run.go plans what it has to do
+// and does it; write.go makes its changes again on a newer state; crew.go saves those of
+// several requests at once (package groupcommit says which go together); indoubt.go looks
+// up a save that had no answer; hint.go gives a write that the store does not take to the
+// journal and the copies; create.go begins and renews sessions, rotate.go rotates tokens,
+// end.go ends sessions; degrade.go says whether a commit may do without the store, and
+// gives a session a new ID without it.
 package commit
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/session/internal/failover"
-	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/groupcommit"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/record"
@@ -101,6 +99,7 @@ type Commit struct {
 	CanSend       bool    // the answer can still carry cookies
 	Fresh         bool    // RequireStore: never into the backup
 	ReadOnly      bool
+	Withheld      bool   // the visitor's browser may have held back the cookie of a session
 	Adopted       bool   // it begins with the values of an old session
 	Replaced      string // the session that ends when this commit begins one
 	Vouched       bool   // its visitor has brought a copy of it
@@ -115,7 +114,7 @@ type Commit struct {
 	Followed bool        // a rotation was followed: the visitor may not have its token
 
 	todo      plan           // that Prepare has made
-	refusals  int            // conflicts over what stood there before and after
+	refusals  int            // conflicts that left the version as it was
 	tombstone state.State    // of the session that a renewal ends
 	copied    record.Version // of the new one's record
 	lookedUp  bool           // the tombstone, as the store did not answer its save
@@ -139,60 +138,6 @@ const (
 	cannotSave         // the save needs a cookie, and it is too late for one
 )
 
-// Prepare decides what there is to do, and reports whether there is anything. It
-// fails with failure.ErrTooLate where what there is to save needs a cookie.
-func (c *Commit) Prepare() (busy bool, err error) {
-	c.todo = c.plan()
-	if c.todo == cannotSave {
-		return false, failure.ErrTooLate
-	}
-	return c.todo != nothingToSave, nil
-}
-
-// Run saves what there is to save. Afterwards, with or without an error, Loaded is the
-// session as it stands, and the caller goes on from that.
-func (c *Commit) Run(ctx context.Context) error {
-	c.madeOn = c.State
-	switch c.todo {
-	case saveChanges:
-		return c.save(ctx)
-	case onlyMend:
-		c.repair(ctx)
-	case nothingToSave, sameAsLoaded, cannotSave: // edits that change nothing are done
-	}
-	return nil
-}
-
-// plan decides what there is to do.
-func (c *Commit) plan() plan {
-	if c.changed() {
-		if !c.CanSend && c.needsCookie() {
-			return cannotSave
-		}
-		return saveChanges
-	}
-	if c.Phase != lookup.Live {
-		return nothingToSave
-	}
-	if c.Unsaved() {
-		if c.ReadOnly || !c.CanSend {
-			return nothingToSave // the handler sees it, and a later answer can send its token
-		}
-		return saveChanges
-	}
-	switch {
-	case c.Renewal != KeepID && !c.CanSend:
-		return cannotSave
-	case c.Renewal != KeepID:
-		return saveChanges
-	case c.worthMending():
-		return onlyMend
-	case len(c.Edits) > 0:
-		return sameAsLoaded
-	}
-	return nothingToSave
-}
-
 // changed reports whether there are changes of the values to save.
 func (c *Commit) changed() bool {
 	return len(c.Doubts) > 0 || len(c.Changes.Against(c.State)) > 0
@@ -204,32 +149,17 @@ func (c *Commit) needsCookie() bool { return c.begins() || c.Renewal != KeepID }
 // begins reports whether the commit creates the session.
 func (c *Commit) begins() bool { return c.Phase != lookup.Live || c.Unsaved() }
 
-// GiveUpEdits marks all edits as done, because they are saved or cannot be.
-func (c *Commit) GiveUpEdits() {
-	for _, e := range c.Edits {
-		e.Done = true
-	}
-	c.Doubts = nil
-}
-
-// Outcome returns how far the write has come and the error, for the application.
-func (c *Commit) Outcome(err error) (failover.Durability, error) {
-	switch {
-	case err != nil:
-		return 0, told(err)
-	case c.Pending && !c.CanSend:
-		return failover.Pending, failure.ErrPending
-	case c.Pending:
-		return failover.Pending, nil
-	}
-	return failover.Durable, nil
-}
-
-// told returns what the caller is told of err.
-func told(err error) error {
-	var again *againError
-	if errors.As(err, &again) {
-		return again.err
-	}
-	return err
+// base is the session on which the commits of a crew make their changes, and then
+// the session with these changes.
+type base struct {
+	lookup.Loaded
+	changes state.Changes // of all members so far
+	edited  bool          // a member has edits, whatever they come to
+	later   bool          // the store does not answer; journal and copies take the changes
+	whole   bool          // the changes are in the state already, under sent
+	under   state.Dot     // of the save that the changes are made for
+	sent    state.Dot     // of a save without an answer; zero: there is none
+	dropped bool          // the journal had no room
+	pending bool          // journal and copies took it, not the store
+	wrote   bool
 }

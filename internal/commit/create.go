@@ -12,6 +12,10 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
+// errWithheld is the error of a write that would begin a session without being asked to,
+// by Renew or StartNew: its cookie would take the place of the one that was held back.
+var errWithheld = fmt.Errorf("%w: another site has made this request, and the browser held the session's cookie back", failure.ErrNoSession)
+
 // create begins a session. A record that it leaves behind when it fails half-way is
 // unreachable, because its token was never sent.
 func (c *Commit) create(ctx context.Context) error {
@@ -20,6 +24,9 @@ func (c *Commit) create(ctx context.Context) error {
 		if age := c.Writer.Clock.Now().Sub(c.State.Death.Time()); age < graceAfterDeath && age > -state.MaxAhead {
 			return failure.ErrEnded
 		}
+	}
+	if c.Withheld && c.Phase == lookup.Nobody && c.Renewal == KeepID {
+		return errWithheld
 	}
 	t, st := c.Writer.NewToken(ctx), c.Writer.Begin()
 	if c.Unsaved() {
@@ -62,7 +69,7 @@ func (c *Commit) move(ctx context.Context) error {
 		if c.Renewal == RotateID {
 			c.Token, c.tombstone = c.Writer.rotate(c.Held)
 		} else {
-			c.Token, c.tombstone = c.Writer.NewToken(ctx), state.State{Death: c.Writer.Clock.Death(state.Renewed)}
+			c.renew(ctx)
 		}
 	}
 	if err := c.checkEnded(); err != nil {
@@ -70,6 +77,9 @@ func (c *Commit) move(ctx context.Context) error {
 	}
 	if c.Away() {
 		return c.moveLater(ctx, failure.ErrNotAsked)
+	}
+	if err := c.joinJournal(); err != nil {
+		return err // what waits there goes with the old session
 	}
 	if err := c.prepareRestore(ctx, &c.Loaded); err != nil {
 		return c.moveLater(ctx, err)
@@ -86,7 +96,7 @@ func (c *Commit) move(ctx context.Context) error {
 	err = c.saveTombstone(ctx)
 	switch {
 	case err == nil:
-		c.Writer.Shards.Learn(ctx, c.ID, c.tombstone.Death)
+		c.Writer.Shards.Wrote(ctx, c.ID, c.tombstone.Death)
 		l.Supersedes[len(l.Supersedes)-1].Durable = true
 	case !failure.IsAway(err):
 		return err
@@ -107,9 +117,16 @@ func (c *Commit) move(ctx context.Context) error {
 	return err
 }
 
+// renew gives the session its new token, and the tombstone which names the session of
+// that token.
+func (c *Commit) renew(ctx context.Context) {
+	c.Token = c.Writer.NewToken(ctx)
+	c.tombstone = state.State{Death: c.Writer.Clock.Death(state.Renewed).Follow(c.Token.ID())}
+}
+
 // saveTombstone ends the session of which move has made a new one. Where the store does
-// not tell what became of that, this process may know that another request was first,
-// and nobody was given the new token.
+// not answer, this process may know that another request was first; no client has the
+// new token then.
 func (c *Commit) saveTombstone(ctx context.Context) error {
 	_, err := c.Writer.Storage.Save(ctx, c.ID, c.tombstone, c.Version)
 	if c.Renewal == RotateID && errors.Is(err, failure.ErrUnavailable) {
@@ -124,13 +141,23 @@ func (c *Commit) saveTombstone(ctx context.Context) error {
 }
 
 // checkEnded takes in that another request of this process has ended or rotated the
-// session, which the store may not tell.
+// session, or that its user is revoked, which the store may not tell.
 func (c *Commit) checkEnded() error {
 	t, known := c.Writer.Shards.Tombstone(c.ID)
 	if !known || t.IfStored || t.Death.Dot == c.tombstone.Death.Dot {
-		return nil
+		return c.checkLogin()
 	}
 	return c.rebase(lookup.Loaded{Copy: state.Copy{State: state.State{Death: t.Death}}})
+}
+
+// checkLogin takes in that the user of the session is revoked since the login, unless this
+// commit is another login.
+func (c *Commit) checkLogin() error {
+	d, dead := c.Writer.Shards.LoginRevoked(c.State)
+	if !dead || c.Changes.Sets(state.LoginEntry) {
+		return nil
+	}
+	return c.rebase(lookup.Loaded{Copy: state.Copy{State: state.State{Death: d}}})
 }
 
 // successor returns the session under its new ID.

@@ -62,7 +62,7 @@ func (c *Commit) renewLater(ctx context.Context, cause error) error {
 		return err
 	}
 	if !c.tombstone.Dead() {
-		c.Token, c.tombstone = c.Writer.NewToken(ctx), state.State{Death: c.Writer.Clock.Death(state.Renewed)}
+		c.renew(ctx)
 	}
 	if state.DropsUnsettled(c.Supersedes) {
 		return fmt.Errorf("%w: renewed too often without the store: %w", failure.ErrUnavailable, cause)
@@ -88,7 +88,16 @@ func (c *Commit) rebaseOnJournal() error {
 	if g, ok := s.Tombstone(c.ID); ok {
 		return c.rebase(lookup.Loaded{Copy: state.Copy{State: state.State{Death: g.Death}}})
 	}
-	b, ok := s.Copy(c.ID)
+	if err := c.checkLogin(); err != nil {
+		return err
+	}
+	return c.joinJournal()
+}
+
+// joinJournal is rebaseOnJournal for a commit that looks itself whether the session has
+// ended.
+func (c *Commit) joinJournal() error {
+	b, ok := c.Writer.Shards.Copy(c.ID)
 	if !ok {
 		return nil
 	}
@@ -135,15 +144,15 @@ func (c *Commit) keepNew(ctx context.Context, l *lookup.Loaded, cause error) err
 	return nil
 }
 
-// checkBase returns why changes cannot be made on what the commit knows, because nobody
-// knows any more what others have saved since it was read. What a Set writes does not
-// depend on that.
+// checkBase returns why an Update cannot run on what the commit knows: this process may
+// have forgotten what others have saved since the session was read. What a Set writes
+// does not depend on that.
 func (c *Commit) checkBase() error {
 	if c.ForgottenSince.IsZero() || c.Writer.Clock.Now().Sub(c.ForgottenSince) < failover.Lately || !state.Steps(c.Edits) {
 		return nil
 	}
 	if _, known := c.Writer.Shards.Of(c.ID).Copy(c.ID); known {
-		return nil // with all that was saved before it
+		return nil // the journal's copy has all that was saved before it
 	}
 	return fmt.Errorf("%w: the session was read too long ago for an Update, and the store does not tell what others have saved since", failure.ErrUnavailable)
 }
@@ -173,19 +182,32 @@ func (c *Commit) prepareRestore(ctx context.Context, l *lookup.Loaded) error {
 	}
 	more, err := c.Writer.Shards.PrepareRestore(ctx, l.Copy, true)
 	if errors.Is(err, failure.ErrEnded) {
-		tombstone := state.State{Death: c.Writer.Clock.Death(state.Revoked)}
-		t := journal.Stored(c.ID, tombstone.Death)
-		if _, err := c.Writer.Shards.EndOne(ctx, &t, record.Any); err != nil {
-			return err
-		}
-		*l = lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: c.ID, State: tombstone}}
-		return failure.ErrEnded
+		return c.endUnrestored(ctx, l)
 	}
 	if err == nil {
 		l.State.Entries = state.JoinEntries(l.State.Entries, more)
 		c.Writer.Restored.Add(1)
 	}
 	return err
+}
+
+// endUnrestored notes that l has ended, although the store has nothing of it. Where the
+// revocation logs have just said so, what they said stands: a tombstone by another hand
+// would end what a Renew has made of the session. Else the session ends with its
+// predecessor.
+func (c *Commit) endUnrestored(ctx context.Context, l *lookup.Loaded) error {
+	if t, known := c.Writer.Shards.Tombstone(c.ID); known && !t.IfStored {
+		*l = lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: c.ID, State: state.State{Death: t.Death}}}
+		_ = c.Writer.Shards.Of(c.ID).AddTombstone(ctx, t.Missing())
+		return failure.ErrEnded
+	}
+	tombstone := state.State{Death: c.Writer.Clock.Death(state.Revoked)}
+	t := journal.Stored(c.ID, tombstone.Death)
+	if _, err := c.Writer.Shards.EndOne(ctx, &t, record.Any); err != nil {
+		return err
+	}
+	*l = lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: c.ID, State: tombstone}}
+	return failure.ErrEnded
 }
 
 // repair saves what the store lacks of a session that the request did not change. A

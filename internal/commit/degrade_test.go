@@ -15,21 +15,12 @@ import (
 	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/test/instance"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // A change that the store cannot take goes into the journal and the copy, where it may.
 func TestAChangeWithoutTheStore(t *testing.T) {
-	away := func(name string, do func(v *visitor, l lookup.Loaded)) {
-		t.Helper()
-		story(t, name, func(v *visitor) {
-			l := v.load()
-			v.Store.Away(true)
-			time.Sleep(10 * time.Second) // the breaker has tripped
-			v.Store.Calls()
-			do(v, l)
-		})
-	}
-	away("waits in the journal, and keeps its lease", func(v *visitor, l lookup.Loaded) {
+	awayStory(t, "waits in the journal, and keeps its lease", func(v *visitor, l lookup.Loaded) {
 		c := v.commit(l, increment("n"))
 		v.must(c, failover.Pending)
 		v.wantCalls("")
@@ -48,18 +39,18 @@ func TestAChangeWithoutTheStore(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		v.stored("n", "1")
 	})
-	away("that is none leaves the session as it was", func(v *visitor, l lookup.Loaded) {
+	awayStory(t, "that is none leaves the session as it was", func(v *visitor, l lookup.Loaded) {
 		v.must(v.commit(l, set("a", "1")), failover.Pending)
 		c := v.commit(l, set("a", "1"))
 		v.must(c, failover.Pending) // what it set waits still
 		v.want("the commit", c.State, "a", "1")
 	})
-	away("is refused where no copy vouches", func(v *visitor, l lookup.Loaded) {
+	awayStory(t, "is refused where no copy vouches", func(v *visitor, l lookup.Loaded) {
 		time.Sleep(instance.Lease)
 		v.fails(v.commit(l, increment("n")), failure.ErrUnavailable)
 		v.wantOwed(0, 0)
 	})
-	away("is refused by RequireStore", func(v *visitor, l lookup.Loaded) {
+	awayStory(t, "is refused by RequireStore", func(v *visitor, l lookup.Loaded) {
 		c := v.commit(l, increment("n"))
 		c.Fresh = true
 		v.fails(c, failure.ErrUnavailable)
@@ -68,12 +59,12 @@ func TestAChangeWithoutTheStore(t *testing.T) {
 			v.Error("it is in doubt, although it was never sent")
 		}
 	})
-	away("is refused where the operator trusts no copy", func(v *visitor, l lookup.Loaded) {
+	awayStory(t, "is refused where the operator trusts no copy", func(v *visitor, l lookup.Loaded) {
 		v.Order(circuit.StoreOnly)
 		v.fails(v.commit(l, increment("n")), failure.ErrUnavailable)
 		v.wantOwed(0, 0)
 	})
-	away("of a value that is the server's is refused, and the others of its save are not", func(v *visitor, l lookup.Loaded) {
+	awayStory(t, "of a value that is the server's is refused, and the others of its save are not", func(v *visitor, l lookup.Loaded) {
 		secret := set("secret", "x")
 		secret.Flags = state.ServerOnly
 		c := v.commit(l, secret)
@@ -86,7 +77,7 @@ func TestAChangeWithoutTheStore(t *testing.T) {
 		gone.Flags |= state.ServerOnly
 		v.must(v.commit(l, gone), failover.Pending)
 	})
-	away("is refused where cookies have no room for it", func(v *visitor, l lookup.Loaded) {
+	awayStory(t, "is refused where cookies have no room for it", func(v *visitor, l lookup.Loaded) {
 		full := errors.New("no room")
 		var asked state.Copy
 		v.Room = func(c state.Copy) error { asked = c; return full }
@@ -242,18 +233,37 @@ func TestASessionThatTheStoreLostIsPutBack(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		v.stored("a", "1")
 	})
+	story(t, "not at all, where the logs have just said that a Renew has ended it, and what that made lives on", func(v *visitor) {
+		other, next := instance.New(v.T, v.Store, true, nil), token.New().ID()
+		l := v.load()
+		death := other.Clock.Death(state.Renewed).Follow(next)
+		v.Store.Set(next, l.State)
+		other.Shards.Wrote(context.Background(), token.New().ID(), death)
+		time.Sleep(2500 * time.Millisecond) // its log is named
+		other.Shards.Wrote(context.Background(), v.id(), death)
+		v.Store.Remove(v.id())
+		time.Sleep(10 * time.Millisecond) // no probe is due, so only the restore hears it
+		l.Placement, l.Version = lookup.Missing, record.Absent
+		c := v.commit(l, set("a", "1"))
+		v.fails(c, failure.ErrEnded)
+		if c.State.Death != death {
+			v.Errorf("it has ended by %+v, want %+v", c.State.Death, death)
+		}
+		time.Sleep(5 * time.Second)
+		if st, _ := v.Store.Get(next); st.Dead() {
+			v.Error("what the Renew made is dead")
+		}
+		if st, _ := v.Store.Get(v.id()); st.Death != death {
+			v.Errorf("the store has %+v, want the tombstone again", st)
+		}
+	})
 	story(t, "not at all, where it is contested who ended its predecessor", func(v *visitor) {
 		l := v.load()
 		l.Placement, l.Version = lookup.Missing, record.Absent
 		l.Supersedes = []state.Superseded{{ID: "before", Dot: v.Clock.Death(state.Renewed).Dot, Predecessor: true}}
 		old := state.State{Created: l.State.Created, End: l.State.End, LastSeen: l.State.LastSeen}
 		v.Store.Set("before", old)
-		v.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.ID == "before" && c.Save {
-				return instance.Fate{Takes: 40 * time.Millisecond, Err: failure.ErrConflict}
-			}
-			return instance.Fate{}
-		})
+		v.Store.PlanFor(instance.SavesOf("before"), instance.Fate{Takes: 40 * time.Millisecond, Err: failure.ErrConflict})
 		err := v.fails(v.commit(l, set("a", "1")), failure.ErrUnavailable)
 		if failure.IsAway(err) {
 			v.Errorf("%v is an outage", err)

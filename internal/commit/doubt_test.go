@@ -22,9 +22,7 @@ func TestASaveInDoubtIsSettledByTheNextCommit(t *testing.T) {
 	}
 	for name, fate := range map[string]instance.Fate{"it stands": silent, "it did not arrive": instance.Never} {
 		storyOf(t, name, false, nil, func(v *visitor) {
-			c := v.commit(v.load(), increment("n"))
-			v.plan([]instance.Fate{refused}, []instance.Fate{fate})
-			v.fails(c, failure.ErrUnavailable)
+			c := v.inDoubt(increment("n"), fate)
 			if len(c.Doubts) != 1 {
 				v.Fatalf("%d saves are in doubt, want 1", len(c.Doubts))
 			}
@@ -33,17 +31,13 @@ func TestASaveInDoubtIsSettledByTheNextCommit(t *testing.T) {
 		})
 	}
 	storyOf(t, "it comes late", false, nil, func(v *visitor) {
-		c := v.commit(v.load(), increment("n"))
-		v.plan([]instance.Fate{refused}, []instance.Fate{{Late: 5 * time.Second}})
-		v.fails(c, failure.ErrUnavailable)
+		c := v.inDoubt(increment("n"), instance.Fate{Late: 5 * time.Second})
 		v.must(again(v, c), failover.Durable)
 		time.Sleep(10 * time.Second)
 		v.stored("n", "1")
 	})
 	storyOf(t, "another writer has written the key since, and nobody can tell", false, nil, func(v *visitor) {
-		c := v.commit(v.load(), increment("n"))
-		v.plan([]instance.Fate{refused}, []instance.Fate{instance.Never})
-		v.fails(c, failure.ErrUnavailable)
+		c := v.inDoubt(increment("n"), instance.Never)
 		v.elsewhere("n", "7")
 		next := again(v, c)
 		v.fails(next, failure.ErrUnavailable)
@@ -53,9 +47,7 @@ func TestASaveInDoubtIsSettledByTheNextCommit(t *testing.T) {
 		}
 	})
 	storyOf(t, "what came to nothing is saved over all the same, or it came later", false, nil, func(v *visitor) {
-		c := v.commit(v.load(), set("a", "1"))
-		v.plan([]instance.Fate{refused}, []instance.Fate{{Late: 5 * time.Second}})
-		v.fails(c, failure.ErrUnavailable)
+		c := v.inDoubt(set("a", "1"), instance.Fate{Late: 5 * time.Second})
 		v.elsewhere("a", "2")
 		_, before := v.Store.Get(v.id())
 		v.must(again(v, c), failover.Durable)
@@ -66,9 +58,7 @@ func TestASaveInDoubtIsSettledByTheNextCommit(t *testing.T) {
 		v.stored("a", "2")
 	})
 	storyOf(t, "a second save without an answer is a second doubt", false, nil, func(v *visitor) {
-		c := v.commit(v.load(), increment("n"))
-		v.plan([]instance.Fate{refused}, []instance.Fate{instance.Never})
-		v.fails(c, failure.ErrUnavailable)
+		c := v.inDoubt(increment("n"), instance.Never)
 		next := again(v, c)
 		v.plan([]instance.Fate{done, refused}, []instance.Fate{silent})
 		v.fails(next, failure.ErrUnavailable)
@@ -79,18 +69,14 @@ func TestASaveInDoubtIsSettledByTheNextCommit(t *testing.T) {
 		v.stored("n", "1")
 	})
 	storyOf(t, "the store does not answer still", false, nil, func(v *visitor) {
-		c := v.commit(v.load(), increment("n"))
-		v.plan([]instance.Fate{refused}, []instance.Fate{silent})
-		v.fails(c, failure.ErrUnavailable)
+		c := v.inDoubt(increment("n"), silent)
 		v.plan([]instance.Fate{refused}, nil)
 		v.Store.Calls()
 		v.fails(again(v, c), failure.ErrUnavailable)
 		v.wantCalls("l")
 	})
 	storyOf(t, "it takes its turn alone", false, nil, func(v *visitor) {
-		c := v.commit(v.load(), increment("n"))
-		v.plan([]instance.Fate{refused}, []instance.Fate{silent})
-		v.fails(c, failure.ErrUnavailable)
+		c := v.inDoubt(increment("n"), silent)
 		v.slow(20 * time.Millisecond)
 		l := v.begun
 		v.Store.Calls()
@@ -120,9 +106,7 @@ func TestASaveInDoubtIsSettledByTheNextCommit(t *testing.T) {
 		}
 	})
 	storyOf(t, "also by a renewal", false, nil, func(v *visitor) {
-		c := v.commit(v.load(), increment("n"))
-		v.plan([]instance.Fate{refused}, []instance.Fate{silent})
-		v.fails(c, failure.ErrUnavailable)
+		c := v.inDoubt(increment("n"), silent)
 		next := again(v, c)
 		next.Renewal = commit.RenewID
 		v.must(next, failover.Durable)

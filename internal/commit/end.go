@@ -68,5 +68,6 @@ func (e *ending) Lead(ctx context.Context, crew *groupcommit.Crew[base]) (base, 
 	return base{Loaded: lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{State: state.State{Death: e.tombstone.Death}}}}, nil
 }
 
-// errNotEnded is the result for the commits that wait: they ask the store.
+// errNotEnded is the result for the commits that wait behind an end that failed: they
+// ask the store.
 var errNotEnded = errors.New("session: not ended")

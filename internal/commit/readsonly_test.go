@@ -15,12 +15,7 @@ import (
 // refuseSaves makes the store answer loads and refuse saves, until the instance knows.
 func (v *visitor) refuseSaves() {
 	v.Helper()
-	v.Store.Plan(func(c instance.Call) instance.Fate {
-		if c.Save {
-			return instance.Fate{Err: errors.New("out of memory")}
-		}
-		return instance.Fate{}
-	})
+	v.Store.PlanFor(instance.Saves, instance.Fate{Err: errors.New("out of memory")})
 	time.Sleep(10 * time.Second)
 	if v.Shards.TakesSaves(v.id()) {
 		v.Fatal("it is sent saves")

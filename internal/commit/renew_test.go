@@ -3,11 +3,9 @@ package commit_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/session/internal/commit"
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
@@ -16,13 +14,6 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/test/instance"
 )
-
-// renew is a commit that gives the session a new ID.
-func (v *visitor) renew(l lookup.Loaded, edits ...*state.Edit) *commit.Commit {
-	c := v.commit(l, edits...)
-	c.Asked, c.Renewal = commit.RenewID, commit.RenewID
-	return c
-}
 
 // A renewal makes the new record first, and ends the old session over the version that
 // was copied.
@@ -45,8 +36,8 @@ func TestARenewalMovesTheSession(t *testing.T) {
 			v.Errorf("its dates are %+v", st)
 		}
 		old, _ := v.Store.Get(v.id())
-		if old.Death.Reason != state.Renewed {
-			v.Errorf("the old session is %+v", old)
+		if old.Death.Reason != state.Renewed || old.Death.Successor != c.Token.ID() {
+			v.Errorf("the old session is %+v, want one whose tombstone names the new session", old)
 		}
 		if !c.Begun || c.Version != version || c.ID != c.Token.ID() || c.Confirmed != now.UnixMilli() || c.Saved != st.Entries.Latest() || c.Lacking() {
 			v.Errorf("the commit stands on %+v", c.Loaded)
@@ -79,6 +70,25 @@ func TestARenewalMovesTheSession(t *testing.T) {
 			v.Errorf("the new record was saved %d times, want twice, under one ID: %+v", records, saves)
 		}
 	})
+	story(t, "unless its changes do not go on top of that, and then tells nobody that the session has ended", func(v *visitor) {
+		other := instance.New(v.T, v.Store, true, nil)
+		errSoldOut := errors.New("sold out")
+		c := v.renew(v.load(), update("n", func(n int) (int, error) {
+			if n >= 10 {
+				return 0, errSoldOut
+			}
+			return n + 1, nil
+		}))
+		v.elsewhere("n", "10")
+		if _, err := v.run(c); !errors.Is(err, errSoldOut) {
+			v.Fatalf("the renewal came to %v", err)
+		}
+		time.Sleep(2 * time.Second)
+		if g, known := other.Shards.Tombstone(v.id()); known {
+			v.Errorf("another instance knows %+v of a session that lives", g)
+		}
+		v.stored("n", "10")
+	})
 	story(t, "and what another request is saving", func(v *visitor) {
 		v.slow(20 * time.Millisecond)
 		l := v.load()
@@ -100,26 +110,20 @@ func TestARenewalMovesTheSession(t *testing.T) {
 	})
 	story(t, "unless the store refuses the new record", func(v *visitor) {
 		l := v.load()
-		v.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.Save && c.ID != v.id() {
-				return instance.Fate{Err: failure.ErrConflict}
-			}
-			return instance.Fate{}
-		})
+		v.Store.PlanFor(func(c instance.Call) bool { return c.Save && c.ID != v.id() }, instance.Fate{Err: failure.ErrConflict})
 		v.fails(v.renew(l), failure.ErrUnavailable)
 		if st, _ := v.Store.Get(v.id()); st.Dead() {
 			v.Error("the old session has ended")
 		}
 	})
+	story(t, "although others come first twice and the store is slow", func(v *visitor) {
+		l := v.load()
+		v.contestTimes(2, 90*time.Millisecond)
+		v.must(v.renew(l), failover.Durable)
+	})
 	story(t, "within a budget", func(v *visitor) {
 		l := v.load()
-		v.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.Save && c.ID == v.id() {
-				v.elsewhere("other", fmt.Sprint(time.Now().UnixNano()))
-				return instance.Fate{Takes: 30 * time.Millisecond}
-			}
-			return instance.Fate{}
-		})
+		v.contest(30 * time.Millisecond)
 		began := time.Now()
 		v.fails(v.renew(l), failure.ErrUnavailable)
 		if took := time.Since(began); took != 120*time.Millisecond {
@@ -133,12 +137,7 @@ func TestARenewalMovesTheSession(t *testing.T) {
 func TestARenewalWithoutAnAnswer(t *testing.T) {
 	story(t, "waits for the store", func(v *visitor) {
 		c := v.renew(v.load(), set("user", "anna"))
-		v.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.Save && c.ID == v.id() {
-				return refused
-			}
-			return done
-		})
+		v.Store.PlanFor(instance.SavesOf(v.id()), refused)
 		v.must(c, failover.Pending)
 		if !c.Begun {
 			v.Error("it has not begun")
@@ -174,17 +173,7 @@ func TestARenewalWithoutAnAnswer(t *testing.T) {
 // A renewal without the store begins a copy under the new ID, and ends the old session
 // as soon as the store is there.
 func TestARenewalInAnOutage(t *testing.T) {
-	away := func(name string, do func(v *visitor, l lookup.Loaded)) {
-		t.Helper()
-		story(t, name, func(v *visitor) {
-			l := v.load()
-			v.Store.Away(true)
-			time.Sleep(10 * time.Second)
-			v.Store.Calls()
-			do(v, l)
-		})
-	}
-	away("is delivered, the tombstone and the new session", func(v *visitor, l lookup.Loaded) {
+	awayStory(t, "is delivered, the tombstone and the new session", func(v *visitor, l lookup.Loaded) {
 		c := v.renew(l, set("user", "anna"))
 		v.must(c, failover.Pending)
 		v.wantCalls("")
@@ -197,18 +186,18 @@ func TestARenewalInAnOutage(t *testing.T) {
 		st, _ := v.Store.Get(c.Token.ID())
 		v.want("the new record", st, "user", "anna")
 		v.want("the new record", st, "n", "0")
-		if old, _ := v.Store.Get(v.id()); old.Death.Reason != state.Renewed {
-			v.Errorf("the old session is %+v", old)
+		if old, _ := v.Store.Get(v.id()); old.Death.Reason != state.Renewed || old.Death.Successor != c.Token.ID() {
+			v.Errorf("the old session is %+v, want one whose tombstone names the new session", old)
 		}
 		v.wantOwed(0, 0)
 	})
-	away("takes along what another request has written in it", func(v *visitor, l lookup.Loaded) {
+	awayStory(t, "takes along what another request has written in it", func(v *visitor, l lookup.Loaded) {
 		v.must(v.commit(l, increment("n")), failover.Pending)
 		c := v.renew(l, increment("n"))
 		v.must(c, failover.Pending)
 		v.want("the new session", c.State, "n", "2")
 	})
-	away("of a session that has ended here is none", func(v *visitor, l lookup.Loaded) {
+	awayStory(t, "of a session that has ended here is none", func(v *visitor, l lookup.Loaded) {
 		if err := v.Shards.Of(v.id()).AddTombstone(context.Background(), journal.Owed(v.id(), v.Clock.Death(state.Destroyed))); err != nil {
 			v.Fatal(err)
 		}
@@ -216,7 +205,7 @@ func TestARenewalInAnOutage(t *testing.T) {
 		v.fails(c, failure.ErrEnded)
 		v.wantOwed(0, 1)
 	})
-	away("is refused where it may not wait for the store", func(v *visitor, l lookup.Loaded) {
+	awayStory(t, "is refused where it may not wait for the store", func(v *visitor, l lookup.Loaded) {
 		c := v.renew(l)
 		c.Fresh = true
 		v.fails(c, failure.ErrUnavailable)
@@ -225,12 +214,12 @@ func TestARenewalInAnOutage(t *testing.T) {
 		v.fails(v.renew(l), full)
 		v.wantOwed(0, 0)
 	})
-	away("is refused where no copy vouches", func(v *visitor, l lookup.Loaded) {
+	awayStory(t, "is refused where no copy vouches", func(v *visitor, l lookup.Loaded) {
 		time.Sleep(instance.Lease)
 		v.fails(v.renew(l), failure.ErrUnavailable)
 		v.wantOwed(0, 0)
 	})
-	away("can be made eight times in a row", func(v *visitor, l lookup.Loaded) {
+	awayStory(t, "can be made eight times in a row", func(v *visitor, l lookup.Loaded) {
 		for range state.MaxSuperseded {
 			c := v.renew(l)
 			v.must(c, failover.Pending)
@@ -241,7 +230,7 @@ func TestARenewalInAnOutage(t *testing.T) {
 		}
 		v.fails(v.renew(l), failure.ErrUnavailable)
 	})
-	away("is found dead by those that wait for it", func(v *visitor, l lookup.Loaded) {
+	awayStory(t, "is found dead by those that wait for it", func(v *visitor, l lookup.Loaded) {
 		v.must(v.renew(l), failover.Pending)
 		v.fails(v.commit(l, set("a", "1")), failure.ErrEnded)
 	})

@@ -130,8 +130,9 @@ func (c *Commit) lookAgain(ctx context.Context, cause error) error {
 	case r.State.Dead() && r.State.Death.Dot == c.tombstone.Death.Dot:
 		return nil
 	case r.Version != c.Version:
-		// The version is another, so the tombstone will never stand. The error
-		// does not wrap the cause: that was a missing answer, and this is one.
+		// The version is another, so the tombstone will never stand. The error does not
+		// wrap the cause, which was that an answer was missing: the lookup was
+		// answered.
 		return fmt.Errorf("%w: %s", failure.ErrConflict, cause.Error())
 	}
 	return cause

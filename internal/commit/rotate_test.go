@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/session/internal/commit"
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/lookup"
@@ -12,13 +11,6 @@ import (
 	"github.com/holdfast-go/session/internal/test/instance"
 	"github.com/holdfast-go/session/internal/token"
 )
-
-// rotate is a commit that exchanges the token of the session.
-func (v *visitor) rotate(l lookup.Loaded, edits ...*state.Edit) *commit.Commit {
-	c := v.commit(l, edits...)
-	c.Asked, c.Renewal = commit.RotateID, commit.RotateID
-	return c
-}
 
 // A rotation moves the session to a token that is derived from the old one, and gains
 // neither rights nor time.
@@ -102,12 +94,7 @@ func TestARotationMovesTheSession(t *testing.T) {
 		l := v.load()
 		first := v.rotate(l)
 		v.must(first, failover.Durable)
-		v.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.ID == first.Token.ID() {
-				return instance.Fate{Err: instance.ErrRefused}
-			}
-			return instance.Fate{}
-		})
+		v.Store.PlanFor(instance.CallsFor(first.Token.ID()), instance.Fate{Err: instance.ErrRefused})
 		c := v.commit(l, increment("n"))
 		v.fails(c, failure.ErrUnavailable)
 		if c.Followed || c.ID != v.id() || c.Held != v.token {
@@ -119,12 +106,7 @@ func TestARotationMovesTheSession(t *testing.T) {
 		l := v.load()
 		first := v.rotate(l)
 		v.must(first, failover.Durable)
-		v.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.ID == first.Token.ID() {
-				return instance.Fate{Err: instance.ErrRefused}
-			}
-			return instance.Fate{}
-		})
+		v.Store.PlanFor(instance.CallsFor(first.Token.ID()), instance.Fate{Err: instance.ErrRefused})
 		c := v.rotate(l)
 		v.must(c, failover.Durable)
 		if c.Followed || c.Begun || c.ID != v.id() {
@@ -182,23 +164,13 @@ func TestARotationThatCannotBeMadeWaits(t *testing.T) {
 	})
 	story(t, "where the new record is refused", func(v *visitor) {
 		l := v.load()
-		v.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.Save && c.ID != v.id() {
-				return instance.Fate{Err: instance.ErrRefused}
-			}
-			return instance.Fate{}
-		})
+		v.Store.PlanFor(func(c instance.Call) bool { return c.Save && c.ID != v.id() }, instance.Fate{Err: instance.ErrRefused})
 		v.must(v.rotate(l, increment("n")), failover.Durable)
 		v.stored("n", "1")
 	})
 	story(t, "but a change that is too large does not", func(v *visitor) {
 		l := v.load()
-		v.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.Save && c.ID != v.id() {
-				return instance.Fate{Err: failure.ErrTooLarge}
-			}
-			return instance.Fate{}
-		})
+		v.Store.PlanFor(func(c instance.Call) bool { return c.Save && c.ID != v.id() }, instance.Fate{Err: failure.ErrTooLarge})
 		v.fails(v.rotate(l, increment("n")), failure.ErrTooLarge)
 	})
 }

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-go/session/internal/commit"
 	"github.com/holdfast-go/session/internal/failover"
-	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/test/instance"
@@ -34,18 +31,29 @@ func story(t *testing.T, name string, do func(v *visitor)) {
 
 func storyOf(t *testing.T, name string, backup bool, adjust func(*instance.Instance), do func(v *visitor)) {
 	t.Helper()
-	t.Run(name, func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			v := &visitor{T: t, Instance: instance.New(t, new(instance.Store), backup, adjust)}
-			c := v.commit(lookup.Loaded{Phase: lookup.Nobody}, set("n", "0"))
-			if d, err := v.run(c); err != nil || d != failover.Durable {
-				t.Fatalf("the session did not begin: %v, %v", d, err)
-			}
-			v.token = c.Token
-			v.begun = c.Loaded
-			v.Store.Calls()
-			do(v)
-		})
+	instance.Test(t, name, backup, adjust, func(t *testing.T, i *instance.Instance) {
+		v := &visitor{T: t, Instance: i}
+		c := v.commit(lookup.Loaded{Phase: lookup.Nobody}, set("n", "0"))
+		if d, err := v.run(c); err != nil || d != failover.Durable {
+			t.Fatalf("the session did not begin: %v, %v", d, err)
+		}
+		v.token = c.Token
+		v.begun = c.Loaded
+		v.Store.Calls()
+		do(v)
+	})
+}
+
+// awayStory is a story of a visitor whose request has loaded the session before the
+// store went away, ten seconds ago.
+func awayStory(t *testing.T, name string, do func(v *visitor, l lookup.Loaded)) {
+	t.Helper()
+	story(t, name, func(v *visitor) {
+		l := v.load()
+		v.Store.Away(true)
+		time.Sleep(10 * time.Second) // the breaker has tripped
+		v.Store.Calls()
+		do(v, l)
 	})
 }
 
@@ -95,6 +103,27 @@ func (v *visitor) commit(l lookup.Loaded, edits ...*state.Edit) *commit.Commit {
 	return &commit.Commit{Writer: &v.Writer, Loaded: l, Held: v.token, Edits: edits, Changes: changes, CanSend: true}
 }
 
+// moving is a commit that gives the session a new ID in the way that to says.
+func (v *visitor) moving(to commit.Renewal, l lookup.Loaded, edits ...*state.Edit) *commit.Commit {
+	v.Helper()
+	c := v.commit(l, edits...)
+	c.Asked = to
+	c.Renewal = to
+	return c
+}
+
+// renew is a commit that gives the session a new ID.
+func (v *visitor) renew(l lookup.Loaded, edits ...*state.Edit) *commit.Commit {
+	v.Helper()
+	return v.moving(commit.RenewID, l, edits...)
+}
+
+// rotate is a commit that exchanges the token of the session.
+func (v *visitor) rotate(l lookup.Loaded, edits ...*state.Edit) *commit.Commit {
+	v.Helper()
+	return v.moving(commit.RotateID, l, edits...)
+}
+
 // run runs a commit and returns what its caller is told.
 func (v *visitor) run(c *commit.Commit) (failover.Durability, error) {
 	if _, err := runCommit(c); err != nil {
@@ -119,20 +148,6 @@ func (v *visitor) fails(c *commit.Commit, want error) error {
 		v.Errorf("the commit came to %v, want %v", err, want)
 	}
 	return err
-}
-
-// together runs commits at once, each a millisecond after the one before.
-func (v *visitor) together(commits ...*commit.Commit) []error {
-	errs := make([]error, len(commits))
-	var wg sync.WaitGroup
-	for n, c := range commits {
-		wg.Go(func() {
-			time.Sleep(time.Duration(n) * time.Millisecond)
-			_, errs[n] = v.run(c)
-		})
-	}
-	wg.Wait()
-	return errs
 }
 
 // want compares a value of a state.
@@ -219,50 +234,6 @@ func (v *visitor) wantCalls(want string) {
 		v.Errorf("the store was asked %q, want %q", got, want)
 	}
 }
-
-// plan sets what becomes of the calls for the session: of the n-th load, and of the
-// n-th save. Those behind the end of a list are done at once.
-func (v *visitor) plan(loads, saves []instance.Fate) {
-	var mu sync.Mutex
-	next := func(l *[]instance.Fate) (f instance.Fate) {
-		if len(*l) > 0 {
-			f, *l = (*l)[0], (*l)[1:]
-		}
-		return f
-	}
-	v.Store.Plan(func(c instance.Call) instance.Fate {
-		mu.Lock()
-		defer mu.Unlock()
-		switch {
-		case c.ID != v.id():
-			return instance.Fate{}
-		case c.Save:
-			return next(&saves)
-		}
-		return next(&loads)
-	})
-}
-
-// slow makes each save of the session take so long.
-func (v *visitor) slow(takes time.Duration) {
-	v.Store.Plan(func(c instance.Call) instance.Fate {
-		if c.Save && c.ID == v.id() {
-			return instance.Fate{Takes: takes}
-		}
-		return instance.Fate{}
-	})
-}
-
-var (
-	refused = instance.Fate{Err: instance.ErrRefused}
-	silent  = instance.Fate{Silent: true}
-	done    = instance.Fate{}
-)
-
-// blocks is a commit whose save takes so long and then fails, for a reason of its own.
-func (v *visitor) blocks() *commit.Commit { return v.commit(v.begun, set("big", "value")) }
-
-var tooLarge = instance.Fate{Takes: 20 * time.Millisecond, Err: failure.ErrTooLarge}
 
 // runCommit prepares and runs a commit. done reports whether it had anything to do.
 func runCommit(c *commit.Commit) (done bool, err error) {

@@ -45,7 +45,7 @@ func (m *member) Brings() base { return base{Loaded: m.Loaded} }
 // Apply makes the commit's changes on b.
 func (m *member) Apply(b base) (base, error) { return (*Commit)(m).applyTo(b) }
 
-// Lead saves what the crew comes to.
+// Lead saves the changes of the crew.
 func (m *member) Lead(ctx context.Context, crew *groupcommit.Crew[base]) (base, error) {
 	c := (*Commit)(m)
 	if c.Renewal != KeepID {
@@ -54,13 +54,13 @@ func (m *member) Lead(ctx context.Context, crew *groupcommit.Crew[base]) (base, 
 	return c.lead(ctx, crew)
 }
 
-// took takes over the crew's result.
+// took makes the crew's result the commit's own, and returns the error for its caller.
 func (c *Commit) took(b base, err error) error {
 	switch {
 	case c.alone != nil:
 		return c.alone
 	case errors.Is(err, groupcommit.ErrGaveUp):
-		// The store may be well: this commit waited for others of its session.
+		// This is no failure of the store: the commit waited for others of its session.
 		if errors.Is(err, groupcommit.ErrCarried) {
 			c.doubt(c.under)
 		}
@@ -99,9 +99,9 @@ func (c *Commit) leadAlone(ctx context.Context, crew *groupcommit.Crew[base]) (b
 		}
 		c.countConflict(ctx, attempt)
 		if c.lookedUp && attempt == 1 {
-			end = c.Writer.Storage.Attempts() // the store's silence has used up the time
+			end = c.Writer.Storage.Attempts() // the save without an answer has used up the time
 		}
-		err = c.afterConflict(ctx, end)
+		err = c.afterConflict(ctx, c.isLate(attempt, end))
 	}
 	var turned *rotatedError
 	switch {
@@ -141,13 +141,20 @@ func (c *Commit) catchUp(ctx context.Context, last lookup.Loaded, passed bool) e
 	return nil
 }
 
-// afterConflict reads what another writer has written. It fails where that takes
-// longer than until end, and where no other writer can have written.
+// isLate reports whether a commit gives up after this conflict: its time is over, and other
+// writers came first several times. Where this process is short of processor, one attempt
+// takes as long as several may.
+func (c *Commit) isLate(attempt int, end time.Time) bool {
+	return attempt >= failover.MinAttempts && !c.Writer.Clock.Now().Before(end)
+}
+
+// afterConflict reads what another writer has written. It fails where the commit is late,
+// and where no other writer can have written.
 //
 // Where the store does not answer at the end, the store counts as failed; the other
 // writers are not the cause.
-func (c *Commit) afterConflict(ctx context.Context, end time.Time) error {
-	version, late := c.Version, !c.Writer.Clock.Now().Before(end)
+func (c *Commit) afterConflict(ctx context.Context, late bool) error {
+	version := c.Version
 	err := c.reload(ctx)
 	if err != nil {
 		if late {
@@ -168,7 +175,7 @@ func (c *Commit) judgeConflict(ctx context.Context, l *lookup.Loaded, over recor
 		c.refusals++
 	}
 	switch {
-	case c.refusals > 1: // once may be a cache's mistake
+	case c.refusals > 1: // one conflict may come of a stale cache
 		return c.Writer.Shards.Refused(ctx, c.ID, over)
 	case late:
 		err := fmt.Errorf("%w: too many concurrent writes of session %s", failure.ErrUnavailable, c.ID)
@@ -253,7 +260,7 @@ func (c *Commit) replay(stored state.State, others state.Changes) error {
 	}
 	changes, failed, err := state.ReplayOn(c.State, others, c.Edits)
 	if err != nil {
-		failed.Done = true // as if its Update had failed at once
+		failed.Done = true // it does not run again, as where its Update fails at once
 		return &againError{LostValue(err)}
 	}
 	c.Changes = changes

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,16 +17,61 @@ import (
 // Line makes contexts of about the same length. The zero Line is ready. Any
 // number of goroutines may use it.
 type Line struct {
-	mu   sync.Mutex
-	last *moment
+	patient atomic.Bool
+
+	mu    sync.Mutex
+	last  *moment
+	yield func() // runs all that is ready; nil: runtime.Gosched
+}
+
+// Patient is a Line for work that no visitor waits for. Its time hardly passes while other
+// goroutines have the processor.
+type Patient struct{ line Line }
+
+// After is Line.After.
+func (p *Patient) After(parent context.Context, d time.Duration) *Context {
+	p.line.patient.Store(true)
+	return p.line.After(parent, time.Now(), d)
+}
+
+// Until is After for a parent whose end ends the context too. budget is the time alone.
+// The caller calls cancel when it needs the context no longer.
+func (p *Patient) Until(parent context.Context, d time.Duration) (ctx context.Context, budget *Context, cancel context.CancelFunc) {
+	budget = p.After(parent, d)
+	ctx, end := context.WithCancel(budget)
+	stop := context.AfterFunc(parent, end)
+	return ctx, budget, func() { stop(); end() }
 }
 
 // moment is when many contexts end.
 type moment struct {
-	at   time.Time
-	over atomic.Bool
-	done chan struct{}
+	at    time.Time
+	whole time.Duration // from when it was made
+	left  atomic.Int64  // of that, in nanoseconds, as far as this process ran
+	over  atomic.Bool
+	done  chan struct{}
+	small time.Duration // a part, once one was late
+	yield func()
 }
+
+const (
+	// parts is in how many parts the time until a moment passes. A part is over when the
+	// process has run all that was ready by then, and the next part begins only then: of a
+	// stop, and of the time in which other goroutines had the processor, one part counts
+	// at most. What callers wait for may have been there all along.
+	parts = 4
+
+	// lateParts is in how many parts the time passes once a part was late, and patientParts
+	// the same for a Patient. An answer of the store reaches its caller over several
+	// goroutines, each of which waits for the processor. A visitor waits no longer than for
+	// the budget and as many turns of the processor as there are parts.
+	lateParts    = 16
+	patientParts = 100
+	shortest     = time.Millisecond // part
+
+	// punctual is how late a part may be where the process has a processor.
+	punctual = time.Millisecond
+)
 
 // shared is which part of its time a context may end early by, so that it can
 // share a moment.
@@ -57,7 +103,8 @@ func (l *Line) Within(parent context.Context, now time.Time, d time.Duration) *C
 	return c
 }
 
-// Deadline returns when the context ends.
+// Deadline returns when the context ends, if this process runs until then. It ends later
+// otherwise.
 func (c *Context) Deadline() (time.Time, bool) { return c.at, true }
 
 // Value returns the parent's.
@@ -73,6 +120,13 @@ func (c *Context) Err() error {
 
 // Done returns a channel that is closed when the context ends.
 func (c *Context) Done() <-chan struct{} { return c.when().done }
+
+// Hurried reports whether at least half of the time is over, as far as this process ran
+// in it. Where no callee has waited for the end it is not known, and Hurried reports true.
+func (c *Context) Hurried() bool {
+	m := c.moment.Load()
+	return m == nil || 2*time.Duration(m.left.Load()) <= m.whole
+}
 
 // when is a look at a flag from the second time on, and no look at the clock.
 func (c *Context) when() *moment {
@@ -97,17 +151,39 @@ func (l *Line) near(at time.Time, slack time.Duration) *moment {
 	if m := l.last; m != nil && !m.at.After(at) && at.Sub(m.at) <= slack && !m.over.Load() {
 		return m
 	}
-	m := &moment{at: at, done: make(chan struct{})}
-	if left := time.Until(at); left > 0 {
-		time.AfterFunc(left, m.end)
-	} else {
-		m.end()
+	m := &moment{at: at, whole: time.Until(at), done: make(chan struct{}), yield: l.yield}
+	m.small = max(m.whole/lateParts, shortest)
+	if l.patient.Load() {
+		m.small = max(m.whole/patientParts, shortest)
 	}
+	if m.yield == nil {
+		m.yield = runtime.Gosched
+	}
+	m.left.Store(int64(m.whole))
+	m.pass(false)
 	l.last = m
 	return m
 }
 
-func (m *moment) end() {
-	m.over.Store(true)
-	close(m.done)
+// pass ends m when the time that is left has passed. late reports whether a part of it was.
+func (m *moment) pass(late bool) {
+	left := time.Duration(m.left.Load())
+	if left <= 0 {
+		m.over.Store(true)
+		close(m.done)
+		return
+	}
+	part := max(m.whole/parts, shortest)
+	if late {
+		part = m.small
+	}
+	if left < part+part/2 {
+		part = left
+	}
+	began := time.Now()
+	time.AfterFunc(part, func() {
+		m.yield()
+		m.left.Add(-int64(part))
+		m.pass(late || time.Since(began) > part+punctual)
+	})
 }

@@ -170,3 +170,31 @@ func TestAContextIsOneAllocation(t *testing.T) {
 		t.Errorf("got %v allocations, want 1", got)
 	}
 }
+
+// Contexts of several lengths may share a Line, and a callee may ask late for the end.
+func TestAContextEndsWithNoneThatIsLaterOrOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l deadline.Line
+		begun := time.Now()
+		_ = l.After(t.Context(), begun, time.Second).Done()
+		<-l.After(t.Context(), begun, 100*time.Millisecond).Done()
+		if got := time.Since(begun); got != 100*time.Millisecond {
+			t.Errorf("a context of 100 ms ended after %v", got)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		var l deadline.Line
+		begun := time.Now()
+		first := l.After(t.Context(), begun, 320*time.Millisecond)
+		second := l.After(t.Context(), begun.Add(5*time.Millisecond), 320*time.Millisecond)
+		<-first.Done()
+		time.Sleep(time.Millisecond)
+		if second.Err() != nil {
+			t.Error("a context ended with one that was over when its end was asked for")
+		}
+		<-second.Done()
+		if got := time.Since(begun); got != 325*time.Millisecond {
+			t.Errorf("it ended after %v, want 325ms", got)
+		}
+	})
+}

@@ -14,7 +14,7 @@ type Facts struct {
 	Answer      Answer
 	Copy        Copy
 	Mode        Mode
-	Quarantined bool // the store has just lost its memory
+	Quarantined bool // the store has just lost its data
 	Unheard     bool // the store has taken no saves for longer than a lease, and lacks what ended since
 	Foreign     bool // another system writes the store too, and leaves no tombstones
 	NeverStored bool // by the journal, the store has never had the session
@@ -32,6 +32,7 @@ const (
 	Revoked               // the revocation set has its tombstone
 	RevokedIfStored       // likewise, but no visitor was seen to hold the token
 	Named                 // the visitor's tombstone cookie names it
+	LoginRevoked          // the login to it counts no more: its user is revoked since
 	Disowned              // another writer has ended the session that it took over from
 	knownEnd
 )
@@ -113,6 +114,7 @@ const (
 	BySet                // dead by the revocation set
 	ByCookie             // dead by the tombstone cookie
 	ByStore              // dead by the store's tombstone
+	ByLogin              // dead by the revocation of its user
 	ByPredecessor        // dead by a new tombstone, see WriteTombstone
 	LoadError            // unknown: the error of the load
 	Forgetful            // unknown: the store is in quarantine

@@ -46,6 +46,8 @@ func expected(f Facts) (Verdict, Cause, Effects) {
 	switch {
 	case f.Answer == Tombstone:
 		return Dead, ByStore, Learn
+	case f.Known == LoginRevoked:
+		return Dead, ByLogin, 0
 	case f.Known == Disowned:
 		return Dead, ByPredecessor, WriteTombstone
 	case liveRecord && f.Unheard && f.Mode == Auto && !vouched:
@@ -90,7 +92,7 @@ func TestEveryCombinationOfFacts(t *testing.T) {
 			t.Fatalf("%+v: got %+v, want %v %v %v", f, d, verdict, cause, effects)
 		}
 	}
-	if want := 5 * 7 * 3 * 3 * 5 * 32; n != want {
+	if want := 6 * 7 * 3 * 3 * 5 * 32; n != want {
 		t.Errorf("%d combinations, want %d", n, want)
 	}
 }

@@ -27,6 +27,10 @@ var table = [...]struct {
 		Decision{Dead, ByStore, Learn, "A tombstone in the store means dead, and the revocation set learns it."},
 	},
 	{
+		when{known: of(LoginRevoked)},
+		Decision{Dead, ByLogin, 0, "A session whose login was before the revocation of its user is dead, whatever the store answers."},
+	},
+	{
 		when{known: of(Disowned)},
 		Decision{Dead, ByPredecessor, WriteTombstone, "A session whose predecessor another writer has ended is dead too"},
 	},

@@ -18,10 +18,12 @@ type Call struct {
 	shard        *Shard // nil where there is no backup
 	loads, saves circuit.Ticket
 	Budget       time.Duration
+	Quick        bool // the answer came in half of the budget, as far as this process ran
+	Patient      bool // no visitor waits
 }
 
-// AllowLoad asks for permission to load from the store. vouched says that the visitor
-// can do without it. Its error is failure.ErrNotAsked.
+// AllowLoad asks for permission to load from the store. vouched reports whether the
+// visitor can do without it. Its error is failure.ErrNotAsked.
 func (a *Shards) AllowLoad(ctx context.Context, id string, vouched bool) (Call, error) {
 	c := Call{all: a, ID: id, Budget: a.ReadTimeout}
 	if a.JournalBytes == 0 {
@@ -37,7 +39,7 @@ func (a *Shards) AllowLoad(ctx context.Context, id string, vouched bool) (Call, 
 }
 
 // AllowSave asks for permission to save to the store, and to load what a save needs,
-// for a visitor who can do without it. Its error is failure.ErrNotAsked.
+// for a visitor that can do without it. Its error is failure.ErrNotAsked.
 func (a *Shards) AllowSave(ctx context.Context, id string) (Call, error) {
 	c, err := a.AllowLoad(ctx, id, true)
 	c.Budget = a.SaveTimeout
@@ -51,6 +53,25 @@ func (a *Shards) AllowSave(ctx context.Context, id string) (Call, error) {
 	return c, nil
 }
 
+// HearLogs makes sure, until ctx ends, that this process has heard which sessions of the
+// shard have ended before it uses a load's answer, so that none which the store has gone
+// back to, or lost together with its tombstone, is shown. It waits for the first time that
+// the logs are read. A shard that had lost its logs by then is asked for them once more
+// where it has no record, found, because other instances write theirs again. HearLogs
+// reports whether the answer may be used.
+func (c Call) HearLogs(ctx context.Context, found bool) bool {
+	if c.shard == nil || c.shard.members.heard.Load() {
+		return true
+	}
+	if !c.shard.members.waitForLogs(ctx, c.all.Clock.Now()) {
+		return false
+	}
+	if !found && c.shard.Quarantined() {
+		_, _ = c.shard.look(ctx, false) // what cannot be heard now is heard by the next probe
+	}
+	return true
+}
+
 // TakesSaves reports whether the shard of a session is sent saves: one that answers
 // loads may refuse them.
 func (a *Shards) TakesSaves(id string) bool {
@@ -61,9 +82,10 @@ func (s *Shard) takesSaves() bool {
 	return s.saves.Allow(s.all.Clock.Now(), true).Answer != circuit.No
 }
 
-// Hears reports whether the shard takes saves as far as is known, whatever an operator
-// orders: of one that has taken none yet in this process's time, that none has failed.
-// No end of a session reaches the other instances over a shard that does not.
+// Hears reports whether the shard takes saves, as far as this process knows and
+// whatever an operator orders. A shard that this process has not seen save yet hears as
+// long as no save has failed. Over a shard that does not hear, no end of a session
+// reaches the other instances.
 func (s *Shard) Hears() bool {
 	serves := s.saves.State(s.all.Clock.Now()).State == circuit.Serving
 	failing := s.failedSaves[0].Load()+s.failedSaves[1].Load() > 0
@@ -74,8 +96,9 @@ func (s *Shard) Hears() bool {
 // has shown it.
 func (s *Shard) Confirms() bool { return s.tookSaves.Load() > 0 && s.Hears() }
 
-// Unheard reports whether a shard that does not hear has taken no save for so long, or
-// none since before this process began: that it has no tombstone says nothing.
+// Unheard reports whether a shard that does not hear has taken no save for a lease, or
+// none that this process has seen. That such a shard has no tombstone of a session
+// proves nothing.
 func (s *Shard) Unheard(lease time.Duration) bool {
 	return !s.Hears() && s.all.Clock.Now().UnixMilli() >= s.tookSaves.Load()+lease.Milliseconds()
 }
@@ -83,8 +106,7 @@ func (s *Shard) Unheard(lease time.Duration) bool {
 // Hears is Shard.Hears for the shard of a session. Without a backup nothing is known.
 func (a *Shards) Hears(id string) bool { return a.JournalBytes == 0 || a.Of(id).Hears() }
 
-// Answered notes that the store did what it was asked, or said why not: then w is
-// NoWork.
+// Answered notes that the store did w, or answered why it did not: then w is NoWork.
 func (c Call) Answered(ctx context.Context, w Work) {
 	if c.shard == nil {
 		c.all.answered(ctx, w, c.ID)
@@ -96,14 +118,18 @@ func (c Call) Answered(ctx context.Context, w Work) {
 	c.report(ctx, w, nil, circuit.Answered)
 }
 
-// report counts an operation where it belongs: what came of a save says nothing about
-// loads.
+// report counts an operation at the breaker of its kind, because the outcome of a save
+// says nothing about loads.
 func (c Call) report(ctx context.Context, w Work, err error, o circuit.Outcome) {
 	breaker, ticket := c.shard.saves, c.saves
 	if w == Loading {
 		breaker, ticket = c.shard.breaker, c.loads
 	}
-	c.shard.onChange(ctx, err)(breaker.Report(ticket, c.all.Clock.Now(), c.Budget, o))
+	budget := c.Budget
+	if c.Quick {
+		budget = 0 // then it is not slow, whatever the clock says
+	}
+	c.shard.onChange(ctx, err)(breaker.Report(ticket, c.all.Clock.Now(), budget, o))
 }
 
 // Failed notes that the store failed to do w. The caller must not report an operation

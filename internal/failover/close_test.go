@@ -39,12 +39,7 @@ func TestAnOperatorsOrder(t *testing.T) {
 		}
 	})
 	story(t, "the store only, which refuses saves", func(w *world) {
-		w.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.Save {
-				return instance.Fate{Err: errors.New("out of memory")}
-			}
-			return instance.Fate{}
-		})
+		w.Store.PlanFor(instance.Saves, instance.Fate{Err: errors.New("out of memory")})
 		time.Sleep(10 * time.Second)
 		if w.Shards.TakesSaves("a") {
 			w.Error("it is sent saves")

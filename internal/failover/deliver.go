@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/revoked"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -26,8 +28,11 @@ func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error
 			return err
 		}
 		if g.EndedNothing() {
-			s.all.journal.NothingToEnd(g.ID)
+			s.all.journal.NothingToEnd(g.ID, s.all.Clock.Now())
 			return nil
+		}
+		if g.Death != known { // another writer's tombstone stood there, and may name a successor
+			s.all.Learn(ctx, g.ID, g.Death)
 		}
 		if err := s.all.endSuccessor(ctx, g, known.Reason); err != nil {
 			return err
@@ -35,7 +40,7 @@ func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error
 	} else {
 		_, err := s.all.ensureDead(ctx, s.bypass(g.ID), g)
 		if errors.Is(err, failure.ErrEnded) {
-			err = s.all.Of(g.Successor).AddTombstone(ctx, journal.Owed(g.Successor, s.all.Clock.Death(state.Revoked)))
+			err = s.all.endLine(ctx, g.Successor)
 		}
 		if err != nil {
 			if !errors.Is(err, failure.ErrForgetful) {
@@ -44,7 +49,10 @@ func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error
 			return err
 		}
 	}
-	s.all.journal.Arrived(g, known, s.until())
+	g.Unverified, g.IfStored = false, false // the store had it
+	if s.all.journal.Arrived(g, known, s.all.Clock.Now()) {
+		s.tellLater(g)
+	}
 	return nil
 }
 
@@ -54,9 +62,11 @@ func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 	ctx = context.WithoutCancel(ctx)
 	delivered := true
 	ended, err := s.all.applyHint(ctx, d.Copy)
+	endedHere := ended.Reason != 0 && ended.Dot.Instance == s.all.Clock.Instance
 	switch {
 	case errors.Is(err, failure.ErrConflict), errors.Is(err, failure.ErrUnavailable):
 		return err
+	case errors.Is(err, failure.ErrEnded) && endedHere: // see losesNothing: a Renew has taken it along
 	case err != nil:
 		delivered = false
 		if s.all.Hooks.Dropped != nil {
@@ -76,7 +86,7 @@ func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 // a session that has ended.
 func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death, err error) {
 	c := a.Of(b.ID).bypass(b.ID)
-	for end := a.attempts(); ; {
+	for tries := a.attempts(); ; {
 		r, err := a.Backend.Read(ctx, c)
 		st := r.State
 		switch {
@@ -94,11 +104,10 @@ func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death
 		case err == nil && st.Dead():
 			return st.Death, a.applyToSuccessor(ctx, b, st.Death)
 		case err == nil:
-			old := b.State
-			if a.Foreign {
-				old = foreign.Settled(old, b.Saved, st)
+			joined := a.joinHint(st, b)
+			if _, dead := a.LoginRevoked(joined); dead {
+				return ended, failure.ErrEnded
 			}
-			joined := state.Join(st, old)
 			if joined.Equal(st) {
 				return ended, nil
 			}
@@ -107,10 +116,19 @@ func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death
 		if err != nil {
 			return ended, err
 		}
-		if _, err = a.Backend.Put(ctx, c, Deliver, st, r.Version); !errors.Is(err, failure.ErrConflict) || !a.Clock.Now().Before(end) {
+		if _, err = a.Backend.Put(ctx, c, Deliver, st, r.Version); !errors.Is(err, failure.ErrConflict) || tries.spent() {
 			return ended, err
 		}
 	}
+}
+
+// joinHint joins b into st, a state of the store.
+func (a *Shards) joinHint(st state.State, b state.Copy) state.State {
+	old := b.State
+	if a.Foreign {
+		old = foreign.Settled(old, b.Saved, st)
+	}
+	return state.Join(st, old)
 }
 
 // applyToSuccessor delivers b, of a session that has ended, to the session that a
@@ -127,10 +145,6 @@ func (a *Shards) applyToSuccessor(ctx context.Context, b state.Copy, d state.Dea
 	}
 	return failure.ErrEnded
 }
-
-// RotationGrace is how long the token that a rotation replaced still opens the
-// session.
-const RotationGrace = 10 * time.Second
 
 // successorCopy returns the part of b that belongs to the session which a rotation
 // made: the entries that were written before the grace ended. all reports whether
@@ -153,4 +167,99 @@ func successorCopy(b state.Copy, d state.Death) (successor state.Copy, all, ok b
 	st := b.State
 	st.Entries = kept
 	return state.Copy{ID: d.Link.Successor(), State: st.Values()}, all, len(kept) > 0
+}
+
+// errPaced says that a walk goes on later, so that visitors are served meanwhile.
+var errPaced = errors.New("session: enough tombstones were written again for now")
+
+// writeAgain tries the tombstones again that the shard has refused, as far as it is time
+// to, and goes on with the walk until end. It reports whether there is more to write. A
+// tombstone that cannot be written holds up none behind it.
+func (s *Shard) writeAgain(ctx context.Context, end time.Time) (more bool, err error) {
+	now := s.all.Clock.Now
+	due, done := s.again.due(s.all.journal, now())
+	tried, err := s.writePageAgain(ctx, end, due)
+	done(tried, now())
+	for s.again.left.Load() > 0 && now().Before(end) {
+		page, done, ok := s.again.page(s.all.journal, now())
+		if !ok {
+			return true, errors.Join(err, errPaced)
+		}
+		tried, errPage := s.writePageAgain(ctx, end, page)
+		done(tried, now())
+		err = errors.Join(err, errPage)
+	}
+	return s.again.left.Load() > 0, err
+}
+
+// writePageAgain writes those tombstones of a page that the shard has had, until end. It
+// returns what came of them, and the last error.
+func (s *Shard) writePageAgain(ctx context.Context, end time.Time, page []journal.Tombstone) (tried attempt, err error) {
+	var mu sync.Mutex
+	err = forEach(end, s.all.Clock.Now, page, func(g journal.Tombstone) (err error) {
+		if s.had(g) {
+			err = s.writeOneAgain(ctx, g)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		tried.n++
+		if err != nil {
+			tried.refused = append(tried.refused, g.ID)
+		} else {
+			tried.taken = append(tried.taken, g.ID)
+		}
+		return err
+	})
+	return tried, err
+}
+
+// had reports whether the shard has had a tombstone.
+func (s *Shard) had(g journal.Tombstone) bool {
+	return s.all.Store.Shard(g.ID) == s.name && !g.IfStored
+}
+
+// writeOneAgain makes sure that the store has a tombstone that it had. What another
+// writer has made of the session meanwhile ends, see state.Death.EndsLine.
+func (s *Shard) writeOneAgain(ctx context.Context, g journal.Tombstone) error {
+	known := g.Death
+	err := s.all.writeTombstone(context.WithoutCancel(ctx), s.bypass(g.ID), &g, record.Absent)
+	if err == nil && g.Death != known {
+		s.all.Learn(ctx, g.ID, g.Death)
+	}
+	return err
+}
+
+// tellOthers goes on with the walk until end, and reports whether there is more to tell.
+func (s *Shard) tellOthers(ctx context.Context, end time.Time) (more bool, err error) {
+	const page = 1024
+	m := s.members
+	for {
+		m.mu.Lock()
+		w := m.others
+		m.mu.Unlock()
+		if w == nil || !s.all.Clock.Now().Before(end) {
+			return w != nil, nil
+		}
+		var all, lacks []revoked.Tombstone
+		var next revoked.Cursor
+		s.all.journal.Revoked(func(set *revoked.Set) { all, next = set.Page(w.at, page) })
+		for _, x := range all {
+			foreign := s.all.Store.Shard(x.Record()) != s.name
+			if x.Class != revoked.MadeUp && w.from[x.From] && foreign {
+				lacks = append(lacks, x)
+			}
+		}
+		if err := m.Append(ctx, lacks...); err != nil {
+			return true, err
+		}
+		w.at = next
+		if len(all) == page {
+			continue
+		}
+		m.mu.Lock()
+		if m.others == w {
+			m.others = nil
+		}
+		m.mu.Unlock()
+	}
 }

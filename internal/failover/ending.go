@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/holdfast-go/session/internal/circuit"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/mechanism"
 	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/recordid"
+	"github.com/holdfast-go/session/internal/revoked"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -27,7 +31,7 @@ func (a *Shards) writeTombstone(ctx context.Context, c Call, g *journal.Tombston
 		return err
 	}
 	st := state.State{Death: g.Death}
-	end := a.attempts()
+	tries := a.attempts()
 	for known := over != record.Any; ; known = false {
 		if !known {
 			r, err := a.Backend.Read(ctx, c)
@@ -49,7 +53,7 @@ func (a *Shards) writeTombstone(ctx context.Context, c Call, g *journal.Tombston
 		if !errors.Is(err, failure.ErrConflict) {
 			return err
 		}
-		if !a.Clock.Now().Before(end) {
+		if tries.spent() {
 			return errContested
 		}
 	}
@@ -57,17 +61,19 @@ func (a *Shards) writeTombstone(ctx context.Context, c Call, g *journal.Tombston
 	return nil
 }
 
-// maxLine bounds the sessions of one chain of rotations that a call ends. Rotations
-// every few seconds need hours to make a longer chain.
+// maxLine bounds the sessions of one line that a call ends. Rotations every few seconds
+// need hours to make a longer one.
 const maxLine = 1000
 
-// End ends a session as EndOne does, and every session that rotations have made from
-// it, up to the next Renew. With a backup it returns all sessions that it ended or
-// tried to end, for the copies to carry. Where the store does not answer, the rest of
-// the chain ends when the journal delivers the tombstone.
+// End ends a session as EndOne does, and what was made of it: where its token was replaced
+// already when it was shown, every session that rotations have made, up to the next Renew;
+// where the caller held the session for live, all of the line. With a backup it returns all
+// sessions that it ended or tried to end, for the copies to carry. Where the store does not
+// answer, the rest of the line ends when the journal delivers the tombstone.
 func (a *Shards) End(ctx context.Context, g *journal.Tombstone, over record.Version) (d Durability, ended []state.Superseded, err error) {
 	g.Line = true
 	why, at := g.Death.Reason, g
+	var line []journal.Tombstone
 	for range maxLine {
 		far, err := a.EndOne(ctx, at, over)
 		if err == nil && at.EndedNothing() { // and there is no backup
@@ -80,14 +86,29 @@ func (a *Shards) End(ctx context.Context, g *journal.Tombstone, over record.Vers
 			return 0, ended, err
 		}
 		d = max(d, far)
-		next := at.Death.Link.Successor()
-		if next == "" {
+		line = a.appendLine(line, at.Death, why)
+		if len(line) == 0 {
 			return d, ended, nil
 		}
-		successor := a.successorTombstone(next, why)
-		at, over = &successor, record.Any
+		at, line = &line[0], line[1:]
+		over = record.Any
 	}
-	return 0, ended, fmt.Errorf("%w: more than %d rotations to follow", failure.ErrUnavailable, maxLine)
+	return 0, ended, fmt.Errorf("%w: more than %d sessions to follow", failure.ErrUnavailable, maxLine)
+}
+
+// appendLine appends to line the tombstones of the sessions that were made of the one with
+// this death and end with it.
+func (a *Shards) appendLine(line []journal.Tombstone, d state.Death, why state.Reason) []journal.Tombstone {
+	whole := d.EndsLine()
+	for _, id := range whole {
+		t := a.successorTombstone(id, why)
+		t.IfLive = false // what has ended it meanwhile has made others of it
+		line = append(line, t)
+	}
+	if next := d.Link.Successor(); len(whole) == 0 && next != "" {
+		line = append(line, a.successorTombstone(next, why))
+	}
+	return line
 }
 
 // successorTombstone returns the tombstone of the session that a rotation made of
@@ -123,14 +144,10 @@ func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.V
 		return Durable, a.writeTombstone(ctx, Call{all: a, ID: g.ID, Budget: a.SaveTimeout}, g, over)
 	}
 	s, asked := a.Of(g.ID), g.Death
-	err := failure.ErrNotAsked
+	toAll := a.goesEverywhere(g.ID)
+	err, untold := failure.ErrNotAsked, error(nil)
 	if a.Mode() != circuit.BackupOnly {
-		// Even where the breaker is open, the tombstone is sent once.
-		c, no := a.AllowSave(ctx, g.ID)
-		if no != nil {
-			c = s.bypass(g.ID)
-		}
-		err = a.writeTombstone(ctx, c, g, over)
+		err, untold = s.endNow(ctx, g, over)
 	}
 	d := Durable
 	if err != nil {
@@ -146,7 +163,48 @@ func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.V
 		a.Ended.Add(1)
 	}
 	g.Pending = d == Pending
-	return d, s.AddTombstone(ctx, *g)
+	_, err = s.enter(ctx, *g)
+	s.all.written(g.ID)
+	switch {
+	case err != nil:
+		return d, err
+	case untold == nil:
+		if told := d == Durable && !g.EndedNothing(); told && !toAll {
+			s.tellOthersLater(*g) // another layout may have been seen meanwhile
+		}
+		return d, nil
+	}
+	s.tellLater(*g)
+	s.signal()
+	return Pending, nil
+}
+
+// endNow writes a tombstone into the store, and beside it into the log of this process.
+// Even where the breaker is open, it is sent once. The second error says that only the log
+// lacks it.
+func (s *Shard) endNow(ctx context.Context, g *journal.Tombstone, over record.Version) (err, untold error) {
+	c, closed := s.all.AllowSave(ctx, g.ID)
+	if closed != nil {
+		c = s.bypass(g.ID)
+		c.Patient = false
+	}
+	mayEndNothing := g.IfLive || g.IfStored
+	if mayEndNothing || closed != nil {
+		err = s.all.writeTombstone(ctx, c, g, over)
+		if err == nil && !g.EndedNothing() {
+			untold = s.tell(ctx, *g)
+		}
+		return err, untold
+	}
+	beside := make(chan error, 1)
+	entry := *g
+	go func() { beside <- s.tell(ctx, entry) }()
+	err = s.all.writeTombstone(ctx, c, g, over)
+	untold = <-beside
+	if asked := entry.Death; untold == nil && g.Death != asked {
+		untold = s.tell(ctx, *g) // another writer's tombstone stood there
+	}
+	return err, untold
 }
 
 // Tombstone returns the tombstone of a session, if it has ended as far as this process
@@ -158,9 +216,43 @@ func (a *Shards) Tombstone(id string) (journal.Tombstone, bool) {
 	return a.journal.Tombstone(id)
 }
 
-// Forgotten reports whether the tombstone of k is gone everywhere: the store has dropped
-// one that it had. One that the store was never told of lives until the session itself
-// would have ended.
+// LoginRevoked reports whether the login to a session counts no more, as far as this process
+// knows, see package journal.
+func (a *Shards) LoginRevoked(st state.State) (d state.Death, dead bool) {
+	if a.JournalBytes == 0 || a.Without.Lacks(mechanism.Users) {
+		return d, false
+	}
+	return a.journal.LoginRevoked(st)
+}
+
+// RevokedUpTo returns the clock up to which the logins of a user count no more, as far as the
+// store tells, or as this process knows where the store does not answer; zero: all count. It
+// loads the user's record.
+func (a *Shards) RevokedUpTo(ctx context.Context, user string) uint64 {
+	if a.JournalBytes == 0 {
+		return 0
+	}
+	id := revoked.UserID(user)
+	if c, err := a.AllowLoad(ctx, id, true); err == nil {
+		if r, err := a.Backend.Read(ctx, c); err == nil && r.State.Dead() {
+			a.Learn(ctx, id, r.State.Death)
+		}
+	}
+	return a.journal.RevocationOf(user).Dot.Clock
+}
+
+// Copy returns what this process knows of a session besides the store: what the store
+// lacks, and what it has taken lately. Without a backup that is nothing.
+func (a *Shards) Copy(id string) (state.Copy, bool) {
+	if a.JournalBytes == 0 {
+		return state.Copy{}, false
+	}
+	return a.Of(id).Copy(id)
+}
+
+// Forgotten reports whether the tombstone of k is gone everywhere: the store has
+// dropped one that it had. A tombstone that the store never had lives until the session
+// itself would have ended.
 func (a *Shards) Forgotten(k state.Superseded) bool {
 	return a.Clock.Now().After(k.Dot.Time().Add(a.LifeOf(k)))
 }
@@ -185,9 +277,110 @@ func (a *Shards) MovePending(id string) bool {
 	return ok && g.Pending && g.Successor != ""
 }
 
-// Learn enters a tombstone into the journal that the store has.
+// Learn enters a tombstone into the journal that the store has, of another process: that
+// one's log has it.
 func (a *Shards) Learn(ctx context.Context, id string, d state.Death) {
+	t := journal.Stored(id, d)
+	t.From = revoked.Unnumbered
+	a.learn(ctx, t)
+}
+
+// Wrote enters a tombstone into the journal, and into the log of this process, which has
+// written it into the store. It does not wait for the log. A caller cannot tell the log
+// beside the save, as endNow does: a save over a version may meet another writer's and be
+// given up, and what stands in a log cannot be taken back.
+func (a *Shards) Wrote(ctx context.Context, id string, d state.Death) {
+	a.learn(ctx, journal.Stored(id, d))
+}
+
+func (a *Shards) learn(ctx context.Context, t journal.Tombstone) {
 	if a.JournalBytes != 0 {
-		_ = a.Of(id).AddTombstone(ctx, journal.Stored(id, d))
+		_ = a.Of(t.ID).AddTombstone(ctx, t)
 	}
+}
+
+// Undone reports whether a record of a session counts as nothing: its shard went back in
+// time so far that no process knows any more which sessions have ended since.
+func (a *Shards) Undone(id string, st state.State) bool {
+	return a.JournalBytes != 0 && a.Of(id).members.undone(st.LastSeen)
+}
+
+// goesEverywhere reports whether the tombstone of an ID goes into the logs of all shards: where layouts
+// differ, and that of a user, whose sessions are on all of them. So an instance that reaches
+// the shard of a session knows whether the session is revoked.
+func (a *Shards) goesEverywhere(id string) bool {
+	return a.tellsAll() || recordid.IsRevocation(id)
+}
+
+// tell puts a tombstone into the log of this process, and returns when it stands there, or in
+// the log of every shard that serves, see goesEverywhere. The others get it when they are
+// back.
+func (s *Shard) tell(ctx context.Context, g journal.Tombstone) error {
+	if !s.all.goesEverywhere(g.ID) {
+		return s.members.tell(ctx, g)
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var all error
+	now := s.all.Clock.Now()
+	s.all.forShards(func(o *Shard) {
+		if o != s && o.status(now).State != Serving {
+			o.members.tellLater(journal.Compact(g))
+			return
+		}
+		wg.Go(func() {
+			err := o.members.tell(ctx, g)
+			mu.Lock()
+			defer mu.Unlock()
+			all = errors.Join(all, err)
+		})
+	})
+	wg.Wait()
+	return all
+}
+
+// tellLater has a tombstone put into the log by tellRest, or into that of every shard, see
+// goesEverywhere.
+func (s *Shard) tellLater(g journal.Tombstone) {
+	s.all.lackLog(s, journal.Compact(g))
+	s.tellOthersLater(g)
+}
+
+// lackLog has a tombstone put into the log of a shard by tellRest, or into that of the shard
+// which has its session now where the store has the first one no more.
+func (a *Shards) lackLog(s *Shard, x revoked.Tombstone) {
+	for !s.members.tellLater(x) {
+		s = a.Of(x.Record())
+	}
+	s.signal()
+}
+
+// tellSoon has the log told what it lacks, as soon as it takes it: the shard has just
+// answered, and the delivery loop may be busy.
+func (s *Shard) tellSoon() {
+	a := s.all
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed || !s.members.tellSoon() {
+		s.signal()
+		return
+	}
+	a.wg.Go(func() {
+		if s.members.tellNow(a.ctx) != nil {
+			s.signal()
+		}
+	})
+}
+
+// tellOthersLater has a tombstone put into the logs of the other shards, see goesEverywhere.
+func (s *Shard) tellOthersLater(g journal.Tombstone) {
+	if !s.all.goesEverywhere(g.ID) {
+		return
+	}
+	s.all.forShards(func(o *Shard) {
+		if o != s {
+			o.members.tellLater(journal.Compact(g)) // one that has gone needs no log
+			o.signal()
+		}
+	})
 }

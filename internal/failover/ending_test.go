@@ -53,6 +53,12 @@ func TestAnEnd(t *testing.T) {
 			w.Errorf("it ended %+v, want %+v where copies carry it", ended, want)
 		}
 	})
+	both("over what others have written twice meanwhile, although the store is slow", func(w *world) {
+		v := w.Store.Set("a", w.live("x", "1"))
+		w.overtakeTimes("a", 2, instance.SaveTimeout*9/10, w.live("x", "2"))
+		w.end(w.destroyed("a"), v, failover.Durable)
+		w.wantDead("a", state.Destroyed)
+	})
 	both("over what another writer has written since", func(w *world) {
 		v := w.Store.Set("a", w.live("x", "1"))
 		w.Store.Set("a", w.live("x", "2"))
@@ -72,7 +78,7 @@ func TestAnEnd(t *testing.T) {
 			w.Errorf("it is %+v, without the link", got)
 		}
 		w.wantDead(longID("next"), state.Destroyed)
-		if w.backup() && (len(ended) != 2 || ended[1].ID != longID("next") || !ended[1].IfLive) {
+		if w.backup() && (len(ended) != 2 || ended[1].ID != longID("next") || ended[1].IfLive) {
 			w.Errorf("it ended %+v", ended)
 		}
 	})
@@ -114,27 +120,41 @@ func TestAnEnd(t *testing.T) {
 		w.end(&at, record.Any, failover.Durable)
 		w.wantNothing("made-up")
 	})
-	both("of the whole line up to a renewal", func(w *world) {
-		ids := []string{longID("a"), longID("b"), longID("c")}
+	line := func(w *world) []string {
+		ids := []string{longID("a"), longID("b"), longID("c"), longID("d")}
 		w.Store.Set(ids[0], state.State{Death: w.rotated("b")})
 		w.Store.Set(ids[1], state.State{Death: w.rotated("c")})
-		w.Store.Set(ids[2], state.State{Death: w.death(state.Renewed)})
-		ended := w.end(w.destroyed(ids[0]), record.Any, failover.Durable)
-		w.wantDead(ids[0], state.Destroyed)
-		w.wantDead(ids[1], state.Rotated) // it had ended already, and led on
+		w.Store.Set(ids[2], state.State{Death: w.death(state.Renewed).Follow(ids[3])})
+		w.Store.Set(ids[3], w.live("x", "1"))
+		return ids
+	}
+	both("by a token that was replaced, of the line up to a renewal", func(w *world) {
+		ids := line(w)
+		shown := journal.IfLive(ids[0], w.Clock.Death(state.Destroyed))
+		ended := w.end(&shown, record.Any, failover.Durable)
+		w.wantDead(ids[0], state.Rotated) // it had ended already, and led on
+		w.wantDead(ids[1], state.Rotated)
 		w.wantDead(ids[2], state.Renewed)
+		if st, _ := w.Store.Get(ids[3]); st.Dead() || st.Created == 0 {
+			w.Errorf("the store has %+v, want the session that the login has made", st)
+		}
 		if w.backup() && len(ended) != 3 {
+			w.Errorf("it ended %+v", ended)
+		}
+	})
+	both("of the whole line, where the session was held for live", func(w *world) {
+		ids := line(w)
+		ended := w.end(w.destroyed(ids[0]), record.Any, failover.Durable)
+		for _, id := range ids {
+			w.wantDead(id, state.Destroyed)
+		}
+		if w.backup() && len(ended) != 4 {
 			w.Errorf("it ended %+v", ended)
 		}
 	})
 	both("that others always come before", func(w *world) {
 		w.Store.Set("a", w.live("x", "1"))
-		w.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.Save && c.ID == "a" {
-				return instance.Fate{Takes: 30 * time.Millisecond, Err: failure.ErrConflict}
-			}
-			return instance.Fate{}
-		})
+		w.Store.PlanFor(instance.SavesOf("a"), instance.Fate{Takes: 30 * time.Millisecond, Err: failure.ErrConflict})
 		began := time.Now()
 		d, _, err := w.Shards.End(context.Background(), w.destroyed("a"), record.Any)
 		if took := time.Since(began); took != 120*time.Millisecond {
@@ -242,7 +262,7 @@ func TestAnEndInAnOutage(t *testing.T) {
 		w.Store.Set(ids[2], w.live("x", "1"))
 		end()
 		time.Sleep(5 * time.Second)
-		w.wantDead(ids[2], state.Destroyed)
+		w.wantDead(ids[2], state.Revoked) // by another hand than its visitor's, who begins anew at once
 	})
 	story(t, "ends them for that reason, also where this process hears of the rotation later", func(w *world) {
 		end := w.outage()

@@ -8,6 +8,9 @@ import (
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/mechanism"
+	"github.com/holdfast-go/session/internal/recordid"
+	"github.com/holdfast-go/session/internal/revoked"
+	"github.com/holdfast-go/session/internal/spool"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -15,15 +18,24 @@ import (
 // is delivered. kept reports whether the journal had room. Where this process knows
 // that the session has ended, the journal keeps nothing, and AddHint returns its
 // death; what a rotation's successor takes over is kept for that one, and that is no
-// death where it is everything.
+// death where it is everything. Where there is a file, the hint is in it when AddHint
+// returns.
 func (s *Shard) AddHint(ctx context.Context, c state.Copy) (kept bool, ended state.Death) {
+	kept, ended = s.addHint(ctx, c, c.State.NeverRenewed())
+	s.all.written(c.ID)
+	return kept, ended
+}
+
+// addHint is AddHint without the file. anonymous is as in Journal.Add of package journal.
+func (s *Shard) addHint(ctx context.Context, c state.Copy, anonymous bool) (kept bool, ended state.Death) {
 	if s.all.Without.Lacks(mechanism.PendingStates) {
 		return true, ended
 	}
-	added, err := s.all.journal.Add(s.name, c, neverRenewed(c.State))
+	added, err := s.all.journal.Add(s.name, c, anonymous)
 	if err != nil {
 		return false, ended
 	}
+	s.handOver()
 	s.all.tellDropped(ctx, added.Dropped)
 	if added.Ended {
 		successor, all, ok := successorCopy(c, added.Tombstone.Death)
@@ -38,10 +50,6 @@ func (s *Shard) AddHint(ctx context.Context, c state.Copy) (kept bool, ended sta
 	s.signal()
 	return true, ended
 }
-
-// neverRenewed reports whether the session has never known a user: every login
-// renews it.
-func neverRenewed(st state.State) bool { return st.Authenticated == st.Created }
 
 // keepFor is how long the journal keeps a copy that the store has, if no request of
 // the session carries it back.
@@ -72,18 +80,56 @@ func (a *Shards) Carried(id string, entries state.Entries) {
 }
 
 // AddTombstone enters a tombstone into the journal. It fails if the journal is full
-// of pending tombstones.
+// of pending tombstones. Where there is a file, a pending one is in it when
+// AddTombstone returns.
+//
+// A tombstone that the store has, and that is news here, goes into the log of this process
+// at once, unless it was heard: see Learn. AddTombstone does not wait for that.
 func (s *Shard) AddTombstone(ctx context.Context, t journal.Tombstone) error {
+	err := s.addTombstone(ctx, t)
+	s.all.written(t.ID)
+	return err
+}
+
+// addTombstone is AddTombstone without the file.
+func (s *Shard) addTombstone(ctx context.Context, t journal.Tombstone) error {
+	added, err := s.enter(ctx, t)
+	if err == nil && added.toTell() {
+		s.tellLater(added.Tombstone)
+		s.tellSoon()
+	}
+	if err == nil && added.settled() && added.Tombstone.From == revoked.Unnumbered {
+		s.members.Adopt()
+	}
+	return err
+}
+
+// entered is the result of entering a tombstone.
+type entered struct{ journal.Added }
+
+// toTell reports whether the log of this process is to have the tombstone.
+func (e entered) toTell() bool {
+	return e.settled() && e.Tombstone.From == revoked.Own
+}
+
+// settled reports whether the store has the tombstone, of which this process did not know.
+func (e entered) settled() bool {
+	t := e.Tombstone
+	return e.News && !t.Pending && !t.IfStored
+}
+
+// enter is AddTombstone for a caller that sees to the log and to the file.
+func (s *Shard) enter(ctx context.Context, t journal.Tombstone) (e entered, err error) {
 	t.Pending = t.Pending && !s.all.Without.Lacks(mechanism.Hints)
 	t.Again = t.Again && t.Pending
 	if !t.Pending && s.all.Without.Lacks(mechanism.Revocations) {
-		return nil
+		return e, nil
 	}
-	t.Until = s.until()
-	added, err := s.all.journal.AddTombstone(s.name, t, s.breaker.Owe, s.losesNothing)
+	added, err := s.all.journal.AddTombstone(s.name, t, s.all.Clock.Now(), s.breaker.Owe, s.losesNothing)
 	if err != nil {
-		return errJournalFull
+		return e, errJournalFull
 	}
+	s.handOver()
 	s.all.tellDropped(ctx, added.Dropped)
 	if successor, _, ok := successorCopy(added.Owed, added.Tombstone.Death); ok {
 		s.all.Of(successor.ID).AddHint(ctx, successor)
@@ -95,17 +141,26 @@ func (s *Shard) AddTombstone(ctx context.Context, t journal.Tombstone) error {
 		s.signal()
 	}
 	for _, id := range added.AlsoEnd {
-		_ = s.all.Of(id).AddTombstone(ctx, journal.Owed(id, s.all.Clock.Death(state.Revoked)))
+		_ = s.all.endLine(ctx, id)
 	}
-	return nil
+	e = entered{added}
+	if e.settled() {
+		s.all.keepRevocation(added.Tombstone)
+	}
+	return e, nil
 }
 
-// until returns when a tombstone of now may be dropped, in Unix milliseconds.
-func (s *Shard) until() int64 { return s.all.Clock.Now().Add(s.all.TombstoneLife).UnixMilli() }
+// endLine ends a session because another writer has ended the one that it was made of,
+// and all that was made of it since.
+func (a *Shards) endLine(ctx context.Context, id string) error {
+	t := journal.Owed(id, a.Clock.Death(state.Revoked))
+	t.Line = true
+	return a.Of(id).AddTombstone(ctx, t)
+}
 
 // losesNothing reports whether g makes owed, which the shard lacked, unnecessary:
-// this process ended the session itself, so that nobody needs its values, or all
-// entries belong to the successor.
+// this process ended the session itself, so that no request needs its values, or
+// all entries belong to the successor.
 func (s *Shard) losesNothing(owed state.Copy, g journal.Tombstone) bool {
 	_, all, inherited := successorCopy(owed, g.Death)
 	return g.Death.Dot.Instance == s.all.Clock.Instance || inherited && all
@@ -122,4 +177,131 @@ func (a *Shards) tellDropped(ctx context.Context, d journal.Dropped) {
 	for _, id := range d.Hints {
 		a.Hooks.Overflow(ctx, id)
 	}
+}
+
+const (
+	takeOverEvery = time.Minute     // that the files of processes which have ended are looked for
+	takeOverTime  = 5 * time.Second // that it may take until the own file has what is entered
+	lastWrite     = 2 * time.Second // that the last write of a file may take
+)
+
+// startSpool begins to keep the journal in a file too, and enters what processes that
+// have ended have left: before the first request, so that none is let in by a session
+// that such a process knew to have ended.
+func (a *Shards) startSpool() {
+	if a.Spool == nil {
+		return
+	}
+	a.journal.Changed = a.Spool.Changed
+	a.Spool.Revocations = a.revocations
+	a.Spool.Start(a.journal)
+	a.takeOver()
+	a.wg.Go(func() {
+		ticker := time.NewTicker(takeOverEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-a.ctx.Done():
+				return
+			case <-ticker.C:
+				a.takeOver()
+			}
+		}
+	})
+}
+
+// takeOver enters what processes that have ended have left into the journal, by the
+// rules by which these entered it.
+func (a *Shards) takeOver() {
+	ctx, cancel := context.WithTimeout(a.ctx, takeOverTime)
+	defer cancel()
+	a.Spool.TakeOver(ctx, func(e spool.Entry) bool { return a.enter(ctx, e) })
+}
+
+// enter enters one entry of a file. It reports false where the journal has no room.
+func (a *Shards) enter(ctx context.Context, e spool.Entry) bool {
+	s := a.Of(e.ID)
+	switch e.Kind {
+	case spool.Hint:
+		kept, ended := s.addHint(ctx, *e.Owed.Hint, e.Owed.Anonymous)
+		return kept || ended.Reason != 0
+	case spool.Tombstone:
+		t := e.Owed.Tombstone
+		over := a.Forgotten(state.Superseded{ID: t.ID, Dot: t.Death.Dot, Durable: t.Again, IfStored: t.IfStored})
+		if over && !recordid.IsRevocation(t.ID) {
+			return true // the session itself is over by now
+		}
+		return s.addTombstone(ctx, t) == nil
+	case spool.Revoked:
+		if r := e.Revocation; r.Until > a.Clock.Now().UnixMilli() {
+			_ = s.addTombstone(ctx, journal.Heard(revocationOf(r)))
+		}
+	case spool.Settled:
+	}
+	return true
+}
+
+// keepRevocation puts a tombstone that the store has into the file, which outlives the
+// store and the logs in it.
+func (a *Shards) keepRevocation(t journal.Tombstone) {
+	if a.Spool != nil {
+		a.Spool.Revoke(a.toFile(journal.Compact(t)))
+	}
+}
+
+// revocations yields the revocation set for the file.
+func (a *Shards) revocations(yield func(spool.Revocation) bool) {
+	all := heardSet{journal: a.journal, has: func(revoked.Tombstone) bool { return true }}.All()
+	for x := range all {
+		if !yield(a.toFile(x)) {
+			return
+		}
+	}
+}
+
+// toFile returns a tombstone as the file has it. It is needed for a tombstone's life from
+// now on at most, and that of a user as long as a login of before can count.
+func (a *Shards) toFile(x revoked.Tombstone) spool.Revocation {
+	r := spool.Revocation{
+		ID: x.Record(), Dot: x.Death.Dot, Reason: x.Death.Reason, Class: uint8(x.Class) | uint8(x.Flags),
+		Until: a.Clock.Now().Add(a.TombstoneLife).UnixMilli(),
+	}
+	if x.Class == revoked.Users {
+		r.Until = x.Death.Dot.Time().Add(a.userLife()).UnixMilli()
+	}
+	if x.Successor != (revoked.ID{}) {
+		r.Successor = x.Successor.String()
+	}
+	return r
+}
+
+// revocationOf is the inverse of toFile. The tombstone stands in no log of this process.
+func revocationOf(r spool.Revocation) revoked.Tombstone {
+	const classes = 0b11 // below the flags
+	x := revoked.Tombstone{ID: revoked.IDOf(r.ID), Class: revoked.Class(r.Class & classes), From: revoked.Unnumbered}
+	x.Death.Dot, x.Death.Reason = r.Dot, r.Reason
+	x.Flags = revoked.Flags(r.Class) & (revoked.ByRotation | revoked.Conflict)
+	if id, ours := revoked.ParseID(r.Successor); ours {
+		x.Successor = id
+	}
+	return x
+}
+
+// written returns when the file has what was added of a session, or after a moment:
+// a request's entry stands in it before the answer leaves.
+func (a *Shards) written(id string) {
+	if a.Spool != nil {
+		a.Spool.Wait(id)
+	}
+}
+
+// closeSpool gives the file up. What the store lacks then is in it, for the next
+// process. The write of it gets lastWrite, also where ctx has ended.
+func (a *Shards) closeSpool(ctx context.Context) error {
+	if a.Spool == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
+	defer cancel()
+	return a.Spool.Close(ctx)
 }

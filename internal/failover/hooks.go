@@ -13,6 +13,8 @@ type Hooks struct {
 	Up        func(ctx context.Context, o Outage)
 	Settled   func(ctx context.Context, o Outage)
 	Forgot    func(ctx context.Context, shard string)
+	Evicted   func(ctx context.Context, shard string, records uint64)
+	Early     func(ctx context.Context, tombstones int)
 	Failed    func(ctx context.Context, shard string, operation Operation, id string, err error)
 	Overflow  func(ctx context.Context, id string)
 	Dropped   func(ctx context.Context, id string, err error)

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/probe"
+	"github.com/holdfast-go/session/internal/recordid"
 )
 
 // Delivery begins as soon as the journal holds something that the shard lacks. One
@@ -18,7 +19,7 @@ const (
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = time.Second
 
-	batchTime = 500 * time.Millisecond // of deliveries without a look at whether a probe is due
+	batchTime = 500 * time.Millisecond // of deliveries, until the loop looks whether a probe is due
 	workers   = 8                      // deliveries at once
 )
 
@@ -29,16 +30,23 @@ func (s *Shard) run(ctx context.Context) {
 	defer timer.Stop()
 	var next time.Time // delivery; zero: the shard lacks nothing
 	backoff := firstRetry
+	probed := false        // since the last delivery
 	for ctx.Err() == nil { // also with more to deliver
 		s.applyOverride(ctx)
 		s.reportSettled(ctx)
-		if _, err := s.probes.Canary(); err != nil {
-			s.dropShard()
+		if _, err := s.recordID(recordid.Members); err != nil {
+			s.dropShard(ctx)
 			return
 		}
 		now := s.all.Clock.Now()
+		if due := !next.IsZero() && !now.Before(next); due && probed {
+			probed = false // probes alone may take all of the time, where they are slow
+			next, backoff = s.deliverNext(ctx, backoff)
+			continue
+		}
 		loads, wait := s.breaker.Probe(now)
 		if wait == 0 {
+			probed = true
 			saves, _ := s.saves.Probe(now) // is due whenever the other is
 			if s.probe(ctx, loads, saves) {
 				next, backoff = s.all.Clock.Now(), firstRetry
@@ -48,18 +56,7 @@ func (s *Shard) run(ctx context.Context) {
 		if !next.IsZero() {
 			until := next.Sub(s.all.Clock.Now())
 			if until <= 0 {
-				switch more, err := s.deliver(ctx); {
-				case err != nil:
-					wait := backoff
-					if q := s.breaker.State(s.all.Clock.Now()).Quarantine; q > 0 {
-						wait = min(wait, q) // some deliveries wait for the end of the quarantine
-					}
-					next, backoff = s.all.Clock.Now().Add(wait), min(2*backoff, lastRetry)
-				case more:
-					next = s.all.Clock.Now()
-				default:
-					next, backoff = time.Time{}, firstRetry
-				}
+				next, backoff = s.deliverNext(ctx, backoff)
 				continue
 			}
 			wait = min(wait, until)
@@ -77,29 +74,92 @@ func (s *Shard) run(ctx context.Context) {
 	}
 }
 
-// probe asks the shard how it is, and reports whether there may be something to
+// deliverNext delivers, and returns when to deliver again, zero where the shard lacks
+// nothing, and the time after which one that fails then is repeated.
+func (s *Shard) deliverNext(ctx context.Context, backoff time.Duration) (next time.Time, then time.Duration) {
+	more, err := s.deliver(ctx)
+	now := s.all.Clock.Now()
+	switch {
+	case errors.Is(err, errPaced):
+		return now.Add(firstRetry), firstRetry
+	case err != nil:
+		wait := backoff
+		if q := s.breaker.State(now).Quarantine; q > 0 {
+			wait = min(wait, q) // some deliveries wait for the end of the quarantine
+		}
+		return now.Add(wait), min(2*backoff, lastRetry)
+	case more:
+		return now, backoff
+	}
+	return time.Time{}, firstRetry
+}
+
+// probe sends the shard a load and saves, and reports whether there may be something to
 // deliver.
 func (s *Shard) probe(ctx context.Context, loads, saves circuit.Ticket) (deliver bool) {
-	budget := s.all.ReadTimeout // what visitors' loads have
+	s.all.meetLayout()
+	looks := s.all.ReadTimeout // what visitors' loads have
 	if s.all.Store.Probes() {
-		budget += s.all.ReadTimeout
+		looks += s.all.ReadTimeout
 	}
-	limited, cancel := context.WithTimeout(ctx, s.all.SaveTimeout)
-	err := s.look(limited, true)
+	budget := looks
+	limited, looking, cancel := s.all.probing.Until(ctx, s.all.SaveTimeout)
+	answered, err := s.look(limited, true)
 	cancel()
-	answers := err == nil || errors.Is(err, probe.ErrNoCanary) // which is a load that was answered, and a save that was not
-	s.onChange(ctx, err)(s.breaker.Report(loads, s.all.Clock.Now(), budget, outcome(ctx, answers)))
-	if err == nil {
-		err = s.try(ctx)
+	hurried := looking.Hurried()
+	if !hurried {
+		budget = 0 // it was quick, as far as this process ran
 	}
-	budget += 2 * s.all.SaveTimeout
+	answers := !answered.IsZero()
+	if !answers {
+		answered = s.all.Clock.Now()
+	}
+	s.onChange(ctx, err)(s.breaker.Report(loads, answered, budget, outcome(ctx, answers)))
+	if answers {
+		err = s.try(ctx)
+		hurried = hurried || s.probes.Hurried()
+	}
+	if hurried {
+		budget = looks + 2*s.all.SaveTimeout
+	}
 	s.onChange(ctx, err)(s.saves.Report(saves, s.all.Clock.Now(), budget, outcome(ctx, err == nil)))
 	s.onChange(ctx, err)(s.saves.Delivered(s.all.Clock.Now())) // tombstones keep loads from being served, not saves
 	if ctx.Err() == nil {
 		s.reportStillDown(ctx, err)
 	}
+	if answers {
+		s.countEvictions(ctx)
+	}
 	s.forget()
-	return answers && ctx.Err() == nil && (s.all.journal.Owes(s.name) || s.breaker.State(s.all.Clock.Now()).State != circuit.Serving)
+	s.reportEarly(ctx)
+	lost, _ := s.again.owes()
+	lacks := s.all.journal.Owes(s.name) || lost > 0 || s.members.owes()
+	return answers && ctx.Err() == nil && (lacks || s.breaker.State(s.all.Clock.Now()).State != circuit.Serving)
+}
+
+// countEvictions asks the shard once a minute how many records it has evicted, where the
+// store can tell, and calls the Evicted hook if there are more.
+func (s *Shard) countEvictions(ctx context.Context) {
+	if !s.evictions.due(s.all.Clock.Now()) {
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, s.all.ReadTimeout)
+	n, err := s.all.Store.Evictions(limited, s.name)
+	cancel()
+	if err != nil {
+		return
+	}
+	if more := s.evictions.answer(n); more > 0 && s.all.Hooks.Evicted != nil {
+		s.all.Hooks.Evicted(ctx, s.name, more)
+	}
+}
+
+// reportEarly calls the Early hook if the revocation set has forgotten tombstones before their
+// time since it was called last.
+func (s *Shard) reportEarly(ctx context.Context) {
+	if more := s.all.early.news(s.all.journal.Early); more > 0 && s.all.Hooks.Early != nil {
+		s.all.Hooks.Early(ctx, more)
+	}
 }
 
 // outcome returns what came of a part of a probe.
@@ -118,20 +178,44 @@ func outcome(ctx context.Context, worked bool) circuit.Outcome {
 // was sent before that may be on its way with an older copy.
 func (s *Shard) forget() {
 	now := s.all.Clock.Now()
-	s.all.journal.Expire(now, now.Add(-keepFor))
+	s.members.hearRest(now, s.enterHeard)
+	s.all.journal.Expire(now.Add(-s.all.TombstoneLife), now.Add(-s.all.userLife()), now.Add(-keepFor))
 	if s.status(now).State == Serving {
 		s.all.journal.Forget(s.name, now.Add(-keepFor))
 	}
 }
 
-// look checks that the shard answers and has not lost its data: by its canary and,
-// if thoroughly is set, by its incarnation too.
-func (s *Shard) look(ctx context.Context, thoroughly bool) error {
-	lost, known, err := s.probes.Look(ctx, thoroughly)
-	if lost {
-		s.lostMemory(ctx, known)
+// look checks that the shard answers and has not lost its data, and hears what the other
+// members have added to their logs. If thoroughly is set, it asks for the incarnation too.
+// It returns when the shard answered; zero: it did not. An error beside that time says that
+// a log could not be read, or the own row not be written.
+func (s *Shard) look(ctx context.Context, thoroughly bool) (answered time.Time, err error) {
+	if thoroughly {
+		incarnation, err := s.all.Store.Incarnation(ctx, s.name)
+		if err != nil {
+			return time.Time{}, err
+		}
+		s.members.meetIncarnation(incarnation)
 	}
-	return err
+	r, err := s.members.Exchange(ctx)
+	if r.Read.IsZero() {
+		return r.Read, err
+	}
+	s.members.nothingBefore.Store(r.NothingBefore)
+	if r.Layouts {
+		s.all.layoutsDiffer()
+	}
+	if s.members.Complete(s.all.Clock.Now()) {
+		s.members.heard.Store(true)
+	}
+	s.members.noteTold()
+	if r.Lost {
+		s.lostMemory(ctx, r.Known)
+	}
+	if r.Heard {
+		s.members.firstRead() // "nothing" counts as no answer by now where the shard is in quarantine
+	}
+	return r.Read, err
 }
 
 // try makes one save of each kind that visitors make, and counts the failures.
@@ -173,15 +257,20 @@ func (s *Shard) deliver(ctx context.Context) (more bool, err error) {
 // deliverAll is deliver whether or not the shard is away. It may deliver sessions before
 // a tombstone that needs a look at another session, or that the shard has refused often.
 // That is safe: no session of a tombstone is among them, and one that supersedes another
-// is created only after that one was read, see PrepareRestore.
+// is created only after that one was read, see PrepareRestore. A tombstone or a state that
+// the shard refuses holds up neither the walk through the revocation set nor the log.
 func (s *Shard) deliverAll(ctx context.Context) (more bool, err error) {
 	end := s.all.Clock.Now().Add(batchTime)
 	err = forEach(end, s.all.Clock.Now, s.all.journal.PendingTombstones(s.name), func(g journal.Tombstone) error { return s.deliverTombstone(ctx, g) })
-	if waiting, blind := s.confirmDelivery(ctx); waiting && blind {
-		return true, err
+	if waiting, blind := s.confirmDelivery(ctx); !waiting || !blind {
+		err = errors.Join(err, forEach(end, s.all.Clock.Now, s.all.journal.Hints(s.name), func(d journal.Hint) error { return s.deliverHint(ctx, d) }))
 	}
-	err = errors.Join(err, forEach(end, s.all.Clock.Now, s.all.journal.Hints(s.name), func(d journal.Hint) error { return s.deliverHint(ctx, d) }))
-	return s.all.journal.Owes(s.name), err
+	left, errWalk := s.writeAgain(ctx, end)
+	others, errOthers := s.tellOthers(ctx, end)
+	if err = errors.Join(err, s.members.tellRest(ctx), errOthers); err == nil {
+		err = errWalk
+	}
+	return err != nil || left || others || s.all.journal.Owes(s.name), err
 }
 
 // confirmDelivery tells the breaker that the shard has all its tombstones, if none

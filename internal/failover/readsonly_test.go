@@ -14,12 +14,7 @@ import (
 
 // refuseSaves makes the store answer loads and refuse saves.
 func (w *world) refuseSaves() {
-	w.Store.Plan(func(c instance.Call) instance.Fate {
-		if c.Save {
-			return instance.Fate{Err: errors.New("out of memory")}
-		}
-		return instance.Fate{}
-	})
+	w.Store.PlanFor(instance.Saves, instance.Fate{Err: errors.New("out of memory")})
 }
 
 // A tombstone of another instance may be missing from when a probe was sent that saved

@@ -23,6 +23,13 @@ func (a *Shards) PrepareRestore(ctx context.Context, b state.Copy, visitor bool)
 	if err := s.checkMemory(ctx); err != nil {
 		return nil, err
 	}
+	a.putBack.note(b.ID, a.Clock.Now()) // before what is known is asked for, so that no end is missed in between
+	if t, ended := a.Tombstone(b.ID); ended && !t.IfStored {
+		return nil, failure.ErrEnded // which the logs said just now, maybe
+	}
+	if _, dead := a.LoginRevoked(b.State); dead {
+		return nil, failure.ErrEnded
+	}
 	if a.Without.Lacks(mechanism.Superseded) {
 		return nil, nil
 	}
@@ -46,7 +53,11 @@ func (a *Shards) PrepareRestore(ctx context.Context, b state.Copy, visitor bool)
 func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Superseded, visitor bool) (held state.Entries, err error) {
 	s := a.Of(k.ID)
 	inherits := k.Predecessor && !k.Durable
-	t := journal.Stored(k.ID, state.Death{Dot: k.Dot, Reason: state.Renewed})
+	death := state.Death{Dot: k.Dot, Reason: state.Renewed}
+	if k.Predecessor {
+		death = death.Follow(b.ID)
+	}
+	t := journal.Stored(k.ID, death)
 	if inherits {
 		if known, ok := s.all.journal.Tombstone(k.ID); ok && known.ByOtherWriter(k) {
 			return nil, failure.ErrEnded
@@ -71,7 +82,7 @@ func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Supers
 	case inherits:
 		held = done.Entries
 	}
-	return held, s.AddTombstone(ctx, journal.Stored(k.ID, done.Death))
+	return held, s.AddTombstone(ctx, journal.Stored(k.ID, done.Death)) // this process has written it
 }
 
 // ensureDead makes sure that a session is dead in the store, and never writes over
@@ -96,7 +107,7 @@ func (a *Shards) ensureDead(ctx context.Context, c Call, g journal.Tombstone) (s
 		if b, ok := s.all.journal.Copy(next.ID); ok {
 			a.Of(g.Successor).AddHint(ctx, state.Copy{ID: g.Successor, State: b.State.Values()})
 		}
-		c := Call{all: a, ID: next.ID, shard: s, Budget: c.Budget}
+		c := Call{all: a, ID: next.ID, shard: s, Budget: c.Budget, Patient: c.Patient}
 		if at, err = a.ensureOneDead(ctx, c, next); err == nil {
 			a.Learn(ctx, next.ID, at.Death)
 			st.Entries = state.JoinEntries(st.Entries, at.Entries)
@@ -108,7 +119,7 @@ func (a *Shards) ensureDead(ctx context.Context, c Call, g journal.Tombstone) (s
 // ensureOneDead is ensureDead for the session alone, without those that rotations
 // made of it.
 func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone) (state.State, error) {
-	for end := a.attempts(); ; {
+	for tries := a.attempts(); ; {
 		r, err := a.Backend.Read(ctx, c)
 		st := r.State
 		if errors.Is(err, failure.ErrNotFound) {
@@ -141,7 +152,7 @@ func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone)
 			return st, nil
 		case !errors.Is(err, failure.ErrConflict):
 			return state.State{}, err
-		case !a.Clock.Now().Before(end):
+		case tries.spent():
 			return state.State{}, errContested
 		}
 	}
@@ -176,13 +187,15 @@ func deathInPlaceOf(st state.State, t journal.Tombstone) (state.State, error) {
 // checkMemory returns why a shard that has nothing cannot be believed: it may have
 // lost its data, or it does not answer.
 func (s *Shard) checkMemory(ctx context.Context) error {
-	err := s.look(s.all.looks.Within(ctx, time.Now(), s.all.ReadTimeout), false)
+	answered, err := s.look(s.all.looks.Within(ctx, time.Now(), s.all.ReadTimeout), false)
+	believes := s.members.silent || s.all.Without.Lacks(mechanism.Quarantine)
+	unheard := !believes && (!s.members.Complete(s.all.Clock.Now()) || s.all.begins())
 	switch {
 	case err != nil && failure.RequestOver(ctx):
 		return fmt.Errorf("%w: %w", failure.ErrUnavailable, failure.OfRequest(ctx))
-	case err != nil:
+	case answered.IsZero():
 		return &failure.Away{Cause: err}
-	case s.Quarantined():
+	case s.Quarantined() || unheard:
 		return failure.ErrForgetful
 	}
 	return nil

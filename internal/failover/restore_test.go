@@ -3,6 +3,7 @@ package failover_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,9 +12,27 @@ import (
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/mechanism"
+	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/test/instance"
 )
+
+// The look at the logs that comes before a restore may say that the session has ended.
+func TestASessionThatTheLogsSayHasEndedIsNotPutBack(t *testing.T) {
+	for _, made := range []bool{false, true} {
+		story(t, "made up: "+strconv.FormatBool(made), func(w *world) {
+			at := journal.Stored("a", w.death(state.Destroyed))
+			if made { // of a token that somebody made up, as far as the tombstone knows: the copy knows better
+				at = journal.Unseen("a", w.death(state.Destroyed))
+			}
+			w.entomb(at)
+			_, err := w.Shards.PrepareRestore(context.Background(), w.copyOf("a", w.live("x", "1")), true)
+			if ended := errors.Is(err, failure.ErrEnded); ended == made {
+				w.Errorf("it came to %v", err)
+			}
+		})
+	}
+}
 
 // Before a session is put back all that it supersedes must be dead.
 func TestWhatASessionSupersedesIsDeadBeforeItIsPutBack(t *testing.T) {
@@ -81,12 +100,7 @@ func TestWhatASessionSupersedesIsDeadBeforeItIsPutBack(t *testing.T) {
 			}
 		})
 		story(t, "it waits where its predecessor cannot be read"+name, func(w *world) {
-			w.Store.Plan(func(c instance.Call) instance.Fate {
-				if c.ID == "old" {
-					return instance.Fate{Err: instance.ErrRefused}
-				}
-				return instance.Fate{}
-			})
+			w.Store.PlanFor(instance.CallsFor("old"), instance.Fate{Err: instance.ErrRefused})
 			if _, err := prepare(w, visitor, predecessor(w)); !failure.IsAway(err) {
 				w.Errorf("it came to %v", err)
 			}
@@ -155,15 +169,7 @@ func TestWhatASessionSupersedesIsDeadBeforeItIsPutBack(t *testing.T) {
 	story(t, "and keeps what another instance writes to it meanwhile", func(w *world) {
 		st := w.live("late", "1")
 		w.Store.Set("old", st)
-		saves := 0
-		w.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.Save && c.ID == "old" {
-				if saves++; saves == 1 {
-					w.Store.Set("old", w.write(st, "late", "2"))
-				}
-			}
-			return instance.Fate{}
-		})
+		w.overtakeTimes("old", 2, instance.SaveTimeout*9/10, w.write(st, "late", "2"))
 		more, err := prepare(w, true, predecessor(w))
 		if e, _ := more.Find("late"); err != nil || string(e.Value) != "2" {
 			w.Errorf("it came to %s, %v", e.Value, err)
@@ -171,19 +177,14 @@ func TestWhatASessionSupersedesIsDeadBeforeItIsPutBack(t *testing.T) {
 	})
 	twoShards := func(i *instance.Instance) {
 		i.Store.ShardOf = func(id string) string {
-			if id == "old" || strings.HasPrefix(id, "canary-") && strings.HasSuffix(id, "1") || strings.HasPrefix(id, "probe-") && strings.HasSuffix(id, "1") {
+			if id == "old" || recordid.Reserved(id) && strings.HasSuffix(id, "1") {
 				return "of the old one"
 			}
 			return "of the new one"
 		}
 	}
 	storyOf(t, "and a visitor does not wait for the shard of its predecessor", true, twoShards, func(w *world) {
-		w.Store.Plan(func(c instance.Call) instance.Fate {
-			if w.Store.ShardOf(c.ID) == "of the old one" {
-				return instance.Never
-			}
-			return instance.Fate{}
-		})
+		w.Store.PlanFor(func(c instance.Call) bool { return w.Store.ShardOf(c.ID) == "of the old one" }, instance.Never)
 		time.Sleep(20 * time.Second)
 		for visitor, calls := range map[bool]int{true: 0, false: 1} {
 			w.Store.Calls()
@@ -197,12 +198,7 @@ func TestWhatASessionSupersedesIsDeadBeforeItIsPutBack(t *testing.T) {
 	})
 	story(t, "but not for longer than others write to its predecessor", func(w *world) {
 		w.Store.Set("old", w.live("late", "1"))
-		w.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.Save && c.ID == "old" {
-				return instance.Fate{Takes: 30 * time.Millisecond, Err: failure.ErrConflict}
-			}
-			return instance.Fate{}
-		})
+		w.Store.PlanFor(instance.SavesOf("old"), instance.Fate{Takes: 30 * time.Millisecond, Err: failure.ErrConflict})
 		began := time.Now()
 		if _, err := prepare(w, true, predecessor(w)); err == nil || failure.IsAway(err) || time.Since(began) != 120*time.Millisecond {
 			w.Errorf("it came to %v after %v, want an end after four saves", err, time.Since(began))

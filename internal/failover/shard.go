@@ -3,6 +3,8 @@ package failover
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,7 +12,10 @@ import (
 	"github.com/holdfast-go/session/internal/circuit"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/mechanism"
+	"github.com/holdfast-go/session/internal/members"
 	"github.com/holdfast-go/session/internal/probe"
+	"github.com/holdfast-go/session/internal/recordid"
+	"github.com/holdfast-go/session/internal/revoked"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -30,6 +35,11 @@ type Shard struct {
 	failedSaves [2]atomic.Int32 // saves of each kind that failed in a row
 	outage      outage          // guarded by health.mu
 	catchingUp  atomic.Bool     // it is back, and lacks something still
+	again       again           // what it has lost of the revocation set
+	forgotAt    atomic.Int64    // when the Forgot hook was called last, in Unix milliseconds
+	members     *membership
+	evictions   evictions
+	dropped     atomic.Bool // the store has no such shard any more
 }
 
 // outage is when a shard went away, or began to refuse saves, and what the hooks were
@@ -41,9 +51,52 @@ type outage struct {
 	delivered, lost uint64    // the journal's counts when it went away
 }
 
+// join returns this process as a member of the shard. Nothing is asked yet.
+func (s *Shard) join() *membership {
+	a := s.all
+	silent := a.Without.Lacks(mechanism.Logs) || a.Without.Lacks(mechanism.Revocations)
+	set := heardSet{journal: a.journal, silent: silent}
+	set.has = func(x revoked.Tombstone) bool {
+		own := x.From == revoked.Own && a.tellsAll()
+		return own || x.Class == revoked.Users || a.Store.Shard(x.Record()) == s.name
+	}
+	set.tellOthers = func(x revoked.Tombstone) { s.tellOthersLater(journal.Heard(x)) }
+	m := &membership{silent: silent, saves: a.SaveTimeout, began: a.Clock.Now(), first: make(chan struct{}), turn: make(chan struct{}, 1)}
+	set.enter = func(g journal.Tombstone) { m.hear(g, a.Clock.Now(), s.enterHeard) }
+	var layout func() uint64
+	if len(a.Store.Shards()) > 0 {
+		layout = a.layout.own.Load
+	}
+	m.Shard = members.New(members.Config{
+		Store: memberStore{a.Store, s.name}, Set: set,
+		ID: s.recordID, Layout: layout,
+		Numbers: &a.numbers, Instance: a.Clock.Instance, Now: a.Clock.Now,
+		Budget: exchangeSaves * a.SaveTimeout, Life: a.TombstoneLife, UserLife: a.userLife(),
+	})
+	return m
+}
+
+// enterHeard enters a tombstone that another process has told of. Where this process has
+// put the session back lately, the store had lost the tombstone before this process could
+// hear of it, and is owed it again: the revocation sets may forget the end before a request meets
+// the record.
+func (s *Shard) enterHeard(g journal.Tombstone) {
+	if s.all.putBack.lately(g.ID, s.all.Clock.Now()) {
+		g = g.Missing()
+	}
+	_ = s.all.Of(g.ID).AddTombstone(s.all.ctx, g)
+}
+
+// exchangeSaves is how many saves an exchange with the other members may take, together
+// with as many loads.
+const exchangeSaves = 5
+
 // status returns what is known of the shard.
 func (s *Shard) status(now time.Time) ShardStats {
-	return statusOf(s.name, s.breaker.State(now), s.saves.State(now))
+	st := statusOf(s.name, s.breaker.State(now), s.saves.State(now))
+	st.Heard, st.Told = s.members.Heard(), s.members.toldAll()
+	st.Evictions = s.evictions.total.Load()
+	return st
 }
 
 // failures returns how many saves of a kind have failed in a row.
@@ -82,7 +135,7 @@ func (s *Shard) signal() {
 // bypass returns a call that the breaker neither gates nor counts. The delivery loop
 // uses it.
 func (s *Shard) bypass(id string) Call {
-	return Call{all: s.all, ID: id, shard: s, Budget: s.all.SaveTimeout}
+	return Call{all: s.all, ID: id, shard: s, Budget: s.all.SaveTimeout, Patient: true}
 }
 
 // Quarantined reports whether the shard has lost its data so recently that "nothing"
@@ -91,25 +144,56 @@ func (s *Shard) Quarantined() bool {
 	return !s.all.Without.Lacks(mechanism.Quarantine) && s.breaker.Quarantined(s.all.Clock.Now())
 }
 
-// lostMemory notes that the shard has lost its data, and makes the tombstones of
-// this process pending again. known reports whether this process saw what is lost.
-// Otherwise the shard may be new, and the Forgot hook is not called.
+// lostMemory notes that the shard has lost its data: the tombstones that it had are
+// written again. known reports whether this process saw what is lost. Otherwise the
+// shard may be new, and the Forgot hook is not called.
 func (s *Shard) lostMemory(ctx context.Context, known bool) {
 	s.breaker.Forgot(s.all.Clock.Now())
-	s.all.journal.Republish(s.name, !s.all.Without.Lacks(mechanism.Revocations), s.breaker.Owe)
+	s.all.journal.LostData(s.name)
+	if !s.all.Foreign && !s.all.Without.Lacks(mechanism.Revocations) {
+		s.again.begin(s.all.journal)
+	}
 	s.signal()
-	if known && s.all.Hooks.Forgot != nil {
+	if !known || s.all.Hooks.Forgot == nil {
+		return
+	}
+	now := s.all.Clock.Now().UnixMilli()
+	if before := s.forgotAt.Swap(now); now-before >= oneLoss.Milliseconds() {
 		s.all.Hooks.Forgot(ctx, s.name)
 	}
 }
 
+// oneLoss is the time in which what instances write after a loss, each for the others to
+// notice it, is told once.
+const oneLoss = 5 * time.Second
+
 // dropShard ends a shard that has no sessions any more, because the store's layout
 // has changed. What it lacked goes to the shards that have these sessions now.
-func (s *Shard) dropShard() {
+func (s *Shard) dropShard(ctx context.Context) {
 	s.all.byName.CompareAndDelete(s.name, s)
-	lacking := s.all.journal.Move(s.name, s.all.Store.Shard, func(shard string) { s.all.named(shard).breaker.Owe() })
-	for _, shard := range lacking {
-		s.all.named(shard).signal()
+	s.dropped.Store(true)
+	s.handOver()
+	limited, cancel := context.WithTimeout(ctx, s.all.SaveTimeout)
+	_ = s.members.Drop(limited) // its members find out by themselves
+	cancel()
+	s.members.firstRead() // there are no logs to wait for
+	untold, rotated := s.members.leave()
+	moved := func(id string) bool { return s.all.Store.Shard(id) != s.name } // else no shard has it
+	for _, x := range untold {
+		if moved(x.Record()) {
+			s.all.lackLog(s, x)
+		}
+	}
+	for _, g := range rotated {
+		if moved(g.ID) {
+			s.all.Of(g.ID).members.hear(g, s.all.Clock.Now(), s.enterHeard)
+		}
+	}
+	if lost, _ := s.again.owes(); lost > 0 {
+		s.all.forShards(func(o *Shard) {
+			o.again.begin(s.all.journal)
+			o.signal()
+		})
 	}
 	s.all.health.mu.Lock()
 	if s.outage.state != Serving {
@@ -118,8 +202,21 @@ func (s *Shard) dropShard() {
 	s.all.health.mu.Unlock()
 }
 
-// onChange returns a function that takes a breaker's change in, if it is one, and tells
-// the hooks of it. err is what the change came of.
+// handOver gives what the journal has for a shard that is dropped to the shards that have
+// its sessions now. A caller that may have met the shard before it was dropped, and adds to
+// the journal, calls it afterwards.
+func (s *Shard) handOver() {
+	if !s.dropped.Load() {
+		return
+	}
+	lacking := s.all.journal.Move(s.name, s.all.Store.Shard, func(shard string) { s.all.named(shard).breaker.Owe() })
+	for _, shard := range lacking {
+		s.all.named(shard).signal()
+	}
+}
+
+// onChange returns a function that notes a breaker's change, if there is one, and calls
+// the hooks. err is the cause of the change.
 func (s *Shard) onChange(ctx context.Context, err error) func(circuit.Change, bool) {
 	return func(_ circuit.Change, news bool) {
 		if !news {
@@ -232,3 +329,16 @@ func (s *Shard) Copy(id string) (state.Copy, bool) {
 
 // Breaker returns the shard's breaker of loads.
 func (s *Shard) Breaker() *circuit.Breaker { return s.breaker }
+
+// recordID returns the ID of a record of the library's own in the shard: see
+// recordid.Numbered. It fails where the store has no such shard any more.
+func (s *Shard) recordID(base string) (string, error) {
+	shards := s.all.Store.Shards()
+	switch {
+	case len(shards) == 0:
+		return idIn(s.all.Store, s.name, base)
+	case !slices.Contains(shards, s.name):
+		return "", fmt.Errorf("session: the store has no shard %s", s.name)
+	}
+	return recordid.Numbered(base, 0), nil
+}

@@ -7,15 +7,20 @@
 // (shards.go); [Call] is the permission for one operation, and counts what came of it
 // (call.go); status.go says how a shard is, and shard.go tells the hooks (hooks.go), or
 // call.go where there is no backup; loop.go probes a shard and delivers what it lacks,
-// tombstones before copies, and deliver.go delivers one of them; hints.go keeps what is
-// to be delivered; restore.go and ending.go read the sessions that one supersedes before
-// it is restored or ended. RotationGrace is in deliver.go because a delivery needs it;
-// requests follow it in package lookup (rotation.go).
+// tombstones before copies, and deliver.go delivers one of them; hints.go keeps what is to
+// be delivered, in memory and in a file; restore.go and ending.go read the sessions that
+// one supersedes before it is restored or ended. membership.go hears what other instances
+// have ended and tells them, layout.go says where these may have other shards, and again.go
+// walks through the revocation set for a shard that has lost its data. stores.go has the
+// store as packages probe and members ask it.
 package failover
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -27,9 +32,13 @@ import (
 	"github.com/holdfast-go/session/internal/inuse"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/mechanism"
+	"github.com/holdfast-go/session/internal/members"
 	"github.com/holdfast-go/session/internal/probe"
 	"github.com/holdfast-go/session/internal/rate"
 	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/recordid"
+	"github.com/holdfast-go/session/internal/revoked"
+	"github.com/holdfast-go/session/internal/spool"
 	"github.com/holdfast-go/session/internal/stamp"
 	"github.com/holdfast-go/session/internal/state"
 )
@@ -49,25 +58,33 @@ type Shards struct {
 	Lifetime                 time.Duration // of a session; no pending tombstone is needed for longer
 
 	// Where there is a backup:
-	JournalBytes int                   // that the journals may take up; 0: there is no backup
+	JournalBytes int                   // that the journal may take up; 0: there is no backup
+	Revocations  int                   // bytes that the revocation set may take up besides
 	RestoreRate  int                   // restores a second
 	Vouches      func(state.Copy) bool // reports whether a session may live by a copy alone
 	Mode         func() circuit.Mode   // the operator's
+	Spool        *spool.Spool          // keeps the journal in a file too; nil: none does
 	Without      mechanism.Set         // for the simulation; else none
 
 	Counters
 
+	numbers  members.Numbers
 	health   health
 	byName   sync.Map         // string -> *Shard
 	journal  *journal.Journal // nil where there is no backup
 	restores rate.Limiter
+	putBack  putBack
 	looks    deadline.Line
+	layout   layout
+	early    early
 
 	mu     sync.Mutex // guards closed, and the making of shards
 	closed bool
 	close  context.CancelFunc
 	ctx    context.Context // of the shards' goroutines
 	wg     sync.WaitGroup
+
+	probing deadline.Patient // of the time that a look has
 }
 
 // Backend reads and writes the store's records as states.
@@ -93,9 +110,11 @@ func (a *Shards) Start(firstIDs func(yield func(id string) bool)) {
 	if a.JournalBytes == 0 {
 		return
 	}
-	a.journal = journal.New(int64(a.JournalBytes))
+	a.journal = journal.New(int64(a.JournalBytes), int64(a.Revocations))
 	a.journal.InUse = a.InUse.Needs
 	a.ctx, a.close = context.WithCancel(context.Background())
+	a.meetLayout()
+	a.startSpool()
 	for id := range firstIDs {
 		a.Of(id)
 	}
@@ -116,6 +135,7 @@ func (a *Shards) named(name string) *Shard {
 	now := a.Clock.Now()
 	s := &Shard{all: a, name: name, breaker: circuit.New(now), saves: circuit.New(now), wake: make(chan struct{}, 1)}
 	s.probes = probe.Shard{Store: probeStore{a.Store}, Name: name, Instance: a.Clock.Instance, Now: a.Clock.Now, Budget: a.SaveTimeout}
+	s.members = s.join()
 	a.byName.Store(name, s)
 	if !a.closed {
 		a.wg.Go(func() { s.run(a.ctx) })
@@ -124,7 +144,8 @@ func (a *Shards) named(name string) *Shard {
 }
 
 // Close stops watching the store and makes a last attempt to deliver, until ctx
-// ends. Its error says what is left.
+// ends. Its error says what is left. Where there is a file, it has what is left, unless
+// the error says so too.
 func (a *Shards) Close(ctx context.Context) error {
 	if a.JournalBytes == 0 {
 		return nil
@@ -134,10 +155,18 @@ func (a *Shards) Close(ctx context.Context) error {
 	a.mu.Unlock()
 	a.close()
 	a.wg.Wait()
+	err := a.deliverLast(ctx)
+	a.leave(ctx)
+	return errors.Join(err, a.closeSpool(ctx))
+}
+
+// deliverLast delivers what is left, until ctx ends.
+func (a *Shards) deliverLast(ctx context.Context) error {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		a.byName.Range(func(_, v any) bool {
 			s := v.(*Shard)
-			if a.journal.Owes(s.name) && ctx.Err() == nil {
+			lacks := a.journal.Owes(s.name) || s.members.owes()
+			if lacks && ctx.Err() == nil {
 				_, _ = s.deliverAll(ctx)
 			}
 			return true
@@ -156,11 +185,56 @@ func (a *Shards) Close(ctx context.Context) error {
 	}
 }
 
-// attempts returns the time at which an operation that meets other writers gives up.
-func (a *Shards) attempts() (end time.Time) { return a.Clock.Now().Add(a.SaveTimeout) }
+// leave takes this process out of the members of the shards.
+func (a *Shards) leave(ctx context.Context) {
+	var wg sync.WaitGroup
+	a.byName.Range(func(_, v any) bool {
+		wg.Go(func() { _ = v.(*Shard).members.Close(ctx) }) // others find out by themselves
+		return true
+	})
+	wg.Wait()
+}
+
+// MinAttempts is how many times an operation meets other writers at least until it gives up.
+// Where the store is slow, or this process is short of processor, one attempt may take all
+// of the time.
+const MinAttempts = 3
+
+// userLife is for how long the revocation of a user is needed: a session ends a Lifetime
+// after it was renewed, which an instance that was cut off may do as long as a copy vouches.
+func (a *Shards) userLife() time.Duration { return a.Lifetime + a.TombstoneLife }
+
+// attempts bounds an operation that meets other writers.
+type attempts struct {
+	clock *stamp.Clock
+	end   time.Time
+	made  int
+}
+
+func (a *Shards) attempts() attempts {
+	return attempts{clock: a.Clock, end: a.Clock.Now().Add(a.SaveTimeout)}
+}
+
+// spent reports whether the operation gives up after one more attempt at which another writer
+// came first.
+func (t *attempts) spent() bool {
+	t.made++
+	return t.made >= MinAttempts && !t.clock.Now().Before(t.end)
+}
 
 // AllowRestore reports whether one more session may be put back into the store now.
 func (a *Shards) AllowRestore() bool { return a.restores.Allow(a.Clock.Now(), a.RestoreRate) }
+
+// lost returns how many tombstones shards had and have lost, about, and how many of them
+// they have refused since.
+func (a *Shards) lost() (all, refused int) {
+	a.forShards(func(s *Shard) {
+		n, r := s.again.owes()
+		all += n
+		refused += r
+	})
+	return all, refused
+}
 
 // Stats are the figures of all shards and of the journal.
 type Stats struct {
@@ -168,6 +242,9 @@ type Stats struct {
 	Since   time.Time // when Failing became what it is
 	Shards  []ShardStats
 	Journal journal.Stats // of all shards together
+	Refused int           // tombstones that shards have lost, and refused since
+	Oldest  time.Time     // when what the store has lacked longest was changed, or ended; zero: it lacks nothing
+	File    spool.Stats   // of the file that keeps the journal; zero: there is none
 }
 
 // Stats returns the figures as they are now, the shards by name. It does not ask
@@ -185,7 +262,90 @@ func (a *Shards) Stats() (st Stats) {
 	})
 	slices.SortFunc(st.Shards, func(a, b ShardStats) int { return strings.Compare(a.Name, b.Name) })
 	if a.journal != nil {
-		st.Journal = a.journal.Total()
+		st.Journal, st.Oldest = a.journal.Total(), a.journal.Oldest()
+		lost, refused := a.lost()
+		st.Journal.Again += lost
+		st.Refused = refused
+	}
+	if a.Spool != nil {
+		st.File = a.Spool.Stats()
 	}
 	return st
+}
+
+// meetLayout meets every shard of a store that pins, and finds out whether the layout has
+// changed. Other instances may still have the old one then.
+func (a *Shards) meetLayout() {
+	shards := a.Store.Shards()
+	if len(shards) == 0 {
+		return
+	}
+	h := fnv.New64a()
+	for _, name := range shards {
+		_, _ = io.WriteString(h, name+"\x00")
+	}
+	for n := range samples {
+		_, _ = io.WriteString(h, a.Store.Shard(recordid.Numbered(recordid.Members, n))+"\x00")
+	}
+	own := max(1, h.Sum64())
+	before := a.layout.own.Swap(own)
+	if before == 0 {
+		a.layout.began = a.Clock.Now() // no shard is met yet
+	}
+	for _, name := range shards {
+		a.named(name)
+	}
+	if before != 0 && before != own {
+		a.differ(true)
+	}
+}
+
+// tellsAll reports whether tombstones go into the logs of all shards.
+func (a *Shards) tellsAll() bool {
+	until := a.layout.until.Load()
+	return until != 0 && a.Clock.Now().UnixMilli() < until
+}
+
+// layoutsDiffer notes that a member is there that has another layout.
+func (a *Shards) layoutsDiffer() { a.differ(false) }
+
+// differ makes tombstones go into the logs of all shards from now on. Those that went into
+// one log before go into the others once, where that was not so yet or the own layout has
+// changed: what this process has told, and what it heard from members that are gone.
+func (a *Shards) differ(changed bool) {
+	a.layout.mu.Lock()
+	begins := !a.tellsAll()
+	a.layout.until.Store(a.Clock.Now().Add(a.TombstoneLife).UnixMilli())
+	a.layout.mu.Unlock()
+	if !begins && !changed {
+		return
+	}
+	gone := [revoked.Unnumbered + 1]bool{revoked.Unnumbered: true, revoked.Own: true}
+	a.forShards(func(s *Shard) {
+		for _, number := range s.members.Gone() {
+			gone[number] = true
+		}
+	})
+	a.forShards(func(s *Shard) {
+		s.members.owe(&otherShards{from: gone})
+		s.signal()
+	})
+}
+
+func (a *Shards) forShards(do func(s *Shard)) {
+	a.byName.Range(func(_, v any) bool {
+		do(v.(*Shard))
+		return true
+	})
+}
+
+// begins reports whether this process has not read the logs of all shards yet. A session may
+// have lain on another shard, with its tombstone, for an instance of before. A shard that
+// does not answer is waited for only for a while.
+func (a *Shards) begins() (begins bool) {
+	if a.layout.own.Load() == 0 || a.Clock.Now().Sub(a.layout.began) > firstReads {
+		return false
+	}
+	a.forShards(func(s *Shard) { begins = begins || !s.members.heard.Load() })
+	return begins
 }

@@ -28,19 +28,26 @@ type ShardStats struct {
 	Mode       circuit.Mode  // the operator's
 	Quarantine time.Duration // how long "nothing" still counts as no answer
 
+	Heard     time.Time // when the last exchange began that read all that other instances had told; zero: none
+	Told      time.Time // when the last one began after which the shard had all that this instance had to tell; zero: none
+	Evictions uint64    // records that the shard's server has dropped before their time since this process asks
+
 	words string // of the breaker that keeps it from serving
 }
 
-// statusOf returns what is known of a shard whose breakers stand so.
+// statusOf returns the status of a shard from those of its breakers.
 func statusOf(name string, loads, saves circuit.Status) ShardStats {
 	st := ShardStats{Name: name, Since: loads.Since, Mode: loads.Mode, Quarantine: loads.Quarantine}
 	switch {
 	case loads.State == circuit.Away:
-		st.State, st.Cause, st.words = Away, loads.Cause, loads.String()
+		st.State = Away
+		st.Cause, st.words = loads.Cause, loads.String()
 	case loads.State == circuit.Returning:
-		st.State, st.Cause, st.words = Returning, loads.Cause, loads.String()
+		st.State = Returning
+		st.Cause, st.words = loads.Cause, loads.String()
 	case saves.State != circuit.Serving:
-		st.State, st.Cause, st.words = ReadsOnly, circuit.SavesFailed, saves.String()
+		st.State = ReadsOnly
+		st.Cause, st.words = circuit.SavesFailed, saves.String()
 		st.Since = later(loads.Since, saves.Since)
 	default:
 		st.Since = later(loads.Since, saves.Since)

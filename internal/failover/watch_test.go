@@ -90,12 +90,7 @@ func TestAShardThatRefusesAKindOfSaveIsReadFrom(t *testing.T) {
 		"compare-and-sets": func(c instance.Call) bool { return c.Over != record.Absent && c.Over != record.Any },
 	} {
 		story(t, name, func(w *world) {
-			w.Store.Plan(func(c instance.Call) instance.Fate {
-				if c.Save && refuses(c) {
-					return instance.Fate{Err: errors.New("out of memory")}
-				}
-				return instance.Fate{}
-			})
+			w.Store.PlanFor(func(c instance.Call) bool { return c.Save && refuses(c) }, instance.Fate{Err: errors.New("out of memory")})
 			time.Sleep(20 * time.Second)
 			if st := w.Shards.Stats().Shards[0]; st.State != failover.ReadsOnly {
 				w.Errorf("it is %v, want that it is only read from", st)
@@ -113,6 +108,20 @@ func TestAShardThatRefusesAKindOfSaveIsReadFrom(t *testing.T) {
 			}
 		})
 	}
+	story(t, "within half of the time that saves have", func(w *world) {
+		end := w.outage()
+		w.Store.PlanFor(instance.Saves, instance.Fate{Takes: instance.SaveTimeout * 9 / 10})
+		end()
+		time.Sleep(20 * time.Second)
+		if st := w.Shards.Stats().Shards[0]; st.State != failover.ReadsOnly {
+			w.Errorf("it is %v, want that it is only read from", st)
+		}
+		w.Store.PlanFor(instance.Saves, instance.Fate{Takes: instance.SaveTimeout / 10})
+		time.Sleep(5 * time.Second)
+		if st := w.Shards.Stats().Shards[0]; st.State != failover.Serving {
+			w.Errorf("it is %v, want serving", st)
+		}
+	})
 	story(t, "by the saves of visitors", func(w *world) {
 		for n := range 5 {
 			if st := w.Shards.Stats().Shards[0]; st.State != failover.Serving {
@@ -196,19 +205,19 @@ func TestAShardThatLostItsMemory(t *testing.T) {
 		t.Helper()
 		storyOf(t, name, true, adjust, func(w *world) {
 			death := w.death(state.Destroyed)
-			w.Store.Set("gone", state.State{Death: death})
-			w.Shards.Learn(context.Background(), "gone", death)
+			w.Store.Set(longID("gone"), state.State{Death: death})
+			w.Shards.Learn(context.Background(), longID("gone"), death)
 			lose(w)
 			w.Store.Calls()
 			time.Sleep(1100 * time.Millisecond)
 			w.wantHeard("forgot ")
-			if got := w.wantDead("gone", state.Destroyed); got != death {
+			if got := w.wantDead(longID("gone"), state.Destroyed); got != death {
 				w.Errorf("the tombstone is %+v, want %+v", got, death)
 			}
 			if len(w.saved()) != 1 {
 				w.Error("the tombstone was not written again")
 			}
-			shard := w.Shards.Of("gone")
+			shard := w.Shards.Of(longID("gone"))
 			if !shard.Quarantined() {
 				w.Error("it is believed")
 			}
@@ -231,7 +240,7 @@ func TestAShardThatLostItsMemory(t *testing.T) {
 	empties("it was started again", func(i *instance.Instance) {
 		i.Store.Incarnation = func(string) (string, error) { return strconv.Itoa(int(incarnation.Load())), nil }
 	}, func(w *world) {
-		w.Store.Remove("gone")
+		w.Store.Remove(longID("gone"))
 		incarnation.Add(1)
 	})
 	story(t, "is told to nobody where it is new", func(w *world) {

@@ -2,12 +2,12 @@ package failover_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-go/session/internal/failover"
@@ -33,18 +33,18 @@ func story(t *testing.T, name string, do func(w *world)) {
 
 func storyOf(t *testing.T, name string, backup bool, adjust func(*instance.Instance), do func(w *world)) {
 	t.Helper()
-	t.Run(name, func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			w := &world{T: t}
-			w.Instance = instance.New(t, new(instance.Store), backup, func(i *instance.Instance) {
-				i.Shards.Hooks = w.hooks()
-				if adjust != nil {
-					adjust(i)
-				}
-			})
-			w.heard()
-			do(w)
-		})
+	w := new(world)
+	hear := func(i *instance.Instance) {
+		i.Shards.Hooks = w.hooks()
+		if adjust != nil {
+			adjust(i)
+		}
+	}
+	instance.Test(t, name, backup, hear, func(t *testing.T, i *instance.Instance) {
+		w.T = t
+		w.Instance = i
+		w.heard()
+		do(w)
 	})
 }
 
@@ -84,7 +84,9 @@ func (w *world) hooks() failover.Hooks {
 		Settled: func(_ context.Context, o failover.Outage) {
 			w.tell("settled %s, delivered %d, lost %d", o.Shard, o.Delivered, o.Lost)
 		},
-		Forgot: func(_ context.Context, shard string) { w.tell("forgot %s", shard) },
+		Forgot:  func(_ context.Context, shard string) { w.tell("forgot %s", shard) },
+		Evicted: func(_ context.Context, shard string, records uint64) { w.tell("evicted %s %d", shard, records) },
+		Early:   func(_ context.Context, tombstones int) { w.tell("early %d", tombstones) },
 		Failed: func(_ context.Context, shard string, operation failover.Operation, id string, err error) {
 			w.tell("failed %s %s %s: %v", shard, operation, id, err)
 		},
@@ -130,8 +132,8 @@ func (w *world) rotated(successor string) state.Death {
 	return d
 }
 
-// longID is an ID as long as those in links are.
-func longID(name string) string { return name + strings.Repeat("-", 32-len(name)) }
+// longID is an ID of the form that ours have.
+func longID(name string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(name)))[:32] }
 
 func (w *world) hint(c state.Copy) {
 	w.Helper()
@@ -194,12 +196,7 @@ func (w *world) saved() (ids []string) {
 
 // refuse makes the saves of a session fail.
 func (w *world) refuse(id string, err error) {
-	w.Store.Plan(func(c instance.Call) instance.Fate {
-		if c.Save && c.ID == id {
-			return instance.Fate{Err: err}
-		}
-		return instance.Fate{}
-	})
+	w.Store.PlanFor(instance.SavesOf(id), instance.Fate{Err: err})
 }
 
 // outage takes the store away for long enough that the breaker trips, and gives it
@@ -216,3 +213,19 @@ func (w *world) outage() (end func()) {
 
 // backup reports whether there is one.
 func (w *world) backup() bool { return w.Shards.JournalBytes > 0 }
+
+// overtake makes another instance write a state right before the first save of a
+// session.
+func (w *world) overtake(id string, with state.State) { w.overtakeTimes(id, 1, 0, with) }
+
+// overtakeTimes is overtake for the first saves, which take so long.
+func (w *world) overtakeTimes(id string, times int, takes time.Duration, with state.State) {
+	w.Store.Plan(func(c instance.Call) instance.Fate {
+		if !c.Save || c.ID != id || times == 0 {
+			return instance.Fate{}
+		}
+		times--
+		w.Store.Set(id, with)
+		return instance.Fate{Takes: takes}
+	})
+}

@@ -30,6 +30,7 @@ var (
 	ErrPending     = New(http.StatusServiceUnavailable, "session: change not saved yet")
 	ErrTooLate     = New(http.StatusInternalServerError, "session: response header already written")
 	ErrLost        = New(http.StatusInternalServerError, "session: value lost")
+	ErrNoSession   = New(http.StatusForbidden, "session: no session")
 
 	ErrNotFound = errors.New("session: record not found")
 	ErrConflict = errors.New("session: record has another version")

@@ -70,19 +70,25 @@ func (g *Group[K, V]) Enter(key K) (t Turn[K, V], asks bool) {
 	return Turn[K, V]{Key: key, slot: s, crew: q.crew}, false
 }
 
-// Wait returns the answer of a load that began after Enter, or asks, if the caller
-// is the one to load. With neither the load failed to give an answer, and the
-// caller enters anew. When ctx ends first Wait returns ctx's error, and there is no
-// turn to leave.
-func (t Turn[K, V]) Wait(ctx context.Context) (answer V, answered, asks bool, err error) {
+// Outcome is what a caller has waited for: an answer, or its turn to load. It is neither
+// where the load gave no answer; the caller enters anew then.
+type Outcome[V any] struct {
+	Answer   V
+	Answered bool // Answer is of a load that began after Enter
+	Asks     bool // the caller is the one to load
+}
+
+// Wait waits for an outcome. When ctx ends first Wait returns ctx's error, and there is
+// no turn to leave.
+func (t Turn[K, V]) Wait(ctx context.Context) (Outcome[V], error) {
 	select {
 	case <-t.crew.done:
-		return t.crew.answer, t.crew.answered, false, nil
+		return Outcome[V]{Answer: t.crew.answer, Answered: t.crew.answered}, nil
 	case <-t.crew.turn:
-		return answer, false, true, nil
+		return Outcome[V]{Asks: true}, nil
 	case <-ctx.Done():
 		t.quit()
-		return answer, false, false, ctx.Err()
+		return Outcome[V]{}, ctx.Err()
 	}
 }
 

@@ -16,20 +16,20 @@ import (
 func ask(ctx context.Context, g *flight.Group[string, int], key string, question func() int) (int, error) {
 	for {
 		t, asks := g.Enter(key)
-		answer, answered, err := 0, false, error(nil)
 		if !asks {
-			answer, answered, asks, err = t.Wait(ctx)
+			o, err := t.Wait(ctx)
+			if o.Answered || err != nil {
+				return o.Answer, err
+			}
+			asks = o.Asks
 		}
-		switch {
-		case asks:
+		if asks {
 			defer t.Leave()
-			answer = question()
+			answer := question()
 			if t.Shared() {
 				t.Answer(answer)
 			}
 			return answer, nil
-		case answered || err != nil:
-			return answer, err
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package groupcommit
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Crew is the commits that one save carries, seen by the one that leads.
 type Crew[S any] struct {
@@ -32,8 +35,8 @@ func (c *Crew[S]) Base() (s S, ok bool) {
 	return c.base.s, c.base.ok
 }
 
-// Hold keeps what the next leader goes on from, as Base, where this one panics from now
-// on: while a save is under way, that it may be done.
+// Hold keeps s for the next leader, which gets it from Base if this leader panics. A
+// leader holds, while a save is under way, the state that says so.
 func (c *Crew[S]) Hold(s S) { c.held = known[S]{s, true} }
 
 // Release ends what Hold began.
@@ -50,7 +53,7 @@ func (c *Crew[S]) Brought(yield func(S) bool) {
 
 // Apply makes the changes of the leader and then of each other member on s, and
 // returns the result. A member that fails is out, and the next member's changes are
-// made on the state before it. Where the leader fails, Apply returns its error, and
+// made on the state before it; so is one that takes too long. Where the leader fails, Apply returns its error, and
 // Lead must return it too; then the next member leads, from s.
 func (c *Crew[S]) Apply(s S) (S, error) {
 	c.base = known[S]{s, true} // also where the leader panics
@@ -77,8 +80,30 @@ func (c *Crew[S]) ask(other *seat[S], s S) (after S, ok bool) {
 	if !c.order(other, order[S]{kind: apply, s: s}) {
 		return s, false
 	}
+	limit := time.NewTimer(other.apply)
+	defer limit.Stop()
+	select {
+	case a := <-other.reply:
+		return a.s, a.ok
+	case <-limit.C:
+	}
+	if c.leave(other) {
+		return s, false
+	}
 	a := <-other.reply
 	return a.s, a.ok
+}
+
+// leave takes a member out whose changes take too long. It reports whether they do: they
+// may have been made by now.
+func (c *Crew[S]) leave(other *seat[S]) bool {
+	c.group.mu.Lock()
+	defer c.group.mu.Unlock()
+	if other.ordered {
+		other.late = true
+		other.gone = true
+	}
+	return other.late
 }
 
 // order gives an order to a member, unless the member has given up.
@@ -126,14 +151,14 @@ func (c *Crew[S]) handOver() {
 	c.next(known[S]{})
 }
 
-// next begins with those that wait for this crew.
+// next begins the crew of the commits that wait for this one.
 func (c *Crew[S]) next(last known[S]) {
 	g, l := c.group, c.line
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(l.waiting) == 0 {
 		delete(g.lines, c.key)
-		if c.turn != nil { // whoever has waited has given up, and is done with the line
+		if c.turn != nil { // every waiting commit has given up, and uses the line no longer
 			g.free(c.turn)
 		}
 		return

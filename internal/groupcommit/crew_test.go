@@ -258,11 +258,52 @@ func TestAMemberThatGivesUpInACrew(t *testing.T) {
 	})
 }
 
+// A member whose changes take longer than it would wait for others keeps nobody waiting:
+// the save goes without them, and it is told that nothing was saved.
+func TestASlowMemberHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cart{takes: time.Second}
+		began := time.Now()
+		took := make([]time.Duration, 4)
+		errs := make([]error, 4)
+		var wg sync.WaitGroup
+		for i := range 4 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				_, errs[i] = c.add(t.Context(), fmt.Sprint(i), func(m *member) {
+					m.patience = 5 * time.Second
+					if i != 2 {
+						return
+					}
+					own := m.apply
+					m.apply = func(s []string) ([]string, error) {
+						time.Sleep(time.Minute)
+						return own(s)
+					}
+				})
+				took[i] = time.Since(began)
+			})
+		}
+		wg.Wait()
+		for i, err := range errs {
+			if slow := i == 2; slow != (err != nil) || slow && !errors.Is(err, ErrGaveUp) || slow && errors.Is(err, ErrCarried) {
+				t.Errorf("member %d: %v", i, err)
+			}
+			if i != 2 && took[i] > 10*time.Second {
+				t.Errorf("member %d has waited %v", i, took[i])
+			}
+		}
+		if want := []string{"0", "1", "3"}; !slices.Equal(c.items, want) {
+			t.Errorf("got %v, want %v", c.items, want)
+		}
+	})
+}
+
 // An order that comes together with the end of the context is carried out, for the
 // leader counts on it.
 func TestAnOrderBindsItsMember(t *testing.T) {
 	type group = Group[[]string]
-	enter := func(g *group) (*Crew[[]string], *seat[[]string]) { return g.enter("key", &member{}) }
+	enter := func(g *group) (*Crew[[]string], *seat[[]string]) { return g.enter("key", time.Hour, &member{}) }
 	bound := func(t *testing.T, g *group, s *seat[[]string]) {
 		t.Helper()
 		if left := g.quit(s); left != nil {

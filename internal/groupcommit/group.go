@@ -50,7 +50,8 @@ type Member[S any] interface {
 
 	// Apply makes the commit's changes on s. It may be called several times, each
 	// time with the state of that moment. An error takes the commit out of the
-	// crew, and Do returns it.
+	// crew, and Do returns it. So does a call for another leader that takes longer
+	// than half the patience of Do: nothing was saved, and Do returns ErrGaveUp.
 	Apply(s S) (S, error)
 
 	// Lead saves what the crew comes to, and returns that for all members. It gets
@@ -76,9 +77,11 @@ type seat[S any] struct {
 	orders  chan order[S] // holds one
 	reply   chan answer[S]
 	alone   bool
-	ordered bool // an order was given, and not carried out yet
-	gone    bool // gave up
-	carried bool // its changes are in what is being saved
+	apply   time.Duration // how long Apply may take for another leader
+	late    bool          // it has taken longer
+	ordered bool          // an order was given, and not carried out yet
+	gone    bool          // gave up
+	carried bool          // its changes are in what is being saved
 }
 
 type order[S any] struct {
@@ -102,9 +105,10 @@ type answer[S any] struct {
 }
 
 // Do takes part in the commits of key and returns their result. It waits until ctx
-// ends or patience is over; once the caller leads or its Apply runs, neither counts.
+// ends or patience is over; once the caller leads or its Apply runs, neither counts. A
+// leader does not wait for an Apply of the caller's for longer than half of patience.
 func (g *Group[S]) Do(ctx context.Context, key string, patience time.Duration, m Member[S]) (S, error) {
-	crew, me := g.enter(key, m)
+	crew, me := g.enter(key, patience, m)
 	if crew != nil {
 		return crew.run(ctx, m)
 	}
@@ -141,7 +145,7 @@ func (g *Group[S]) Do(ctx context.Context, key string, patience time.Duration, m
 
 // enter returns a crew of the caller alone if no commit of the key is under way, and
 // else a seat to wait in.
-func (g *Group[S]) enter(key string, m Member[S]) (*Crew[S], *seat[S]) {
+func (g *Group[S]) enter(key string, patience time.Duration, m Member[S]) (*Crew[S], *seat[S]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.lines == nil {
@@ -159,7 +163,7 @@ func (g *Group[S]) enter(key string, m Member[S]) (*Crew[S], *seat[S]) {
 		return &t.crew, nil
 	}
 	me := &seat[S]{
-		member: m, brings: m.Brings(), alone: m.Alone(), line: l,
+		member: m, brings: m.Brings(), alone: m.Alone(), line: l, apply: patience / 2,
 		orders: make(chan order[S], 1), reply: make(chan answer[S], 1),
 	}
 	l.waiting = append(l.waiting, me)
@@ -185,11 +189,14 @@ func (g *Group[S]) quit(me *seat[S]) (left error) {
 }
 
 // applied runs the caller's Apply and sends the leader its result, also where it
-// panics.
+// panics. It fails where the leader has not waited for it.
 func (g *Group[S]) applied(me *seat[S], s S) (out S, err error) {
 	ok := false
 	defer func() {
 		g.mu.Lock()
+		if me.late && ok {
+			ok, err = false, fmt.Errorf("%w: %w", ErrGaveUp, context.DeadlineExceeded)
+		}
 		me.ordered = false
 		me.gone = !ok
 		me.carried = ok

@@ -7,15 +7,21 @@ import (
 	"errors"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-go/session/internal/cookieheader"
 )
 
 // NoCache keeps shared caches from giving field to another client, whatever the
-// handler has said of the answer: an answer that the handler makes public, or
-// gives an age, becomes private. RFC 9111 5.2.2.4 and 5.2.2.7.
+// handler has said of the answer: it becomes private, because a cache may also keep an
+// answer that says nothing, or has a date only. RFC 9111 4.2.2, 5.2.2.4 and 5.2.2.7.
 func NoCache(h http.Header, field string) {
+	gatherCacheControl(h)
+	if len(h["Cache-Control"]) == 0 {
+		h["Cache-Control"] = []string{`private, no-cache="` + field + `"`}
+		return
+	}
 	own := `no-cache="` + field + `"`
 	var kept []string
 	private := false
@@ -27,20 +33,34 @@ func NoCache(h http.Header, field string) {
 			case "", "public", "s-maxage":
 				continue
 			case "no-store", "private":
-				private = private || strings.ToLower(directive) == name // without fields it is of all
+				private = private || strings.ToLower(directive) == name // private without field names covers the whole answer
 			}
 			if directive != own {
 				kept = append(kept, directive)
 			}
 		}
 	}
-	switch {
-	case len(h["Cache-Control"]) == 0:
-		h["Cache-Control"] = []string{own}
-	case private:
-		h["Cache-Control"] = []string{strings.Join(kept, ", ")}
-	default:
-		h["Cache-Control"] = []string{strings.Join(append(kept, "private", own), ", ")}
+	if !private {
+		kept = append(kept, "private", own)
+	}
+	h["Cache-Control"] = []string{strings.Join(kept, ", ")}
+}
+
+// gatherCacheControl removes the fields that caches obey in the place of Cache-Control,
+// as CDN-Cache-Control of RFC 9213 is, and moves what a handler has written under the name
+// in another case to the usual one.
+func gatherCacheControl(h http.Header) {
+	const usual, targeted = "Cache-Control", "-Cache-Control"
+	for name, lines := range h {
+		end := name[max(0, len(name)-len(targeted)):]
+		switch {
+		case name == usual:
+		case strings.EqualFold(name, usual):
+			delete(h, name)
+			h[usual] = slices.Concat(h[usual], lines)
+		case strings.EqualFold(end, targeted), strings.EqualFold(name, "Surrogate-Control"), strings.EqualFold(name, "X-Accel-Expires"):
+			delete(h, name)
+		}
 	}
 }
 
@@ -75,6 +95,15 @@ func Size(h http.Header) int {
 	}
 	return n
 }
+
+// Priority ends the Set-Cookie line of a cookie that a full jar is to keep: of more than
+// 180 cookies of a site Chromium drops those without it first. Browsers that do not
+// know it pass over it. net/http has no field for it.
+const Priority = "; Priority=High"
+
+// Marks is how many bytes Vary and Cache-Control take up, with which NoCache and AddVary
+// mark an answer that had neither.
+const Marks = 70
 
 // FieldSize returns how many bytes one line takes up.
 func FieldSize(name, line string) int { return len(name) + len(": ") + len(line) + len("\r\n") }

@@ -16,7 +16,7 @@ func TestNoCacheMakesAnAnswerPrivate(t *testing.T) {
 		had  []string
 		want string
 	}{
-		{"nothing said", nil, own},
+		{"nothing said", nil, "private, " + own},
 		{"public with an age", []string{"public, max-age=60"}, "max-age=60, private, " + own},
 		{"an age for shared caches", []string{"S-MaxAge=60"}, "private, " + own},
 		{"two lines", []string{"max-age=60", "must-revalidate"}, "max-age=60, must-revalidate, private, " + own},
@@ -35,6 +35,19 @@ func TestNoCacheMakesAnAnswerPrivate(t *testing.T) {
 		if got := h["Cache-Control"]; !slices.Equal(got, []string{test.want}) {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
+	}
+}
+
+// A handler may write a field's name in any case, and fields for a CDN alone.
+func TestNoCacheLeavesNoOtherFieldForCaches(t *testing.T) {
+	h := http.Header{
+		"cache-control": {"public, max-age=60"}, "CACHE-CONTROL": {"s-maxage=5"}, "Cdn-Cache-Control": {"max-age=60"},
+		"cloudflare-cdn-cache-control": {"max-age=60"}, "Surrogate-Control": {"max-age=60"}, "X-Accel-Expires": {"60"},
+		"X-Cache": {"a"}, "X": {"b"},
+	}
+	headers.NoCache(h, "Set-Cookie")
+	if got, want := h["Cache-Control"], []string{`max-age=60, private, no-cache="Set-Cookie"`}; !slices.Equal(got, want) || len(h) != 3 {
+		t.Errorf("got %q, want Cache-Control %q, X-Cache and X", h, want)
 	}
 }
 

@@ -83,7 +83,7 @@ func (s *Sessions) leaveLocked(u *Use) {
 	*u = Use{read: u.read}
 }
 
-// Read is Enter for a request of which nobody will say when it is over.
+// Read is Enter for a request whose end is not reported.
 func (u *Use) Read(at time.Time) { u.read = at }
 
 // ForgottenSince returns when the request read what it knows, where nothing is kept

@@ -4,9 +4,9 @@
 // lies in one to four cookies, numbered from 0.
 //
 // At no moment does a browser hold more copies than the budget allows, whatever
-// the order in which answers arrive. Each of the four cookies has a fixed quarter
-// of the budget, a cookie holds one value, and every answer of every instance sets
-// no value that is larger than its quarter. See docs/decisions/0026.
+// the order in which answers arrive. Each cookie has a fixed share of the budget
+// ([Layout]), a cookie holds one value, and every answer of every instance sets
+// no value that is larger than its share. See decision 26.
 //
 // [Slots] knows which requests under way hold which cookies (slots.go); a [Visit] is
 // one request among them, and its Take chooses the cookies of its answer (visit.go).
@@ -22,13 +22,26 @@ import (
 // Most is how many cookies there are for copies.
 const Most = 4
 
-// Share is how many bytes of a budget one cookie may take up in the Cookie
-// header, name and separators included.
-func Share(budget int) int { return budget / Most }
+// Layout is how a budget is divided among cookies.
+type Layout struct {
+	Cookies int // 1 to Most
+	Share   int // how many bytes of the Cookie header one may take up, name and separators included
+}
+
+// Divide returns the layout in which a copy of so many bytes lies in one
+// cookie, and as many cookies as the budget holds of these, up to Most. A copy of more
+// than half of the budget is divided among four.
+func Divide(budget, largest int) Layout {
+	cookies := min(Most, budget/largest)
+	if cookies < 2 {
+		cookies = Most
+	}
+	return Layout{cookies, budget / cookies}
+}
 
 // Room is how long a value may be in a cookie of that name which keeps to its
 // share. It is negative where not even the name fits.
-func Room(budget int, name string) int { return Share(budget) - Bytes(name, "") }
+func (l Layout) Room(name string) int { return l.Share - Bytes(name, "") }
 
 // Bytes is what a cookie takes up in the Cookie header: name and value, the "="
 // between them and the "; " after them.

@@ -34,7 +34,7 @@ func (l *ledger) now() (m Mask) {
 	return m
 }
 
-// since returns the cookies that a visit began to hold later than at.
+// since returns the cookies that some visit began to hold later than at.
 func (l *ledger) since(at uint64) (m Mask) {
 	for i := range Most {
 		if l.last[i] > at {

@@ -27,6 +27,7 @@ type world struct {
 	id       string // that the browser sends
 	parts    int    // of each copy; 0: of any size
 	budget   int
+	layout   jar.Layout
 	jar      [jar.Most]*sealedCopy // a cookie holds a part of a copy, or nothing
 	requests []*request            // all that ever were
 	writes   map[string]bool       // that arrived
@@ -133,17 +134,17 @@ func (w *world) take(i int) error {
 		q.renewed = "id of " + name
 		q.visit.Also(q.renewed)
 	}
-	room := jar.Room(w.budget, cookieName)
+	room := w.layout.Room(cookieName)
 	most := room - len("nnnnnn.0.1.")
 	parts := w.parts
 	if parts == 0 {
-		parts = 1 + w.r.IntN(jar.Most)
+		parts = 1 + w.r.IntN(w.layout.Cookies)
 	}
 	values, err := jar.Split(jar.NewName(), strings.Repeat("x", (parts-1)*most+1+w.r.IntN(most)), room)
 	if err != nil || len(values) != parts {
 		return fmt.Errorf("%d parts are %d, %w", parts, len(values), err)
 	}
-	slots := jar.Most / parts
+	slots := w.layout.Cookies / parts
 	set, drop := q.visit.Take(name, parts, w.now)
 	again := q.answer != nil && q.answer.at == set
 	w.say("%d takes %04b and drops %04b", i, set, drop)
@@ -227,6 +228,17 @@ func (w *world) leave(i int) {
 
 // step does one of the things that can happen. At most open requests are there
 // at once, as the browser sees it.
+func newWorld(seed, stream uint64, instances, budget int, layout jar.Layout) *world {
+	w := &world{
+		slots: make([]jar.Slots, instances), r: rand.New(rand.NewPCG(seed, stream)), now: start, id: "id",
+		budget: budget, layout: layout, writes: map[string]bool{},
+	}
+	for i := range w.slots {
+		w.slots[i].Cookies = layout.Cookies
+	}
+	return w
+}
+
 func (w *world) step(open int) error {
 	var can []func() error
 	n := 0
@@ -258,13 +270,12 @@ func (w *world) step(open int) error {
 
 func TestNoAnswerDisplacesAnothersWhileASlotIsFree(t *testing.T) {
 	for _, open := range []int{1, 2, 3, 4} {
-		for parts := range jar.Most + 1 {
+		for _, layout := range [][2]int{{4, 0}, {4, 1}, {4, 2}, {4, 3}, {4, 4}, {3, 1}, {2, 1}, {3, 0}} {
+			cookies, parts := layout[0], layout[1]
 			worlds, crowded, arrived, most := 600, 0, 0, 0
 			for seed := range worlds {
-				w := &world{
-					slots: make([]jar.Slots, 1), r: rand.New(rand.NewPCG(uint64(seed), uint64(parts))), now: start, id: "id",
-					parts: parts, budget: 6144, writes: map[string]bool{},
-				}
+				w := newWorld(uint64(seed), uint64(parts), 1, 6144, jar.Layout{Cookies: cookies, Share: 6144 / cookies})
+				w.parts = parts
 				for range 40 {
 					if err := w.step(open); err != nil {
 						t.Fatalf("%d open, %d parts, seed %d: %v\n%s", open, parts, seed, err, w.log)
@@ -276,10 +287,10 @@ func TestNoAnswerDisplacesAnothersWhileASlotIsFree(t *testing.T) {
 					crowded++
 				}
 			}
-			t.Logf("%d open, %d parts: %d answers arrived, %d of %d browsers found no free slot, at most %d bytes",
-				open, parts, arrived, crowded, worlds, most)
-			if open == 1 && (parts == 1 || parts == 2) && crowded > 0 {
-				t.Errorf("one request at a time with %d parts: %d of %d found no free slot, want 0", parts, crowded, worlds)
+			t.Logf("%d open, %d parts of %d cookies: %d answers arrived, %d of %d browsers found no free slot, at most %d bytes",
+				open, parts, cookies, arrived, crowded, worlds, most)
+			if alone := open == 1 && parts > 0 && cookies/parts > 1; alone && crowded > 0 {
+				t.Errorf("one request at a time with %d parts of %d cookies: %d of %d found no free slot, want 0", parts, cookies, crowded, worlds)
 			}
 			if arrived < worlds {
 				t.Errorf("%d open, %d parts: got %d answers in %d browsers, want a test that tests more", open, parts, arrived, worlds)
@@ -289,14 +300,13 @@ func TestNoAnswerDisplacesAnothersWhileASlotIsFree(t *testing.T) {
 }
 
 func TestTheBudgetBoundsTheJarWhateverArrivesInWhateverOrder(t *testing.T) {
-	for _, budget := range []int{1024, 6144, 6656} {
+	for _, sizes := range [][2]int{{1024, 1024}, {6144, 6144}, {6144, 2048}, {6144, 3072}, {6656, 2048}} {
+		budget := sizes[0]
 		for _, instances := range []int{1, 2, 3} {
 			most := 0
-			for seed := range 500 {
-				w := &world{
-					slots: make([]jar.Slots, instances), r: rand.New(rand.NewPCG(uint64(seed), uint64(instances))), now: start, id: "id",
-					budget: budget, defers: true, writes: map[string]bool{},
-				}
+			for seed := range 300 {
+				w := newWorld(uint64(seed), uint64(instances), instances, budget, jar.Divide(budget, sizes[1]))
+				w.defers = true
 				for range 80 {
 					if err := w.step(8); err != nil {
 						t.Fatalf("%d instances, seed %d: %v\n%s", instances, seed, err, w.log)
@@ -316,17 +326,26 @@ func FuzzTheBudgetBoundsTheJar(f *testing.F) {
 	f.Add(uint64(1), uint8(2), uint16(6144))
 	f.Add(uint64(2), uint8(1), uint16(1024))
 	f.Fuzz(func(t *testing.T, seed uint64, instances uint8, budget uint16) {
-		if jar.Room(int(budget), cookieName) <= len("nnnnnn.0.1.") {
+		layout := jar.Divide(int(budget), max(1, int(budget)/(1+int(instances/4)%5)))
+		if layout.Room(cookieName) <= len("nnnnnn.0.1.") {
 			return
 		}
-		w := &world{
-			slots: make([]jar.Slots, 1+instances%4), r: rand.New(rand.NewPCG(seed, 0)), now: start, id: "id",
-			budget: int(budget), defers: true, writes: map[string]bool{},
-		}
+		w := newWorld(seed, 0, 1+int(instances%4), int(budget), layout)
+		w.defers = true
 		for range 60 {
 			if err := w.step(6); err != nil {
 				t.Fatalf("%v\n%s", err, w.log)
 			}
 		}
 	})
+}
+
+func TestTheLargestCopyLiesInOneCookieWhereTheBudgetHoldsTwo(t *testing.T) {
+	for _, test := range []struct{ budget, largest, cookies int }{
+		{6144, 2048, 3}, {6144, 3072, 2}, {6144, 3073, 4}, {6144, 6144, 4}, {6144, 1024, 4}, {6656, 2048, 3}, {6656, 3328, 2}, {2048, 1024, 2}, {1024, 1024, 4},
+	} {
+		if got, want := jar.Divide(test.budget, test.largest), (jar.Layout{Cookies: test.cookies, Share: test.budget / test.cookies}); got != want {
+			t.Errorf("%d bytes for copies of %d: got %+v, want %+v", test.budget, test.largest, got, want)
+		}
+	}
 }

@@ -14,6 +14,8 @@ import (
 // The zero Slots is ready. It may be used concurrently. It forgets a session when no
 // request or answer of it is under way.
 type Slots struct {
+	Cookies int // how many there are; 0: Most. Not to be changed once a request has entered
+
 	mu       sync.Mutex
 	sessions map[string]*session
 	clock    uint64 // counts events, to order them
@@ -35,11 +37,12 @@ type session struct {
 }
 
 const (
-	// An answer that was not seen to arrive after this time counts as arrived.
+	// unseen is the time after which an answer that no request has shown counts as
+	// arrived.
 	unseen = 30 * time.Second
 
-	// One visitor cannot make a session remember more than these: the oldest
-	// go first.
+	// mostAnswers bounds the answers that a session remembers, so that no visitor can
+	// make it grow. The oldest go first.
 	mostAnswers = 16
 	mostIDs     = 16
 )
@@ -164,7 +167,7 @@ func (s *Slots) also(j *session, id string) {
 	}
 }
 
-// bound lets the oldest answers go that are too many.
+// bound drops the oldest answers beyond mostAnswers.
 func (j *session) bound() {
 	for len(j.answers) > mostAnswers {
 		j.answers[0].release()

@@ -1,6 +1,7 @@
 package jar
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -38,9 +39,10 @@ type Visit struct {
 // It may be called again until the answer leaves, and then only what it
 // returned last counts. It moves only when there are more or fewer parts.
 func (v *Visit) Take(name string, parts int, now time.Time) (set, drop Mask) {
-	parts = max(1, min(parts, Most))
-	slots := Most / parts
 	s := v.slots
+	cookies := cmp.Or(s.Cookies, Most)
+	parts = max(1, min(parts, cookies))
+	slots := cookies / parts
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !v.left {
@@ -98,7 +100,7 @@ func (v *Visit) choose(parts, slots int) Mask {
 			return m
 		}
 	}
-	// All were given to others: the one that was longest ago.
+	// All slots were given to others: take the one that was given the longest time ago.
 	best, oldest := slot(0, parts), ^uint64(0)
 	for i := range slots {
 		if at := v.home().set.latest(slot(i, parts)); at < oldest {
@@ -142,7 +144,8 @@ func (v *Visit) Leave(now time.Time) {
 
 func (v *Visit) expired(now time.Time) bool { return v.left && !now.Before(v.expires) }
 
-// home returns its session, where that has become one with another too.
+// home returns the visit's session. Where that was joined with another session, home
+// returns the joined one.
 func (v *Visit) home() *session {
 	for v.session.into != nil {
 		v.session = v.session.into

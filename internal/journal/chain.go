@@ -8,6 +8,8 @@ const (
 	byShard         // among its shard's
 	byExpiry        // among those that expire, the first that was entered first
 	orders
+
+	byDebt = byExpiry // of what the store lacks, which does not expire: what it has lacked longest first
 )
 
 // node is an element of the journal, with its place in each order.
@@ -15,6 +17,7 @@ type node[T any] struct {
 	value      T
 	age        uint64 // the larger, the younger
 	size       int64
+	since      int64 // when the store began to lack it, in Unix milliseconds, where byDebt has it
 	part       *part
 	next, prev [orders]*node[T]
 	chains     [orders]*chain[T] // nil: the element has no place in that order
@@ -46,6 +49,25 @@ func (n *node[T]) moveTo(order int, c *chain[T]) {
 		c.front = n
 	}
 	c.back = n
+	c.n++
+	c.bytes += n.size
+}
+
+// takeDebt puts n, of which the store lacks something, in front of old in the order by debt,
+// if old is in it: the store has lacked something of the session since then.
+func (n *node[T]) takeDebt(old *node[T]) {
+	c, before := old.chains[byDebt], old.prev[byDebt]
+	if c == nil {
+		return
+	}
+	n.since = old.since
+	n.chains[byDebt], n.prev[byDebt], n.next[byDebt] = c, before, old
+	old.prev[byDebt] = n
+	if before != nil {
+		before.next[byDebt] = n
+	} else {
+		c.front = n
+	}
 	c.n++
 	c.bytes += n.size
 }

@@ -32,7 +32,7 @@ type Hint struct {
 	version uint64 // another one after each write
 }
 
-// Outcome is what became of a copy that was entered.
+// Outcome is the result of entering a copy.
 type Outcome struct {
 	Ended     bool      // the session has ended, and nothing was kept
 	Tombstone Tombstone // of a session that has ended
@@ -50,8 +50,8 @@ type Outcome struct {
 func (j *Journal) Add(shard string, c state.Copy, anonymous bool) (o Outcome, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if n := j.tombstones[c.ID]; n != nil {
-		return Outcome{Ended: true, Tombstone: n.value}, nil
+	if t, ended := j.tombstoneLocked(c.ID); ended {
+		return Outcome{Ended: true, Tombstone: t}, nil
 	}
 	if j.reading[c.ID] != nil {
 		c.Born, c.NeverStored = false, false // what is kept for reading has been in the store
@@ -65,17 +65,27 @@ func (j *Journal) Add(shard string, c state.Copy, anonymous bool) (o Outcome, er
 	return o, j.replaceLocked(old, shard, h, hint, &o.Dropped)
 }
 
+// changedAt returns when a state was changed or used last, in Unix milliseconds.
+func changedAt(st state.State) int64 {
+	last := state.Dot{Clock: st.Entries.Latest()}
+	return max(st.LastSeen, last.Time().UnixMilli())
+}
+
 // replaceLocked enters a copy in the place of old, which may be nil.
 func (j *Journal) replaceLocked(old *node[heldCopy], shard string, h heldCopy, c class, d *Dropped) error {
 	size := h.size()
 	if !j.fitsLocked(c, size) {
 		return ErrFull
 	}
+	n := &node[heldCopy]{value: h, size: size, since: changedAt(h.State), part: j.partLocked(shard)}
 	if old != nil {
+		if h.owed {
+			n.takeDebt(old)
+		}
 		j.removeCopyLocked(old)
 	}
-	j.makeRoomLocked(size, true, d) // it is no tombstone that the store has
-	j.enterCopyLocked(&node[heldCopy]{value: h, part: j.partLocked(shard)})
+	j.makeRoomLocked(size, d)
+	j.enterCopyLocked(n)
 	return nil
 }
 
@@ -86,6 +96,7 @@ func (j *Journal) enterCopyLocked(n *node[heldCopy]) {
 	if n.value.owed {
 		j.hints[n.value.ID] = n
 		n.moveTo(byAge, &j.hintsByAge)
+		j.changedLocked(n.value.ID, true)
 	} else {
 		j.reading[n.value.ID] = n
 		n.moveTo(byAge, &j.readingByAge)
@@ -97,6 +108,7 @@ func (j *Journal) enterCopyLocked(n *node[heldCopy]) {
 func (j *Journal) placeCopyLocked(n *node[heldCopy]) {
 	if n.value.owed {
 		n.moveTo(byShard, &n.part.hints)
+		n.moveTo(byDebt, &j.hintsOwed)
 		return
 	}
 	n.moveTo(byShard, &n.part.reading)
@@ -112,6 +124,7 @@ func (j *Journal) placeCopyLocked(n *node[heldCopy]) {
 func (j *Journal) removeCopyLocked(n *node[heldCopy]) {
 	if n.value.owed {
 		delete(j.hints, n.value.ID)
+		j.changedLocked(n.value.ID, false)
 	} else {
 		delete(j.reading, n.value.ID)
 	}
@@ -149,6 +162,10 @@ func (j *Journal) Remove(d Hint, delivered bool, at time.Time) {
 	if n.age != d.version {
 		if delivered {
 			h.Born, h.NeverStored = false, false
+			n.leave(byDebt)
+			n.since = changedAt(h.State)
+			n.moveTo(byDebt, &j.hintsOwed)
+			j.changedLocked(d.ID, true)
 		}
 		return
 	}
@@ -198,8 +215,8 @@ func latest(a, b time.Time) time.Time {
 func (j *Journal) Keep(shard string, c state.Copy, at time.Time) (o Outcome, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if n := j.tombstones[c.ID]; n != nil {
-		return Outcome{Ended: true, Tombstone: n.value}, nil
+	if t, ended := j.tombstoneLocked(c.ID); ended {
+		return Outcome{Ended: true, Tombstone: t}, nil
 	}
 	h := heldCopy{Copy: c, kept: at}
 	old := j.reading[c.ID]

@@ -11,22 +11,25 @@
 //  1. tombstones of made-up tokens, and of sessions that began here without the
 //     store, that this very journal still owed to it, and that knew no user;
 //  2. copies kept only for reading;
-//  3. tombstones that the store has, as far as they take up more than half of the
-//     bound; then hints, which the visitors' cookies still have; then the other
-//     tombstones that the store has.
+//  3. hints, which the visitors' cookies still have.
 //
 // It displaces the oldest of each class first. A tombstone that the store lacks,
 // of a session that a visitor had, is never displaced: where those alone fill the
 // journal, there is no room, and [ErrFull] says so. An entry displaces nothing
 // that would go later than itself. So sessions that strangers begin and end
 // displace each other.
+//
+// A tombstone that the store has takes up no room among these. It is part of the
+// revocation set, which is compact and has a bound of its own (package revoked).
 package journal
 
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-go/session/internal/revoked"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -48,32 +51,43 @@ type Journal struct {
 	// is set before the first call.
 	InUse func(id string, at time.Time) bool
 
+	// Changed is called whenever Undelivered has another result for a session than
+	// before, with whether the store lacks anything of the session now. It is called with
+	// the journal locked, so that the changes come in their order. It may be nil. It is
+	// set before the first call.
+	Changed func(id string, lacks bool)
+
 	limit int64
+	users atomic.Bool // there may be revocations of users
 
 	mu         sync.RWMutex // guards all below
 	parts      map[string]*part
-	tombstones map[string]*node[Tombstone]
+	tombstones map[string]*node[Tombstone] // that the store lacks
+	settled    settled                     // those that it has; no session is in both
 	hints      map[string]*node[heldCopy]
-	reading    map[string]*node[heldCopy] // a session that is here or in hints is not in tombstones
+	reading    map[string]*node[heldCopy] // a session that is here or in hints has no tombstone
 	age        uint64                     // of the youngest entry
 	bytes      int64                      // at most limit
 
-	// By age. Each tombstone is in one of three.
+	// By age. Each tombstone that the store lacks is in one of two.
 	strangers chain[Tombstone] // those that go first
-	stored    chain[Tombstone] // the others that the store has
-	owed      chain[Tombstone] // the others that the store lacks: they stay
+	owed      chain[Tombstone] // the others: they stay
 
 	hintsByAge, readingByAge chain[heldCopy]
 
-	// By expiry.
-	settled chain[Tombstone] // those that are not pending
-	kept    chain[heldCopy]  // those that Keep keeps
+	kept chain[heldCopy] // those that Keep keeps, by expiry
+
+	// What the store lacks and has never had, by debt: see Oldest.
+	hintsOwed      chain[heldCopy]
+	tombstonesOwed chain[Tombstone]
 }
 
-// New returns an empty journal that takes up at most limit bytes.
-func New(limit int64) *Journal {
+// New returns an empty journal that takes up at most limit bytes, and whose revocation
+// set takes up at most revocations bytes more.
+func New(limit, revocations int64) *Journal {
 	return &Journal{
 		limit:      limit,
+		settled:    settled{set: revoked.New(int(revocations)), links: make(map[string]state.Link)},
 		parts:      make(map[string]*part),
 		tombstones: make(map[string]*node[Tombstone]),
 		hints:      make(map[string]*node[heldCopy]),
@@ -85,7 +99,7 @@ func New(limit int64) *Journal {
 // not displace what the journal holds. Nothing has changed then.
 var ErrFull = errors.New("the journal is full")
 
-// What an entry takes up in bytes, with its share of the maps: measured, see
+// The bytes that an entry takes up, with its share of the maps: measured, see
 // TestSizes.
 const (
 	// tombstoneSize is the size of every tombstone. It is that of one with a link;
@@ -101,10 +115,14 @@ const (
 func (j *Journal) Tombstone(id string) (Tombstone, bool) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
+	return j.tombstoneLocked(id)
+}
+
+func (j *Journal) tombstoneLocked(id string) (Tombstone, bool) {
 	if n := j.tombstones[id]; n != nil {
 		return n.value, true
 	}
-	return Tombstone{}, false
+	return j.settled.find(id)
 }
 
 // Held is what a journal knows of a session that has not ended.

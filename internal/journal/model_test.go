@@ -2,6 +2,7 @@ package journal
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -14,13 +15,24 @@ import (
 // would go, all is as before.
 type model struct {
 	limit int64
-	items []item // the oldest first
+	items []item                 // the oldest first
+	ended map[string]settledItem // tombstones that the store has
 	tally map[string]tally
 	count int                  // of items ever
 	reads map[string]time.Time // by session, when the oldest request that uses it has read it
 }
 
 type tally struct{ delivered, lost uint64 }
+
+type settledItem struct {
+	Tombstone
+	heard time.Time
+}
+
+// settle keeps of a tombstone what the revocation set keeps.
+func (m *model) settle(t Tombstone, at time.Time) {
+	m.ended[t.ID] = settledItem{tombstoneOf(compact(&t), t.ID), at}
+}
 
 type kind int
 
@@ -35,7 +47,6 @@ type item struct {
 	id      string
 	shard   string
 	serial, // of what is known of it
-	settled, // when it was no longer pending
 	renewed int // when its time was over, and it was in use
 	tombstone       Tombstone
 	copy            state.Copy
@@ -83,33 +94,20 @@ func (m *model) counts(shard string, delivered, lost uint64) {
 // push enters an item as the youngest.
 func (m *model) push(it item) {
 	m.count++
-	it.serial, it.settled = m.count, m.count
+	it.serial = m.count
 	m.items = append(slices.Clone(m.items), it)
 }
 
 // next returns which item goes next, or -1.
 func (m *model) next() int {
 	first := func(which func(item) bool) int { return slices.IndexFunc(m.items, which) }
-	stored := func(it item) bool { return it.kind == aTombstone && !it.tombstone.Pending }
-	n := int64(0)
-	for _, it := range m.items {
-		if stored(it) && !it.strange() {
-			n++
-		}
-	}
 	if i := first(item.strange); i >= 0 {
 		return i
 	}
 	if i := first(func(it item) bool { return it.kind == aReading }); i >= 0 {
 		return i
 	}
-	if 2*n*352 > m.limit {
-		return first(stored)
-	}
-	if i := first(func(it item) bool { return it.kind == aHint }); i >= 0 {
-		return i
-	}
-	return first(stored)
+	return first(func(it item) bool { return it.kind == aHint })
 }
 
 func (it item) strange() bool {
@@ -141,8 +139,6 @@ func (m *model) enter(it item) (d Dropped, stays bool) {
 			}
 		case gone.kind == aReading:
 			d.Reading = append(d.Reading, gone.id)
-		case gone.kind == aTombstone:
-			d.Stored = append(d.Stored, gone.id)
 		default:
 			d.Hints = append(d.Hints, gone.id)
 			m.counts(gone.shard, 0, 1)
@@ -163,8 +159,8 @@ func (m *model) enterCopy(it item) (Dropped, error) {
 }
 
 func (m *model) add(shard string, c state.Copy, anonymous bool) (Outcome, error) {
-	if i := m.find(aTombstone, c.ID); i >= 0 {
-		return Outcome{Ended: true, Tombstone: m.items[i].tombstone}, nil
+	if t, ok := m.tombstone(c.ID); ok {
+		return Outcome{Ended: true, Tombstone: t}, nil
 	}
 	if m.find(aReading, c.ID) >= 0 {
 		c.Born, c.NeverStored = false, false
@@ -196,8 +192,8 @@ func (m *model) read(it item) item {
 }
 
 func (m *model) keep(shard string, c state.Copy, at time.Time) (Outcome, error) {
-	if i := m.find(aTombstone, c.ID); i >= 0 {
-		return Outcome{Ended: true, Tombstone: m.items[i].tombstone}, nil
+	if t, ok := m.tombstone(c.ID); ok {
+		return Outcome{Ended: true, Tombstone: t}, nil
 	}
 	d, err := m.enterCopy(m.read(item{id: c.ID, shard: shard, copy: c, kept: at}))
 	return Outcome{Dropped: d}, err
@@ -227,21 +223,33 @@ func (m *model) removeHint(id string, serial int, delivered bool, at time.Time) 
 	m.push(read)
 }
 
-func (m *model) addTombstone(shard string, t Tombstone, keeps bool) (a Added, told bool, err error) {
-	hint, kept := m.find(aHint, t.ID), m.find(aReading, t.ID)
-	known := m.find(aTombstone, t.ID)
-	if hint < 0 && kept < 0 && known < 0 {
-		d, ok := m.enter(item{kind: aTombstone, id: t.ID, shard: shard, tombstone: t})
-		switch {
-		case ok:
-			return Added{Tombstone: t, Dropped: d}, t.Pending, nil
-		case t.Pending:
-			return Added{}, false, ErrFull
-		case t.Unverified || t.IfStored || t.Stranger:
-			return Added{Tombstone: t, Dropped: Dropped{Strangers: []string{t.ID}}}, false, nil
-		}
-		return Added{Tombstone: t, Dropped: Dropped{Stored: []string{t.ID}}}, false, nil
+// tombstone returns the tombstone of a session, wherever it is.
+func (m *model) tombstone(id string) (Tombstone, bool) {
+	if i := m.find(aTombstone, id); i >= 0 {
+		return m.items[i].tombstone, true
 	}
+	t, ok := m.ended[id]
+	return t.Tombstone, ok
+}
+
+func (m *model) addTombstone(shard string, t Tombstone, at time.Time, keeps bool) (a Added, told bool, err error) {
+	items, tallies := m.items, maps.Clone(m.tally)
+	known, ended := m.tombstone(t.ID)
+	asked := t
+	a.News = true
+	if ended {
+		a.Line = t.Pending && t.Line && !known.Line
+		t, a.AlsoEnd = t.merge(known)
+		was, is := compact(&known), compact(&t)
+		was.From, is.From = 0, 0
+		a.News = was != is
+		if says := compact(&asked); says.Class != is.Class || says.Death != is.Death || says.Successor != is.Successor || says.Flags != is.Flags {
+			t.From = 0
+		}
+	} else {
+		a.AlsoEnd = t.Death.EndsLine()
+	}
+	hint, kept := m.find(aHint, t.ID), m.find(aReading, t.ID)
 	if hint >= 0 || kept >= 0 {
 		t.Unverified, t.IfStored = false, false
 	}
@@ -253,13 +261,26 @@ func (m *model) addTombstone(shard string, t Tombstone, keeps bool) (a Added, to
 		}
 	}
 	m.takes(aReading, t.ID)
-	if old, ok := m.takes(aTombstone, t.ID); ok {
-		a.Line = t.Pending && t.Line && !old.tombstone.Line
-		t, a.AlsoEnd = t.merge(old.tombstone)
-	}
-	m.push(item{kind: aTombstone, id: t.ID, shard: shard, tombstone: t})
+	m.takes(aTombstone, t.ID)
 	a.Tombstone = t
-	return a, t.Pending, nil
+	if t.Pending {
+		d, ok := m.enter(item{kind: aTombstone, id: t.ID, shard: shard, tombstone: t})
+		if !ok {
+			m.items, m.tally = items, tallies
+			return Added{}, false, ErrFull
+		}
+		a.Dropped = d
+		delete(m.ended, t.ID)
+		return a, true, nil
+	}
+	switch old, was := m.ended[t.ID]; {
+	case a.News, asked.From == 0:
+		m.settle(t, at)
+	case was && asked.From != 0 && old.From != 0:
+		old.From = asked.From
+		m.ended[t.ID] = old
+	}
+	return a, false, nil
 }
 
 // each changes the items, and keeps those for which change reports true.
@@ -276,55 +297,42 @@ func (m *model) each(change func(*item) bool) {
 func (m *model) tombstoneOf(id string, change func(*Tombstone)) {
 	m.each(func(it *item) bool {
 		if it.kind == aTombstone && it.id == id {
-			m.changed(it, change)
+			change(&it.tombstone)
 		}
 		return true
 	})
 }
 
-// changed changes a tombstone, and notes when it was no longer pending.
-func (m *model) changed(it *item, change func(*Tombstone)) {
-	before := it.tombstone.Pending
-	change(&it.tombstone)
-	if before && !it.tombstone.Pending {
-		m.count++
-		it.settled = m.count
-	}
-}
-
-func (m *model) arrived(t Tombstone, known state.Death, until int64) {
+func (m *model) arrived(t Tombstone, known state.Death, at time.Time) (news bool) {
 	i := m.find(aTombstone, t.ID)
 	if i < 0 {
-		return
+		return false
 	}
 	now := m.items[i].tombstone
-	if !now.Pending || now.Death != known || now.Successor != t.Successor {
-		return
+	if now.Death != known || now.Successor != t.Successor {
+		return false
 	}
 	it := m.remove(i)
 	if !now.Again {
 		m.counts(it.shard, 1, 0)
 	}
-	it.tombstone = Tombstone{ID: now.ID, Death: now.Death, Until: max(now.Until, until), Rotated: now.Rotated, IfLive: now.IfLive, Conflict: now.Conflict, Line: now.Line}
-	m.push(it)
+	m.settle(Tombstone{ID: now.ID, Death: now.Death, Conflict: now.Conflict, Line: now.Line}, at)
+	return !now.Again
 }
 
-func (m *model) republish(shard string, publish bool) (told bool) {
+func (m *model) nothingToEnd(id string, at time.Time) {
+	if i := m.find(aTombstone, id); i >= 0 && m.items[i].tombstone.IfStored {
+		m.settle(m.remove(i).tombstone, at)
+	}
+}
+
+func (m *model) lostData(shard string) {
 	m.each(func(it *item) bool {
-		t := &it.tombstone
-		if it.kind != aTombstone || it.shard != shard {
-			return true
+		if it.kind == aTombstone && it.shard == shard {
+			it.tombstone.IfStored = false
 		}
-		switch {
-		case t.Pending:
-			t.IfStored = false
-		case publish && !t.IfStored:
-			t.Pending, t.Again = true, true
-		}
-		told = told || t.Pending
 		return true
 	})
-	return told
 }
 
 func (m *model) needs(id string, at time.Time) bool {
@@ -332,21 +340,9 @@ func (m *model) needs(id string, at time.Time) bool {
 	return ok && !read.After(at)
 }
 
-// expire drops what is over, in the order in which it was settled or kept, up to
-// the first that is not. What is in use goes to the end of that order.
-func (m *model) expire(now, keptBefore time.Time) {
-	bySettled := slices.Clone(m.items)
-	slices.SortStableFunc(bySettled, func(a, b item) int { return cmp.Compare(a.settled, b.settled) })
-	gone := map[int]bool{}
-	for _, it := range bySettled {
-		if it.kind != aTombstone || it.tombstone.Pending {
-			continue
-		}
-		if it.tombstone.Until > now.UnixMilli() {
-			break
-		}
-		gone[it.serial] = true
-	}
+// expire drops the copies that are over, in the order in which they were kept, up to the
+// first that is not. What is in use goes to the end of that order.
+func (m *model) expire(keptBefore time.Time) {
 	byKept := slices.Clone(m.items)
 	slices.SortStableFunc(byKept, func(a, b item) int { return cmp.Compare(max(a.serial, a.renewed), max(b.serial, b.renewed)) })
 	over, renewed := map[int]bool{}, map[int]int{}
@@ -370,7 +366,7 @@ func (m *model) expire(now, keptBefore time.Time) {
 			it.kept = time.Time{}
 			return !it.delivered.IsZero()
 		}
-		return !gone[it.serial]
+		return true
 	})
 }
 
@@ -413,7 +409,7 @@ func (m *model) move(shard string, assign func(string) string) (told map[string]
 			return true
 		}
 		it.shard, it.tombstone.tries = to, 0
-		if it.kind == aHint || it.kind == aTombstone && it.tombstone.Pending {
+		if it.kind != aReading {
 			told[to] = told[to] || it.kind == aTombstone
 		}
 		return true
@@ -433,7 +429,6 @@ func (m *model) stats(shard string) (s Stats) {
 		case aReading:
 			s.Reading++
 		default:
-			s.Known++
 			switch t := it.tombstone; {
 			case t.Again:
 				s.Again++

@@ -8,8 +8,8 @@ import (
 // part is what a journal holds of one shard. It stays when it is empty, for its
 // figures: a store has few shards.
 type part struct {
-	pending, settled chain[Tombstone]
-	hints, reading   chain[heldCopy]
+	pending        chain[Tombstone]
+	hints, reading chain[heldCopy]
 
 	again    int                  // pending tombstones that the shard had before it lost its data
 	waiting  [2][maxTries + 1]int // pending tombstones by whether they are blind, and by tries
@@ -34,9 +34,6 @@ func (j *Journal) partLocked(shard string) *part {
 
 // count counts a tombstone, or takes it out of the count with n = -1.
 func (p *part) count(t *Tombstone, n int) {
-	if !t.Pending {
-		return
-	}
 	blind := 0
 	if t.blind() {
 		blind = 1
@@ -71,7 +68,9 @@ func (p *part) sees(delivered time.Time) {
 type Stats struct {
 	States, Tombstones int // that the store lacks; tombstones it never had
 	Again              int // tombstones that it had, and lost
-	Known              int // all tombstones
+	Known              int // all tombstones, of all shards: those that the store has are of no shard
+	Early              int // tombstones that left the revocation set before their time, because it was full
+	SetBytes           int // what the revocation set takes up
 	Reading            int // copies kept for reading
 	Bytes              int64
 	Delivered, Lost    uint64 // ever: what the store has taken, and what was dropped although it lacks it
@@ -79,7 +78,7 @@ type Stats struct {
 
 func (p *part) stats() Stats {
 	return Stats{
-		States: p.hints.n, Tombstones: p.pending.n - p.again, Again: p.again, Known: p.pending.n + p.settled.n,
+		States: p.hints.n, Tombstones: p.pending.n - p.again, Again: p.again,
 		Reading: p.reading.n, Bytes: p.bytes, Delivered: p.delivered, Lost: p.lost,
 	}
 }
@@ -105,13 +104,22 @@ func (j *Journal) Total() (all Stats) {
 		all.States += s.States
 		all.Tombstones += s.Tombstones
 		all.Again += s.Again
-		all.Known += s.Known
 		all.Reading += s.Reading
 		all.Bytes += s.Bytes
 		all.Delivered += s.Delivered
 		all.Lost += s.Lost
 	}
+	all.Known = len(j.tombstones) + j.settled.set.Len()
+	all.Early = j.settled.early()
+	all.SetBytes = j.settled.set.Bytes()
 	return all
+}
+
+// Early returns how many tombstones have left the revocation set before their time.
+func (j *Journal) Early() int {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.settled.early()
 }
 
 // Owes reports whether a shard lacks anything.
@@ -138,21 +146,17 @@ func (j *Journal) Move(shard string, assign func(id string) string, unpaid func(
 		return nil
 	}
 	got := make(map[string]bool) // whether a pending tombstone is among it
-	for _, c := range []*chain[Tombstone]{&from.pending, &from.settled} {
-		for n := range c.all(byShard) {
-			to := assign(n.value.ID)
-			if to == shard {
-				continue
-			}
-			from.count(&n.value, -1)
-			n.value.tries = 0
-			moveNodeLocked(j, n, to)
-			j.placeTombstoneLocked(n)
-			n.part.count(&n.value, +1)
-			if n.value.Pending {
-				got[to] = true
-			}
+	for n := range from.pending.all(byShard) {
+		to := assign(n.value.ID)
+		if to == shard {
+			continue
 		}
+		from.count(&n.value, -1)
+		n.value.tries = 0
+		moveNodeLocked(j, n, to)
+		j.placeTombstoneLocked(n)
+		n.part.count(&n.value, +1)
+		got[to] = true
 	}
 	for _, c := range []*chain[heldCopy]{&from.hints, &from.reading} {
 		for n := range c.all(byShard) {

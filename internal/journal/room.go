@@ -1,13 +1,16 @@
 package journal
 
-import "time"
+import (
+	"time"
+
+	"github.com/holdfast-go/session/internal/revoked"
+)
 
 // Dropped are the entries that went because the journal was full, as the IDs of
 // their sessions, each the oldest first.
 type Dropped struct {
 	Strangers []string // tombstones that are Unverified, IfStored or Stranger
 	Reading   []string // copies kept only for reading: from now on these sessions need the store's answer
-	Stored    []string // tombstones that the store has
 	Hints     []string // states that the store lacks: from now on only the visitors' cookies have them
 }
 
@@ -19,7 +22,7 @@ const (
 	strangers class = iota
 	reading
 	hint
-	tombstone // that the store has, or that stays
+	tombstone // that stays
 )
 
 // class returns the class of t.
@@ -39,31 +42,20 @@ func (j *Journal) fitsLocked(c class, size int64) bool {
 		room += j.readingByAge.bytes
 	}
 	if c >= hint {
-		room += j.hintsByAge.bytes + max(0, int64(j.stored.n)-j.half())*tombstoneSize
-	}
-	if c == tombstone {
-		room += min(int64(j.stored.n), j.half()) * tombstoneSize
+		room += j.hintsByAge.bytes
 	}
 	return size <= room
 }
 
-// half returns how many tombstones take up half of the bound.
-func (j *Journal) half() int64 { return j.limit / (2 * tombstoneSize) }
-
 // makeRoomLocked displaces entries in their order until there is room for one which
-// fits. owed reports whether the store lacks it.
-func (j *Journal) makeRoomLocked(size int64, owed bool, d *Dropped) {
+// fits.
+func (j *Journal) makeRoomLocked(size int64, d *Dropped) {
 	for j.bytes+size > j.limit {
-		j.dropNextLocked(owed, d)
+		j.dropNextLocked(d)
 	}
 }
 
-func (j *Journal) dropNextLocked(owed bool, d *Dropped) {
-	stored := int64(j.stored.n)
-	if !owed {
-		stored++ // with the one that comes
-	}
-	overHalf := j.stored.front != nil && stored > j.half()
+func (j *Journal) dropNextLocked(d *Dropped) {
 	switch {
 	case j.strangers.front != nil:
 		n := j.strangers.front
@@ -76,10 +68,6 @@ func (j *Journal) dropNextLocked(owed bool, d *Dropped) {
 		n := j.readingByAge.front
 		j.removeCopyLocked(n)
 		d.Reading = append(d.Reading, n.value.ID)
-	case overHalf || j.hintsByAge.front == nil:
-		n := j.stored.front
-		j.removeTombstoneLocked(n)
-		d.Stored = append(d.Stored, n.value.ID)
 	default:
 		n := j.hintsByAge.front
 		n.part.lost++
@@ -88,19 +76,17 @@ func (j *Journal) dropNextLocked(owed bool, d *Dropped) {
 	}
 }
 
-// Expire drops the tombstones whose Until has passed, but for pending ones, and
-// the copies that Keep keeps since a time before, or since then, but for those that a
-// request in use needs, see InUse. An entry with an earlier date than one that was
+// Expire drops the tombstones that the store has since a time before, a minute later at
+// most, revocations of users that it has since before another one, and the copies that Keep keeps since a time before, or since then, but for those
+// that a request in use needs, see InUse. A copy with an earlier date than one that was
 // entered before it goes with that one, and so does one that was in use when its time
 // was over.
-func (j *Journal) Expire(now, keptBefore time.Time) {
+func (j *Journal) Expire(settledBefore, usersBefore, keptBefore time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for n := range j.settled.all(byExpiry) {
-		if n.value.Until > now.UnixMilli() {
-			break
-		}
-		j.removeTombstoneLocked(n)
+	j.settled.expire(settledBefore, usersBefore)
+	if len(j.tombstones) == 0 && !j.settled.set.Has(revoked.Users) {
+		j.users.Store(false)
 	}
 	for range j.kept.n {
 		n := j.kept.front

@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/holdfast-go/session/internal/state"
 )
@@ -15,7 +14,7 @@ type step func(j *Journal) (Dropped, error)
 
 func tomb(shard string, g Tombstone) step {
 	return func(j *Journal) (Dropped, error) {
-		a, err := j.AddTombstone(shard, g, nothing, loses)
+		a, err := j.AddTombstone(shard, g, now, nothing, loses)
 		return a.Dropped, err
 	}
 }
@@ -76,15 +75,9 @@ func strangerEnds(id string) step { return all(adds("A", begun(id), true), pendi
 func arrives(id string) step {
 	return func(j *Journal) (Dropped, error) {
 		g, _ := j.Tombstone(id)
-		j.Arrived(g, g.Death, 0)
+		j.Arrived(g, g.Death, now)
 		return Dropped{}, nil
 	}
-}
-
-func republished(j *Journal) (Dropped, error) {
-	j.Republish("A", true, nothing)
-	j.Republish("B", true, nothing)
-	return Dropped{}, nil
 }
 
 func TestWhatGoesFirst(t *testing.T) {
@@ -125,7 +118,7 @@ func TestWhatGoesFirst(t *testing.T) {
 		{"a stranger's who ends the session twice",
 			[]step{writes("h"), strangerEnds("s"), tomb("A", Owed("s", death(7, 2, state.Destroyed)))}, pending("p"), Dropped{Strangers: []string{"s"}}, nil},
 		{"not a stranger's whose tombstone the store has seen",
-			[]step{writes("h"), strangerEnds("s"), tomb("A", Stored("s", death(7, 2, state.Destroyed)))}, pending("p"), Dropped{Hints: []string{"h"}}, nil},
+			[]step{writes("h"), strangerEnds("s"), tomb("A", Owed("s", death(7, 2, state.Destroyed))), arrives("s"), pending("s")}, pending("p"), Dropped{Hints: []string{"h"}}, nil},
 		{"nor where it had seen it before",
 			[]step{writes("h"), tomb("A", Stored("s", death(7, 2, state.Destroyed))), tomb("A", entered)}, pending("p"), Dropped{Hints: []string{"h"}}, nil},
 		{"one that is entered again, as the journal returned it",
@@ -140,36 +133,23 @@ func TestWhatGoesFirst(t *testing.T) {
 			[]step{stored("t"), stored("u"), writes("h"), keeps("k")}, pending("p"), Dropped{Reading: []string{"k"}}, nil},
 		{"the oldest of these",
 			[]step{keeps("k"), reads("r"), keeps("l")}, keeps("x"), Dropped{Reading: []string{"k"}}, nil},
-		{"tombstones that the store has, above half of the bound, before older hints",
-			[]step{writes("h"), stored("t"), stored("u"), pending("q")}, pending("p"), Dropped{Hints: []string{"h"}}, nil},
-		{"above half of the bound",
-			[]step{writes("h"), stored("t"), stored("u"), stored("v")}, pending("p"), Dropped{Stored: []string{"t"}}, nil},
-		{"and one that comes counts",
-			[]step{writes("h"), stored("t"), stored("u"), pending("q")}, stored("x"), Dropped{Stored: []string{"t"}}, nil},
-		{"hints, before older tombstones below half",
+		{"nothing for a tombstone that the store has, which takes up no room",
+			[]step{writes("h"), pending("q")}, stored("x"), Dropped{}, nil},
+		{"hints, before older tombstones that the store has",
 			[]step{stored("t"), pending("q"), writes("h"), writes("i")}, pending("p"), Dropped{Hints: []string{"h"}}, nil},
 		{"the oldest, of whatever shard",
 			[]step{writesAt("B", "h", 1), writesAt("A", "i", 1), writesAt("B", "k", 1)}, writesAt("A", "x", 1), Dropped{Hints: []string{"h"}}, nil},
 		{"one that was written again is younger",
 			[]step{writes("h"), writes("i"), writes("h")}, writes("x"), Dropped{Hints: []string{"i"}}, nil},
-		{"the rest of the tombstones that the store has",
-			[]step{pending("q"), pending("r"), stored("t")}, pending("p"), Dropped{Stored: []string{"t"}}, nil},
-		{"those of one that arrived too",
-			[]step{pending("q"), pending("r"), strangerEnds("s"), arrives("s"), stored("t")}, pending("p"), Dropped{Stored: []string{"s"}}, nil},
 		{"from each class in turn, as much as it takes",
 			[]step{stored("t"), writes("h"), pending("p"), reads("r"), madeUp("m"), writes("i"), strangerEnds("s")}, writesAt("A", "x", 352+352+424+424),
 			Dropped{Strangers: []string{"m", "s"}, Reading: []string{"r"}, Hints: []string{"h", "i"}}, nil},
 
 		{"never a pending tombstone", []step{pending("p"), pending("q"), pending("r")}, pending("x"), Dropped{}, ErrFull},
-		{"nor one that the store had and lost", []step{stored("t"), strangerEnds("s"), arrives("s"), republished}, pending("x"), Dropped{}, ErrFull},
-		{"for a hint, no tombstone below half", []step{stored("t"), stored("u"), pending("p"), pending("q")}, writes("x"), Dropped{}, ErrFull},
-		{"but those above half", []step{stored("t"), stored("u"), stored("v"), stored("w"), pending("q")}, writes("x"), Dropped{Stored: []string{"t", "u"}}, nil},
+		{"for a hint, no tombstone", []step{stored("t"), stored("u"), pending("p"), pending("q")}, writes("x"), Dropped{}, ErrFull},
 		{"for a copy to read, no hint", []step{stored("t"), stored("u"), writes("h")}, keeps("x"), Dropped{}, ErrFull},
 		{"but strangers", []step{madeUp("m"), madeUp("n"), writes("h")}, keeps("x"), Dropped{Strangers: []string{"m", "n"}}, nil},
 		{"for a made-up token, no copy and no tombstone", []step{reads("r"), stored("t"), writes("h")}, madeUp("x"), Dropped{}, ErrFull},
-		{"nor where the tombstone is not owed: it goes itself", []step{reads("r"), stored("t"), writes("h")},
-			tomb("A", Unseen("x", death(5, 1, state.Destroyed))), Dropped{Strangers: []string{"x"}}, nil},
-		{"a tombstone that the store has, which goes itself", []step{pending("p"), pending("q")}, stored("x"), Dropped{Stored: []string{"x"}}, nil},
 		{"nothing where the session's tombstone is known", []step{pending("p"), pending("q")}, pending("p"), Dropped{}, nil},
 		{"nothing where the hint goes in its place", []step{pending("p"), writes("h")}, pending("h"), Dropped{}, nil},
 		{"others for a hint that grows", []step{writes("g"), writes("h"), writes("i")}, writesAt("A", "g", 2), Dropped{Hints: []string{"h"}}, nil},
@@ -178,11 +158,11 @@ func TestWhatGoesFirst(t *testing.T) {
 		{"nothing where a hint grows too large, and it stays", []step{writes("g"), pending("h"), writes("i")}, writesAt("A", "g", 1000), Dropped{}, ErrFull},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			large := New(plenty)
+			large := New(plenty, plenty)
 			if _, err := all(test.there...)(large); err != nil {
 				t.Fatal(err)
 			}
-			j := New(large.Total().Bytes + slack(test.there))
+			j := New(large.Total().Bytes+slack(test.there), plenty)
 			if _, err := all(test.there...)(j); err != nil {
 				t.Fatal(err)
 			}
@@ -208,27 +188,18 @@ func TestWhatGoesFirst(t *testing.T) {
 func slack(steps []step) int64 { return int64(len(steps)) * 1000 }
 
 func TestWhatIsDroppedIsLostToItsShard(t *testing.T) {
-	j := New(plenty)
-	if _, err := all(writesAt("A", "h", 1), writesAt("B", "i", 1), madeUp("m"), tomb("B", Unseen("n", death(5, 1, state.Destroyed))), reads("r"), stored("t"))(j); err != nil {
+	j := New(plenty, plenty)
+	again := Owed("n", death(5, 1, state.Destroyed))
+	again.Unverified, again.Again = true, true // the store had it
+	if _, err := all(writesAt("A", "h", 1), writesAt("B", "i", 1), madeUp("m"), tomb("B", again), reads("r"), stored("t"))(j); err != nil {
 		t.Fatal(err)
 	}
 	j.limit = j.Total().Bytes
-	if _, err := writesAt("A", "x", 1200)(j); err != nil {
-		t.Fatal(err)
+	d, err := writesAt("A", "x", 1200)(j)
+	if want := (Dropped{Strangers: []string{"m", "n"}, Reading: []string{"r"}, Hints: []string{"h", "i"}}); err != nil || !reflect.DeepEqual(d, want) {
+		t.Fatalf("dropped %+v, %v, want %+v", d, err, want)
 	}
 	if a, b := j.Stats("A").Lost, j.Stats("B").Lost; a != 2 || b != 1 {
 		t.Errorf("A lost %d and B %d; want a hint and a tombstone that it lacks, and a hint", a, b)
-	}
-}
-
-func TestExpiryMakesRoom(t *testing.T) {
-	j := New(2 * tombstoneSize)
-	g := Stored("a", death(5, 1, state.Destroyed))
-	g.Until = 10
-	j.enter(g)
-	j.enter(Owed("b", death(5, 1, state.Destroyed)))
-	j.Expire(time.UnixMilli(10), time.UnixMilli(10))
-	if a := j.enter(Owed("c", death(5, 1, state.Destroyed))); !reflect.DeepEqual(a.Dropped, Dropped{}) {
-		t.Errorf("dropped %+v for an entry that has room", a.Dropped)
 	}
 }

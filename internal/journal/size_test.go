@@ -28,7 +28,7 @@ func TestSizes(t *testing.T) {
 	ended := func(j *Journal, i int, l state.Link) {
 		d := death(1, 1, state.Destroyed)
 		d.Link = l
-		if _, err := j.AddTombstone("a", Owed(id(i), d), nothing, loses); err != nil {
+		if _, err := j.AddTombstone("a", Owed(id(i), d), now, nothing, loses); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -54,7 +54,7 @@ func TestSizes(t *testing.T) {
 		{"a hint that supersedes four", copySize + 4*supersededSize, copySize + 4*supersededSize + int64(len(entries)), func(j *Journal, i int) { hint(j, i, 4) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			j := New(1 << 40)
+			j := New(1<<40, plenty)
 			before := heap()
 			for i := range n {
 				test.add(j, i)

@@ -10,11 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session/internal/revoked"
 	"github.com/holdfast-go/session/internal/state"
 )
 
 func TestAFullJournalKeepsTheYoungestOfAllShards(t *testing.T) {
-	j := New(20_000)
+	j := New(20_000, plenty)
 	r := rand.New(rand.NewPCG(1, 1))
 	var order, dropped []string
 	written := map[string]int{}
@@ -65,11 +66,11 @@ func (v realVisitors) check(t *testing.T) {
 		t.Errorf("a real visitor's logout is gone: %+v, %v", g, ok)
 	}
 	for i := range 50 {
-		if _, err := v.j.AddTombstone("A", Owed(fmt.Sprint("real", i), death(9, 1, state.Destroyed)), nothing, loses); err != nil {
+		if _, err := v.j.AddTombstone("A", Owed(fmt.Sprint("real", i), death(9, 1, state.Destroyed)), now, nothing, loses); err != nil {
 			t.Fatalf("a real visitor cannot log out: %v", err)
 		}
 	}
-	if _, err := v.j.AddTombstone("B", Owed("writer", death(9, 1, state.Destroyed)), nothing, loses); err != nil {
+	if _, err := v.j.AddTombstone("B", Owed("writer", death(9, 1, state.Destroyed)), now, nothing, loses); err != nil {
 		t.Errorf("a real visitor cannot log out: %v", err)
 	}
 	checkChains(t, v.j)
@@ -83,11 +84,11 @@ func TestStrangersDisplaceEachOther(t *testing.T) {
 	shard := func(i int) string { return []string{"A", "B"}[i%2] }
 	logout := func(t *testing.T, j *Journal, i int, g Tombstone) Added {
 		t.Helper()
-		a, err := j.AddTombstone(shard(i), g, nothing, keepsAll)
+		a, err := j.AddTombstone(shard(i), g, now, nothing, keepsAll)
 		if err != nil {
 			t.Fatalf("after %d: %v", i, err)
 		}
-		if a.Dropped.Hints != nil || a.Dropped.Stored != nil {
+		if a.Dropped.Hints != nil {
 			t.Fatalf("after %d, a stranger's logout drops %+v", i, a.Dropped)
 		}
 		return a
@@ -117,7 +118,7 @@ func TestStrangersDisplaceEachOther(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j := New(1 << 20)
+			j := New(1<<20, plenty)
 			v := meetRealVisitors(t, j)
 			for i := range crowd {
 				id := fmt.Sprintf("%032x", i)
@@ -137,11 +138,11 @@ func TestStrangersDisplaceEachOther(t *testing.T) {
 
 func TestLogoutsOfRealVisitorsFillTheJournalAndThenFail(t *testing.T) {
 	const limit = 100 * tombstoneSize
-	j := New(limit)
+	j := New(limit, plenty)
 	j.add("A", copyOf("writer", 5, "v"))
 	n, err := 0, error(nil)
 	for ; err == nil; n++ {
-		_, err = j.AddTombstone("A", Owed(fmt.Sprint(n), death(6, 1, state.Destroyed)), nothing, loses)
+		_, err = j.AddTombstone("A", Owed(fmt.Sprint(n), death(6, 1, state.Destroyed)), now, nothing, loses)
 	}
 	if n-1 != 100 || !errors.Is(err, ErrFull) {
 		t.Errorf("%d find room, then %v; want 100, ErrFull", n-1, err)
@@ -150,14 +151,14 @@ func TestLogoutsOfRealVisitorsFillTheJournalAndThenFail(t *testing.T) {
 		t.Errorf("%d of them are still there", got)
 	}
 	g := j.PendingTombstones("A")[0]
-	j.Arrived(g, g.Death, 0)
-	if _, err := j.AddTombstone("A", Owed("next", death(6, 1, state.Destroyed)), nothing, loses); err != nil {
+	j.Arrived(g, g.Death, now)
+	if _, err := j.AddTombstone("A", Owed("next", death(6, 1, state.Destroyed)), now, nothing, loses); err != nil {
 		t.Errorf("the store has taken one, and there is no room: %v", err)
 	}
 }
 
 func TestBetweenDeliveryAndReturnNothingGoesBackwards(t *testing.T) {
-	j := New(plenty)
+	j := New(plenty, plenty)
 	j.add("A", copyOf("a", 5, "first"))
 	// The journal delivers while the visitor writes again: that one stays owed.
 	listed := j.Hints("A")
@@ -184,7 +185,7 @@ func TestBetweenDeliveryAndReturnNothingGoesBackwards(t *testing.T) {
 
 // TestManyGoroutines uses everything at once: the race detector looks on.
 func TestManyGoroutines(t *testing.T) {
-	j := New(60_000)
+	j := New(60_000, plenty)
 	rounds := 3000
 	if testing.Short() {
 		rounds = 500
@@ -219,7 +220,7 @@ func TestManyGoroutines(t *testing.T) {
 func useAll(j *Journal, r *rand.Rand, now int64) {
 	id, shard := fmt.Sprint(r.IntN(400)), shards[r.IntN(2)]
 	g := Owed(id, death(uint64(now), 1, state.Destroyed))
-	g.Pending, g.Unverified, g.Until = r.IntN(2) == 0, r.IntN(2) == 0, now+10
+	g.Pending, g.Unverified = r.IntN(2) == 0, r.IntN(2) == 0
 	_, _ = j.Add(shard, begun(id), r.IntN(2) == 0)
 	_, _ = j.Copy(id)
 	for _, h := range j.Hints(shard) {
@@ -228,15 +229,15 @@ func useAll(j *Journal, r *rand.Rand, now int64) {
 		}
 	}
 	if r.IntN(3) == 0 {
-		_, _ = j.AddTombstone(shard, g, nothing, loses)
+		_, _ = j.AddTombstone(shard, g, unix(now), nothing, loses)
 	}
 	_, _ = j.Tombstone(id)
 	for _, g := range j.PendingTombstones(shard) {
 		switch r.IntN(20) {
 		case 0:
-			j.Arrived(g, g.Death, now+10)
+			j.Arrived(g, g.Death, unix(now))
 		case 1:
-			j.NothingToEnd(g.ID)
+			j.NothingToEnd(g.ID, unix(now))
 		case 2:
 			j.Refused(g.ID)
 		}
@@ -245,24 +246,25 @@ func useAll(j *Journal, r *rand.Rand, now int64) {
 	j.Carried(id, copyOf(id, uint64(now), "v").State.Entries, evermore)
 	j.Waiting(shard, 3, nothing)
 	j.Forget(shard, unix(now-10))
-	j.Expire(unix(now), unix(now))
+	j.Expire(unix(now-10), unix(now-10), unix(now))
+	j.Page(revoked.Cursor{}, 10)
 	_ = j.Stats(shard)
 	_ = j.Total()
 	if j.Owes(shard) && r.IntN(50) == 0 {
-		j.Republish(shard, true, nothing)
+		j.LostData(shard)
 		j.Move(shard, func(id string) string { return shards[len(id)%2] }, nothing2)
 	}
 }
 
 func BenchmarkAFullJournal(b *testing.B) {
-	j := New(64 << 20)
+	j := New(64<<20, plenty)
 	i := 0
 	logout := func() {
 		id := fmt.Sprintf("%032x", i)
 		if _, err := j.Add("A", begun(id), true); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := j.AddTombstone("A", Owed(id, death(6, 1, state.Destroyed)), nothing, keepsAll); err != nil {
+		if _, err := j.AddTombstone("A", Owed(id, death(6, 1, state.Destroyed)), now, nothing, keepsAll); err != nil {
 			b.Fatal(err)
 		}
 		i++
@@ -286,7 +288,7 @@ func BenchmarkAFullJournal(b *testing.B) {
 	b.Run("what is due", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			j.Expire(time.UnixMilli(1), time.UnixMilli(1))
+			j.Expire(time.UnixMilli(1), time.UnixMilli(1), time.UnixMilli(1))
 			j.Forget("A", time.UnixMilli(1))
 			j.Waiting("A", 20, nothing)
 		}

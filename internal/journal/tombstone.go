@@ -1,14 +1,19 @@
 package journal
 
-import "github.com/holdfast-go/session/internal/state"
+import (
+	"slices"
+
+	"github.com/holdfast-go/session/internal/revoked"
+	"github.com/holdfast-go/session/internal/state"
+)
 
 // Tombstone says that a session has ended, and what the store knows of it.
 type Tombstone struct {
 	ID      string
 	Death   state.Death
-	Until   int64 // Unix milliseconds; it may be dropped then
 	Pending bool  // the store lacks it
 	Again   bool  // likewise, but it had it before it lost its memory
+	From    uint8 // the number of the log that it was heard from; revoked.Own: none
 
 	// Successor is the session that Renew or Rotate made of this one while the
 	// store could not be asked. If another writer has ended this one, the
@@ -69,10 +74,23 @@ func Named(k state.Superseded) Tombstone {
 	return t
 }
 
+// Missing returns t as a tombstone that the store lacks, or has lost.
+func (t Tombstone) Missing() Tombstone {
+	t.Again = t.Again || !t.Pending && !t.IfStored
+	t.Pending = true
+	return t
+}
+
 // ByOtherWriter reports whether a writer other than the one that k names has
 // ended the session. A rotation ends no session: it lives on under another ID.
 func (t Tombstone) ByOtherWriter(k state.Superseded) bool {
 	return t.Conflict || t.Death.Dot != k.Dot && t.Death.Reason != state.Rotated
+}
+
+// OnlyHeard reports whether this process knows of the tombstone from the log of another
+// alone, which may have ended before the store took the tombstone itself.
+func (t Tombstone) OnlyHeard() bool {
+	return !t.Pending && t.From != revoked.Own && t.From != revoked.Unnumbered
 }
 
 // neverDelivered reports whether the store has never had the tombstone, as far as
@@ -92,22 +110,17 @@ func (t *Tombstone) dispensable() bool { return t.Unverified || t.IfStored || t.
 func (t *Tombstone) blind() bool { return t.Successor == "" && !t.IfLive }
 
 // merge returns t as it stands where old is known already. A successor ends too
-// where a writer other than its own has ended the session: its ID is returned. Of
-// two rotations both successors live.
+// where a writer other than its own has ended the session: its ID is returned, the
+// first time that this is known. Of two rotations both successors live, of two Renews
+// none.
 func (t Tombstone) merge(old Tombstone) (merged Tombstone, ended []string) {
+	came := t
 	if old.Successor != "" && old.Pending && t.Death.Reason != state.Renewed {
 		t.IfLive = false // it is not known yet whether the successor may live
 	}
 	twoWriters := old.Death.Dot != t.Death.Dot && !t.IfLive && !old.IfLive
 	if twoWriters {
-		endedNow, endedBefore := t.Death.Reason != state.Rotated, old.Death.Reason != state.Rotated
-		t.Conflict = endedNow && endedBefore
-		if endedNow {
-			ended = old.dropSuccessor(ended)
-		}
-		if endedBefore {
-			ended = t.dropSuccessor(ended)
-		}
+		ended = t.meetOther(&old)
 	}
 	t.mergeFlags(old)
 	if t.IfLive && !old.IfLive {
@@ -119,7 +132,43 @@ func (t Tombstone) merge(old Tombstone) (merged Tombstone, ended []string) {
 		t.Successor, t.Rotated = old.Successor, old.Rotated
 	}
 	t.IfLive = t.IfLive && old.IfLive
+	if t.Death != old.Death {
+		ended = addNames(ended, t.Death.EndsLine()...)
+		if twoWriters && came.renewedBeside(old) {
+			ended = addNames(ended, old.Death.Successor, came.Death.Successor)
+		}
+	}
 	return t, ended
+}
+
+// renewedBeside reports whether t and old are two Renews of one session.
+func (t *Tombstone) renewedBeside(old Tombstone) bool {
+	bothRenewed := t.Death.Reason == state.Renewed && old.Death.Reason == state.Renewed
+	return bothRenewed && old.Death.Successor != t.Death.Successor
+}
+
+// meetOther takes in that another writer has ended the session as well, and returns the
+// successors that end.
+func (t *Tombstone) meetOther(old *Tombstone) (ended []string) {
+	endedNow, endedBefore := t.Death.Reason != state.Rotated, old.Death.Reason != state.Rotated
+	t.Conflict = endedNow && endedBefore
+	if endedNow {
+		ended = old.dropSuccessor(ended)
+	}
+	if endedBefore {
+		ended = t.dropSuccessor(ended)
+	}
+	return ended
+}
+
+// addNames adds the IDs of sessions to those that end, but for the empty ID.
+func addNames(ended []string, ids ...string) []string {
+	for _, id := range ids {
+		if id != "" && !slices.Contains(ended, id) {
+			ended = append(ended, id)
+		}
+	}
+	return ended
 }
 
 // dropSuccessor adds the successor to those that end, if there is one.
@@ -127,7 +176,7 @@ func (t *Tombstone) dropSuccessor(ended []string) []string {
 	if t.Successor == "" {
 		return ended
 	}
-	ended = append(ended, t.Successor)
+	ended = addNames(ended, t.Successor)
 	t.Successor = ""
 	return ended
 }

@@ -3,51 +3,65 @@ package journal
 import (
 	"cmp"
 	"slices"
+	"time"
 
+	"github.com/holdfast-go/session/internal/recordid"
+	"github.com/holdfast-go/session/internal/revoked"
 	"github.com/holdfast-go/session/internal/state"
 )
 
 // Added is what became of a tombstone, and what the caller has to do about it.
 type Added struct {
 	Tombstone Tombstone  // as it stands now, merged with what was known
-	AlsoEnd   []string   // sessions that another hand's tombstone ends too
+	AlsoEnd   []string   // sessions that another writer's tombstone ends too
 	Line      bool       // what rotations made of the session ends too, and was not asked for before
+	News      bool       // this was not known
 	Owed      state.Copy // what the store lacked of the session, and need not get now
 	Dropped   Dropped
 }
 
-// AddTombstone enters t, merged with what is known of the session. What the store
-// lacked of the session leaves the journal: it is lost unless keeps, which is
+// AddTombstone enters t, merged with what is known of the session, at a time. What the
+// store lacked of the session leaves the journal: it is lost unless keeps, which is
 // called with the journal locked, reports that nothing is lost with it. What is
 // kept of the session for reading leaves it too. Where the store lacks the
 // tombstone, unpaid is called with the journal locked: a breaker that it tells
 // cannot let the shard serve before it knows.
 //
 // It fails with ErrFull where the store lacks the tombstone and there is no room
-// for it. There is room where the session is known already. A tombstone that the
-// store has is not kept where there is no room; it is among Added.Dropped then.
-func (j *Journal) AddTombstone(shard string, t Tombstone, unpaid func(), keeps func(state.Copy, Tombstone) bool) (a Added, err error) {
+// for it. There is room where the store lacks a tombstone or a copy of the session
+// already.
+func (j *Journal) AddTombstone(shard string, t Tombstone, at time.Time, unpaid func(), keeps func(state.Copy, Tombstone) bool) (a Added, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	t.tries = 0
-	known := j.tombstones[t.ID]
-	hint, seen := j.takeCopiesLocked(t.ID)
-	switch {
-	case known != nil:
-		a.Line = t.Pending && t.Line && !known.value.Line
-		t, a.AlsoEnd = t.merge(known.value)
-		j.removeTombstoneLocked(known)
-	case seen:
-		t.meet(hint)
-	case !j.fitsLocked(t.class(), tombstoneSize):
-		return j.refuse(t)
-	default:
-		j.makeRoomLocked(tombstoneSize, t.Pending, &a.Dropped)
+	from := t.From
+	t, err = j.meetLocked(t, &a)
+	if err != nil {
+		return Added{}, err
+	}
+	hint := j.takeCopiesLocked(t.ID)
+	n := &node[Tombstone]{value: t, size: tombstoneSize, since: t.Death.Dot.Time().UnixMilli()}
+	if old := j.tombstones[t.ID]; old != nil {
+		if t.neverDelivered() {
+			n.takeDebt(old)
+		}
+		j.removeTombstoneLocked(old)
 	}
 	a.Tombstone = t
-	j.enterTombstoneLocked(j.partLocked(shard), t)
-	if t.Pending {
+	if recordid.IsRevocation(t.ID) {
+		j.users.Store(true)
+	}
+	switch {
+	case t.Pending:
+		j.settled.remove(t.ID)
+		j.makeRoomLocked(tombstoneSize, &a.Dropped)
+		j.enterTombstoneLocked(j.partLocked(shard), n)
 		unpaid()
+	case a.News, from == revoked.Own: // or ended once more
+		j.settled.remove(t.ID)
+		j.settled.add(&t, at)
+	default:
+		j.settled.hearAgain(t.ID, from)
 	}
 	if hint != nil {
 		a.Owed = hint.value.Copy
@@ -58,19 +72,53 @@ func (j *Journal) AddTombstone(shard string, t Tombstone, unpaid func(), keeps f
 	return a, nil
 }
 
-// takeCopiesLocked removes the copies of a session from the journal, and reports
-// whether there were any. The hint is nil where there is none. A copy takes up more
-// than the tombstone that comes for it.
-func (j *Journal) takeCopiesLocked(id string) (h *node[heldCopy], seen bool) {
-	h = j.hints[id]
-	if h != nil {
-		j.removeCopyLocked(h)
+// meetLocked returns t merged with what is known of the session. It fails with ErrFull
+// where there is no room for the outcome.
+func (j *Journal) meetLocked(t Tombstone, a *Added) (Tombstone, error) {
+	known, ended := j.tombstoneLocked(t.ID)
+	hint, kept := j.hints[t.ID], j.reading[t.ID]
+	a.News = true
+	switch {
+	case ended:
+		heard := t
+		a.Line = t.Pending && t.Line && !known.Line
+		t, a.AlsoEnd = t.merge(known)
+		a.News = !t.says(known)
+		if !t.says(heard) {
+			t.From = revoked.Own // the other log has less
+		}
+	case hint != nil || kept != nil:
+		t.meet(hint)
+		a.AlsoEnd = t.Death.EndsLine()
+	default:
+		a.AlsoEnd = t.Death.EndsLine()
 	}
-	kept := j.reading[id]
-	if kept != nil {
+	hasRoom := j.tombstones[t.ID] != nil || hint != nil || kept != nil // a copy takes up more than a tombstone
+	if t.Pending && !hasRoom && !j.fitsLocked(t.class(), tombstoneSize) {
+		return t, ErrFull
+	}
+	return t, nil
+}
+
+// says reports whether t and u are the same for the revocation set, wherever they were
+// heard.
+func (t *Tombstone) says(u Tombstone) bool {
+	x, y := compact(t), compact(&u)
+	x.From = y.From
+	return x == y
+}
+
+// takeCopiesLocked removes the copies of a session from the journal. It returns the hint,
+// or nil where there is none.
+func (j *Journal) takeCopiesLocked(id string) *node[heldCopy] {
+	hint := j.hints[id]
+	if hint != nil {
+		j.removeCopyLocked(hint)
+	}
+	if kept := j.reading[id]; kept != nil {
 		j.removeCopyLocked(kept)
 	}
-	return h, h != nil || kept != nil
+	return hint
 }
 
 // meet takes in what a copy in the journal says of the session: there was one,
@@ -84,24 +132,16 @@ func (t *Tombstone) meet(hint *node[heldCopy]) {
 	}
 }
 
-// refuse is for a tombstone that finds no room.
-func (j *Journal) refuse(t Tombstone) (Added, error) {
-	switch {
-	case t.Pending:
-		return Added{}, ErrFull
-	case t.dispensable():
-		return Added{Tombstone: t, Dropped: Dropped{Strangers: []string{t.ID}}}, nil
-	}
-	return Added{Tombstone: t, Dropped: Dropped{Stored: []string{t.ID}}}, nil
-}
-
-// enterTombstoneLocked enters t as the youngest.
-func (j *Journal) enterTombstoneLocked(p *part, t Tombstone) {
-	n := &node[Tombstone]{value: t, age: j.youngerLocked(), size: tombstoneSize, part: p}
-	j.tombstones[t.ID] = n
+// enterTombstoneLocked enters n as the youngest.
+func (j *Journal) enterTombstoneLocked(p *part, n *node[Tombstone]) {
+	n.age, n.part = j.youngerLocked(), p
+	j.tombstones[n.value.ID] = n
 	j.chargeLocked(p, n.size)
 	j.placeTombstoneLocked(n)
 	p.count(&n.value, +1)
+	if n.value.Pending {
+		j.changedLocked(n.value.ID, true)
+	}
 }
 
 // removeTombstoneLocked takes n out of the journal.
@@ -110,33 +150,37 @@ func (j *Journal) removeTombstoneLocked(n *node[Tombstone]) {
 	n.part.count(&n.value, -1)
 	n.leaveAll()
 	j.chargeLocked(n.part, -n.size)
+	if n.value.Pending {
+		j.changedLocked(n.value.ID, false)
+	}
 }
 
 // placeTombstoneLocked puts n where it belongs as it is now.
 func (j *Journal) placeTombstoneLocked(n *node[Tombstone]) {
-	switch t := &n.value; {
-	case t.dispensable():
+	if n.value.dispensable() {
 		n.moveTo(byAge, &j.strangers)
-	case t.Pending:
-		n.moveTo(byAge, &j.owed)
-	default:
-		n.moveTo(byAge, &j.stored)
-	}
-	if n.value.Pending {
-		n.moveTo(byShard, &n.part.pending)
-		n.moveTo(byExpiry, nil)
 	} else {
-		n.moveTo(byShard, &n.part.settled)
-		n.moveTo(byExpiry, &j.settled)
+		n.moveTo(byAge, &j.owed)
+	}
+	n.moveTo(byShard, &n.part.pending)
+	if n.value.neverDelivered() {
+		n.moveTo(byDebt, &j.tombstonesOwed)
+	} else {
+		n.moveTo(byDebt, nil)
 	}
 }
 
 // changeLocked changes what is known of a tombstone, which keeps its age.
 func (j *Journal) changeLocked(n *node[Tombstone], change func(*Tombstone)) {
 	n.part.count(&n.value, -1)
+	before := n.value
 	change(&n.value)
 	j.placeTombstoneLocked(n)
 	n.part.count(&n.value, +1)
+	before.tries = n.value.tries
+	if before != n.value && (before.Pending || n.value.Pending) {
+		j.changedLocked(n.value.ID, n.value.Pending)
+	}
 }
 
 // PendingTombstones lists the tombstones that a shard lacks, the youngest first.
@@ -188,64 +232,50 @@ func (j *Journal) Refused(id string) {
 	}
 }
 
-// Arrived notes that the store has taken t, which the journal held with the death
-// known. The tombstone may be dropped at until, in Unix milliseconds, or at its
-// Until if that is later. One that has changed since then is still pending.
-func (j *Journal) Arrived(t Tombstone, known state.Death, until int64) {
+// Arrived notes that the store has taken t, at a time, which the journal held with the
+// death known. One that has changed since then is still pending. Arrived reports
+// whether the store has not lacked it only because it had lost its data.
+func (j *Journal) Arrived(t Tombstone, known state.Death, at time.Time) (news bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n := j.tombstones[t.ID]
 	if n == nil {
-		return
+		return false
 	}
 	now := n.value
-	if !now.Pending || now.Death != known || now.Successor != t.Successor {
-		return
+	if now.Death != known || now.Successor != t.Successor {
+		return false
 	}
 	if now.neverDelivered() {
 		n.part.delivered++
+		news = true
 	}
 	j.removeTombstoneLocked(n)
-	now.Pending, now.Again = false, false
-	now.Successor = ""                          // which may live, or is dead
 	now.Unverified, now.IfStored = false, false // the store had it
-	now.Stranger = false
-	now.tries = 0
-	now.Until = max(now.Until, until)
-	j.enterTombstoneLocked(n.part, now)
+	now.From = revoked.Own
+	j.settled.add(&now, at)
+	return news
 }
 
 // NothingToEnd notes that the shard holds nothing under the ID of an IfStored
-// tombstone. The journal keeps it, among those that are dropped first.
-func (j *Journal) NothingToEnd(id string) {
+// tombstone, at a time. The revocation set keeps it, among those that are dropped first.
+func (j *Journal) NothingToEnd(id string, at time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if n := j.tombstones[id]; n != nil && n.value.IfStored {
-		j.changeLocked(n, func(t *Tombstone) { t.Pending, t.Again = false, false })
+		j.removeTombstoneLocked(n)
+		j.settled.add(&n.value, at)
 	}
 }
 
-// Republish notes that a shard has lost its data. All its tombstones become
-// pending again if publish is set. unpaid is called with the journal locked if
-// any is pending then. Republish takes time in proportion to the tombstones of
-// the shard.
-func (j *Journal) Republish(shard string, publish bool, unpaid func()) {
+// LostData notes that a shard has lost its data: that it has nothing of a session proves
+// nothing any more.
+func (j *Journal) LostData(shard string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	p := j.parts[shard]
-	if p == nil {
-		return
-	}
-	for n := range p.pending.all(byShard) {
-		j.changeLocked(n, func(t *Tombstone) { t.IfStored = false }) // "nothing" from this shard proves nothing any more
-	}
-	for n := range p.settled.all(byShard) {
-		if n.value.IfStored || !publish {
-			continue // the shard had nothing to end before it lost its memory, either
+	if p := j.parts[shard]; p != nil {
+		for n := range p.pending.all(byShard) {
+			j.changeLocked(n, func(t *Tombstone) { t.IfStored = false })
 		}
-		j.changeLocked(n, func(t *Tombstone) { t.Pending, t.Again = true, true })
-	}
-	if p.pending.n > 0 {
-		unpaid()
 	}
 }

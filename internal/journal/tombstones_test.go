@@ -4,13 +4,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-go/session/internal/state"
 )
 
 func TestATombstoneTakesTheCopiesOut(t *testing.T) {
 	for _, keeps := range []bool{true, false} {
-		j := New(plenty)
+		j := New(plenty, plenty)
 		j.add("A", copyOf("a", 4, "delivered"))
 		j.deliver("A", "a", unix(1))
 		j.add("B", copyOf("a", 5, "v"))
@@ -20,7 +21,7 @@ func TestATombstoneTakesTheCopiesOut(t *testing.T) {
 				locked++
 			}
 		}
-		added, err := j.AddTombstone("A", Owed("a", death(9, 1, state.Destroyed)), count, func(c state.Copy, g Tombstone) bool {
+		added, err := j.AddTombstone("A", Owed("a", death(9, 1, state.Destroyed)), now, count, func(c state.Copy, g Tombstone) bool {
 			count()
 			return c.ID == "a" && g.ID == "a" && keeps
 		})
@@ -69,7 +70,7 @@ func TestWhatAnotherWriterHasEndedEndsTheSuccessor(t *testing.T) {
 		{"a logout before the renewal is known to stand", renewed, ifLive, []string{"b"}, true, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			j := New(plenty)
+			j := New(plenty, plenty)
 			j.enter(test.old)
 			added := j.enter(test.new)
 			if !slices.Equal(added.AlsoEnd, test.ends) {
@@ -86,7 +87,7 @@ func TestWhatAnotherWriterHasEndedEndsTheSuccessor(t *testing.T) {
 }
 
 func TestATombstoneThatStandsKeepsItsDeath(t *testing.T) {
-	j := New(plenty)
+	j := New(plenty, plenty)
 	j.enter(Stored("a", death(5, 1, state.Revoked)))
 	if got := j.enter(Unseen("a", death(9, 2, state.Destroyed))).Tombstone; got != Stored("a", death(5, 1, state.Revoked)) {
 		t.Errorf("the tombstone became %+v", got)
@@ -103,7 +104,7 @@ func TestATombstoneThatStandsKeepsItsDeath(t *testing.T) {
 }
 
 func TestTheLineEndsOnce(t *testing.T) {
-	j := New(plenty)
+	j := New(plenty, plenty)
 	j.enter(Stored("a", death(5, 1, state.Rotated)))
 	logout := Owed("a", death(9, 1, state.Destroyed))
 	logout.Line = true
@@ -120,51 +121,58 @@ func TestTheLineEndsOnce(t *testing.T) {
 
 func TestDeliveryOfATombstone(t *testing.T) {
 	pending := Owed("a", death(5, 1, state.Destroyed))
-	pending.Unverified, pending.Until = true, 100
+	pending.Unverified = true
 	t.Run("arrives", func(t *testing.T) {
-		j := New(plenty)
+		j := New(plenty, plenty)
 		j.enter(pending)
 		j.Refused("a")
 		if got := j.PendingTombstones("A"); len(got) != 1 || got[0].ID != "a" {
 			t.Fatalf("pending are %v", got)
 		}
-		j.Arrived(pending, pending.Death, 500)
+		if !j.Arrived(pending, pending.Death, now) {
+			t.Error("that it arrived is no news")
+		}
 		wantStats(t, j, Stats{Known: 1, Delivered: 1})
 		want := Stored("a", pending.Death)
-		want.Until = 500
 		if got, _ := j.Tombstone("a"); got != want {
 			t.Errorf("the tombstone is %+v", got)
 		}
-		j.Arrived(pending, pending.Death, 900)
+		if j.Arrived(pending, pending.Death, now) {
+			t.Error("that it arrived is news twice")
+		}
 		wantStats(t, j, Stats{Known: 1, Delivered: 1})
 		if got, _ := j.Tombstone("a"); got != want {
 			t.Errorf("what arrived twice is %+v", got)
 		}
-		j.Arrived(Tombstone{ID: "x"}, pending.Death, 500)
+		j.Arrived(Tombstone{ID: "x"}, pending.Death, now)
 	})
 	t.Run("arrives again", func(t *testing.T) {
-		j := New(plenty)
+		j := New(plenty, plenty)
+		lost := Owed("a", pending.Death)
+		lost.Again = true
 		j.enter(Stored("a", pending.Death))
-		j.Republish("A", true, nothing)
+		j.enter(lost)
 		wantStats(t, j, Stats{Again: 1, Known: 1})
-		j.Arrived(j.PendingTombstones("A")[0], pending.Death, 500)
+		if j.Arrived(j.PendingTombstones("A")[0], pending.Death, now) {
+			t.Error("that it arrived again is news")
+		}
 		wantStats(t, j, Stats{Known: 1})
 	})
 	t.Run("has changed meanwhile", func(t *testing.T) {
-		j := New(plenty)
+		j := New(plenty, plenty)
 		j.enter(pending)
 		j.enter(Owed("a", death(9, 2, state.Revoked)))
-		j.Arrived(pending, pending.Death, 500)
+		j.Arrived(pending, pending.Death, now)
 		wantStats(t, j, Stats{Tombstones: 1, Known: 1})
 
 		moved := Moved("b", pending.Death, "c")
 		j.enter(moved)
 		moved.Successor = ""
-		j.Arrived(moved, pending.Death, 500)
+		j.Arrived(moved, pending.Death, now)
 		wantStats(t, j, Stats{Tombstones: 2, Known: 2})
 	})
 	t.Run("is refused", func(t *testing.T) {
-		j := New(plenty)
+		j := New(plenty, plenty)
 		j.enter(pending)
 		for range 2 {
 			if waiting, blind := j.Waiting("A", 2, func() { t.Error("told that nothing waits") }); !waiting || !blind {
@@ -192,7 +200,7 @@ func TestDeliveryOfATombstone(t *testing.T) {
 		}
 	})
 	t.Run("waits for a look at another session", func(t *testing.T) {
-		j := New(plenty)
+		j := New(plenty, plenty)
 		j.enter(Moved("a", death(5, 1, state.Renewed), "b"))
 		ifLive := Owed("c", death(5, 1, state.Destroyed))
 		ifLive.IfLive = true
@@ -206,79 +214,70 @@ func TestDeliveryOfATombstone(t *testing.T) {
 		}
 	})
 	t.Run("has nothing to end", func(t *testing.T) {
-		j := New(plenty)
+		j := New(plenty, plenty)
 		unseen := Unseen("a", death(5, 1, state.Destroyed))
 		unseen.Pending = true
 		j.enter(unseen)
 		j.enter(Owed("b", death(5, 1, state.Destroyed)))
-		j.NothingToEnd("a")
-		j.NothingToEnd("b")
-		j.NothingToEnd("x")
+		for _, id := range []string{"a", "b", "x"} {
+			j.NothingToEnd(id, now)
+		}
 		wantStats(t, j, Stats{Tombstones: 1, Known: 2})
+		want := unseen
+		want.Pending = false
+		if got, _ := j.Tombstone("a"); got != want {
+			t.Errorf("the tombstone is %+v", got)
+		}
 	})
 }
 
 func TestPendingTombstonesComeYoungestFirst(t *testing.T) {
-	j := New(plenty)
+	j := New(plenty, plenty)
 	for _, id := range []string{"a", "b", "c", "a"} {
 		j.enter(Owed(id, death(5, 1, state.Destroyed)))
 	}
 	j.enterAt("B", Owed("d", death(5, 1, state.Destroyed)))
-	var got []string
-	for _, g := range j.PendingTombstones("A") {
-		got = append(got, g.ID)
+	pending := func(shard string) (ids []string) {
+		for _, g := range j.PendingTombstones(shard) {
+			ids = append(ids, g.ID)
+		}
+		return ids
 	}
-	if want := []string{"a", "c", "b"}; !slices.Equal(got, want) {
-		t.Errorf("pending are %v, want %v", got, want)
-	}
-	if got := j.PendingTombstones("C"); len(got) > 0 {
-		t.Errorf("of a shard that has none: %v", got)
-	}
+	wantIDs(t, pending("A"), "a", "c", "b")
+	wantIDs(t, pending("C"))
 }
 
-func TestAShardThatLostItsDataIsToldAgain(t *testing.T) {
-	j := New(plenty)
-	j.enter(Stored("stored", death(5, 1, state.Destroyed)))
-	j.enterAt("B", Stored("elsewhere", death(5, 1, state.Destroyed)))
-	j.enter(Unseen("never", death(5, 1, state.Destroyed)))
+func TestAShardThatLostItsDataProvesNothing(t *testing.T) {
+	j := New(plenty, plenty)
 	unknown := Unseen("unknown", death(5, 1, state.Destroyed))
 	unknown.Pending = true
 	j.enter(unknown)
-	told := 0
-	j.Republish("A", true, func() {
-		if !j.mu.TryRLock() {
-			told++
+	elsewhere := unknown
+	elsewhere.ID = "elsewhere"
+	j.enterAt("B", elsewhere)
+	j.enter(Unseen("never", death(5, 1, state.Destroyed)))
+	j.LostData("A")
+	j.LostData("C")
+	for id, want := range map[string]bool{"unknown": false, "elsewhere": true, "never": true} {
+		if got, _ := j.Tombstone(id); got.IfStored != want {
+			t.Errorf("that the shard has nothing of %s counts: %v, want %v", id, got.IfStored, want)
 		}
-	})
-	wantStats(t, j, Stats{Tombstones: 1, Again: 1, Known: 3})
-	if got, _ := j.Tombstone("unknown"); got.IfStored {
-		t.Error("that the shard has nothing still counts")
 	}
-	if j.Owes("B") {
-		t.Error("another shard is told")
-	}
-	if told != 1 {
-		t.Errorf("the breaker was told %d times", told)
-	}
-	j = New(plenty)
-	j.enter(Stored("stored", death(5, 1, state.Destroyed)))
-	j.Republish("A", false, func() { t.Error("told of what is not pending") })
-	j.Republish("B", true, func() { t.Error("told of nothing") })
-	wantStats(t, j, Stats{Known: 1})
 }
 
 func TestTombstonesExpireUnlessTheyArePending(t *testing.T) {
-	j := New(plenty)
+	j := New(plenty, plenty)
 	for i, g := range []Tombstone{
 		Stored("a", death(5, 1, state.Destroyed)), Owed("b", death(5, 1, state.Destroyed)),
 		Unseen("c", death(5, 1, state.Destroyed)), Stored("d", death(5, 1, state.Destroyed)),
 	} {
-		g.Until = []int64{10, 11, 12, 20}[i]
-		j.enter(g)
+		if _, err := j.AddTombstone("A", g, time.Unix(int64(1000+100*i), 0), nothing, loses); err != nil {
+			t.Fatal(err)
+		}
 	}
-	j.Expire(unix(9), unix(9))
+	j.Expire(time.Unix(1000, 0), time.Unix(1000, 0), now)
 	wantStats(t, j, Stats{Tombstones: 1, Known: 4})
-	j.Expire(unix(12), unix(12))
+	j.Expire(time.Unix(1300, 0), time.Unix(1300, 0), now)
 	wantStats(t, j, Stats{Tombstones: 1, Known: 2})
 	if _, ok := j.Tombstone("d"); !ok {
 		t.Error("what has not expired is gone")

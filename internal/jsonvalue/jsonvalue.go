@@ -7,18 +7,38 @@ package jsonvalue
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 )
 
-// Codec is JSON as JavaScript writes it.
-type Codec struct{}
+// Codec is JSON as JavaScript writes it. The zero Codec encodes values of any type and
+// does not check that they come back; [For] returns one that does.
+type Codec struct {
+	again func(data []byte) ([]byte, error) // decodes and encodes once more; nil: nothing is checked
+	each  bool                              // values of the type may not come back, so that each one is checked
+}
 
-// Encode returns v as JSON. Its errors are those of [json.Marshal].
-func (Codec) Encode(v any) ([]byte, error) {
+// For returns the Codec of values of type T. Its Encode fails for a value that Decode
+// does not bring back: a string that is not UTF-8, as a value or as the key of a map, an
+// interface with methods, an integer in an interface that no float64 holds, a type that
+// encodes itself and does not decode itself, and an embedded pointer to a struct whose
+// name is not exported.
+func For[T any]() Codec {
+	return Codec{again: encodedAgain[T], each: mayChange(reflect.TypeFor[T](), map[reflect.Type]bool{})}
+}
+
+// Encode returns v as JSON. Its errors are those of [json.Marshal], and for a Codec of
+// [For] also [ErrChanged], or the error of decoding what was encoded.
+func (c Codec) Encode(v any) ([]byte, error) {
 	b, err := json.Marshal(v)
-	if err == nil {
-		b = unescape(b)
+	if err != nil {
+		return nil, err
 	}
-	return b, err
+	if c.again != nil && (c.each || bytes.Contains(b, []byte(`\ufffd`))) {
+		if err := c.check(b); err != nil {
+			return nil, err
+		}
+	}
+	return unescape(b), nil
 }
 
 // Decode sets what v points to. It reads what [json.Unmarshal] reads, with the

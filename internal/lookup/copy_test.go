@@ -40,24 +40,14 @@ func TestWithoutARecord(t *testing.T) {
 	})
 	story(t, "nothing, and the predecessor cannot be read", func(w *world) {
 		w.Store.Remove("a")
-		w.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.ID == "old" {
-				return instance.Fate{Err: instance.ErrRefused}
-			}
-			return instance.Fate{}
-		})
+		w.Store.PlanFor(instance.CallsFor("old"), instance.Fate{Err: instance.ErrRefused})
 		k := w.known(w.st, state.Superseded{ID: "old", Dot: w.Clock.Death(state.Renewed).Dot, Predecessor: true})
 		w.want(w.fetch(k), lookup.Live, lookup.FromBackup, lookup.Missing, true)
 	})
 	story(t, "nothing, and the predecessor is contested", func(w *world) {
 		w.Store.Remove("a")
 		w.Store.Set("old", w.st)
-		w.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.Save && c.ID == "old" {
-				return instance.Fate{Takes: 30 * time.Millisecond, Err: failure.ErrConflict}
-			}
-			return instance.Fate{}
-		})
+		w.Store.PlanFor(instance.SavesOf("old"), instance.Fate{Takes: 30 * time.Millisecond, Err: failure.ErrConflict})
 		k := w.known(w.st, state.Superseded{ID: "old", Dot: w.Clock.Death(state.Renewed).Dot, Predecessor: true})
 		if l := w.fetch(k); l.Phase != lookup.Unknown || failure.IsAway(l.Err) || l.Err == nil {
 			w.Errorf("it is %+v", l)

@@ -22,11 +22,16 @@ type Known struct {
 	Ended []state.Superseded // the sessions that this visitor has ended, by the tombstone cookie
 }
 
-// Add joins a copy in.
+// Add joins a copy in. A lease that is stamped more than MaxAhead in the future
+// vouches for nothing, and a session that was last seen then was seen now: the clock
+// that stamped it was ahead.
 func (w *Known) Add(c state.Copy, now time.Time) {
-	// A lease that is stamped more than MaxAhead in the future vouches for nothing.
-	if c.Confirmed > now.Add(state.MaxAhead).UnixMilli() {
+	future := now.Add(state.MaxAhead).UnixMilli()
+	if c.Confirmed > future {
 		c.Confirmed = 0
+	}
+	if c.State.LastSeen > future {
+		c.State.LastSeen = now.UnixMilli()
 	}
 	if !w.Found {
 		w.Copy = c

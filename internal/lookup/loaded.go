@@ -53,6 +53,18 @@ func (l *Loaded) Confirm(v record.Version, sent time.Time, saved uint64) {
 	l.Born, l.NeverStored = false, false
 }
 
+// YieldsTo reports whether the session of a further token of the request counts in place
+// of l, which is not live. It does where it is live or not known, or was rotated lately.
+// Where l is not known it has to be live and have a copy: then it was the one that counted
+// in the answer before.
+func (l *Loaded) YieldsTo(twin *Loaded, hasCopy bool) bool {
+	if l.Phase == Unknown {
+		return twin.Phase == Live && hasCopy
+	}
+	rotated := twin.Phase == Dead && twin.State.Death.Reason == state.Rotated
+	return twin.Phase == Live || twin.Phase == Unknown || rotated
+}
+
 // InStore reports whether the store has all of the state.
 func (l *Loaded) InStore() bool {
 	return !l.Away() && !l.Lacking() && !l.NeverStored && l.State.Entries.Latest() <= l.Saved

@@ -24,6 +24,7 @@ type lookup struct {
 	reader *Reader
 	id     string
 	known  Known // joined with what the journal holds
+	lease  int64 // of copies that the operator does not trust now
 	facts  decide.Facts
 
 	stored    record.Session
@@ -31,6 +32,7 @@ type lookup struct {
 	record    Loaded            // what a live record comes to beside the copies
 	tombstone journal.Tombstone // the tombstone that this process knows
 	named     state.Dot         // of the tombstone that the visitor's cookie names
+	loggedOut state.Death       // by the revocation of the user
 	inherited state.Entries     // what the predecessor leaves
 }
 
@@ -59,10 +61,11 @@ func (r *Reader) Fetch(ctx context.Context, id string, w Known, fresh bool) Load
 		return l
 	}
 	mode := r.Mode()
-	if mode == decide.StoreOnly {
-		w = Known{}
-	}
 	q := lookup{reader: r, id: id, known: w}
+	if mode == decide.StoreOnly {
+		q.lease = w.Confirmed
+		q.known = Known{}
+	}
 	q.facts.Mode = mode
 	q.facts.Foreign = r.Foreign
 	q.ask(ctx, fresh)
@@ -159,12 +162,14 @@ func answerOf(err error, dead bool) decide.Answer {
 // compare joins a live record with the copies and sets the answer to whether the
 // record lacks something. A store that was asked past its cache, and reports a
 // cached answer all the same, is not asked again. A cached record confirms no lease,
-// nor does one of a store that takes no saves, since no end of the session reaches it.
+// nor does one of a store that takes no saves, since no end of the session reaches it. The
+// lease stays what the copies have: while the operator trusts none, a new copy takes their
+// place, and a later outage is served from that.
 func (q *lookup) compare(sent time.Time, fresh, confirms bool) {
 	record, behind := q.reader.fetchStore(q.id, q.known, q.stored, sent)
 	q.record = record
 	if q.stored.Cached || !confirms {
-		q.record.Confirmed = q.known.Confirmed
+		q.record.Confirmed = max(q.known.Confirmed, q.lease)
 	}
 	if !behind {
 		return
@@ -178,8 +183,8 @@ func (q *lookup) compare(sent time.Time, fresh, confirms bool) {
 
 // share keeps what the store has for other requests of the session that run and may
 // have read something older: where the store does not answer any more, they make their
-// changes on what any request of this process was told. With a foreign format the dots
-// would not tell what of it is newer.
+// changes on what any request of this process was told. With a foreign format it keeps
+// nothing, because the dots do not show which part is newer.
 func (q *lookup) share(ctx context.Context) {
 	r := q.reader
 	if r.Foreign || !r.InUse.News(q.id, q.stored.Version) {
@@ -206,10 +211,27 @@ func (q *lookup) knownEnd() decide.Known {
 			return decide.Named
 		}
 	}
+	if q.loginRevoked() {
+		return decide.LoginRevoked
+	}
 	if q.reader.supersededElsewhere(q.known, q.err == nil) {
 		return decide.Disowned
 	}
 	return decide.NotDead
+}
+
+// loginRevoked reports whether the login counts no more that the store's record and the
+// copies come to together, or the copies alone where there is no live record.
+func (q *lookup) loginRevoked() (dead bool) {
+	st := q.known.State
+	switch {
+	case q.err == nil && !q.stored.State.Dead():
+		st = q.record.State
+	case !q.known.Found:
+		return false
+	}
+	q.loggedOut, dead = q.reader.Shards.LoginRevoked(st)
+	return dead
 }
 
 // readPredecessor reads the session that this one took over from, which decides
@@ -221,6 +243,7 @@ func (q *lookup) readPredecessor(ctx context.Context) {
 		q.facts.Predecessor = decide.Settled
 	case errors.Is(q.err, failure.ErrEnded):
 		q.facts.Predecessor = decide.EndedByOther
+		q.facts.Known = q.knownEnd() // the logs may have said just now how this session itself has ended
 	case failure.IsAway(q.err):
 		q.facts.Predecessor = decide.OutOfReach
 	default:
@@ -261,10 +284,15 @@ func (q *lookup) act(ctx context.Context, d decide.Decision) Loaded {
 }
 
 // fromCopy returns the session as copies that vouch have it, where the store has no
-// record or did not answer.
+// record or did not answer. A record that was loaded and does not show that the session
+// lives is joined in, so that nothing is written on top of less than this process knows.
 func (q *lookup) fromCopy(d decide.Decision) Loaded {
 	l := Loaded{Phase: Live, Copy: q.known.Copy, Version: q.stored.Version, Source: FromBackup, Placement: Missing}
-	l.State = q.stored.Revive(q.known.State)
+	known := q.known.State
+	if failure.IsAway(q.err) && q.stored.Version != record.Absent {
+		known = q.reader.Settled(known, q.known.Saved, q.stored.State)
+	}
+	l.State = q.stored.Revive(known)
 	l.State.Entries = state.JoinEntries(l.State.Entries, q.inherited)
 	if d.Effects&decide.Degraded != 0 {
 		q.reader.Degraded.Add(1)
@@ -281,18 +309,21 @@ func (q *lookup) dead(ctx context.Context, d decide.Decision) Loaded {
 	case decide.BySet:
 		g := q.tombstone
 		if d.Effects&decide.WriteTombstone != 0 {
-			g.Again = g.Again || !g.Pending && !g.IfStored // the store had it, and lost it
-			g.Pending = true
-			_ = s.AddTombstone(ctx, g)
+			_ = s.AddTombstone(ctx, g.Missing())
 		}
 		l.State.Death = g.Death
+		if stored := q.stored.State; q.err == nil && stored.Dead() { // its link may lead on, which is not known here any more
+			l.State.Death = state.JoinDeaths(g.Death, stored.Death)
+		}
 	case decide.ByCookie:
 		l.State.Death = state.Death{Dot: q.named, Reason: state.Destroyed}
 	case decide.ByStore:
 		l.State = q.stored.State
 		if d.Effects&decide.Learn != 0 {
-			_ = s.AddTombstone(ctx, journal.Stored(q.id, l.State.Death))
+			q.reader.Shards.Learn(ctx, q.id, l.State.Death)
 		}
+	case decide.ByLogin:
+		l.State.Death = q.loggedOut
 	case decide.ByPredecessor:
 		return q.reader.endWithPredecessor(ctx, q.id, q.stored.Version)
 	default: // the other causes are of other verdicts

@@ -24,6 +24,8 @@ type Reader struct {
 	Foreign bool // other programs write the records too
 	InUse   *inuse.Sessions
 
+	OnRefresh func(before, after state.Copy) // called for a session whose expiry was put off; nil: nobody is told
+
 	// Where there is a backup:
 	Backup  bool
 	Mode    func() decide.Mode                   // the operator's

@@ -4,9 +4,9 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-go/session/internal/circuit"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/state"
@@ -29,16 +29,14 @@ func story(t *testing.T, name string, do func(w *world)) {
 
 func storyOf(t *testing.T, name string, backup bool, adjust func(*instance.Instance), do func(w *world)) {
 	t.Helper()
-	t.Run(name, func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			w := &world{T: t, Instance: instance.New(t, new(instance.Store), backup, adjust)}
-			w.Stale = func(string) { w.stale++ }
-			now := time.Now().UnixMilli()
-			w.st = w.write(state.State{Created: now, Authenticated: now, LastSeen: now, End: now + instance.Lifetime.Milliseconds()}, "x", "1")
-			w.version = w.Store.Set("a", w.st)
-			time.Sleep(10 * time.Millisecond)
-			do(w)
-		})
+	instance.Test(t, name, backup, adjust, func(t *testing.T, i *instance.Instance) {
+		w := &world{T: t, Instance: i}
+		w.Stale = func(string) { w.stale++ }
+		now := time.Now().UnixMilli()
+		w.st = w.write(state.State{Created: now, Authenticated: now, LastSeen: now, End: now + instance.Lifetime.Milliseconds()}, "x", "1")
+		w.version = w.Store.Set("a", w.st)
+		time.Sleep(10 * time.Millisecond)
+		do(w)
 	})
 }
 
@@ -94,18 +92,14 @@ func TestALiveRecord(t *testing.T) {
 		}
 	})
 	story(t, "that the journal knows more of is to be repaired", func(w *world) {
-		w.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.Save && c.ID == "a" {
-				return instance.Fate{Err: instance.ErrRefused}
-			}
-			return instance.Fate{}
-		})
+		w.Store.PlanFor(instance.SavesOf("a"), instance.Fate{Err: instance.ErrRefused})
 		w.Shards.Of("a").AddHint(context.Background(), state.Copy{ID: "a", State: w.write(w.st, "y", "2"), Confirmed: time.Now().UnixMilli()})
 		l := w.fetch(lookup.Known{})
 		w.want(l, lookup.Live, lookup.FromStore, lookup.Behind, false)
 		w.value(l.State, "y", "2")
 	})
 	story(t, "that a copy saw used a refresh later is to be repaired", func(w *world) {
+		time.Sleep(instance.Refresh) // a date from the future would count as now
 		w.want(w.fetch(w.known(w.st.Seen(time.UnixMilli(w.st.LastSeen).Add(instance.Refresh-time.Millisecond)))), lookup.Live, lookup.FromStore, lookup.Complete, false)
 		w.want(w.fetch(w.known(w.st.Seen(time.UnixMilli(w.st.LastSeen).Add(instance.Refresh)))), lookup.Live, lookup.FromStore, lookup.Behind, false)
 	})
@@ -115,6 +109,18 @@ func TestALiveRecord(t *testing.T) {
 		k.Confirmed -= 1000
 		l := w.fetch(k)
 		w.want(l, lookup.Live, lookup.FromStore, lookup.Complete, false)
+		if l.Confirmed != k.Confirmed {
+			w.Errorf("it is confirmed as of %d, want %d", l.Confirmed, k.Confirmed)
+		}
+	})
+	story(t, "of a cache takes no lease from copies that the operator does not trust", func(w *world) {
+		w.Store.Cache()
+		w.Order(circuit.StoreOnly)
+		k := w.known(w.write(w.st, "y", "2"))
+		k.Confirmed -= 1000
+		l := w.fetch(k)
+		w.want(l, lookup.Live, lookup.FromStore, lookup.Complete, false)
+		w.value(l.State, "y", "")
 		if l.Confirmed != k.Confirmed {
 			w.Errorf("it is confirmed as of %d, want %d", l.Confirmed, k.Confirmed)
 		}
@@ -154,12 +160,7 @@ func TestARecordBeforeTheFirstProbe(t *testing.T) {
 		}
 	}
 	storyOf(t, "is believed without a copy", true, layout, func(w *world) {
-		w.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.Save {
-				return instance.Fate{Takes: 50 * time.Millisecond}
-			}
-			return instance.Fate{}
-		})
+		w.Store.PlanFor(instance.Saves, instance.Fate{Takes: instance.ReadTimeout - time.Millisecond})
 		moved.Store(true)
 		if s := w.Shards.Of("a"); !s.Hears() || s.Confirms() || s.Unheard(instance.Lease) {
 			w.Fatalf("the new shard hears: %v, and was seen to save: %v", s.Hears(), s.Confirms())

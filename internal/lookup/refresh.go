@@ -39,9 +39,13 @@ func (r *Reader) PutOff(ctx context.Context, l Loaded) Loaded {
 	st := l.State.Seen(sent)
 	if v, err := r.Storage.Put(ctx, c, failover.Refresh, st, l.Version); err == nil {
 		r.Refreshed.Add(1)
+		before := l.Copy
 		l.State = st
 		l.Version = v
 		l.Confirmed = sent.UnixMilli()
+		if r.OnRefresh != nil {
+			r.OnRefresh(before, l.Copy)
+		}
 	}
 	return l
 }

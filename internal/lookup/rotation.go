@@ -1,6 +1,7 @@
 package lookup
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/holdfast-go/session/internal/failover"
@@ -48,4 +49,63 @@ func (r *Reader) Newest(t token.Token) (newest token.Token, live bool) {
 // replaced.
 func (r *Reader) RotatedFrom(id string, d state.Death) state.Superseded {
 	return state.Superseded{ID: id, Dot: d.Dot, Predecessor: true, Durable: !r.Shards.MovePending(id)}
+}
+
+// Arrive follows rotations from the tombstone in l, which t opened, to the session that
+// lives now, and sets l to it. Only the store knows whether the session still lives where
+// they lead. brought is what the request carries for the session of t, and reopen returns
+// what it carries for another one.
+//
+// Where they arrive at a session, Arrive returns its token and what the request carries
+// for it, and l is joined with what brought knows. Else arrived is false: l is dead or
+// unknown, and held is the token to go on with. Where it is unknown, that is t, because a
+// later load begins again at the token that the client has.
+func (r *Reader) Arrive(ctx context.Context, t token.Token, l *Loaded, brought Known, reopen func(id string) Known) (held token.Token, known Known, arrived bool) {
+	held = t
+	first := l.ID
+	supersedes := brought.Supersedes
+	for hops := 0; l.Phase == Dead; hops++ {
+		next, ok := r.Follow(held, l.State.Death)
+		if !ok {
+			return held, Known{}, false
+		}
+		if hops == MaxRotations {
+			*l = Loaded{Phase: Unknown, Copy: state.Copy{ID: first}, Err: ErrTooManyRotations}
+			return t, Known{}, false
+		}
+		known = reopen(next.ID())
+		at := r.Fetch(ctx, next.ID(), known, true)
+		switch {
+		case at.Phase == Nobody:
+			return held, Known{}, false
+		case at.Phase == Live && (at.Source != FromStore || at.Away()):
+			at = Loaded{Phase: Unknown, Err: failure.ErrNotAsked}
+		}
+		if at.Phase == Unknown {
+			*l = Loaded{Phase: Unknown, Copy: state.Copy{ID: first}, Err: at.Err}
+			return t, Known{}, false
+		}
+		supersedes = state.AddSuperseded(supersedes, r.RotatedFrom(l.ID, l.State.Death))
+		held, *l = next, at
+	}
+	if l.Phase != Live {
+		return held, Known{}, false
+	}
+	l.Supersedes = state.JoinSuperseded(supersedes, l.Supersedes)
+	l.bring(brought)
+	return held, known, true
+}
+
+// bring joins in what the request carries for the session as it was before a rotation,
+// which may know more.
+func (l *Loaded) bring(brought Known) {
+	if !brought.Found {
+		return
+	}
+	joined := state.Join(l.State, brought.State.Values())
+	if !joined.Equal(l.State) {
+		l.State = joined
+		l.Saved = min(l.Saved, brought.Saved)
+		l.Lack()
+	}
 }

@@ -15,6 +15,8 @@ const (
 	Superseded                      // a session names those that it took the place of
 	RestoreByCreate                 // a restore never overwrites
 	Overlaps                        // overlapping requests share no cookie
+	Logs                            // instances tell each other of ended sessions
+	Users                           // logins count no more that were before their user's revocation
 )
 
 // Lacks reports whether a part is taken away.

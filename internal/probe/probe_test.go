@@ -2,12 +2,10 @@ package probe
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -16,21 +14,19 @@ var errDown = errors.New("connection refused")
 
 // fake is a store in memory, of which tests take parts away.
 type fake struct {
-	records     map[string][]byte
-	versions    map[string]Version
-	n           byte
-	now         time.Time
-	layout      func(id string) string
-	incarnation string
-	loads       error // of each Load
-	saves       error // of each Save
-	creates     error // of each Save that creates
-	swaps       error // of each Save over a Version
-	first       []byte
-	conflicts   bool // of each Save that creates, although nothing stands there
-	asked       int  // to Save
-	expiries    []time.Time
-	overwrites  int
+	records    map[string][]byte
+	versions   map[string]Version
+	n          byte
+	now        time.Time
+	layout     func(id string) string
+	saves      error // of each Save
+	creates    error // of each Save that creates
+	swaps      error // of each Save over a Version
+	first      []byte
+	conflicts  bool // of each Save that creates, although nothing stands there
+	asked      int  // to Save
+	expiries   []time.Time
+	overwrites int
 }
 
 func newFake() *fake {
@@ -38,14 +34,6 @@ func newFake() *fake {
 		records: make(map[string][]byte), versions: make(map[string]Version), now: time.Unix(1_000_000, 0),
 		layout: func(string) string { return "one" },
 	}
-}
-
-func (f *fake) Load(_ context.Context, id string) ([]byte, bool, error) {
-	if f.loads != nil {
-		return nil, false, f.loads
-	}
-	data, ok := f.records[id]
-	return data, ok, nil
 }
 
 func (f *fake) Save(ctx context.Context, id string, data []byte, expires time.Time, over Version) (Version, bool, error) {
@@ -95,209 +83,8 @@ func (f *fake) Overwrite(_ context.Context, id string, _ []byte, expires time.Ti
 
 func (f *fake) Shard(id string) string { return f.layout(id) }
 
-func (f *fake) Incarnation(context.Context, string) (string, error) {
-	if f.loads != nil {
-		return "", f.loads
-	}
-	return f.incarnation, nil
-}
-
 func (f *fake) shard() *Shard {
 	return &Shard{Store: f, Name: "one", Instance: 7, Now: func() time.Time { return f.now }, Budget: time.Second}
-}
-
-func wantLook(t *testing.T, s *Shard, when string, lost, known bool) {
-	t.Helper()
-	gotLost, gotKnown, err := s.Look(t.Context(), true)
-	if err != nil || gotLost != lost || gotKnown != known {
-		t.Errorf("%s: lost %v, known %v, %v; want %v, %v", when, gotLost, gotKnown, err, lost, known)
-	}
-}
-
-func TestAShardIsBelievedWhenItsCanaryHasStood(t *testing.T) {
-	f := newFake()
-	s := f.shard()
-	wantLook(t, s, "the first look at an empty shard", true, false)
-	wantLook(t, s, "the second", false, false)
-	wantLook(t, f.shard(), "another process, at once", true, false)
-	f.now = f.now.Add(settled)
-	wantLook(t, f.shard(), "another process, just before the canary has settled", true, false)
-	f.now = f.now.Add(time.Millisecond)
-	wantLook(t, f.shard(), "another process, later", false, false)
-}
-
-func TestAShardThatLostItsCanaryIsKnownToHaveLostData(t *testing.T) {
-	id := "canary-0"
-	for _, test := range []struct {
-		name string
-		do   func(*fake)
-	}{
-		{"it is gone", func(f *fake) { delete(f.records, id); delete(f.versions, id) }},
-		{"it is another one", func(f *fake) { f.put(id, make([]byte, canarySize)) }},
-		{"the server was restarted", func(f *fake) { f.incarnation = "two" }},
-		{"it is gone and cannot be made", func(f *fake) {
-			delete(f.records, id)
-			delete(f.versions, id)
-			f.creates = errDown
-		}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			f := newFake()
-			f.incarnation = "one"
-			s := f.shard()
-			wantLook(t, s, "at first", true, false)
-			f.now = f.now.Add(time.Hour)
-			wantLook(t, s, "later", false, false)
-			test.do(f)
-			lost, known, err := s.Look(t.Context(), true)
-			if !lost || !known || errors.Is(err, ErrNoCanary) != (f.creates != nil) {
-				t.Errorf("lost %v, known %v, %v", lost, known, err)
-			}
-			f.creates = nil
-			_, _, _ = s.Look(t.Context(), true)
-			wantLook(t, s, "in the end", false, false)
-		})
-	}
-}
-
-func TestALookThatIsNotThoroughAsksForNoIncarnation(t *testing.T) {
-	f := newFake()
-	s := f.shard()
-	wantLook(t, s, "at first", true, false)
-	f.incarnation = "one"
-	wantLook(t, s, "the first incarnation", false, false)
-	f.incarnation = "two"
-	if lost, known, err := s.Look(t.Context(), false); lost || known || err != nil {
-		t.Errorf("lost %v, known %v, %v", lost, known, err)
-	}
-	wantLook(t, s, "a thorough one", true, true)
-}
-
-func TestAShardThatDoesNotAnswerHasLostNothing(t *testing.T) {
-	f := newFake()
-	s := f.shard()
-	wantLook(t, s, "at first", true, false)
-	f.loads = errDown
-	for _, thorough := range []bool{true, false} {
-		if lost, known, err := s.Look(t.Context(), thorough); lost || known || !errors.Is(err, errDown) {
-			t.Errorf("lost %v, known %v, %v", lost, known, err)
-		}
-	}
-	f.loads = nil
-	wantLook(t, s, "later", false, false)
-}
-
-func TestTheCanaryOfAnotherInstanceCounts(t *testing.T) {
-	f := newFake()
-	old := make([]byte, canarySize)
-	binary.BigEndian.PutUint64(old, uint64(f.now.Add(-time.Hour).UnixMilli()))
-	f.first = old
-	wantLook(t, f.shard(), "the other one came first", false, false)
-}
-
-func TestACanaryOutlivesEverySession(t *testing.T) {
-	f := newFake()
-	wantLook(t, f.shard(), "at first", true, false)
-	if len(f.expiries) != 1 || f.expiries[0].Before(f.now.AddDate(5, 0, 0)) {
-		t.Errorf("the canary expires at %v, want five years after %v", f.expiries, f.now)
-	}
-}
-
-func TestTwoCanariesOfOneMomentDiffer(t *testing.T) {
-	f := newFake()
-	s := f.shard()
-	wantLook(t, s, "at first", true, false)
-	clear(f.records)
-	clear(f.versions)
-	wantLook(t, s, "when another was made in the same millisecond", true, true)
-}
-
-func TestAShardThatTakesNoCanaryIsNotBelieved(t *testing.T) {
-	for name, do := range map[string]func(*fake){
-		"it is read-only":             func(f *fake) { f.creates = errDown },
-		"each create is a conflict":   func(f *fake) { f.conflicts = true },
-		"its canary is nobody's work": func(f *fake) { f.first = []byte("short") },
-	} {
-		f := newFake()
-		do(f)
-		lost, known, err := f.shard().Look(t.Context(), true)
-		none := name != "its canary is nobody's work"
-		if !lost || known || errors.Is(err, ErrNoCanary) != none {
-			t.Errorf("%s: lost %v, known %v, %v", name, lost, known, err)
-		}
-		if f.asked > 3 {
-			t.Errorf("%s: %d creates were tried, want 3 at most", name, f.asked)
-		}
-	}
-}
-
-// locked is a fake that any number of goroutines may use.
-type locked struct {
-	*fake
-	mu sync.Mutex
-}
-
-func (l *locked) Load(ctx context.Context, id string) ([]byte, bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.fake.Load(ctx, id)
-}
-
-func (l *locked) Save(ctx context.Context, id string, data []byte, expires time.Time, over Version) (Version, bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.fake.Save(ctx, id, data, expires, over)
-}
-
-// The race detector judges.
-func TestAnyNumberMayLook(t *testing.T) {
-	f := &locked{fake: newFake()}
-	f.incarnation = "one"
-	s := f.shard()
-	s.Store = f
-	var group sync.WaitGroup
-	for range 4 {
-		group.Go(func() {
-			for range 20 {
-				if _, known, err := s.Look(t.Context(), true); known || err != nil {
-					t.Errorf("known to have lost data: %v, %v", known, err)
-				}
-			}
-		})
-	}
-	group.Wait()
-}
-
-func TestTheCanaryFollowsTheLayout(t *testing.T) {
-	f := newFake()
-	f.layout = func(id string) string {
-		if id == "canary-3" || strings.HasPrefix(id, "probe") {
-			return "one"
-		}
-		return "two"
-	}
-	s := f.shard()
-	if id, err := s.Canary(); id != "canary-3" || err != nil {
-		t.Fatalf("the canary is %q, %v", id, err)
-	}
-	wantLook(t, s, "at first", true, false)
-	f.layout = func(id string) string {
-		if id == "canary-5" {
-			return "one"
-		}
-		return "two"
-	}
-	wantLook(t, s, "in a new layout, where this process knows no canary", true, false)
-	if id, _ := s.Canary(); id != "canary-5" {
-		t.Errorf("the canary is %q", id)
-	}
-	f.layout = func(string) string { return "two" }
-	if _, _, err := s.Look(t.Context(), false); err == nil {
-		t.Error("a shard that holds nothing has a canary")
-	}
-	if err := s.Try(t.Context(), func(k Kind, err error) { t.Errorf("judged %s: %v", k, err) }); err == nil {
-		t.Error("a shard that holds nothing takes saves")
-	}
 }
 
 // tries runs Try n times, and returns what was judged.

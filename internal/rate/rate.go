@@ -17,7 +17,10 @@ type Limiter struct {
 
 // Allow reports whether one more may be done now, when at most perSecond may be
 // done in each second. If so, it counts as done.
-func (l *Limiter) Allow(now time.Time, perSecond int) bool {
+func (l *Limiter) Allow(now time.Time, perSecond int) bool { return l.AllowAll(now, perSecond, 1) }
+
+// AllowAll is Allow for n at once.
+func (l *Limiter) AllowAll(now time.Time, perSecond, n int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	most := float64(perSecond)
@@ -26,9 +29,9 @@ func (l *Limiter) Allow(now time.Time, perSecond int) bool {
 	}
 	l.left = min(most, l.left+now.Sub(l.last).Seconds()*most)
 	l.last = now
-	if l.left < 1 {
+	if l.left < float64(n) {
 		return false
 	}
-	l.left--
+	l.left -= float64(n)
 	return true
 }

@@ -41,12 +41,25 @@ type Store interface {
 	// Shard names the shard that holds id. It is empty where the store has none.
 	Shard(id string) string
 
+	// Shards names every shard of a store that pins, in order. It is empty where the
+	// store decides by the ID alone which shard has a record.
+	Shards() []string
+
+	// Pin returns the store of one shard, whose records lie there whatever their IDs.
+	// Where Shards is empty, it returns the store itself. It fails where the store has
+	// no such shard.
+	Pin(shard string) (Store, error)
+
 	// Incarnation asks a shard for a string that changes when it may have lost its
 	// data. It is empty where the store has none.
 	Incarnation(ctx context.Context, shard string) (string, error)
 
 	// Probes reports whether Incarnation asks the store.
 	Probes() bool
+
+	// Evictions asks a shard how many records its server has dropped before their time
+	// since it started. It fails with errors.ErrUnsupported where the store cannot tell.
+	Evictions(ctx context.Context, shard string) (uint64, error)
 }
 
 // Session is what a store answered to a load.

@@ -1,5 +1,7 @@
 // Package recordid names the records that the library keeps in a store for
-// itself: canaries, what probes try saves on, and markers of adopted sessions.
+// itself: what probes try saves on, markers of adopted sessions, revocations of users, the
+// lists of users' sessions, the record that names a shard's members, and the segments of
+// their logs.
 // The constructors stand beside the predicate, so that they cannot disagree.
 package recordid
 
@@ -14,41 +16,92 @@ import (
 // it: those are hex.
 const MarkerPrefix = "adopted-"
 
+// RevocationPrefix begins the ID of every record that says from when on a user's logins
+// count.
+const RevocationPrefix = "revoked-"
+
 const (
-	canary = "canary-"
-	probe  = "probe-"
+	probe = "probe-"
+	logs  = "log-"
+	user  = "user-"
 )
 
-// Canary returns the n-th ID that a canary may have.
-func Canary(n int) string { return canary + strconv.Itoa(n) }
+// Members begins the ID of the record that names a shard's members: see Numbered.
+const Members = "members"
 
 // Probe returns the ID of the n-th record on which an instance tries saves.
 func Probe(instance uint32, n int) string { return fmt.Sprintf(probe+"%08x-%x", instance, n) }
 
+// Segment begins the ID of a segment of a log: see Numbered.
+func Segment(log [16]byte, large bool, index uint32) string {
+	kind := "s"
+	if large {
+		kind = "l"
+	}
+	return logs + hex.EncodeToString(log[:]) + "-" + kind + strconv.FormatUint(uint64(index), 10)
+}
+
+// Numbered returns the n-th ID that a record may have whose ID begins with base. Where a
+// store's layout decides by the ID which shard has a record, the first of them that it
+// puts into a shard is the record's; else n is 0.
+func Numbered(base string, n int) string { return base + "-" + strconv.Itoa(n) }
+
 // Marker returns the ID of the marker with this digest.
 func Marker(digest [16]byte) string { return MarkerPrefix + hex.EncodeToString(digest[:]) }
 
-// Reserved reports whether id is that of a record that the library keeps for
-// itself: a canary, a probe's, a marker, or a Store's own. None of them is a
-// session. A tombstone in the place of a canary would say that the store has
-// lost its memory, and one in the place of a marker would not live as long.
+// Revocation returns the ID of the record that says from when on the logins of a user count,
+// whose name has this digest.
+func Revocation(digest [16]byte) string { return RevocationPrefix + hex.EncodeToString(digest[:]) }
+
+// IsRevocation reports whether id is one that Revocation returns.
+func IsRevocation(id string) bool {
+	digest, ok := strings.CutPrefix(id, RevocationPrefix)
+	return ok && len(digest) == hex.EncodedLen(16) && consistsOf(digest, isHex)
+}
+
+// User returns the ID of the list of a user's sessions. The digest is of the user's name.
+func User(digest [16]byte) string { return user + hex.EncodeToString(digest[:]) }
+
+// Reserved reports whether id is that of a record that the library keeps for itself: a
+// probe's, a marker, a user's revocation, the list of a user's sessions, one of members and
+// their logs, or a Store's own. None of them is a session. A tombstone in the place of a
+// members record would say that the store has lost
+// its data, and one in the place of a marker would not live as long.
 //
 // IDs of another system may begin with anything, so the whole of id has to have
 // the shape.
 func Reserved(id string) bool {
-	if n, ok := strings.CutPrefix(id, canary); ok {
-		return consistsOf(n, isDecimal)
-	}
 	if rest, ok := strings.CutPrefix(id, probe); ok {
 		instance, n, ok := strings.Cut(rest, "-")
 		return ok && len(instance) == 8 && consistsOf(instance, isHex) && consistsOf(n, isHex)
 	}
-	if digest, ok := strings.CutPrefix(id, MarkerPrefix); ok {
-		return len(digest) == hex.EncodedLen(16) && consistsOf(digest, isHex)
+	for _, prefix := range [...]string{MarkerPrefix, user} {
+		if digest, ok := strings.CutPrefix(id, prefix); ok {
+			return len(digest) == hex.EncodedLen(16) && consistsOf(digest, isHex)
+		}
+	}
+	if strings.HasPrefix(id, RevocationPrefix) {
+		return IsRevocation(id)
+	}
+	if rest, ok := strings.CutPrefix(id, logs); ok {
+		return isSegment(rest)
 	}
 	kind, n, _ := strings.Cut(id, "-")
+	if kind == Members {
+		return consistsOf(n, isDecimal)
+	}
 	own, ok := strings.CutPrefix(kind, "~")
 	return ok && consistsOf(own, isLower) && consistsOf(n, isDecimal)
+}
+
+// isSegment reports whether rest is what stands behind "log-" in the ID of a segment.
+func isSegment(rest string) bool {
+	name, rest, _ := strings.Cut(rest, "-")
+	segment, n, _ := strings.Cut(rest, "-")
+	kind := strings.TrimRight(segment, "0123456789")
+	index := strings.TrimPrefix(segment, kind)
+	named := len(name) == hex.EncodedLen(16) && consistsOf(name, isHex)
+	return named && (kind == "s" || kind == "l") && consistsOf(index, isDecimal) && consistsOf(n, isDecimal)
 }
 
 func consistsOf(s string, of func(rune) bool) bool {

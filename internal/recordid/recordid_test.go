@@ -9,13 +9,22 @@ import (
 
 func TestOnlyTheWholeShapeIsReserved(t *testing.T) {
 	for id, want := range map[string]bool{
-		"canary-0": true, "canary-17": true, "canary-": false, "canary-x": false, "canary": false, "canary-1-": false,
+		"canary-0":          false,
 		"probe-0123abcd-1f": true, "probe-0123abcd": false, "probe-123-1": false, "probe-0123abcd-": false,
 		"probe-0123ABCD-1": false, "probe-0123abcd-1-2": false,
 		"~incarnation-0": true, "~incarnation-": false, "~-0": false, "~incarnation": false, "incarnation-0": false,
 		"~In-0": false, "~a-0-0": false,
+		"members-0": true, "members-12": true, "members-": false, "members": false, "members-x": false, "members-1-1": false,
+		"log-0123456789abcdef0123456789abcdef-s0-0": true, "log-0123456789abcdef0123456789abcdef-l12-34": true,
+		"log-0123456789abcdef0123456789abcdef-x0-0": false, "log-0123456789abcdef0123456789abcdef-s-0": false,
+		"log-0123456789abcdef0123456789abcdef-s0": false, "log-0123456789abcdef0123456789abcdef-0-0": false,
+		"log-0123456789abcdef-s0-0": false, "log-0123456789abcdef0123456789abcdef-s0-0-0": false,
+		"log-0123456789abcdef0123456789abcdeg-s0-0": false, "log-": false, "log-0123456789abcdef0123456789abcdef-ss0-0": false,
 		"adopted-0123456789abcdef0123456789abcdef": true, "adopted-0123": false, "adopted-": false,
-		"adopted-0123456789abcdef0123456789abcdeg": false, "0123456789abcdef0123456789abcdef": false, "": false,
+		"revoked-0123456789abcdef0123456789abcdef": true, "revoked-0123": false, "revoked-": false, "revoked-0123456789abcdef0123456789abcdeg": false,
+		"adopted-0123456789abcdef0123456789abcdeg": false,
+		"user-0123456789abcdef0123456789abcdef":    true, "user-0123": false, "user-": false,
+		"user-0123456789abcdef0123456789abcdeg": false, "0123456789abcdef0123456789abcdef": false, "": false,
 	} {
 		if got := recordid.Reserved(id); got != want {
 			t.Errorf("Reserved(%q): got %v, want %v", id, got, want)
@@ -26,11 +35,13 @@ func TestOnlyTheWholeShapeIsReserved(t *testing.T) {
 // The IDs are in stores: another spelling would lose what is there.
 func TestConstructorsKeepTheirSpelling(t *testing.T) {
 	for _, test := range []struct{ got, want string }{
-		{recordid.Canary(0), "canary-0"},
-		{recordid.Canary(123), "canary-123"},
 		{recordid.Probe(1, 31), "probe-00000001-1f"},
 		{recordid.Probe(math.MaxUint32, 0), "probe-ffffffff-0"},
+		{recordid.Numbered(recordid.Members, 0), "members-0"},
+		{recordid.Numbered(recordid.Segment([16]byte{1, 15: 0xff}, false, 70), 3), "log-010000000000000000000000000000ff-s70-3"},
+		{recordid.Numbered(recordid.Segment([16]byte{1, 15: 0xff}, true, math.MaxUint32), 0), "log-010000000000000000000000000000ff-l4294967295-0"},
 		{recordid.Marker([16]byte{1, 15: 0xff}), "adopted-010000000000000000000000000000ff"},
+		{recordid.User([16]byte{1, 15: 0xff}), "user-010000000000000000000000000000ff"},
 	} {
 		if test.got != test.want {
 			t.Errorf("got %q, want %q", test.got, test.want)

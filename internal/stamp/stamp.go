@@ -28,6 +28,18 @@ func (c *Clock) Dot(st state.State) state.Dot {
 	return state.Dot{Clock: c.logical.Next(c.Now(), st.Entries.Latest()), Instance: c.Instance}
 }
 
+// Login returns the clock value of a login of now. It is larger than after, up to which the
+// user's logins are revoked, whatever this clock says. It does not follow after: the next
+// write of this process is at its own time.
+func (c *Clock) Login(after uint64) uint64 { return max(c.logical.Next(c.Now(), 0), after+1) }
+
+// Revocation returns the clock value for the revocation of a user's logins until now, also
+// of those by a clock that was up to state.MaxAhead before this one. It is larger than
+// after, that of a revocation of before, and than that of a login made in knowledge of it.
+func (c *Clock) Revocation(after uint64) uint64 {
+	return max(c.logical.Next(c.Now(), 0)+uint64(state.MaxAhead.Milliseconds())<<state.CounterBits, after+1)
+}
+
 // Death returns a death of now.
 func (c *Clock) Death(why state.Reason) state.Death {
 	return state.Death{Dot: c.Dot(state.State{}), Reason: why}

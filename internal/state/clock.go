@@ -44,6 +44,9 @@ func readDot(b []byte) Dot {
 // MaxAhead later than the wall clock was.
 func (d Dot) Time() time.Time { return time.UnixMilli(int64(d.Clock >> CounterBits)) }
 
+// ClockAt returns the first clock value of a time.
+func ClockAt(t time.Time) uint64 { return uint64(t.UnixMilli()) << CounterBits }
+
 // Clock is a hybrid logical clock (Kulkarni et al., "Logical Physical Clocks",
 // 2014): it stays close to the wall clock, and never falls behind a value that
 // it has seen. The zero Clock is ready; any number of goroutines may use it.

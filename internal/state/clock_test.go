@@ -10,7 +10,7 @@ import (
 
 var noon = time.UnixMilli(1772625600000)
 
-func clockAt(t time.Time) uint64 { return uint64(t.UnixMilli()) << CounterBits }
+func clockAt(t time.Time) uint64 { return ClockAt(t) }
 
 func TestDotsAreOrderedAsTheirBytes(t *testing.T) {
 	r := rand.New(rand.NewPCG(12, 1))

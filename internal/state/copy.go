@@ -119,7 +119,11 @@ func JoinSuperseded(a, b []Superseded) []Superseded {
 // confirmation, the clock value up to which the store had the entries, the
 // superseded sessions, and the state as Encode has it. It leaves Born out.
 func (c Copy) Encode() []byte {
-	out := make([]byte, 0, 64+len(c.Supersedes)*64+c.State.size())
+	return c.Append(make([]byte, 0, 64+len(c.Supersedes)*64+c.State.size()))
+}
+
+// Append appends what Encode returns to out.
+func (c Copy) Append(out []byte) []byte {
 	unstored := byte(0)
 	if c.NeverStored {
 		unstored = 1
@@ -135,46 +139,46 @@ func (c Copy) Encode() []byte {
 // DecodeCopy returns the copy that Encode made b of. Its state keeps b. The
 // error is ErrCorrupt where b is no copy of a live session, or Decode's.
 func DecodeCopy(b []byte) (Copy, error) {
-	if len(b) < 2 {
+	if len(b) == 0 || b[0] != FormatV1 {
 		return Copy{}, ErrCorrupt
 	}
-	format, unstored := b[0], b[1]
-	b = b[2:]
-	if format != FormatV1 || unstored > 1 {
-		return Copy{}, ErrCorrupt
-	}
-	id, b, ok := cutBytes(b)
-	if !ok {
-		return Copy{}, ErrCorrupt
-	}
-	confirmed, n := binary.Uvarint(b)
-	if n <= 0 || confirmed > maxMillis {
-		return Copy{}, ErrCorrupt
-	}
-	b = b[n:]
-	saved, n := binary.Uvarint(b)
-	if n <= 0 {
-		return Copy{}, ErrCorrupt
-	}
-	supersedes, b, ok := CutSuperseded(b[n:])
-	if !ok {
-		return Copy{}, ErrCorrupt
-	}
-	st, err := Decode(b)
+	c, rest, err := decodeHead(b)
 	if err != nil {
 		return Copy{}, err
 	}
-	if st.Dead() {
+	if c.State, err = Decode(rest); err != nil {
+		return Copy{}, err
+	}
+	if c.State.Dead() {
 		return Copy{}, ErrCorrupt
 	}
-	return Copy{
-		ID:          string(id),
-		State:       st,
-		Confirmed:   int64(confirmed),
-		Saved:       saved,
-		Supersedes:  supersedes,
-		NeverStored: unstored == 1,
-	}, nil
+	return c, nil
+}
+
+// decodeHead returns what stands in front of the state of a copy, and the state
+// encoded. It does not look at the format.
+func decodeHead(b []byte) (c Copy, rest []byte, err error) {
+	if len(b) < 2 || b[1] > 1 {
+		return Copy{}, nil, ErrCorrupt
+	}
+	c.NeverStored = b[1] == 1
+	id, b, ok := cutBytes(b[2:])
+	if !ok {
+		return Copy{}, nil, ErrCorrupt
+	}
+	c.ID = string(id)
+	confirmed, n := binary.Uvarint(b)
+	if n <= 0 || confirmed > maxMillis {
+		return Copy{}, nil, ErrCorrupt
+	}
+	c.Confirmed, b = int64(confirmed), b[n:]
+	if c.Saved, n = binary.Uvarint(b); n <= 0 {
+		return Copy{}, nil, ErrCorrupt
+	}
+	if c.Supersedes, rest, ok = CutSuperseded(b[n:]); !ok {
+		return Copy{}, nil, ErrCorrupt
+	}
+	return c, rest, nil
 }
 
 // AppendSuperseded appends l to out, encoded: its length in one byte, then for

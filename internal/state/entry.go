@@ -15,17 +15,19 @@ type Entry struct {
 	Raw   []byte // the whole entry, encoded, of one that Cut or Find returned
 }
 
-// Flags are an entry's kind in the low two bits, then ServerOnly; the high
-// four bits are its rank among what travels in a copy.
+// Flags are an entry's kind in the low two bits, then ServerOnly and Uncompressed; the
+// high four bits are its rank among what travels in a copy.
 type Flags uint8
 
-// The kinds of an entry, and ServerOnly, which keeps a value out of copies.
+// The kinds of an entry, ServerOnly, which keeps a value out of copies, and Uncompressed,
+// which keeps it as it is in a copy.
 const (
-	Present    Flags = 0
-	Deleted    Flags = 1
-	Withheld   Flags = 2 // there is a value, but not in this copy
-	kindMask   Flags = 3
-	ServerOnly Flags = 4
+	Present      Flags = 0
+	Deleted      Flags = 1
+	Withheld     Flags = 2 // there is a value, but not in this copy
+	kindMask     Flags = 3
+	ServerOnly   Flags = 4
+	Uncompressed Flags = 8
 
 	RankShift = 4  // where the rank begins
 	MaxRank   = 15 // the largest rank
@@ -55,7 +57,7 @@ func (e Entry) Append(b []byte) []byte {
 	b = append(b, byte(e.Flags))
 	b = e.Dot.append(b)
 	b = AppendBytes(b, e.Name)
-	if e.Flags.Kind() == Present {
+	if kind := e.Flags.Kind(); kind == Present || kind == Compressed {
 		b = AppendBytes(b, e.Value)
 	}
 	return b

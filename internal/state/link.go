@@ -22,7 +22,9 @@ const (
 
 	linkTime = DotSize + 8
 	linkHead = linkTime + LinkRandom
-	linkSize = linkHead + 32 // of an ID of ours
+	linkSize = linkHead + idSize
+
+	idSize = 32 // of an ID of ours
 )
 
 // NewLink returns the link of the rotation with the dot d, at the time at, to
@@ -33,7 +35,13 @@ func NewLink(d Dot, at time.Time, random [LinkRandom]byte, successor string) Lin
 	return Link(append(append(b, random[:]...), successor...))
 }
 
-// Dot returns the dot of the rotation.
+// BareLink returns a link that names the successor and nothing else: the token of the
+// session that it leads from opens nothing any more.
+func BareLink(successor string) Link {
+	return NewLink(Dot{}, time.UnixMilli(0), [LinkRandom]byte{}, successor)
+}
+
+// Dot returns the dot of the rotation, or zero where the link is bare.
 func (l Link) Dot() Dot { return readDot([]byte(l[:DotSize])) }
 
 func (l Link) millis() uint64 { return binary.BigEndian.Uint64([]byte(l[DotSize:linkTime])) }
@@ -51,13 +59,41 @@ func (l Link) Successor() string {
 
 // sound reports whether d is a death that this program writes.
 func (d Death) sound() bool {
+	if d.Successor != "" && len(d.Successor) != idSize {
+		return false
+	}
 	if d.Link == "" {
 		return d.Reason != Rotated
 	}
 	if len(d.Link) != linkSize || d.Link.millis() > maxMillis {
 		return false
 	}
-	return d.Reason != Rotated || d.Link.Dot() == d.Dot
+	return d.Reason != Rotated || d.Link.Dot() == d.Dot || d.Link.Dot() == Dot{}
+}
+
+// Follow returns d with the name of the session that a Renew made. A name that is none
+// of ours is left out.
+func (d Death) Follow(successor string) Death {
+	if len(successor) == idSize {
+		d.Successor = successor
+	}
+	return d
+}
+
+// EndsLine returns the IDs of the sessions that were made of this one and end with it. A
+// writer who ends a session that another had renewed or rotated held it for live: one of
+// them is not its visitor. (Whoever shows a token that was replaced already writes no
+// death over that of the session.)
+func (d Death) EndsLine() (ids []string) {
+	if d.rank() < rankEnded {
+		return nil
+	}
+	for _, id := range [...]string{d.Successor, d.Link.Successor()} {
+		if id != "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // Time returns when the session ended, to the millisecond: by the wall clock of
@@ -70,25 +106,43 @@ func (d Death) Time() time.Time {
 }
 
 // JoinDeaths combines two tombstones of one session. Like Join it is
-// commutative, associative and idempotent. A death by any other reason outranks
-// a rotation, whenever it was, because the token of an ended session leads
-// nowhere. Between equals the later death stays.
+// commutative, associative and idempotent. A Renew outranks a rotation, whenever it
+// was, because the token of an ended session leads nowhere; and every other death
+// outranks both, because the session lives on under no ID. Between equals the later
+// death stays.
 //
-// The link is joined apart from the rest: a writer that ends the session also
-// ends what a rotation has made of it. Both parts are maxima of total orders, so
-// the whole is a join.
+// The link and the successor are joined apart from the rest: a writer that ends the
+// session also ends what was made of it. The session was anonymous where both say so. All parts are maxima of total orders, so the
+// whole is a join.
 func JoinDeaths(a, b Death) Death {
-	l := max(a.Link, b.Link)
+	link, successor := max(a.Link, b.Link), max(a.Successor, b.Successor)
+	anonymous := a.Anonymous && b.Anonymous
 	if a.before(b) {
 		a = b
 	}
-	a.Link = l
+	a.Link, a.Successor = link, successor
+	a.Anonymous = anonymous
 	return a
 }
 
+// rank orders the deaths by what is left of the session.
+func (d Death) rank() int {
+	switch d.Reason {
+	case Rotated:
+		return 0
+	case Renewed:
+		return 1
+	case Destroyed, Revoked:
+	}
+	return rankEnded
+}
+
+// rankEnded is the rank of a death after which the session lives on under no ID.
+const rankEnded = 2
+
 func (d Death) before(e Death) bool {
-	if rotated := d.Reason == Rotated; rotated != (e.Reason == Rotated) {
-		return rotated
+	if a, b := d.rank(), e.rank(); a != b {
+		return a < b
 	}
 	if c := d.Dot.compare(e.Dot); c != 0 {
 		return c < 0

@@ -2,6 +2,7 @@ package state
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,42 @@ func TestALinkHoldsWhatARotationWrote(t *testing.T) {
 	}
 }
 
+func TestABareLinkNamesTheSuccessorAlone(t *testing.T) {
+	l := BareLink(successor)
+	if l.Dot() != (Dot{}) || l.Successor() != successor {
+		t.Errorf("the link is of %v, to %s", l.Dot(), l.Successor())
+	}
+	full := NewLink(Dot{1, 1}, noon, [LinkRandom]byte{}, strings.Repeat("0", 32))
+	if max(l, full) != full {
+		t.Error("a bare link takes the place of a full one")
+	}
+}
+
+func TestOnlyTheEndOfASessionThatWasReplacedEndsItsLine(t *testing.T) {
+	rotated := strings.Repeat("e", 32)
+	for reason := Destroyed; reason <= Rotated; reason++ {
+		for _, made := range [][]string{nil, {successor}, {rotated}, {successor, rotated}} {
+			d := Death{Reason: reason}
+			if slices.Contains(made, successor) {
+				d = d.Follow(successor)
+			}
+			if slices.Contains(made, rotated) {
+				d.Link = BareLink(rotated)
+			}
+			want := made
+			if reason == Renewed || reason == Rotated {
+				want = nil
+			}
+			if got := d.EndsLine(); !slices.Equal(got, want) {
+				t.Errorf("a death of reason %d ends %q, want %q", reason, got, want)
+			}
+		}
+	}
+	if got := (Death{Reason: Renewed}).Follow("a name of another system"); got.Successor != "" {
+		t.Errorf("the death names %q", got.Successor)
+	}
+}
+
 func TestOnlyDeathsThatAreWrittenAreRead(t *testing.T) {
 	d, other := Dot{5, 7}, Dot{5, 8}
 	link := NewLink(d, noon, [LinkRandom]byte{1}, successor)
@@ -54,6 +91,13 @@ func TestOnlyDeathsThatAreWrittenAreRead(t *testing.T) {
 		{"a rotation with the link of another", Death{Dot: other, Reason: Rotated, Link: link}, false},
 		{"a link that is too short", Death{Dot: d, Reason: Rotated, Link: link[:linkSize-1]}, false},
 		{"a link that is too long", Death{Dot: d, Reason: Destroyed, Link: link + "f"}, false},
+		{"a bare link", Death{Dot: d, Reason: Rotated, Link: BareLink(successor)}, true},
+		{"a Renew that names its successor", Death{Dot: d, Reason: Renewed}.Follow(successor), true},
+		{"a logout of nobody known", Death{Dot: d, Reason: Destroyed, Anonymous: true}, true},
+		{"a logout after it", Death{Dot: other, Reason: Destroyed, Successor: successor}, true},
+		{"a Renew after a rotation", Death{Dot: other, Reason: Renewed, Link: link, Successor: successor}, true},
+		{"a name that is too short", Death{Dot: d, Reason: Renewed, Successor: successor[1:]}, false},
+		{"a rotation that names a session and has no link", Death{Dot: d, Reason: Rotated, Successor: successor}, false},
 		{"the last time of a rotation", Death{Dot: d, Reason: Rotated, Link: NewLink(d, time.UnixMilli(maxMillis), [LinkRandom]byte{}, successor)}, true},
 		{"a time after the last", Death{Dot: d, Reason: Rotated, Link: NewLink(d, time.UnixMilli(maxMillis+1), [LinkRandom]byte{}, successor)}, false},
 		{"an unknown reason", Death{Dot: d, Reason: Rotated + 1}, false},
@@ -69,11 +113,14 @@ func TestOnlyDeathsThatAreWrittenAreRead(t *testing.T) {
 }
 
 func smallDeaths() (all []Death) {
-	links := []Link{"", NewLink(Dot{1, 1}, noon, [LinkRandom]byte{1}, successor), NewLink(Dot{2, 1}, noon, [LinkRandom]byte{0}, successor)}
+	links := []Link{"", BareLink(successor), NewLink(Dot{1, 1}, noon, [LinkRandom]byte{1}, successor), NewLink(Dot{2, 1}, noon, [LinkRandom]byte{0}, successor)}
 	for _, d := range []Dot{{1, 1}, {1, 2}, {2, 1}} {
 		for reason := Destroyed; reason <= Rotated; reason++ {
 			for _, l := range links {
-				all = append(all, Death{Dot: d, Reason: reason, Link: l})
+				one := Death{Dot: d, Reason: reason, Link: l, Anonymous: len(all)%2 == 0}
+				other := one.Follow(successor)
+				other.Anonymous = len(all)%3 == 0
+				all = append(all, one, other)
 			}
 		}
 	}
@@ -104,13 +151,19 @@ func TestJoinDeathsKeepsTheEndAndTheLink(t *testing.T) {
 	for _, a := range smallDeaths() {
 		for _, b := range smallDeaths() {
 			got := JoinDeaths(a, b)
-			if ended := a.Reason != Rotated || b.Reason != Rotated; ended != (got.Reason != Rotated) {
-				t.Fatalf("%v and %v became %v: a rotation hides how the session ended", a, b, got)
+			if got.rank() != max(a.rank(), b.rank()) {
+				t.Fatalf("%v and %v became %v: how the session ended is hidden", a, b, got)
 			}
 			if got.Link != max(a.Link, b.Link) {
 				t.Fatalf("%v and %v became %v: the later link is lost", a, b, got)
 			}
-			if sameKind := (a.Reason == Rotated) == (b.Reason == Rotated); sameKind && got.Dot.compare(a.Dot) < 0 {
+			if got.Anonymous != (a.Anonymous && b.Anonymous) {
+				t.Fatalf("%v and %v became %v: whether it was anonymous is lost", a, b, got)
+			}
+			if got.Successor != max(a.Successor, b.Successor) {
+				t.Fatalf("%v and %v became %v: the successor's name is lost", a, b, got)
+			}
+			if a.rank() == b.rank() && got.Dot.compare(a.Dot) < 0 {
 				t.Fatalf("%v and %v became %v, which is earlier", a, b, got)
 			}
 		}

@@ -11,7 +11,7 @@
 // The package is pure: it knows neither HTTP nor a store nor what time it is,
 // starts no goroutine and keeps no lock. It does not decide which copy may vouch
 // for a session (package decide does), how a copy is sealed (package backup), or how
-// long a tombstone lives (connect.go of the root package computes that from the
+// long a tombstone lives (manager.go of the root package computes that from the
 // options; package storage stores a tombstone for so long, and package journal drops
 // it then).
 package state
@@ -45,6 +45,13 @@ type Death struct {
 	Dot    Dot
 	Reason Reason
 	Link   Link // to the session that a rotation made of this one, whatever ended it
+
+	// Anonymous says that the session was never renewed, so that it knew no user.
+	Anonymous bool
+
+	// Successor is the ID of the session that a Renew made of this one, whatever ended
+	// it.
+	Successor string
 }
 
 // Reason is why a session ended.
@@ -60,6 +67,13 @@ const (
 
 // Dead reports whether the session has ended.
 func (st State) Dead() bool { return st.Death.Reason != 0 }
+
+// NeverRenewed reports whether the session has never known a user: it has no login, and
+// was never renewed by an application that does not say who logs in.
+func (st State) NeverRenewed() bool {
+	_, known := st.Login()
+	return st.Authenticated == st.Created && !known
+}
 
 // Join combines two states of one session. Death absorbs everything. Of live
 // states it keeps the entries as JoinEntries does, the earlier Created and End,
@@ -141,23 +155,31 @@ const (
 	kindLive    = 1
 	kindDead    = 2
 	kindRotated = 3 // live, with the fifth date
+
+	anonymousBit = 0x80 // in the byte of a reason
 )
 
 // Encode returns the stored form of st: a format byte, a kind byte, and for a
 // live state its four dates (unsigned varints), a fifth one where its token was
-// rotated, and its entries; for a dead one the dot, the reason, and the link if
-// it has one. It leaves Origin and Bare out.
+// rotated, and its entries; for a dead one the dot, the reason with a bit that says
+// whether the session was anonymous, and the link and the successor if it has them. It leaves Origin and Bare out.
 func (st State) Encode() []byte { return st.append(make([]byte, 0, st.size())) }
 
 // size is how many bytes append adds at most.
 func (st State) size() int {
-	return 2 + max(DotSize+1+len(st.Death.Link), 5*binary.MaxVarintLen64+len(st.Entries))
+	death := DotSize + 1 + len(st.Death.Link) + len(st.Death.Successor)
+	return 2 + max(death, 5*binary.MaxVarintLen64+len(st.Entries))
 }
 
 func (st State) append(b []byte) []byte {
 	if st.Dead() {
 		b = st.Death.Dot.append(append(b, FormatV1, kindDead))
-		return append(append(b, byte(st.Death.Reason)), st.Death.Link...)
+		reason := byte(st.Death.Reason)
+		if st.Death.Anonymous {
+			reason |= anonymousBit
+		}
+		b = append(append(b, reason), st.Death.Link...)
+		return append(b, st.Death.Successor...)
 	}
 	kind := byte(kindLive)
 	if st.Rotated != 0 {
@@ -180,7 +202,11 @@ var ErrCorrupt = errors.New("corrupt record")
 // is ErrCorrupt, or names the format where it is not FormatV1.
 //
 // Decode checks all of b, once, so that what reads the entries later need not.
-func Decode(b []byte) (State, error) {
+func Decode(b []byte) (State, error) { return decode(b, nil) }
+
+// decode is Decode. Where unpack is not nil it returns the entries of a live state as
+// they are outside of a packed copy.
+func decode(b []byte, unpack func(Entries) (Entries, error)) (State, error) {
 	if len(b) < 2 {
 		return State{}, ErrCorrupt
 	}
@@ -191,7 +217,7 @@ func Decode(b []byte) (State, error) {
 	case kindDead:
 		return decodeDead(b[2:])
 	case kindLive, kindRotated:
-		return decodeLive(b[2:], kind == kindRotated)
+		return decodeLive(b[2:], kind == kindRotated, unpack)
 	}
 	return State{}, ErrCorrupt
 }
@@ -200,16 +226,20 @@ func decodeDead(b []byte) (State, error) {
 	if len(b) < DotSize+1 {
 		return State{}, ErrCorrupt
 	}
-	d := Death{Dot: readDot(b), Reason: Reason(b[DotSize]), Link: Link(b[DotSize+1:])}
+	d := Death{Dot: readDot(b), Reason: Reason(b[DotSize] &^ anonymousBit), Anonymous: b[DotSize]&anonymousBit != 0}
 	known := d.Reason >= Destroyed && d.Reason <= Rotated
+	rest := b[DotSize+1:]
+	if len(rest) >= linkSize {
+		d.Link, rest = Link(rest[:linkSize]), rest[linkSize:]
+	}
+	d.Successor = string(rest)
 	if !known || !d.sound() {
 		return State{}, ErrCorrupt
 	}
 	return State{Death: d}, nil
 }
 
-func decodeLive(b []byte, rotated bool) (State, error) {
-	var st State
+func decodeLive(b []byte, rotated bool, unpack func(Entries) (Entries, error)) (st State, err error) {
 	dates := [...]*int64{&st.Created, &st.Authenticated, &st.LastSeen, &st.End, &st.Rotated}
 	most := len(dates)
 	if !rotated {
@@ -226,5 +256,10 @@ func decodeLive(b []byte, rotated bool) (State, error) {
 		return State{}, ErrCorrupt // it has a shorter spelling
 	}
 	st.Entries = b
+	if unpack != nil {
+		if st.Entries, err = unpack(b); err != nil {
+			return State{}, err
+		}
+	}
 	return st, st.Entries.Check()
 }

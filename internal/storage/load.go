@@ -6,17 +6,21 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-go/session/internal/deadline"
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/flight"
 	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/state"
 )
 
 // Load asks the store for a session, within the read budget. Its error is
 // failure.ErrNotFound where the store has no record of the session or an expired
 // one, which out then has: a copy of a later use may go on from it. Every other
-// error wraps failure.ErrUnavailable and the cause. vouched reports whether a copy
-// can stand in for the store.
+// error wraps failure.ErrUnavailable and the cause. Where this process has not heard yet
+// which sessions have ended, it is a failure.Away, and out has the record all the same:
+// what it holds is known, and not whether the session lives. vouched reports whether a
+// copy can stand in for the store.
 //
 // Concurrent loads of one session are coalesced. A caller never joins a load that
 // was already in flight, because its result may predate a write the caller has
@@ -47,8 +51,20 @@ func (s *Storage) Load(ctx context.Context, id string, vouched, fresh bool, out 
 
 func (s *Storage) loadAlone(ctx, budget context.Context, c *failover.Call, fresh bool, out *record.Session) error {
 	s.Loads.Add(1)
-	return s.readWithin(ctx, budget, c, fresh, out)
+	err := s.readWithin(ctx, budget, c, fresh, out)
+	absent := errors.Is(err, failure.ErrNotFound)
+	if usable := err == nil && !out.State.Dead() || absent; !usable || c.HearLogs(budget, !absent) {
+		return err
+	}
+	if failure.RequestOver(ctx) {
+		*out = record.Session{}
+		return fmt.Errorf("%w: %w", failure.ErrUnavailable, failure.OfRequest(ctx))
+	}
+	return &failure.Away{Cause: errUnheard}
 }
+
+// errUnheard says why an answer of the store does not count.
+var errUnheard = errors.New("session: it is not known yet which sessions have ended: the revocation logs were not read")
 
 // loadAnswer is the result of a load, for all callers that share it.
 type loadAnswer struct {
@@ -66,14 +82,12 @@ const patience = 4
 func (s *Storage) loadTogether(ctx context.Context, turn flight.Turn[string, loadAnswer], vouched bool, out *record.Session) error {
 	id, wait := turn.Key, s.waiting.Within(ctx, time.Now(), s.ReadTimeout/patience)
 	for asks := false; !asks; {
-		var a loadAnswer
-		var answered bool
-		var slow error
-		a, answered, asks, slow = turn.Wait(wait)
+		o, slow := turn.Wait(wait)
+		asks = o.Asks
 		switch {
-		case answered:
-			*out = a.Session
-			return a.err
+		case o.Answered:
+			*out = o.Answer.Session
+			return o.Answer.err
 		case slow != nil:
 			return s.loadNow(ctx, id, vouched, out)
 		case !asks:
@@ -105,11 +119,28 @@ func (s *Storage) loadNow(ctx context.Context, id string, vouched bool, out *rec
 	return s.loadAlone(ctx, budget, &c, false, out)
 }
 
+// counts reports whether a record of the store is a session: it has not expired, and its
+// shard has not gone back in time further than anybody remembers.
+func (s *Storage) counts(id string, st state.State) bool {
+	if s.foreign() || st.Dead() {
+		return s.foreign() || !s.Expired(st, s.Clock.Now())
+	}
+	return !s.Expired(st, s.Clock.Now()) && !s.Shards.Undone(id, st)
+}
+
 // Read is Load past all caches, for a caller that may ask the shard. It is not
 // coalesced.
 func (s *Storage) Read(ctx context.Context, c failover.Call) (r record.Session, err error) {
-	err = s.readWithin(ctx, s.reading.Within(ctx, time.Now(), c.Budget), &c, true, &r)
+	err = s.readWithin(ctx, s.budget(ctx, &c), &c, true, &r)
 	return r, err
+}
+
+// budget returns the context of one load for a call.
+func (s *Storage) budget(ctx context.Context, c *failover.Call) *deadline.Context {
+	if c.Patient {
+		return s.delivering.After(ctx, c.Budget)
+	}
+	return s.reading.Within(ctx, time.Now(), c.Budget)
 }
 
 // stalled reports whether budget ended a good while ago, although a load honors
@@ -119,6 +150,12 @@ func (s *Storage) Read(ctx context.Context, c failover.Call) (r record.Session, 
 func stalled(budget context.Context) bool {
 	at, _ := budget.Deadline()
 	return time.Since(at) > longPause
+}
+
+// isQuick reports whether less than half of a budget is over.
+func isQuick(budget context.Context) bool {
+	d, ok := budget.(*deadline.Context)
+	return ok && !d.Hurried()
 }
 
 // longPause is more than a busy scheduler makes of a timer.
@@ -131,12 +168,13 @@ const longPause = 20 * time.Millisecond
 func (s *Storage) readWithin(ctx, budget context.Context, c *failover.Call, fresh bool, out *record.Session) error {
 	r, err := s.Store.Load(budget, c.ID, fresh)
 	if err != nil && stalled(budget) && !failure.RequestOver(ctx) {
-		r, err = s.Store.Load(s.reading.Within(ctx, time.Now(), c.Budget), c.ID, fresh)
+		r, err = s.Store.Load(s.budget(ctx, c), c.ID, fresh)
 	}
 	absent := errors.Is(err, failure.ErrNotFound)
 	switch {
 	case r.Cached: // a cached answer says nothing about the store
 	case err == nil, absent:
+		c.Quick = isQuick(budget)
 		c.Answered(ctx, failover.Loading)
 	case !failure.RequestOver(ctx):
 		c.Failed(ctx, failover.Loading, err)
@@ -150,7 +188,7 @@ func (s *Storage) readWithin(ctx, budget context.Context, c *failover.Call, fres
 		}
 	}
 	switch {
-	case err == nil && (s.foreign() || !s.Expired(out.State, s.Clock.Now())):
+	case err == nil && s.counts(c.ID, out.State):
 		out.Version, out.Cached = r.Version, r.Cached
 		return nil
 	case err == nil:

@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/mechanism"
 	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -36,8 +37,15 @@ func (s *Storage) Put(ctx context.Context, c failover.Call, operation failover.O
 	if err != nil {
 		return record.Absent, err
 	}
+	if st.Dead() && recordid.IsRevocation(c.ID) {
+		expires = st.Death.Dot.Time().Add(s.UserLife)
+	}
 	budget := s.saving.After(ctx, time.Now(), s.SaveTimeout)
+	if c.Patient {
+		budget = s.delivering.After(ctx, s.SaveTimeout)
+	}
 	v, err := s.Store.Save(budget, c.ID, data, expires, over)
+	c.Quick = isQuick(budget)
 	switch {
 	case err == nil:
 		c.Answered(ctx, failover.SaveOf(over))

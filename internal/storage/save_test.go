@@ -44,12 +44,7 @@ func TestWhatASaveComesTo(t *testing.T) {
 		}
 	})
 	story(t, "silence", func(w *world) {
-		w.Store.Plan(func(c instance.Call) instance.Fate {
-			if c.ID == "a" {
-				return instance.Never
-			}
-			return instance.Fate{}
-		})
+		w.Store.PlanFor(instance.CallsFor("a"), instance.Never)
 		began, failures := time.Now(), w.Shards.Failures.Load()
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 		defer cancel()

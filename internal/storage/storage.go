@@ -32,13 +32,15 @@ type Storage struct {
 	ReadTimeout, SaveTimeout time.Duration
 	Idle, Refresh            time.Duration
 	TombstoneLife            time.Duration
+	UserLife                 time.Duration // of the revocation of a user
 	Without                  mechanism.Set
 
-	// What was done so far: sessions asked for, written, and saves that another
-	// writer came before.
+	// Counts since the process began: sessions asked for, sessions written, and saves
+	// that failed because another writer came first.
 	Loads, Saves, Conflicts atomic.Uint64
 
 	reading, waiting, saving deadline.Line
+	delivering               deadline.Patient // of a Call that is Patient
 	flights                  flight.Group[string, loadAnswer]
 }
 
@@ -54,23 +56,35 @@ func (s *Storage) foreign() bool { return s.Format != nil }
 // Encode returns the record's data for st, and its expiry.
 func (s *Storage) Encode(ctx context.Context, st state.State) ([]byte, time.Time, error) {
 	if !s.foreign() {
-		return st.Encode(), s.expires(st), nil
+		return st.Encode(), s.Expires(st), nil
 	}
 	data, expires, err := s.Format.Encode(ctx, st, s.Clock.Now())
 	switch {
 	case err != nil:
 		return nil, expires, fmt.Errorf("session: %w", err)
 	case st.Dead(), expires.IsZero():
-		expires = s.expires(st)
+		expires = s.Expires(st)
 	}
 	return data, expires, nil
 }
 
-// decode returns the state in a record's bytes.
+// decode returns the state in a record's bytes. One that was last seen in the future was
+// seen by a process whose clock was ahead and may be right by now: that counts as a
+// Refresh ago, so that the expiry, which the store counts from the real time of that
+// save, is put off again.
 func (s *Storage) decode(data []byte) (state.State, error) {
-	if !s.foreign() {
-		return state.Decode(data)
+	if s.foreign() {
+		return s.decodeForeign(data)
 	}
+	st, err := state.Decode(data)
+	if now := s.Clock.Now(); st.LastSeen > now.Add(min(state.MaxAhead, s.Refresh)).UnixMilli() {
+		st.LastSeen = now.Add(-s.Refresh).UnixMilli()
+	}
+	return st, err
+}
+
+// decodeForeign is decode for a record that another program may have written.
+func (s *Storage) decodeForeign(data []byte) (state.State, error) {
 	now := s.Clock.Now()
 	st, err := s.Format.Decode(data, now)
 	if err != nil || st.Dead() {
@@ -89,9 +103,9 @@ func (s *Storage) decode(data []byte) (state.State, error) {
 	return st, st.Entries.Check()
 }
 
-// expires returns when the store may forget st. A live session may be Refresh
+// Expires returns when the store may forget st. A live session may be Refresh
 // late, because its lastSeen is put off only once in a while.
-func (s *Storage) expires(st state.State) time.Time {
+func (s *Storage) Expires(st state.State) time.Time {
 	if st.Dead() {
 		return s.Clock.Now().Add(s.TombstoneLife)
 	}
@@ -105,5 +119,5 @@ func (s *Storage) expires(st state.State) time.Time {
 // Expired reports whether a live state has expired: the store's clock, or a
 // copy's, may be behind.
 func (s *Storage) Expired(st state.State, now time.Time) bool {
-	return !st.Dead() && !now.Before(s.expires(st))
+	return !st.Dead() && !now.Before(s.Expires(st))
 }

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/test/instance"
 )
@@ -29,14 +30,12 @@ func story(t *testing.T, name string, do func(w *world)) {
 
 func storyOf(t *testing.T, name string, adjust func(*instance.Instance), do func(w *world)) {
 	t.Helper()
-	t.Run(name, func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			w := &world{T: t, Instance: instance.New(t, new(instance.Store), true, adjust)}
-			now := time.Now().UnixMilli()
-			w.st = state.State{Created: now, Authenticated: now, LastSeen: now, End: now + instance.Lifetime.Milliseconds()}
-			w.version = w.Store.Set("a", w.st)
-			do(w)
-		})
+	instance.Test(t, name, true, adjust, func(t *testing.T, i *instance.Instance) {
+		w := &world{T: t, Instance: i}
+		now := time.Now().UnixMilli()
+		w.st = state.State{Created: now, Authenticated: now, LastSeen: now, End: now + instance.Lifetime.Milliseconds()}
+		w.version = w.Store.Set("a", w.st)
+		do(w)
 	})
 }
 
@@ -48,12 +47,7 @@ func (w *world) load(ctx context.Context, fresh bool) (record.Session, error) {
 
 // takes makes each load take so long.
 func (w *world) takes(d time.Duration) {
-	w.Store.Plan(func(c instance.Call) instance.Fate {
-		if c.ID == "a" && !c.Save {
-			return instance.Fate{Takes: d}
-		}
-		return instance.Fate{}
-	})
+	w.Store.PlanFor(func(c instance.Call) bool { return c.ID == "a" && !c.Save }, instance.Fate{Takes: d})
 }
 
 // Loads of one session are coalesced, and nobody is shown what was asked for before
@@ -198,6 +192,42 @@ func TestWhatALoadComesTo(t *testing.T) {
 		})
 		if _, err := w.load(context.Background(), false); !failure.IsAway(err) || calls != 1 {
 			w.Errorf("after a timer of a busy scheduler it came to %v, in %d calls", err, calls)
+		}
+	})
+}
+
+// dated is another program's format, whose records are those of ours.
+type dated struct{ foreign.Format }
+
+func (dated) Decode(data []byte, _ time.Time) (state.State, error) { return state.Decode(data) }
+
+// Where a shard went back further than tombstones live, what was used before may have ended
+// since. A tombstone in it still ends its session.
+func TestASessionOfBeforeTheShardWentBackIsNone(t *testing.T) {
+	ctx := context.Background()
+	members := recordid.Numbered(recordid.Members, 0)
+	story(t, "and a tombstone is one", func(w *world) {
+		r, err := w.Shards.Store.Load(ctx, members, true)
+		if err != nil {
+			w.Fatal(err)
+		}
+		time.Sleep(2 * instance.TombstoneLife)
+		if _, err := w.load(ctx, true); err != nil {
+			w.Errorf("before it went back: %v", err)
+		}
+		w.Store.SetRaw(members, r.Data)
+		time.Sleep(2 * time.Second)
+		if r, err := w.load(ctx, true); !errors.Is(err, failure.ErrNotFound) {
+			w.Errorf("a session that was used before: %+v, %v", r, err)
+		}
+		w.Storage.Format = dated{}
+		if _, err := w.load(ctx, true); err != nil {
+			w.Errorf("another program's session, of which the store alone decides: %v", err)
+		}
+		w.Storage.Format = nil
+		w.Store.Set("a", state.State{Death: w.Clock.Death(state.Destroyed)})
+		if r, err := w.load(ctx, true); err != nil || !r.State.Dead() {
+			w.Errorf("a tombstone: %+v, %v", r, err)
 		}
 	})
 }

@@ -97,7 +97,7 @@ func (d *Detector) Recover(shard string, w Work) (since time.Time, back bool) {
 		return time.Time{}, false
 	case a.works&w == 0:
 		if w == Load {
-			a.alone = a.works // and the loads are answered meanwhile
+			a.alone = a.works // the loads were answered meanwhile
 		}
 		return time.Time{}, false // it still does not do what failed
 	case w == Load:

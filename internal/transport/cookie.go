@@ -1,19 +1,23 @@
 package transport
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
 // Attributes are the name of the token's cookie and how every cookie of a session
 // is sent. All of them are HttpOnly.
 type Attributes struct {
-	Name       string
-	Domain     string
-	Path       string
-	SameSite   http.SameSite
-	Persistent bool // the browser keeps the cookie when it closes
-	Insecure   bool
+	Name        string
+	Domain      string
+	Path        string
+	SameSite    http.SameSite
+	Persistent  bool // the browser keeps the cookie when it closes
+	Insecure    bool
+	Partitioned bool // one for each site that embeds this one
 }
 
 // Cookie returns the token's cookie with this value, for as long as the browser is
@@ -21,7 +25,7 @@ type Attributes struct {
 func (a Attributes) Cookie(value string) *http.Cookie {
 	return &http.Cookie{
 		Name: a.Name, Value: value, Domain: a.Domain, Path: a.Path,
-		SameSite: a.SameSite, Secure: !a.Insecure, HttpOnly: true,
+		SameSite: a.SameSite, Secure: !a.Insecure, HttpOnly: true, Partitioned: a.Partitioned,
 	}
 }
 
@@ -43,4 +47,64 @@ func (a Attributes) Drop(name string) string {
 	cookie := a.Cookie("")
 	cookie.Name, cookie.MaxAge = name, -1
 	return cookie.String()
+}
+
+// Complete fills in the defaults and reports every mistake.
+func (a Attributes) Complete() (Attributes, error) {
+	a = a.withDefaults()
+	return a, a.check()
+}
+
+func (a Attributes) withDefaults() Attributes {
+	if a.Name == "" {
+		switch {
+		case a.Insecure:
+			a.Name = "session"
+		case a.Domain != "" || a.Path != "" && a.Path != "/":
+			a.Name = "__Secure-session"
+		default:
+			a.Name = "__Host-session"
+		}
+	}
+	if a.Path == "" {
+		a.Path = "/"
+	}
+	if a.SameSite == 0 || a.SameSite == http.SameSiteDefaultMode {
+		a.SameSite = http.SameSiteLaxMode
+	}
+	return a
+}
+
+// check reports every mistake.
+func (a Attributes) check() error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("session: cookie %q "+format, append([]any{a.Name}, args...)...))
+	}
+	if err := a.Cookie("v").Valid(); err != nil {
+		bad("is not valid: %s", strings.TrimPrefix(err.Error(), "http: "))
+	}
+	// RFC 6265bis 4.1.3: __Secure- needs Secure; __Host- needs Secure, Path=/
+	// and no Domain. Browsers compare the prefix without regard to case.
+	name := strings.ToLower(a.Name)
+	host := strings.HasPrefix(name, "__host-")
+	if host && a.Domain != "" {
+		bad("cannot have Domain %q; drop the prefix or the domain", a.Domain)
+	}
+	if host && a.Path != "/" {
+		bad("cannot have Path %q; drop the prefix or the path", a.Path)
+	}
+	if a.Insecure && (host || strings.HasPrefix(name, "__secure-")) {
+		bad("cannot be Insecure; drop the prefix or Insecure")
+	}
+	if !strings.HasPrefix(a.Path, "/") {
+		bad("has Path %q, which does not begin with /", a.Path)
+	}
+	if a.SameSite == http.SameSiteNoneMode && a.Insecure {
+		bad("cannot be SameSite=None and Insecure: browsers refuse it")
+	}
+	if a.SameSite < 0 || a.SameSite > http.SameSiteNoneMode {
+		bad("has the unknown SameSite %d", a.SameSite)
+	}
+	return errors.Join(errs...)
 }

@@ -4,7 +4,10 @@ package transport
 
 import (
 	"context"
+	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/holdfast-go/session/internal/cookieheader"
@@ -40,26 +43,94 @@ func (tr *Transport) NewToken(ctx context.Context) token.Token {
 	return token.Foreign(tr.Format.NewToken(ctx))
 }
 
-// Receive returns the token that a request with this header carries. Anything
-// that is not a token counts as absent; among several cookies of the name the
-// first token counts.
-func (tr *Transport) Receive(h http.Header) (token.Token, bool) {
-	if tr.Header != "" {
-		return tr.Parse(h.Get(tr.Header))
-	}
+// maxTwins is how many tokens of one request are looked at.
+const maxTwins = 4
+
+// Receive returns the first token that a request with this header carries. Anything
+// that is not a token counts as absent.
+func (tr *Transport) Receive(h http.Header) (token.Token, bool) { return tr.ReceiveTwin(h, 0) }
+
+// HasTwins reports whether a request with this header carries several cookies of the
+// name. It allocates nothing.
+func (tr *Transport) HasTwins(h http.Header) bool {
+	named := 0
 	for _, line := range h["Cookie"] {
 		for line != "" {
 			var p cookieheader.Pair
-			p, line = cookieheader.Next(line)
-			if p.Name != tr.Cookie.Name {
-				continue
-			}
-			if t, first, ok := tr.take(p); ok || first {
-				return t, ok
+			if p, line = cookieheader.Next(line); p.Name == tr.Cookie.Name {
+				named++
 			}
 		}
 	}
-	return token.Token{}, false
+	return named > 1
+}
+
+// ReceiveTwin returns the token with n others before it. A browser sends several
+// cookies of the name, the older one first, where the Domain or the Path was another
+// one before, and where a site on a host above has the same name. Only the first four
+// count; of another system's only the first, and a header field has one.
+func (tr *Transport) ReceiveTwin(h http.Header, n int) (token.Token, bool) {
+	one := tr.Header != "" || tr.Format != nil
+	if n >= maxTwins || n > 0 && (one || !tr.HasTwins(h)) {
+		return token.Token{}, false
+	}
+	if tr.Header != "" {
+		return tr.Parse(h.Get(tr.Header))
+	}
+	search := Search{tr: tr, skip: n}
+	for _, line := range h["Cookie"] {
+		for line != "" && !search.over {
+			var p cookieheader.Pair
+			p, line = cookieheader.Next(line)
+			search.Take(p)
+		}
+	}
+	return search.Token, search.Found
+}
+
+// Search finds the token among the pairs of a Cookie header, for a caller that looks for
+// other cookies in the same pass. Take shows it the pairs in their order.
+type Search struct {
+	Token token.Token
+	Found bool
+
+	tr   *Transport
+	skip int  // tokens before the one that is searched
+	over bool // no later cookie counts
+}
+
+// Search returns a search in one request.
+func (tr *Transport) Search() Search { return Search{tr: tr} }
+
+// Take looks at the next pair.
+func (s *Search) Take(p cookieheader.Pair) {
+	if s.over || p.Name != s.tr.Cookie.Name {
+		return
+	}
+	t, first, ok := s.tr.take(p)
+	switch {
+	case !ok && !first:
+	case s.skip > 0:
+		s.skip--
+	default:
+		s.Token, s.Found = t, ok
+		s.over = true
+	}
+}
+
+// Withholds reports whether the browser may have held back the cookie of a request
+// with this header: another site has made it, and it does not just open a page. Lax
+// cookies do not go along then, so that the visitor may well have a session. Only a
+// request that can change something has an Origin.
+func (tr *Transport) Withholds(h http.Header) bool {
+	byOtherSite := h.Get("Sec-Fetch-Site") == "cross-site"
+	opensPage := h.Get("Sec-Fetch-Mode") == "navigate" && h.Get("Origin") == ""
+	lax := tr.Header == "" && tr.Cookie.SameSite != http.SameSiteNoneMode
+	if !lax || !byOtherSite || opensPage {
+		return false
+	}
+	_, came := tr.Receive(h)
+	return !came
 }
 
 // take returns the token in a cookie of its name. first reports that no later
@@ -86,7 +157,7 @@ func (tr *Transport) Send(h http.Header, t token.Token, end time.Time) {
 	}
 	cookie := tr.Cookie.Cookie(t.Reveal())
 	cookie.MaxAge = tr.Cookie.MaxAge(end)
-	h.Add("Set-Cookie", cookie.String())
+	h.Add("Set-Cookie", cookie.String()+headers.Priority)
 	headers.NoCache(h, "Set-Cookie")
 }
 
@@ -99,6 +170,77 @@ func (tr *Transport) Clear(h http.Header) {
 	}
 	h.Add("Set-Cookie", tr.Cookie.Drop(tr.Cookie.Name))
 	headers.NoCache(h, "Set-Cookie")
+}
+
+// Lines returns the lines of an answer's header h that carry the session: those of the
+// cookie and of the cookies whose names begin with its name, or the field.
+func (tr *Transport) Lines(h http.Header) (lines []string) {
+	if tr.Header != "" {
+		for _, value := range h[tr.Header] {
+			lines = append(lines, tr.Header+": "+value)
+		}
+		return lines
+	}
+	for _, line := range h["Set-Cookie"] {
+		if strings.HasPrefix(line, tr.Cookie.Name) {
+			lines = append(lines, "Set-Cookie: "+line)
+		}
+	}
+	return lines
+}
+
+// Strip returns the header h without the token and the cookies that carry copies.
+func (tr *Transport) Strip(h http.Header) http.Header {
+	h = h.Clone()
+	if tr.Header != "" {
+		h.Del(tr.Header)
+		return h
+	}
+	var kept []string
+	for _, line := range h["Cookie"] {
+		var pairs []string
+		for line != "" {
+			var text string
+			text, line = cookieheader.Cut(line)
+			if p, _ := cookieheader.Next(text); !tr.owns(p.Name) {
+				pairs = append(pairs, cookieheader.Trim(text))
+			}
+		}
+		if len(pairs) > 0 {
+			kept = append(kept, strings.Join(pairs, "; "))
+		}
+	}
+	if h.Del("Cookie"); len(kept) > 0 {
+		h["Cookie"] = kept
+	}
+	return h
+}
+
+// owns reports whether a cookie of that name is the token's, carries a copy or lists
+// sessions that have ended.
+func (tr *Transport) owns(name string) bool {
+	suffix, ok := strings.CutPrefix(name, tr.Cookie.Name)
+	number, copied := strings.CutPrefix(suffix, "-b")
+	part := copied && len(number) == 1 && '0' <= number[0] && number[0] <= '9'
+	return ok && (suffix == "" || suffix == "-x" || part)
+}
+
+// OverPlainHTTP reports whether r has come over plain http to a host that is not this
+// machine, so that a browser drops a Secure cookie of the answer. No proxy has forwarded
+// it, as far as it says, and no browser has sent it over https: that one says from which
+// site.
+func (tr *Transport) OverPlainHTTP(r *http.Request) bool {
+	if tr.Header != "" || tr.Cookie.Insecure || r.TLS != nil {
+		return false
+	}
+	for _, field := range [...]string{"Sec-Fetch-Site", "Forwarded", "X-Forwarded-Proto", "X-Forwarded-For", "X-Real-Ip", "Via"} {
+		if len(r.Header[field]) > 0 {
+			return false
+		}
+	}
+	host := (&url.URL{Host: r.Host}).Hostname()
+	here := host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
+	return !here
 }
 
 // Varies returns the request field that an answer depends on once a handler has

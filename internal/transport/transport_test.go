@@ -2,7 +2,10 @@ package transport_test
 
 import (
 	"context"
+	"crypto/tls"
 	"net/http"
+	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -94,12 +97,12 @@ func TestSendAndClearNameTheSameCookie(t *testing.T) {
 			do         func(h http.Header)
 			want       string
 		}{
-			{"sent", false, func(h http.Header) { tr.Send(h, secret, end) }, "__Host-session=T; Path=/; HttpOnly; Secure; SameSite=Lax"},
-			{"sent to stay", true, func(h http.Header) { tr.Send(h, secret, end) }, "__Host-session=T; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax"},
+			{"sent", false, func(h http.Header) { tr.Send(h, secret, end) }, "__Host-session=T; Path=/; HttpOnly; Secure; SameSite=Lax; Priority=High"},
+			{"sent to stay", true, func(h http.Header) { tr.Send(h, secret, end) }, "__Host-session=T; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax; Priority=High"},
 			{"cleared", false, func(h http.Header) { tr.Clear(h) }, "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"},
 			{"dropped", true, func(h http.Header) {
 				h.Add("Set-Cookie", tr.Cookie.Drop("other"))
-				h.Set("Cache-Control", `no-cache="Set-Cookie"`)
+				h.Set("Cache-Control", `private, no-cache="Set-Cookie"`)
 			}, "other=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"},
 		} {
 			tr.Cookie.Persistent = test.persistent
@@ -109,7 +112,7 @@ func TestSendAndClearNameTheSameCookie(t *testing.T) {
 			if want := "theirs=1\n" + test.want; lines != want {
 				t.Errorf("%s: got %s, want %s", test.name, lines, want)
 			}
-			if got, want := h.Get("Cache-Control"), `no-cache="Set-Cookie"`; got != want {
+			if got, want := h.Get("Cache-Control"), `private, no-cache="Set-Cookie"`; got != want {
 				t.Errorf("%s: Cache-Control is %s, want %s", test.name, got, want)
 			}
 		}
@@ -120,7 +123,7 @@ func TestTokenInAHeaderField(t *testing.T) {
 	tr, secret := inHeader(), token.New()
 	h := http.Header{"X-Session": {"the token of before"}}
 	tr.Send(h, secret, time.Now().Add(time.Hour))
-	if got := h["X-Session"]; len(got) != 1 || got[0] != secret.Reveal() || h.Get("Cache-Control") != `no-cache="X-Session"` || len(h) != 2 {
+	if got := h["X-Session"]; len(got) != 1 || got[0] != secret.Reveal() || h.Get("Cache-Control") != `private, no-cache="X-Session"` || len(h) != 2 {
 		t.Errorf("sent: got %d fields, Cache-Control %s", len(h), h.Get("Cache-Control"))
 	}
 	if got, ok := tr.Receive(h); !ok || got != secret {
@@ -131,7 +134,7 @@ func TestTokenInAHeaderField(t *testing.T) {
 	}
 	h = http.Header{}
 	tr.Clear(h)
-	if value, ok := h["X-Session"]; !ok || value[0] != "" || h.Get("Cache-Control") != `no-cache="X-Session"` || len(h) != 2 {
+	if value, ok := h["X-Session"]; !ok || value[0] != "" || h.Get("Cache-Control") != `private, no-cache="X-Session"` || len(h) != 2 {
 		t.Errorf("cleared: got %v", h)
 	}
 	if got := tr.Varies(); got != "X-Session" {
@@ -175,6 +178,67 @@ func TestFirstOfOurTokensCounts(t *testing.T) {
 	}
 }
 
+func TestFurtherTokensAreThoseBehind(t *testing.T) {
+	one, two := token.New(), token.New()
+	h := http.Header{"Cookie": {"__Host-session=" + one.Reveal() + "; __Host-session=no token", "a=b; __Host-session=" + two.Reveal()}}
+	for n, want := range []token.Token{one, two, {}} {
+		if got, ok := inCookie().ReceiveTwin(h, n); got != want || ok != (n < 2) {
+			t.Errorf("%d: got session %q, %v", n, got.ID(), ok)
+		}
+	}
+	h["Cookie"] = []string{strings.Repeat("__Host-session="+one.Reveal()+"; ", 20)}
+	if _, ok := inCookie().ReceiveTwin(h, 3); !ok {
+		t.Error("the fourth is not looked at")
+	}
+	if _, ok := inCookie().ReceiveTwin(h, 4); ok {
+		t.Error("the fifth is looked at")
+	}
+	foreign := inCookie()
+	foreign.Format = signed{asked: new([]string)}
+	for name, tr := range map[string]*transport.Transport{"another system": foreign, "a header field": inHeader()} {
+		h.Set("X-Session", one.Reveal())
+		if _, ok := tr.ReceiveTwin(h, 1); ok {
+			t.Errorf("%s has a second token", name)
+		}
+	}
+}
+
+func TestACookieMayBeWithheldFromWhatOtherSitesSend(t *testing.T) {
+	cookie := "__Host-session=" + token.New().Reveal()
+	for _, test := range []struct {
+		name                       string
+		site, mode, origin, cookie string
+		sameSite                   http.SameSite
+		want                       bool
+	}{
+		{"a form of another site", "cross-site", "navigate", "https://pay.test", "", http.SameSiteLaxMode, true},
+		{"a form of a sandbox", "cross-site", "navigate", "null", "", http.SameSiteLaxMode, true},
+		{"a picture", "cross-site", "no-cors", "", "", http.SameSiteStrictMode, true},
+		{"a call", "cross-site", "cors", "https://pay.test", "", http.SameSiteLaxMode, true},
+		{"a link", "cross-site", "navigate", "", "", http.SameSiteLaxMode, false},
+		{"with the cookie", "cross-site", "navigate", "https://pay.test", cookie, http.SameSiteLaxMode, false},
+		{"a cookie for all sites", "cross-site", "navigate", "https://pay.test", "", http.SameSiteNoneMode, false},
+		{"a form of its own", "same-origin", "navigate", "https://shop.test", "", http.SameSiteLaxMode, false},
+		{"a form of a sibling", "same-site", "navigate", "https://www.shop.test", "", http.SameSiteLaxMode, false},
+		{"an old browser", "", "", "https://pay.test", "", http.SameSiteLaxMode, false},
+	} {
+		h := http.Header{}
+		for name, value := range map[string]string{"Sec-Fetch-Site": test.site, "Sec-Fetch-Mode": test.mode, "Origin": test.origin, "Cookie": test.cookie} {
+			if value != "" {
+				h.Set(name, value)
+			}
+		}
+		tr := inCookie()
+		tr.Cookie.SameSite = test.sameSite
+		if got := tr.Withholds(h); got != test.want {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
+		}
+	}
+	if tr := inHeader(); tr.Withholds(http.Header{"Sec-Fetch-Site": {"cross-site"}}) {
+		t.Error("no browser withholds a header field")
+	}
+}
+
 // Another system decides by the first cookie of the name that has a value, and
 // gets it as it stands.
 func TestAnotherSystemIsAskedOnce(t *testing.T) {
@@ -211,7 +275,7 @@ func TestTokensOfAnotherSystem(t *testing.T) {
 		t.Errorf("NewToken: got %q for session %q", got.Reveal(), got.ID())
 	}
 	for text, want := range map[string]bool{
-		"s:id": true, "id": false, "s:canary-0": false, "s:~incarnation-0": false, "s:adopted-" + strings.Repeat("0", 32): false,
+		"s:id": true, "id": false, "s:members-0": false, "s:~incarnation-0": false, "s:adopted-" + strings.Repeat("0", 32): false,
 	} {
 		if got, ok := tr.Parse(text); ok != want || ok && got != token.Foreign(text, "id") {
 			t.Errorf("Parse(%q): got session %q, %v, want %v", text, got.ID(), ok, want)
@@ -261,4 +325,61 @@ func FuzzReceive(f *testing.F) {
 			t.Errorf("%q: got session %q, %v, want %q, %v", r.Header["Cookie"], got.ID(), ok, want.ID(), found)
 		}
 	})
+}
+
+func TestWhatIsHandedOnHasNothingOfTheSession(t *testing.T) {
+	tr := inCookie()
+	h := http.Header{"Cookie": {
+		`a=1;  __Host-session=t; b="2" ;__Host-session-b0=c; __Host-session-b3=d; __Host-session-x=e; __Host-session-theme=f; __Host-session=u`,
+		"__Host-session-b12=g", "__Host-session-b1=h",
+	}, "X-Other": {"i"}}
+	want := http.Header{"Cookie": {`a=1; b="2"; __Host-session-theme=f`, "__Host-session-b12=g"}, "X-Other": {"i"}}
+	if got := tr.Strip(h); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if len(h["Cookie"]) != 3 || !strings.Contains(h["Cookie"][0], "__Host-session=t") {
+		t.Error("the header of the request itself has changed")
+	}
+	if got := tr.Strip(http.Header{"Cookie": {"__Host-session=t"}}); len(got) != 0 {
+		t.Errorf("got %v, want no header", got)
+	}
+	if got := inHeader().Strip(http.Header{"X-Session": {"t"}, "Cookie": {"a=1"}}); len(got) != 1 || got["Cookie"] == nil {
+		t.Errorf("with a field of its own: got %v", got)
+	}
+}
+
+func TestPlainHTTPIsNoticed(t *testing.T) {
+	for _, test := range []struct {
+		name, host, field string
+		tls               bool
+		want              bool
+	}{
+		{"an address in the local net", "192.168.1.20:8080", "", false, true},
+		{"a name", "shop.test", "", false, true},
+		{"https", "shop.test", "", true, false},
+		{"this machine", "localhost:8080", "", false, false},
+		{"this machine by its address", "127.0.0.1:8080", "", false, false},
+		{"this machine, in the new form", "[::1]:8080", "", false, false},
+		{"this machine under a name of an application", "app.localhost", "", false, false},
+		{"a browser over https", "shop.test", "Sec-Fetch-Site", false, false},
+		{"a proxy", "shop.test", "X-Forwarded-For", false, false},
+		{"a proxy that says how it was asked", "shop.test", "X-Forwarded-Proto", false, false},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Host = test.host
+		if test.tls {
+			r.TLS = new(tls.ConnectionState)
+		}
+		if test.field != "" {
+			r.Header.Set(test.field, "none")
+		}
+		if got := inCookie().OverPlainHTTP(r); got != test.want {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
+		}
+		insecure := inCookie()
+		insecure.Cookie.Insecure = true
+		if insecure.OverPlainHTTP(r) || inHeader().OverPlainHTTP(r) {
+			t.Errorf("%s: no Secure cookie is lost", test.name)
+		}
+	}
 }

@@ -1,0 +1,189 @@
+package copies
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/holdfast-go/session/internal/backup"
+	"github.com/holdfast-go/session/internal/headers"
+	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/mechanism"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// Build builds the cookies that the answer takes along beside the token's, for the
+// session l. due says that the session's expiry is put off. others returns how many
+// bytes of the answer's header are not for copies; Build calls it only for a copy that
+// it makes. The exchange must have been opened.
+func (e *Exchange) Build(ctx context.Context, l lookup.Loaded, due bool, others func() int) {
+	x := e.with
+	e.Out, e.Later = nil, nil
+	defer func() { e.Dirty = false }() // the answer takes along what was dirty
+	endings, room := e.endingsLine(), x.AnswerSize
+	if endings != "" {
+		room -= headers.FieldSize("Set-Cookie", endings)
+	}
+	switch {
+	case l.Phase == lookup.Live && e.needsCopy(l, due):
+		e.buildCopy(ctx, l, room-others())
+	case l.Phase != lookup.Live && e.Dirty:
+		e.Out = x.Cookies.DropLines(e.in.Cookies())
+	}
+	if endings != "" {
+		e.Out = append(e.Out, endings)
+	}
+}
+
+// lateAnswers is how long the list of ended sessions travels where the store has all of
+// their tombstones: an answer that was under way at a logout has arrived by then, and
+// every instance has heard of the logout from the store.
+const lateAnswers = time.Minute
+
+// endingsLine returns the line with the list of ended sessions, empty where none ended in
+// this request. A list that carries a logout to the store travels until it is there.
+func (e *Exchange) endingsLine() string {
+	if len(e.Ended) == 0 {
+		return ""
+	}
+	x := e.with
+	all := state.JoinSuperseded(e.Known.Ended, e.Ended)
+	life := x.Shards.LifeOf(all...)
+	if !slices.ContainsFunc(all, func(k state.Superseded) bool { return !k.Durable }) {
+		life = min(life, lateAnswers)
+	}
+	line, err := x.Cookies.EndingsLine(all, x.Clock.Now(), life)
+	if err != nil {
+		return ""
+	}
+	return line
+}
+
+// attributesMost is more than the attributes of a Set-Cookie line take up.
+const attributesMost = 512
+
+// needsCopy reports whether the client needs a new copy: something has changed, the
+// expiry is put off, no copy opened, the session holds more than the copies that did,
+// or they are worn out and the store has confirmed the session since.
+func (e *Exchange) needsCopy(l lookup.Loaded, due bool) bool {
+	return e.Dirty || due || !e.Known.Found || !e.Known.State.Entries.Covers(l.State.Entries) ||
+		e.WornOut() && l.Confirmed > e.Known.Confirmed
+}
+
+// buildCopy builds the cookies that carry a copy of the session, in room bytes of
+// the answer's header where that is possible. It may leave out values that the store
+// has, for lack of room, and never those that the store lacks.
+func (e *Exchange) buildCopy(ctx context.Context, l lookup.Loaded, room int) {
+	x, now := e.with, e.with.Clock.Now()
+	b := l.Copy
+	b.State, b.Supersedes = l.State.Seen(now), slices.DeleteFunc(slices.Clone(l.Supersedes), x.Shards.Forgotten)
+	if x.Without.Lacks(mechanism.EarlyStamp) && l.Source == lookup.FromStore {
+		b.Confirmed = now.UnixMilli()
+	}
+	e.enterSlots(l.ID, now)
+	end := time.UnixMilli(l.State.End)
+	most := x.CopySize
+	if tight := room < most+attributesMost; tight && l.InStore() {
+		most = min(most, room-x.Cookies.LineOverhead(end))
+	}
+	sealed, err := e.pack(l, b, now, most)
+	if err != nil {
+		e.dropCopies(ctx, l, err)
+		return
+	}
+	if e.name == "" {
+		e.name = jar.NewName()
+	}
+	e.placeCopy(l, b, sealed.Text, now, end)
+	if over := headers.SetCookieSize(e.Out) - room; over > 0 && l.InStore() {
+		most = x.Cookies.Size(len(sealed.Text)) - over // for deletions, or another cookie
+		if smaller, err := e.pack(l, b, now, most); err == nil {
+			sealed = smaller
+			e.placeCopy(l, b, sealed.Text, now, end)
+		}
+	}
+	if refused := headers.SetCookieSize(e.Out) > room+x.Margin; refused && l.InStore() {
+		e.dropCopies(ctx, l, errNoRoom)
+		return
+	}
+	if len(sealed.Withheld) > 0 {
+		x.Fault(ctx, l.ID, backup.Partial, &backup.WithheldError{Values: sealed.Withheld, Room: min(most, x.CopySize), Most: x.CopySize})
+	}
+	x.Cookies.Remember(sealed)
+}
+
+// errNoRoom is the fault of an answer that a proxy would refuse with any copy.
+var errNoRoom = errors.New("session: the other fields of the answer leave no room for a copy, even without its values")
+
+// dropCopies drops the copies that the client has, because it can get none of the session
+// as it is now: an older one would hold values that are replaced.
+func (e *Exchange) dropCopies(ctx context.Context, l lookup.Loaded, why error) {
+	e.with.Fault(ctx, l.ID, backup.TooLarge, why)
+	e.Out, e.Later = e.with.Cookies.DropLines(e.in.Cookies()), nil
+}
+
+// pack seals a copy of l, b, that takes up no more than most bytes of cookies. Where that
+// is too little for a copy without values it takes up what one does: it still vouches for
+// its session. What waits for the store has the least budget.
+func (e *Exchange) pack(l lookup.Loaded, b state.Copy, now time.Time, most int) (backup.Packed, error) {
+	cookies, brought := e.with.Cookies, e.brought
+	sealed, err := cookies.Pack(b, brought, now, most)
+	least := backup.MinBudget
+	if err == nil || most >= least {
+		return sealed, err
+	}
+	if l.InStore() {
+		least = min(least, cookies.Least(b))
+	}
+	return cookies.Pack(b, brought, now, least)
+}
+
+// placeCopy decides in which cookies a sealed copy goes, and which are dropped.
+func (e *Exchange) placeCopy(l lookup.Loaded, b state.Copy, text string, now, end time.Time) {
+	cookies, in := e.with.Cookies, e.in
+	parts, size := cookies.Parts(len(text)), cookies.Size(len(text))
+	set, drop := jar.Mask(1<<parts-1), in.Cookies()
+	if e.visit != nil {
+		e.visit.Also(l.ID)
+		for _, k := range b.Supersedes { // a request of the predecessor may still be under way
+			e.visit.Also(k.ID)
+		}
+		set, drop = e.visit.Take(e.name, parts, now)
+	}
+	if e.holdsUnread(l) {
+		fits := in.Size(in.Cookies())+size <= cookies.Budget
+		if !fits || set&in.Cookies() != 0 {
+			e.Out, e.Later = nil, nil
+			return
+		}
+		drop = 0
+	}
+	if l.Away() {
+		drop &^= e.Known.Keep // another instance may be able to open it
+	}
+	stay := in.Cookies() &^ set &^ drop
+	must := in.Size(stay|drop)+size > cookies.Budget
+	if in.Size(stay)+size > cookies.Budget {
+		// These cookies may be planted, or of an instance with a larger budget. They
+		// are dropped in any case: a Cookie line that is too long makes the server
+		// refuse every request.
+		drop |= stay
+	}
+	var drops []string
+	e.Out, drops = cookies.Lines(e.name, text, set, drop, end)
+	e.Later = nil
+	if must {
+		e.Out = append(drops, e.Out...)
+	} else {
+		e.Later = drops
+	}
+}
+
+// holdsUnread reports whether the request carried copies of the session that hold what
+// the session lacks, because the operator trusts no copy now. They may have what the
+// store lacks, and stay until a copy is trusted again.
+func (e *Exchange) holdsUnread(l lookup.Loaded) bool {
+	return e.with.StoreOnly() && e.Known.Found && e.Known.ID == l.ID && !l.State.Entries.Covers(e.Known.State.Entries)
+}

@@ -1,0 +1,134 @@
+// Package copies exchanges the copies of sessions with the cookies of their clients. An
+// Exchange is one request's: it opens the copies that the request carries, and builds
+// the cookies that the answer takes along. The Exchanger has what the requests of an
+// instance share. Package backup reads and writes the cookies, and package jar says
+// which answer may set which of them.
+//
+// Where to look: exchange.go has both types and what they hold, open.go what a request
+// carries, and build.go what an answer takes along.
+package copies
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/holdfast-go/session/internal/backup"
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/headers"
+	"github.com/holdfast-go/session/internal/inuse"
+	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/mechanism"
+	"github.com/holdfast-go/session/internal/stamp"
+	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
+	"github.com/holdfast-go/session/internal/transport"
+)
+
+// Exchanger holds what the exchanges of all requests share. Any number of goroutines
+// may use it. Its exported fields must not be changed then.
+type Exchanger struct {
+	Cookies   *backup.Cookies
+	Transport *transport.Transport
+	Clock     *stamp.Clock
+	Shards    *failover.Shards
+	InUse     *inuse.Sessions
+
+	CopySize   int           // how many bytes of cookies a copy may take up
+	AnswerSize int           // how many bytes the header of an answer may have before a copy leaves values out
+	Margin     int           // how many more proxies take, before an answer has no copy of what the store has
+	MaxLease   time.Duration // how long a copy may vouch at most
+	Fresh      time.Duration // how long a copy needs no newer one
+
+	StoreOnly func() bool // the operator trusts no copy now
+
+	// Fault is called with each fault of the copies that a request carries, and with
+	// that of a copy that cannot be made whole. The ID is empty for the list of ended
+	// sessions.
+	Fault func(ctx context.Context, id string, kind backup.FaultKind, err error)
+
+	Slots   jar.Slots
+	Without mechanism.Set // for the simulation; else none
+}
+
+// Exchange holds what travels between a session and its client's cookies besides the
+// token: copies, both ways, and the list of ended sessions. It is for one goroutine at
+// a time, but for Out and Later, which only Build and Open set.
+type Exchange struct {
+	Token    token.Token // that the request carries
+	HasToken bool
+	Known    lookup.Known       // what the copies that the request carries come to
+	Use      inuse.Use          // of the session, by the request
+	Dirty    bool               // something was saved, or ended, since an answer was built
+	Ended    []state.Superseded // the sessions that ended in this request
+	Out      []string           // the Set-Cookie lines that the answer takes along
+	Later    []string           // deletions that may wait for a later answer
+
+	brought backup.Brought // the copies that the request carries, for Pack
+
+	with   *Exchanger
+	in     *backup.RequestCookies // nil: not opened
+	visit  *jar.Visit
+	visits bool   // the end of the request is reported
+	left   bool   // the request is over
+	name   string // of the copy that is sent
+}
+
+// New returns the exchange of one request.
+func (x *Exchanger) New() *Exchange { return &Exchange{with: x} }
+
+// Changed reports whether the answer must carry cookies. An Exchange that is nil has
+// none.
+func (e *Exchange) Changed() bool { return e != nil && e.Dirty }
+
+// Vouched reports whether the request carries a copy of the session. With an Exchange
+// that is nil it carries none.
+func (e *Exchange) Vouched() bool { return e != nil && e.Known.Found }
+
+// Opened reports whether the request's cookies were opened.
+func (e *Exchange) Opened() bool { return e.in != nil }
+
+// Read notes that the request's knowledge of a session is not older than a time. Where
+// the request visits, which means that Leave is called when it is over, this process
+// keeps until then what it learns from now on.
+func (e *Exchange) Read(id string, at time.Time, visits bool) {
+	if visits && !e.left && id != "" {
+		e.with.InUse.Enter(&e.Use, id, at)
+	} else {
+		e.Use.Read(at)
+	}
+}
+
+// Leave gives back the slot of a request that is over, and notes that it uses its
+// session no longer.
+func (e *Exchange) Leave() {
+	e.with.InUse.Leave(&e.Use)
+	e.left = true
+	if e.visit != nil {
+		e.visit.Leave(e.with.Clock.Now())
+		e.visit, e.name = nil, "" // an answer that is built again takes another slot
+	}
+}
+
+// WornOut reports whether the client should be given a newer copy.
+func (e *Exchange) WornOut() bool {
+	return !e.Known.Found || e.with.Clock.Now().UnixMilli() >= e.Known.Confirmed+e.with.Fresh.Milliseconds()
+}
+
+// Write adds the cookies to the header of an answer. Cookies that only tidy up
+// wait for an answer whose header has room for all of them, because half a copy
+// would count as a damaged one.
+func (e *Exchange) Write(h http.Header) {
+	h["Set-Cookie"] = append(h["Set-Cookie"], e.Out...)
+	if len(e.Later) == 0 {
+		return
+	}
+	size := headers.Size(h) + headers.Marks
+	for _, line := range e.Later {
+		size += headers.FieldSize("Set-Cookie", line)
+	}
+	if size <= e.with.AnswerSize {
+		h["Set-Cookie"] = append(h["Set-Cookie"], e.Later...)
+	}
+}

@@ -1,0 +1,137 @@
+package copies
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/holdfast-go/session/internal/backup"
+	"github.com/holdfast-go/session/internal/cookieheader"
+	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/mechanism"
+	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
+)
+
+// Open opens the copies that a request with this header carries, and enters the sessions
+// that its tombstone cookie names into the journal. For visits see Read. answers says
+// that the answer of the request can still set cookies.
+func (e *Exchange) Open(ctx context.Context, in http.Header, visits, answers bool) {
+	x := e.with
+	e.visits = visits
+	e.collect(in)
+	ended := e.openEndings(ctx)
+	for _, k := range ended {
+		sh := x.Shards.Of(k.ID)
+		g, known := sh.Tombstone(k.ID)
+		ofAnother := g.ByOtherWriter(k) && !g.Conflict && !k.IfLive
+		waits := !k.Durable && !k.IfStored && g.OnlyHeard() // the visitor knows of no save
+		if !known || ofAnother || waits {
+			_ = sh.AddTombstone(ctx, journal.Named(k))
+		}
+	}
+	if e.HasToken {
+		id := e.Token.ID()
+		now := x.Clock.Now()
+		e.Read(id, now, visits)
+		e.Known = e.open(ctx, id, now)
+		if e.Known.Found {
+			x.Shards.Carried(e.Known.ID, e.Known.State.Entries)
+		}
+		if visits && answers {
+			e.enterSlots(id, now)
+		}
+	}
+	e.Known.Ended = ended
+}
+
+// Turn makes t the token that counts of those that the request carries, after Open. It
+// returns what the request carries for it, and a function that undoes it. An Exchange that
+// is nil carries nothing.
+func (e *Exchange) Turn(t token.Token) (known lookup.Known, back func()) {
+	if e == nil {
+		return lookup.Known{}, func() {}
+	}
+	id, first, brought := t.ID(), e.Token, e.Known
+	e.Token, e.Known = t, e.Reopen(id, brought)
+	e.Read(id, e.with.Clock.Now(), e.visits)
+	if e.Known.Found {
+		e.with.Shards.Carried(id, e.Known.State.Entries)
+	}
+	if e.visit != nil {
+		e.visit.Also(id)
+	}
+	return e.Known, func() {
+		e.Token, e.Known = first, brought
+		e.Read(first.ID(), e.with.Clock.Now(), e.visits)
+	}
+}
+
+// collect takes the token and the copies out of a request's header, unopened, in one pass.
+func (e *Exchange) collect(in http.Header) {
+	e.in = new(backup.RequestCookies)
+	search := e.with.Transport.Search()
+	for _, line := range in["Cookie"] {
+		for line != "" {
+			var p cookieheader.Pair
+			p, line = cookieheader.Next(line)
+			e.with.Cookies.Take(e.in, p)
+			search.Take(p)
+		}
+	}
+	e.Token, e.HasToken = search.Token, search.Found
+}
+
+// open reads what the request carries for the session id.
+func (e *Exchange) open(ctx context.Context, id string, now time.Time) (w lookup.Known) {
+	opened := e.with.Cookies.Open(e.in, id)
+	for _, f := range opened.Faults {
+		e.with.Fault(ctx, id, f.Kind, f.Err)
+		if sealedAt, ok := f.SealedAt(); ok {
+			if age := now.Sub(sealedAt); age < e.with.MaxLease && age > -2*state.MaxAhead {
+				w.Excused = true
+				w.Keep |= f.Cookies
+			}
+		}
+	}
+	for b := range opened.Copies {
+		w.Add(b, now)
+	}
+	e.brought = opened.Brought(w.State.Entries)
+	return w
+}
+
+// openEndings reads the tombstone cookie.
+func (e *Exchange) openEndings(ctx context.Context) []state.Superseded {
+	l, faults := e.with.Cookies.OpenEndings(e.in)
+	for _, f := range faults {
+		e.with.Fault(ctx, "", f.Kind, f.Err)
+	}
+	return slices.DeleteFunc(l, e.with.Shards.Forgotten)
+}
+
+// Reopen returns what the request carries for the session id, to which rotations lead
+// from the session that its token names. brought is what it carries for that one. Copies
+// of other sessions are no faults: Open has reported them.
+func (e *Exchange) Reopen(id string, brought lookup.Known) lookup.Known {
+	w := lookup.Known{Excused: brought.Excused, Keep: brought.Keep, Ended: brought.Ended}
+	if e.in == nil {
+		return w
+	}
+	opened := e.with.Cookies.Open(e.in, id)
+	for b := range opened.Copies {
+		w.Add(b, e.with.Clock.Now())
+	}
+	return w
+}
+
+// enterSlots registers the request with the slots of the session's cookies, so that
+// overlapping answers do not overwrite each other's copies.
+func (e *Exchange) enterSlots(id string, now time.Time) {
+	if e.visit != nil || e.with.Without.Lacks(mechanism.Overlaps) {
+		return
+	}
+	e.visit = e.with.Slots.Enter(id, e.in.Cookies(), e.in.Names(), now)
+}

@@ -1,0 +1,133 @@
+package devices
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// Limit is how many sessions a user may have.
+type Limit struct {
+	Most   int  // 0: any number
+	Refuse bool // a login beyond the limit is refused; else the session that was seen longest ago ends
+}
+
+// ErrTooManySessions is the error of a login that a Limit refuses.
+var ErrTooManySessions = failure.New(http.StatusConflict, "session: the user has too many sessions")
+
+// placeLife is for how long a reservation holds whose login was never heard of again, as where
+// the process has ended meanwhile.
+const placeLife = 30 * time.Second
+
+// Place is a reservation in a user's list. The zero Place is none.
+type Place struct{ user, name string }
+
+// Reserve takes a place in a user's list where changes of a session are a login and the Limit
+// refuses; else it returns the zero Place. Moved must follow, whatever becomes of the login.
+// Reserve fails with ErrTooManySessions where the user has as many sessions as the limit
+// allows besides this one. The place is taken before the session is saved, so that of
+// logins at once no more succeed than there are places.
+//
+// Where the store does not answer, there is no limit: a login does not depend on a list.
+func (x *Index) Reserve(ctx context.Context, session state.Copy, changes state.Changes) (Place, error) {
+	if x.limit.Most == 0 || !x.limit.Refuse || !changes.Sets(state.LoginEntry) {
+		return Place{}, nil
+	}
+	value, _ := state.Lookup(session.State, changes, state.LoginEntry)
+	login, _ := state.ReadLogin(value)
+	p := Place{login.User, loginPlaces(login, x.clock.Instance) + rand.Text()}
+	err := x.claim(context.WithoutCancel(ctx), p, session)
+	switch {
+	case err == nil:
+		return p, nil
+	case errors.Is(err, ErrTooManySessions):
+		return Place{}, err
+	case errors.Is(err, errContested):
+		return Place{}, errors.Join(failure.ErrUnavailable, err)
+	}
+	return Place{}, nil
+}
+
+// claim enters a place, if there is one besides those of the other sessions. Places of the
+// session itself stand where the list was not saved since: of its last login, and of this one
+// where it has failed and runs again.
+func (x *Index) claim(ctx context.Context, p Place, session state.Copy) error {
+	last := lastPlaces(session.State)
+	return x.swap(ctx, p.user, func(l List, now time.Time, d state.Dot) (List, error) {
+		t := now.UnixMilli()
+		l = l.without(last).without(p.name[:len(last)]).Tidy(t)
+		if l.Claimed(t, session.ID) >= x.limit.Most {
+			l, _ = x.withoutEnded(ctx, p.user, l, d)
+		}
+		if l.Claimed(t, session.ID) >= x.limit.Most {
+			return l, ErrTooManySessions
+		}
+		return l.Put(Row{Session: p.name, Began: t, Renewed: t, Seen: t, Ends: now.Add(placeLife).UnixMilli()}, d), nil
+	})
+}
+
+// loginPlaces returns how the names of all places of a login begin that an instance saves. Those
+// of no other login do: the clock of an instance gives each value once.
+func loginPlaces(l state.Login, instance uint32) string {
+	return fmt.Sprintf("%s%016x%08x.", reservation, l.Clock, instance)
+}
+
+// lastPlaces returns how the names of the places of the last login to a session begin.
+func lastPlaces(st state.State) string {
+	e, _ := st.Entries.Find(state.LoginEntry)
+	login, _ := state.ReadLogin(e.Value)
+	return loginPlaces(login, e.Dot.Instance)
+}
+
+// trim ends the sessions of a user that are too many: those that were seen longest ago, and
+// those that were just entered last. Sessions that have ended already do not count.
+func (x *Index) trim(ctx context.Context, user string, l List, entered []change, d state.Dot) List {
+	now := x.clock.Now().UnixMilli()
+	if x.limit.Most == 0 || x.limit.Refuse || len(l.Rows(now)) <= x.limit.Most {
+		return l
+	}
+	l, found := x.withoutEnded(ctx, user, l, d)
+	slices.SortStableFunc(found, func(a, b Found) int {
+		return compareBool(isEntered(b.ID, entered), isEntered(a.ID, entered))
+	})
+	for _, f := range found[min(len(found), x.limit.Most):] {
+		t := journal.IfLive(f.ID, x.clock.Death(state.Revoked))
+		if _, _, err := x.writer.End(ctx, &t, record.Any); err == nil {
+			l = l.Remove(f.ID, d)
+		}
+	}
+	return l
+}
+
+func isEntered(id string, by []change) bool {
+	return slices.ContainsFunc(by, func(c change) bool { return c.row.Session == id })
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// withoutEnded returns l without the sessions that have ended, and the sessions that are
+// left, those seen last first.
+func (x *Index) withoutEnded(ctx context.Context, user string, l List, d state.Dot) (List, []Found) {
+	found, ended, _ := x.read(ctx, user, l.Rows(x.clock.Now().UnixMilli()))
+	for _, id := range ended {
+		l = l.Remove(id, d)
+	}
+	return l, found
+}

@@ -1,0 +1,81 @@
+package devices
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// Found is a session of a user.
+type Found struct {
+	state.Copy
+	Read bool // else the dates are those of the list, and the values are not known
+}
+
+// readers bounds how many sessions of a list are read at once.
+const readers = 8
+
+// Sessions returns the live sessions of a user, those seen last first. Beside an error, which
+// wraps failure.ErrUnavailable, the sessions may not be all, or some are not Read. What has
+// ended leaves the list, in the background.
+func (x *Index) Sessions(ctx context.Context, user string) ([]Found, error) {
+	l, v, err := x.load(ctx, user, true)
+	if err == nil && v == record.Absent && x.reader.Backup && x.lists.Shards.Of(ID(user)).Quarantined() {
+		err = failure.ErrForgetful
+	}
+	if err != nil {
+		return nil, err
+	}
+	found, ended, err := x.read(ctx, user, l.Rows(x.clock.Now().UnixMilli()))
+	for _, id := range ended {
+		x.enter(user, change{removed: id})
+	}
+	return found, err
+}
+
+// read reads the sessions of a list. It returns those that are live, or may be, seen last
+// first, and the IDs of those that have ended. The error says why one was not read.
+func (x *Index) read(ctx context.Context, user string, rows []Row) (found []Found, ended []string, err error) {
+	all := make([]lookup.Loaded, len(rows))
+	slots := make(chan struct{}, readers)
+	var wg sync.WaitGroup
+	for i, r := range rows {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			all[i] = x.reader.Fetch(ctx, r.Session, lookup.Known{}, true)
+		})
+	}
+	wg.Wait()
+	for i, r := range rows {
+		l := all[i]
+		login, _ := l.State.Login()
+		missing := l.Phase == lookup.Nobody && x.reader.Backup // the visitor's copy may restore it
+		switch {
+		case l.Phase == lookup.Live && login.User == user:
+			found = append(found, Found{l.Copy, true})
+		case l.Phase == lookup.Unknown || missing:
+			found = append(found, Found{r.copy(), false})
+			err = cmp.Or(err, l.Err)
+		default:
+			ended = append(ended, r.Session)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b Found) int { return cmp.Compare(b.State.LastSeen, a.State.LastSeen) })
+	if err != nil && !errors.Is(err, failure.ErrUnavailable) {
+		err = errors.Join(failure.ErrUnavailable, err)
+	}
+	return found, ended, err
+}
+
+// copy returns what a row says of its session.
+func (r Row) copy() state.Copy {
+	return state.Copy{ID: r.Session, State: state.State{Created: r.Began, Authenticated: r.Renewed, LastSeen: r.Seen, End: r.Ends}}
+}

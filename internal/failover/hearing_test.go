@@ -1,0 +1,162 @@
+package failover_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/test/instance"
+)
+
+// What a log lacks is told to it until it has it, and once.
+func TestALogGetsWhatItLacks(t *testing.T) {
+	ctx := context.Background()
+	story(t, "once it takes saves", func(w *world) {
+		other := w.beside()
+		var fails atomic.Bool
+		var saves atomic.Int64
+		fails.Store(true)
+		w.Store.Plan(func(c instance.Call) instance.Fate {
+			switch {
+			case !c.Save || !segments(c):
+			case fails.Load():
+				return instance.Fate{Err: errors.New("out of memory")}
+			default:
+				saves.Add(1)
+			}
+			return instance.Fate{}
+		})
+		w.Shards.Wrote(ctx, longID("a"), w.Clock.Death(state.Destroyed))
+		time.Sleep(2300 * time.Millisecond)
+		other.knows(longID("a"), 0)
+		fails.Store(false)
+		time.Sleep(3 * time.Second)
+		other.knows(longID("a"), state.Destroyed)
+		saves.Store(0)
+		time.Sleep(10 * time.Second)
+		if saves.Load() > 0 {
+			w.Errorf("%d saves of what the log has", saves.Load())
+		}
+	})
+	story(t, "although others write the members record first", func(w *world) {
+		other := w.beside()
+		var saves atomic.Int64
+		w.Store.Plan(func(c instance.Call) instance.Fate {
+			if c.Save && c.ID == members {
+				if saves.Add(1) == 1 {
+					r, _ := w.Shards.Store.Load(ctx, members, true)
+					w.Store.SetRaw(members, r.Data)
+				}
+			}
+			return instance.Fate{}
+		})
+		w.Shards.Wrote(ctx, longID("a"), w.Clock.Death(state.Destroyed))
+		time.Sleep(1100 * time.Millisecond)
+		if saves.Load() < 2 {
+			w.Errorf("%d saves of the members record", saves.Load())
+		}
+		other.knows(longID("a"), state.Destroyed)
+	})
+	story(t, "and is read past all caches", func(w *world) {
+		other := w.beside()
+		w.Store.Cache()
+		w.Shards.Wrote(ctx, longID("a"), w.Clock.Death(state.Destroyed))
+		time.Sleep(3 * time.Second)
+		other.knows(longID("a"), state.Destroyed)
+	})
+	story(t, "and keeps a rotation no longer than others", func(w *world) {
+		other := w.beside()
+		w.Shards.Wrote(ctx, longID("a"), w.rotated("b"))
+		time.Sleep(13 * time.Second)
+		other.knows(longID("a"), state.Rotated)
+		time.Sleep(instance.TombstoneLife + 2*time.Minute)
+		other.knows(longID("a"), 0)
+	})
+}
+
+// An instance that starts does not take the name of a server for a restart.
+func TestTheFirstIncarnationIsNoRestart(t *testing.T) {
+	named := func(i *instance.Instance) {
+		i.Store.Incarnation = func(string) (string, error) { return "1", nil }
+	}
+	storyOf(t, "for those that are there", true, named, func(w *world) {
+		w.beside()
+		w.wantHeard()
+	})
+}
+
+// What a request has ended by a save of its own is told to the log at once, whatever the
+// delivery loop does, and by one call at a time.
+func TestALogIsToldAtOnce(t *testing.T) {
+	ctx := context.Background()
+	probes := func(c instance.Call) bool { return c.Save && strings.HasPrefix(c.ID, "probe-") }
+	story(t, "while a probe is under way", func(w *world) {
+		w.Store.PlanFor(probes, instance.Fate{Takes: 95 * time.Millisecond})
+		time.Sleep(time.Second) // 10 ms after the next probe began
+		w.Shards.Wrote(ctx, longID("a"), w.Clock.Death(state.Renewed))
+		time.Sleep(5 * time.Millisecond)
+		if j := w.logged(); j[longID("a")] != 1 {
+			w.Errorf("5 ms later the log has %v", j)
+		}
+	})
+	story(t, "and what comes meanwhile next", func(w *world) {
+		var saves atomic.Int64
+		w.Store.Plan(func(c instance.Call) instance.Fate {
+			switch {
+			case probes(c):
+				return instance.Fate{Takes: 95 * time.Millisecond}
+			case c.Save && segments(c):
+				saves.Add(1)
+				return instance.Fate{Takes: 10 * time.Millisecond}
+			}
+			return instance.Fate{}
+		})
+		time.Sleep(time.Second)
+		for n := range 20 {
+			w.Shards.Wrote(ctx, longID(fmt.Sprint(n)), w.Clock.Death(state.Renewed))
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(25 * time.Millisecond)
+		if n := saves.Load(); n > 4 {
+			w.Errorf("%d saves of the log in 45 ms, each of which takes 10 ms", n)
+		}
+		for id, n := range w.logged() {
+			if n != 1 {
+				w.Errorf("the log has %s %d times", id, n)
+			}
+		}
+		if n := len(w.logged()); n != 20 {
+			w.Errorf("the log has %d of 20", n)
+		}
+	})
+	story(t, "but not by each request where it refuses", func(w *world) {
+		var tries atomic.Int64
+		w.Store.Plan(func(c instance.Call) instance.Fate {
+			if c.Save && segments(c) {
+				tries.Add(1)
+				return instance.Fate{Err: errors.New("out of memory")}
+			}
+			return instance.Fate{}
+		})
+		for n := range 500 {
+			w.Shards.Wrote(ctx, longID(fmt.Sprint(n)), w.Clock.Death(state.Renewed))
+			time.Sleep(time.Millisecond)
+		}
+		if n := tries.Load(); n == 0 || n > 20 {
+			w.Errorf("%d attempts in half a second", n)
+		}
+		w.Store.Plan(nil)
+		time.Sleep(2500 * time.Millisecond)
+		told := w.log("")
+		slices.Sort(told) // one whose save failed may stand there twice
+		if n := len(slices.Compact(told)); n != 500 {
+			w.Errorf("the log has %d of 500", n)
+		}
+	})
+}

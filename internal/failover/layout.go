@@ -1,0 +1,51 @@
+package failover
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-go/session/internal/revoked"
+)
+
+// layout describes how the sessions lie on the shards of a store that pins, as this
+// process sees it. Instances may differ in it for a while, where their lists of servers
+// do.
+//
+// A tombstone stands in the log of the shard that has it by this process's layout. Another
+// instance may not know that shard, and looks for the session in another one. So, as long
+// as a member with another layout is there, and for a tombstone's life after, each tombstone
+// goes into the log of every shard.
+type layout struct {
+	own   atomic.Uint64 // its hash; 0: the store does not pin
+	began time.Time     // when this process began to watch the store
+
+	mu    sync.Mutex   // held for writes of until
+	until atomic.Int64 // Unix milliseconds: until when tombstones go into the logs of all shards
+}
+
+const (
+	// samples is how many IDs the hash of a layout says the shards of.
+	samples = 256
+
+	// firstReads is how long a process that begins waits for logs that cannot be read: those
+	// of a shard before it shows sessions of it, those of all shards before it restores one.
+	firstReads = 10 * time.Second
+)
+
+// otherShards is a walk through the revocation set, which puts the tombstones of other shards
+// into the log of one.
+type otherShards struct {
+	from [revoked.Unnumbered + 1]bool // of the logs with these numbers
+	at   revoked.Cursor               // only the delivery loop uses it
+}
+
+// owe begins a walk, in place of the one under way.
+func (m *membership) owe(w *otherShards) {
+	if m.silent {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.others = w
+}

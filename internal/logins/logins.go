@@ -1,0 +1,152 @@
+// Package logins revokes logins: it says from when on the logins of a user count, and which
+// clock value a login gets. Whether a session is dead by a revocation decides package
+// journal, where each reader of sessions asks for tombstones.
+package logins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/revoked"
+	"github.com/holdfast-go/session/internal/stamp"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// Logins are those to the sessions of one application. The fields are set before the first
+// call; from then on any number of goroutines may use it.
+type Logins struct {
+	Shards  *failover.Shards
+	Clock   *stamp.Clock
+	Foreign bool // other programs write the records too, which have no place for a user
+	Backup  bool // without one no instance hears of a revocation
+
+	// Made is called for each login that was saved; nil: nobody is told.
+	Made func(ctx context.Context, id, previous, user string)
+
+	// Revoked is called for what this process has revoked; nil: nobody is told.
+	Revoked func(ctx context.Context, user string, d failover.Durability)
+}
+
+var (
+	errForeign = fmt.Errorf("session: the records of Options.Format have no place for a user: %w", errors.ErrUnsupported)
+	errAlone   = fmt.Errorf("session: revoking logins needs Options.Backup, by which the instances hear of it: %w", errors.ErrUnsupported)
+)
+
+// check returns why a user cannot have a name.
+func check(user string) error {
+	switch {
+	case user == "":
+		return errors.New("session: the user's name is empty")
+	case len(user) > state.MaxUser:
+		return fmt.Errorf("session: the user's name has %d bytes; at most %d are allowed", len(user), state.MaxUser)
+	case !utf8.ValidString(user):
+		return errors.New("session: the user's name is not UTF-8")
+	}
+	return nil
+}
+
+// Login returns a login of now, which counts whatever was revoked before. It fails for what
+// cannot be the name of a user.
+func (l *Logins) Login(ctx context.Context, user string) (state.Login, error) {
+	if l.Foreign {
+		return state.Login{}, errForeign
+	}
+	if err := check(user); err != nil {
+		return state.Login{}, err
+	}
+	clock := l.Clock.Login(l.Shards.RevokedUpTo(ctx, user))
+	return state.Login{User: user, Clock: clock, At: l.Clock.Now().UnixMilli()}, nil
+}
+
+// Find returns the login in a session that has these changes to come; zero: there is none.
+func (l *Logins) Find(st state.State, changes state.Changes) state.Login {
+	value, err := state.Lookup(st, changes, state.LoginEntry)
+	if err != nil || l.Foreign {
+		return state.Login{}
+	}
+	login, _ := state.ReadLogin(value)
+	return login
+}
+
+// Tell calls Made where a commit has begun the session with this ID, and a login is among
+// its changes. before is the session that it has taken the place of. A login of before that
+// was made to count again is none.
+func (l *Logins) Tell(ctx context.Context, begun bool, before state.Copy, id string, changes state.Changes) {
+	if l.Made == nil || !begun {
+		return
+	}
+	login := l.Find(state.State{}, changes)
+	last, _ := before.State.Login()
+	another := login.User != last.User || login.At != last.At
+	if login.User != "" && another {
+		l.Made(ctx, id, before.ID, login.User)
+	}
+}
+
+// Check returns why no login can be revoked.
+func (l *Logins) Check() error {
+	switch {
+	case l.Foreign:
+		return errForeign
+	case !l.Backup:
+		return errAlone
+	}
+	return nil
+}
+
+// CheckOf returns why the other logins of the user of one cannot be revoked.
+func (l *Logins) CheckOf(login state.Login) error {
+	if err := l.Check(); err != nil {
+		return err
+	}
+	if login.User == "" {
+		return errors.New("session: RevokeOthers: the session knows no user: call SetUser at the login")
+	}
+	return nil
+}
+
+// Revocation returns the clock value up to which the logins of a user are to count no more:
+// those until now, also where the clock of the instance was ahead of this one.
+func (l *Logins) Revocation(ctx context.Context, user string) uint64 {
+	return l.Clock.Revocation(l.Shards.RevokedUpTo(ctx, user))
+}
+
+// Revoke makes the logins of a user count no more that were until now.
+func (l *Logins) Revoke(ctx context.Context, user string) (failover.Durability, error) {
+	if err := errors.Join(l.Check(), check(user)); err != nil {
+		return 0, err
+	}
+	return l.RevokeUpTo(ctx, user, l.Revocation(ctx, user))
+}
+
+// RevokeUpTo makes the logins of a user count no more up to a clock value.
+func (l *Logins) RevokeUpTo(ctx context.Context, user string, clock uint64) (failover.Durability, error) {
+	return l.revoke(ctx, user, revoked.UserID(user), clock)
+}
+
+// RevokeEverybody makes the logins of all users count no more that were by a time t.
+func (l *Logins) RevokeEverybody(ctx context.Context, t time.Time) (failover.Durability, error) {
+	if err := l.Check(); err != nil {
+		return 0, err
+	}
+	if ahead := t.Sub(l.Clock.Now()); ahead > state.MaxAhead {
+		return 0, fmt.Errorf("session: RevokeBefore: %v is %v from now: logins of until then would not count", t, ahead)
+	}
+	return l.revoke(ctx, "", revoked.Everybody, state.ClockAt(t))
+}
+
+func (l *Logins) revoke(ctx context.Context, user, id string, clock uint64) (failover.Durability, error) {
+	dot := state.Dot{Clock: clock, Instance: l.Clock.Instance}
+	t := journal.Stored(id, state.Death{Dot: dot, Reason: state.Revoked})
+	d, err := l.Shards.EndOne(context.WithoutCancel(ctx), &t, record.Any)
+	if err == nil && l.Revoked != nil {
+		l.Revoked(ctx, user, d)
+	}
+	return d, err
+}

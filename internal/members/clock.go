@@ -1,0 +1,85 @@
+package members
+
+import (
+	"time"
+
+	"github.com/holdfast-go/session/internal/revoked"
+)
+
+// reading is the latest minute that the members record has had, by the clocks of those who
+// write it.
+type reading struct {
+	minute uint32
+	at     time.Time // by the own clock: when it was met first
+}
+
+// advance takes in a minute that was met now.
+func (r *reading) advance(minute uint32, now time.Time) {
+	if minute > r.minute {
+		*r = reading{minute, now}
+	}
+}
+
+// since returns how many minutes a minute is past, rounded up.
+func (r *reading) since(minute uint32, now time.Time) int64 {
+	elapsed := int64((now.Sub(r.at) + time.Minute - 1) / time.Minute)
+	return int64(r.minute) + elapsed - int64(minute)
+}
+
+// ahead reports whether a minute of the members record is more than one ahead of the own
+// clock, so that one of the two clocks is wrong. It is neither believed nor kept.
+func (s *Shard) ahead(m uint32) bool { return m > minute(s.Now())+1 }
+
+// believed returns a minute of the members record, or 0 where it is ahead.
+func (s *Shard) believed(m uint32) uint32 {
+	if s.ahead(m) {
+		return 0
+	}
+	return m
+}
+
+// latest returns the latest minute in m that can be believed, and the latest of those that
+// other members have written; 0: none.
+func (s *Shard) latest(m *revoked.Members) (all, others uint32) {
+	all = s.believed(m.Minute)
+	for _, row := range m.Rows {
+		renewed := s.believed(row.Renewed)
+		all = max(all, renewed)
+		if !s.view.mine[row.Log] {
+			others = max(others, renewed)
+		}
+	}
+	return all, others
+}
+
+// noteTime notes how late it is in m.
+func (s *Shard) noteTime(m *revoked.Members) {
+	now := s.Now()
+	all, others := s.latest(m)
+	s.view.all.advance(all, now)
+	s.view.others.advance(others, now)
+}
+
+// wayBack returns how many minutes the shard went back, to where m stood. It compares what
+// the members wrote with what they had written, and the own clock only with itself: a clock
+// that is wrong by hours must not make it hours. By the minutes of the others it is right
+// where the own clock is ahead, and by those of all where the others have gone, or are
+// behind; each of them is too long where a clock is wrong, or an owner gone, so the shorter
+// one counts.
+func (s *Shard) wayBack(m *revoked.Members) int64 {
+	now := s.Now()
+	all, others := s.latest(m)
+	way := s.view.all.since(all, now)
+	if others != 0 {
+		way = min(way, s.view.others.since(others, now))
+	}
+	return way
+}
+
+// putRight takes the minutes out of m that are ahead.
+func (s *Shard) putRight(m *revoked.Members) {
+	if s.ahead(m.Minute) {
+		m.Minute = minute(s.Now())
+	}
+	m.NothingBefore = s.believed(m.NothingBefore)
+}

@@ -1,0 +1,111 @@
+package members
+
+import (
+	"crypto/rand"
+	mathrand "math/rand/v2"
+	"time"
+
+	"github.com/holdfast-go/session/internal/revoked"
+)
+
+// young is how old a members record has to be until a process that has never seen it
+// believes that its shard has not just lost its memory.
+const young = time.Minute
+
+// snapshotAge is how many minutes a snapshot of the shard may be younger than the last
+// writing of the members record in it: each member writes once a minute. One more is for
+// clocks that differ.
+const snapshotAge = 3
+
+// meet compares the members record, nil where there is none, with what this process
+// remembers, and notes a loss.
+func (s *Shard) meet(m *revoked.Members, r *Result) {
+	v := &s.view
+	before := v.seen
+	old := false // m is what the shard went back to
+	v.seen = nil
+	if m != nil {
+		v.seen = m.Clone()
+		s.noteTime(m)
+	}
+	s.mu.Lock()
+	restarted := s.restarted && before != nil
+	s.restarted = false
+	s.mu.Unlock()
+	switch {
+	case before == nil:
+		r.Lost = r.Lost || m == nil || s.Now().Sub(time.UnixMilli(m.Made)) <= young
+		return
+	case m == nil:
+	case m.Value != before.Value && m.Made >= before.Made:
+		v.restore = nil // another member has noticed first
+	case m.Value != before.Value || m.Sequence < before.Sequence || s.rowWentBack(m):
+		old = true
+		s.wentBack(m, r)
+		v.restore = revoked.JoinMembers(m, before)
+		rand.Read(v.value[:])
+	case !restarted:
+		s.missOwnRow(m)
+		return
+	}
+	r.Lost, r.Known = true, true
+	v.nothingBefore = max(v.nothingBefore, s.believed(before.NothingBefore))
+	names := before.Rows
+	if old {
+		names = v.restore.Rows
+	}
+	s.noteLoss(names)
+}
+
+// rowWentBack reports whether the own row is less than what was written last. A member
+// that was silent for long has lost nothing when its row has gone.
+func (s *Shard) rowWentBack(m *revoked.Members) bool {
+	wrote := s.view.wrote
+	if wrote.Log == (revoked.LogName{}) {
+		return false
+	}
+	row := m.Find(wrote.Log)
+	if row == nil {
+		return m.Minute <= wrote.Renewed+aliveFor // else whoever wrote last may have taken it out
+	}
+	return row.Next < wrote.Next || row.Renewed < wrote.Renewed
+}
+
+// missOwnRow makes a log be written anew whose row others have taken out while this
+// process was silent: what stood in the log may have been rescued by halves.
+func (s *Shard) missOwnRow(m *revoked.Members) {
+	v := &s.view
+	if v.wrote.Log == (revoked.LogName{}) || m.Find(v.wrote.Log) != nil {
+		return
+	}
+	s.mu.Lock()
+	current := v.wrote.Log == s.reach.name
+	s.mu.Unlock()
+	v.rewrite = v.rewrite || current
+	v.wrote = revoked.Row{}
+}
+
+// wentBack notes that the shard went back in time to where m stood. Where that is
+// longer ago than a tombstone lives, all processes have forgotten the tombstones of the
+// time between, and no record of a session that was last used before counts.
+func (s *Shard) wentBack(m *revoked.Members, r *Result) {
+	r.Snapshot, _ = s.latest(m)
+	if r.Snapshot != 0 && s.wayBack(m) > int64(s.lifeMinutes()) {
+		s.view.nothingBefore = max(s.view.nothingBefore, r.Snapshot+snapshotAge)
+	}
+}
+
+// noteLoss makes this process write its log again at once, and later what stands in no
+// other member's log. By then every member has written its own under a new name, so the
+// names of before are those of members that are gone.
+func (s *Shard) noteLoss(before []revoked.Row) {
+	v := &s.view
+	v.rewrite = true
+	v.wrote = revoked.Row{}
+	v.lost = make(map[revoked.LogName]bool)
+	for _, row := range before {
+		v.lost[row.Log] = true
+	}
+	i := s.Interval()
+	v.orphansAt = s.Now().Add(3*i/2 + mathrand.N(i/2)) // by the clocks of all members this differs by an interval anyway
+}

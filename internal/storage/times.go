@@ -1,0 +1,56 @@
+package storage
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Times are the options of a Manager that are times.
+type Times struct {
+	Idle, Lifetime, Refresh  time.Duration
+	ReadTimeout, SaveTimeout time.Duration
+}
+
+// Complete fills in the defaults, of which those of the timeouts are read and save, and
+// reports every mistake.
+func (t *Times) Complete(read, save time.Duration) error {
+	t.Idle = cmp.Or(t.Idle, 30*time.Minute)
+	t.Lifetime = cmp.Or(t.Lifetime, 24*time.Hour)
+	// A mistake in one of them is not reported again for those that follow from it.
+	if t.Lifetime >= time.Second {
+		t.Idle = min(t.Idle, t.Lifetime)
+	}
+	t.Refresh = cmp.Or(t.Refresh, max(t.Idle, 0)/10)
+	t.ReadTimeout = cmp.Or(t.ReadTimeout, read)
+	t.SaveTimeout = cmp.Or(t.SaveTimeout, save)
+	return t.check()
+}
+
+// check reports every mistake.
+func (t *Times) check() error {
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf("session: "+format, a...)) }
+	for _, x := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"Idle", t.Idle}, {"Lifetime", t.Lifetime}, {"Refresh", t.Refresh}, {"ReadTimeout", t.ReadTimeout}, {"SaveTimeout", t.SaveTimeout},
+	} {
+		counted := x.name == "Idle" || x.name == "Lifetime"
+		switch {
+		case x.d < 0:
+			bad("%s is negative: %v", x.name, x.d)
+		case counted && 0 < x.d && x.d < time.Second:
+			bad("%s %v is shorter than a second, which is as fine as stores count", x.name, x.d)
+		}
+	}
+	if t.Lifetime > Century {
+		bad("Lifetime %v is longer than a hundred years", t.Lifetime)
+	}
+	if t.Refresh > t.Idle && t.Idle >= 0 {
+		bad("Refresh %v is longer than Idle %v: sessions in use would expire", t.Refresh, t.Idle)
+	}
+	return errors.Join(errs...)
+}
