@@ -30,6 +30,8 @@ func Run(t *testing.T, open func(testing.TB) session.Store) {
 	t.Run("a rotated token leads to the session, and a logout with it ends it", func(t *testing.T) { rotatedToken(t, open) })
 	t.Run("a token of the visitor's choosing is never adopted", func(t *testing.T) { fixation(t, open) })
 	t.Run("what is listed can be revoked", func(t *testing.T) { listAndRevoke(t, open) })
+	t.Run("the list of a user's sessions is complete, also where the store has lost it", func(t *testing.T) { listedDevices(t, open) })
+	t.Run("of eight logins at once two succeed where a user may have two sessions", func(t *testing.T) { limit(t, open) })
 }
 
 // patient keeps slow machines out of what is tested.

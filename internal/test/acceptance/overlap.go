@@ -37,7 +37,8 @@ func overlapLogout(t *testing.T, open func(testing.TB) session.Store) {
 				<-release
 				test.slow(s)
 			}))
-			r, w, done := v.Request(http.MethodPost, "/", nil), httptest.NewRecorder(), make(chan bool)
+			r, w := v.Request(http.MethodPost, "/", nil), httptest.NewRecorder()
+			done := make(chan bool)
 			go func() {
 				slow.ServeHTTP(w, r)
 				close(done)

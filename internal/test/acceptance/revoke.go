@@ -12,7 +12,7 @@ func listAndRevoke(t *testing.T, open func(testing.TB) session.Store) {
 	store := open(t)
 	lister, ok := store.(session.Lister)
 	if !ok {
-		t.Skip("the store is no Lister")
+		t.Skip("the store is no Lister: make test runs it on memstore and redisstore")
 	}
 	m := manager(t, store, session.Options{})
 	visitors := make([]*sessiontest.Visitor, 3)

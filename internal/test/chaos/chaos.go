@@ -58,11 +58,11 @@ type Outcome struct {
 
 // Run fails t where a visitor noticed anything. It takes half a minute, and runs
 // fewer faults, the first in any case, where that is more than half of the time
-// until the deadline of t.
+// until the deadline of t, and the first alone under -short.
 func Run(t *testing.T, p Place) Outcome {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("chaos is not short")
+		p.Faults = p.Faults[:min(1, len(p.Faults))]
 	}
 	s := start(t, p)
 	for i := range timeleft.Each(t, "faults", len(p.Faults)) {
@@ -79,6 +79,7 @@ func Run(t *testing.T, p Place) Outcome {
 	}
 	close(s.done)
 	s.wg.Wait()
+	s.rest(t, Fault{Name: "the last request"}) // where the store was slow, its write is in a journal
 	s.check(t)
 	return s.outcome()
 }
@@ -122,7 +123,9 @@ func start(t *testing.T, p Place) *run {
 				t.Error(err)
 			}
 		})
-		s.wires, s.managers, s.servers = append(s.wires, wire), append(s.managers, m), append(s.servers, srv)
+		s.wires = append(s.wires, wire)
+		s.managers = append(s.managers, m)
+		s.servers = append(s.servers, srv)
 	}
 	time.Sleep(6 * time.Second) // a new store is not believed at once
 	for n := range p.Visitors {

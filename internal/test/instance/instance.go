@@ -5,8 +5,10 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-go/session/internal/circuit"
@@ -49,9 +51,18 @@ type Instance struct {
 	ordered atomic.Uint32 // the circuit.Mode
 }
 
-// New returns an instance over the store, whose quarantine is over, 10 ms after a probe. adjust may change
-// it before it begins to watch the store.
+// New returns an instance over the store, whose quarantine is over, 10 ms after a
+// probe. For adjust see [Start].
 func New(t testing.TB, store *Store, backup bool, adjust func(*Instance)) *Instance {
+	t.Helper()
+	i := Start(t, store, backup, adjust)
+	time.Sleep(time.Minute + 10*time.Millisecond) // between two probes
+	return i
+}
+
+// Start returns an instance that has just begun to watch the store. adjust may change it
+// before it begins; nil changes nothing.
+func Start(t testing.TB, store *Store, backup bool, adjust func(*Instance)) *Instance {
 	t.Helper()
 	i := &Instance{Store: store, Clock: stamp.New()}
 	watched := watched{store}
@@ -93,8 +104,18 @@ func New(t testing.TB, store *Store, backup bool, adjust func(*Instance)) *Insta
 		end()
 		_ = i.Shards.Close(ended) // what is left then is no concern of the test
 	})
-	time.Sleep(time.Minute + 10*time.Millisecond) // between two probes
 	return i
+}
+
+// Test runs do as a subtest in virtual time, on a new instance over a store of its own.
+// For backup and adjust see [New].
+func Test(t *testing.T, name string, backup bool, adjust func(*Instance), do func(t *testing.T, i *Instance)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			do(t, New(t, new(Store), backup, adjust))
+		})
+	})
 }
 
 // Order sets the operator's mode.
@@ -104,6 +125,7 @@ func (i *Instance) mode() circuit.Mode { return circuit.Mode(i.ordered.Load()) }
 
 func (i *Instance) withBackup() {
 	i.Shards.JournalBytes = 1 << 20
+	i.Shards.Revocations = 1 << 20
 	i.Shards.RestoreRate = 100
 	i.Shards.Vouches = i.Reader.CopyVouches
 	i.Shards.Mode = i.mode
@@ -132,7 +154,7 @@ func (i *Instance) withBackup() {
 // firstIDs yields IDs by which all shards are met.
 func firstIDs(yield func(string) bool) {
 	for n := range 256 {
-		if !yield(recordid.Canary(n)) {
+		if !yield(recordid.Numbered(recordid.Members, n)) {
 			return
 		}
 	}
@@ -149,5 +171,16 @@ func (w watched) Incarnation(_ context.Context, shard string) (string, error) {
 	}
 	return w.Store.Incarnation(shard)
 }
+
+func (w watched) Evictions(_ context.Context, shard string) (uint64, error) {
+	if w.Evicted == nil {
+		return 0, errors.ErrUnsupported
+	}
+	return w.Evicted(shard)
+}
+
+func (w watched) Shards() []string { return nil }
+
+func (w watched) Pin(string) (record.Store, error) { return w, nil }
 
 func (w watched) Probes() bool { return w.Store.Incarnation != nil }

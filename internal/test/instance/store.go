@@ -21,6 +21,7 @@ type Store struct {
 	ShardOf     func(id string) string                     // nil: there is one shard
 	Incarnation func(shard string) (string, error)         // nil: the store has none
 	Refuses     func(data []byte, expires time.Time) error // nil: it takes everything
+	Evicted     func(shard string) (uint64, error)         // nil: the store cannot tell
 
 	mu       sync.Mutex // guards all below
 	records  map[string]entry
@@ -67,6 +68,29 @@ func (s *Store) Plan(plan func(Call) Fate) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.plan = plan
+}
+
+// PlanFor sets what becomes of the calls that match, from now on. All others are done.
+func (s *Store) PlanFor(matches func(Call) bool, fate Fate) {
+	s.Plan(func(c Call) Fate {
+		if matches(c) {
+			return fate
+		}
+		return Fate{}
+	})
+}
+
+// Saves matches every save.
+func Saves(c Call) bool { return c.Save }
+
+// SavesOf matches the saves of one record.
+func SavesOf(id string) func(Call) bool {
+	return func(c Call) bool { return c.Save && c.ID == id }
+}
+
+// CallsFor matches the loads and saves of one record.
+func CallsFor(id string) func(Call) bool {
+	return func(c Call) bool { return c.ID == id }
 }
 
 // Away takes the store away, or gives it back.

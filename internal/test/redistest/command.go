@@ -18,7 +18,7 @@ import (
 // does not answer, or answers an error, fails the test.
 func (s *Server) Command(args ...string) string {
 	s.t.Helper()
-	reply, err := s.ask(args...)
+	reply, err := ask(s.Addr(), s.password, args...)
 	if err != nil {
 		s.t.Fatalf("redistest: %s: %v", args[0], err)
 	}
@@ -31,17 +31,21 @@ func (s *Server) Flush() {
 	s.Command("FLUSHALL")
 }
 
+// patience is how long a server may take to answer. It decides nothing in a test that
+// passes.
+const patience = 20 * time.Second
+
 // ask is Command for when a server may be away.
-func (s *Server) ask(args ...string) (string, error) {
-	conn, err := net.DialTimeout("tcp", s.Addr(), patience)
+func ask(addr, password string, args ...string) (string, error) {
+	conn, err := net.DialTimeout("tcp", addr, patience)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(patience))
 	r := bufio.NewReader(conn)
-	if p := s.password(); p != "" {
-		if _, err := exchange(conn, r, "AUTH", p); err != nil {
+	if password != "" {
+		if _, err := exchange(conn, r, "AUTH", password); err != nil {
 			return "", err
 		}
 	}

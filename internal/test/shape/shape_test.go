@@ -118,23 +118,24 @@ func TestTheLargestCycle(t *testing.T) {
 }
 
 func TestTheGateNamesEachFigureOverItsLimit(t *testing.T) {
-	limits := limitSet{rootLines: 10, rootCycle: 2, productCycle: 1, rootMethods: map[string]int{"Manager": 3}}
+	limits := limitSet{rootLines: 10, rootCycle: 2, rootBranchy: 1, productCycle: 1, rootMethods: map[string]int{"Manager": 3}}
 	files := func(n int) []string { return make([]string, n) }
 	within := []figures{
-		{path: "m", root: true, lines: 10, cycle: files(2), methods: map[string]int{"Manager": 3, "Session": 99}},
-		{path: "m/internal/a", product: true, lines: 99, cycle: files(1)},
+		{path: "m", root: true, lines: 10, cycle: files(2), branchy: make([]function, 1), methods: map[string]int{"Manager": 3, "Session": 99}},
+		{path: "m/internal/a", product: true, lines: 99, cycle: files(1), branchy: make([]function, 9)},
 		{path: "m/internal/test/b", lines: 99, cycle: files(9)},
 	}
 	if got := limits.exceeded(within); got != nil {
 		t.Errorf("got %q, want none", got)
 	}
 	got := limits.exceeded([]figures{
-		{path: "m", root: true, lines: 11, cycle: files(3), methods: map[string]int{"Manager": 4}},
+		{path: "m", root: true, lines: 11, cycle: files(3), branchy: make([]function, 2), methods: map[string]int{"Manager": 4}},
 		{path: "m/internal/a", product: true, cycle: files(2)},
 	})
 	want := []string{
 		"shape: m has 11 lines of code, at most 10 are allowed",
 		"shape: m has 3 files in one cycle, at most 2 are allowed",
+		"shape: m has 2 functions over 15 branches, at most 1 are allowed",
 		"shape: m.Manager has 4 methods, at most 3 are allowed",
 		"shape: m/internal/a has 2 files in one cycle, at most 1 are allowed",
 	}

@@ -68,6 +68,12 @@ func (o *oracle) delivered(q *Request) {
 			o.owe(q, a, v, q.Op > 0 && q.Route != Delete) // which may have had nothing to delete
 		}
 	}
+	if q.ok() && len(q.Bundle) == 0 && o.storeOnly(q) {
+		// Decision 50, while an operator trusts the store alone: "where none is free no
+		// copy is sent". So only the store has what this has written and shown.
+		o.count("oracle: exempt: no cookie was free of a copy that nobody reads")
+		v.displaced = v.displaced.with(q.Op).or(o.shown(q))
+	}
 	if q.Route == Delete && q.ok() && len(q.Bundle) == 0 {
 		o.deletedNothing(q, v)
 	}

@@ -188,7 +188,7 @@ func (o *oracle) writtenElsewhere(q *Request) bool {
 // instance while q was under way. Section 2: "Whoever cannot be saved then
 // although the store answers gets 503".
 func (o *oracle) crowded(q *Request) bool {
-	if o.inBudget(q.Birth, o.life(q.Token).shard, q.Began) {
+	if o.inBudget(q.Birth, o.life(q.Token).shard, q.Began) && !o.writtenElsewhere(q) {
 		return false // see judgeRefused
 	}
 	for _, w := range o.writes {

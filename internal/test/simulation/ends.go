@@ -72,6 +72,8 @@ func (q *Request) done() bool {
 // judgeEnds are promises (c) and (e): a session that was ended stays so.
 func (o *oracle) judgeEnds(q *Request, a *asked) {
 	x := o.life(q.Token)
+	o.judgeHeard(q, x)
+	o.judgeHeirHeard(q, x)
 	dead := func(r *kept) bool { return r != nil && r.dead }
 	stood := dead(a.record) && dead(x.record)
 	within := a.settled && o.settled(q.Birth, x.shard, q.Ended)
@@ -114,7 +116,7 @@ func (o *oracle) holder(e *Request, x *life, at time.Duration) int {
 		return 0
 	}
 	for b, since := range o.asked[e].known {
-		if at-since >= o.Settle && o.settled(b, x.shard, at) {
+		if at-since >= o.Settle && o.settled(b, x.shard, at) && (b != e.Birth || !o.takenForStranger(e, x)) {
 			return b
 		}
 	}

@@ -65,6 +65,7 @@ const (
 	Restored               // a shard has a record again that it had before
 	Evicted                // a shard has lost one
 	Overridden             // an operator has moved the Switch of an instance
+	Crowded                // the last of a crowd of strangers has ended its session
 	Shaken                 // a shard stands still, or goes on, or has lost what is no session
 )
 

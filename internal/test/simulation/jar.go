@@ -142,7 +142,9 @@ func delta(v string) (time.Duration, bool) {
 
 func (j *Jar) store(c Cookie, now time.Time) {
 	j.age++
-	c.created, c.since, c.set = j.age, j.age, j.age
+	c.created = j.age
+	c.since = j.age
+	c.set = j.age
 	i := slices.IndexFunc(j.Cookies, func(old Cookie) bool {
 		return old.Name == c.Name && old.Path == c.Path && old.Domain == c.Domain
 	})

@@ -27,6 +27,7 @@ type oracle struct {
 	forgot  map[int]time.Duration    // when a shard last lost its memory
 	shaken  map[int]time.Duration    // when it last stood still or went on
 	modes   map[int]*operated        // by birth
+	untold  []news                   // logouts of which the other instances hear
 	budget  map[linkOf]time.Duration // since when a link answers in time, if it does
 }
 
@@ -68,6 +69,7 @@ type life struct {
 	evicted  time.Duration         // when the store evicted what it had
 	nothing  time.Duration         // when the store last told anybody that it has nothing under the ID
 	vouched  map[int]time.Duration // by birth: the same, as bundles say that it made
+	heard    map[int]*Request      // by birth: a logout of which the instance has heard
 }
 
 // tomb is a tombstone's save: of which instance, and for which request, if it
@@ -127,7 +129,10 @@ type linkState struct {
 
 type birth struct {
 	place int
+	since time.Duration
 	died  bool
+
+	crowded time.Duration // when strangers last ended their sessions there
 }
 
 // asked is what is known of a request.
@@ -158,7 +163,7 @@ type asked struct {
 func (o *oracle) life(id session.ID) *life {
 	x := o.lives[id]
 	if x == nil {
-		x = &life{id: id, shard: -1, confirms: map[int]time.Duration{}, vouched: map[int]time.Duration{}}
+		x = &life{id: id, shard: -1, confirms: map[int]time.Duration{}, vouched: map[int]time.Duration{}, heard: map[int]*Request{}}
 		o.lives[id] = x
 	}
 	return x
@@ -222,11 +227,16 @@ func (o *oracle) settled(b, shard int, at time.Duration) bool {
 	return !ok || at-forgot >= o.Settle
 }
 
-// takesSaves reports whether an instance has had no reason lately to take a shard for
-// one that refuses writes.
+// firstProbe is how long after it has begun an instance may not have seen a shard save.
+const firstProbe = time.Second
+
+// takesSaves reports whether an instance has seen a shard save, and has had no reason
+// lately to take it for one that refuses writes. Decision 49, of an instance that has
+// begun: "its reads confirm nothing before a probe has saved".
 func (o *oracle) takesSaves(b, shard int, at time.Duration) bool {
 	l := o.links[linkOf{b, shard}]
-	if l == nil || !l.healthy || l.failed && at-l.since < o.Settle {
+	begins := at-o.births[b].since < firstProbe
+	if begins || l == nil || !l.healthy || l.failed && at-l.since < o.Settle {
 		return false
 	}
 	shaken, ok := o.shaken[shard]

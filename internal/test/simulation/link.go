@@ -157,7 +157,9 @@ func (cl *client) Save(ctx context.Context, id session.ID, r session.Record, ove
 	r.Data = append([]byte(nil), r.Data...)
 	e := Event{Sent: sent.Sub(cl.start), Request: requestOf(ctx), Session: id, Shard: shard}
 	do := func() (session.Version, int, error) {
-		e.At, e.Instance, e.Birth = time.Since(cl.start), cl.instance, cl.birth
+		e.At = time.Since(cl.start)
+		e.Instance = cl.instance
+		e.Birth = cl.birth
 		return cl.c.save(id, r, over, incarnation, e)
 	}
 	before, after := cl.work(shard)

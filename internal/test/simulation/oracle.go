@@ -21,6 +21,7 @@ func judge(h History, count func(string)) []Violation {
 		o.early, o.late = min(o.early, s), max(o.late, s)
 	}
 	for i := range h.Events {
+		o.hear(h.Events[i].At)
 		o.event(&h.Events[i])
 	}
 	return o.out
@@ -55,7 +56,7 @@ func (o *oracle) event(e *Event) {
 			o.budget[k] = e.At
 		}
 	case Born:
-		o.births[e.Birth] = &birth{place: e.Instance}
+		o.births[e.Birth] = &birth{place: e.Instance, since: e.At}
 		for s := range 8 { // more shards than any world has
 			o.links[linkOf{e.Birth, s}] = &linkState{healthy: true, since: e.At}
 		}
@@ -76,6 +77,8 @@ func (o *oracle) rare(e *Event) {
 	switch e.Kind {
 	case Overridden:
 		o.override(e)
+	case Crowded:
+		o.births[e.Birth].crowded = e.At
 	case Shaken:
 		o.shaken[e.Shard] = e.At
 	case Restored:
@@ -116,7 +119,9 @@ func (o *oracle) sent(q *Request) {
 		v := o.view(q.Browser, q.Token)
 		a.active = v.active
 		if v.owed && (!a.backup || v.owedLease > a.leaseMin) {
-			a.backup, a.leaseMin, a.seen = true, v.owedLease, max(a.seen, v.owedLease)
+			a.backup = true
+			a.leaseMin = v.owedLease
+			a.seen = max(a.seen, v.owedLease)
 		}
 		a.required, a.told = o.required(v, q), v.told
 	}
@@ -132,7 +137,9 @@ const never = time.Duration(-1 << 62)
 func (a *asked) carry(b *bundle) {
 	a.backup = true
 	a.know = a.know.or(b.content)
-	a.leaseMin, a.leaseMax, a.seen = max(a.leaseMin, b.leaseMin), max(a.leaseMax, b.leaseMax), max(a.seen, b.seen)
+	a.leaseMin = max(a.leaseMin, b.leaseMin)
+	a.leaseMax = max(a.leaseMax, b.leaseMax)
+	a.seen = max(a.seen, b.seen)
 }
 
 func (o *oracle) began(e *Event) {
@@ -149,6 +156,9 @@ func (o *oracle) began(e *Event) {
 	if q.Token == "" {
 		return
 	}
+	if m := o.modes[q.Birth]; m != nil && m.mode == session.StoreOnly {
+		o.readsNoCopy(q, a)
+	}
 	x := o.life(q.Token)
 	x.uses = append(x.uses, q)
 	a.record = x.record
@@ -164,6 +174,21 @@ func (o *oracle) began(e *Event) {
 	}
 }
 
+// readsNoCopy notes that what the copies of a request hold is not known to it. Decision
+// 50: "With the mode store only a session is what the store says, and the copies that a
+// request carries are not joined in", and after it "all copies are joined by their dots
+// as after any outage, and the later write of each key wins". So what the request writes
+// is side by side with what its copies hold.
+func (o *oracle) readsNoCopy(q *Request, a *asked) {
+	if (a.know != ops{}) {
+		o.count("oracle: a request whose copies nobody reads")
+	}
+	a.know, a.carried = ops{}, ops{}
+	if w := o.writes[q.Op]; w != nil && w.q == q {
+		w.know = ops{}
+	}
+}
+
 // confirm is an answer of the store that an instance got.
 func (o *oracle) confirm(e *Event) {
 	r := o.records[e.Save]
@@ -171,10 +196,11 @@ func (o *oracle) confirm(e *Event) {
 		o.life(e.Session).nothing = e.At
 	}
 	if a := o.asked[e.Request]; a != nil && e.Session == e.Request.Token {
-		a.answered = true
 		// Section 4, of the lookup after a timeout: "if another version stands,
-		// join and apply again with new dots, or 503".
-		a.conflict = a.conflict || a.base > 0 && e.Kind == Loaded && e.Save != a.base && !e.Cached
+		// join and apply again with new dots, or 503". That nothing stood is known too.
+		asked := a.base > 0 || a.answered
+		a.conflict = a.conflict || asked && e.Kind == Loaded && e.Save != a.base && !e.Cached
+		a.answered = true
 		a.base = e.Save
 		a.cached = a.cached || e.Cached
 	}
@@ -288,6 +314,7 @@ func (o *oracle) ended(q *Request) {
 			y.parent = o.life(q.Token)
 		}
 	}
+	o.announce(q)
 	o.keepBundle(q, a)
 	a.known = map[int]time.Duration{q.Birth: q.Ended}
 	if q.Ending != "" {
@@ -339,7 +366,7 @@ func (o *oracle) keepCarried(q *Request) {
 		}
 		only = b
 	}
-	if only != nil && q.Route == Read && q.shows() {
+	if only != nil && q.Route == Read && q.shows() && !o.storeOnly(q) { // which reads no bundle
 		only.content = only.content.or(o.shown(q))
 	}
 }

@@ -134,6 +134,9 @@ func (t *tale) logout(durable bool) {
 		source = "store"
 	}
 	t.answer(q, source, "")
+	if durable {
+		q.Answer.Durability = "durable"
+	}
 }
 
 // story is a history, and the promises that it breaks, in this order.
@@ -160,6 +163,33 @@ func judged(t *testing.T, stories []story) {
 			}
 		})
 	}
+}
+
+// unread is a write that a copy holds, and a later one that a request with that copy makes
+// where the operator's mode is so. The copy's is shown in the end.
+func unread(t *tale, mode session.Mode) {
+	t.answer(t.ask(2, Set, 0, 2, "one"), "backup a=2", "two", "two")
+	t.event(Event{Kind: Overridden, Birth: 1, Mode: mode})
+	w := t.ask(1, Set, 0, 3, "two")
+	t.load(w, 1)
+	t.save(w, 1, s1, 1, false, 3)
+	t.answer(w, "store a=3", "three", "two", "three")
+	t.answer(t.ask(2, Read, 0, 0, "two", "three"), "backup a=2", "", "two", "three")
+}
+
+// confirmed is a read of an instance that began so long before, and a copy which vouches
+// as long as that read was told so.
+func confirmed(t *tale, before time.Duration) {
+	t.at += 30 * time.Second
+	t.event(Event{Kind: Born, Instance: 1, Birth: 3})
+	t.at += before - time.Second // with which each request begins
+	q := t.ask(3, Read, 0, 0, "one")
+	q.Instance = 1
+	t.load(q, 1)
+	t.answer(q, "store a=1", "two", "two")
+	t.event(Event{Kind: Linked, Instance: 0, Birth: 1})
+	t.at += 40 * time.Second
+	t.answer(t.ask(1, Read, 0, 0, "two"), "503", "", "two")
 }
 
 func TestTheOracle(t *testing.T) {
@@ -233,6 +263,18 @@ func TestTheOracle(t *testing.T) {
 			t.answer(w, "backup a=1 c=3", "three", "three")
 			t.answer(t.ask(1, Read, 0, 0, "three"), "backup a=1 c=3", "", "three")
 		}, "d: older than what the visitor was told"},
+		{"a write without a bundle, which the store loses", func(t *tale) {
+			unsent(t, session.Auto)
+		}, "a: lost"},
+		{"a write without a bundle while the store alone is trusted, which the store loses", func(t *tale) {
+			unsent(t, session.StoreOnly)
+		}, ""},
+		{"a write while the store alone is trusted, which a copy that it did not read outdoes", func(t *tale) {
+			unread(t, session.StoreOnly)
+		}, ""},
+		{"a write that a copy outdoes which it has read", func(t *tale) {
+			unread(t, session.Auto)
+		}, "d: older than what the visitor was told"},
 		{"a read shows what no bundle has, and the next does not", func(t *tale) {
 			w := t.ask(1, Set, 1, 2, "one")
 			t.load(w, 1)
@@ -249,6 +291,12 @@ func TestTheOracle(t *testing.T) {
 		{"503 while a bundle vouches", func(t *tale) {
 			t.answer(t.ask(2, Read, 0, 0, "one"), "503", "", "one")
 		}, "b: turned away"},
+		{"503 of a lease that an instance confirmed", func(t *tale) {
+			confirmed(t, 2*time.Second)
+		}, "b: turned away"},
+		{"503 of a lease that an instance could not confirm, which has just begun", func(t *tale) {
+			confirmed(t, 0)
+		}, ""},
 		{"503 after the lease", func(t *tale) {
 			t.link(2, false)
 			t.at += time.Minute
@@ -259,6 +307,21 @@ func TestTheOracle(t *testing.T) {
 			t.event(Event{Kind: Conflicted, Request: q, Session: s1})
 			t.answer(q, "503", "", "one")
 		}, ""},
+		{"503 where nothing stood, and somebody else has restored it meanwhile", func(t *tale) {
+			t.event(Event{Kind: Evicted, Session: s1})
+			q := t.ask(2, Set, 0, 2, "one")
+			t.load(q, 0)
+			t.save(t.ask(1, Set, 0, 3, "one"), 1, s1, 0, false, 3)
+			t.load(q, 2)
+			t.answer(q, "503", "", "one")
+		}, ""},
+		{"503 where nothing stood, and nothing stands", func(t *tale) {
+			t.event(Event{Kind: Evicted, Session: s1})
+			q := t.ask(2, Set, 0, 2, "one")
+			t.load(q, 0)
+			t.load(q, 0)
+			t.answer(q, "503", "", "one")
+		}, "b: turned away"},
 		{"503 for a key that does not travel", func(t *tale) {
 			t.answer(t.ask(2, Set, secretKey, 2, "one"), "503", "", "one")
 		}, ""},
@@ -432,4 +495,19 @@ func heir(t *tale) {
 	t.answer(q, "backup a=1", "thief")
 	t.logout(true)
 	t.h.Events = append(t.h.Events, Event{At: t.at, Kind: Linked, Instance: 1, Birth: 2, Healthy: true})
+}
+
+// unsent has a visitor write in a mode and get no bundle, and look at the end, when the
+// store has lost the write.
+func unsent(t *tale, m session.Mode) {
+	t.event(Event{Kind: Overridden, Instance: 0, Birth: 1, Mode: m})
+	w := t.ask(1, Set, 1, 2, "one")
+	t.load(w, 1)
+	t.save(w, 1, s1, 1, false, 1, 2)
+	t.answer(w, "store a=1 b=2", "", "one")
+	t.event(Event{Kind: Overridden, Instance: 0, Birth: 1, Mode: session.Auto})
+	t.event(Event{Kind: Forgot})
+	q := t.ask(1, Read, 0, 0, "one")
+	q.Final = true
+	t.answer(q, "backup a=1", "", "one")
 }

@@ -56,7 +56,8 @@ func NewPlan(seed uint64, cfg Config) Plan {
 	d := &planner{Rand: rand.New(rand.NewPCG(seed, 0x5e55104)), calm: cfg.Calm}
 	d.mood = moods[d.IntN(len(moods))]
 	if cfg.Calm {
-		d.mood.outage, d.mood.forget, d.mood.crash, d.mood.theft = 0, 0, 0, 0
+		d.mood.outage, d.mood.forget = 0, 0
+		d.mood.crash, d.mood.theft = 0, 0
 	}
 	d.p = Plan{Seed: seed, Shards: 1 + d.IntN(2), Browsers: 1 + d.IntN(2), Timing: d.timing(), Outlast: d.IntN(5) == 0}
 	for range 2 + d.IntN(2) {

@@ -67,5 +67,21 @@ func (w *world) crowd(s Step) {
 				}
 			}
 		}
+		w.log(Event{Kind: Crowded, Instance: i.place, Birth: i.birth})
 	})
+}
+
+// takenForStranger reports whether a full journal may have dropped the tombstone of a
+// logout, because strangers came after it. Section 4: "What goes first when it is full
+// (...): tombstones of made-up tokens, and of sessions begun in this outage whose state
+// this very journal still owes and that knew no user (both go together)".
+func (o *oracle) takenForStranger(e *Request, x *life) bool {
+	noUser := x.parent == nil && x.maker != nil && !x.maker.Route.ends()
+	begunHere := noUser && x.maker.Birth == e.Birth && (x.stored == 0 || x.stored > e.Ended)
+	b := o.births[e.Birth]
+	if !begunHere || b == nil || b.crowded <= e.Began {
+		return false
+	}
+	o.count("oracle: exempt: a logout of a session that looks like a stranger's")
+	return true
 }

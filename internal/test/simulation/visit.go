@@ -105,7 +105,8 @@ func (w *world) send(s Step, b *browser, jar *Jar, final bool) {
 	if q.Route == Login || q.Route == Begin {
 		q.Key = userKey
 	}
-	q.Token, q.Carried, q.Used, q.Shard = token, carried, used, shard
+	q.Token, q.Carried = token, carried
+	q.Used, q.Shard = used, shard
 	q.Endings = jar.Value(w.cookieName() + "-x")
 	if q.Endings != "" && !w.cfg.Off.TombstoneCookie {
 		w.counts["tombstone cookie sent"]++

@@ -100,7 +100,8 @@ func (b *browser) ask(r request) {
 	if r.write || r.after {
 		b.writes++
 	}
-	knew, line, seen := b.known.clone(), b.line(), b.arrived
+	knew, line := b.known.clone(), b.line()
+	seen := b.arrived
 	b.mu.Unlock()
 
 	q, err := http.NewRequestWithContext(b.Context(), http.MethodGet, r.to+r.path(number), nil)
@@ -197,7 +198,7 @@ func application(m *session.Manager) http.Handler {
 		_, _ = fmt.Sscan(arg, &number)
 		switch what {
 		case "begin":
-			padding.Set(s, strings.Repeat("x", 1300))
+			padding.Set(s, strings.Repeat("x", 1000))
 			write(s, number)
 		case "mark":
 			write(s, number)
@@ -213,5 +214,5 @@ func application(m *session.Manager) http.Handler {
 	}))
 }
 
-// padding makes copies so large that two fit the jar.
-var padding = session.NewKey[string]("padding")
+// padding makes copies so large that two fit the jar. It is as large there.
+var padding = session.NewKey[string]("padding", session.Uncompressed())

@@ -36,12 +36,20 @@ func (o outage) String() string {
 
 // UpdatesInAnOutage fails t unless n parallel Updates of one session on one instance
 // that are answered 200 are n in the store, at the onset of an outage, in it and on the
-// way out. With a backup all in the outage are answered 200.
-func UpdatesInAnOutage(t *testing.T, p Place) {
+// way out. With a backup all in the outage are answered 200. The n are those of counts, by
+// default 2, 8 and 50. It runs beside other tests that are parallel, on the server that
+// start starts.
+func UpdatesInAnOutage(t *testing.T, start func(testing.TB) Server, counts ...int) {
+	notShort(t)
+	t.Parallel()
+	if len(counts) == 0 {
+		counts = []int{2, 8, 50}
+	}
+	p := start(t).Place
 	var rows []outage
 	for _, o := range onsets {
 		for _, backup := range []bool{false, true} {
-			for _, n := range []int{2, 8, 50} {
+			for _, n := range counts {
 				rows = append(rows, outage{o, backup, n})
 			}
 		}

@@ -38,6 +38,21 @@ type Place struct {
 	Open func(t testing.TB, dial Dial, patient bool) Store
 }
 
+// Server is a Place on a real server that its test starts.
+type Server struct {
+	Place
+	Freeze, Thaw func() // what it holds stays
+}
+
+// notShort skips the test under -short: outages take half a minute. "make test" and "make
+// race" run them, and CI runs the second in its short form.
+func notShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("outages are not short: make test and make race run them in full")
+	}
+}
+
 // Store is a store that tells when it is back.
 type Store interface {
 	session.Store

@@ -1,6 +1,7 @@
 package writes
 
 import (
+	"flag"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -9,17 +10,29 @@ import (
 	"time"
 )
 
+var outageFor = flag.Duration("outage", 3*time.Second, "how long the outages last in which tabs are open")
+
 // Outage is what happens to the server while tabs are open. What it holds stays.
 type Outage struct {
 	Begin, End func()
-	For        time.Duration
 }
 
 // Faulty starts a server, and says what will happen to it.
 type Faulty = func(*testing.T) (Place, Outage)
 
-// Tabs runs each test of tabs on each of some servers.
+// Frozen is Faulty for a server that is frozen and thaws.
+func Frozen(start func(testing.TB) Server) Faulty {
+	return func(t *testing.T) (Place, Outage) {
+		s := start(t)
+		return s.Place, Outage{Begin: s.Freeze, End: s.Thaw}
+	}
+}
+
+// Tabs runs each test of tabs on each of some servers, beside other tests that are
+// parallel. The outages last as long as the flag -outage says.
 func Tabs(t *testing.T, servers map[string]Faulty) {
+	notShort(t)
+	t.Parallel()
 	type row struct {
 		name   string
 		visit  func(*testing.T, Place, Outage)
@@ -104,7 +117,7 @@ func visit(t *testing.T, p Place, instances int, o Outage, tabs int, next func(t
 	}
 	time.Sleep(500 * time.Millisecond)
 	o.Begin()
-	time.Sleep(o.For)
+	time.Sleep(*outageFor)
 	o.End()
 	ended := time.Now()
 	until(t, "the end of an outage", func() bool {

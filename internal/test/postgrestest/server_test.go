@@ -1,0 +1,93 @@
+//go:build unix
+
+package postgrestest
+
+import (
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session/internal/test/daemon"
+)
+
+// isThere reports whether a server answers the request for TLS, which needs no
+// password and no user.
+func isThere(s *Server) bool {
+	c, err := net.DialTimeout("tcp", s.Addr(), time.Second)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(200 * time.Millisecond))
+	if _, err := c.Write([]byte{0, 0, 0, 8, 4, 210, 22, 47}); err != nil {
+		return false
+	}
+	n, err := c.Read(make([]byte, 1))
+	return err == nil && n == 1
+}
+
+func eventually(t *testing.T, what string, s *Server, want bool) {
+	t.Helper()
+	for begun := time.Now(); isThere(s) != want; time.Sleep(5 * time.Millisecond) {
+		if time.Since(begun) > patience {
+			t.Fatalf("%s: answers: %v", what, !want)
+		}
+	}
+}
+
+func TestAServerIsKilledFrozenAndBack(t *testing.T) {
+	s := Start(t)
+	eventually(t, "started", s, true)
+	s.Freeze()
+	if isThere(s) {
+		t.Error("a frozen server answers")
+	}
+	for _, pid := range s.Children() {
+		if !daemon.Stands(pid) {
+			t.Errorf("process %d of a frozen server runs", pid)
+		}
+	}
+	s.Thaw()
+	eventually(t, "thawed", s, true)
+	before := s.Children()
+	if len(before) == 0 {
+		t.Error("the server has no processes")
+	}
+	s.Kill()
+	if isThere(s) {
+		t.Error("a killed server answers")
+	}
+	for _, pid := range before {
+		if daemon.Runs(pid) {
+			t.Errorf("process %d outlives its server", pid)
+		}
+	}
+	s.Restart()
+	eventually(t, "restarted", s, true)
+	s.Stop()
+	if isThere(s) {
+		t.Error("a stopped server answers")
+	}
+	s.Restart()
+	s.Freeze() // and the test ends nevertheless
+}
+
+func TestACrashOfOneProcessLeavesTheServer(t *testing.T) {
+	s := Start(t)
+	pid := s.PID()
+	var writer int
+	for _, p := range s.Children() {
+		line, _ := os.ReadFile("/proc/" + strconv.Itoa(p) + "/cmdline")
+		if strings.Contains(string(line), "walwriter") {
+			writer = p
+		}
+	}
+	s.CrashBackend(writer)
+	eventually(t, "after a crash", s, true)
+	if s.PID() != pid {
+		t.Error("the server's own process is another one")
+	}
+}
