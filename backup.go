@@ -2,12 +2,15 @@ package session
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/holdfast-go/session/internal/backup"
+	"github.com/holdfast-go/session/internal/jar"
+	"github.com/holdfast-go/session/internal/spool"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/storage"
 	"github.com/holdfast-go/session/internal/transport"
@@ -43,12 +46,10 @@ type Backup struct {
 	MaxLease time.Duration
 
 	// Copy is how many bytes of cookies one copy may take up, names and
-	// separators included; default 3072, at most Budget. What does not fit is
-	// left out, see Rank. With the default the header of an answer stays below
-	// the 4 KB that nginx accepts from a server by default: where a
-	// handler's own fields leave a copy less room, more is left out of it, but
-	// nothing that waits for the store, and no copy is made smaller than 1 KB. A
-	// larger Copy needs settings in the proxies that docs/PROXIES.md names.
+	// separators included; default 2048, at most Budget. Values of 256 bytes and
+	// more are compressed, each alone; what does not fit is left out, see Rank.
+	// Every request carries the copy, so a larger one costs each page, and it needs
+	// a larger ProxyBuffer.
 	Copy int
 
 	// Budget is how many bytes of cookies a session's copies may take up
@@ -62,10 +63,13 @@ type Backup struct {
 	// no larger than a quarter of the Budget, and for two up to a half of it.
 	Budget int
 
-	// Codec compresses the copies: seal.Flate, or your own. Nil, the default,
-	// does not: the length of a compressed text tells about its content, see
-	// seal.Box.
-	Codec seal.Codec
+	// ProxyBuffer is how many bytes of an answer's header the proxies in front of
+	// the application take; default 4096, which is nginx's proxy_buffer_size, and at
+	// least 2048 more than Copy. nginx answers 502 in the place of an answer with a
+	// larger header. Where a handler's own fields leave a copy less room, more values
+	// are left out, but nothing that waits for the store. A copy without values still
+	// vouches for its session. docs/PROXIES.md has the directives.
+	ProxyBuffer int
 
 	// Restores is how many sessions a second are put back into a store that
 	// lost them, at most; default 1000. After a second without any it may be as
@@ -78,17 +82,41 @@ type Backup struct {
 	// sessions, whose changes their visitors' cookies still carry. A logout that
 	// finds no room fails.
 	Journal int
+
+	// Dir names a directory that keeps these writes, and the logouts among them, in a
+	// file too, so that they outlive the process: a crash, a deployment, a kill for want
+	// of memory. It must exist, on a disk of this machine, and instances on one machine
+	// share it: each has a file of its own in it, and takes over the file of one that has
+	// ended, when it starts and once a minute. A request waits until its entry is
+	// written, 50 ms at most; a disk that is full, slow or broken costs nothing but what
+	// it does not take, see Hooks.JournalFile. A file takes up at most twice Journal, and
+	// as much again for a moment while it is written anew. The lines are sealed with
+	// Keys. Empty, the default, is no file. Dir needs a system with flock, as Linux, macOS
+	// and the BSDs have: New fails elsewhere.
+	Dir string
+
+	// Sync makes each write to the file go through to the disk before the request goes
+	// on. Without it the system has the write, and what a process wrote is lost only
+	// with the whole machine.
+	Sync bool
 }
 
 const (
 	maxBudget     = backup.MaxBudget
-	minBudget     = 1024
+	minBudget     = backup.MinBudget
 	defaultBudget = 6144
 
-	// A copy in two cookies with its attributes, the token, the usual fields of
-	// a handler and a list of one ended session fit the header of one answer. It
-	// is what two of the four cookies hold at the default budget.
-	defaultCopy = 3072
+	// With its attributes, the token, a policy of 1 KB and what the server adds it fits
+	// the header of one answer.
+	defaultCopy = 2048
+
+	// What nginx takes of an answer's header by default, and what of it is for all but
+	// the copy.
+	defaultProxyBuffer = 4096
+	besideCopy         = 2048
+
+	// bufferMargin is what stays free of a proxy's buffer.
+	bufferMargin = 296
 
 	maxAudience = 64
 )
@@ -96,9 +124,7 @@ const (
 // answerSize is how many bytes the header of an answer may have, what the server
 // adds to it included, before deletions of stale copies wait for a later one and
 // a copy leaves values out.
-// nginx reads it into proxy_buffer_size, by default 4 KB. A Copy above the default
-// says that the proxies are set for more.
-func (b *Backup) answerSize() int { return 3800 + max(0, b.Copy-defaultCopy) }
+func (b *Backup) answerSize() int { return b.ProxyBuffer - bufferMargin }
 
 // complete fills in the defaults and reports every mistake.
 func (b Backup) complete() (Backup, error) {
@@ -106,9 +132,10 @@ func (b Backup) complete() (Backup, error) {
 	b.MaxLease = cmp.Or(b.MaxLease, b.Lease)
 	b.Budget = cmp.Or(b.Budget, defaultBudget)
 	b.Copy = cmp.Or(b.Copy, min(defaultCopy, b.Budget))
+	b.ProxyBuffer = cmp.Or(b.ProxyBuffer, defaultProxyBuffer)
 	b.Restores = cmp.Or(b.Restores, 1000)
 	b.Journal = cmp.Or(b.Journal, 64<<20)
-	return b, errors.Join(b.checkWho(), b.check())
+	return b, errors.Join(b.checkWho(), b.check(), spool.Check(b.Dir, b.Sync))
 }
 
 // checkWho reports mistakes in Keys and Audience, which decide who can open a copy.
@@ -147,9 +174,8 @@ func (b *Backup) check() error {
 		bad("Budget %d is not between %d and %d bytes", b.Budget, minBudget, maxBudget)
 	} else if b.Copy < minBudget || b.Copy > b.Budget {
 		bad("Copy %d is not between %d bytes and the Budget, %d", b.Copy, minBudget, b.Budget)
-	}
-	if b.Codec != nil && b.Codec != seal.Flate && b.Codec.ID() < 128 {
-		bad("Codec has ID %d, which is reserved; choose one between 128 and 255", b.Codec.ID())
+	} else if b.ProxyBuffer-b.Copy < besideCopy {
+		bad("Copy %d needs a ProxyBuffer of %d bytes, and proxies that take them, which nginx by default does not", b.Copy, b.Copy+besideCopy)
 	}
 	if b.Restores < 0 {
 		bad("Restores is negative: %d", b.Restores)
@@ -164,10 +190,23 @@ func (b *Backup) check() error {
 func (b *Backup) cookies(c Cookie, foreignIDs bool) *backup.Cookies {
 	audience, attributes := audience(b.Audience, c), transport.Attributes(c)
 	return &backup.Cookies{
-		Cookie: *attributes.Cookie(""), MaxAge: attributes.MaxAge, ForeignIDs: foreignIDs, Budget: b.Budget,
-		Copies:  seal.Box{Keys: b.Keys, Purpose: "session backup", Audience: audience, Codec: b.Codec},
+		Cookie: *attributes.Cookie(""), MaxAge: attributes.MaxAge, ForeignIDs: foreignIDs,
+		Budget: b.Budget, Layout: jar.Divide(b.Budget, b.Budget),
+		Copies:  seal.Box{Keys: b.Keys, Purpose: "session backup", Audience: audience},
 		Endings: seal.Box{Keys: b.Keys, Purpose: "session tombstones", Audience: audience},
 	}
+}
+
+// spool makes the file that keeps the journal. It is nil without a Dir.
+func (b *Backup) spool(audience string, hook func(context.Context, FileFault, error)) (*spool.Spool, error) {
+	return spool.Open(spool.Options{
+		Dir: b.Dir, Sync: b.Sync, Keys: b.Keys, Audience: audience, Limit: 2 * int64(b.Journal),
+		Told: func(f spool.Fault, err error) {
+			if hook != nil {
+				hook(context.Background(), FileFault(f), err)
+			}
+		},
+	})
 }
 
 // audience is whom copies and tombstone cookies are sealed for. Each part comes

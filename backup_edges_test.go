@@ -14,12 +14,11 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/sessiontest"
-	"github.com/holdfast-go/session/storetest"
 )
 
 // split has two shards, of which one can be frozen.
 type split struct {
-	*storetest.Faulty
+	session.Store
 	mu     sync.Mutex
 	frozen string
 }
@@ -44,7 +43,7 @@ func (s *split) Load(ctx context.Context, id session.ID) (session.Record, error)
 	if err := s.stuck(ctx, s.Shard(id)); err != nil {
 		return session.Record{}, err
 	}
-	return s.Faulty.Load(ctx, id)
+	return s.Store.Load(ctx, id)
 }
 
 func (s *split) LoadFresh(ctx context.Context, id session.ID) (session.Record, error) {
@@ -55,7 +54,7 @@ func (s *split) Save(ctx context.Context, id session.ID, r session.Record, over 
 	if err := s.stuck(ctx, s.Shard(id)); err != nil {
 		return session.Absent, err
 	}
-	return s.Faulty.Save(ctx, id, r, over)
+	return s.Store.Save(ctx, id, r, over)
 }
 
 func (s *split) freeze(shard string) {
@@ -65,9 +64,9 @@ func (s *split) freeze(shard string) {
 }
 
 func TestADegradedWriteOfLowRankIsInTheCopy(t *testing.T) {
-	profile := session.NewKey[string]("profile")
-	cart := session.NewKey[string]("cart5", session.Rank(3))
-	testSite(t, session.Options{Backup: &session.Backup{Copy: 6144}}, func(s *site) {
+	profile := session.NewKey[string]("profile", session.Uncompressed())
+	cart := session.NewKey[string]("cart5", session.Rank(3), session.Uncompressed())
+	testSite(t, session.Options{Backup: &session.Backup{Copy: 6144, ProxyBuffer: 8192}}, func(s *site) {
 		v := s.visitor()
 		s.serve(s.a, v, func(x *session.Session) { cart.Set(x, strings.Repeat("c", 3000)) })
 		s.store.Fail(errRefused)
@@ -221,8 +220,8 @@ func TestRestoresByTheJournalAreBounded(t *testing.T) {
 
 func TestAFrozenShardDelaysNoSessionOfAHealthyOne(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		sp := &split{Faulty: storetest.NewFaulty(memstore.New(nil))}
-		m := mustNew(s.T, sp, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
+		sp := &split{Store: memstore.New(nil)}
+		m := s.startInstance(sp, session.Options{})
 		s.after(10 * time.Second)
 		keyOf := func(v *sessiontest.Visitor) (key session.ID) {
 			s.serve(m, v, func(x *session.Session) { key = x.ID() })
@@ -292,7 +291,7 @@ func TestARestoreThatStopsHalfWay(t *testing.T) {
 
 func TestATokenInAHeaderHasNoBackup(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
-		a := mustNew(s.T, struct{ session.Store }{s.store}, &session.Options{Header: "X-Session", Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
+		a := s.startInstance(struct{ session.Store }{s.store}, session.Options{Header: "X-Session"})
 		s.after(10 * time.Second)
 		v := sessiontest.NewVisitor(t, a, func(x *session.Session) { color.Set(x, "red") })
 		s.serve(a, v, func(x *session.Session) {
@@ -333,7 +332,7 @@ func TestWhatWasSavedBeforeAPanicTravels(t *testing.T) {
 func TestAValueNewerThanTheCacheIsNotLost(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		store := &cachingStore{s.store, map[session.ID]session.Record{}}
-		c := mustNew(s.T, store, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
+		c := s.startInstance(store, session.Options{})
 		s.after(10 * time.Second)
 		v := s.visitor()
 		s.want(c, v, "red/") // it is in the cache now

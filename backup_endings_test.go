@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/sessiontest"
 )
 
 func TestARestoreHasABudget(t *testing.T) {
@@ -21,7 +23,7 @@ func TestARestoreHasABudget(t *testing.T) {
 		s.after(10 * time.Second)
 		var frozen atomic.Bool
 		link.Before(func(op string, id session.ID) error {
-			if op == "load" && !strings.HasPrefix(string(id), "canary") && frozen.CompareAndSwap(false, true) {
+			if op == "load" && !strings.HasPrefix(string(id), "members") && frozen.CompareAndSwap(false, true) {
 				go func() { time.Sleep(time.Microsecond); link.Hang() }()
 			} else if frozen.Load() {
 				time.Sleep(2 * time.Microsecond)
@@ -59,16 +61,13 @@ func TestStartNewUnderADeadTokenEndsNobodyElse(t *testing.T) {
 					planted.Get(begin, "/")
 					s.want(s.a, planted, "mallory/")
 					s.serve(s.a, planted, func(x *session.Session) { x.Destroy(context.Background()) })
-					s.want(s.a, planted, "-")
-					s.want(s.b, planted, "-")
+					s.wantAtBoth(planted, "-")
 				case "revoke":
 					s.a.Revoke(context.Background(), old)
 				}
 				s.store.Fail(errRefused)
-				s.want(s.a, v, "blue/")
-				s.want(s.b, v, "blue/")
-				s.store.Heal()
-				s.after(10 * time.Second)
+				s.wantAtBoth(v, "blue/")
+				s.heal()
 				s.store.Replace(memstore.New(nil))
 				s.after(10 * time.Second)
 				s.want(s.a, v, "blue/")
@@ -137,6 +136,8 @@ func TestASessionIsNotDeliveredBeforeTheEndOfTheOneItCameFrom(t *testing.T) {
 		cut.Fail(errRefused)
 		s.logIn(c, thief, "stolen")
 		s.logIn(c, thief, "stolen twice")
+		var stolen session.ID
+		s.serve(c, thief, func(x *session.Session) { stolen = x.ID() })
 		s.serve(s.a, v, s.ends(session.Durable))
 		cut.Heal()
 		cut.Before(func(_ string, id session.ID) error {
@@ -146,8 +147,10 @@ func TestASessionIsNotDeliveredBeforeTheEndOfTheOneItCameFrom(t *testing.T) {
 			return nil
 		})
 		s.after(time.Minute) // some sixty attempts
-		if got := c.Stats().Journal; got.States != 1 || got.Delivered > 1 {
-			t.Errorf("the stolen session was delivered: %+v", got)
+		if r, err := s.store.Load(s.Context(), stolen); err == nil {
+			if st, err := state.Decode(r.Data); err != nil || !st.Dead() {
+				t.Errorf("the stolen session was delivered: %+v, %v", st, err)
+			}
 		}
 		s.want(s.b, s.copyOf(thief), "-")
 		cut.Before(nil)
@@ -217,5 +220,30 @@ func TestATombstoneCookieAfterAnEmptyRestart(t *testing.T) {
 		s.after(10 * time.Second)
 		s.want(s.b, thief, "-")
 		s.want(s.a, thief, "-")
+	})
+}
+
+// Each request carries the list of ended sessions: no longer than it is of use.
+func TestTheTombstoneCookieTravelsNoLongerThanItMust(t *testing.T) {
+	testSite(t, session.Options{Lifetime: 5 * time.Hour}, func(s *site) {
+		lasts := func(m *session.Manager, v *sessiontest.Visitor) int {
+			for _, c := range v.Get(m.Handler(http.HandlerFunc(logOut)), "/").Cookies() {
+				if c.Name == "__Host-session-x" {
+					return c.MaxAge
+				}
+			}
+			return 0
+		}
+		v := s.visitor()
+		if got := lasts(s.a, v); got != 60 {
+			t.Errorf("a durable logout: the list lasts %d s, want a minute, for answers that are under way", got)
+		}
+		s.want(s.a, v, "-")
+		pending := s.visitor()
+		s.store.Fail(errRefused)
+		if got := lasts(s.a, pending); got != 5*60*60 {
+			t.Errorf("a pending logout: the list lasts %d s, want the session's lifetime", got)
+		}
+		s.heal()
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -34,6 +35,47 @@ func outage(backup session.Backup) (sessions *session.Manager, with func(http.Ha
 		return mux
 	}
 	return sessions, with, store.Heal
+}
+
+// What waits for the store is kept in a file too. It outlives a process that crashes or
+// is deployed in an outage, and the next one delivers it.
+func ExampleBackup_dir() {
+	dir, err := os.MkdirTemp("", "sessions") // in earnest one that outlives the machine's start
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	keys, err := seal.NewKeys(seal.NewKey())
+	if err != nil {
+		panic(err)
+	}
+	sessions, err := session.New(memstore.New(nil), &session.Options{
+		Backup: &session.Backup{Keys: keys, Audience: "shop-production", Dir: dir, Sync: true},
+		Hooks: session.Hooks{JournalFile: func(_ context.Context, fault session.FileFault, err error) {
+			switch fault {
+			case session.FileFailing: // an alarm: a crash would lose what the disk does not take
+				fmt.Println("the disk of the sessions fails:", err)
+			case session.FileRecovered:
+				fmt.Println("the disk of the sessions is well again")
+			case session.FileDamaged, session.FileUnreadable:
+				fmt.Println("a crashed process left what cannot be read:", fault, err)
+			}
+		}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	f := sessions.Stats().Journal.File
+	fmt.Println("bytes:", f.Bytes, "not written:", f.Unwritten, "failed:", f.Failures, "late:", f.Late, "damaged:", f.Damaged)
+	if err := sessions.Close(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	left, _ := os.ReadDir(dir)
+	fmt.Println("files after Close:", len(left))
+
+	// Output:
+	// bytes: 0 not written: 0 failed: 0 late: 0 damaged: 0
+	// files after Close: 0
 }
 
 // What no browser may hold, not even sealed, stays in the store. While the store
@@ -71,15 +113,16 @@ func ExampleServerOnly() {
 // proxies let larger headers through, see docs/PROXIES.md.
 func ExampleBackup_limits() {
 	sessions, with, heal := outage(session.Backup{
-		Lease:    30 * time.Minute, // of no more than that can a stolen copy outlive a logout
-		MaxLease: 4 * time.Hour,    // by order of an operator, in a long outage
-		Copy:     6 << 10,          // of cookies, for one copy
-		Budget:   6 << 10,          // for all copies that a browser may hold
-		Restores: 200,              // a second, into a store that came back empty
-		Journal:  16 << 20,         // bytes of what waits for the store
+		Lease:       30 * time.Minute, // of no more than that can a stolen copy outlive a logout
+		MaxLease:    4 * time.Hour,    // by order of an operator, in a long outage
+		Copy:        6 << 10,          // of cookies, for one copy
+		Budget:      6 << 10,          // for all copies that a browser may hold
+		ProxyBuffer: 16 << 10,         // of an answer's header, as docs/PROXIES.md has it
+		Restores:    200,              // a second, into a store that came back empty
+		Journal:     16 << 20,         // bytes of what waits for the store
 	})
 	defer sessions.Close(context.Background())
-	note := session.NewKey[string]("note")
+	note := session.NewKey[string]("note", session.Uncompressed())
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /note", func(w http.ResponseWriter, r *http.Request) {
 		s, _ := session.From(r.Context())

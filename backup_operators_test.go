@@ -100,8 +100,7 @@ func TestRevokeWhileTheStoreIsAway(t *testing.T) {
 			t.Errorf("Revoke() = %v, %v", d, err)
 		}
 		s.want(s.a, v, "-")
-		s.store.Heal()
-		s.after(10 * time.Second)
+		s.heal()
 		s.want(s.b, v, "-")
 	})
 }
@@ -143,8 +142,7 @@ func TestAFullJournalDropsTheOldestStatesAndNoTombstone(t *testing.T) {
 		if st := s.a.Stats().Journal; ended == 0 || ended == 20 || st.Tombstones != ended || st.Bytes > 5000 {
 			t.Errorf("%d logouts taken; %+v", ended, st)
 		}
-		s.store.Heal()
-		s.after(10 * time.Second)
+		s.heal()
 		for i, v := range visitors {
 			if want := "-"; i >= ended {
 				s.want(s.b, v, "blue/")
@@ -233,7 +231,8 @@ func TestTombstonesThatAreToldAgainAreNotCountedAsDelivered(t *testing.T) {
 
 func TestTheJournalCountsWhatItDeliveredAndWhatItLost(t *testing.T) {
 	testSite(t, session.Options{Backup: &session.Backup{Lease: time.Minute, MaxLease: time.Hour}}, func(s *site) {
-		changed, ended, late, elsewhere := s.visitor(), s.visitor(), s.visitor(), s.visitor()
+		changed, ended := s.visitor(), s.visitor()
+		late, elsewhere := s.visitor(), s.visitor()
 		stale := s.copyOf(elsewhere)
 		blue := func(x *session.Session) { color.Set(x, "blue") }
 		s.store.Fail(errRefused)
@@ -262,8 +261,7 @@ func TestTheJournalCountsWhatItDeliveredAndWhatItLost(t *testing.T) {
 		s.serve(s.a, late, blue)
 		s.after(2 * time.Minute)
 		s.store.Replace(memstore.New(nil))
-		s.store.Heal()
-		s.after(10 * time.Second)
+		s.heal()
 		if j := s.a.Stats().Journal; j.States != 0 || j.Lost != 2 {
 			t.Errorf("the lease has run out: %+v", j)
 		}
@@ -355,6 +353,8 @@ func TestOptionsOfABackupAreChecked(t *testing.T) {
 		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Lease: time.Hour, MaxLease: time.Minute}}, "Backup.MaxLease 1m0s is shorter than Lease 1h0m0s"},
 		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Budget: 100}}, "Backup.Budget 100 is not between 1024 and 6656 bytes"},
 		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Budget: 2048, Copy: 4096}}, "Backup.Copy 4096 is not between 1024 bytes and the Budget, 2048"},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Copy: 2049}}, "Backup.Copy 2049 needs a ProxyBuffer of 4097 bytes"},
+		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, ProxyBuffer: 4095}}, "Backup.Copy 2048 needs a ProxyBuffer of 4096 bytes"},
 		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Copy: -1}}, "Backup.Copy -1 is not between"},
 		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Budget: 1024}, Cookie: session.Cookie{Name: strings.Repeat("n", 200)}}, "the name is too long for copies of 1024 bytes"},
 		{session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: keys, Budget: 20000}}, "Backup.Budget 20000 is not between"},

@@ -14,33 +14,21 @@ import (
 	"github.com/holdfast-go/session/sessiontest"
 )
 
-// opening counts how often a copy is opened.
-type opening struct {
-	seal.Codec
-	n *int
-}
-
-func (opening) ID() byte { return 200 }
-
-func (o opening) Decompress(dst, src []byte, limit int) ([]byte, error) {
-	*o.n++
-	return o.Codec.Decompress(dst, src, limit)
-}
-
 func TestACopyIsOpenedOnceByAProcess(t *testing.T) {
-	n := 0
-	testSite(t, session.Options{Backup: &session.Backup{Codec: opening{seal.Flate, &n}}}, func(s *site) {
-		opened := func(want int, why string) {
+	testSite(t, session.Options{}, func(s *site) {
+		before := uint64(0)
+		opened := func(want uint64, why string) {
 			t.Helper()
-			if n != want {
-				t.Errorf("%s: opened %d times, want %d", why, n, want)
+			n := s.a.Opens() + s.b.Opens()
+			if n-before != want {
+				t.Errorf("%s: opened %d times, want %d", why, n-before, want)
 			}
-			n = 0
+			before = n
 		}
 		v := s.visitor()
 		long := strings.Repeat("red ", 500)
 		s.serve(s.a, v, func(x *session.Session) { color.Set(x, long) })
-		n = 0
+		before = s.a.Opens() + s.b.Opens()
 		for range 10 {
 			s.want(s.a, v, long+"/")
 		}
@@ -64,8 +52,7 @@ func TestACopyIsOpenedOnceByAProcess(t *testing.T) {
 		opened(0, "the store is away")
 		s.want(s.b, v, long+"/rice")
 		opened(1, "the store is away, and it was written elsewhere")
-		s.store.Heal()
-		s.after(10 * time.Second)
+		s.heal()
 		s.want(s.a, v, long+"/rice")
 		s.store.Replace(memstore.New(nil))
 		s.after(10 * time.Second)
@@ -77,7 +64,7 @@ func TestACopyIsOpenedOnceByAProcess(t *testing.T) {
 // What is kept is what would be opened, and not more than it may be.
 func TestCopiesThatAreKept(t *testing.T) {
 	size := 0
-	testSite(t, session.Options{Backup: &session.Backup{Codec: seal.Flate}}, func(s *site) {
+	testSite(t, session.Options{}, func(s *site) {
 		for i := range 4000 { // 20 MB
 			v := sessiontest.NewVisitor(s.T, s.a)
 			s.serve(s.a, v, func(x *session.Session) { color.Set(x, strings.Repeat("red ", 1250)); food.Set(x, fmt.Sprint(i)) })

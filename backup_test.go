@@ -15,7 +15,7 @@ import (
 
 var (
 	color = session.NewKey[string]("color")
-	food  = session.NewKey[string]("food")
+	food  = session.NewKey[string]("food", session.Uncompressed()) // so that its length is known
 	card  = session.NewKey[string]("card", session.ServerOnly())
 )
 
@@ -42,8 +42,7 @@ func TestVisitorsStayWhileTheStoreIsAway(t *testing.T) {
 				}
 				s.want(s.b, v, "red/tofu") // it is in the cookie
 				s.after(time.Hour / 2)
-				s.store.Heal()
-				s.after(10 * time.Second)
+				s.heal()
 				if n := s.a.Stats().Journal; n.States+n.Tombstones != 0 {
 					t.Errorf("the journal holds %+v", n)
 				}
@@ -51,8 +50,7 @@ func TestVisitorsStayWhileTheStoreIsAway(t *testing.T) {
 				if err != nil || len(r.Data) == 0 {
 					t.Errorf("the store: %v", err)
 				}
-				s.want(s.a, v, "red/tofu")
-				s.want(s.b, v, "red/tofu")
+				s.wantAtBoth(v, "red/tofu")
 			})
 		})
 	}
@@ -94,8 +92,7 @@ func TestAWriteArrivesEvenIfItsVisitorNeverReturns(t *testing.T) {
 		s.serve(s.a, v, func(x *session.Session) { color.Set(x, "blue") })
 		s.after(20 * time.Second)
 		s.store.Replace(memstore.New(nil))
-		s.store.Heal()
-		s.after(10 * time.Second)
+		s.heal()
 		if _, err := s.store.Load(t.Context(), key); err != nil {
 			t.Errorf("the store: %v", err)
 		}
@@ -112,10 +109,8 @@ func TestALogoutWhileTheStoreIsAway(t *testing.T) {
 		s.want(s.a, thief, "-")
 		s.want(s.b, v, "-")
 		s.after(5 * time.Second)
-		s.store.Heal()
-		s.after(10 * time.Second)
-		s.want(s.a, thief, "-")
-		s.want(s.b, thief, "-")
+		s.heal()
+		s.wantAtBoth(thief, "-")
 	})
 }
 
@@ -136,16 +131,12 @@ func TestALoginWhileTheStoreIsAway(t *testing.T) {
 		v, planted := s.copied()
 		s.store.Fail(errRefused)
 		s.logIn(s.a, v, "blue")
-		s.want(s.a, v, "blue/")
-		s.want(s.b, v, "blue/")
+		s.wantAtBoth(v, "blue/")
 		s.want(s.a, planted, "-")
 		s.after(5 * time.Second)
-		s.store.Heal()
-		s.after(10 * time.Second)
-		s.want(s.a, v, "blue/")
-		s.want(s.b, v, "blue/")
-		s.want(s.a, planted, "-")
-		s.want(s.b, planted, "-")
+		s.heal()
+		s.wantAtBoth(v, "blue/")
+		s.wantAtBoth(planted, "-")
 	})
 }
 
@@ -154,7 +145,7 @@ func TestAStolenSessionThatIsRenewedDoesNotOutliveTheLogout(t *testing.T) {
 		v, thief := s.copied()
 		// The thief finds an instance that is cut off.
 		cut := storetest.NewFaulty(s.store)
-		c := mustNew(s.T, cut, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
+		c := s.startInstance(cut, session.Options{})
 		s.after(10 * time.Second)
 		cut.Fail(errRefused)
 		s.after(5 * time.Second)
@@ -164,8 +155,7 @@ func TestAStolenSessionThatIsRenewedDoesNotOutliveTheLogout(t *testing.T) {
 		cut.Heal()
 		s.after(10 * time.Second)
 		s.want(c, thief, "-")
-		s.want(s.a, thief, "-")
-		s.want(s.b, thief, "-")
+		s.wantAtBoth(thief, "-")
 	})
 }
 
@@ -180,10 +170,8 @@ func TestTwoTabsWriteWhileTheStoreIsAway(t *testing.T) {
 		for _, c := range tab.Request("GET", "/", nil).Cookies() {
 			v.Keep(&http.Response{Header: http.Header{"Set-Cookie": {c.Name + "=" + c.Value}}})
 		}
-		s.store.Heal()
-		s.after(10 * time.Second)
-		s.want(s.a, v, "blue/tofu")
-		s.want(s.b, v, "blue/tofu")
+		s.heal()
+		s.wantAtBoth(v, "blue/tofu")
 	})
 }
 
@@ -206,8 +194,7 @@ func TestWhatIsOnTheServerOnlyIsNeverTakenForNothing(t *testing.T) {
 		}); status != 503 {
 			t.Errorf("a write of it: %d, want 503", status)
 		}
-		s.store.Heal()
-		s.after(10 * time.Second)
+		s.heal()
 		s.serve(s.a, v, func(x *session.Session) {
 			if got, err := card.Get(x); got != "1234" || err != nil {
 				t.Errorf("Get: %q, %v", got, err)
@@ -246,8 +233,7 @@ func TestABackupEndsWithItsLeaseAndWithTheIdleTimeout(t *testing.T) {
 		if s.faults[session.BackupStale] == 0 {
 			t.Error("the hook was not told of a stale backup")
 		}
-		s.store.Heal()
-		s.after(10 * time.Second)
+		s.heal()
 		s.want(s.a, v, "red/")
 		s.after(67 * time.Minute)
 		s.want(s.a, v, "-")

@@ -76,7 +76,7 @@ func (s step) run(b *testing.B, wrapped bool) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		o.Backup = &session.Backup{Audience: "shop-test", Keys: keys, Codec: seal.Flate}
+		o.Backup = &session.Backup{Audience: "shop-test", Keys: keys}
 	}
 	m, err := session.New(store, o)
 	if err != nil {

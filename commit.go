@@ -19,7 +19,7 @@ func (s *Session) idleLocked() bool {
 	return s.fault.err == nil && unchanged && s.renewal == commit.KeepID && !s.loaded.Lacking()
 }
 
-// commit saves what is not saved yet. cookies reports whether one can still be
+// commit saves what is not saved yet. cookies reports whether a cookie can still be
 // sent. s.io is held.
 func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) {
 	began := s.m.now()
@@ -34,7 +34,16 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	case !busy:
 		return Durable, nil
 	}
-	return s.run(ctx, c, began)
+	place, err := s.m.devices.Reserve(ctx, c.Copy, c.Changes)
+	if err != nil {
+		return 0, err
+	}
+	before := c.Copy
+	d, err := s.run(ctx, c, began)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.m.devices.Moved(before, s.loaded.Copy, place)
+	return d, err
 }
 
 // run saves what there is to save. What has nothing to save, such as a read in an
@@ -70,15 +79,15 @@ func (s *Session) newCommit(ctx context.Context, cookies bool) (c commit.Commit,
 	c = commit.Commit{
 		Writer: &s.m.writer, Loaded: s.loaded, Held: s.held, Edits: s.edits, Changes: s.changes, Doubts: s.doubts,
 		Asked: s.renewal, Renewal: s.renewal, Replaced: string(s.replaced), CanSend: cookies, Fresh: s.fresh,
-		ReadOnly: s.readOnly, Vouched: s.cookies.vouched(),
+		ReadOnly: s.readOnly, Vouched: s.cookies.Vouched(), Withheld: s.m.transport.Withholds(s.in),
 	}
 	c.Adopted = c.Unsaved()
 	if s.cookies != nil {
-		c.ForgottenSince = s.cookies.use.ForgottenSince()
+		c.ForgottenSince = s.cookies.Use.ForgottenSince()
 	}
 	fault = s.fault.err
 	if !cookies && fault != nil {
-		// It is answered once: there is no response left to replace.
+		// The error is answered once: no response is left to replace.
 		s.refused, s.fault = s.fault, refusal{}
 	}
 	if c.Renewal == commit.RotateID && (c.Phase != lookup.Live || !cookies || failure.RequestOver(s.ctx)) {
@@ -92,10 +101,10 @@ func (s *Session) newCommit(ctx context.Context, cookies bool) (c commit.Commit,
 func (s *Session) openReplaced(ctx context.Context) {
 	s.mu.Lock()
 	p := s.cookies
-	unread := s.replaced != "" && p != nil && p.in == nil
+	unread := s.replaced != "" && p != nil && !p.Opened()
 	s.mu.Unlock()
 	if unread {
-		p.open(ctx, s)
+		s.openCookies(ctx)
 	}
 }
 
@@ -108,16 +117,18 @@ func (s *Session) apply(ctx context.Context, c *commit.Commit, began time.Time, 
 		c.GiveUpEdits()
 	}
 	s.mu.Lock()
+	before := s.loaded.Copy
 	moved := s.applyLocked(c, err)
 	s.mu.Unlock()
+	s.m.logins.Tell(ctx, c.Begun, before, c.ID, c.Changes)
 	if c.Begun && c.Adopted {
-		s.endTaken(ctx)
+		s.m.library.EndOld(ctx, s.in)
 	}
 	if c.Begun && c.Renewal == commit.NewValues {
-		_, _ = s.endAdoption(ctx, &c.Loaded) // as well as it can: StartNew works without the store
+		_, _ = s.endAdoption(ctx, &c.Loaded) // a failure is not reported: StartNew works without the store
 	}
 	if moved && c.Phase == lookup.Live && s.cookies != nil {
-		s.cookies.dirty = true
+		s.cookies.Dirty = true
 	}
 	if finished || moved {
 		s.read(c.ID, began)
@@ -144,7 +155,7 @@ func (s *Session) applyLocked(c *commit.Commit, err error) (moved bool) {
 		s.renewal, s.replaced = commit.KeepID, ""
 	}
 	if errors.Is(err, ErrEnded) && c.CanSend {
-		_ = s.fail(err) // what was changed is gone: do not answer as if it were not
+		_ = s.fail(err) // the changes are lost, so the answer must be an error
 	}
 	moved = c.Version != s.loaded.Version || c.Phase != s.loaded.Phase || c.Pending
 	s.written = s.written || moved && c.Phase == lookup.Live

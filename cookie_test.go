@@ -1,13 +1,19 @@
 package session_test
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
 )
 
@@ -26,14 +32,18 @@ func TestTheCookieThatIsSet(t *testing.T) {
 		cookie session.Cookie
 		want   string // with T for the token
 	}{
-		{"the default", session.Cookie{}, "__Host-session=T; Path=/; HttpOnly; Secure; SameSite=Lax"},
-		{"with a domain", session.Cookie{Domain: "shop.test"}, "__Secure-session=T; Path=/; Domain=shop.test; HttpOnly; Secure; SameSite=Lax"},
-		{"with a path", session.Cookie{Path: "/admin"}, "__Secure-session=T; Path=/admin; HttpOnly; Secure; SameSite=Lax"},
-		{"insecure", session.Cookie{Insecure: true}, "session=T; Path=/; HttpOnly; SameSite=Lax"},
-		{"strict", session.Cookie{SameSite: http.SameSiteStrictMode}, "__Host-session=T; Path=/; HttpOnly; Secure; SameSite=Strict"},
-		{"for other sites", session.Cookie{SameSite: http.SameSiteNoneMode}, "__Host-session=T; Path=/; HttpOnly; Secure; SameSite=None"},
-		{"with a name", session.Cookie{Name: "id"}, "id=T; Path=/; HttpOnly; Secure; SameSite=Lax"},
-		{"persistent", session.Cookie{Persistent: true}, "__Host-session=T; Path=/; Max-Age=86399; HttpOnly; Secure; SameSite=Lax"},
+		{"the default", session.Cookie{}, "__Host-session=T; Path=/; HttpOnly; Secure; SameSite=Lax; Priority=High"},
+		{"with a domain", session.Cookie{Domain: "shop.test"}, "__Secure-session=T; Path=/; Domain=shop.test; HttpOnly; Secure; SameSite=Lax; Priority=High"},
+		{"with a path", session.Cookie{Path: "/admin"}, "__Secure-session=T; Path=/admin; HttpOnly; Secure; SameSite=Lax; Priority=High"},
+		{"insecure", session.Cookie{Insecure: true}, "session=T; Path=/; HttpOnly; SameSite=Lax; Priority=High"},
+		{"strict", session.Cookie{SameSite: http.SameSiteStrictMode}, "__Host-session=T; Path=/; HttpOnly; Secure; SameSite=Strict; Priority=High"},
+		{"for other sites", session.Cookie{SameSite: http.SameSiteNoneMode}, "__Host-session=T; Path=/; HttpOnly; Secure; SameSite=None; Priority=High"},
+		{
+			"in other sites", session.Cookie{SameSite: http.SameSiteNoneMode, Partitioned: true},
+			"__Host-session=T; Path=/; HttpOnly; Secure; SameSite=None; Partitioned; Priority=High",
+		},
+		{"with a name", session.Cookie{Name: "id"}, "id=T; Path=/; HttpOnly; Secure; SameSite=Lax; Priority=High"},
+		{"persistent", session.Cookie{Persistent: true}, "__Host-session=T; Path=/; Max-Age=86399; HttpOnly; Secure; SameSite=Lax; Priority=High"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			answer, v, m := setCookie(t, &session.Options{Cookie: test.cookie})
@@ -45,7 +55,7 @@ func TestTheCookieThatIsSet(t *testing.T) {
 			cleared := v.Do(m.Handler(ask(t, func(_ http.ResponseWriter, r *http.Request, s *session.Session) { s.Destroy(r.Context()) })),
 				v.Request(http.MethodPost, "/", nil)).Header.Get("Set-Cookie")
 			_, attributes, _ := strings.Cut(test.want, "; ")
-			if strings.Replace(cleared, "Max-Age=0; ", "", 1) != test.want[:strings.Index(test.want, "=")]+"=; "+strings.Replace(attributes, "Max-Age=86399; ", "", 1) {
+			if strings.Replace(cleared, "Max-Age=0; ", "", 1) != test.want[:strings.Index(test.want, "=")]+"=; "+strings.NewReplacer("Max-Age=86399; ", "", "; Priority=High", "").Replace(attributes) {
 				t.Errorf("a logout sets %s: it must name the same cookie", cleared)
 			}
 		})
@@ -56,7 +66,7 @@ func TestTheTokenInAHeader(t *testing.T) {
 	answer, v, m := setCookie(t, &session.Options{Header: "x-session"})
 	token := answer.Header.Get("X-Session")
 	if len(token) != 43 || answer.Header["Set-Cookie"] != nil || answer.Header.Get("Vary") != "X-Session" ||
-		answer.Header.Get("Cache-Control") != `no-cache="X-Session"` {
+		answer.Header.Get("Cache-Control") != `private, no-cache="X-Session"` {
 		t.Fatalf("answer %v", answer.Header)
 	}
 	r := v.Request(http.MethodGet, "/", nil)
@@ -155,7 +165,7 @@ func TestCookiesThatVisitorsSend(t *testing.T) {
 		{"with a line feed inside", []string{"__Host-session=" + token[:20] + "\n" + token[21:]}, false},
 		{"with padding", []string{"__Host-session=" + token[:42] + "="}, false},
 		{"spelled with other trailing bits", []string{"__Host-session=" + nonCanonical(token)}, false},
-		{"another well-formed token first", []string{"__Host-session=" + other + "; __Host-session=" + token}, false},
+		{"behind another well-formed token", []string{"__Host-session=" + other + "; __Host-session=" + token}, true},
 		{"empty", []string{"__Host-session="}, false},
 		{"only a name", []string{"__Host-session"}, false},
 		{"only separators", []string{";;;=;=;"}, false},
@@ -190,4 +200,84 @@ func FuzzCookieHeader(f *testing.F) {
 			t.Errorf("Cookie %q shows session %v, %v", line, s, err)
 		}
 	})
+}
+
+// Every cookie of a session is partitioned, or a browser would keep half of them apart.
+func TestAllCookiesArePartitioned(t *testing.T) {
+	keys, err := seal.NewKeys(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, v, m := setCookie(t, &session.Options{
+		Cookie: session.Cookie{SameSite: http.SameSiteNoneMode, Partitioned: true},
+		Backup: &session.Backup{Keys: keys, Audience: "test"},
+	})
+	logout := v.Do(m.Handler(ask(t, func(_ http.ResponseWriter, r *http.Request, s *session.Session) { s.Destroy(r.Context()) })),
+		v.Request(http.MethodPost, "/", nil))
+	for _, lines := range [][]string{answer.Header["Set-Cookie"], logout.Header["Set-Cookie"]} {
+		if len(lines) < 2 {
+			t.Errorf("%d cookies, want a token and a copy", len(lines))
+		}
+		for _, line := range lines {
+			if !strings.Contains(line, "; Partitioned") {
+				t.Errorf("%s is not partitioned", line)
+			}
+		}
+	}
+}
+
+// A visitor in the local net opens the login page by the machine's address.
+func TestASecureCookieOverPlainHTTPIsToldOnce(t *testing.T) {
+	var log bytes.Buffer
+	m := sessiontest.New(t, &session.Options{Hooks: session.LogHooks(slog.New(slog.NewTextHandler(&log, nil)))})
+	h := m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { user.Set(s, "bob") }))
+	for _, target := range []string{"https://shop.test/", "http://localhost:8080/"} {
+		if h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, target, nil)); log.Len() > 0 {
+			t.Errorf("%s: %s", target, &log)
+		}
+	}
+	for range 3 {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "http://192.168.1.20:8080/", nil))
+	}
+	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "plain http") || !strings.Contains(text, "192.168.1.20:8080") {
+		t.Errorf("three logins over plain http are told: %q, want one line with the host", text)
+	}
+}
+
+// A gateway with sessions of its own hands requests on.
+func TestAGatewayKeepsItsCookiesToItself(t *testing.T) {
+	keys, err := seal.NewKeys(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := sessiontest.New(t, &session.Options{Backup: &session.Backup{Keys: keys, Audience: "test"}})
+	var got []string
+	upstream := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header["Cookie"] }))
+	defer upstream.Close()
+	target, err := url.Parse(upstream.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
+		p.SetURL(target)
+		m.StripCookies(p.Out)
+	}}
+	v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })
+	r := v.Request(http.MethodGet, "/", nil)
+	r.AddCookie(&http.Cookie{Name: "theirs", Value: "1"})
+	if sent := len(r.Cookies()); sent < 3 {
+		t.Fatalf("the visitor has %d cookies, want a token, a copy and another one", sent)
+	}
+	answer := v.Do(m.Require(proxy), r)
+	if answer.StatusCode != http.StatusOK || strings.Join(got, "\n") != "theirs=1" {
+		t.Errorf("status %d; the upstream got %q, want its own cookie alone", answer.StatusCode, got)
+	}
+
+	// On the request itself, before the session is asked for.
+	v.Do(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		m.StripCookies(r)
+		if s, _ := session.From(r.Context()); user.Or(s, "") != "bob" || len(r.Cookies()) > 0 {
+			t.Errorf("the session is of %q, and %d cookies are left", user.Or(s, ""), len(r.Cookies()))
+		}
+	})), v.Request(http.MethodGet, "/", nil))
 }

@@ -3,10 +3,12 @@ package session
 import (
 	"context"
 
+	"github.com/holdfast-go/session/internal/devices"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // Destroy ends the session at once, on every instance, and drops what was
@@ -25,7 +27,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	defer s.io.Unlock()
 	s.mu.Lock()
 	l, readOnly := s.loaded, s.readOnly
-	id := ID(l.ID)
+	held, id := s.held, ID(l.ID)
 	if id == "" {
 		id = s.replaced
 	}
@@ -34,11 +36,12 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 		return 0, s.failed(ErrReadOnly)
 	}
 	if l.Phase == lookup.Dead && l.ID == "" || l.Unsaved() {
-		l.Phase = lookup.Nobody // it is an old session, and endAdoption's
+		l.Phase = lookup.Nobody // it is an old session, which endAdoption ends
 		l.ID, id = "", ""
 	}
 	if id == "" {
-		// Not in the store, it said; but the visitor has a token.
+		// Nothing was found, but the visitor has a token: its session may live in a
+		// copy.
 		if t, ok := s.m.transport.Receive(s.in); ok {
 			id = ID(t.ID())
 		}
@@ -49,13 +52,17 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	}
 	d := Durable
 	if id != "" {
-		if d, err = s.end(ctx, id, &l); err != nil {
+		if d, err = s.end(ctx, id, &l); err == nil {
+			s.m.devices.Moved(l.Copy, state.Copy{}, devices.Place{})
+			err = s.endTwins(ctx, held, id)
+		}
+		if err != nil {
 			return 0, s.failed(err)
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.required = false // it was there; what is set from here on begins another
+	s.required = false // Require was fulfilled; what is set from here on begins a new session
 	s.loaded = lookup.Loaded{Phase: lookup.Nobody}
 	s.forget()
 	if id != "" || adopted {
@@ -70,7 +77,7 @@ func (s *Session) end(ctx context.Context, id ID, l *lookup.Loaded) (Durability,
 	// expired and that a copy of a later use could go on from, and the visitor
 	// brought no copy, there is no session to end: a made-up token makes no record.
 	nothing := l.Phase == lookup.Nobody && l.Version == Absent
-	if nothing && !s.replacing() && !s.cookies.vouched() {
+	if nothing && !s.replacing() && !s.cookies.Vouched() {
 		if s.m.backup != nil {
 			s.knowEnded(ctx, id)
 		}
@@ -86,26 +93,47 @@ func (s *Session) end(ctx context.Context, id ID, l *lookup.Loaded) (Durability,
 		return 0, err
 	}
 	if p := s.cookies; p != nil {
-		p.dirty = true
-		p.ended = state.JoinSuperseded(state.JoinSuperseded(p.ended, l.Supersedes), line)
+		p.Dirty = true
+		p.Ended = state.JoinSuperseded(state.JoinSuperseded(p.Ended, l.Supersedes), line)
 	}
 	return Durability(d), nil
 }
 
-// tombstone returns what the session id ends with, of which l is known.
+// endTwins ends the other sessions that the store has for tokens of the request: the
+// answer clears one cookie, and the visitor would be logged in by the next one. s.io is
+// held.
+func (s *Session) endTwins(ctx context.Context, held token.Token, id ID) (err error) {
+	for n := 0; err == nil && s.m.transport.HasTwins(s.in); n++ {
+		t, ok := s.m.transport.ReceiveTwin(s.in, n)
+		if !ok {
+			break
+		}
+		if t == held || ID(t.ID()) == id {
+			continue
+		}
+		if l := s.m.reader.Fetch(ctx, t.ID(), lookup.Known{}, true); l.Phase == lookup.Live {
+			_, err = s.end(ctx, ID(t.ID()), &l)
+		}
+	}
+	return err
+}
+
+// tombstone returns the tombstone that ends the session id. l is what is known of the
+// session.
 func (s *Session) tombstone(id ID, l *lookup.Loaded) journal.Tombstone {
 	t := journal.Stored(string(id), s.m.clock.Death(state.Destroyed))
 	if l.Phase == lookup.Live {
+		t.Death.Anonymous = l.State.NeverRenewed()
 		return t
 	}
 	t.IfLive = true
-	t.Unverified = !s.cookies.vouched()
+	t.Unverified = !s.cookies.Vouched()
 	if l.Phase != lookup.Dead {
 		t.IfStored = t.Unverified
 		return t
 	}
 	if s.m.shards.MovePending(string(id)) {
-		t.IfLive, t.Unverified = false, false // by a Renew that is not in the store yet: this is another writer
+		t.IfLive, t.Unverified = false, false // a Renew, which the store lacks yet, has ended the session: this end is by another writer
 	} else {
 		t.Death = l.State.Death // a client with a dead token ends no other session
 	}
@@ -119,8 +147,8 @@ func (s *Session) knowEnded(ctx context.Context, id ID) {
 	g := journal.Unseen(string(id), s.m.clock.Death(state.Destroyed))
 	_ = s.m.shards.Of(string(id)).AddTombstone(ctx, g)
 	if p := s.cookies; p != nil {
-		p.dirty = true
-		p.ended = state.AddSuperseded(p.ended, state.Superseded{ID: string(id), Dot: g.Death.Dot, IfLive: true, IfStored: true})
+		p.Dirty = true
+		p.Ended = state.AddSuperseded(p.Ended, state.Superseded{ID: string(id), Dot: g.Death.Dot, IfLive: true, IfStored: true})
 	}
 }
 

@@ -49,6 +49,6 @@
 // # Stores
 //
 // Package memstore keeps sessions in the process, memcachedstore in memcached,
-// and redisstore, a module of its own, in Redis. Package storetest checks a
-// store of your own.
+// and redisstore and pgstore, modules of their own, in Redis and PostgreSQL.
+// Package storetest checks a store of your own.
 package session

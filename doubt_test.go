@@ -48,6 +48,17 @@ func bobOn(t *testing.T, store session.Store) (*session.Manager, *sessiontest.Vi
 	return m, sessiontest.NewVisitor(t, m, bob)
 }
 
+// losing returns a session, whose next save the store makes and does not answer, and its
+// visitor.
+func losing(t *testing.T) (*session.Session, *sessiontest.Visitor) {
+	t.Helper()
+	store := &forgetful{Store: memstore.New(nil)}
+	_, v := bobOn(t, store)
+	s := v.Session()
+	store.lose(1)
+	return s, v
+}
+
 func TestALostAcknowledgement(t *testing.T) {
 	saveFails := func(t *testing.T, s *session.Session) {
 		t.Helper()
@@ -68,10 +79,7 @@ func TestALostAcknowledgement(t *testing.T) {
 		}
 	})
 	t.Run("counts it once, with others in between", func(t *testing.T) {
-		store := &forgetful{Store: memstore.New(nil)}
-		_, v := bobOn(t, store)
-		s := v.Session()
-		store.lose(1)
+		s, v := losing(t)
 		count.Update(s, increment)
 		saveFails(t, s)
 		meanwhile(t, v, func(s *session.Session) { user.Set(s, "alice") })
@@ -151,10 +159,7 @@ func TestALostAcknowledgement(t *testing.T) {
 		}
 	})
 	t.Run("is not made up for over what another one wrote since", func(t *testing.T) {
-		store := &forgetful{Store: memstore.New(nil)}
-		_, v := bobOn(t, store)
-		s := v.Session()
-		store.lose(1)
+		s, v := losing(t)
 		user.Set(s, "older")
 		saveFails(t, s)
 		meanwhile(t, v, func(s *session.Session) { user.Set(s, "newer") })
@@ -166,10 +171,7 @@ func TestALostAcknowledgement(t *testing.T) {
 		}
 	})
 	t.Run("of an update that another one wrote over is told, and not counted twice", func(t *testing.T) {
-		store := &forgetful{Store: memstore.New(nil)}
-		_, v := bobOn(t, store)
-		s := v.Session()
-		store.lose(1)
+		s, v := losing(t)
 		count.Update(s, increment)
 		saveFails(t, s)
 		meanwhile(t, v, func(s *session.Session) { count.Update(s, increment) })

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/holdfast-go/session/internal/devices"
 	"github.com/holdfast-go/session/internal/failure"
 )
 
@@ -26,12 +27,12 @@ func Status(err error) int {
 	return http.StatusInternalServerError
 }
 
-// What a handler may meet. Compare with errors.Is: most arrive wrapped, with
-// the cause behind them.
+// The errors that a handler may meet. Most arrive wrapped, with the cause
+// behind them: compare with errors.Is.
 var (
 	// ErrNoSession: the route requires a session and the visitor has none, or
 	// the session has ended.
-	ErrNoSession = failure.New(http.StatusForbidden, "session: no session")
+	ErrNoSession = failure.ErrNoSession
 
 	// ErrNoValue: the session holds nothing under this key.
 	ErrNoValue = failure.New(http.StatusInternalServerError, "session: no value")
@@ -60,7 +61,11 @@ var (
 	ErrTooLate = failure.ErrTooLate
 )
 
-// What a Store returns.
+// ErrTooManySessions is the error of a login that PerUser refuses: the user has as many
+// sessions as may be.
+var ErrTooManySessions = devices.ErrTooManySessions
+
+// The errors that a Store returns.
 var (
 	ErrNotFound = failure.ErrNotFound
 	ErrConflict = failure.ErrConflict

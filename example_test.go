@@ -273,6 +273,38 @@ func ExampleSession_Destroy() {
 	// POST /logout: 202 goodbye; other copies of the session end when the store is back
 }
 
+// A login that the session itself remembers, and a page that asks for the password again
+// where the last login is older than five minutes.
+func ExampleSession_SetUser() {
+	sessions, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.From(r.Context())
+		if err != nil {
+			session.Error(w, r, err)
+			return
+		}
+		s.SetUser("ann") // whose password was right. It renews the session too
+		fmt.Fprintln(w, "welcome")
+	})
+	mux.HandleFunc("GET /password", func(w http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context())
+		if time.Since(s.LoggedIn()) > 5*time.Minute {
+			http.Error(w, "log in again", http.StatusForbidden)
+			return
+		}
+		fmt.Fprintln(w, "the new password of", s.User())
+	})
+	browse(sessions.Handler(mux), "GET /password", "POST /login", "GET /password")
+	// Output:
+	// GET /password: 403 log in again
+	// POST /login: 200 welcome
+	// GET /password: 200 the new password of ann
+}
+
 // Middleware that exchanges a token after an hour, so that one which was stolen
 // is of use for an hour at most. It stands on routes that need the session
 // anyway. The requests of one page may all find the token old: they are answered.

@@ -100,14 +100,11 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, nex
 	if h := w.Header(); len(h) > 0 {
 		x.outer = h.Clone()
 	}
-	defer x.abandon()
+	defer x.abandon(r)
 	if c == 0 || x.admit(x, &x.req, c) {
 		next.ServeHTTP(x, &x.req)
 	}
 	x.end()
-	if r.MultipartForm == nil {
-		r.MultipartForm = x.req.MultipartForm // so that the server removes its files
-	}
 }
 
 // end commits when the handler has returned. That is not the end of the
@@ -149,10 +146,12 @@ func written(w http.ResponseWriter) bool {
 	return ok && t.Written()
 }
 
-// abandon ends the request. After a panic what is not saved is dropped, but a
-// token that was saved must reach the visitor with whatever answer there will
-// be.
-func (x *exchange) abandon() {
+// abandon ends the request r. What was written into the copy of it, middleware further
+// out sees in r: the pattern that matched above all, and the server removes the files of a
+// form by it. After a panic what is not saved is dropped, but a token that was saved must
+// reach the visitor with whatever answer there will be.
+func (x *exchange) abandon(r *http.Request) {
+	*r = *x.req.WithContext(r.Context())
 	s := x.known()
 	if s == nil {
 		return
@@ -183,7 +182,7 @@ func (x *exchange) commit() bool {
 		if !ok {
 			s.discard() // the client was told that it is not saved
 		}
-		s.releaseSlot() // again: it has sent a copy once more
+		s.releaseSlot() // a header that is built again takes a slot again
 	}
 	return ok
 }
@@ -220,7 +219,10 @@ func (x *exchange) buildHeader(s *Session) {
 		}
 		s.buildHeader(o.outer)
 	}
-	s.headerBuilt()
+	hook := x.m.hooks.PlainHTTP
+	if s.headerBuilt() && hook != nil && x.m.transport.OverPlainHTTP(&x.req) {
+		x.m.plain.Do(func() { hook(x, x.req.Host) })
+	}
 }
 
 // answer lets Options.Error answer the request. Where Options.Error calls Error
@@ -236,7 +238,7 @@ func (x *exchange) answer(w http.ResponseWriter, r *http.Request, err error) {
 		r = r.WithContext(x) // under another Manager: session.Error in there means this one
 	}
 	ew := &errorWriter{ResponseWriter: w}
-	if x.m.options.Error(ew, r, err); !ew.wrote {
-		ew.WriteHeader(http.StatusInternalServerError) // or it would be a 200
+	if x.m.answerError(ew, r, err); !ew.wrote {
+		ew.WriteHeader(http.StatusInternalServerError) // otherwise net/http answers 200
 	}
 }

@@ -11,7 +11,7 @@ import (
 func Without(store Store, o *Options, skew time.Duration, mechanisms ...string) (*Manager, error) {
 	names := map[string]mechanism.Set{
 		"hints": mechanism.Hints, "ring": mechanism.Revocations, "pending states": mechanism.PendingStates, "early stamp": mechanism.EarlyStamp,
-		"quarantine": mechanism.Quarantine, "kill lists": mechanism.Superseded, "restore by create": mechanism.RestoreByCreate, "overlaps": mechanism.Overlaps,
+		"quarantine": mechanism.Quarantine, "kill lists": mechanism.Superseded, "restore by create": mechanism.RestoreByCreate, "overlaps": mechanism.Overlaps, "logs": mechanism.Logs, "users": mechanism.Users,
 	}
 	return newManager(store, o, func(m *Manager) {
 		m.clock.Skew = skew
@@ -25,13 +25,16 @@ func Without(store Store, o *Options, skew time.Duration, mechanisms ...string) 
 }
 
 // RecentBytes is how much the copies take up that are kept.
-func (m *Manager) RecentBytes() int { return m.copies.CachedBytes() }
+func (m *Manager) RecentBytes() int { return m.copies.Cookies.CachedBytes() }
+
+// Opens is how many copies this instance has opened.
+func (m *Manager) Opens() uint64 { return m.copies.Cookies.Opens() }
 
 // AudienceOf is the audience of what an application seals for a cookie.
 func AudienceOf(application string, c Cookie) string { return audience(application, c) }
 
 // VisitsUnderWay is how many sessions have an answer on its way.
-func (m *Manager) VisitsUnderWay() int { return m.slots.Len() }
+func (m *Manager) VisitsUnderWay() int { return m.copies.Slots.Len() }
 
 // Journaled is how many copies of sessions the journal holds.
 func (m *Manager) Journaled() int {

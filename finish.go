@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/holdfast-go/session/internal/commit"
-	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/lookup"
-	"github.com/holdfast-go/session/internal/token"
 )
 
 // finish commits, because the handler has returned or, the last time, because
@@ -33,7 +29,7 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 	s.mu.Lock()
 	l, readOnly := s.loaded, s.readOnly
 	s.mu.Unlock()
-	if !cookies || readOnly && !s.cookies.changed() {
+	if !cookies || readOnly && !s.cookies.Changed() {
 		return err
 	}
 	due := !readOnly && s.seenLongAgo(&l)
@@ -59,7 +55,7 @@ func (s *Session) startFinishLocked(last bool) (idle, done bool) {
 	if !idle {
 		return false, false
 	}
-	if again && !s.cookies.changed() {
+	if again && !s.cookies.Changed() {
 		return true, true // nothing has changed since the handler returned
 	}
 	if s.cookies != nil || s.m.foreign() {
@@ -81,9 +77,23 @@ func (s *Session) putOff(ctx context.Context, l lookup.Loaded) lookup.Loaded {
 	return l
 }
 
+// resave saves the session as it was read, unless this request has saved it
+// already. Like every refresh it undoes nothing, and nothing is lost where it
+// fails. s.io is held.
+func (s *Session) resave(ctx context.Context, l lookup.Loaded) lookup.Loaded {
+	s.mu.Lock()
+	saved := s.written
+	s.mu.Unlock()
+	if !saved && s.m.reader.Due(l) {
+		l = s.m.reader.PutOff(ctx, l)
+		_ = s.settle(l) // an edit that fails now was refused by the commit before
+	}
+	return l
+}
+
 // seenLongAgo reports whether it is time to put the expiry off.
 func (s *Session) seenLongAgo(l *lookup.Loaded) bool {
-	return l.Phase == lookup.Live && s.m.now().Sub(time.UnixMilli(l.State.LastSeen)) >= s.m.options.Refresh
+	return l.Phase == lookup.Live && s.m.now().Sub(time.UnixMilli(l.State.LastSeen)) >= s.m.storage.Refresh
 }
 
 // giveUp takes the place of finish after a panic: what was saved before must
@@ -92,93 +102,10 @@ func (s *Session) giveUp(ctx context.Context, h http.Header) {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
-	l, saved := s.loaded, s.cookies.changed() && !s.sealed
+	l, saved := s.loaded, s.cookies.Changed() && !s.sealed
 	s.mu.Unlock()
 	if saved {
 		s.buildCookies(ctx, h, l, false)
-	}
-}
-
-// buildHeader puts into the answer's header what the visitor must know: also
-// where the commit failed, as an earlier Save or Destroy may have succeeded.
-func (s *Session) buildHeader(h http.Header) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.loaded.Phase == lookup.Unasked {
-		return
-	}
-	s.vary(h)
-	s.dropOldCookies(h)
-	if s.tokenAction == passToken {
-		s.passNewestLocked()
-	}
-	switch {
-	case s.m.foreign() && s.m.transport.Header == "":
-		s.setForeignCookie(h)
-	case s.tokenAction == sendToken, s.tokenAction == passToken && !s.readOnly:
-		s.removeLines(h, s.m.transport.IsToken)
-		s.m.transport.Send(h, s.token, time.UnixMilli(s.tokenEnd))
-	case s.tokenAction == clearToken:
-		s.removeLines(h, s.m.transport.IsToken)
-		s.m.transport.Clear(h)
-	}
-	if p := s.cookies; p != nil && len(p.out) > 0 {
-		s.removeLines(h, s.m.copies.Owns)
-		p.write(h, s.m.backup.answerSize())
-		headers.NoCache(h, "Set-Cookie")
-	}
-}
-
-// headerBuilt is called when the header has everything for the visitor.
-func (s *Session) headerBuilt() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	passed := s.tokenAction == passToken && !s.readOnly
-	if s.tokenAction == sendToken || s.tokenAction == clearToken || passed {
-		s.sent.tokenAction = s.tokenAction
-		s.sent.token, s.sent.tokenEnd = s.token, s.tokenEnd
-	}
-	s.tokenAction = nothing
-	if p := s.cookies; p != nil {
-		if len(p.out) > 0 {
-			s.sent.out = p.out
-		}
-		p.out, p.later = nil, nil
-	}
-}
-
-// sentHeader is what the last header said, for an answer whose header is built again
-// because the handler returned without writing it.
-type sentHeader struct {
-	tokenAction tokenAction
-	token       token.Token
-	tokenEnd    int64
-	out         []string
-}
-
-// removeLines removes the cookies of this session, as ours reports them, from a
-// header that is built again: new lines take their place. s.mu is held.
-func (s *Session) removeLines(h http.Header, ours func(name string) bool) {
-	if !s.returned || len(h["Set-Cookie"]) == 0 {
-		return
-	}
-	h["Set-Cookie"] = slices.DeleteFunc(slices.Clone(h["Set-Cookie"]), func(line string) bool {
-		name, _, _ := strings.Cut(line, "=")
-		return ours(name)
-	})
-}
-
-// sendAgain makes buildHeader say again what it said when the handler returned,
-// because an error's header replaces that one. Anything newer stays.
-func (s *Session) sendAgain() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.tokenAction == nothing && s.sent.tokenAction != nothing {
-		s.tokenAction = s.sent.tokenAction
-		s.token, s.tokenEnd = s.sent.token, s.sent.tokenEnd
-	}
-	if p := s.cookies; p != nil && len(p.out) == 0 {
-		p.out = s.sent.out
 	}
 }
 
@@ -224,8 +151,8 @@ func (s *Session) watch() {
 	context.AfterFunc(s.ctx, rest)
 }
 
-// restAfter is how long an answer, or a goroutine that outlives its request, has
-// until what was changed is saved without being asked.
+// restAfter is how long after the request its changes are saved, where neither a first
+// byte nor a Save has saved them.
 const restAfter = time.Second
 
 // saveRest saves the changes that were made after the handler returned. The response
@@ -235,12 +162,6 @@ func (s *Session) saveRest() {
 	s.watched, s.sealed = false, true
 	s.mu.Unlock()
 	s.late(context.WithoutCancel(s.ctx))
-}
-
-// vary adds the request headers that the answer depends on to Vary, for caches. s.mu
-// is held.
-func (s *Session) vary(h http.Header) {
-	headers.AddVary(h, s.m.transport.Varies(), s.varies[:0])
 }
 
 // late saves, when the handler has returned, the changes that it made after the
@@ -260,7 +181,7 @@ func (s *Session) late(ctx context.Context) {
 		return
 	}
 	s.mu.Lock()
-	if !fault { // which kept the other changes from being tried
+	if !fault { // an earlier fault keeps the other changes from being saved
 		s.lost = seq
 	}
 	s.mu.Unlock()
@@ -274,4 +195,16 @@ func (s *Session) discard() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget()
+}
+
+// releaseSlot gives back the slot of a request that is over, and notes that it uses its
+// session no longer.
+func (s *Session) releaseSlot() {
+	p := s.cookies
+	if p == nil {
+		return
+	}
+	s.io.Lock()
+	defer s.io.Unlock()
+	p.Leave()
 }

@@ -29,7 +29,7 @@ func testPage(t *testing.T, test func(*page)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		p := &page{T: t, store: storetest.NewFaulty(memstore.New(nil))}
-		p.m = mustNew(t, p.store, nil)
+		p.m = mustNew(t, p.store, &session.Options{ReadTimeout: 50 * time.Millisecond, SaveTimeout: 100 * time.Millisecond})
 		p.v = sessiontest.NewVisitor(t, p.m, func(s *session.Session) { color.Set(s, "red") })
 		test(p)
 		p.wg.Wait()

@@ -39,17 +39,17 @@ const (
 // condition.
 func (m *Manager) Handler(next http.Handler) http.Handler { return m.wrap(next, 0) }
 
-// ReadOnly is Handler for routes that only read: every write is ErrReadOnly,
-// the session's expiry is not put off, and the answer sets no cookie. It lets
-// visitors without a session in; combine it with Require to turn them away.
-// What a handler further out has changed before is still saved; from here on
-// it cannot write either.
+// ReadOnly is Handler for routes that only read: every write is ErrReadOnly, the
+// session's expiry is not put off, and the answer sets no cookie. It lets visitors
+// without a session in; combine it with Require to turn them away. What a handler
+// further out has changed before is still saved; from then on the outer handler cannot
+// write either.
 func (m *Manager) ReadOnly(next http.Handler) http.Handler { return m.wrap(next, readOnly) }
 
-// Require is Handler for routes that need a session: without one Options.Error
-// answers ErrNoSession, 403 by default, and next does not run. Writes never begin
-// a session there, except after Destroy, which the visitor had one for: what a
-// logout sets afterwards, such as a message for the next page, is a new one's.
+// Require is Handler for routes that need a session: without one Options.Error answers
+// ErrNoSession, 403 by default, and next does not run. A write never begins a session
+// there, except after Destroy: what a logout sets afterwards, such as a message for the
+// next page, begins a new session.
 func (m *Manager) Require(next http.Handler) http.Handler { return m.wrap(next, sessionRequired) }
 
 // RequireStore is Handler for routes that must not act on a copy of the
@@ -236,9 +236,9 @@ func Error(w http.ResponseWriter, r *http.Request, err error) {
 	x.answer(w, r, err)
 }
 
-// Handled reports whether ctx is of a request that comes through Handler,
-// ReadOnly, Require or RequireStore, so that From has a session to return. It is
-// for helpers that also run where no session is, and asks nothing.
+// Handled reports whether ctx is of a request that comes through Handler, ReadOnly,
+// Require or RequireStore, so that From has a session to return. It is for helpers that
+// also run on routes without sessions, and never asks the store.
 func Handled(ctx context.Context) bool {
 	_, ok := ctx.Value(exchangeKey{}).(*exchange)
 	return ok
@@ -277,4 +277,14 @@ func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error
 	}
 	s.handOff()
 	return err
+}
+
+// StripCookies takes the token and the sealed copies off a request that is handed on to
+// another server, as in Rewrite of a httputil.ReverseProxy: StripCookies(p.Out). Whoever
+// has the token is the visitor. The session of r goes on as it is.
+func (m *Manager) StripCookies(r *http.Request) {
+	if x, ok := r.Context().Value(m).(*exchange); ok {
+		x.session() // has the header of before
+	}
+	r.Header = m.transport.Strip(r.Header)
 }

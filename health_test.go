@@ -103,7 +103,7 @@ func TestAStoreThatRefusesOneKindOfSaveIsNoticed(t *testing.T) {
 		{"each create conflicts", creates, session.ErrConflict, "create"},
 	} {
 		refuse := func(id session.ID, over session.Version) error {
-			if c.refuse(over) && !strings.HasPrefix(string(id), "canary") {
+			if c.refuse(over) && !strings.HasPrefix(string(id), "members") {
 				return c.err
 			}
 			return nil
@@ -296,8 +296,7 @@ func TestAnOutageIsToldEachMinuteWithWhatIsOwed(t *testing.T) {
 			}
 		}
 		log.Reset()
-		s.store.Heal()
-		s.after(10 * time.Second)
+		s.heal()
 		if line := log.String(); !strings.Contains(line, "is back") || !strings.Contains(line, "waiting=0") || !strings.Contains(line, "delivered=2 lost=0") {
 			t.Errorf("back: %s", line)
 		}
@@ -374,7 +373,7 @@ func TestTheFirstStartOnANewStoreIsNoAlarm(t *testing.T) {
 	})
 }
 
-func TestAStoreThatTakesNoCanaryHasLostItOnce(t *testing.T) {
+func TestAStoreThatTakesNoMembersRecordHasLostItOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, n := &picky{Store: memstore.New(nil)}, &told{}
 		store.set(func(session.ID, session.Version) error { return errors.New("READONLY") })
@@ -384,12 +383,12 @@ func TestAStoreThatTakesNoCanaryHasLostItOnce(t *testing.T) {
 			t.Errorf("a new store that takes nothing: %s", got)
 		}
 		if m.Stats().Shards[0].Quarantine == 0 {
-			t.Error("a store without a canary is believed")
+			t.Error("a store without a members record is believed")
 		}
 		store.set(nil)
 		time.Sleep(20 * time.Second)
 		if got := n.counts(); got != "1 down, 0 still, 1 up, 0 forgot" || m.Stats().Shards[0].Quarantine != 0 {
-			t.Errorf("it takes the canary: %s, %+v", got, m.Stats().Shards)
+			t.Errorf("it takes the members record: %s, %+v", got, m.Stats().Shards)
 		}
 	})
 }
@@ -426,7 +425,7 @@ func TestProbesLeaveOneRecordAtMost(t *testing.T) {
 			time.Sleep(time.Second)
 			synctest.Wait()
 			if got := count(); got > 2 {
-				t.Fatalf("%d records after some probes, want the canary and one at most", got)
+				t.Fatalf("%d records after some probes, want the members record and one at most", got)
 			}
 		}
 		store.set(refusesCAS(session.ErrConflict))

@@ -6,14 +6,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/spool"
 	"github.com/holdfast-go/session/internal/streak"
 )
 
-// Hooks tell an application what happens behind its back. Each may be nil.
-// They are called on the request's path, by many goroutines at once, and must
-// return quickly. They may ask Loaded and Stats; From, Save and what else waits
-// for the session would wait for ever. No token and no value is ever passed to
-// one.
+// Hooks are functions that report outages, losses and faults to an application. Each
+// may be nil. They are called on the request's path, by many goroutines at once, and
+// must return quickly. They may ask Loaded and Stats; From, Save and what else waits
+// for the session would wait for ever. No token and no value is ever passed to one.
 type Hooks struct {
 	// Down is called when a shard of the store is away: the whole store where
 	// it is not made of shards, and its name is empty then. Without a Backup that
@@ -30,9 +31,20 @@ type Hooks struct {
 	Up        func(ctx context.Context, o Outage)
 	Settled   func(ctx context.Context, o Outage)
 
-	// Forgot is called when a shard has lost its memory: it was restarted or
-	// emptied since this process first saw it.
+	// Forgot is called when a shard has lost its data: it was restarted or emptied
+	// since this process first saw it.
 	Forgot func(ctx context.Context, shard string)
+
+	// Evicted is called when a shard's server has dropped records before their time, for want
+	// of memory, since it was asked a minute ago: sessions, maybe, and tombstones. Visitors
+	// with a backup lose nothing by it, and no logout is undone; the others are logged out.
+	// Give the server more memory. See EvictionCounter.
+	Evicted func(ctx context.Context, shard string, records uint64)
+
+	// Early is called, once a second at most, when this process has forgotten tombstones
+	// before their time, because there were too many: for those sessions the store's own
+	// tombstones count alone. See JournalStats.Early.
+	Early func(ctx context.Context, tombstones int)
 
 	// Backup is called for each backup that a request brought and that cannot
 	// be used, and for one that cannot be made whole. The ID is empty for the
@@ -42,6 +54,11 @@ type Hooks struct {
 	// Overflow is called when the journal is full and drops the change of a
 	// session that the store lacks. Its visitor's cookies still have it.
 	Overflow func(ctx context.Context, id ID)
+
+	// JournalFile is called when the file in Backup.Dir fails, and when it has all of the
+	// journal again; for each FileFault once a minute at most, while it lasts. err is nil
+	// for FileRecovered.
+	JournalFile func(ctx context.Context, fault FileFault, err error)
 
 	// Failed is called for each operation that the store failed, and for a record
 	// that cannot be read. It is meant for counters. Misses and requests that
@@ -56,6 +73,18 @@ type Hooks struct {
 
 	// BadValue is called when Or passes over a value that does not decode.
 	BadValue func(ctx context.Context, id ID, err *ValueError)
+
+	// PlainHTTP is called once, when an answer sends a Secure cookie to a visitor who
+	// came over plain http, by that host: the browser drops it, and no session or login
+	// sticks. It is not called behind a proxy that says that it is one.
+	PlainHTTP func(ctx context.Context, host string)
+
+	// Login is called when a session was saved in which a user has logged in, by SetUser; previous
+	// is the session that it has taken the place of, empty where there was none. Revoked is
+	// called when this process has revoked a user's logins; the user is empty where everybody's
+	// are.
+	Login   func(ctx context.Context, id, previous ID, user string)
+	Revoked func(ctx context.Context, user string, d Durability)
 
 	// Dropped is called for changes that are lost when it is too late to tell
 	// the visitor: those made after the response header was written that could
@@ -93,7 +122,7 @@ const (
 	BackupStale                             // needed, but its lease, the idle timeout or the session's end is over
 	BackupIncomplete                        // parts are missing
 	BackupPartial                           // made, without the values that do not fit Backup.Copy
-	BackupTooLarge                          // not made: not even the names of the values fit
+	BackupTooLarge                          // not made: not even the names of the values fit, or other fields of the answer leave no room
 )
 
 func (f BackupFault) String() string {
@@ -103,6 +132,19 @@ func (f BackupFault) String() string {
 	}
 	return "unknown fault"
 }
+
+// FileFault is what is wrong with a file in Backup.Dir.
+type FileFault uint8
+
+// The faults of Hooks.JournalFile.
+const (
+	FileFailing    FileFault = iota + 1 // it cannot be written, or not in time: what it lacks would be lost with the process
+	FileRecovered                       // no fault: it has everything again
+	FileDamaged                         // a line that another process left is not what was written there, and is lost
+	FileUnreadable                      // a file that another process left, or a line of it, is not for this one: of a key that is not known, above all. It stays
+)
+
+func (f FileFault) String() string { return spool.Fault(f).String() }
 
 // Outage is a time in which a shard of the store is away. The numbers are of this
 // process, and are zero without a Backup.
@@ -122,16 +164,16 @@ type Outage struct {
 
 func (o Outage) waiting() int { return o.States + o.Tombstones }
 
-// LogHooks writes one line when a shard of the store goes away, one a minute
-// while it stays away, one when it is back and, where something still waits then,
-// one when that was delivered, however many requests there are in between, and
-// one for each loss. Of operations that keep failing for longer than ten seconds
-// while their shard is not away, and of the backups that cannot be used, it
-// writes one line a minute for each kind. Where Failed gets another context than
-// the Manager's, the shard is unknown, and there is no such line while any shard is
-// away.
+// LogHooks returns Hooks that log outages and losses to l. It writes one line when a
+// shard of the store goes away, one a minute while it stays away, one when it is back,
+// one when everything that still waited then was delivered, one for each loss, and
+// one for each login and each revocation of a user's logins. Operations that keep failing
+// for longer than ten seconds while their shard is not away, and backups that cannot be
+// used, get one line a minute for each kind. A call of Failed with another context than the
+// Manager's does not tell the shard: it is not logged while any shard is away.
 func LogHooks(l *slog.Logger) Hooks {
-	var told [BackupTooLarge + 1]atomic.Int64 // Unix seconds
+	var told [BackupTooLarge + 1]atomic.Int64 // Unix seconds, of backups by their fault
+	var overflow, early atomic.Int64
 	var down streak.Down
 	var failing streak.Counter
 	return Hooks{
@@ -152,6 +194,14 @@ func LogHooks(l *slog.Logger) Hooks {
 		Forgot: func(ctx context.Context, shard string) {
 			l.LogAttrs(ctx, slog.LevelWarn, "session store has lost its memory: restarted or flushed", named(shard)...)
 		},
+		Evicted: func(ctx context.Context, shard string, records uint64) {
+			l.LogAttrs(ctx, slog.LevelWarn, "session store evicts records: it needs more memory", named(shard, slog.Uint64("records", records))...)
+		},
+		Early: func(ctx context.Context, tombstones int) {
+			if onceAMinute(&early) {
+				l.WarnContext(ctx, "session tombstones are forgotten early: there are too many", "tombstones", tombstones)
+			}
+		},
 		Failed: func(ctx context.Context, operation Operation, id ID, err error) {
 			shard, known := ctx.Value(failedShard{}).(string)
 			if known && down.Has(shard) || !known && down.Any() {
@@ -162,24 +212,40 @@ func LogHooks(l *slog.Logger) Hooks {
 			}
 		},
 		Backup: func(ctx context.Context, id ID, fault BackupFault, err error) {
-			last, now := told[fault].Load(), time.Now().Unix()
-			if now-last >= 60 && told[fault].CompareAndSwap(last, now) {
+			if onceAMinute(&told[fault]) {
 				l.WarnContext(ctx, "session backup: "+fault.String(), "session", id, "error", err)
 			}
 		},
 		Overflow: func(ctx context.Context, id ID) {
-			last, now := told[0].Load(), time.Now().Unix()
-			if now-last >= 60 && told[0].CompareAndSwap(last, now) {
+			if onceAMinute(&overflow) {
 				l.ErrorContext(ctx, "session journal is full: changes are in visitors' cookies only", "session", id)
 			}
 		},
+		JournalFile: func(ctx context.Context, fault FileFault, err error) {
+			l.WarnContext(ctx, "session journal file: "+fault.String(), "error", err)
+		},
 		BadValue: func(ctx context.Context, id ID, err *ValueError) {
 			l.WarnContext(ctx, "session value does not fit its type", "session", id, "key", err.Key)
+		},
+		PlainHTTP: func(ctx context.Context, host string) {
+			l.WarnContext(ctx, "session cookie is lost over plain http: serve https, or set Cookie.Insecure for development", "host", host)
+		},
+		Login: func(ctx context.Context, id, previous ID, user string) {
+			l.InfoContext(ctx, "session login", "session", id, "previous", previous, "user", user)
+		},
+		Revoked: func(ctx context.Context, user string, d Durability) {
+			l.InfoContext(ctx, "session logins revoked", "user", user, "durability", d.String())
 		},
 		Dropped: func(ctx context.Context, id ID, err error) {
 			l.ErrorContext(ctx, "session change lost", "session", id, "error", err)
 		},
 	}
+}
+
+// onceAMinute reports whether a line is due that was last told of at a time, in Unix seconds.
+func onceAMinute(last *atomic.Int64) bool {
+	before, now := last.Load(), time.Now().Unix()
+	return now-before >= 60 && last.CompareAndSwap(before, now)
 }
 
 // named puts the shard in front, where it has a name.
@@ -190,7 +256,7 @@ func named(shard string, attrs ...slog.Attr) []slog.Attr {
 	return append([]slog.Attr{slog.String("shard", shard)}, attrs...)
 }
 
-// attrs are how long it was and, with a Backup, what became of the journal.
+// attrs returns how long the outage was and, with a Backup, what became of the journal.
 func (o Outage) attrs() []slog.Attr {
 	attrs := []slog.Attr{slog.Duration("after", o.Duration.Round(time.Millisecond))}
 	if !o.backup && o.Delivered == 0 && o.Lost == 0 && o.waiting() == 0 {
@@ -201,3 +267,34 @@ func (o Outage) attrs() []slog.Attr {
 
 // failedShard is the key of the shard's name in the context of Hooks.Failed.
 type failedShard struct{}
+
+// ofShards returns the hooks as package failover calls them.
+func (h Hooks) ofShards() failover.Hooks {
+	out := failover.Hooks{Down: h.Down, Forgot: h.Forgot, Evicted: h.Evicted, Early: h.Early}
+	outage := func(hook func(context.Context, Outage)) func(context.Context, failover.Outage) {
+		if hook == nil {
+			return nil
+		}
+		return func(ctx context.Context, o failover.Outage) {
+			hook(ctx, Outage{
+				Shard: o.Shard, Since: o.Since, Duration: o.Duration, Err: o.Err, backup: o.Backup,
+				States: o.States, Tombstones: o.Tombstones, Delivered: o.Delivered, Lost: o.Lost,
+			})
+		}
+	}
+	out.StillDown = outage(h.StillDown)
+	out.Up = outage(h.Up)
+	out.Settled = outage(h.Settled)
+	if h.Failed != nil {
+		out.Failed = func(ctx context.Context, shard string, operation failover.Operation, id string, err error) {
+			h.Failed(context.WithValue(ctx, failedShard{}, shard), Operation(operation), ID(id), err)
+		}
+	}
+	if h.Overflow != nil {
+		out.Overflow = func(ctx context.Context, id string) { h.Overflow(ctx, ID(id)) }
+	}
+	if h.Dropped != nil {
+		out.Dropped = func(ctx context.Context, id string, err error) { h.Dropped(ctx, ID(id), err) }
+	}
+	return out
+}

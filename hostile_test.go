@@ -314,8 +314,7 @@ func TestARecordThatCannotBeReadIsNotAnOutage(t *testing.T) {
 		if _, err := s.store.Save(t.Context(), id, newer, session.Any); err != nil {
 			t.Fatal(err)
 		}
-		s.want(s.a, v, "503")
-		s.want(s.b, v, "503")
+		s.wantAtBoth(v, "503")
 	})
 }
 

@@ -45,6 +45,12 @@ type keyOptions struct {
 // visitor, not even sealed.
 func ServerOnly() KeyOption { return func(o *keyOptions) { o.flags |= state.ServerOnly } }
 
+// Uncompressed keeps the key's values as they are in a copy. Other values of 256 bytes
+// and more are compressed, each alone: their length tells nothing about another key's
+// value, and something about what stands in the same value. Use it for a value that holds
+// a secret beside text that somebody else can choose.
+func Uncompressed() KeyOption { return func(o *keyOptions) { o.flags |= state.Uncompressed } }
+
 // Rank is the importance of a key to a backup, from 0, the default, to 15: where
 // not all values fit Backup.Copy, those of the lowest rank are left out, the
 // largest first. Changing the rank of a key rewrites its values as they are set.
@@ -58,16 +64,15 @@ func Rank(n int) KeyOption {
 // WithCodec replaces JSON.
 func WithCodec(c Codec) KeyOption { return func(o *keyOptions) { o.codec = c } }
 
-// NewKey returns the key of that name. Two keys of one name are the same
-// place: they must have the same type and options. It panics where the name
-// is empty, longer than 255 bytes, has control characters or a "/", which is
-// reserved.
+// NewKey returns the key of that name. Two keys of one name hold the same value, and
+// must have the same type and options. It panics where the name is empty, longer than
+// 255 bytes, has control characters or a "/", which is reserved.
 func NewKey[T any](name string, options ...KeyOption) Key[T] {
 	control := func(r rune) bool { return r < ' ' || r == 0x7f }
 	if name == "" || len(name) > state.MaxName || strings.Contains(name, "/") || strings.ContainsFunc(name, control) {
 		panic(fmt.Sprintf("session: %q cannot be the name of a key", name))
 	}
-	o := keyOptions{codec: jsonvalue.Codec{}}
+	o := keyOptions{codec: jsonvalue.For[T]()}
 	for _, option := range options {
 		option(&o)
 	}
@@ -116,7 +121,10 @@ func (k Key[T]) Or(s *Session, otherwise T) T {
 }
 
 // Set changes the value. It encodes v at once: later changes to v are not
-// saved. After Get or Update met a value that does not decode, Set fails until
+// saved. A value that JSON does not bring back fails: a string that is not UTF-8,
+// which belongs into a []byte, and an interface whose value its type does not tell.
+// What is in an any comes back as JSON has it, an int as a float64; unexported
+// fields are not saved. After Get or Update met a value that does not decode, Set fails until
 // Delete, so that no program overwrites what it cannot read. It also fails
 // until Delete while the store is away and the value that it would replace is
 // not in the sealed copy, because no handler can have read that value.
@@ -165,7 +173,7 @@ func (k Key[T]) Delete(s *Session) {
 func (k Key[T]) Take(s *Session) (T, error) {
 	taken, err := s.value(k.name)
 	if err != nil {
-		s.fallBack(k.name, err) // to take is to write
+		s.fallBack(k.name, err) // the commit answers the error, because Take is a write
 		var zero T
 		return zero, err
 	}

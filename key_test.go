@@ -132,6 +132,26 @@ func TestAValueThatDoesNotEncodeFailsTheResponse(t *testing.T) {
 	}
 }
 
+func TestAValueThatJSONDoesNotBringBackFailsTheResponse(t *testing.T) {
+	name, holder, votes := session.NewKey[string]("name"), session.NewKey[error]("holder"), session.NewKey[map[string]int]("votes")
+	for what, set := range map[string]func(*session.Session){
+		"a string that is not UTF-8":   func(s *session.Session) { name.Set(s, "M\xfcller") },
+		"an interface":                 func(s *session.Session) { holder.Set(s, errors.New("boom")) },
+		"keys of a map, not UTF-8":     func(s *session.Session) { votes.Set(s, map[string]int{"\xff": 1, "\xfe": 2}) },
+		"an Update to what is no text": func(s *session.Session) { _ = name.Update(s, func(n *string) error { *n = "\xff"; return nil }) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			m := sessiontest.New(t, nil)
+			v := sessiontest.NewVisitor(t, m, func(s *session.Session) { name.Set(s, "Ann") })
+			answer := v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { set(s) })), "/")
+			s := v.Session()
+			if answer.StatusCode != http.StatusInternalServerError || name.Or(s, "") != "Ann" {
+				t.Errorf("status %d, then %q; want 500 and the value of before", answer.StatusCode, name.Or(s, ""))
+			}
+		})
+	}
+}
+
 func TestAnErrorOfUpdateIsTheHandlersOwn(t *testing.T) {
 	full := errors.New("cart is full")
 	m := sessiontest.New(t, nil)
@@ -273,7 +293,7 @@ func FuzzValues(f *testing.F) {
 		k, ok := fuzzKey(name)
 		k2, ok2 := fuzzKey(name2)
 		if !ok || !ok2 || name == name2 {
-			t.Skip()
+			t.Skip("not the names of two keys: make fuzz finds others")
 		}
 		v := sessiontest.NewVisitor(t, m, func(s *session.Session) {
 			k.Set(s, value)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"time"
 
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
@@ -36,12 +37,32 @@ func (s *Session) load(ctx context.Context) error {
 // find looks for a session of this library, and then for an old one. s.io is held.
 func (s *Session) find(ctx context.Context, fresh bool, l *lookup.Loaded) {
 	s.ask(ctx, fresh, l)
-	if l.Phase == lookup.Nobody && s.m.options.Adopt != nil {
+	for n := 1; l.Phase != lookup.Live && s.askTwin(ctx, n, fresh, l); n++ {
+	}
+	if l.Phase == lookup.Nobody && s.m.library != nil {
 		s.adopt(ctx, fresh, l)
 	}
 }
 
-// lockLoaded locks s.mu on a session that has been asked for.
+// askTwin asks for the session of the request's n-th further token, where those before
+// it open none. It reports whether there is such a token. s.io is held.
+func (s *Session) askTwin(ctx context.Context, n int, fresh bool, l *lookup.Loaded) bool {
+	t, ok := s.m.transport.ReceiveTwin(s.in, n)
+	if !ok {
+		return false
+	}
+	known, back := s.cookies.Turn(t)
+	twin := s.m.reader.Fetch(ctx, t.ID(), known, fresh)
+	if !l.YieldsTo(&twin, known.Found) {
+		back()
+		return true
+	}
+	*l = twin
+	s.hold(ctx, t, l)
+	return true
+}
+
+// lockLoaded loads the session, if no earlier call has, and locks s.mu.
 func (s *Session) lockLoaded() {
 	s.mu.Lock()
 	if s.loaded.Phase != lookup.Unasked {
@@ -79,16 +100,71 @@ func (s *Session) askBoth(ctx context.Context, fresh bool, l *lookup.Loaded) {
 		}
 		return
 	}
-	p.open(ctx, s)
-	if !p.in.ok {
+	s.openCookies(ctx)
+	if !p.HasToken {
 		l.Phase = lookup.Nobody
 		return
 	}
 	s.mu.Lock()
 	renewable := !s.readOnly && !s.sealed
 	s.mu.Unlock()
-	*l = m.reader.Fetch(ctx, p.in.token.ID(), p.known, fresh || renewable && m.wornOut(p.known))
-	s.hold(ctx, p.in.token, l)
+	*l = m.reader.Fetch(ctx, p.Token.ID(), p.Known, fresh || renewable && p.WornOut())
+	s.hold(ctx, p.Token, l)
+}
+
+// hold remembers the token that opens the loaded session. Where it was rotated
+// lately, l becomes the session under the new token. s.io is held.
+func (s *Session) hold(ctx context.Context, t token.Token, l *lookup.Loaded) {
+	if l.Phase == lookup.Dead && l.State.Death.Reason == state.Rotated {
+		t = s.arrive(ctx, t, l)
+	}
+	s.mu.Lock()
+	s.held = t
+	s.mu.Unlock()
+}
+
+// arrive follows rotations from the tombstone in l to the session that lives now, whose
+// token the answer is to send. s.io is held.
+func (s *Session) arrive(ctx context.Context, t token.Token, l *lookup.Loaded) token.Token {
+	var brought lookup.Known
+	p := s.cookies
+	reopen := func(string) lookup.Known { return lookup.Known{} }
+	if p != nil {
+		brought = p.Known
+		reopen = func(id string) lookup.Known { return p.Reopen(id, brought) }
+	}
+	held, known, arrived := s.m.reader.Arrive(ctx, t, l, brought, reopen)
+	if !arrived {
+		return held
+	}
+	if p != nil {
+		p.Known = known
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pass(held, l.State.End)
+	return held
+}
+
+// read notes that what the request knows of a session is not older than a time. What
+// this process learns from then on stays known until the request is over. s.io is held.
+func (s *Session) read(id string, at time.Time) {
+	p := s.cookies
+	if p == nil {
+		return
+	}
+	s.mu.Lock()
+	visits := s.visits
+	s.mu.Unlock()
+	p.Read(id, at, visits)
+}
+
+// openCookies opens the copies that the request carries. s.io is held.
+func (s *Session) openCookies(ctx context.Context) {
+	s.mu.Lock()
+	visits, sealed := s.visits, s.sealed
+	s.mu.Unlock()
+	s.cookies.Open(ctx, s.in, visits, !sealed)
 }
 
 // Reload asks the store for what others have written since, past all caches;
@@ -115,7 +191,7 @@ func (s *Session) Reload(ctx context.Context) error {
 		return l.Err // what was loaded before still stands
 	case lookup.Live:
 		if !readOnly && !l.Away() && l.Placement != lookup.Missing && !s.m.resaves() && s.m.reader.Due(l) {
-			l = s.m.reader.PutOff(ctx, l) // here and now: the version is the next Save's
+			l = s.m.reader.PutOff(ctx, l) // not in the background: the next Save needs the version
 		}
 		s.read(l.ID, began)
 		return s.settle(l)
@@ -123,7 +199,7 @@ func (s *Session) Reload(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	if len(state.Unsaved(s.edits)) > 0 && !s.sealed {
-		_ = s.fail(ErrEnded) // do not answer as if what is dropped here were saved
+		_ = s.fail(ErrEnded) // the changes are dropped, so the answer must be an error
 	}
 	s.mu.Unlock()
 	_ = s.settle(l) // nothing is left that could fail
@@ -133,9 +209,9 @@ func (s *Session) Reload(ctx context.Context) error {
 // loadAgain asks the store, past all caches, for the session that was loaded as l.
 // s.io is held.
 func (s *Session) loadAgain(ctx context.Context, l lookup.Loaded, held token.Token) lookup.Loaded {
-	if s.m.options.Adopt != nil && (l.Phase == lookup.Unknown || l.Unsaved()) {
+	if s.m.library != nil && (l.Phase == lookup.Unknown || l.Unsaved()) {
 		l = lookup.Loaded{}
-		s.find(ctx, true, &l) // it may be an old session whose marker is not read, or that is not saved here
+		s.find(ctx, true, &l) // the session may be an old one, whose marker is not read or which is not saved here
 		return l
 	}
 	w := lookup.Known{Copy: l.Copy, Found: l.Phase == lookup.Live && s.m.transport.Header == ""}

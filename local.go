@@ -11,10 +11,14 @@ type Local interface {
 	Local()
 }
 
-// defaultTimeouts returns the defaults of ReadTimeout and SaveTimeout.
-func defaultTimeouts(store Store) (read, save time.Duration) {
+// defaultTimeouts returns the defaults of ReadTimeout and SaveTimeout. Without a backup
+// they are longer, because the alternative to an answer is an error.
+func defaultTimeouts(store Store, backup bool) (read, save time.Duration) {
 	if _, local := store.(Local); local {
 		return 10 * time.Second, 10 * time.Second
 	}
-	return 50 * time.Millisecond, 100 * time.Millisecond
+	if backup {
+		return 50 * time.Millisecond, 100 * time.Millisecond
+	}
+	return 250 * time.Millisecond, 500 * time.Millisecond
 }

@@ -6,14 +6,18 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/holdfast-go/session/internal/adoption"
 	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/commit"
+	"github.com/holdfast-go/session/internal/copies"
+	"github.com/holdfast-go/session/internal/devices"
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/inuse"
-	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/logins"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/mechanism"
 	"github.com/holdfast-go/session/internal/record"
@@ -27,21 +31,25 @@ import (
 // Manager keeps the sessions of one application in one store. Any number of
 // goroutines may use it.
 type Manager struct {
-	store     Store
-	options   Options
-	transport transport.Transport
-	hooks     Hooks
+	store       Store
+	transport   transport.Transport
+	hooks       Hooks
+	answerError func(http.ResponseWriter, *http.Request, error) // Options.Error
 
 	clock   *stamp.Clock
 	shards  failover.Shards
 	storage storage.Storage
 	reader  lookup.Reader
 	writer  commit.Writer
+	plain   sync.Once // Hooks.PlainHTTP was called
+	logins  logins.Logins
+	devices *devices.Index
+	library *adoption.Library // whose sessions Options.Adopt takes over; nil: none
 
 	// Where there is a backup:
 	backup  *Backup // nil: none
-	copies  *backup.Cookies
-	slots   jar.Slots
+	orders  Switch  // the operator's; nil: none
+	copies  copies.Exchanger
 	inUse   inuse.Sessions
 	without mechanism.Set // for the simulation; else none
 }
@@ -49,45 +57,16 @@ type Manager struct {
 // now is the time by this instance's clock.
 func (m *Manager) now() time.Time { return m.clock.Now() }
 
-// New returns a Manager that keeps sessions in store. Nil Options are the
-// defaults. It does not wait for the store; its error names every mistake it
-// finds in the options. A Manager with a Backup watches the store in the
-// background until Close.
-func New(store Store, o *Options) (*Manager, error) { return newManager(store, o, func(*Manager) {}) }
-
-// newManager is New with a last word before anything runs, for tests.
-func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error) {
-	m := &Manager{store: store, clock: stamp.New()}
-	if o != nil {
-		m.options = *o
-	}
-	if err := m.options.complete(store); err != nil {
-		return nil, err
-	}
-	m.hooks = m.options.Hooks
-	m.transport = m.options.transport()
-	if m.options.Backup != nil {
-		m.backup = m.options.Backup
-		m.copies = m.backup.cookies(m.options.Cookie, m.options.Format != nil)
-	}
-	adjust(m)
-	m.connect()
-	return m, nil
-}
-
-// Revoke ends the session id at once and for good, for every client that has its
-// token, and the sessions that Rotate has made of it since. Under an id without a
-// session none can begin afterwards. On ErrUnavailable it may or may not have
-// happened.
+// Revoke ends the session id at once and for good, for every client that has its token,
+// and the sessions that Rotate has made of it since. An id without a session gets a
+// tombstone too, so that none can begin under it. With ErrUnavailable the session may
+// or may not have ended.
 //
 // A record of the library's own is no session: nothing happens to it, and the
 // answer is Durable. So all that a Lister yields may be revoked in a loop.
 func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
-	if id == "" {
-		return 0, fmt.Errorf("session: revoke: %w", ErrNoSession)
-	}
-	if len(id) > 200 || strings.ContainsFunc(string(id), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return 0, fmt.Errorf("session: revoke: %q is no ID", id)
+	if err := checkID(id); err != nil {
+		return 0, fmt.Errorf("session: revoke: %w", err)
 	}
 	if recordid.Reserved(string(id)) {
 		return Durable, nil
@@ -98,16 +77,65 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	return Durability(d), err
 }
 
+// checkID returns why id cannot be the name of a session.
+func checkID(id ID) error {
+	if id == "" {
+		return ErrNoSession
+	}
+	if len(id) > 200 || strings.ContainsFunc(string(id), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return fmt.Errorf("%q is no ID", id)
+	}
+	return nil
+}
+
 // Close waits until everything in the background is done, or ctx ends. With a
 // Backup it delivers the writes that the store still lacks, and its error says how
-// many did not arrive. Requests may go on, but expiries are not put off any more,
-// and a write that the store does not take then is in its visitor's cookies alone.
+// many did not arrive; with Backup.Dir these are in the file, for the next process,
+// unless the error says otherwise, and where all arrived the file is removed. Requests
+// may go on, but expiries are not put off any more, and a write that the store does
+// not take then is in its visitor's cookies alone.
 func (m *Manager) Close(ctx context.Context) error {
-	err := m.reader.Refreshes.Close(ctx)
+	err := errors.Join(m.reader.Refreshes.Close(ctx), m.devices.Close(ctx))
 	if m.backup == nil {
 		return err
 	}
 	return errors.Join(err, m.shards.Close(ctx))
+}
+
+// tombstoneLife is how long the store keeps a dead session: longer than any
+// copy of it can vouch, and than any request that loaded it while it lived can
+// still write.
+func (m *Manager) tombstoneLife() time.Duration {
+	if m.backup == nil {
+		return writersLeft
+	}
+	return m.backup.MaxLease + writersLeft
+}
+
+const writersLeft = 5 * time.Minute
+
+// lease is how long a copy may vouch at present.
+func (m *Manager) lease() time.Duration {
+	return min(max(m.backup.Lease, m.override().Lease), m.backup.MaxLease)
+}
+
+// override returns what the operator wants now.
+func (m *Manager) override() Override {
+	if m.orders == nil {
+		return Override{}
+	}
+	o := m.orders.Override()
+	if o.Mode > BackupOnly {
+		o.Mode = Auto // the Switch returned an unknown mode
+	}
+	return o
+}
+
+// fault tells the hook what is wrong with a copy.
+func (m *Manager) fault(ctx context.Context, id string, kind backup.FaultKind, err error) {
+	if m.hooks.Backup != nil {
+		m.hooks.Backup(ctx, ID(id), BackupFault(kind), err)
+	}
 }
 
 // answer is the default of Options.Error.

@@ -1,13 +1,13 @@
 package session
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/textproto"
 	"time"
 
+	"github.com/holdfast-go/session/internal/devices"
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/storage"
@@ -26,26 +26,27 @@ type Options struct {
 	// carries it empty.
 	Header string
 
-	// Idle ends a session that was not used for so long; default 30 minutes. A
-	// value above Lifetime counts as Lifetime.
+	// Idle ends a session that its visitor has not used for this long; the
+	// default is 30 minutes. A value above Lifetime counts as Lifetime.
 	Idle time.Duration
 
-	// Lifetime ends a session so long after it began or was last renewed,
-	// used or not; default 24 hours.
+	// Lifetime ends a session this long after it began or was last renewed,
+	// used or not; the default is 24 hours.
 	Lifetime time.Duration
 
-	// Refresh is how often, at most, the expiry of a session that is only read
-	// is put off, in the background; default Idle/10. A session may outlive
-	// Idle by so much.
+	// Refresh is how often, at most, a session that is only read gets a later
+	// expiry, in the background; the default is Idle/10. A session may outlive
+	// Idle by this much.
 	Refresh time.Duration
 
-	// ReadTimeout is how long the store may take to load a session, and
-	// SaveTimeout how long to save it; default 50 ms and 100 ms, or 10 s for a
-	// store in this process, see Local. A request that also waits for others of
-	// its session takes longer: to load by a quarter of ReadTimeout, to save by a
-	// ReadTimeout and two SaveTimeout, or three where another instance comes
-	// before. Both hold for a client that has left, too: others may wait
-	// for the same load.
+	// ReadTimeout is how long the store may take to load a session, and SaveTimeout how
+	// long to save it; default 50 ms and 100 ms with a Backup, 250 ms and 500 ms without
+	// one, where a request that gets no answer fails, or 10 s for a store in this process,
+	// see Local. A request that also waits for others of its session takes longer: to
+	// load by a quarter of ReadTimeout, to save by a ReadTimeout and two SaveTimeout,
+	// or three where another instance saves first. Both also apply after the client has
+	// left, because other requests may wait for the same load. They pass as far as this
+	// process runs: a process that is stopped, or short of processor, waits longer.
 	ReadTimeout, SaveTimeout time.Duration
 
 	// Backup keeps a second copy of each session in its visitor's cookies, for
@@ -60,6 +61,9 @@ type Options struct {
 	// Hooks are called when stores fail and sessions lose something.
 	Hooks Hooks
 
+	// PerUser bounds how many sessions a user has at once; the zero value does not.
+	PerUser PerUser
+
 	// Format shares sessions with another system; nil is our own.
 	Format Format
 
@@ -71,6 +75,18 @@ type Options struct {
 	// 503 with Retry-After to ErrUnavailable and ErrEnded, 500 to all else,
 	// and does not tell the visitor more than the status.
 	Error func(http.ResponseWriter, *http.Request, error)
+}
+
+// PerUser is how many sessions a user may have at once, of those that SetUser began.
+type PerUser struct {
+	// Most is that number, up to 100; zero is any number.
+	Most int
+
+	// Refuse makes a login beyond it fail: the commit answers ErrTooManySessions, and
+	// nothing is saved. Otherwise the session that was seen longest ago ends, shortly
+	// after the answer. To refuse costs the login a load and a save before it is saved.
+	// While the store is away no login is refused.
+	Refuse bool
 }
 
 // complete fills in the defaults and reports every mistake.
@@ -89,6 +105,12 @@ func (o *Options) complete(store Store) error {
 		}
 	}
 	errs = append(errs, o.completeBackup(cookieErr == nil))
+	if n := o.PerUser.Most; n < 0 || n > devices.MaxRows {
+		errs = append(errs, fmt.Errorf("session: PerUser.Most %d is not between 0 and %d", n, devices.MaxRows))
+	}
+	if o.PerUser.Most > 0 && o.Format != nil {
+		errs = append(errs, errors.New("session: PerUser needs sessions that know their user: the records of Options.Format have no place for one"))
+	}
 	if o.Adopt != nil {
 		errs = append(errs, o.Adopt.complete(o.Cookie))
 	}
@@ -101,39 +123,13 @@ func (o *Options) complete(store Store) error {
 
 // completeTimes is complete for all that is a time.
 func (o *Options) completeTimes(store Store) error {
-	o.Idle = cmp.Or(o.Idle, 30*time.Minute)
-	o.Lifetime = cmp.Or(o.Lifetime, 24*time.Hour)
-	// A mistake in one of them is not reported again for those that follow from it.
-	if o.Lifetime >= time.Second {
-		o.Idle = min(o.Idle, o.Lifetime)
-	}
-	o.Refresh = cmp.Or(o.Refresh, max(o.Idle, 0)/10)
-	read, save := defaultTimeouts(store)
-	o.ReadTimeout = cmp.Or(o.ReadTimeout, read)
-	o.SaveTimeout = cmp.Or(o.SaveTimeout, save)
-	var errs []error
-	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf("session: "+format, a...)) }
-	for _, t := range []struct {
-		name string
-		d    time.Duration
-	}{
-		{"Idle", o.Idle}, {"Lifetime", o.Lifetime}, {"Refresh", o.Refresh}, {"ReadTimeout", o.ReadTimeout}, {"SaveTimeout", o.SaveTimeout},
-	} {
-		counted := t.name == "Idle" || t.name == "Lifetime"
-		switch {
-		case t.d < 0:
-			bad("%s is negative: %v", t.name, t.d)
-		case counted && 0 < t.d && t.d < time.Second:
-			bad("%s %v is shorter than a second, which is as fine as stores count", t.name, t.d)
-		}
-	}
-	if o.Lifetime > storage.Century {
-		bad("Lifetime %v is longer than a hundred years", o.Lifetime)
-	}
-	if o.Refresh > o.Idle && o.Idle >= 0 {
-		bad("Refresh %v is longer than Idle %v: sessions in use would expire", o.Refresh, o.Idle)
-	}
-	return errors.Join(errs...)
+	read, save := defaultTimeouts(store, o.Backup != nil)
+	t := storage.Times{Idle: o.Idle, Lifetime: o.Lifetime, Refresh: o.Refresh, ReadTimeout: o.ReadTimeout, SaveTimeout: o.SaveTimeout}
+	err := t.Complete(read, save)
+	o.Idle, o.Lifetime = t.Idle, t.Lifetime
+	o.ReadTimeout, o.SaveTimeout = t.ReadTimeout, t.SaveTimeout
+	o.Refresh = t.Refresh
+	return err
 }
 
 // completeBackup is complete for Backup and Switch. named reports whether the cookie

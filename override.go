@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Override is what an operator wants instead of what a Manager would do by
-// itself. The zero Override is nothing.
+// Override is what an operator wants instead of what a Manager would do by itself. The
+// zero Override changes nothing.
 type Override struct {
 	// Mode says whether the store or the backup is used.
 	Mode Mode
@@ -17,7 +17,7 @@ type Override struct {
 }
 
 // Switch is where an Override comes from: a value in the program, a file, an
-// HTTP call, ZooKeeper, etcd. Package override has the first three. Override is
+// HTTP call, etcd (package override), ZooKeeper (module override/zookeeper). Override is
 // called for each operation, by many goroutines, and must return at once. A Switch
 // that cannot reach its own source returns the last order that it read.
 type Switch interface {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/holdfast-go/session"
 )
@@ -78,8 +77,7 @@ func TestACookieWithABlankThatIsNotOneIsNotOurs(t *testing.T) {
 				}
 			}
 		}
-		s.store.Heal()
-		s.after(10 * time.Second)
+		s.heal()
 	})
 }
 
@@ -115,7 +113,6 @@ func TestATombstoneCookieWithABlankThatIsNotOneIsNotOurs(t *testing.T) {
 		if got := shows("__Host-session-x=" + list); list == "" || got == "red" {
 			t.Fatalf("the list %q itself is not believed", list)
 		}
-		s.store.Heal()
-		s.after(10 * time.Second)
+		s.heal()
 	})
 }

@@ -2,7 +2,6 @@ package session_test
 
 import (
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -26,28 +25,6 @@ func TestTheREADMEQuotesExamples(t *testing.T) {
 	for _, block := range blocks {
 		if !strings.Contains(flat(string(examples)), flat(block[1])) {
 			t.Errorf("this stands in README.md, but in no example:\n%s", block[1])
-		}
-	}
-}
-
-func TestLinksInDocumentsLeadSomewhere(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	pages, err := filepath.Glob("*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	more, _ := filepath.Glob("docs/*.md")
-	decisions, _ := filepath.Glob("docs/decisions/*.md")
-	for _, page := range append(append(pages, more...), decisions...) {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		prose := regexp.MustCompile("(?s)```.*?```").ReplaceAllString(string(text), "")
-		for _, m := range link.FindAllStringSubmatch(prose, -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
-				t.Errorf("%s links to %s: %v", page, m[1], err)
-			}
 		}
 	}
 }

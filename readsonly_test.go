@@ -238,7 +238,7 @@ func TestAnInstanceThatStartsWhileSavesAreRefused(t *testing.T) {
 		v := s.visitor()
 		bare := s.withoutCopies(v)
 		s.refuseSaves()
-		c := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
+		c := s.startInstance(s.store, session.Options{})
 		s.after(100 * time.Millisecond) // its first probe has failed
 		s.want(c, v, "red/")
 		s.want(c, bare, "503")
@@ -252,21 +252,20 @@ func TestAnInstanceThatStartsWhileSavesAreRefused(t *testing.T) {
 func TestAnInstanceServesWhatTheStoreHasFromItsFirstRequest(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		bare := s.withoutCopies(s.visitor())
-		c := mustNew(s.T, s.store, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
+		c := s.startInstance(s.store, session.Options{})
 		s.want(c, bare, "red/")
 		s.after(time.Second)
 	})
 }
 
-// An empty store that refuses saves answers loads: that it takes no canary is no
+// An empty store that refuses saves answers loads: that it takes no members record is no
 // silence. It is in quarantine, and copies stand in.
 func TestAnEmptyStoreThatRefusesSaves(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		v := s.visitor()
 		s.store.Replace(memstore.New(nil))
 		s.refuseSaves()
-		s.want(s.a, v, "red/")
-		s.want(s.b, v, "red/")
+		s.wantAtBoth(v, "red/")
 		s.takeSaves()
 		s.want(s.a, v, "red/")
 		s.want(s.a, s.withoutCopies(v), "red/")
@@ -297,7 +296,7 @@ func (f *mute) Save(ctx context.Context, id session.ID, r session.Record, over s
 func TestASaveThatTheStoreHasLostIsNotMadeAnew(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		between := &mute{Store: s.store}
-		c := mustNew(s.T, between, &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: s.keys}})
+		c := s.startInstance(between, session.Options{})
 		s.after(10 * time.Second)
 		v, other := s.copied()
 		s.serve(c, v, func(x *session.Session) {
@@ -331,8 +330,7 @@ func TestALogoutAndALoginWhileSavesAreRefused(t *testing.T) {
 		s.want(s.a, thief, "-")
 		s.want(s.b, v, "-") // by the tombstone cookie
 		s.logIn(s.a, login, "blue")
-		s.want(s.a, login, "blue/")
-		s.want(s.b, login, "blue/")
+		s.wantAtBoth(login, "blue/")
 		s.want(s.a, planted, "-")
 		s.takeSaves()
 		s.want(s.b, thief, "-")

@@ -22,7 +22,7 @@ func TestRevokingAllThatAStoreListsEndsSessionsOnly(t *testing.T) {
 		var all, own []session.ID
 		for i := 0; len(own) < 2; i++ {
 			if i == 20 {
-				t.Fatalf("the library's own records are %v, want a canary and the record of a probe", own)
+				t.Fatalf("the library's own records are %v, want a members record and that of a probe", own)
 			}
 			time.Sleep(time.Second)
 			synctest.Wait()
@@ -67,7 +67,7 @@ func TestRevokingAllThatAStoreListsEndsSessionsOnly(t *testing.T) {
 // Sessions of another system may have IDs that begin like a record of ours.
 func TestOnlyTheWholeShapeOfARecordOfOurOwnIsNoSession(t *testing.T) {
 	for id, own := range map[session.ID]bool{
-		"canary-0": true, "canary-17": true, "canary-": false, "canary-x": false, "canary": false, "canary-1-": false,
+		"members-0": true, "members-17": true, "members-": false, "members-x": false, "members": false, "canary-0": false,
 		"probe-0123abcd-1f": true, "probe-0123abcd": false, "probe-123-1": false, "probe-0123abcd-": false, "probe-0123ABCD-1": false,
 		"~incarnation-0": true, "~incarnation-": false, "~-0": false, "~incarnation": false, "incarnation-0": false,
 		"adopted-0123456789abcdef0123456789abcdef": true, "adopted-0123": false, "adopted-": false,

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+
+	"github.com/holdfast-go/session/internal/handshake"
 )
 
 // The methods of http.ResponseWriter and of all that handlers look for in
@@ -57,13 +59,25 @@ func (x *exchange) FlushError() error {
 	return http.NewResponseController(x.w).Flush()
 }
 
-// Hijack commits too: what the handler then writes by hand should carry the
-// header as it stands.
+// Hijack commits too. The cookies that are due then go along with the head that is
+// written by hand: libraries for websockets write one of their own. Where none is
+// written, Hooks.Dropped gets ErrTooLate.
 func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	sent := x.begun
 	if !x.commit() {
 		return nil, nil, x.err
 	}
-	return http.NewResponseController(x.w).Hijack()
+	c, rw, err := http.NewResponseController(x.w).Hijack()
+	if err == nil && !sent {
+		c, rw = handshake.Carry(c, rw, x.m.transport.Lines(x.w.Header()), x.lostCookies)
+	}
+	return c, rw, err
+}
+
+func (x *exchange) lostCookies() {
+	if s := x.known(); s != nil && x.m.hooks.Dropped != nil {
+		x.m.hooks.Dropped(x, s.name(), ErrTooLate)
+	}
 }
 
 func (x *exchange) Push(target string, o *http.PushOptions) error {

@@ -281,6 +281,66 @@ func TestTheWriterKeepsWhatTheServersCanDo(t *testing.T) {
 			t.Errorf("saved user = %q", got)
 		}
 	})
+	t.Run("hijacking, with a head of its own", func(t *testing.T) {
+		for name, write := range map[string]func(net.Conn, *bufio.ReadWriter, string) error{
+			"to the connection": func(c net.Conn, _ *bufio.ReadWriter, head string) error {
+				_, err := io.WriteString(c, head)
+				return err
+			},
+			"to the buffer": func(_ net.Conn, rw *bufio.ReadWriter, head string) error {
+				_, err := rw.WriteString(head)
+				return errors.Join(err, rw.Flush())
+			},
+		} {
+			m := sessiontest.New(t, nil)
+			v := sessiontest.NewVisitor(t, m)
+			srv := httptest.NewTLSServer(m.Handler(ask(t, func(w http.ResponseWriter, _ *http.Request, s *session.Session) {
+				user.Set(s, "bob")
+				conn, rw, err := w.(http.Hijacker).Hijack()
+				if err != nil {
+					t.Errorf("Hijack: %v", err)
+					return
+				}
+				defer conn.Close()
+				if err := write(conn, rw, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nraw"); err != nil {
+					t.Error(err)
+				}
+			})))
+			answer, err := srv.Client().Get(srv.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, _ := io.ReadAll(answer.Body); string(body) != "raw" {
+				t.Errorf("%s: body %q", name, body)
+			}
+			answer.Body.Close()
+			srv.Close()
+			v.Keep(answer)
+			if got := user.Or(v.Session(), ""); got != "bob" || len(answer.Cookies()) != 1 {
+				t.Errorf("%s: user %q, %d cookies", name, got, len(answer.Cookies()))
+			}
+		}
+	})
+	t.Run("hijacking without a head", func(t *testing.T) {
+		told := make(chan error, 1)
+		m := sessiontest.New(t, &session.Options{Hooks: session.Hooks{
+			Dropped: func(_ context.Context, _ session.ID, err error) { told <- err },
+		}})
+		srv := httptest.NewServer(m.Handler(ask(t, func(w http.ResponseWriter, _ *http.Request, s *session.Session) {
+			user.Set(s, "bob")
+			if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+				_, _ = io.WriteString(conn, "raw")
+				conn.Close()
+			}
+		})))
+		defer srv.Close()
+		if answer, err := http.Get(srv.URL); err == nil {
+			answer.Body.Close()
+		}
+		if err := <-told; !errors.Is(err, session.ErrTooLate) {
+			t.Errorf("Hooks.Dropped got %v", err)
+		}
+	})
 	t.Run("switching protocols", func(t *testing.T) {
 		m := sessiontest.New(t, nil)
 		srv := httptest.NewServer(m.Handler(ask(t, func(w http.ResponseWriter, _ *http.Request, s *session.Session) {
@@ -607,7 +667,7 @@ func TestCachesAreTold(t *testing.T) {
 		{"a new session is not cached", func(_ http.ResponseWriter, r *http.Request) {
 			s, _ := session.From(r.Context())
 			user.Set(s, "bob")
-		}, "Cookie", `no-cache="Set-Cookie"`},
+		}, "Cookie", `private, no-cache="Set-Cookie"`},
 		{"what the handler chose stays", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-store")
 			w.Header().Set("Vary", "Accept, cookie")

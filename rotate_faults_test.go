@@ -231,8 +231,7 @@ func TestALoginInAnOutageOutlivesARotationElsewhere(t *testing.T) {
 		s.after(30 * time.Second)
 		s.want(s.a, v, "bob/tofu")
 		s.want(c, v, "bob/tofu")
-		s.want(s.a, other, "-")
-		s.want(s.b, other, "-")
+		s.wantAtBoth(other, "-")
 	})
 }
 
@@ -378,8 +377,7 @@ func TestAStoreThatFailsInTheMiddleOfARotationFailsNoPage(t *testing.T) {
 					if write {
 						want = "red/tofu"
 					}
-					s.want(s.a, v, want)
-					s.want(s.b, v, want)
+					s.wantAtBoth(v, want)
 					if got := s.holds(s.b, tab); got != want && got != "red/" {
 						t.Errorf("the old token shows %s", got)
 					}

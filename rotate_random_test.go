@@ -161,7 +161,7 @@ func testPages(t *testing.T, seed uint64, backup bool, run func(p *pages)) {
 			link := storetest.NewFaulty(store)
 			o := &session.Options{SaveTimeout: time.Second}
 			if backup {
-				o.Backup = &session.Backup{Audience: "test", Keys: keys, Budget: 6656, Copy: 6656}
+				o.Backup = &session.Backup{Audience: "test", Keys: keys, Budget: 6656, Copy: 6656, ProxyBuffer: 8704}
 			}
 			p.links, p.ms = append(p.links, link), append(p.ms, mustNew(t, link, o))
 			link.Delay(time.Duration(p.r.IntN(3_000_001)))

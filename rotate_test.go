@@ -279,8 +279,7 @@ func TestALogoutThatOverlapsARotationEndsTheNewToken(t *testing.T) {
 		if cookieOf(tab) == "" {
 			t.Fatal("nothing was rotated")
 		}
-		s.want(s.a, tab, "-")
-		s.want(s.b, tab, "-")
+		s.wantAtBoth(tab, "-")
 	})
 }
 
@@ -473,8 +472,7 @@ func TestARotationWaitsForTheStore(t *testing.T) {
 			t.Errorf("a rotation without the store and without a change: %d", status)
 		}
 		s.want(s.b, v, "red/tofu")
-		s.store.Heal()
-		s.after(10 * time.Second)
+		s.heal()
 		if status := s.serve(s.a, v, rotate); status != 200 || cookieOf(v) == before {
 			t.Errorf("a rotation after the outage: %d", status)
 		}
@@ -671,8 +669,7 @@ func TestALogoutUnderAnOldTokenInAnOutageEndsTheSuccessor(t *testing.T) {
 		s.want(s.a, v, "red/")
 		link.Heal()
 		s.after(10 * time.Second)
-		s.want(s.a, v, "-")
-		s.want(s.b, v, "-")
+		s.wantAtBoth(v, "-")
 		s.want(c, v, "-")
 	})
 }
@@ -683,12 +680,10 @@ func TestAStolenTokenIsOfNoUseAfterTheRotation(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		v, thief := s.rotated()
 		s.after(11 * time.Second)
-		s.want(s.a, s.copyOf(thief), "-")
-		s.want(s.b, s.copyOf(thief), "-")
+		s.wantAtBoth(s.copyOf(thief), "-")
 		s.store.Replace(memstore.New(nil)) // it has forgotten the tombstone
 		s.after(10 * time.Second)
-		s.want(s.a, s.copyOf(thief), "-")
-		s.want(s.b, s.copyOf(thief), "-")
+		s.wantAtBoth(s.copyOf(thief), "-")
 		s.want(s.a, v, "red/")
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/commit"
+	"github.com/holdfast-go/session/internal/copies"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
@@ -19,9 +20,8 @@ import (
 // it is first asked for. What a handler changes with its keys is saved when
 // the response header is about to be written, or by Save.
 //
-// A Session may be used by many goroutines at once, and outlives its request:
-// from then on it is Save that writes, and what a goroutine has not saved a
-// second later is saved for it.
+// A Session may be used by many goroutines at once, and outlives its request. A change
+// that is made afterwards is saved by Save, or else a second later by the library.
 type Session struct {
 	m   *Manager
 	in  http.Header     // the request's, for the token in it
@@ -53,19 +53,19 @@ type Session struct {
 	watched     bool // what is changed from now on is saved when the request is over
 	visits      bool // the Handler reports the end of the request
 	tokenAction tokenAction
-	written     bool            // something was saved
-	token       token.Token     // for the tokenAction
-	adopted     ID              // the session of an old one, whose token the visitor has not got yet
-	tokenEnd    int64           // when its session ends at the latest
-	sent        sentHeader      // by the answer so far
-	cookies     *cookieExchange // nil: there is no backup
+	written     bool             // something was saved
+	token       token.Token      // for the tokenAction
+	adopted     ID               // the session of an old one, whose token the visitor has not got yet
+	tokenEnd    int64            // when its session ends at the latest
+	sent        sentHeader       // by the answer so far
+	cookies     *copies.Exchange // nil: there is no backup
 	varies      [1]string
 }
 
 func (m *Manager) newSession(ctx context.Context, in http.Header) *Session {
 	s := &Session{m: m, ctx: ctx, in: in}
 	if m.backup != nil && m.transport.Header == "" {
-		s.cookies = new(cookieExchange)
+		s.cookies = m.copies.New()
 	}
 	return s
 }
@@ -81,7 +81,7 @@ const (
 	passToken   // of a rotation, to a visitor who may not have it yet
 )
 
-// Source tells where a session was loaded from.
+// Source says where a session was loaded from.
 type Source uint8
 
 // The sources of a session.
@@ -106,29 +106,6 @@ func (s Source) String() string {
 	return fmt.Sprintf("Source(%d)", uint8(s))
 }
 
-// Durability says how far a write has come.
-type Durability uint8
-
-// How far a write has come.
-const (
-	// Durable is what has arrived in the store.
-	Durable Durability = iota + 1
-
-	// Pending is what the store did not take. It travels in the visitor's
-	// backup, and is delivered when the store is back.
-	Pending
-)
-
-func (d Durability) String() string {
-	switch d {
-	case Durable:
-		return "durable"
-	case Pending:
-		return "pending"
-	}
-	return fmt.Sprintf("Durability(%d)", uint8(d))
-}
-
 // ID returns the name of the session in the store, which may be logged. It is
 // empty while there is no session, and changes with Renew and Rotate.
 //
@@ -146,7 +123,7 @@ func (s *Session) ID() ID {
 	return ID(s.loaded.ID)
 }
 
-// name is ID for logs and hooks, which decide nothing.
+// name is ID for logs and hooks: the commit answers no error for it.
 func (s *Session) name() ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,7 +137,7 @@ func (s *Session) name() ID {
 // session is not known, the commit answers the error. s.mu is held.
 func (s *Session) decide() {
 	if s.loaded.Phase == lookup.Unknown && !s.sealed {
-		s.keepFault("", s.loaded.Err) // no write is lost that Hooks.Dropped had to report
+		s.keepFault("", s.loaded.Err) // keepFault and not fail: no write was lost, so Hooks.Dropped is not called
 	}
 }
 
@@ -221,13 +198,16 @@ func (s *Session) Issued() time.Time {
 // Expires returns when the session ends if no further request uses it. It may last
 // longer, by Options.Refresh at most.
 func (s *Session) Expires() time.Time {
-	return s.date(func(st state.State) time.Time {
-		idle, end := time.UnixMilli(st.LastSeen).Add(s.m.options.Idle), time.UnixMilli(st.End)
-		if idle.Before(end) {
-			return idle
-		}
-		return end
-	})
+	return s.date(s.m.expires)
+}
+
+// expires returns when a session ends if no further request uses it.
+func (m *Manager) expires(st state.State) time.Time {
+	idle, end := time.UnixMilli(st.LastSeen).Add(m.storage.Idle), time.UnixMilli(st.End)
+	if idle.Before(end) {
+		return idle
+	}
+	return end
 }
 
 func (s *Session) date(of func(state.State) time.Time) time.Time {
@@ -248,7 +228,10 @@ func (s *Session) date(of func(state.State) time.Time) time.Time {
 // A Renew that fails makes the commit answer its error, as a write of a Key does,
 // and Err returns it: ErrTooLate once the response header is written, ErrReadOnly,
 // or the error of a session that is not known.
-func (s *Session) Renew() {
+func (s *Session) Renew() { _ = s.renew() }
+
+// renew is Renew, and returns its error.
+func (s *Session) renew() error {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	err := s.writable()
@@ -256,12 +239,12 @@ func (s *Session) Renew() {
 		err = ErrTooLate
 	}
 	if err != nil {
-		_ = s.fail(err)
-		return
+		return s.fail(err)
 	}
 	s.renewal = max(s.renewal, commit.RenewID)
 	s.seq++
 	s.watch()
+	return nil
 }
 
 // Save saves now what was changed so far, instead of when the response header

@@ -26,17 +26,22 @@ var (
 var enabledWorlds = []simulation.World{
 	simulation.BackupOnly,
 	simulation.Bursts,
+	simulation.ByTime,
 	simulation.ClientCache,
 	simulation.EvictedOthers,
 	simulation.EvictedSessions,
+	simulation.EvictedTombstones,
 	simulation.HangUps,
 	simulation.KeyRotations,
 	simulation.LateSaves,
+	simulation.LogoutsUndone,
 	simulation.ReadsOnly,
 	simulation.Rollbacks,
 	simulation.SlowStore,
 	simulation.Stalls,
 	simulation.Starts,
+	simulation.StoreOnly,
+	simulation.Strangers,
 	simulation.Withheld,
 }
 
@@ -66,7 +71,7 @@ func seedsFor() int {
 	case testing.Short():
 		return 50
 	case raceEnabled:
-		return 150
+		return 60
 	}
 	return 1500
 }
@@ -77,7 +82,7 @@ func worlds(t testing.TB, without ...string) simulation.Config {
 	return simulation.Config{New: func(s simulation.Spec) (simulation.Instance, error) {
 		m, err := session.Without(s.Store, &session.Options{
 			Idle: s.Idle, Lifetime: s.Lifetime, Refresh: s.Refresh, ReadTimeout: s.ReadTimeout, SaveTimeout: s.SaveTimeout,
-			Backup: &session.Backup{Audience: "shop-test", Keys: stages[s.Keys], Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Budget, Journal: s.Journal},
+			Backup: &session.Backup{Audience: "shop-test", Keys: stages[s.Keys], Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Budget, ProxyBuffer: s.Budget + 2048, Journal: s.Journal},
 			Switch: s.Switch,
 			Hooks: session.Hooks{
 				Down:    func(context.Context, string, error) { s.Count("hook: down") },
@@ -140,9 +145,6 @@ func noneIsBroken(t *testing.T, cfg simulation.Config, seeds int) {
 
 // A slow machine runs fewer seeds, and says how many.
 func TestASweepEndsBeforeItsDeadline(t *testing.T) {
-	if testing.Short() {
-		t.Skip("runs seeds for ten seconds; among so many, Go 1.25's synctest takes a WaitGroup for another bubble's")
-	}
 	run := exec.Command(os.Args[0], "-test.run=^TestNoPromiseIsBroken$", "-test.v", "-test.timeout=20s", "-seeds=10000000")
 	out, err := run.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "no time for more: seeds 1 to ") {
@@ -157,6 +159,8 @@ func TestWhatBrokeOnceDoesNot(t *testing.T) {
 		8518:   "a session that StartNew replaced was taken for nobody's although its client had brought a copy",
 		10445:  "a session that StartNew had ended in the store was taken for nobody's when the store came back empty",
 		101620: "a request of a session that a Renew had ended took the cookie of the new one's bundle",
+		615246: "the log told of a logout that the store had as of one with a token that nobody had vouched for",
+		606209: "a logout that a log told of was not carried to the store, which lacked it",
 	} {
 		if v := simulation.Again(t, cfg, seed); len(v.Promises()) > 0 {
 			t.Errorf("%s, seed %d:\n%s", why, seed, v.Trace())
@@ -168,22 +172,28 @@ func TestWhatBrokeOnceDoesNot(t *testing.T) {
 // oracle would notice.
 func TestEveryMechanismIsMissed(t *testing.T) {
 	if testing.Short() || raceEnabled {
-		t.Skip("hunts through thousands of seeds")
+		t.Skip("hunts through thousands of seeds: make test does, make race and make modules do not")
 	}
+	// The quarantine is not here: what escapes in its time ends with the whole line when the
+	// tombstone is back. TestNoThiefEscapesTheLogout needs it, and so do the tests of package
+	// failover. Nor is the restore that creates and never overwrites: the logs put back the
+	// tombstone that it would overwrite, and one world of 3,000 shows it. The tests of packages
+	// storage, commit and failover need it.
 	for without, test := range map[string]struct{ story, promise string }{
-		"hints":             {"lost hint", "c: revived"},
-		"ring":              {"", "c: not delivered"},
-		"pending states":    {"", "a: not delivered"},
-		"early stamp":       {"late stamp", "c: after the lease"},
-		"quarantine":        {"amnesia", "e: outlives the logout"},
-		"kill lists":        {"thief", "e: outlives the logout"},
-		"restore by create": {"", "c: revived"},
-		"overlaps":          {"side by side", "d: older than what the visitor was told"},
+		"hints":          {"lost hint", "c: revived"},
+		"ring":           {"", "c: not delivered"},
+		"pending states": {"", "a: not delivered"},
+		"early stamp":    {"late stamp", "c: after the lease"},
+		"kill lists":     {"thief", "e: outlives the logout"},
+		"overlaps":       {"side by side", "d: older than what the visitor was told"},
+		"logs":           {"amnesia", "c: revived"},
 	} {
 		t.Run(without, func(t *testing.T) {
 			cfg := worlds(t, without)
 			cfg.Story = test.story
-			simulation.Hunt(t, cfg, 1, 3000, test.promise).Want(t, test.promise)
+			r := simulation.Hunt(t, cfg, 1, 3000, test.promise)
+			t.Logf("%d seeds", r.Seeds)
+			r.Want(t, test.promise)
 		})
 	}
 }
@@ -192,7 +202,7 @@ func TestEveryMechanismIsMissed(t *testing.T) {
 // too. None of these depends on what the Manager does well or badly today.
 func TestTheSimulationSeesWhatEachWorldIsFor(t *testing.T) {
 	if testing.Short() || raceEnabled {
-		t.Skip("hunts through hundreds of seeds")
+		t.Skip("hunts through hundreds of seeds: make test does, make race and make modules do not")
 	}
 	for _, test := range []struct {
 		world   simulation.World
@@ -223,6 +233,12 @@ func TestTheSimulationSeesWhatEachWorldIsFor(t *testing.T) {
 		}, []string{"c: revived"}},
 		{simulation.EvictedTombstones, "nobody remembers tombstones", func(t *testing.T, c *simulation.Config) {
 			c.New = worlds(t, "ring").New
+		}, []string{"c: revived"}},
+		{simulation.EvictedTombstones, "instances tell each other of no logout", func(t *testing.T, c *simulation.Config) {
+			c.New = worlds(t, "logs").New
+		}, []string{"c: revived"}},
+		{simulation.LogoutsUndone, "instances tell each other of no logout", func(t *testing.T, c *simulation.Config) {
+			c.New = worlds(t, "logs").New
 		}, []string{"c: revived"}},
 		{simulation.HangUps, "a store without an answer for clients that left", func(_ *testing.T, c *simulation.Config) {
 			c.Off.Patience = true

@@ -94,6 +94,13 @@ func (s *site) want(m *session.Manager, v *sessiontest.Visitor, want string) {
 	}
 }
 
+// wantAtBoth is want at one instance and then at the other.
+func (s *site) wantAtBoth(v *sessiontest.Visitor, want string) {
+	s.Helper()
+	s.want(s.a, v, want)
+	s.want(s.b, v, want)
+}
+
 func (s *site) visitor() *sessiontest.Visitor {
 	s.Helper()
 	v := sessiontest.NewVisitor(s.T, s.a)
@@ -107,6 +114,19 @@ func (s *site) visitor() *sessiontest.Visitor {
 func (s *site) after(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
+}
+
+// heal gives the store back, and waits until the instances have found it.
+func (s *site) heal() {
+	s.store.Heal()
+	s.after(10 * time.Second)
+}
+
+// startInstance adds an instance, which opens what the others seal.
+func (s *site) startInstance(store session.Store, o session.Options) *session.Manager {
+	s.Helper()
+	o.Backup = &session.Backup{Audience: "shop-test", Keys: s.keys}
+	return mustNew(s.T, store, &o)
 }
 
 // copyOf returns a visitor who has stolen the cookies of v.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -89,6 +90,25 @@ type ShardStats struct {
 	Cause      Cause         // of being away; empty while it serves
 	Mode       Mode          // the operator's
 	Quarantine time.Duration // how long "nothing" from it still counts as no answer, after it lost its data
+
+	// How far this process is behind the others, and they behind it, is the time since then.
+	// Zero is never.
+	Heard time.Time // when it last began to read what others have ended, and read all of it
+	Told  time.Time // when the shard last had all that this process has to tell the others
+
+	// Evictions counts the records that the shard's server has dropped before their time, for
+	// want of memory, since this process asked first. It asks once a minute, where the store is
+	// an EvictionCounter.
+	Evictions uint64
+}
+
+// EvictionCounter is a Prober whose shards say how many records their servers have dropped
+// before their time, for want of memory, since they started. It is a count of all records of
+// the server, those of other programs too, and falls when the server starts again. Where
+// the server does not say, it is an error.
+type EvictionCounter interface {
+	Prober
+	Evictions(ctx context.Context, shard string) (uint64, error)
 }
 
 // JournalStats is what a process has still to deliver to its store.
@@ -96,12 +116,31 @@ type JournalStats struct {
 	States     int // sessions that the store lacks a change of
 	Tombstones int // ended sessions of which the store never had the tombstone
 	Again      int // ended sessions whose tombstone the store had, and lost with its data
+	Refused    int // those among Again that the store refuses: each is tried again within a minute
 	Known      int // tombstones known, those included
-	Bytes      int // what all of it takes up, about
+	Early      int // tombstones that this process has forgotten before their time, because there were too many
+	Bytes      int // what all of it takes up, about, but for tombstones that the store has
+
+	// Oldest is when the change or the logout was made that has waited longest for the store.
+	// Zero: none waits.
+	Oldest time.Time
 
 	// Since the Manager was made, and never less than before:
 	Delivered uint64 // changes and tombstones that the store lacked, and has taken from the journal
 	Lost      uint64 // dropped for good: the journal was full, the lease had run out or another writer had ended the session
+
+	File FileStats // of the file in Backup.Dir
+}
+
+// FileStats is the file in Backup.Dir that keeps the journal. All is zero without one.
+type FileStats struct {
+	Bytes     int64 // that it takes up
+	Unwritten int   // sessions of which it lacks what the store lacks: the disk is slow, full or broken
+
+	// Since the Manager was made:
+	Failures uint64 // writes that failed
+	Late     uint64 // requests that went on before their entry was written
+	Damaged  uint64 // lines of files taken over that were lost: they are not what was written there
 }
 
 // Stats returns the counters as they are now. It does not ask the store.
@@ -113,8 +152,9 @@ func (m *Manager) Stats() Stats {
 		Conflicts: m.storage.Conflicts.Load(), Failures: m.shards.Failures.Load(),
 		Degraded: m.reader.Degraded.Load(), Restores: m.writer.Restored.Load(),
 		Journal: JournalStats{
-			States: n.Journal.States, Tombstones: n.Journal.Tombstones, Again: n.Journal.Again, Known: n.Journal.Known,
-			Bytes: int(n.Journal.Bytes), Delivered: n.Journal.Delivered, Lost: n.Journal.Lost,
+			States: n.Journal.States, Tombstones: n.Journal.Tombstones, Again: n.Journal.Again, Refused: n.Refused, Known: n.Journal.Known,
+			Early: n.Journal.Early, Bytes: int(n.Journal.Bytes), Delivered: n.Journal.Delivered, Lost: n.Journal.Lost, Oldest: n.Oldest,
+			File: FileStats(n.File),
 		},
 	}
 	for _, s := range n.Shards {
@@ -126,6 +166,6 @@ func (m *Manager) Stats() Stats {
 func shardStats(s failover.ShardStats) ShardStats {
 	return ShardStats{
 		Name: s.Name, State: ShardState(s.State), Since: s.Since, Cause: Cause(s.Cause.String()),
-		Mode: Mode(s.Mode), Quarantine: s.Quarantine,
+		Mode: Mode(s.Mode), Quarantine: s.Quarantine, Heard: s.Heard, Told: s.Told, Evictions: s.Evictions,
 	}
 }

@@ -73,7 +73,8 @@ type Record struct {
 // but the store that made it.
 type Version [16]byte
 
-// What Save may be made over, besides a Version that Load or Save returned.
+// The versions over which Save may write, besides those that Load and Save
+// return.
 var (
 	Absent = Version{}                                      // nothing stands there
 	Any    = Version{15: 0xff, 14: 0xff, 13: 0xff, 0: 0xff} // whatever stands there
@@ -104,4 +105,20 @@ type Lister interface {
 type Prober interface {
 	Shard(id ID) string
 	Probe(ctx context.Context, shard string) (incarnation string, err error)
+}
+
+// Pinner is a Prober that also puts records into a shard whatever their IDs. In such
+// records the instances tell each other which sessions have ended, and so hear it also
+// from an instance that has another list of servers. A wrapper of a Store that is no
+// Pinner names no shards.
+type Pinner interface {
+	Prober
+
+	// Shards names every shard, once each and in order. It asks none of them.
+	Shards() []string
+
+	// Pin returns a Store that has all its records in one shard, whatever their IDs. Under
+	// an ID that Shard puts there, it has the record that the Pinner itself has. A shard
+	// that Shards does not name is an error.
+	Pin(shard string) (Store, error)
 }

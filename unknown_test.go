@@ -14,7 +14,7 @@ import (
 	"github.com/holdfast-go/session/sessiontest"
 )
 
-var basket = session.NewKey[[]string]("basket")
+var basket = session.NewKey[[]string]("basket", session.Uncompressed())
 
 // large is a basket that does not fit a backup.
 func large(x *session.Session) {

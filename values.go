@@ -191,8 +191,7 @@ func (s *Session) forgetFaultLocked(key string) {
 	}
 }
 
-// maxEdits bounds what waits to be saved, in a stream above all whose saves
-// fail.
+// maxEdits bounds the changes that wait to be saved, as in a stream whose saves fail.
 const maxEdits = 10_000
 
 var errTooMany = fmt.Errorf("%w: %d changes wait to be saved already", ErrUnavailable, maxEdits)
@@ -217,7 +216,7 @@ func (s *Session) update(e *state.Edit) error {
 		case err != nil:
 			defer s.mu.Unlock()
 			if own, ok := state.StepErrorOf(err); ok {
-				return own // the handler's business, not a write that failed
+				return own // an error of the handler's function, and no write that failed
 			}
 			return s.failKey(e.Name, s.absence(e.Name, err))
 		case s.seq == seq && len(s.edits) >= maxEdits:

@@ -94,19 +94,26 @@ func encode(raw []byte) string {
 // one of the errors of this package, each of which says that sealed is not to
 // be trusted. Check the minute against the time: an old text opens too.
 func (b *Box) Open(sealed string) (plaintext []byte, sealedAt time.Time, err error) {
-	codec, body, sealedAt, err := b.open(sealed)
+	o, err := b.open(sealed)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	plaintext, err = b.decompress(codec, body)
+	plaintext, err = b.decompress(o.codec, o.body)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	return plaintext, sealedAt, nil
+	return plaintext, o.sealedAt, nil
 }
 
-func (b *Box) open(text string) (codec byte, body []byte, sealedAt time.Time, err error) {
-	fail := func(err error) (byte, []byte, time.Time, error) { return 0, nil, time.Time{}, err }
+// opened is an authentic text, as it was before it was sealed.
+type opened struct {
+	codec    byte
+	body     []byte // compressed by the codec
+	sealedAt time.Time
+}
+
+func (b *Box) open(text string) (opened, error) {
+	fail := func(err error) (opened, error) { return opened{}, err }
 
 	if most := SealedLen(b.limit()); len(text) > most {
 		return fail(fmt.Errorf("%w: %d characters, at most %d were sealed", ErrTooLarge, len(text), most))
@@ -127,7 +134,7 @@ func (b *Box) open(text string) (codec byte, body []byte, sealedAt time.Time, er
 	}
 	header, rest := raw[:headerLen], raw[headerLen:]
 	id := KeyID(header[1:])
-	sealedAt = time.Unix(int64(binary.BigEndian.Uint32(header[5:]))*60, 0).UTC()
+	sealedAt := time.Unix(int64(binary.BigEndian.Uint32(header[5:]))*60, 0).UTC()
 	// This comes before the search for the key: an unknown key is no sign of a
 	// rotation where the text is for another audience.
 	if hint := b.hint(); string(header[9:]) != string(hint[:]) {
@@ -145,8 +152,8 @@ func (b *Box) open(text string) (codec byte, body []byte, sealedAt time.Time, er
 			dst = nil // two keys with one ID, and in place there is one try
 		}
 		if content, err := key.cipher.open(dst, rest, aad); err == nil {
-			codec, body, err = splitPadded(content)
-			return codec, body, sealedAt, err
+			codec, body, err := splitPadded(content)
+			return opened{codec, body, sealedAt}, err
 		}
 	}
 	return fail(ErrForged)

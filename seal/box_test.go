@@ -185,7 +185,8 @@ func TestPurposeAndAudienceAreVouchedFor(t *testing.T) {
 
 // The sentences of the package comment: nobody is logged out in between.
 func TestRotationKeepsEveryTextOpen(t *testing.T) {
-	before, added, moved, after := mustKeys(t, key1), mustKeys(t, key1, key2), mustKeys(t, key2, key1), mustKeys(t, key2)
+	before, added := mustKeys(t, key1), mustKeys(t, key1, key2)
+	moved, after := mustKeys(t, key2, key1), mustKeys(t, key2)
 	old, young := mustSeal(t, &seal.Box{Keys: added}, nil), mustSeal(t, &seal.Box{Keys: moved}, nil)
 	opens := func(k *seal.Keys, text string) bool {
 		_, _, err := (&seal.Box{Keys: k}).Open(text)

@@ -44,25 +44,34 @@ var (
 		if err != nil {
 			panic(err) // only for another level
 		}
-		return w
+		return &flateWriter{Writer: w}
 	}}
 	flateReaders = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 )
 
 func (flateCodec) ID() byte { return codecFlate }
 
+// flateWriter is a writer and the buffer that it writes into.
+type flateWriter struct {
+	*flate.Writer
+	out bytes.Buffer
+}
+
 func (flateCodec) Compress(dst, src []byte) ([]byte, bool) {
-	w := flateWriters.Get().(*flate.Writer)
-	defer flateWriters.Put(w)
-	out := bytes.NewBuffer(dst)
-	w.Reset(out)
+	w := flateWriters.Get().(*flateWriter)
+	defer func() {
+		w.out = bytes.Buffer{} // dst is the caller's
+		flateWriters.Put(w)
+	}()
+	w.out = *bytes.NewBuffer(dst)
+	w.Reset(&w.out)
 	if _, err := w.Write(src); err != nil {
 		return dst, false
 	}
 	if err := w.Close(); err != nil {
 		return dst, false
 	}
-	return out.Bytes(), true
+	return w.out.Bytes(), true
 }
 
 var (

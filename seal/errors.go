@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Why a text was not opened, apart from UnknownKeyError. Compare with
-// errors.Is. None of them holds a part of the text, of a key or of what was
-// sealed.
+// The reasons for which a text is not opened, apart from UnknownKeyError.
+// Compare with errors.Is. No error holds a part of the text, of a key or of the
+// plaintext.
 var (
 	// ErrMalformed: not a sealed text, or one that was cut short. Also a
 	// content that is authentic and still not as the format wants it, which

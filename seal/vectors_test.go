@@ -218,7 +218,10 @@ func makeVectors(t *testing.T) (all []vector) {
 	}
 	spoiled := func(name, failure, text string, change func(*vector)) {
 		v := good
-		v.Name, v.Error, v.Sealed, v.Plain, v.Making, v.Minute, v.KeyID = name, failure, text, nil, nil, nil, nil
+		v.Name, v.Error = name, failure
+		v.Sealed = text
+		v.Plain, v.Making = nil, nil
+		v.Minute, v.KeyID = nil, nil
 		if change != nil {
 			change(&v)
 		}

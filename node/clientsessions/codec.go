@@ -198,8 +198,9 @@ func (c *Codec) Decode(value string) (Box, error) {
 }
 
 // DecodeCanonical is Decode, and returns the value as the middleware has written
-// it: one text for all values that decode to the same bytes. Whoever remembers
-// which cookies were used, or may not be any more, remembers that one.
+// it: one text for all values that decode to the same bytes. A caller that
+// remembers which cookies were used, or may no longer be used, remembers this
+// text.
 func (c *Codec) DecodeCanonical(value string) (Box, string, error) {
 	parts := strings.Split(value, ".")
 	if len(value) > MaxValue || len(parts) != 5 {

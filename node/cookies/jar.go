@@ -46,7 +46,7 @@ func Find(header, name string, d Dialect) (string, bool) {
 	return "", false
 }
 
-// Get returns a cookie, whoever made it.
+// Get returns a cookie without looking at its signature.
 func (j *Jar) Get(name string) (string, bool) { return Find(j.Request, name, V09) }
 
 // GetSigned returns a cookie that one of the keys signed. A signature by a

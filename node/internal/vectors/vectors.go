@@ -89,7 +89,8 @@ func Run[Row Named](t *testing.T, file, section string, test func(t *testing.T, 
 	}
 }
 
-// SkipListed skips the test if its row is in the list of [Skips].
+// SkipListed skips the test if its row is in the list of [Skips]: what the row says is
+// no promise of Go's, so that no CI step runs it.
 func SkipListed(t *testing.T, file, section, name string) {
 	t.Helper()
 	for _, skip := range Skips {

@@ -1,0 +1,74 @@
+package session_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/seal"
+	"github.com/holdfast-go/session/sessiontest"
+)
+
+// leftStore is a store like Redis, which is told how much time is left, for a Manager
+// whose clock is ahead.
+type leftStore struct {
+	session.Store
+	ahead time.Duration
+}
+
+func (s leftStore) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
+	r.Expires = r.Expires.Add(-s.ahead)
+	return s.Store.Save(ctx, id, r, over)
+}
+
+// A clock that was ahead is put right: dates from the future count as now.
+func TestWhoWasSeenByAClockAheadStaysWhenItIsPutRight(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		ahead  time.Duration
+		backup bool
+	}{
+		{"by an hour", time.Hour, false},
+		{"by eight hours", 8 * time.Hour, false},
+		{"by eight hours, with a backup", 8 * time.Hour, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var o session.Options
+				if test.backup {
+					keys, err := seal.NewKeys(seal.NewKey())
+					if err != nil {
+						t.Fatal(err)
+					}
+					o.Backup = &session.Backup{Keys: keys, Audience: "test"}
+				}
+				store := memstore.New(nil)
+				before, err := session.Without(leftStore{store, test.ahead}, &o, test.ahead)
+				if err != nil {
+					t.Fatal(err)
+				}
+				v := sessiontest.NewVisitor(t, before, func(s *session.Session) { user.Set(s, "ann") })
+				if err := before.Close(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+
+				m := mustNew(t, store, &o)
+				got := ""
+				page := m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { got = user.Or(s, "nobody") }))
+				for minute := range 120 {
+					time.Sleep(time.Minute)
+					if v.Get(page, "/"); got != "ann" {
+						t.Fatalf("after %d minutes with a visit each the page shows %q", minute+1, got)
+					}
+				}
+				if n := m.Stats().Saves + m.Stats().Refreshes; n > 120/3+1 {
+					t.Errorf("%d saves in two hours: more than one in each Refresh", n)
+				}
+			})
+		})
+	}
+}

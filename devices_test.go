@@ -1,0 +1,492 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/devices"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/sessiontest"
+	"github.com/holdfast-go/session/storetest"
+)
+
+// household is visitors of one application who log in as a few users.
+type household struct {
+	*testing.T
+	store  *storetest.Faulty
+	m      *session.Manager
+	backup bool
+
+	mu    sync.Mutex
+	calls map[string]int // of loads and saves of lists, and of all others
+}
+
+func newHousehold(t *testing.T, o *session.Options) *household {
+	h := &household{T: t, store: storetest.NewFaulty(memstore.New(nil)), calls: map[string]int{}, backup: o != nil && o.Backup != nil}
+	h.store.Before(func(op string, id session.ID) error {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if strings.HasPrefix(string(id), "user-") {
+			op += " list"
+		}
+		h.calls[op]++
+		return nil
+	})
+	h.m = mustNew(t, h.store, o)
+	return h
+}
+
+// login returns a visitor who has logged in with a browser.
+func (h *household) login(name, browser string) *sessiontest.Visitor {
+	h.Helper()
+	v := sessiontest.NewVisitor(h.T, h.m, func(s *session.Session) {
+		color.Set(s, browser)
+		s.SetUser(name)
+	})
+	synctest.Wait()
+	return v
+}
+
+// list returns the browsers of a user's sessions in order. The current one has an asterisk.
+func (h *household) list(ctx context.Context, name string) string {
+	h.Helper()
+	all, err := h.m.Sessions(ctx, name)
+	if err != nil {
+		h.Errorf("the sessions of %s: %v", name, err)
+	}
+	synctest.Wait()
+	return describe(all)
+}
+
+func describe(all []session.View) string {
+	var out []string
+	for _, v := range all {
+		browser, err := color.In(&v)
+		if err != nil {
+			browser = "?"
+		}
+		if v.Current {
+			browser += "*"
+		}
+		out = append(out, browser)
+	}
+	return strings.Join(out, " ")
+}
+
+func (h *household) want(name, want string) {
+	h.Helper()
+	if got := h.list(h.Context(), name); got != want {
+		h.Errorf("the sessions of %s: got %q, want %q", name, got, want)
+	}
+}
+
+// took returns what was asked of the store since it was called last.
+func (h *household) took() string {
+	synctest.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var out []string
+	for _, op := range slices.Sorted(maps.Keys(h.calls)) {
+		out = append(out, fmt.Sprintf("%d %s", h.calls[op], op))
+	}
+	clear(h.calls)
+	return strings.Join(out, ", ")
+}
+
+// loseList removes the list of a user from the store, as an eviction does.
+func (h *household) loseList(name string) {
+	h.Helper()
+	r := session.Record{Expires: time.Now().Add(-time.Hour)}
+	if _, err := h.store.Save(h.Context(), session.ID(devices.ID(name)), r, session.Any); err != nil {
+		h.Fatal(err)
+	}
+}
+
+func read(s *session.Session) { _ = s.ID() }
+
+func inHousehold(t *testing.T, name string, o func(*testing.T) *session.Options, do func(h *household)) {
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHousehold(t, o(t))
+			time.Sleep(time.Minute) // the quarantine of a new store, where there is a backup
+			do(h)
+		})
+	})
+}
+
+// withAndWithoutBackup runs do on a manager with the backup and on one without.
+func withAndWithoutBackup(t *testing.T, do func(h *household)) {
+	t.Helper()
+	inHousehold(t, "without a backup", func(*testing.T) *session.Options { return nil }, do)
+	inHousehold(t, "with a backup", func(t *testing.T) *session.Options { return &session.Options{Backup: testBackup(t)} }, do)
+}
+
+func TestAUsersSessionsAreListed(t *testing.T) {
+	withAndWithoutBackup(t, func(h *household) {
+		h.want("ann", "")
+		began := time.Now()
+		h.login("ann", "firefox")
+		time.Sleep(time.Second)
+		phone := h.login("ann", "safari")
+		h.login("bob", "edge")
+		h.want("ann", "safari firefox")
+		h.want("bob", "edge")
+		time.Sleep(time.Second)
+		inRequest(phone, h.m, func(s *session.Session) { color.Set(s, "chrome") })
+		h.want("ann", "chrome firefox")
+		all, err := h.m.Sessions(h.Context(), "ann")
+		if err != nil || len(all) != 2 {
+			h.Fatalf("got %v, %v", all, err)
+		}
+		if v := all[1]; !v.Began.Equal(began) || !v.Renewed.Equal(began) || !v.Seen.Equal(began) || !v.LoggedIn.Equal(began) || v.User != "ann" || v.Current || v.Incomplete {
+			h.Errorf("the first session: %+v, want one of %v", v, began)
+		}
+		if v := all[0]; v.ID != phone.Session().ID() || !v.Seen.Equal(began.Add(2*time.Second)) || !v.Expires.Equal(v.Seen.Add(30*time.Minute)) {
+			h.Errorf("the second session: %+v", v)
+		}
+	})
+}
+
+func TestTheCurrentSessionIsMarked(t *testing.T) {
+	withAndWithoutBackup(t, func(h *household) {
+		v := h.login("ann", "firefox")
+		time.Sleep(time.Second)
+		h.login("ann", "safari")
+		ran := false
+		v.Get(h.m.Handler(ask(h.T, func(_ http.ResponseWriter, r *http.Request, s *session.Session) {
+			read(s)
+			ran = true
+			if got := h.list(r.Context(), "ann"); got != "safari firefox*" {
+				h.Errorf("got %q", got)
+			}
+			if got := h.list(r.Context(), "bob"); got != "" {
+				h.Errorf("the sessions of bob: %q", got)
+			}
+			if o, err := h.m.Open(r.Context(), s.ID()); err != nil || !o.Current {
+				h.Errorf("opened: %+v, %v", o, err)
+			}
+		})), "/")
+		if !ran {
+			h.Error("the handler did not run")
+		}
+	})
+}
+
+// However a session ends, it is not shown from then on.
+func TestWhatHasEndedIsNotListed(t *testing.T) {
+	for name, end := range map[string]func(h *household, v *sessiontest.Visitor){
+		"by a logout": func(h *household, v *sessiontest.Visitor) {
+			inRequest(v, h.m, func(s *session.Session) { _, _ = s.Destroy(h.Context()) })
+		},
+		"by an administrator": func(h *household, v *sessiontest.Visitor) {
+			if _, err := h.m.Revoke(h.Context(), v.Session().ID()); err != nil {
+				h.Error(err)
+			}
+		},
+		"by its idle timeout": func(h *household, _ *sessiontest.Visitor) { time.Sleep(34 * time.Minute) },
+		"by another login":    func(h *household, v *sessiontest.Visitor) { inRequest(v, h.m, loginOf("bob")) },
+		"by StartNew": func(h *household, v *sessiontest.Visitor) {
+			v.Get(h.m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s, err := session.StartNew(r.Context())
+				if err != nil {
+					h.Error(err)
+				}
+				color.Set(s, "none")
+			})), "/")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			withAndWithoutBackup(t, func(h *household) {
+				v := h.login("ann", "firefox")
+				time.Sleep(time.Second)
+				kept := h.login("ann", "safari")
+				time.AfterFunc(20*time.Minute, func() { inRequest(kept, h.m, read) })
+				end(h, v)
+				synctest.Wait()
+				h.want("ann", "safari")
+			})
+		})
+	}
+}
+
+// A logout takes a session out of the list, so that the list does not grow by those that have
+// ended.
+func TestALogoutTakesTheSessionOutOfTheList(t *testing.T) {
+	withAndWithoutBackup(t, func(h *household) {
+		v := h.login("ann", "firefox")
+		inRequest(v, h.m, func(s *session.Session) { _, _ = s.Destroy(h.Context()) })
+		h.took()
+		h.want("ann", "")
+		if got := h.took(); got != "1 load list" {
+			h.Errorf("listing what is left took %s", got)
+		}
+	})
+}
+
+// Under a new ID a session is listed once.
+func TestASessionIsListedUnderTheIDThatItHas(t *testing.T) {
+	withAndWithoutBackup(t, func(h *household) {
+		v := h.login("ann", "firefox")
+		for name, change := range map[string]func(*session.Session){
+			"Renew": (*session.Session).Renew, "Rotate": (*session.Session).Rotate, "SetUser": loginOf("ann"),
+		} {
+			inRequest(v, h.m, change)
+			synctest.Wait()
+			all, err := h.m.Sessions(h.Context(), "ann")
+			if err != nil || len(all) != 1 || all[0].ID != v.Session().ID() {
+				h.Errorf("after %s: %+v, %v", name, all, err)
+			}
+		}
+	})
+}
+
+// A list that the store has lost is complete again when each session was in use for one more
+// refresh interval, whether it is only read or written with each request.
+func TestALostListIsCompleteAfterOneRefreshInterval(t *testing.T) {
+	for name, use := range map[string]func(i int) func(*session.Session){
+		"read":    func(int) func(*session.Session) { return read },
+		"written": func(i int) func(*session.Session) { return func(s *session.Session) { count.Set(s, i) } },
+	} {
+		t.Run(name, func(t *testing.T) {
+			withAndWithoutBackup(t, func(h *household) {
+				var all []*sessiontest.Visitor
+				var names []string
+				for i := range 12 {
+					names = append(names, fmt.Sprintf("browser%02d", i))
+					all = append(all, h.login("ann", names[i]))
+					time.Sleep(7 * time.Second)
+				}
+				for round := range 4 {
+					h.loseList("ann")
+					h.want("ann", "")
+					for i := range 19 { // one interval is three minutes
+						for _, v := range all {
+							inRequest(v, h.m, use(100*round+i))
+						}
+						time.Sleep(10 * time.Second)
+					}
+					synctest.Wait()
+					got := strings.Fields(h.list(h.Context(), "ann"))
+					slices.Sort(got)
+					if !slices.Equal(got, names) {
+						h.Fatalf("round %d: got %q", round, got)
+					}
+				}
+			})
+		})
+	}
+}
+
+// What each kind of request asks of the store, beside the session itself.
+func TestWhatAListCosts(t *testing.T) {
+	inHousehold(t, "", func(*testing.T) *session.Options { return nil }, func(h *household) {
+		h.took()
+		v := h.login("ann", "firefox")
+		if got, want := h.took(), "1 load list, 1 save, 1 save list"; got != want {
+			h.Errorf("a login: %s, want %s", got, want)
+		}
+		step := func(name string, do func(*session.Session), want string) {
+			h.Helper()
+			inRequest(v, h.m, do)
+			if got := h.took(); got != want {
+				h.Errorf("%s: %s, want %s", name, got, want)
+			}
+		}
+		step("a read", read, "1 load")
+		step("a write", func(s *session.Session) { count.Set(s, 1) }, "1 load, 1 save")
+		step("a login again", loginOf("ann"), "1 load, 1 load list, 2 save, 1 save list")
+		time.Sleep(4 * time.Minute)
+		step("a read with a refresh", read, "1 load, 1 load list, 1 save, 1 save list")
+		step("a read after it", read, "1 load")
+		time.Sleep(4 * time.Minute)
+		step("a write in the next interval", func(s *session.Session) { count.Set(s, 2) }, "1 load, 1 load list, 1 save, 1 save list")
+		step("a write after it", func(s *session.Session) { count.Set(s, 3) }, "1 load, 1 save")
+		step("a logout", func(s *session.Session) { _, _ = s.Destroy(h.Context()) }, "1 load, 1 load list, 1 save, 1 save list")
+
+		v = sessiontest.NewVisitor(h.T, h.m, func(s *session.Session) { color.Set(s, "red") })
+		h.took()
+		time.Sleep(4 * time.Minute)
+		step("a refresh without a user", read, "1 load, 1 save")
+		step("a Renew without a user", (*session.Session).Renew, "1 load, 2 save")
+		step("a logout without a user", func(s *session.Session) { _, _ = s.Destroy(h.Context()) }, "1 load, 1 save")
+	})
+}
+
+// The answer of a login does not wait for the list. Close does.
+func TestCloseWaitsForTheList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := storetest.NewFaulty(memstore.New(nil))
+		m := mustNew(t, store, &session.Options{SaveTimeout: time.Minute, ReadTimeout: time.Minute})
+		began := time.Now()
+		store.Delay(10 * time.Second)
+		sessiontest.NewVisitor(t, m, loginOf("ann"))
+		if took := time.Since(began); took != 10*time.Second {
+			t.Errorf("the login took %v, and its save takes 10 s", took)
+		}
+		if err := m.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took != 30*time.Second {
+			t.Errorf("Close returned after %v, want after the load and the save of the list", took)
+		}
+		store.Heal()
+		all, err := mustNew(t, store, nil).Sessions(t.Context(), "ann")
+		if err != nil || len(all) != 1 {
+			t.Errorf("got %v, %v", all, err)
+		}
+	})
+}
+
+// In an outage the list says that it is not complete, and has the session of the request.
+func TestAListInAnOutage(t *testing.T) {
+	inHousehold(t, "", func(t *testing.T) *session.Options { return &session.Options{Backup: testBackup(t)} }, func(h *household) {
+		v := h.login("ann", "firefox")
+		h.login("ann", "safari")
+		h.store.Fail(errors.New("connection refused"))
+		time.Sleep(time.Minute)
+		ran := false
+		v.Get(h.m.Handler(ask(h.T, func(_ http.ResponseWriter, r *http.Request, s *session.Session) {
+			id := s.ID()
+			all, err := h.m.Sessions(r.Context(), "ann")
+			if ran = true; !errors.Is(err, session.ErrUnavailable) || describe(all) != "firefox*" {
+				h.Errorf("got %q, %v", describe(all), err)
+			}
+			if _, err := h.m.Open(r.Context(), "0123456789abcdef0123456789abcdef"); !errors.Is(err, session.ErrUnavailable) {
+				h.Errorf("opened another session: %v", err)
+			}
+			if len(all) > 0 && all[0].ID != id {
+				h.Errorf("the current session is %s, want %s", all[0].ID, id)
+			}
+		})), "/")
+		if !ran {
+			h.Error("the handler did not run")
+		}
+		if got := inRequest(v, h.m, loginOf("ann")); got != http.StatusNoContent {
+			h.Errorf("a login in the outage was answered %d", got)
+		}
+		h.store.Heal()
+		time.Sleep(4 * time.Minute)
+		inRequest(v, h.m, read)
+		synctest.Wait()
+		h.want("ann", "firefox safari")
+	})
+}
+
+// A session whose record the store has evicted, and that may live by its visitor's copy, is
+// listed with what the list has.
+func TestASessionThatTheStoreLacksIsIncomplete(t *testing.T) {
+	withAndWithoutBackup(t, func(h *household) {
+		v := h.login("ann", "firefox")
+		id := v.Session().ID()
+		gone := session.Record{Expires: time.Now().Add(-time.Hour)}
+		if _, err := h.store.Save(h.Context(), id, gone, session.Any); err != nil {
+			h.Fatal(err)
+		}
+		all, err := h.m.Sessions(h.Context(), "ann")
+		if err != nil {
+			h.Fatal(err)
+		}
+		if !h.backup {
+			if len(all) != 0 {
+				h.Errorf("got %+v: without a backup the session has ended", all)
+			}
+			return
+		}
+		if len(all) != 1 || all[0].ID != id || !all[0].Incomplete || all[0].User != "ann" {
+			h.Fatalf("got %+v", all)
+		}
+		if _, err := color.In(&all[0]); !errors.Is(err, session.ErrUnavailable) {
+			h.Errorf("its value: %v", err)
+		}
+		inRequest(v, h.m, read)
+		h.want("ann", "firefox")
+	})
+}
+
+// Logins and ends of one user leave the list as large as its live sessions and its bound.
+func TestManyLoginsAndEndsLeaveTheLiveOnes(t *testing.T) {
+	logins := 3000
+	if testing.Short() {
+		logins = 300
+	}
+	inHousehold(t, "", func(*testing.T) *session.Options { return nil }, func(h *household) {
+		h.login("ann", "firefox")
+		time.Sleep(time.Second)
+		h.login("ann", "safari")
+		largest := 0
+		for range logins {
+			v := h.login("ann", "edge")
+			inRequest(v, h.m, func(s *session.Session) { _, _ = s.Destroy(h.Context()) })
+			synctest.Wait()
+			r, err := h.store.Load(h.Context(), session.ID(devices.ID("ann")))
+			if err != nil {
+				h.Fatal(err)
+			}
+			largest = max(largest, len(r.Data))
+		}
+		h.want("ann", "safari firefox")
+		if largest > 2500 {
+			h.Errorf("the list took up %d bytes", largest)
+		}
+	})
+}
+
+func TestOpenShowsASession(t *testing.T) {
+	withAndWithoutBackup(t, func(h *household) {
+		v := h.login("ann", "firefox")
+		inRequest(v, h.m, func(s *session.Session) {
+			user.Set(s, "Ann")
+			count.Set(s, 3)
+			count.Delete(s)
+		})
+		began, id := time.Now(), v.Session().ID()
+		time.Sleep(20 * time.Minute)
+		got, err := h.m.Open(h.Context(), id)
+		if err != nil {
+			h.Fatal(err)
+		}
+		if got.ID != id || got.User != "ann" || !got.Seen.Equal(began) || !got.Expires.Equal(began.Add(30*time.Minute)) || got.Current || got.Incomplete {
+			h.Errorf("got %+v", got)
+		}
+		if names := strings.Join(got.Names(), " "); names != "color user" {
+			h.Errorf("its values are %q", names)
+		}
+		if value, err := user.In(got); value != "Ann" || err != nil {
+			h.Errorf("a value: %q, %v", value, err)
+		}
+		if _, err := count.In(got); !errors.Is(err, session.ErrNoValue) {
+			h.Errorf("a deleted value: %v", err)
+		}
+		var bad *session.ValueError
+		if _, err := session.NewKey[int]("user").In(got); !errors.As(err, &bad) {
+			h.Errorf("a value of another type: %v", err)
+		}
+		time.Sleep(14 * time.Minute) // looking at it did not count as use
+		for _, id := range []session.ID{id, "0123456789abcdef0123456789abcdef", "members-0", session.ID(devices.ID("ann")), ""} {
+			if _, err := h.m.Open(h.Context(), id); !errors.Is(err, session.ErrNoSession) {
+				h.Errorf("Open(%q): %v", id, err)
+			}
+		}
+		if _, err := h.m.Open(h.Context(), "no ID"); err == nil || errors.Is(err, session.ErrNoSession) {
+			h.Errorf("Open of what is no ID: %v", err)
+		}
+		v = h.login("ann", "safari")
+		id = v.Session().ID()
+		if _, err := h.m.Revoke(h.Context(), id); err != nil {
+			h.Fatal(err)
+		}
+		if _, err := h.m.Open(h.Context(), id); !errors.Is(err, session.ErrNoSession) {
+			h.Errorf("Open of a revoked session: %v", err)
+		}
+	})
+}

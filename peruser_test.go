@@ -1,0 +1,238 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/sessiontest"
+)
+
+// withLimit runs do on managers with this limit, with and without a backup.
+func withLimit(t *testing.T, limit session.PerUser, do func(h *household)) {
+	t.Helper()
+	inHousehold(t, "without a backup", func(*testing.T) *session.Options { return &session.Options{PerUser: limit} }, do)
+	inHousehold(t, "with a backup", func(t *testing.T) *session.Options {
+		return &session.Options{PerUser: limit, Backup: testBackup(t)}
+	}, do)
+}
+
+func loggedIn(v *sessiontest.Visitor) bool { return v.Session().User() != "" }
+
+func TestALoginBeyondTheLimitEndsTheSessionSeenLongestAgo(t *testing.T) {
+	withLimit(t, session.PerUser{Most: 2}, func(h *household) {
+		first := h.login("ann", "firefox")
+		time.Sleep(time.Minute)
+		second := h.login("ann", "safari")
+		other := h.login("bob", "edge")
+		time.Sleep(4 * time.Minute)
+		inRequest(first, h.m, read) // a refresh: the second one was seen longest ago now
+		time.Sleep(time.Second)
+		third := h.login("ann", "chrome")
+		for name, want := range map[*sessiontest.Visitor]bool{first: true, second: false, third: true, other: true} {
+			if got := loggedIn(name); got != want {
+				h.Errorf("the session of %s is there: %v, want %v", color.Or(name.Session(), "?"), got, want)
+			}
+		}
+		h.want("ann", "chrome firefox")
+		time.Sleep(time.Minute)
+		inRequest(third, h.m, loginOf("ann")) // which is the same session under another ID
+		synctest.Wait()
+		h.want("ann", "chrome firefox")
+		if !loggedIn(first) {
+			h.Error("a session that logs in again has ended another one")
+		}
+	})
+}
+
+// A session that has ended by another hand, which the list does not know yet, takes up no
+// place.
+func TestWhatHasEndedTakesUpNoPlace(t *testing.T) {
+	for name, refuse := range map[string]bool{"ending the oldest": false, "refusing": true} {
+		t.Run(name, func(t *testing.T) {
+			withLimit(t, session.PerUser{Most: 2, Refuse: refuse}, func(h *household) {
+				first := h.login("ann", "firefox")
+				time.Sleep(time.Second)
+				second := h.login("ann", "safari")
+				if _, err := h.m.Revoke(h.Context(), second.Session().ID()); err != nil {
+					h.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				third := h.login("ann", "chrome")
+				if !loggedIn(first) || !loggedIn(third) {
+					h.Errorf("first is logged in: %v, third: %v", loggedIn(first), loggedIn(third))
+				}
+				h.want("ann", "chrome firefox")
+			})
+		})
+	}
+}
+
+func TestALoginBeyondTheLimitIsRefused(t *testing.T) {
+	withLimit(t, session.PerUser{Most: 2, Refuse: true}, func(h *household) {
+		first := h.login("ann", "firefox")
+		time.Sleep(time.Second)
+		second := h.login("ann", "safari")
+		third := sessiontest.NewVisitor(h.T, h.m, func(s *session.Session) { color.Set(s, "chrome") })
+		id := third.Session().ID()
+		if got := inRequest(third, h.m, loginOf("ann")); got != http.StatusConflict {
+			h.Errorf("the login was answered %d, want 409", got)
+		}
+		if s := third.Session(); s.User() != "" || s.ID() != id || color.Or(s, "") != "chrome" {
+			h.Errorf("after it the session %s, before %s, has user %q and color %q", s.ID(), id, s.User(), color.Or(s, ""))
+		}
+		inRequest(third, h.m, func(s *session.Session) {
+			s.SetUser("ann")
+			if _, err := s.Save(h.Context()); !errors.Is(err, session.ErrTooManySessions) {
+				h.Errorf("Save: %v", err)
+			}
+		})
+		if got := inRequest(second, h.m, loginOf("ann")); got != http.StatusNoContent {
+			h.Errorf("a session of the list was answered %d when it logged in again", got)
+		}
+		if got := inRequest(third, h.m, loginOf("bob")); got != http.StatusNoContent {
+			h.Errorf("the login of another user was answered %d", got)
+		}
+		inRequest(first, h.m, func(s *session.Session) { _, _ = s.Destroy(h.Context()) })
+		synctest.Wait()
+		if got := inRequest(third, h.m, loginOf("ann")); got != http.StatusNoContent {
+			h.Errorf("the login was answered %d after a logout", got)
+		}
+		time.Sleep(4 * time.Minute)
+		inRequest(third, h.m, read)
+		synctest.Wait()
+		h.want("ann", "chrome safari")
+	})
+}
+
+// Of logins at once no more succeed than there are places, and those that fail leave none
+// taken.
+func TestLoginsAtOnceKeepTheLimit(t *testing.T) {
+	withLimit(t, session.PerUser{Most: 3, Refuse: true}, func(h *household) {
+		h.store.Delay(time.Millisecond)
+		other := mustNew(h.T, h.store, &session.Options{PerUser: session.PerUser{Most: 3, Refuse: true}})
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		codes := map[int]int{}
+		for i := range 12 {
+			m := h.m
+			if i%2 == 0 {
+				m = other
+			}
+			v := sessiontest.NewVisitor(h.T, m)
+			wg.Go(func() {
+				code := inRequest(v, m, loginOf("ann"))
+				mu.Lock()
+				defer mu.Unlock()
+				codes[code]++
+			})
+		}
+		wg.Wait()
+		time.Sleep(time.Second)
+		h.store.Heal()
+		all, err := h.m.Sessions(h.Context(), "ann")
+		if codes[http.StatusNoContent] != 3 || len(all) != 3 || err != nil {
+			h.Errorf("answers %v, and %d sessions, %v; want 3", codes, len(all), err)
+		}
+		if _, err := h.m.Revoke(h.Context(), all[0].ID); err != nil {
+			h.Fatal(err)
+		}
+		if got := inRequest(sessiontest.NewVisitor(h.T, h.m), h.m, loginOf("ann")); got != http.StatusNoContent {
+			h.Errorf("a login after one has ended was answered %d", got)
+		}
+	})
+}
+
+// A login that fails when its place is taken gives the place back.
+func TestALoginThatFailsTakesUpNoPlace(t *testing.T) {
+	inHousehold(t, "", func(*testing.T) *session.Options {
+		return &session.Options{PerUser: session.PerUser{Most: 1, Refuse: true}}
+	}, func(h *household) {
+		v := sessiontest.NewVisitor(h.T, h.m)
+		h.store.Before(func(op string, id session.ID) error {
+			if op == "save" && !strings.HasPrefix(string(id), "user-") {
+				return errors.New("connection refused")
+			}
+			return nil
+		})
+		if got := inRequest(v, h.m, loginOf("ann")); got != http.StatusServiceUnavailable {
+			h.Errorf("the login was answered %d, want 503", got)
+		}
+		h.store.Before(func(string, session.ID) error { return nil })
+		synctest.Wait()
+		if got := inRequest(v, h.m, loginOf("ann")); got != http.StatusNoContent {
+			h.Errorf("the next login was answered %d", got)
+		}
+	})
+}
+
+// A process that ends between the reservation and the login leaves a place taken for half a
+// minute.
+func TestAReservationIsOverAfterAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &session.Options{PerUser: session.PerUser{Most: 1, Refuse: true}}
+		store := memstore.New(nil)
+		m := mustNew(t, store, o)
+		ended := mustNew(t, store, o)
+		if err := ended.Close(t.Context()); err != nil { // so that nothing in the background follows
+			t.Fatal(err)
+		}
+		v := sessiontest.NewVisitor(t, ended)
+		if got := inRequest(v, ended, func(s *session.Session) {
+			s.SetUser("ann")
+			color.Set(s, "red")
+		}); got != http.StatusNoContent {
+			t.Fatal(got)
+		}
+		other := sessiontest.NewVisitor(t, m)
+		if got := inRequest(other, m, loginOf("ann")); got != http.StatusConflict {
+			t.Errorf("at once: %d, want 409", got)
+		}
+		time.Sleep(31 * time.Second)
+		if got := inRequest(other, m, loginOf("ann")); got != http.StatusNoContent {
+			t.Errorf("later: %d", got)
+		}
+	})
+}
+
+// A login does not depend on a list that cannot be read.
+func TestNoLoginIsRefusedWhileTheStoreIsAway(t *testing.T) {
+	inHousehold(t, "", func(t *testing.T) *session.Options {
+		return &session.Options{PerUser: session.PerUser{Most: 1, Refuse: true}, Backup: testBackup(t)}
+	}, func(h *household) {
+		h.login("ann", "firefox")
+		v := h.login("bob", "safari")
+		h.store.Fail(errors.New("connection refused"))
+		time.Sleep(time.Minute)
+		if got := inRequest(v, h.m, loginOf("ann")); got != http.StatusNoContent {
+			h.Errorf("the login was answered %d", got)
+		}
+		if !loggedIn(v) {
+			h.Error("it has no effect")
+		}
+		h.store.Heal()
+	})
+}
+
+func TestTheLimitIsChecked(t *testing.T) {
+	for n, want := range map[int]bool{-1: false, 0: true, 100: true, 101: false} {
+		m, err := session.New(memstore.New(nil), &session.Options{PerUser: session.PerUser{Most: n}})
+		if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "PerUser.Most") {
+			t.Errorf("PerUser.Most %d: %v", n, err)
+		}
+		if err == nil {
+			_ = m.Close(context.Background())
+		}
+	}
+	_, err := session.New(memstore.New(nil), &session.Options{PerUser: session.PerUser{Most: 1}, Format: formatOfAnotherModule{}})
+	if err == nil || !strings.Contains(err.Error(), "PerUser needs sessions that know their user") {
+		t.Errorf("with a Format: %v", err)
+	}
+}

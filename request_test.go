@@ -1,0 +1,88 @@
+package session_test
+
+import (
+	"bytes"
+	"context"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/sessiontest"
+)
+
+// Access logs, metrics and traces are made by middleware outside.
+func TestMiddlewareOutsideSeesWhatTheMuxHasMatched(t *testing.T) {
+	m := sessiontest.New(t, nil)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /cart/{sku}", func(_ http.ResponseWriter, r *http.Request) { _ = r.ParseForm() })
+	mux.HandleFunc("GET /panic/{sku}", func(http.ResponseWriter, *http.Request) { panic("in the handler") })
+	type key struct{}
+	for name, h := range map[string]http.Handler{
+		"without sessions": mux, "Handler": m.Handler(mux), "ReadOnly": m.ReadOnly(mux), "nested": m.Handler(m.ReadOnly(mux)),
+		"two Managers": m.Handler(sessiontest.New(t, nil).Handler(mux)),
+	} {
+		for path, want := range map[string]string{"/cart/7?a=b": "GET /cart/{sku}", "/panic/7?a=b": "GET /panic/{sku}"} {
+			r := httptest.NewRequest(http.MethodGet, path, nil)
+			r = r.WithContext(context.WithValue(r.Context(), key{}, "outside"))
+			func() {
+				defer func() { _ = recover() }()
+				h.ServeHTTP(httptest.NewRecorder(), r)
+			}()
+			if r.Pattern != want || r.PathValue("sku") != "7" {
+				t.Errorf("%s: after %s pattern %q, sku %q", name, path, r.Pattern, r.PathValue("sku"))
+			}
+			if path == "/cart/7?a=b" && r.Form.Get("a") != "b" {
+				t.Errorf("%s: the form that was parsed is %v", name, r.Form)
+			}
+			if r.Context().Value(key{}) != "outside" || session.Handled(r.Context()) {
+				t.Errorf("%s: the context is not the one of before", name)
+			}
+		}
+	}
+}
+
+// The server removes the temporary files of an upload when the request is over.
+func TestAnUploadLeavesNoFilesWhenTheHandlerPanics(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	m := sessiontest.New(t, nil)
+	var during int
+	upload := m.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if err := r.ParseMultipartForm(1); err != nil {
+			t.Error(err)
+		}
+		files, _ := filepath.Glob(filepath.Join(dir, "multipart-*"))
+		during = len(files)
+		panic("after the upload")
+	})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if recover() != nil {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+		}()
+		upload(w, r)
+	}))
+	defer server.Close()
+	var form bytes.Buffer
+	parts := multipart.NewWriter(&form)
+	file, err := parts.CreateFormFile("f", "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = file.Write(make([]byte, 11<<20)) // net/http keeps 10 MB more in memory
+	parts.Close()
+	answer, err := http.Post(server.URL, parts.FormDataContentType(), &form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	server.Close() // waits for the request
+	files, err := filepath.Glob(filepath.Join(dir, "multipart-*"))
+	if during == 0 || len(files) > 0 || err != nil {
+		t.Errorf("%d files in the request, %d after it, %v; want none", during, len(files), err)
+	}
+}

@@ -1,0 +1,117 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// SetUser says that a user has logged in: id is the user's name in the application, of
+// which User returns the last one. Call it once for each login, when the credentials
+// have been checked. It renews the session as Renew does, so a login needs no other call;
+// a login of the same user again is another login, at a later time.
+//
+// The user and the time of the login are a part of the session: they are in each copy of
+// it, and known while the store is away. Neither Renew nor Rotate moves the time of the
+// login, so that a thief does not escape a revocation by renewing. Destroy is the logout.
+//
+// Like Renew, SetUser that fails makes the commit answer its error, and Err returns it:
+// for an id that is empty, longer than 255 bytes or not UTF-8; ErrTooLate once the
+// response header is written; ErrReadOnly; an error that wraps errors.ErrUnsupported with
+// an Options.Format, whose records have no place for it; and that of a session that is
+// not known.
+func (s *Session) SetUser(id string) {
+	l, err := s.m.logins.Login(s.ctx, id)
+	if err != nil {
+		_ = s.failed(err)
+		return
+	}
+	if last := s.login(); l.At == last.At {
+		l.At++ // another login is at another time
+	}
+	if s.renew() == nil {
+		s.set(l.Change())
+	}
+}
+
+// RevokeOthers ends all sessions of the session's user but this one, as
+// [Manager.RevokeUser] does: "log out everywhere else". This session is saved at once under a new
+// token, as by Renew and Save, before the others end; LoggedIn stays.
+//
+// It does not ask who the visitor is: a thief who has stolen a session can end the user's
+// own. Ask for the password first, see LoggedIn.
+//
+// On error the others may or may not have ended. It fails with ErrTooLate once the
+// response header is written, with ErrReadOnly, with an error of Save, and where the
+// session knows no user.
+func (s *Session) RevokeOthers(ctx context.Context) (Durability, error) {
+	l := s.login()
+	if err := s.m.logins.CheckOf(l); err != nil {
+		return 0, err
+	}
+	if err := s.renew(); err != nil {
+		return 0, err
+	}
+	upTo := s.m.logins.Revocation(ctx, l.User)
+	l.Clock = upTo + 1
+	s.set(l.Change())
+	if _, err := s.Save(ctx); err != nil {
+		return 0, err
+	}
+	d, err := s.m.logins.RevokeUpTo(ctx, l.User, upTo)
+	return Durability(d), err
+}
+
+// RevokeUser ends all sessions to which a user has logged in until now, as SetUser was
+// told, wherever they are: in the store, or in a copy that anybody holds. Call it where a
+// password was changed or stolen, an account is closed, or an identity provider says so;
+// where a request of that user asks for it, [Session.RevokeOthers] leaves the visitor
+// logged in. A session whose login was before the first SetUser of an application knows
+// no user, and is not ended.
+//
+// Durable says that each instance that reaches the store honors it within two seconds, as it does a
+// logout, and one that does not at most a lease later. Pending says that a part of the store
+// has not taken it: this instance honors it at once, the others when it is delivered. With
+// ErrUnavailable it may or may not have happened.
+//
+// A login that begins afterwards counts. One at an instance that has not heard of the
+// revocation, because it does not reach the store, counts only from a minute after it on,
+// since clocks differ.
+//
+// It needs Options.Backup, by which the instances hear of it, and fails without one, or with
+// an Options.Format, with an error that wraps errors.ErrUnsupported.
+func (m *Manager) RevokeUser(ctx context.Context, user string) (Durability, error) {
+	d, err := m.logins.Revoke(ctx, user)
+	return Durability(d), err
+}
+
+// RevokeBefore ends all sessions of the application in which the last login was at a time t
+// or before, or which, knowing no user, began or were last renewed by then: for the day
+// after a breach. The rest is as with RevokeUser. t is at most a minute from now. Where clocks
+// of instances differ, add by how much.
+func (m *Manager) RevokeBefore(ctx context.Context, t time.Time) (Durability, error) {
+	d, err := m.logins.RevokeEverybody(ctx, t)
+	return Durability(d), err
+}
+
+// User returns the user who has logged in last, as SetUser was told, or "" where nobody
+// has, or there is no session. Where it is unknown whether there is a session User is
+// empty too, and as with ID the commit answers the error.
+func (s *Session) User() string {
+	return s.login().User
+}
+
+// LoggedIn returns when User has logged in; zero: nobody has. Renewed, which Renew
+// without a login moves too, is that time or later.
+func (s *Session) LoggedIn() time.Time {
+	return s.login().Time()
+}
+
+// login returns the last login, one that is not saved yet included; zero: there is none.
+func (s *Session) login() state.Login {
+	s.lockLoaded()
+	defer s.mu.Unlock()
+	s.decide()
+	return s.m.logins.Find(s.loaded.State, s.changes)
+}

@@ -1,0 +1,151 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/session/internal/devices"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/recordid"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// View is a session as it stood when it was read, without its visitor's request: for a
+// page of a user's devices, for administrators and for jobs. Key.In reads its values.
+// Nothing changes the session through a View, and reading it does not count as use;
+// Manager.Revoke ends it.
+type View struct {
+	ID       ID
+	User     string    // who has logged in last; empty: nobody has
+	LoggedIn time.Time // when; zero in a View without values
+	Began    time.Time
+	Renewed  time.Time // when it began or was last renewed
+	Seen     time.Time // when it was last used; up to Options.Refresh earlier than it was
+	Expires  time.Time // when it ends if no further request uses it
+	Current  bool      // it is the session of the request that has asked
+
+	// Incomplete says that the session itself was not read: the dates are as the user's
+	// list has them, and its values are not known.
+	Incomplete bool
+
+	state state.State
+}
+
+// Names returns the names of the session's values, in order.
+func (v *View) Names() (names []string) {
+	for rest := v.state.Entries; len(rest) > 0; {
+		e, next, _ := rest.Cut()
+		rest = next
+		if own := strings.Contains(string(e.Name), "/"); !own && e.Flags.Kind() != state.Deleted {
+			names = append(names, string(e.Name))
+		}
+	}
+	return names
+}
+
+// In returns the value in a View. It fails with ErrNoValue where there is none, with
+// ErrUnavailable where it is not known, because the store did not answer, and with a
+// *ValueError where it does not decode into T.
+func (k Key[T]) In(v *View) (T, error) {
+	var value T
+	data, err := state.Lookup(v.state, nil, k.name)
+	switch {
+	case v.Incomplete || errors.Is(err, state.ErrWithheld):
+		return value, fmt.Errorf("%w: the value of key %s was not read", ErrUnavailable, k.name)
+	case err != nil:
+		return value, ErrNoValue
+	}
+	if err := k.decode(data, &value); err != nil {
+		var zero T
+		return zero, err
+	}
+	return value, nil
+}
+
+// Open returns the session id as the store has it, joined with what this process knows of
+// it beside the store. It fails with ErrNoSession where there is none or it has ended, and
+// with an error that wraps ErrUnavailable where that is not known. A session that only its
+// visitor's cookies have, because the store has lost it, is not found.
+func (m *Manager) Open(ctx context.Context, id ID) (*View, error) {
+	if err := checkID(id); err != nil {
+		return nil, fmt.Errorf("session: open: %w", err)
+	}
+	if recordid.Reserved(string(id)) {
+		return nil, ErrNoSession
+	}
+	l := m.reader.Fetch(ctx, string(id), lookup.Known{}, true)
+	switch l.Phase {
+	case lookup.Live:
+		v := m.view(&l.Copy)
+		current := m.current(ctx)
+		v.Current = current.ID == l.ID
+		return &v, nil
+	case lookup.Unknown:
+		return nil, l.Err
+	default:
+		return nil, ErrNoSession
+	}
+}
+
+// Sessions returns the sessions that a user is logged in with, as SetUser was told, those
+// that were seen last first, of which one is Current under a request of this Manager's
+// Handler. It reads a list in the store, of 100 sessions at most, and each session in it, so
+// that one which has ended is never shown.
+//
+// The list is kept in the background: by logins, by logouts, and by each refresh of a
+// session's expiry. So a session that the list lacks, because the store has evicted the
+// list or did not take it, is there again when it was in use for Options.Refresh.
+//
+// With an Options.Format, whose records have no place for a user, there is no list.
+//
+// Beside an error, which wraps ErrUnavailable, the sessions may not be all, and some may be
+// Incomplete; the current one is there. Security must not depend on the list: RevokeUser
+// ends sessions whether they are listed or not.
+func (m *Manager) Sessions(ctx context.Context, user string) ([]View, error) {
+	found, err := m.devices.Sessions(ctx, user)
+	current := m.current(ctx)
+	login, _ := current.State.Login()
+	listed := slices.ContainsFunc(found, func(f devices.Found) bool { return f.ID == current.ID })
+	if own := current.ID != "" && login.User == user; own && !listed {
+		found = slices.Insert(found, 0, devices.Found{Copy: current, Read: true})
+	}
+	views := make([]View, 0, len(found))
+	for i := range found {
+		v := m.view(&found[i].Copy)
+		v.User, v.Incomplete, v.Current = user, !found[i].Read, v.ID == ID(current.ID)
+		views = append(views, v)
+	}
+	return views, err
+}
+
+// view returns a session without its request.
+func (m *Manager) view(c *state.Copy) View {
+	v := View{
+		ID: ID(c.ID), Began: time.UnixMilli(c.State.Created), Renewed: time.UnixMilli(c.State.Authenticated),
+		Seen: time.UnixMilli(c.State.LastSeen), Expires: m.expires(c.State), state: c.State,
+	}
+	if l, ok := c.State.Login(); ok {
+		v.User, v.LoggedIn = l.User, time.UnixMilli(l.At)
+	}
+	return v
+}
+
+// current returns the session of the request that ctx belongs to, as it was loaded or last
+// saved. It is zero where there is none.
+func (m *Manager) current(ctx context.Context) state.Copy {
+	x, _ := ctx.Value(m).(*exchange)
+	if x == nil || x.known() == nil {
+		return state.Copy{}
+	}
+	s := x.known()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.loaded.Phase != lookup.Live {
+		return state.Copy{}
+	}
+	return s.loaded.Copy
+}
