@@ -11,14 +11,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memcached"
 )
 
-// Store is a [session.Store] and a [session.Prober] on one or more servers of
-// memcached. Any number of goroutines may use it. It needs no Close; the
+// Store is a [session.Store], a [session.Pinner] and a [session.EvictionCounter] on one or
+// more servers of memcached. Any number of goroutines may use it. It needs no Close; the
 // client, which stays the caller's, does.
 type Store struct {
 	client *memcached.Client
@@ -48,9 +49,9 @@ func Prefix(p string) Option { return func(s *Store) { s.prefix = p } }
 // is 0. Load does not look at them.
 func Flags(f uint32) Option { return func(s *Store) { s.flags = f } }
 
-// ItemFlags returns the client flags of what the store writes: those of Flags.
-// What shares the items with other programs looks at them, see package
-// node/express.
+// ItemFlags returns the client flags of the items that the store writes: those
+// of Flags. Formats that share the items with other programs need them, see
+// package node/express.
 func (s *Store) ItemFlags() uint32 { return s.flags }
 
 // Load implements [session.Store]. Expires is zero: memcached does not tell.
@@ -64,9 +65,9 @@ func (s *Store) Load(ctx context.Context, id session.ID) (session.Record, error)
 
 // Save implements [session.Store]. One command, one round trip.
 //
-// What is larger than the server's item_size_max (option -I, 1 MB by default)
-// is ErrTooLarge before it is sent: memcached would have deleted what stood
-// there.
+// A record that is larger than the server's item_size_max (option -I, 1 MB by
+// default) is ErrTooLarge before it is sent: memcached would have deleted the
+// item that stood there.
 func (s *Store) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
 	if r.Expires.IsZero() {
 		return session.Absent, errors.New("session: memcached save: Record.Expires is zero: a session without an end would stay for good")
@@ -103,6 +104,27 @@ func (s *Store) Shard(id session.ID) string { return s.client.Node(s.key(id)) }
 // Probe implements [session.Prober].
 func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, err error) {
 	return s.client.Probe(ctx, shard)
+}
+
+// Evictions implements [session.EvictionCounter].
+func (s *Store) Evictions(ctx context.Context, shard string) (uint64, error) {
+	n, err := s.client.Evictions(ctx, shard)
+	if err != nil {
+		return 0, failure("evictions", err)
+	}
+	return n, nil
+}
+
+// Shards implements [session.Pinner]: the client's servers.
+func (s *Store) Shards() []string { return slices.Sorted(slices.Values(s.client.Nodes())) }
+
+// Pin implements [session.Pinner]: it asks the server itself, whatever the ring says.
+func (s *Store) Pin(shard string) (session.Store, error) {
+	one, err := s.client.On(shard)
+	if err != nil {
+		return nil, fmt.Errorf("session: memcached pin: %w", err)
+	}
+	return &Store{client: one, prefix: s.prefix, flags: s.flags}, nil
 }
 
 func (s *Store) key(id session.ID) string { return s.prefix + string(id) }

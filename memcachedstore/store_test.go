@@ -25,6 +25,8 @@ var (
 	poll     = timeleft.Poll
 )
 
+var _ session.Pinner = (*memcachedstore.Store)(nil)
+
 func newClient(t testing.TB, servers ...*memcachedtest.Server) *memcached.Client {
 	t.Helper()
 	var addrs []string
@@ -46,6 +48,17 @@ func newClient(t testing.TB, servers ...*memcachedtest.Server) *memcached.Client
 func newStore(t testing.TB, servers ...*memcachedtest.Server) *memcachedstore.Store {
 	t.Helper()
 	return memcachedstore.New(newClient(t, servers...))
+}
+
+// Of servers that were flushed, the visitors' copies and their refreshes bring everything
+// back.
+func TestListsOfUsersSurviveAFlush(t *testing.T) {
+	servers := []*memcachedtest.Server{memcachedtest.Start(t), memcachedtest.Start(t), memcachedtest.Start(t)}
+	acceptance.ListsSurvive(t, newStore(t, servers...), func() {
+		for _, s := range servers {
+			s.Flush()
+		}
+	})
 }
 
 func TestItKeepsTheContract(t *testing.T) {

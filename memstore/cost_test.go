@@ -32,12 +32,12 @@ func TestLoadDoesNotAllocate(t *testing.T) {
 // What the store counts against MaxBytes is what it takes.
 func TestBytesIsTheMemoryInUse(t *testing.T) {
 	for _, n := range []int{20_000, 90_000, 150_000} {
-		s, held, _, _ := stand(t, n)
-		if each := held/int64(n) - payload; each > 200 {
+		x := stand(t, n)
+		if each := x.held/int64(n) - payload; each > 200 {
 			t.Errorf("%d sessions: %d bytes each besides ID and data, want at most 200", n, each)
 		}
-		if ratio := float64(s.Bytes()) / float64(held); ratio < 0.9 || ratio > 1.1 {
-			t.Errorf("%d sessions: counted %d bytes, took %d", n, s.Bytes(), held)
+		if ratio := float64(x.store.Bytes()) / float64(x.held); ratio < 0.9 || ratio > 1.1 {
+			t.Errorf("%d sessions: counted %d bytes, took %d", n, x.store.Bytes(), x.held)
 		}
 	}
 }
@@ -53,16 +53,16 @@ func BenchmarkStore(b *testing.B) {
 // 256 bytes of data and its ID.
 func BenchmarkStanding(b *testing.B) {
 	for _, n := range []int{1_000, 1_000_000} {
-		s, held, ids, versions := stand(b, n)
+		x := stand(b, n)
 		next := func(i *int) int { *i = (*i + 7919) % n; return *i }
 		b.Run(fmt.Sprintf("Load/sessions=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); {
-				if _, err := s.Load(b.Context(), ids[next(&i)]); err != nil {
+				if _, err := x.store.Load(b.Context(), x.ids[next(&i)]); err != nil {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(held)/float64(n)-payload, "overhead-B/session")
+			b.ReportMetric(float64(x.held)/float64(n)-payload, "overhead-B/session")
 		})
 		b.Run(fmt.Sprintf("Save/sessions=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
@@ -70,11 +70,11 @@ func BenchmarkStanding(b *testing.B) {
 			for i := 0; b.Loop(); {
 				k := next(&i)
 				r.Expires = time.Now().Add(time.Hour + time.Duration(k)*time.Millisecond)
-				v, err := s.Save(b.Context(), ids[k], r, versions[k])
+				v, err := x.store.Save(b.Context(), x.ids[k], r, x.versions[k])
 				if err != nil {
 					b.Fatal(err)
 				}
-				versions[k] = v
+				x.versions[k] = v
 			}
 		})
 	}
@@ -101,23 +101,31 @@ func BenchmarkEviction(b *testing.B) {
 
 const payload = 256 + 32 // data and ID of each session of stand
 
-// stand returns a store of n sessions, and the memory that it takes.
-func stand(t testing.TB, n int) (s *memstore.Store, held int64, ids []session.ID, versions []session.Version) {
-	ids, versions = manyIDs(n), make([]session.Version, n)
+// standing is a store with sessions in it.
+type standing struct {
+	store    *memstore.Store
+	held     int64 // the memory that it takes, in bytes
+	ids      []session.ID
+	versions []session.Version
+}
+
+// stand returns a store of n sessions.
+func stand(t testing.TB, n int) standing {
+	x := standing{ids: manyIDs(n), versions: make([]session.Version, n)}
 	before := heap()
-	s = memstore.New(&memstore.Options{MaxBytes: math.MaxInt64})
+	x.store = memstore.New(&memstore.Options{MaxBytes: math.MaxInt64})
 	r := session.Record{Data: make([]byte, 256)}
-	for i, id := range ids {
+	for i, id := range x.ids {
 		r.Expires = time.Now().Add(time.Hour + time.Duration(i*7919%n)*time.Millisecond)
-		v, err := s.Save(t.Context(), id, r, session.Absent)
+		v, err := x.store.Save(t.Context(), id, r, session.Absent)
 		if err != nil {
 			t.Fatal(err)
 		}
-		versions[i] = v
+		x.versions[i] = v
 	}
-	held = heap() - before
-	runtime.KeepAlive(versions)
-	return s, held, ids, versions
+	x.held = heap() - before
+	runtime.KeepAlive(x.versions)
+	return x
 }
 
 func manyIDs(n int) []session.ID {

@@ -38,7 +38,7 @@ func TestContract(t *testing.T) {
 
 func TestContractByTheWallClock(t *testing.T) {
 	if testing.Short() {
-		t.Skip("waits for expiries; TestContract does not")
+		t.Skip("waits for expiries: make test and make race do in full, TestContract is the short form")
 	}
 	t.Parallel()
 	storetest.Run(t, storetest.Harness{

@@ -32,6 +32,13 @@ func TestPromisesOnRedis(t *testing.T) {
 	}
 }
 
+// Of a server that was flushed, the visitors' copies and
+// their refreshes bring everything back.
+func TestListsOfUsersSurviveAFlush(t *testing.T) {
+	server := redistest.Start(t)
+	acceptance.ListsSurvive(t, newStore(t, server), server.Flush)
+}
+
 var (
 	user = session.NewKey[string]("user")
 	size = session.NewKey[int]("size")
@@ -142,7 +149,7 @@ func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
 	})
 	cookie := visitor.Request(http.MethodGet, "/", nil).Header.Get("Cookie")
 
-	const read, save, nothing = 50 * time.Millisecond, 100 * time.Millisecond, 0
+	const read, save, nothing = 250 * time.Millisecond, 500 * time.Millisecond, 0
 	away(server)
 	for _, request := range []struct {
 		v            *sessiontest.Visitor

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 
 	"github.com/holdfast-go/session"
 	"github.com/redis/rueidis"
@@ -18,6 +19,9 @@ func (s *Store) loadCached(ctx context.Context, key string) (session.Record, err
 		return s.loadAbove(ctx, key, floor)
 	}
 	reply := s.doCached(ctx, s.client.B().Get().Key(key).Cache())
+	if errors.Is(reply.Error(), rueidis.ErrDoCacheAborted) { // the connection broke
+		return s.loadAbove(ctx, key, floor)
+	}
 	if !reply.IsCacheHit() {
 		s.checkTracking(reply)
 		// The client sent a GET of this call's own, after the floor was looked

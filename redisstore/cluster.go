@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -16,50 +15,41 @@ import (
 
 const slotCount = 1 << 14
 
+// A cluster has this many shards, each a range of as many slots, whatever primaries serve
+// them: two instances agree on the shards although slots moved between their starts.
+const (
+	shardCount    = 16
+	slotsPerShard = slotCount / shardCount
+)
+
+// shardNames are the ranges of slots, as "0-1023".
+var shardNames = func() (names [shardCount]string) {
+	for i := range names {
+		first := i * slotsPerShard
+		names[i] = strconv.Itoa(first) + "-" + strconv.Itoa(first+slotsPerShard-1)
+	}
+	return names
+}()
+
 // slotRange is a run of slots and the primary that has them.
 type slotRange struct {
 	first, last int
 	primary     string // address
 }
 
-// cluster is how the slots of a cluster are made into shards, once and for
-// all, and who serves them now.
+// cluster says which primaries serve the shards now.
 type cluster struct {
-	names   []string // one for each primary of the first layout
-	shardOf [slotCount]uint16
-
 	mu       sync.Mutex
-	slots    []slotRange // as last heard
-	doubtful []bool      // shards whose last probe failed
+	slots    []slotRange      // as last heard
+	doubtful [shardCount]bool // shards whose last probe failed
 }
 
-// newCluster makes a shard of the slots of each primary. Slots that none has
-// go to the first shard; where there is no layout it has them all.
+// newCluster returns a cluster with this layout. Where there is none, every shard is in
+// doubt, so that its first probe asks for it.
 func newCluster(slots []slotRange) *cluster {
 	c := &cluster{slots: slots}
-	shards := map[string]int{}
-	var ranges [][]string
-	for _, r := range slices.SortedFunc(slices.Values(slots), func(a, b slotRange) int { return cmp.Compare(a.first, b.first) }) {
-		i, ok := shards[r.primary]
-		if !ok {
-			i = len(ranges)
-			shards[r.primary] = i
-			ranges = append(ranges, nil)
-		}
-		ranges[i] = append(ranges[i], strconv.Itoa(r.first)+"-"+strconv.Itoa(r.last))
-		for slot := r.first; slot <= r.last; slot++ {
-			c.shardOf[slot] = uint16(i)
-		}
-	}
-	for _, r := range ranges {
-		c.names = append(c.names, strings.Join(r, ","))
-	}
-	if c.names == nil {
-		c.names = []string{"0-" + strconv.Itoa(slotCount-1)}
-	}
-	c.doubtful = make([]bool, len(c.names))
-	if slots == nil {
-		c.doubtful[0] = true
+	for i := range c.doubtful {
+		c.doubtful[i] = slots == nil
 	}
 	return c
 }
@@ -68,8 +58,10 @@ func newCluster(slots []slotRange) *cluster {
 func (c *cluster) primaries(shard int) (addresses []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	first := shard * slotsPerShard
 	for _, r := range c.slots {
-		if !slices.Contains(addresses, r.primary) && slices.Contains(c.shardOf[r.first:r.last+1], uint16(shard)) {
+		serves := r.first < first+slotsPerShard && r.last >= first
+		if serves && !slices.Contains(addresses, r.primary) {
 			addresses = append(addresses, r.primary)
 		}
 	}
@@ -101,7 +93,7 @@ const layoutPatience = time.Second
 func (s *Store) firstLayout() *cluster {
 	ctx, cancel := context.WithTimeout(context.Background(), layoutPatience)
 	defer cancel()
-	slots, _ := s.askSlots(ctx) // without them there is one shard
+	slots, _ := s.askSlots(ctx) // without them each shard's first probe asks
 	return newCluster(slots)
 }
 
@@ -124,7 +116,7 @@ func (s *Store) askSlots(ctx context.Context) ([]slotRange, error) {
 	}
 	err := errors.New("no nodes are known")
 	for range nodes {
-		a := <-answers // which honors ctx
+		a := <-answers // askSlotsOf honors ctx, so that an answer comes
 		if a.err == nil {
 			return a.slots, nil
 		}

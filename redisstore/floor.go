@@ -107,7 +107,7 @@ func (f *floors) of(key string) floor {
 	return k.floor
 }
 
-// lift closes the floor of key: a write begins.
+// lift notes that a write of key begins. Until settle no cached record of key counts.
 func (f *floors) lift(key string) {
 	if f == nil {
 		return

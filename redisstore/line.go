@@ -3,6 +3,8 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -15,8 +17,8 @@ const (
 	// finds the queue full waits there, and no context wakes it.
 	directCalls = 512
 
-	// familiar is after how many answers in a row the client is believed to have
-	// all its connections, which it makes when they are first needed.
+	// familiar is the number of answers in a row after which the client is taken to
+	// have made all its connections. It makes each when it is first needed.
 	familiar = 256
 
 	// silence is how long after its last answer a connection is believed to
@@ -34,7 +36,8 @@ const (
 	// attempts are made where the client reports the end of a context that is not
 	// the caller's own: the caller waited for another one to connect, or to fetch
 	// what the cache lacks, and that one gave up. The command was never sent. Once
-	// it may have been sent, it is not sent again.
+	// it may have been sent, only a read is sent again, where its connection broke: a
+	// server or a proxy has hung up, and the client has as many connections as this.
 	attempts = 4
 )
 
@@ -89,11 +92,19 @@ func (l *line) send(ctx context.Context, r request) (reply rueidis.RedisResult) 
 			break
 		}
 		notSent := errors.Is(err, context.Canceled) || r.read && errors.Is(err, context.DeadlineExceeded)
-		if !notSent {
+		again := notSent || r.read && isBroken(err)
+		if !again {
 			break
 		}
 	}
 	return reply
+}
+
+// isBroken reports whether the connection broke over which a command was sent.
+func isBroken(err error) bool {
+	op := new(net.OpError)
+	failed := errors.As(err, &op) && op.Op != "dial" && !op.Timeout()
+	return failed || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // enter reports whether the caller may make the call itself. Then the call counts
@@ -109,7 +120,7 @@ func (l *line) enter(now int64) bool {
 	return true
 }
 
-// note remembers how a call went that began at now.
+// note remembers the outcome of a call that began at now.
 func (l *line) note(now int64, err error) {
 	if err == nil {
 		if l.answers.Load() < familiar {

@@ -36,7 +36,7 @@ func (s *Store) List(ctx context.Context) iter.Seq2[session.ID, error] {
 	}
 }
 
-// listNode reports whether to go on.
+// listNode yields the IDs of one node, and reports whether to go on.
 func (s *Store) listNode(ctx context.Context, node rueidis.Client, yield func(session.ID, error) bool) bool {
 	pattern := globEscaper.Replace(s.prefix) + "*"
 	for cursor := "0"; ; {
@@ -76,5 +76,5 @@ func (s *Store) isPrimary(ctx context.Context, node rueidis.Client) (bool, error
 	return kind == "master", err
 }
 
-// globEscaper takes the meaning from what SCAN's MATCH would understand.
+// globEscaper escapes the characters that have a meaning in SCAN's MATCH.
 var globEscaper = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)

@@ -32,19 +32,19 @@ func onlyShard(client rueidis.Client) string {
 
 // Shard implements [session.Prober]. A server is one shard, named after its
 // address; behind Sentinel it is "redis", as its address may change. A cluster
-// has one for each primary that it had when the store was made, named after its
-// slots: "0-5460". The names stay, and so does the shard of each session, when
-// another node takes over or slots move.
+// has sixteen, each of 1,024 slots and named after them: "0-1023". So the names are
+// the same for every instance, and the shard of a session stays, when another node
+// takes over, when slots move, and when the cluster grows or shrinks.
 func (s *Store) Shard(id session.ID) string {
 	if s.cluster == nil {
 		return s.shard
 	}
-	return s.cluster.names[s.cluster.shardOf[slotOf(s.key(id))]]
+	return shardNames[slotOf(s.key(id))/slotsPerShard]
 }
 
 // Probe implements [session.Prober]. It is one INFO, and asks each primary that
-// serves the shard now, which is one as long as no slots have moved; in a
-// cluster CLUSTER SLOTS follows. A server that is still loading its data, or
+// serves slots of the shard now, which may be two where their slots meet within it; in
+// a cluster CLUSTER SLOTS follows. A server that is still loading its data, or
 // has become a replica, is an error.
 //
 // The incarnation is the run_id of the process and its master_replid, which is
@@ -59,7 +59,7 @@ func (s *Store) Shard(id session.ID) string {
 // told then.
 func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, err error) {
 	switch {
-	case s.cluster != nil && !slices.Contains(s.cluster.names, shard), s.cluster == nil && shard != s.shard:
+	case !s.has(shard):
 		return "", s.failure(ctx, "probe", errShard(shard))
 	case s.cuts.Load() >= maxCuts:
 		err = errCut
@@ -77,6 +77,59 @@ func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, er
 		incarnation, err = s.ownIncarnation(ctx, shard)
 	}
 	return incarnation, s.failure(ctx, "probe", err)
+}
+
+// has reports whether there is such a shard.
+func (s *Store) has(shard string) bool {
+	if s.cluster == nil {
+		return shard == s.shard
+	}
+	return slices.Contains(shardNames[:], shard)
+}
+
+// Evictions implements [session.EvictionCounter]. It is one INFO to each primary that serves
+// slots of the shard now: what such a primary has evicted counts for each shard that it
+// serves. Where INFO is refused, as in some managed services, it is an error.
+func (s *Store) Evictions(ctx context.Context, shard string) (evicted uint64, err error) {
+	if !s.has(shard) {
+		return 0, s.failure(ctx, "evictions", errShard(shard))
+	}
+	nodes := []rueidis.Client{s.client}
+	if s.cluster != nil {
+		nodes = nodes[:0]
+		all := s.client.Nodes()
+		for _, address := range s.cluster.primaries(slices.Index(shardNames[:], shard)) {
+			nodes = append(nodes, all[address])
+		}
+	}
+	if len(nodes) == 0 {
+		return 0, s.failure(ctx, "evictions", errors.New("no node serves it"))
+	}
+	for _, node := range nodes {
+		n, err := s.evictionsOf(ctx, node)
+		if err != nil {
+			return 0, s.failure(ctx, "evictions", err)
+		}
+		evicted += n
+	}
+	return evicted, nil
+}
+
+// evictionsOf asks one server.
+func (s *Store) evictionsOf(ctx context.Context, node rueidis.Client) (uint64, error) {
+	if node == nil {
+		return 0, errors.New("not connected")
+	}
+	text, err := s.line.send(ctx, request{client: node, command: node.B().Arbitrary("INFO").Args("stats").Build(), read: true}).ToString()
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(strings.TrimRight(line, "\r\n"), "evicted_keys:"); ok {
+			return strconv.ParseUint(value, 10, 64)
+		}
+	}
+	return 0, errors.New("its answer to INFO has no evicted_keys")
 }
 
 // maxCuts is after how many INFOs that ended the connection, in a row and while
@@ -120,7 +173,7 @@ func (s *Store) ownIncarnation(ctx context.Context, shard string) (string, error
 	var id session.ID
 	for n := 0; id == "" || s.Shard(id) != shard; n++ {
 		if n == slotCount {
-			return "", errShard(shard) // a layout of so few slots that none of the names is there
+			return "", errShard(shard) // a prefix with braces puts all keys into one slot
 		}
 		id = session.ID(ownRecord + strconv.Itoa(n))
 	}
@@ -141,7 +194,7 @@ func (s *Store) ownIncarnation(ctx context.Context, shard string) (string, error
 func errShard(name string) error { return fmt.Errorf("there is no shard %q", name) }
 
 func (s *Store) probeCluster(ctx context.Context, name string) (string, error) {
-	shard := slices.Index(s.cluster.names, name)
+	shard := slices.Index(shardNames[:], name)
 	if s.cluster.doubts(shard) {
 		// Another node may have taken over, which the others know.
 		if slots, err := s.askSlots(ctx); err == nil {
@@ -185,6 +238,7 @@ func (s *Store) probePrimary(ctx context.Context, node rueidis.Client, address s
 // probeNode asks one server. Plain INFO has what is needed in one round trip;
 // several sections in one are for Redis 7.
 func (s *Store) probeNode(ctx context.Context, node rueidis.Client) (incarnation string, err error) {
+	began := time.Now()
 	text, err := s.line.send(ctx, request{client: node, command: node.B().Arbitrary("INFO").Build(), read: true}).ToString()
 	if err != nil {
 		return "", err
@@ -198,6 +252,7 @@ func (s *Store) probeNode(ctx context.Context, node rueidis.Client) (incarnation
 		case field == "master_replid":
 			replication = value
 		case field == "role" && value != "master":
+			hangUp(node, began) // the address may lead to another server by now
 			return "", errors.New("the server is a replica")
 		case field == "loading" && value != "0":
 			return "", errors.New("the server is loading its data")

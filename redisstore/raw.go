@@ -14,16 +14,17 @@ import (
 // Prefix("sess:"), are what connect-redis has.
 //
 // A Version is then a hash of the data. Two saves of the same bytes have the same
-// Version, and it comes again when the bytes do: a save over it cannot tell that
-// something else stood there in between. A session.Format sees to it that no two
-// writes are of the same bytes.
+// Version, and the Version comes again when the bytes do: a save over it cannot
+// tell that another record stood there in between. A session.Format sees to it
+// that no two writes have the same bytes.
 //
 // The hash is SHA-1, which a script in Redis can compute: under
-// GODEBUG=fips140=only there is no Raw. Who could make two records of one hash
-// could only overwrite the one with the other, and both are of one session.
+// GODEBUG=fips140=only there is no Raw. An attacker that makes two records of
+// one hash can only overwrite the one with the other, and both are of one
+// session.
 func Raw() Option { return func(s *Store) { s.raw = true } }
 
-// IsRaw reports whether the store was made with Raw. What shares the records
+// IsRaw reports whether the store was made with Raw. A format that shares the records
 // with other programs asks for it, see package node/express.
 func (s *Store) IsRaw() bool { return s.raw }
 

@@ -74,9 +74,9 @@ func mayNotRun(commands []string) string {
 		"; give it the right +" + strings.ToLower(strings.Join(commands, " and +"))
 }
 
-// explained says what to change where err is the server's refusal of a command,
-// and leaves out what Redis quotes of the command's arguments: they are
-// sessions.
+// explained returns err, and where it is the server's refusal of a command an error
+// that says what to change. That one leaves out what Redis quotes of the command's
+// arguments, because they are sessions.
 func explained(err error) error {
 	reply, before := new(rueidis.RedisError), new(refusal)
 	if errors.As(err, &before) || !errors.As(err, &reply) {

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/test/printed"
 	"github.com/holdfast-go/session/internal/test/redistest"
 	"github.com/holdfast-go/session/internal/test/relay"
 	"github.com/holdfast-go/session/redisstore"
@@ -25,31 +25,16 @@ func userURL(srv *redistest.Server, rights string) string {
 	return "redis://app:secret@" + srv.Addr()
 }
 
-// lines is a log that a test reads.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+// logTo makes a store log into a text.
+func logTo(said *printed.Text) redisstore.Option {
+	return redisstore.Log(slog.New(slog.NewTextHandler(said, nil)))
 }
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) all() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Split(strings.TrimSuffix(l.text.String(), "\n"), "\n")
-}
-
-func (l *lines) log() redisstore.Option { return redisstore.Log(slog.New(slog.NewTextHandler(l, nil))) }
 
 func TestWithoutTheCacheNobodyIsAskedForItsRights(t *testing.T) {
 	srv := redistest.Start(t)
 	url := userURL(srv, needed)
-	var said lines
-	s := redisstore.New(newClient(t, url), said.log())
+	var said printed.Text
+	s := redisstore.New(newClient(t, url), logTo(&said))
 	v := mustSave(t, s, "x", record("a"), session.Absent)
 	mustSave(t, s, "x", record("b"), v)
 	if got := string(mustLoad(t, s, "x").Data); got != "b" {
@@ -81,19 +66,19 @@ func TestACacheThatTheClientDoesNotHaveIsTold(t *testing.T) {
 		"a client without":  func(o *rueidis.ClientOption) { o.DisableCache = true },
 		"a client with one": withCache,
 	} {
-		var said lines
-		s := redisstore.New(newClient(t, srv.URL(), change), redisstore.ClientCache(time.Minute), redisstore.Prefix(name), said.log())
+		var said printed.Text
+		s := redisstore.New(newClient(t, srv.URL(), change), redisstore.ClientCache(time.Minute), redisstore.Prefix(name), logTo(&said))
 		mustSave(t, redisstore.New(newClient(t, srv.URL()), redisstore.Prefix(name)), "x", record("a"), session.Absent)
 		for range 5 {
 			mustLoad(t, s, "x")
 		}
-		got := strings.Count(strings.Join(said.all(), "\n"), "ClientCache has no effect")
+		got := strings.Count(strings.Join(said.Lines(), "\n"), "ClientCache has no effect")
 		want := 0
 		if name == "a client without" {
 			want = 1
 		}
 		if got != want {
-			t.Errorf("%s: got %d lines %q, want %d", name, got, said.all(), want)
+			t.Errorf("%s: got %d lines %q, want %d", name, got, said.Lines(), want)
 		}
 	}
 }
@@ -133,8 +118,8 @@ func TestALossOfMemoryIsNoticedWithoutARunID(t *testing.T) {
 			t.Parallel()
 			srv := redistest.Start(t)
 			url, again := tt.url(t, srv)
-			var said lines
-			s := redisstore.New(newClient(t, url), said.log())
+			var said printed.Text
+			s := redisstore.New(newClient(t, url), logTo(&said))
 			shard := s.Shard("x")
 			var before string
 			answers := func(what string) {
@@ -172,12 +157,12 @@ func TestALossOfMemoryIsNoticedWithoutARunID(t *testing.T) {
 			if before == was {
 				t.Errorf("got %q before and after a restart that lost everything", was)
 			}
-			if got := said.all(); len(got) != 1 || !strings.Contains(got[0], tt.told) {
+			if got := said.Lines(); len(got) != 1 || !strings.Contains(got[0], tt.told) {
 				t.Errorf("got the log %q, want one line with %q", got, tt.told)
 			}
-			asks := strings.Contains(strings.Join(said.all(), ""), "+info")
+			asks := strings.Contains(strings.Join(said.Lines(), ""), "+info")
 			if refused := tt.is == "INFO is refused"; asks != refused {
-				t.Errorf("the log asks for a right: %v, want %v: %q", asks, refused, said.all())
+				t.Errorf("the log asks for a right: %v, want %v: %q", asks, refused, said.Lines())
 			}
 		})
 	}

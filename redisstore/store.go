@@ -59,12 +59,12 @@ func New(client rueidis.Client, options ...Option) *Store {
 // begins with the other.
 func Prefix(p string) Option { return func(s *Store) { s.prefix = p } }
 
-// ClientCache keeps sessions in this process for up to ttl after they were
-// read, so that reading one again asks Redis nothing. Redis tells the client
-// when somebody else writes one, which is within milliseconds, and while the
-// connection stands: where it breaks, the cache is empty. This store's own
-// writes are always seen at once, by every Load that begins after the Save
-// returned. LoadFresh passes by the cache.
+// ClientCache keeps sessions in this process for up to ttl after they were read, so
+// that reading one again asks Redis nothing. Redis tells the client within milliseconds
+// when another client writes one, as long as the connection stands. Where the
+// connection breaks, the cache is emptied. This store's own writes are always seen at
+// once, by every Load that begins after the Save returned. LoadFresh passes by the
+// cache.
 //
 // It works with a client of [ClientOption] that was given the same option; with
 // another, whose DisableCache is set, every read asks Redis, and the store logs
@@ -121,7 +121,11 @@ func (s *Store) Save(ctx context.Context, id session.ID, r session.Record, over 
 	}
 	key, version := s.key(id), s.version(r.Data)
 	s.floors.lift(key)
+	began := time.Now()
 	err := s.save(ctx, key, r, version, over)
+	if isReplica(err) && hangUp(s.client, began) {
+		err = s.save(ctx, key, r, version, over) // it did nothing there, and another server may be behind the address
+	}
 	s.floors.settle(key, version, err == nil)
 	if err != nil {
 		return session.Absent, err
@@ -196,8 +200,8 @@ func (s *Store) command(name, key string, args ...string) rueidis.Completed {
 	return s.client.B().Arbitrary(name).Keys(key).Args(args...).Build()
 }
 
-// failure wraps the cause. It says that the context was canceled only where ctx
-// was, and not where that of another caller was, who was connecting for both.
+// failure wraps the cause. It says that the context was canceled only where ctx was,
+// and not where that of another caller was which was connecting for both.
 func (s *Store) failure(ctx context.Context, operation string, err error) error {
 	if err == nil {
 		return nil

@@ -27,9 +27,9 @@ import (
 // answers; with ForceSingleClient it returns a client beside the error, which
 // works as soon as one does. The options that are set, and why:
 //
-//   - DisableRetry: a store never retries. The store's own commands are never
-//     sent again anyway, but a read that fills the [ClientCache] would be, until
-//     its context ends.
+//   - DisableRetry: the store itself sends a read again whose connection broke, and
+//     nothing that may have written. The client would send a read that fills the
+//     [ClientCache] again until its context ends.
 //   - DisableCache, unless there is a ClientCache: CLIENT TRACKING, which the
 //     client would begin each connection with, is not known to every server nor
 //     allowed to every user.
@@ -39,6 +39,9 @@ import (
 //     before, and is closed when it does.
 //   - Dialer.Timeout, 1 s: how long all wait for the one who connects. The
 //     default is 5.
+//   - DialCtxFn: the store closes the connections to a server that is a replica
+//     now, so that the next ones reach the primary that has taken its place behind
+//     the address.
 //   - ConnWriteTimeout, 1 s: a connection that says nothing is given up after
 //     this and Dialer.KeepAlive, which is 1 s too. The default is 10. It is no
 //     deadline for commands: those are the context's.
@@ -89,6 +92,10 @@ func ClientOption(url string, options ...Option) (rueidis.ClientOption, error) {
 	if o.ConnWriteTimeout == 0 {
 		o.ConnWriteTimeout = time.Second
 	}
+	if o.DialCtxFn == nil {
+		o.DialCtxFn = dialTCP
+	}
+	o.DialCtxFn = connections.noting(o.DialCtxFn)
 	o.CacheSizeEachConn = 16 << 20
 	o.ReadBufferEachConn = 64 << 10
 	o.WriteBufferEachConn = 64 << 10

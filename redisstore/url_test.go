@@ -1,6 +1,9 @@
 package redisstore_test
 
 import (
+	"context"
+	"errors"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -38,8 +41,14 @@ func TestAURLBecomesOptions(t *testing.T) {
 			if o.InitAddress[0] != tt.address || o.Username != tt.user || o.Password != tt.password || o.SelectDB != tt.database {
 				t.Errorf("got %s, user %q, password %q, database %d", o.InitAddress, o.Username, o.Password, o.SelectDB)
 			}
-			if (o.TLSConfig != nil) != tt.overTLS || (o.DialCtxFn != nil) != tt.unix || (o.Sentinel.MasterSet != "") != tt.sentinels {
-				t.Errorf("got TLS %v, unix %v, sentinels %v", o.TLSConfig != nil, o.DialCtxFn != nil, o.Sentinel.MasterSet)
+			over, cancel := context.WithCancel(t.Context())
+			cancel()
+			dialed := new(net.OpError)
+			if _, err := o.DialCtxFn(over, tt.address, &o.Dialer, o.TLSConfig); !errors.As(err, &dialed) {
+				t.Fatalf("a canceled dial: %v", err)
+			}
+			if (o.TLSConfig != nil) != tt.overTLS || (dialed.Net == "unix") != tt.unix || (o.Sentinel.MasterSet != "") != tt.sentinels {
+				t.Errorf("got TLS %v, network %s, sentinels %v", o.TLSConfig != nil, dialed.Net, o.Sentinel.MasterSet)
 			}
 			if !o.DisableRetry || !o.AlwaysPipelining || o.Dialer.Timeout != time.Second || o.ConnWriteTimeout != time.Second {
 				t.Error("an option that the store wants is not set")

@@ -15,13 +15,13 @@ const versionSize = len(session.Version{})
 // its proto-max-bulk-len says otherwise.
 const maxData = 512<<20 - versionSize
 
-// foreign is the error for a key that holds a string of somebody else's.
+// foreign returns the error for a key that holds another program's string.
 func foreign(operation, key string) error {
 	return fmt.Errorf("session: redis %s: %q holds no record of this store; give each application a prefix of its own", operation, key)
 }
 
-// newVersion is random: it is told from every other by chance alone, whatever
-// the server went through.
+// newVersion returns a random version, which differs from every other even after a
+// restart of the server.
 func newVersion() session.Version {
 	for {
 		var v session.Version

@@ -3,10 +3,8 @@ package redisstore_test
 import (
 	"context"
 	"crypto/tls"
-	"flag"
 	"net"
 	"testing"
-	"time"
 
 	"github.com/holdfast-go/session/internal/test/redistest"
 	"github.com/holdfast-go/session/internal/test/writes"
@@ -32,36 +30,20 @@ func placeOn(server *redistest.Server) writes.Place {
 	}
 }
 
-func TestParallelUpdatesOverASlowLine(t *testing.T) {
-	writes.Updates(t, placeOn(redistest.Start(t)))
+func start(t testing.TB) writes.Server {
+	server := redistest.Start(t)
+	return writes.Server{Place: placeOn(server), Freeze: server.Freeze, Thaw: server.Thaw}
 }
 
-func TestParallelUpdatesInAnOutage(t *testing.T) {
-	notShort(t)
-	t.Parallel()
-	writes.UpdatesInAnOutage(t, placeOn(redistest.Start(t)))
-}
+func TestParallelUpdatesOverASlowLine(t *testing.T) { writes.Updates(t, start(t).Place) }
 
-var outageFor = flag.Duration("outage", 3*time.Second, "how long the outages last in which tabs are open")
+func TestParallelUpdatesInAnOutage(t *testing.T) { writes.UpdatesInAnOutage(t, start) }
 
 // The server is frozen, or it is killed and comes back with what it had on disk.
 func TestTabsInAnOutage(t *testing.T) {
-	notShort(t)
-	t.Parallel()
-	frozen := func(t *testing.T) (writes.Place, writes.Outage) {
-		server := redistest.Start(t)
-		return placeOn(server), writes.Outage{Begin: server.Freeze, End: server.Thaw, For: *outageFor}
-	}
 	killed := func(t *testing.T) (writes.Place, writes.Outage) {
 		server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
-		return placeOn(server), writes.Outage{Begin: server.Kill, End: server.Restart, For: *outageFor}
+		return placeOn(server), writes.Outage{Begin: server.Kill, End: server.Restart}
 	}
-	writes.Tabs(t, map[string]writes.Faulty{"frozen": frozen, "killed": killed})
-}
-
-func notShort(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("outages are not short")
-	}
+	writes.Tabs(t, map[string]writes.Faulty{"frozen": writes.Frozen(start), "killed": killed})
 }

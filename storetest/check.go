@@ -21,7 +21,7 @@ type testCase struct {
 }
 
 var cases = slices.Concat(dataCases, idCases, versionCases, uniqueCases, concurrentCases,
-	expiryCases, contextCases, awayCases, instanceCases, listCases, probeCases)
+	expiryCases, contextCases, awayCases, instanceCases, listCases, probeCases, pinCases)
 
 // lacks returns a capability that c needs and that is not there.
 func (c testCase) lacks(have []capability) capability {

@@ -39,4 +39,11 @@ const (
 	saysProbe        = "Probe asks a shard whether it answers, without a visitor's request, and returns its incarnation: a string that stays while the shard keeps what it holds, and changes when it may have lost it by a restart."
 	saysProbeContext = "It honors ctx as Load does."
 	saysNoShard      = "A shard that no session has is an error."
+
+	// Of Pinner.
+	saysShards     = "Shards names every shard, once each and in order."
+	saysShardsAsks = "It asks none of them."
+	saysPin        = "Pin returns a Store that has all its records in one shard, whatever their IDs."
+	saysPinSame    = "Under an ID that Shard puts there, it has the record that the Pinner itself has."
+	saysPinNone    = "A shard that Shards does not name is an error."
 )

@@ -34,6 +34,10 @@ var unchecked = map[string]string{
 	"It may be slow, and is meant for operators, not for requests.":         "allows, and asks for nothing",
 	// Prober
 	"Prober is a Store made of shards, which fail one by one: servers, of which each has its part of the sessions.": "says what it is",
+	// Pinner
+	"Pinner is a Prober that also puts records into a shard whatever their IDs.":                                                                      "says what it is",
+	"In such records the instances tell each other which sessions have ended, and so hear it also from an instance that has another list of servers.": "says it of package session",
+	"A wrapper of a Store that is no Pinner names no shards.":                                                                                         "allows: it is checked as a Prober then",
 }
 
 // sentences of the comments on the types, and their methods, that make the
@@ -45,7 +49,7 @@ func sentences(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	var all []string
-	contract := []string{"Store", "Record", "Version", "FreshLoader", "Lister", "Prober"}
+	contract := []string{"Store", "Record", "Version", "FreshLoader", "Lister", "Prober", "Pinner"}
 	for _, d := range file.Decls {
 		g, ok := d.(*ast.GenDecl)
 		if !ok || g.Tok != token.TYPE {

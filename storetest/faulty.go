@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -187,6 +188,68 @@ func (f *Faulty) Probe(ctx context.Context, shard string) (incarnation string, e
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return strconv.Itoa(f.replaced), ctx.Err()
+}
+
+// Shards implements [session.Pinner]. No fault touches it.
+func (f *Faulty) Shards() []string {
+	f.mu.Lock()
+	s := f.store
+	f.mu.Unlock()
+	if p, ok := s.(session.Pinner); ok {
+		return p.Shards()
+	}
+	if _, ok := s.(session.Prober); ok {
+		return nil
+	}
+	return []string{""}
+}
+
+// Pin implements [session.Pinner]. The Store that it returns counts and suffers as f does.
+func (f *Faulty) Pin(shard string) (session.Store, error) {
+	if !slices.Contains(f.Shards(), shard) {
+		return nil, fmt.Errorf("storetest: pin: there is no shard %q", shard)
+	}
+	return &pinnedFaulty{f, shard}, nil
+}
+
+// pinnedFaulty is a Faulty with one of its shards.
+type pinnedFaulty struct {
+	f     *Faulty
+	shard string
+}
+
+// of returns the shard of a store, or the store where that is its only one.
+func (p *pinnedFaulty) of(s session.Store) (session.Store, error) {
+	if all, ok := s.(session.Pinner); ok {
+		return all.Pin(p.shard)
+	}
+	return s, nil
+}
+
+func (p *pinnedFaulty) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	s, _, err := p.f.begin(ctx, "load", id)
+	if err == nil {
+		s, err = p.of(s)
+	}
+	if err != nil {
+		return session.Record{}, err
+	}
+	return s.Load(ctx, id)
+}
+
+func (p *pinnedFaulty) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
+	s, loseAck, err := p.f.begin(ctx, "save", id)
+	if err == nil {
+		s, err = p.of(s)
+	}
+	if err != nil {
+		return session.Absent, err
+	}
+	v, err := s.Save(ctx, id, r, over)
+	if loseAck {
+		return session.Absent, ErrLostAck
+	}
+	return v, err
 }
 
 // begin counts a call and lets it suffer. It returns the store to ask, and whether

@@ -27,6 +27,9 @@ type flawed struct {
 	shard func(session.ID) string
 	probe func(context.Context, string) (string, error)
 
+	shards func() []string
+	pin    func(shard string) (session.Store, error)
+
 	born sync.Once
 	life int64
 }
@@ -87,6 +90,27 @@ func (f *flawed) Probe(ctx context.Context, shard string) (string, error) {
 		return "", errors.New("unknown shard")
 	}
 	return fmt.Sprint(f.life), ctx.Err()
+}
+
+// Shards of a store with names of its own for shards are none, unless it says more.
+func (f *flawed) Shards() []string {
+	switch {
+	case f.shards != nil:
+		return f.shards()
+	case f.shard != nil:
+		return nil
+	}
+	return []string{""}
+}
+
+func (f *flawed) Pin(shard string) (session.Store, error) {
+	switch {
+	case f.pin != nil:
+		return f.pin(shard)
+	case shard != "":
+		return nil, errors.New("unknown shard")
+	}
+	return f, nil
 }
 
 // badSave is a flaw of Save without a memory.

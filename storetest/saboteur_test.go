@@ -25,7 +25,7 @@ type saboteur struct {
 	breaks []string
 }
 
-var saboteurs = slices.Concat(dataSaboteurs, versionSaboteurs, expirySaboteurs, awaySaboteurs, listSaboteurs, probeSaboteurs)
+var saboteurs = slices.Concat(dataSaboteurs, versionSaboteurs, expirySaboteurs, awaySaboteurs, listSaboteurs, probeSaboteurs, pinSaboteurs)
 
 // recorder is a reporter that keeps what it is told.
 type recorder struct {

@@ -35,13 +35,29 @@ var documented = []struct {
 		down:        "there is no server that could be away",
 		freshLoader: "there is no cache in front of it",
 		prober:      "it is no server: it answers for as long as the process does, and loses all with it",
+		pinner:      "it is one shard",
 	}},
 	{"redisstore", map[capability]string{
 		maxRecord: "Redis takes 512 MB; that more is refused before it is sent is a test of its own",
+		pinner:    "the key alone decides which node of a cluster has it; its shards are fixed ranges of slots, so that all instances have the same",
+	}},
+	{"pgstore", map[capability]string{
+		freshLoader: "there is no cache in front of it: each Load asks the server",
+		pinner:      "it is one shard",
 	}},
 	{"memcachedstore", map[capability]string{
 		freshLoader: "there is no cache in front of it: each Load asks the server",
 		lister:      "memcached has no command that tells all keys to a program",
+	}},
+	{"sqlitestore", map[capability]string{
+		connections: "there is no server to connect to",
+		maxRecord:   "SQLite takes 1 GB; that more is refused before it is written is a test of its own",
+		freshLoader: "there is no cache in front of it: each Load asks the file",
+		pinner:      "it is one shard",
+	}},
+	{"mysqlstore", map[capability]string{
+		freshLoader: "there is no cache in front of it: each Load asks the server",
+		pinner:      "it is one shard",
 	}},
 }
 
@@ -115,7 +131,7 @@ func capabilitiesOf(t *testing.T, dir string) (have []capability) {
 		t.Fatalf("%s: %d files, %v", dir, len(files), err)
 	}
 	fields := map[string]capability{"Again": again, "Restart": restart, "Thaw": freeze, "Connections": connections, "Up": down, "MaxRecord": maxRecord}
-	methods := map[string]capability{"LoadFresh": freshLoader, "List": lister, "Probe": prober}
+	methods := map[string]capability{"LoadFresh": freshLoader, "List": lister, "Probe": prober, "Pin": pinner}
 	for _, name := range files {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {

@@ -55,8 +55,8 @@ type Harness struct {
 }
 
 // Run checks the store against the contract in the comments of
-// [session.Store], and of [session.FreshLoader], [session.Lister] and
-// [session.Prober] where the store is one. Each case is a
+// [session.Store], and of [session.FreshLoader], [session.Lister],
+// [session.Prober] and [session.Pinner] where the store is one. Each case is a
 // subtest, named after what its failure would mean, and prints the sentence of
 // the contract that was broken. The cases run one after the other, each with a
 // store of its own. They wait for expiries, some ten seconds in all; nothing
@@ -107,14 +107,16 @@ const (
 	freshLoader capability = "a session.FreshLoader"
 	lister      capability = "a session.Lister"
 	prober      capability = "a session.Prober"
+	pinner      capability = "a session.Pinner"
 )
 
-var allCapabilities = []capability{again, restart, freeze, connections, down, maxRecord, freshLoader, lister, prober}
+var allCapabilities = []capability{again, restart, freeze, connections, down, maxRecord, freshLoader, lister, prober, pinner}
 
 func (h Harness) capabilities(t testing.TB) []capability {
 	s := h.New(t)
 	_, isFresh := s.(session.FreshLoader)
 	_, isProber := s.(session.Prober)
+	p, isPinner := s.(session.Pinner)
 	has := map[capability]bool{
 		again:       h.Again != nil,
 		restart:     h.Restart != nil,
@@ -125,6 +127,7 @@ func (h Harness) capabilities(t testing.TB) []capability {
 		freshLoader: isFresh,
 		lister:      lists(t.Context(), s),
 		prober:      isProber,
+		pinner:      isPinner && len(p.Shards()) > 0,
 	}
 	return slices.DeleteFunc(slices.Clone(allCapabilities), func(c capability) bool { return !has[c] })
 }
