@@ -1,0 +1,41 @@
+package sqlitestore_test
+
+import (
+	"flag"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/test/chaos"
+)
+
+var faultFor = flag.Duration("chaos", time.Second, "how long each fault lasts")
+
+// Three instances on one file. There is no server to kill: the file itself goes away, is
+// locked by a process that stands still, or loses what it has.
+func TestVisitorsInChaos(t *testing.T) {
+	notShort(t)
+	p := newPlace(t)
+	var backup string
+	do := func(f func(testing.TB)) func([]*chaos.Wire) { return func([]*chaos.Wire) { f(t) } }
+	chaos.Run(t, chaos.Place{
+		Instances: 3,
+		Visitors:  50,
+		For:       *faultFor,
+		Open:      func(t testing.TB, _ *chaos.Wire) session.Store { return p.open(t) },
+		Faults: []chaos.Fault{
+			{Name: "the file is away" + chaos.Forgets, Begin: do(p.down), End: do(p.upEmpty)},
+			{Name: "another process has the writer's lock", Begin: func([]*chaos.Wire) {
+				backup = backUp(t, p)
+				p.freezeWrites(t)
+			}, End: do(p.thaw)},
+			{
+				Name:  "an older state is restored",
+				Begin: func([]*chaos.Wire) { restore(t, p, backup) },
+				End:   func([]*chaos.Wire) {},
+			},
+			{Name: "another process has all locks", Begin: do(p.freeze), End: do(p.thaw)},
+			{Name: "the file is away", Begin: do(p.down), End: do(p.up)},
+		},
+	})
+}
