@@ -1,0 +1,64 @@
+package fibersession_test
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/gofiber/fiber/v3"
+	fiberrecover "github.com/gofiber/fiber/v3/middleware/recover"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/fibersession"
+	"github.com/holdfast-go/session/memstore"
+)
+
+var basket = session.NewKey[[]string]("basket")
+
+func addToBasket(c fiber.Ctx) error {
+	s, err := fibersession.From(c)
+	if err != nil {
+		return err // fiber's ErrorHandler finds a *fiber.Error with 503 in it
+	}
+	sku := strings.Clone(c.Params("sku")) // an Update may run after fiber has used the memory again
+	basket.Update(s, func(all *[]string) error { *all = append(*all, sku); return nil })
+	return c.SendString("added")
+}
+
+func showBasket(c fiber.Ctx) error {
+	s, err := fibersession.From(c)
+	if err != nil {
+		return err
+	}
+	return c.JSON(basket.Or(s, nil))
+}
+
+func Example() {
+	sessions, err := session.New(memstore.New(nil), &session.Options{Cookie: session.Cookie{Insecure: true}})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	app := fiber.New()
+	app.Use(fiberrecover.New(), fibersession.Handler(sessions))
+	app.Post("/basket/:sku", addToBasket)
+	app.Get("/basket", fibersession.ReadOnly(sessions), showBasket)
+	app.Get("/mine", fibersession.Require(sessions), fibersession.ReadOnly(sessions), showBasket)
+
+	added, err := app.Test(httptest.NewRequest(fiber.MethodPost, "/basket/tofu", nil))
+	if err != nil {
+		log.Fatal(err)
+	}
+	r := httptest.NewRequest(fiber.MethodGet, "/mine", nil)
+	r.AddCookie(added.Cookies()[0])
+	shown, err := app.Test(r)
+	if err != nil {
+		log.Fatal(err)
+	}
+	text, _ := io.ReadAll(shown.Body)
+	fmt.Println(shown.StatusCode, string(text))
+	// Output:
+	// 200 ["tofu"]
+}

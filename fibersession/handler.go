@@ -1,0 +1,93 @@
+package fibersession
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gofiber/fiber/v3"
+
+	"github.com/holdfast-go/session"
+)
+
+// Handler makes the session available to the handlers that follow, see
+// session.Manager.Handler. A request that never asks for its session costs no store
+// command.
+func Handler(m *session.Manager) fiber.Handler { return wrap(m, m.Handler) }
+
+// ReadOnly is Handler for routes that only read, see session.Manager.ReadOnly.
+func ReadOnly(m *session.Manager) fiber.Handler { return wrap(m, m.ReadOnly) }
+
+// Require is Handler for routes that need a session, see session.Manager.Require.
+// Without one Options.Error answers ErrNoSession, 403 by default, and the handlers that
+// follow do not run.
+func Require(m *session.Manager) fiber.Handler { return wrap(m, m.Require) }
+
+// RequireStore is Handler for routes that must not act on a copy of the session, see
+// session.Manager.RequireStore.
+func RequireStore(m *session.Manager) fiber.Handler { return wrap(m, m.RequireStore) }
+
+// From returns the session of the request, under the innermost Manager: it is
+// session.From of c.Context(). The session may be used after the request; c may not.
+func From(c fiber.Ctx) (*session.Session, error) { return session.From(c.Context()) }
+
+// key finds the exchange of a Manager in a context.
+type key struct{ m *session.Manager }
+
+func wrap(m *session.Manager, with func(http.Handler) http.Handler) fiber.Handler {
+	return func(c fiber.Ctx) error {
+		if x, ok := c.Context().Value(key{m}).(*exchange); ok {
+			return x.condition(c, with)
+		}
+		serve(c, m, with)
+		return nil
+	}
+}
+
+// serve runs the handlers that follow below a Manager, and commits.
+func serve(c fiber.Ctx, m *session.Manager, with func(http.Handler) http.Handler) {
+	x := &exchange{header: make(http.Header)}
+	x.read(c)
+	outer := c.Context()
+	ctx, end := context.WithCancel(context.WithValue(outer, key{m}, x))
+	panicked := true
+	defer func() {
+		end()
+		c.SetContext(outer)
+		if panicked {
+			x.write(c) // a token that was saved before
+		}
+	}()
+	with(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x.session, x.request = w, r
+		c.SetContext(r.Context())
+		next(c)
+		x.commit(c, r)
+	})).ServeHTTP(x, request(c).WithContext(ctx))
+	panicked = false
+	x.answer(c)
+}
+
+// next runs the handlers that follow, and fiber's ErrorHandler on what they return.
+func next(c fiber.Ctx) {
+	err := c.Next()
+	if err == nil {
+		return
+	}
+	if failed := c.App().ErrorHandler(c, withStatus(c, err)); failed != nil {
+		_ = c.SendStatus(http.StatusInternalServerError) // as fiber itself does
+	}
+}
+
+// condition adds a condition below a Handler of the same Manager. Where it does not
+// hold, Options.Error answers.
+func (x *exchange) condition(c fiber.Ctx, with func(http.Handler) http.Handler) error {
+	x.read(c)
+	holds := false
+	with(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { holds = true })).
+		ServeHTTP(x.session, x.request.WithContext(c.Context()))
+	if holds {
+		return c.Next()
+	}
+	x.answer(c)
+	return nil
+}
