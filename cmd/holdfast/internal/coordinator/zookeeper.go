@@ -1,0 +1,183 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"path"
+	"sync"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// zookeeperCoordinator keeps entries in plain nodes, none of them ephemeral. The
+// revision of an entry is the version of its node plus one. A node that is removed and
+// made anew begins with version 0 again, so Set makes nodes that begin with version 1:
+// a node that an operator makes by hand, in place of a removed one, is never mistaken
+// for that.
+type zookeeperCoordinator struct {
+	a Address
+
+	mu   sync.Mutex // guards all below
+	conn *zk.Conn
+}
+
+func openZooKeeper(a Address) (Coordinator, error) {
+	return &zookeeperCoordinator{a: a}, nil
+}
+
+// connect returns the connection, and makes it where there is none: the names of the
+// servers may not resolve yet.
+func (c *zookeeperCoordinator) connect() (*zk.Conn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		return c.conn, nil
+	}
+	conn, _, err := zk.Connect(c.a.Servers, 6*time.Second, zk.WithLogger(silent{}))
+	if err != nil {
+		return nil, err
+	}
+	if c.a.User != "" {
+		if err := conn.AddAuth("digest", []byte(c.a.User+":"+c.a.Password)); err != nil {
+			conn.Close()
+			return nil, err
+		}
+	}
+	c.conn = conn
+	return conn, nil
+}
+
+// silent drops what the client would print; the calls return it.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+
+// call runs do and returns when ctx ends though do has not: the client knows no contexts.
+// The client ends a call by itself when its server falls silent.
+func call[T any](ctx context.Context, c *zookeeperCoordinator, do func(*zk.Conn) (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		conn, err := c.connect()
+		if err == nil {
+			r.value, err = do(conn)
+		}
+		r.err = err
+		done <- r
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+func node(name string) string { return "/" + name }
+
+func get(conn *zk.Conn, name string) (Entry, error) {
+	data, stat, err := conn.Get(node(name))
+	switch {
+	case errors.Is(err, zk.ErrNoNode):
+		return Entry{}, nil
+	case err != nil:
+		return Entry{}, err
+	}
+	return Entry{data, int64(stat.Version) + 1}, nil
+}
+
+func (c *zookeeperCoordinator) Get(ctx context.Context, name string) (Entry, error) {
+	return call(ctx, c, func(conn *zk.Conn) (Entry, error) { return get(conn, name) })
+}
+
+func (c *zookeeperCoordinator) List(ctx context.Context, folder string) (map[string]Entry, error) {
+	return call(ctx, c, func(conn *zk.Conn) (map[string]Entry, error) {
+		names, _, err := conn.Children(node(folder))
+		if errors.Is(err, zk.ErrNoNode) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		all := map[string]Entry{}
+		for _, name := range names {
+			e, err := get(conn, folder+"/"+name)
+			if err != nil {
+				return nil, err
+			}
+			if e.Revision != 0 {
+				all[name] = e
+			}
+		}
+		return all, nil
+	})
+}
+
+func (c *zookeeperCoordinator) Set(ctx context.Context, name string, value []byte, over int64, guards ...Guard) (bool, error) {
+	return call(ctx, c, func(conn *zk.Conn) (bool, error) {
+		set := &zk.SetDataRequest{Path: node(name), Data: value, Version: int32(over - 1)}
+		if over != 0 {
+			return change(conn, guards, set)
+		}
+		if err := makeFolder(conn, path.Dir(node(name))); err != nil {
+			return false, err
+		}
+		set.Version = 0 // of the node that is made just before
+		return change(conn, guards, &zk.CreateRequest{Path: node(name), Acl: zk.WorldACL(zk.PermAll)}, set)
+	})
+}
+
+func (c *zookeeperCoordinator) Remove(ctx context.Context, name string, over int64, guards ...Guard) (bool, error) {
+	return call(ctx, c, func(conn *zk.Conn) (bool, error) {
+		return change(conn, guards, &zk.DeleteRequest{Path: node(name), Version: int32(over - 1)})
+	})
+}
+
+// change does all of it or nothing, and reports whether it did.
+func change(conn *zk.Conn, guards []Guard, do ...any) (bool, error) {
+	var all []any
+	for _, g := range guards {
+		if g.Revision == 0 {
+			// There is no way to ask for a node that is missing but to make it.
+			all = append(all, &zk.CreateRequest{Path: node(g.Name), Acl: zk.WorldACL(zk.PermAll)}, &zk.DeleteRequest{Path: node(g.Name), Version: 0})
+			continue
+		}
+		all = append(all, &zk.CheckVersionRequest{Path: node(g.Name), Version: int32(g.Revision - 1)})
+	}
+	_, err := conn.Multi(append(all, do...)...)
+	for _, conflict := range []error{zk.ErrBadVersion, zk.ErrNodeExists, zk.ErrNoNode} {
+		if errors.Is(err, conflict) {
+			return false, nil
+		}
+	}
+	return err == nil, err
+}
+
+// makeFolder makes a node and those above it.
+func makeFolder(conn *zk.Conn, at string) error {
+	if at == "/" {
+		return nil
+	}
+	if err := makeFolder(conn, path.Dir(at)); err != nil {
+		return err
+	}
+	_, err := conn.Create(at, nil, 0, zk.WorldACL(zk.PermAll))
+	if errors.Is(err, zk.ErrNodeExists) {
+		return nil
+	}
+	return err
+}
+
+func (c *zookeeperCoordinator) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		c.conn.Close()
+	}
+}

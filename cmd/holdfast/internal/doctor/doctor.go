@@ -1,0 +1,155 @@
+// Package doctor looks at the servers, pages and keys of a site, and says what is set so that
+// visitors will suffer from it: what they would see, and which line to change.
+//
+// What it asks is collected first; rules without side effects judge it.
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Severity is how bad a finding is.
+type Severity string
+
+// The severities.
+const (
+	Error   Severity = "error"   // visitors suffer from it now, or at the next restart
+	Warning Severity = "warning" // visitors will suffer from it when something else happens
+)
+
+// Finding is something that is set badly.
+type Finding struct {
+	Check    string   `json:"check"` // the rule's name, which does not change
+	Subject  string   `json:"subject"`
+	Severity Severity `json:"severity"`
+	Found    string   `json:"found"`
+	Visitor  string   `json:"visitor"` // what a visitor would see
+	Change   string   `json:"change"`  // the line to change
+}
+
+// Blind is something at which the doctor could not look.
+type Blind struct {
+	Subject string `json:"subject"`
+	Why     string `json:"why"`
+}
+
+// Report is what the doctor has found.
+type Report struct {
+	Findings []Finding `json:"findings"`
+	Blind    []Blind   `json:"blind"`
+	Looked   []string  `json:"looked"` // at what
+}
+
+// Exit returns the status of a command that prints the report: 0 where there is nothing to
+// find, 1 where there is, 2 where the doctor could not look at something.
+func (r *Report) Exit() int {
+	switch {
+	case len(r.Blind) > 0:
+		return 2
+	case len(r.Findings) > 0:
+		return 1
+	}
+	return 0
+}
+
+// Write prints the report for people.
+func (r *Report) Write(w io.Writer) {
+	for _, f := range r.Findings {
+		fmt.Fprintf(w, "%s: %s: %s [%s]\n    visitors: %s\n    change:   %s\n", f.Severity, f.Subject, f.Found, f.Check, f.Visitor, f.Change)
+	}
+	for _, b := range r.Blind {
+		fmt.Fprintf(w, "could not look at %s: %s\n", b.Subject, b.Why)
+	}
+	if len(r.Looked) > 0 {
+		fmt.Fprintf(w, "%d findings; looked at %s\n", len(r.Findings), strings.Join(r.Looked, ", "))
+	}
+}
+
+func (r *Report) blind(subject string, err error) {
+	r.Blind = append(r.Blind, Blind{subject, err.Error()})
+}
+
+// rule judges what was collected of one subject.
+type rule[F any] struct {
+	check    string
+	severity Severity
+	visitor  string
+	change   string
+	finds    func(F) string // what is wrong, or nothing
+}
+
+func judge[F any](r *Report, subject string, rules []rule[F], facts F) {
+	for _, rule := range rules {
+		found := rule.finds(facts)
+		if found == "" {
+			continue
+		}
+		r.Findings = append(r.Findings, Finding{rule.check, subject, rule.severity, found, rule.visitor, rule.change})
+	}
+}
+
+// Options are what the doctor looks at.
+type Options struct {
+	Stores []string // addresses
+	Pages  []string // URLs
+	Keys   []string // files of keys, one for each instance
+
+	// Table is the table of sessions in a PostgreSQL. Empty is pgstore's default.
+	Table string
+}
+
+// Examine looks at everything. It ends with ctx, and what it has not looked at by then is
+// reported.
+func Examine(ctx context.Context, o Options) *Report {
+	r := &Report{Findings: []Finding{}, Blind: []Blind{}, Looked: []string{}}
+	var rings []ring
+	for _, address := range o.Stores {
+		scheme, _, _ := strings.Cut(address, ":")
+		switch scheme {
+		case "redis", "rediss":
+			r.redis(ctx, address)
+		case "memcached":
+			if ring, ok := r.memcached(ctx, address); ok {
+				rings = append(rings, ring)
+			}
+		case "postgres", "postgresql":
+			r.postgres(ctx, address, o.Table)
+		default:
+			r.blind(scheme+":", errStore)
+		}
+	}
+	r.rings(rings)
+	for _, url := range o.Pages {
+		r.page(ctx, url)
+	}
+	r.keys(o.Keys)
+	return r
+}
+
+// skewOf says how far a server's clock is from this machine's, where that is much. A
+// write gets its place among others by the clock of the instance that made it.
+func skewOf(server, before, after time.Time) time.Duration {
+	switch {
+	case server.Before(before):
+		return server.Sub(before)
+	case server.After(after):
+		return server.Sub(after)
+	}
+	return 0
+}
+
+const (
+	someSkew = 5 * time.Second
+	muchSkew = time.Minute
+)
+
+func skewed(skew, least, most time.Duration) string {
+	if abs := skew.Abs(); abs < least || most > 0 && abs >= most {
+		return ""
+	}
+	return fmt.Sprintf("its clock is %v away from this machine's", skew.Round(time.Second))
+}

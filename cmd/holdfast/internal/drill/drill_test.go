@@ -1,0 +1,177 @@
+//go:build unix
+
+package drill_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session/cmd/holdfast/internal/coordinator"
+	"github.com/holdfast-go/session/cmd/holdfast/internal/drill"
+	"github.com/holdfast-go/session/cmd/holdfast/internal/instancetest"
+	"github.com/holdfast-go/session/internal/test/etcdtest"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/override/etcd"
+)
+
+// fleet is two instances over one store, with their order in etcd.
+type fleet struct {
+	t      *testing.T
+	etcd   *etcdtest.Server
+	shared coordinator.Coordinator
+	urls   []string
+}
+
+func newFleet(t *testing.T) *fleet {
+	t.Helper()
+	f := &fleet{t: t, etcd: etcdtest.Start(t)}
+	f.shared = instancetest.OpenCoordinator(t, "etcd://"+strings.TrimPrefix(f.etcd.URL(), "http://")+"/order")
+	store, keys := memstore.New(nil), instancetest.Keys(t)
+	for range 2 {
+		source, err := etcd.New([]string{f.etcd.URL()}, "order", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.urls = append(f.urls, instancetest.Start(t, store, keys, source).URL)
+	}
+	return f
+}
+
+// options are those of a short drill that visits a page.
+func (f *fleet) options(page string) drill.Options {
+	o := drill.Options{
+		Coordinator: f.shared, Order: "order", For: 3 * time.Second, MostOwed: 1 << 20, Patience: time.Minute,
+		Log: slog.New(slog.NewTextHandler(f.t.Output(), nil)),
+	}
+	for _, url := range f.urls {
+		o.Instances = append(o.Instances, url+"/stats")
+		o.Pages = append(o.Pages, url+page)
+	}
+	return o
+}
+
+// gone asks that no order stands any more.
+func (f *fleet) gone() {
+	f.t.Helper()
+	if text, stands := f.etcd.Get("order"); stands {
+		f.t.Errorf("the order %s still stands", text)
+	}
+}
+
+func TestADrillThatVisitorsDoNotNotice(t *testing.T) {
+	f := newFleet(t)
+	r, err := drill.Run(t.Context(), f.options("/count"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%v", r)
+	if !r.Passed || r.Failed != 0 || r.Lost != 0 || r.Visits == 0 {
+		t.Errorf("got %+v, want a drill that passed", r)
+	}
+	if r.Instances != 2 || r.Followed == 0 || r.Outage < 3*time.Second || r.Recovered == 0 {
+		t.Errorf("got %+v, want two instances that followed and recovered", r)
+	}
+	if r.Degraded == 0 || r.MostOwed == 0 || r.Delivered == 0 {
+		t.Errorf("got %+v, want sessions that were served from backups, owed and delivered", r)
+	}
+	f.gone()
+}
+
+func TestADrillStopsByItselfWhenVisitsFail(t *testing.T) {
+	f := newFleet(t)
+	o := f.options("/safe")
+	o.For = 10 * time.Minute
+	r, err := drill.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%v", r)
+	if r.Passed || r.Failed == 0 || !strings.Contains(r.Stopped, "503") || r.Recovered == 0 {
+		t.Errorf("got %+v, want a drill that stopped because of a 503, and recovered", r)
+	}
+	f.gone()
+}
+
+func TestADrillStopsByItselfWhenTooMuchIsOwed(t *testing.T) {
+	f := newFleet(t)
+	o := f.options("/count")
+	o.For, o.MostOwed = 10*time.Minute, 1
+	r, err := drill.Run(t.Context(), o)
+	if err != nil || r.Passed || !strings.Contains(r.Stopped, "the limit is 1") {
+		t.Errorf("got %+v, %v, want a drill that stopped because of what is owed", r, err)
+	}
+	f.gone()
+}
+
+func TestADrillThatIsInterruptedTakesItsOrderBack(t *testing.T) {
+	f := newFleet(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o := f.options("/count")
+	o.For = 10 * time.Minute
+	o.Log = slog.New(slog.NewTextHandler(interrupter(cancel), nil)) // it logs that the order is given
+	r, err := drill.Run(ctx, o)
+	if err != nil || r.Passed || !strings.Contains(r.Stopped, "interrupted") {
+		t.Errorf("got %+v, %v, want an interrupted drill", r, err)
+	}
+	f.gone()
+}
+
+// interrupter is a log that interrupts at its first line.
+type interrupter func()
+
+func (i interrupter) Write(p []byte) (int, error) {
+	i()
+	return len(p), nil
+}
+
+// An order that was not answered may stand all the same.
+func TestADrillThatIsInterruptedAsItBeginsTakesItsOrderBack(t *testing.T) {
+	f := newFleet(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o := f.options("/count")
+	o.Coordinator = hasty{f.shared, cancel}
+	if r, err := drill.Run(ctx, o); err == nil {
+		t.Errorf("got %+v, want an error", r)
+	}
+	f.gone()
+}
+
+// hasty is a coordinator whose Set happens and is not answered.
+type hasty struct {
+	coordinator.Coordinator
+	cancel func()
+}
+
+func (h hasty) Set(ctx context.Context, name string, value []byte, over int64, guards ...coordinator.Guard) (bool, error) {
+	_, err := h.Coordinator.Set(ctx, name, value, over, guards...)
+	h.cancel()
+	return false, errors.Join(err, context.Canceled)
+}
+
+func TestADrillBeginsOnlyWhereAllIsWell(t *testing.T) {
+	f := newFleet(t)
+	for _, tt := range []struct {
+		is, says string
+		change   func(*drill.Options)
+	}{
+		{"a page that fails", "404", func(o *drill.Options) { o.Pages = []string{f.urls[0] + "/nothing"} }},
+		{"an instance that is not there", "refused", func(o *drill.Options) { o.Instances = append(o.Instances, "http://127.0.0.1:1/stats") }},
+		{"an instance that shows something else", "JSON", func(o *drill.Options) { o.Instances = []string{f.urls[0] + "/count"} }},
+		{"an order that stands", "alice", func(*drill.Options) { f.etcd.Put("order", `{"mode":"auto","by":"alice"}`) }},
+	} {
+		o := f.options("/count")
+		tt.change(&o)
+		if r, err := drill.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: got %+v, %v, want an error that says %q", tt.is, r, err, tt.says)
+		}
+	}
+	if text, _ := f.etcd.Get("order"); !strings.Contains(text, "alice") {
+		t.Errorf("got the order %q, want alice's", text)
+	}
+}

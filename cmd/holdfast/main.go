@@ -1,0 +1,66 @@
+// Holdfast is the command of operators.
+//
+//	holdfast monitor   watches a store and gives a fleet its orders, together with other monitors
+//	holdfast doctor    looks at stores, pages and keys, and says what visitors will suffer from
+//	holdfast override  shows, gives and ends the order that a fleet goes by
+//	holdfast drill     takes the store away from a fleet for a while, and reports what became of it
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// commands are what the command line can say.
+type commands struct {
+	Monitor  monitorCommand  `cmd:"" help:"Watch a store as its visitors see it, and order a fleet to leave it alone while it is down. Run several, on different machines."`
+	Doctor   doctorCommand   `cmd:"" help:"Look at stores, pages and keys, and say what is set so that visitors will suffer from it. The exit status is 0 where nothing is, 1 where something is, 2 where it could not look."`
+	Override overrideCommand `cmd:"" help:"Show, give or end the order that a fleet goes by."`
+	Drill    drillCommand    `cmd:"" help:"Take the store away from a fleet for a while, by an order, and report what visitors noticed. It stops by itself at its limits."`
+}
+
+// run is main, for tests too. It returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var c commands
+	helped := false
+	parser, err := kong.New(&c, kong.Name("holdfast"), kong.Description("The operator's command."),
+		kong.Writers(stdout, stderr), kong.Exit(func(int) { helped = true }))
+	if err != nil {
+		panic(err) // a mistake in the tags
+	}
+	parsed, err := parser.Parse(args)
+	switch {
+	case helped: // Parse has printed it, and gone on
+		return 0
+	case err != nil:
+		fmt.Fprintf(stderr, "holdfast: %v\nholdfast: --help lists what there is\n", err)
+		return 2
+	}
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	parsed.BindTo(stdout, (*io.Writer)(nil))
+	err = parsed.Run(log)
+	if status := exitStatus(0); errors.As(err, &status) {
+		return int(status)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "holdfast: %v\n", err)
+		return 1
+	}
+	return 0
+}

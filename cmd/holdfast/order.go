@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/holdfast-go/session/cmd/holdfast/internal/coordinator"
+)
+
+// openOrder returns the coordinator that the flag --order names, and the order's name
+// there.
+func openOrder(ctx context.Context, flag string, log *slog.Logger) (coordinator.Coordinator, string, error) {
+	if address, name, ok := strings.Cut(flag, "#"); ok && name != "" {
+		store, closeStore, err := openStore(ctx, address, log)
+		if err != nil {
+			return nil, "", fmt.Errorf("--order: %w", err)
+		}
+		return coordinator.OnStore(store, closeStore), name, nil
+	}
+	address, err := coordinator.ParseAddress(flag)
+	if err != nil {
+		return nil, "", fmt.Errorf("--order: %w", err)
+	}
+	shared, err := coordinator.Open(address)
+	if err != nil {
+		return nil, "", fmt.Errorf("--order: %w", err)
+	}
+	return shared, address.Name, nil
+}

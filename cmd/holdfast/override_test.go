@@ -1,0 +1,53 @@
+//go:build unix
+
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/holdfast-go/session/internal/test/etcdtest"
+	"github.com/holdfast-go/session/internal/test/printed"
+	"github.com/holdfast-go/session/internal/test/redistest"
+	"github.com/holdfast-go/session/internal/test/zookeepertest"
+)
+
+// An order is given, shown and ended, wherever it stands.
+func TestAnOrderIsGivenAndEnded(t *testing.T) {
+	for scheme, place := range map[string]func() string{
+		"etcd": func() string {
+			return "etcd://" + strings.TrimPrefix(etcdtest.Start(t).URL(), "http://") + "/shop/override"
+		},
+		"zk":    func() string { return "zk://" + zookeepertest.Start(t).Addr() + "/shop/override" },
+		"redis": func() string { return redistest.Start(t).URL() + "#shop/override" },
+	} {
+		t.Run(scheme, func(t *testing.T) {
+			at := " --order " + place() + " --within 60s"
+			for _, step := range []struct {
+				args, said string
+				exit       int
+			}{
+				{"override get", "auto\n", 0},
+				{"override set backup-only --for 2h --by alice", "backup-only, by alice, until ", 0},
+				{"override get", "backup-only, by alice, until ", 0},
+				{"override get --json", `{"mode":"backup-only","until":"`, 0},
+				{"override set store-only --without-end --by bob", "store-only, by bob\n", 0},
+				{"override set auto --for 1h --lease 3h --by bob", "auto, backups vouch for 3h0m0s, by bob, until ", 0},
+				{"override clear", "auto\n", 0},
+				{"override clear", "auto\n", 0},
+				{"override get", "auto\n", 0},
+				{"override set backup-only", "", 2},
+				{"override set backup-only --for 1h --without-end", "", 2},
+				{"override set sideways --for 1h", "", 2},
+				{"override set auto --for=-1h", "", 1},
+				{"override set auto --for 1h --by " + strings.Repeat("x", 101), "", 1},
+			} {
+				var stdout, stderr printed.Text
+				exit := run(t.Context(), strings.Fields(step.args+at), &stdout, &stderr)
+				if exit != step.exit || !strings.HasPrefix(stdout.String(), step.said) {
+					t.Errorf("%s: exit status %d and %q, want %d and %q: %s", step.args, exit, stdout.String(), step.exit, step.said, stderr.String())
+				}
+			}
+		})
+	}
+}
