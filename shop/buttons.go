@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// buttons are what stops the store and lets shoppers in. They are for whoever
-// sits at this machine, unless -public-buttons says otherwise.
+// buttons stop the store and let shoppers in. They are for a person at this
+// machine, unless -public-buttons says otherwise.
 type buttons struct{ *panel }
 
 func (b buttons) serve(mux *http.ServeMux) {
@@ -72,8 +72,8 @@ func isLoopback(hostport string) bool {
 var notHere = &refusal{http.StatusForbidden, "Not from here",
 	"Only who sits at the shop’s machine can do this. Start the shop with -public-buttons to let everyone."}
 
-// press does what a button says, which shows in the panel of the page that the
-// answer leads to.
+// press carries out a button. The panel of the page that the answer leads to shows the
+// result.
 func (b buttons) press(do func() error, text string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !b.allowed(r) {

@@ -82,8 +82,8 @@ func readItem(w http.ResponseWriter, r *http.Request) (json.RawMessage, Food, er
 	return item, food, err
 }
 
-// removeFromCart takes one thing out. It is named by what it is and not by
-// where it stands, so that a second tab takes out no other one.
+// removeFromCart takes one thing out. The form names it by its digest and not by its
+// place, so that a second tab takes out no other thing.
 func removeFromCart(w http.ResponseWriter, r *http.Request) error {
 	s, err := formSession(w, r)
 	if err != nil {

@@ -18,8 +18,8 @@ const (
 	chartHeight = 40
 )
 
-// drawLanes shows who served in the last minute: the upper lane is the store's,
-// the lower one the backup's.
+// drawLanes shows where the requests of the last minute were served from: the
+// upper lane is the store's, the lower one the backup's.
 func drawLanes(seconds []second) template.HTML {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg class="lanes" viewBox="0 0 %d %d" preserveAspectRatio="none" aria-hidden="true">`, laneSeconds, 2*laneHeight+4)
@@ -35,7 +35,7 @@ func drawLanes(seconds []second) template.HTML {
 	return template.HTML(b.String()) // numbers and constants alone
 }
 
-// figures are the latest of what the charts show, averaged over a few seconds.
+// figures are the latest values of the charts, averaged over a few seconds.
 type figures struct {
 	Rate     string
 	P50, P99 string
@@ -47,13 +47,16 @@ const latest = 3 // seconds
 
 func newFigures(seconds []second) figures {
 	var h histogram
-	requests, stored, backed, most := 0, 0, 0, 0
+	requests, most := 0, 0
+	stored, backed := 0, 0
 	for i, s := range seconds {
 		most = max(most, s.requests)
 		if i < len(seconds)-latest {
 			continue
 		}
-		requests, stored, backed = requests+s.requests, stored+s.stored, backed+s.backed
+		requests += s.requests
+		stored += s.stored
+		backed += s.backed
 		for j, n := range s.took {
 			h[j] += n
 		}

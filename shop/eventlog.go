@@ -39,8 +39,8 @@ type outage struct {
 	ended  bool
 }
 
-// account is what becomes of the changes and sessions that an outage left
-// behind. It goes over all parts of the store, as the counters do.
+// account follows the changes and sessions that an outage left behind, over all parts
+// of the store, as the counters do.
 type account struct {
 	before counts    // when the first part went away
 	last   counts    // that was seen
@@ -96,6 +96,7 @@ func (l *eventLog) hooks(h session.Hooks) session.Hooks {
 	still, forgot := h.StillDown, h.Forgot
 	backup, overflow := h.Backup, h.Overflow
 	dropped := h.Dropped
+	evicted, early := h.Evicted, h.Early
 	h.Down = func(ctx context.Context, shard string, err error) {
 		down(ctx, shard, err)
 		l.down(shard)
@@ -111,6 +112,16 @@ func (l *eventLog) hooks(h session.Hooks) session.Hooks {
 	h.Forgot = func(ctx context.Context, shard string) {
 		forgot(ctx, shard)
 		l.forgot(shard)
+	}
+	h.Evicted = func(ctx context.Context, shard string, records uint64) {
+		evicted(ctx, shard, records)
+		l.change(func() {
+			l.addLocked(l.subjectLocked(shard) + " is full, and has dropped what was used least.")
+		})
+	}
+	h.Early = func(ctx context.Context, tombstones int) {
+		early(ctx, tombstones)
+		l.write("More customers have logged out than the shop remembers. The store alone knows of some.")
 	}
 	h.Backup = func(ctx context.Context, id session.ID, fault session.BackupFault, err error) {
 		backup(ctx, id, fault, err)
@@ -233,7 +244,7 @@ func (l *eventLog) watch(st session.Stats) {
 	}
 }
 
-// sentence tells what came of an outage. Nothing is no news.
+// sentence says what came of an outage. It is empty where nothing did.
 func (a *account) sentence() string {
 	var parts []string
 	for _, p := range []struct {

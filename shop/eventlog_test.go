@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -86,6 +87,17 @@ func TestTheEventLogKeepsTheLatest(t *testing.T) {
 	}
 	if got := l.read(); len(got) != maxNotes || got[0].Text != fmt.Sprint(2*maxNotes-1) {
 		t.Errorf("got %v, want the last %d", got, maxNotes)
+	}
+}
+
+func TestTheEventLogTellsOfEvictionsAndOfWhatIsForgottenEarly(t *testing.T) {
+	l := newEventLog(true, func() {})
+	h := l.hooks(session.LogHooks(slog.New(slog.DiscardHandler)))
+	h.Evicted(t.Context(), "a", 7)
+	h.Early(t.Context(), 7)
+	got := l.read()
+	if len(got) != 2 || !strings.Contains(got[0].Text, "remembers") || !strings.HasPrefix(got[1].Text, "The store is full") {
+		t.Errorf("got %v", got)
 	}
 }
 

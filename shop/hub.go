@@ -72,7 +72,7 @@ func (h *hub) send() {
 	for w := range h.watchers {
 		select {
 		case w <- event:
-		default: // it is slow, and gets a later one
+		default: // a slow page gets a later event
 		}
 	}
 }

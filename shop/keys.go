@@ -49,7 +49,7 @@ func openKeys(path string, log *slog.Logger) (keyring, error) {
 // or not at all: two shops may start at once.
 func makeKeys(path string) (made bool, err error) {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return false, nil // what is wrong with it, reading it tells
+		return false, nil // reading the file reports what is wrong with it
 	}
 	dir, name := filepath.Split(path)
 	if dir == "" {
@@ -72,7 +72,7 @@ func makeKeys(path string) (made bool, err error) {
 	return true, nil
 }
 
-// plain leaves out the temporary name, which nobody gave.
+// plain leaves out the temporary name, which no user gave.
 func plain(err error) error {
 	if p := (*fs.PathError)(nil); errors.As(err, &p) {
 		return p.Err

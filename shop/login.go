@@ -40,9 +40,9 @@ func login(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// logout ends the session in the store, not only in the browser. It does not
-// matter to it whether the session could be loaded. Where the store does not
-// answer the logout waits, and the visitor is not told that it has arrived.
+// logout ends the session in the store, not only in the browser, also where the session
+// could not be loaded. Where the store does not answer the logout waits, and the page
+// does not say that it is done.
 func logout(w http.ResponseWriter, r *http.Request) error {
 	s, _ := session.From(r.Context())
 	durability, err := s.Destroy(r.Context())

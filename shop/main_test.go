@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -42,7 +43,16 @@ func TestBadFlagsGetAClearAnswer(t *testing.T) {
 		{"a key file without a name", "-keys=", 2, "-keys: must name a file"},
 		{"keys without a backup", "-no-backup -keys shop.keys", 2, "-keys with -no-backup"},
 		{"an audience without a backup", "-no-backup -audience shop-production", 2, "-audience with -no-backup"},
+		{"a directory without a backup", "-no-backup -state /tmp", 2, "-state with -no-backup"},
+		{"a directory without keys that last", "-state /tmp", 2, "-state without -keys"},
+		{"a directory without a name", "-state=", 2, "-state: must name a directory"},
+		{"a directory that is not there", "-addr 127.0.0.1:0 -keys " + filepath.Join(t.TempDir(), "shop.keys") + " -state /no/such/directory", 1, "Backup.Dir"},
 		{"a lease without a backup", "-no-backup -lease 2h", 2, "-lease with -no-backup"},
+		{"a switch of no kind", "-switch consul://user:secret@host:8500/key", 1, "-switch: want file:"},
+		{"a switch without a key", "-switch etcd://user:secret@host:2379", 1, "-switch: want file:"},
+		{"a switch on no port", "-switch zk://user:secret@host/shop", 1, "host:port"},
+		{"a switch without a backup", "-no-backup -switch file:/tmp/order", 2, "-switch with -no-backup"},
+		{"an order that is kept of nothing", "-keep-order order", 2, "-keep-order: goes with"},
 		{"too many shoppers", "-shoppers 201", 2, "-shoppers 201: must be between 0 and 200"},
 		{"less than no shoppers", "-shoppers -1", 2, "-shoppers -1"},
 		{"a server that cannot be started", "-store spawn:mongo", 1, "-store: want memory:, redis://"},
@@ -53,6 +63,9 @@ func TestBadFlagsGetAClearAnswer(t *testing.T) {
 		{"a port that is taken", "-addr " + taken.Addr().String(), 1, "address already in use"},
 		{"a store that is not there", "-store redis://:secret@" + free.Addr().String(), 1, "connection refused"},
 		{"a store that is silent", "-store redis://:secret@" + silent.Addr().String() + "/1", 1, "-store redis://" + silent.Addr().String() + "/1: "},
+		{"a PostgreSQL of no address", "-store postgres://:secret@host:port/shop", 1, "want postgres://user:password@host:port/database"},
+		{"a PostgreSQL that is not there", "-store postgres://:secret@" + free.Addr().String() + "/shop", 1, "connection refused"},
+		{"a PostgreSQL that is silent", "-store postgresql://:secret@" + silent.Addr().String() + "/shop", 1, "-store postgresql://" + silent.Addr().String() + "/shop: "},
 		{"no memcached", "-store memcached://", 1, "-store memcached://: session: memcached URL: want memcached://"},
 		{"a memcached of no address", "-store memcached://:secret@host:port", 1, "want memcached://"},
 		{"a memcached with a query", "-store memcached://host?password=secret", 1, "want memcached://"},

@@ -46,7 +46,8 @@ func (m *memory) Save(ctx context.Context, id session.ID, r session.Record, over
 func (m *memory) ask(ctx context.Context) (*memstore.Store, error) {
 	for {
 		m.mu.Lock()
-		s, is, changed := m.store, m.is, m.changed
+		s, is := m.store, m.is
+		changed := m.changed
 		m.mu.Unlock()
 		switch is {
 		case running:

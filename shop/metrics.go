@@ -32,7 +32,8 @@ type second struct {
 	store    lane
 }
 
-// lane is how the store did: the worst of its shards, at the worst moment.
+// lane is the state of the store in a second: that of its worst shard, at the worst
+// moment.
 type lane uint8
 
 const (

@@ -37,8 +37,8 @@ type page struct {
 	Live    view
 }
 
-// showPage reads. Only where a message waits to be shown once does it write,
-// to take the message away.
+// showPage only reads the session, unless a message waits to be shown once: then it
+// writes, to take the message away.
 func (p *panel) showPage(w http.ResponseWriter, r *http.Request) error {
 	its, u, err := sessionUser(r)
 	if err != nil && !errors.Is(err, session.ErrNoValue) {
@@ -66,8 +66,8 @@ func (p *panel) showPage(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// showSession is the part of the page that tells of the session, for a page that
-// has seen the store go or come back. It takes no message away.
+// showSession answers with the part of the page that describes the session, for a page
+// that has seen the store go or come back. It takes no message away.
 func showSession(w http.ResponseWriter, r *http.Request) error {
 	its, err := session.From(r.Context())
 	if err != nil {
@@ -78,8 +78,8 @@ func showSession(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// afterwards is what there is to say after a login or a logout. It is not in
-// the session: after a logout there is none to keep it in.
+// afterwards returns what the page says after a login or a logout. The session does not
+// hold it, because after a logout there is none.
 func afterwards(what string, loggedIn bool) string {
 	switch {
 	case what == "login" && !loggedIn:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	prometheus "github.com/holdfast-go/session/metrics"
 )
 
 // panel is what the page tells of the store and the backup, live. It is made
@@ -19,9 +20,12 @@ type panel struct {
 	public   bool // the buttons are for everyone, see buttons.allowed
 	events   *eventLog
 	metrics  *metrics
+	served   prometheus.Metrics
 	failures failures
 	shoppers *shoppers // nil: none can be let in
 	hub      *hub
+	lever    operatorSwitch   // nil: the shop takes no orders
+	ordered  session.Override // that watch saw last
 
 	sessions *session.Manager
 }
@@ -35,18 +39,19 @@ func newPanel(b backend, c config) *panel {
 
 // hooks returns h with the panel listening too.
 func (p *panel) hooks(h session.Hooks) session.Hooks {
-	return p.failures.hooks(p.events.hooks(h))
+	return p.served.Hooks(p.failures.hooks(p.events.hooks(h)))
 }
 
 // watch looks how the sessions are, a few times a second.
 func (p *panel) watch(now time.Time) {
 	st := p.sessions.Stats()
 	p.events.watch(st)
+	p.watchOrder()
 	p.metrics.see(now, p.worst(st))
 }
 
-// worst is how the part of the store does that does worst. A store that is new
-// is in quarantine as one that was emptied is, and nobody misses anything.
+// worst returns the lane of the worst part of the store. A new store is in quarantine
+// like an emptied one, but lacks nothing, so it counts as serving.
 func (p *panel) worst(st session.Stats) lane {
 	l := serving
 	if st.Failing {
@@ -70,6 +75,7 @@ func (p *panel) worst(st session.Stats) lane {
 // view is what the templates show.
 type view struct {
 	State      string // in words
+	Order      string // that is in force, in words; empty for none
 	StoreDoes  string
 	BackupDoes string
 	Lanes      template.HTML
@@ -107,6 +113,7 @@ func (p *panel) view(buttons bool) view {
 		}
 	}
 	v.State, v.StoreDoes = p.inWords(st, is)
+	v.Order = orderInWords(p.orderNow())
 	switch last := seconds[reach-1]; {
 	case !p.backup:
 		v.BackupDoes = "is off"
@@ -123,8 +130,8 @@ func (p *panel) view(buttons bool) view {
 	return v
 }
 
-// inWords tells how the store is: to the shop, which is not what was done to
-// it, until a request or a probe has found out.
+// inWords describes the store as the shop sees it. What a button has done to the store
+// shows only after a request or a probe.
 func (p *panel) inWords(st session.Stats, is condition) (state, store string) {
 	switch l := p.worst(st); {
 	case l == away && !p.backup:
@@ -153,7 +160,7 @@ func (p *panel) inWords(st session.Stats, is condition) (state, store string) {
 	return state, store
 }
 
-// whyAway tells why a part of the store is away, and that visitors have a backup.
+// whyAway says why a part of the store is away, and that visitors have a backup.
 func whyAway(st session.Stats) (state, store string) {
 	var cause session.Cause
 	for _, shard := range st.Shards {

@@ -35,7 +35,7 @@ var (
 
 const orders = 49 // as many as make 5 KB
 
-// randomName is that of somebody who did not say one.
+// randomName is the name of a visitor that did not give one.
 func randomName() string { return pick(rand.N[int], firstNames) + " " + pick(rand.N[int], lastNames) }
 
 // newUser makes a user up. The same name gives the same user, so that Update
@@ -56,14 +56,14 @@ func newUser(name string) User {
 	}
 	// As in a real shop numbers grow, and people buy the same things again: what is
 	// all chance could not be compressed, and its copy would have no room for a cart.
-	var baskets [8][]int
+	var baskets [4][]int
 	for i := range baskets {
 		baskets[i] = r.Perm(len(menu))[:2+r.IntN(3)]
 	}
 	number := 31_000_000 + r.IntN(1e6)
 	for range orders {
-		day = day.AddDate(0, 0, 7*(1+r.IntN(3)))
-		number += 1 + r.IntN(4)
+		day = day.AddDate(0, 0, 7*(1+r.IntN(2)))
+		number += 1 + r.IntN(2)
 		o := Order{Number: fmt.Sprintf("%08d", number), Day: day}
 		for _, i := range baskets[r.IntN(len(baskets))] {
 			o.Foods = append(o.Foods, menu[i].SKU)

@@ -32,13 +32,20 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 		}
 		defer keys.close()
 	}
-	store, err := open(ctx, c.store, log)
+	store, mover, err := openMoving(ctx, c, log)
 	if err != nil {
 		return err
 	}
 	defer store.close()
 	panel := newPanel(store, c)
 	o := options(c, keys.Keys, log)
+	if c.switchAt != "" {
+		if panel.lever, err = openSwitch(c.switchAt, c.keepOrder, log); err != nil {
+			return err
+		}
+		o.Switch = panel.lever
+	}
+	defer closeSwitch(ctx, panel.lever, log)
 	o.Hooks, o.Error = panel.hooks(o.Hooks), panel.answerError
 	sessions, err := session.New(store.store, o)
 	if err != nil {
@@ -61,6 +68,7 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	streams, endStreams := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() { panel.hub.run(streams) })
+	background.Go(func() { push(streams, mover, log) })
 	defer background.Wait()
 	defer endStreams()
 	failed := make(chan error, 1)
@@ -83,14 +91,14 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 		return errors.Join(err, sessions.Close(ctx))
 	case <-ctx.Done():
 	}
-	// In this order: requests make the work that the sessions then finish.
+	// In this order, because the sessions finish what the last requests began.
 	panel.shoppers.close()
 	endStreams()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patienceAtEnd)
 	defer cancel()
 	err = server.Shutdown(ctx)
 	if store.process != nil {
-		cancel() // what it is owed would end with it in a moment
+		cancel() // the store ends with the shop, so nothing needs to be delivered
 		_ = sessions.Close(ctx)
 		return err
 	}
@@ -108,11 +116,6 @@ func visitURL(a net.Addr) string {
 }
 
 // options are those of the shop's sessions. Without keys there is no backup.
-//
-// The user of 5 KB would not fit the budget as it is, and so the copies are
-// compressed. What seal.Box warns of, a secret beside words that an attacker
-// chooses, is not in a session of the shop: it holds what its own visitor may
-// read and nobody else can write to, as other sites' forms are refused.
 func options(c config, keys *seal.Keys, log *slog.Logger) *session.Options {
 	o := &session.Options{
 		Cookie:   session.Cookie{Insecure: c.insecure},
@@ -122,7 +125,7 @@ func options(c config, keys *seal.Keys, log *slog.Logger) *session.Options {
 		Error:    answerError,
 	}
 	if keys != nil {
-		o.Backup = &session.Backup{Keys: keys, Audience: c.audience, Lease: c.lease, Codec: seal.Flate}
+		o.Backup = &session.Backup{Keys: keys, Audience: c.audience, Lease: c.lease, Dir: c.state}
 	}
 	return o
 }

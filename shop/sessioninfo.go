@@ -7,13 +7,13 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// sessionInfo is what the page tells of the session. The token is not there: no
-// part of the library gives it out.
+// sessionInfo is what the page shows of the session. It has no token, because the
+// library gives none out.
 type sessionInfo struct {
 	ID                        session.ID
 	From                      session.Source
 	Source                    string    // the same in words
-	Read                      time.Time // when it was asked for: the source is that of then
+	Read                      time.Time // when the session was read, from that source
 	Created, Renewed, Expires time.Time
 	Left                      string
 }

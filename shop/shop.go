@@ -11,7 +11,7 @@ import (
 
 // What a session holds.
 var (
-	user  = session.NewKey[User]("user", session.Rank(2)) // without it nobody is logged in
+	user  = session.NewKey[User]("user", session.Rank(2)) // without it the visitor is not logged in
 	cart  = session.NewKey[Cart]("cart", session.Rank(1)) // may become too large to travel
 	flash = session.NewKey[string]("flash")               // said once, on the next page
 )
@@ -32,7 +32,9 @@ func newShop(sessions *session.Manager, panel *panel, log *slog.Logger) http.Han
 	mux.Handle("POST /user/shoppingcart/clear", require(clearCart))
 	mux.Handle("POST /login", action(login))
 	mux.Handle("POST /logout", action(logout))
-	mux.Handle("GET /status", status{sessions, panel.store, panel.failures})
+	mux.Handle("GET /status", status{sessions, panel.store, panel.failures, panel.lever})
+	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, sessions.Stats()) })
+	mux.Handle("GET /metrics", panel.served.Handler(sessions))
 	mux.Handle("GET /live", panel.hub)
 	buttons{panel}.serve(mux)
 	serveAssets(mux)

@@ -26,9 +26,14 @@ type shopper struct {
 	maybe map[string]bool // and of those of which that is not known, as an answer was lost
 	wrote time.Time       // when the last change was sent that the shop acknowledged
 	next  int             // the number of the next thing
+	again int             // how often the shopper has logged in again
 }
 
-// visit is from the login until the shopper leaves, or ctx ends. Only few log
+// maxAgain bounds how often a shopper logs in again. In an outage each login leaves an ended
+// session in the copy, and a copy full of them has no room for a cart.
+const maxAgain = 2
+
+// visit runs from the login until the shopper leaves, or ctx ends. Few shoppers log
 // out: most close the tab.
 func (s *shopper) visit(ctx context.Context) {
 	stays := true
@@ -43,14 +48,15 @@ func (s *shopper) visit(ctx context.Context) {
 			s.look(ctx)
 		case n < 700:
 			s.do(ctx, http.MethodGet, "/", "", http.StatusOK) // the page
-		case n < 900 && len(s.cart) < 12:
+		case n < 900 && len(s.cart) < 8:
 			s.add(ctx)
 		case n < 950:
 			s.remove(ctx)
 		case n < 965:
 			s.empty(ctx)
-		case n < 980:
-			s.login(ctx) // again, which gives a new token
+		case n < 980 && s.again < maxAgain:
+			s.again++
+			s.login(ctx) // which gives a new token
 		case n < 984:
 			s.group.tryOld(ctx)
 		case n < 990:
@@ -121,7 +127,8 @@ func (s *shopper) add(ctx context.Context) {
 
 func (s *shopper) remove(ctx context.Context) {
 	for number := range s.cart {
-		// Only the shop knows how it wrote it down.
+		// The shop may have written the thing differently, so the shopper asks for it
+		// as it is.
 		body, ok := s.do(ctx, http.MethodGet, "/user/readonly", "", http.StatusOK)
 		var got struct{ Food []json.RawMessage }
 		if !ok || json.Unmarshal(body, &got) != nil {
@@ -176,8 +183,8 @@ func (s *shopper) do(ctx context.Context, method, path, body string, want int) (
 	return s.send(r, want)
 }
 
-// request returns a request that a shopper waits for, also when sent home
-// meanwhile: an answer that nobody read might have held a new token.
+// request returns a request whose answer the shopper waits for even when sent home,
+// because an unread answer might hold a new token.
 func (s *shopper) request(ctx context.Context, method, path, body string) *http.Request {
 	r, err := http.NewRequestWithContext(context.WithoutCancel(ctx), method, s.group.url+path, strings.NewReader(body))
 	if err != nil {

@@ -28,10 +28,11 @@ type shoppers struct {
 	mu       sync.Mutex
 	inside   []context.CancelFunc // of each shopper's place
 	came     int
-	departed []*shopper // those who left without a word, the last ones
+	departed []*shopper // the last ones that left without a logout
 	old      []*jar     // cookies of before a logout, the last ones
 	said     []string   // what went wrong, the first things
 	closed   bool
+	atTheEnd bool            // nobody tries old cookies meanwhile
 	all      *sync.WaitGroup // of those inside
 }
 
@@ -128,8 +129,8 @@ func (g *shoppers) think(ctx context.Context) bool {
 	}
 }
 
-// leave is for shoppers who close the tab and never return. What they had in
-// the cart must be in the store even so.
+// leave notes a shopper that closes the tab and never returns. Its cart must be in the
+// store all the same.
 func (g *shoppers) leave(s *shopper) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -147,13 +148,17 @@ func (g *shoppers) keepOld(j *jar) {
 func (g *shoppers) tryOld(ctx context.Context) {
 	g.mu.Lock()
 	var j *jar
-	if len(g.old) > 0 {
+	if len(g.old) > 0 && !g.atTheEnd {
 		j = g.old[rand.IntN(len(g.old))]
 	}
 	g.mu.Unlock()
-	if j == nil {
-		return
+	if j != nil {
+		g.try(ctx, j)
 	}
+}
+
+// try sends the cookies of a shopper who has logged out since.
+func (g *shoppers) try(ctx context.Context, j *jar) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, g.url+"/user/readonly", nil)
 	if err != nil {
 		panic(err) // the URL is the listener's

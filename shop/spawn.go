@@ -122,7 +122,9 @@ func (p *spawned) start(ctx context.Context) error {
 		_ = cmd.Wait() // it was killed, mostly
 		close(gone)
 	}()
-	p.cmd, p.gone, p.frozen = cmd, gone, false
+	p.cmd = cmd
+	p.gone = gone
+	p.frozen = false
 	for wait := 5 * time.Millisecond; ; {
 		c, err := net.Dial("tcp", p.addr)
 		if err == nil {

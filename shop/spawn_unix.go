@@ -13,6 +13,6 @@ const (
 	continueSignal = syscall.SIGCONT
 )
 
-// detach keeps the terminal's Ctrl-C from the server: the shop stops it, once
-// it has brought it what it is owed.
+// detach keeps the terminal's Ctrl-C from the server. The shop stops the server itself,
+// after the delivery of what waits for it.
 func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

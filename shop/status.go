@@ -9,12 +9,13 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// status tells operators and their programs how the sessions are. It does not
-// ask the store, so it answers when the store does not.
+// status is the state of the sessions, for operators and their programs. It does not
+// ask the store, so it is answered when the store is away.
 type status struct {
 	sessions *session.Manager
 	store    string
 	failures failures
+	lever    operatorSwitch
 }
 
 func (s status) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
@@ -35,8 +36,11 @@ func (s status) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	type owed struct {
 		Sessions int `json:"sessions"`
 		Ended    int `json:"ended"`
-		Again    int `json:"endedAgain"` // the store was told of them, and has lost its memory since
+		Again    int `json:"endedAgain"`   // the store was told of them, and has lost its memory since
+		Refused  int `json:"endedRefused"` // those among them that the store refuses
 		Bytes    int `json:"bytes"`
+
+		Oldest time.Time `json:"oldest,omitzero"` // when the change or the logout was made that has waited longest
 	}
 	reply(w, http.StatusOK, struct {
 		State      string                       `json:"state"`
@@ -47,12 +51,15 @@ func (s status) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		Failures   map[session.Operation]uint64 `json:"failures"`
 		Owed       owed                         `json:"owed"` // to the store
 		Tombstones int                          `json:"tombstones"`
+		Early      int                          `json:"tombstonesForgottenEarly"`
+		Switch     *switchStatus                `json:"switch,omitempty"`
 	}{
 		word, stats.Since, s.store, newShardStatus(stats.Shards),
 		counts{stats.Loads, stats.Saves, stats.Refreshes, stats.Conflicts, stats.Failures, stats.Degraded, stats.Restores},
 		s.failures.read(),
-		owed{stats.Journal.States, stats.Journal.Tombstones, stats.Journal.Again, stats.Journal.Bytes},
-		stats.Journal.Known,
+		owed{stats.Journal.States, stats.Journal.Tombstones, stats.Journal.Again, stats.Journal.Refused, stats.Journal.Bytes, stats.Journal.Oldest},
+		stats.Journal.Known, stats.Journal.Early,
+		newSwitchStatus(s.lever),
 	})
 }
 
@@ -64,12 +71,21 @@ type shardStatus struct {
 	Cause      session.Cause      `json:"cause,omitempty"`
 	Mode       session.Mode       `json:"mode"`
 	Quarantine string             `json:"quarantine,omitempty"`
+
+	// When the shop last knew what all other instances had ended, and they could know what
+	// it has.
+	Heard     time.Time `json:"heard,omitzero"`
+	Told      time.Time `json:"told,omitzero"`
+	Evictions uint64    `json:"evictions"`
 }
 
 func newShardStatus(shards []session.ShardStats) []shardStatus {
 	all := []shardStatus{} // [] in JSON, also where there is no backup
 	for _, s := range shards {
-		shown := shardStatus{s.Name, s.State, s.Since, s.Cause, s.Mode, ""}
+		shown := shardStatus{
+			Name: s.Name, State: s.State, Since: s.Since, Cause: s.Cause, Mode: s.Mode,
+			Heard: s.Heard, Told: s.Told, Evictions: s.Evictions,
+		}
 		if s.Quarantine > 0 {
 			shown.Quarantine = s.Quarantine.Round(time.Millisecond).String()
 		}

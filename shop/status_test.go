@@ -17,6 +17,19 @@ type statusReply struct {
 	Owed     struct{ Sessions, Ended, EndedAgain, Bytes int }
 }
 
+func TestTheStatsAreForPrograms(t *testing.T) {
+	s := openLive(t, "memory:")
+	w, err := http.Get(s.url + "/stats")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Body.Close()
+	var st session.Stats
+	if err := json.NewDecoder(w.Body).Decode(&st); err != nil || len(st.Shards) != 1 || st.Shards[0].State != session.Serving {
+		t.Errorf("got %+v, %v, want stats of one part that serves", st, err)
+	}
+}
+
 func TestTheStatusTellsHowEachPartOfTheStoreIs(t *testing.T) {
 	s := openLive(t, "memory:", func(o *session.Options) { o.Cookie.Insecure = true })
 	jar, err := cookiejar.New(nil)

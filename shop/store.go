@@ -44,7 +44,7 @@ func open(ctx context.Context, address string, log *slog.Logger) (backend, error
 	return b, nil
 }
 
-var errAddress = errors.New("-store: want memory:, redis://user:password@host:port/db, memcached://host:port,host:port, spawn:redis or spawn:memcached")
+var errAddress = errors.New("-store: want memory:, redis://user:password@host:port/db, memcached://host:port,host:port, postgres://user:password@host:port/database, mysql://user:password@host:port/database, sqlite:FILE, spawn:redis or spawn:memcached")
 
 // openAddress opens a store that runs already.
 func openAddress(ctx context.Context, address string, log *slog.Logger) (backend, error) {
@@ -53,6 +53,12 @@ func openAddress(ctx context.Context, address string, log *slog.Logger) (backend
 		return openRedis(ctx, address)
 	case strings.HasPrefix(address, memcachedScheme):
 		return openMemcached(ctx, address, log)
+	case strings.HasPrefix(address, postgresScheme), strings.HasPrefix(address, postgresqlScheme):
+		return openPostgres(ctx, address, log)
+	case strings.HasPrefix(address, mysqlScheme):
+		return openMySQL(ctx, address, log)
+	case strings.HasPrefix(address, sqliteScheme):
+		return openSQLite(ctx, address, log)
 	}
 	return backend{}, errAddress
 }

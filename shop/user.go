@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// User is who visits.
+// User is a visitor's profile.
 type User struct {
 	Name    string  `json:"name"`
 	Profile Profile `json:"profile"`
