@@ -39,7 +39,7 @@ const applicationText = `## The application, side by side
 The session is of %d KB, in %d keys. Each row is a server process of its own; all keep their sessions in the same Redis and
 the same memcached, but for those whose store was killed. Each library has its defaults, and where one of them would
 keep it from holding such a session, or from having a connection when it needs one, the nearest value that does not
-(redistore 100 idle connections and 1 MB, gorilla's cookie 32 KB, which no browser takes, and ` + "`Backup.Codec`" + ` compresses the copies).
+(redistore 100 idle connections and 1 MB, gorilla's cookie 32 KB, which no browser takes).
 Holdfast waits 2 s for its store instead of 50 and 100 ms, so that a machine which does other things too is not taken for a
 store that is away. Everything is under the middleware where a library has one. The floor makes one read of the bytes that Holdfast stores, by
 the same client, and decodes the one value, whose place it knows; its write is a read and a set that compares nothing.

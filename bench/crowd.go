@@ -145,7 +145,7 @@ func (one *person) come(conn *load.Conn, writes bool, due time.Time, p *phase) e
 	return err
 }
 
-// recall asks everybody who wrote whether the last write is still there.
+// recall asks every visitor that wrote whether the last write is still there.
 func (c *crowd) recall() (written, lost int) {
 	for _, one := range c.people {
 		if one.cart == 0 {

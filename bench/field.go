@@ -210,7 +210,9 @@ func (f *field) count(r *runner) error {
 		c.cookie /= n
 		if r.Store != contestant.None && !r.Killed {
 			done := f.stores.traffic(r.Store).since(before, asking)
-			c.commands, c.in, c.out = done.per(n), max(0, done.in)/n, max(0, done.out)/n
+			c.commands = done.per(n)
+			c.in = max(0, done.in) / n
+			c.out = max(0, done.out) / n
 		}
 		r.costs = append(r.costs, c)
 	}

@@ -111,7 +111,9 @@ func linesText(p plan, all []line) string {
 		verdict := "**not met**"
 		switch {
 		case !l.measured:
-			verdict, l.reached, l.spread, l.alone = "not measured", "–", "–", "–"
+			verdict = "not measured"
+			l.reached, l.spread = "–", "–"
+			l.alone = "–"
 		case l.met:
 			verdict = "met"
 		}

@@ -107,7 +107,9 @@ func (o *outage) watch(server *redistest.Server, conn *load.Conn, began time.Tim
 	return func() bool {
 		if now := time.Now(); now.After(second) {
 			n := total(redisTraffic(server).commands)
-			o.peak, last, second = max(o.peak, n-last), n, now.Add(time.Second)
+			o.peak = max(o.peak, n-last)
+			last = n
+			second = now.Add(time.Second)
 		}
 		s, err := stateOf(conn)
 		if err != nil {

@@ -26,9 +26,10 @@ var bars = []struct{ name, title string }{
 // handler. Its colors go with a light and with a dark page.
 func picture(f *field, r *results) string {
 	const (
-		label, width, bar, gap = 250, 170, 14, 8
-		left, top              = 12, 64
-		panel                  = width + 62
+		label, width = 250, 170
+		bar, gap     = 14, 8
+		left, top    = 12, 64
+		panel        = width + 62
 	)
 	panels := []struct {
 		route int

@@ -39,7 +39,10 @@ func onGorilla(store sessions.Store) library {
 			if err != nil {
 				return err
 			}
-			s.Values["name"], s.Values["email"], s.Values["visits"], s.Values["cart"] = c.Name, c.Email, c.Visits, c.Cart
+			s.Values["name"] = c.Name
+			s.Values["email"] = c.Email
+			s.Values["visits"] = c.Visits
+			s.Values["cart"] = c.Cart
 			for _, item := range c.Items {
 				s.Values[item.Key] = item.Value
 			}

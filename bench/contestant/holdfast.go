@@ -82,7 +82,7 @@ func holdfast(in func(Stores) (session.Store, error), backup bool) func(Stores) 
 			}
 			// The usual session of 5 KB does not fit a copy once it is sealed and
 			// encoded.
-			o.Backup = &session.Backup{Audience: "bench", Keys: keys, Codec: seal.Flate}
+			o.Backup = &session.Backup{Audience: "bench", Keys: keys}
 		}
 		sessions, err := session.New(store, &o)
 		if err != nil {

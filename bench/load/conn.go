@@ -86,7 +86,9 @@ func (c *Conn) Do(jar *Jar, r *Request) (Answer, error) {
 }
 
 func (c *Conn) prepare(jar *Jar, r *Request) {
-	c.of, c.jar, c.version = r, jar, jar.version
+	c.of = r
+	c.jar = jar
+	c.version = jar.version
 	b := append(append(append(c.out[:0], r.Method...), ' '), r.Path...)
 	b = append(b, " HTTP/1.1\r\nHost: bench\r\n"...)
 	b = jar.append(b)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Visitor is one connection and who uses it.
+// Visitor is a connection and the client that uses it.
 type Visitor struct {
 	Conn *Conn
 	Jar  *Jar

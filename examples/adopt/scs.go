@@ -23,9 +23,9 @@ func SCS(old *scs.SessionManager) *session.Adopt {
 			return old.Deadline(ctx), nil // which no use puts off
 		},
 		// Without End a visitor who logs out here is still logged in where scs
-		// serves, for as long as both run. And a store that finds a token in another
-		// spelling too (MySQL does not tell upper from lower case) would let whoever
-		// has a copy of the old cookie in again.
+		// serves, for as long as both run. A store that finds a token in another
+		// spelling too (MySQL does not tell upper from lower case) would also let a
+		// thief with a copy of the old cookie in again.
 		End: func(r *http.Request) error {
 			ctx, err := load(old, r)
 			if err != nil {

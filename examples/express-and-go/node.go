@@ -23,7 +23,8 @@ type process struct {
 func startExpress(ctx context.Context, dir, redis, secret string) (*process, error) {
 	if _, err := os.Stat(filepath.Join(dir, "node_modules")); err != nil {
 		install := exec.CommandContext(ctx, "npm", "ci", "--no-fund", "--no-audit")
-		install.Dir, install.Stdout, install.Stderr = dir, os.Stderr, os.Stderr
+		install.Dir = dir
+		install.Stdout, install.Stderr = os.Stderr, os.Stderr
 		if err := install.Run(); err != nil {
 			return nil, fmt.Errorf("npm ci: %w", err)
 		}

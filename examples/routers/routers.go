@@ -1,4 +1,5 @@
-// Package routers serves one small shop with net/http, chi, gin and echo.
+// Package routers serves one small shop with net/http, chi, gin, echo, huma and
+// connect, and what outlives its header: server-sent events and a websocket.
 // It shows, for each, how the routes are wrapped, which context a handler passes
 // to session.From, and how an error that a handler returns becomes its answer.
 //

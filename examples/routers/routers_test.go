@@ -6,24 +6,21 @@ import (
 	"io"
 	"log"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/gin-gonic/gin"
 	echo4 "github.com/labstack/echo/v4"
 	echo5 "github.com/labstack/echo/v5"
 
 	"github.com/holdfast-go/session"
-	"github.com/holdfast-go/session/memstore"
-	"github.com/holdfast-go/session/storetest"
+	"github.com/holdfast-go/session/internal/test/shopfront"
 )
 
 func TestMain(m *testing.M) {
@@ -43,265 +40,78 @@ var routers = []struct {
 	{"gin, in its chain", GinChain},
 	{"echo v4", Echo4},
 	{"echo v5", Echo5},
+	{"huma", Huma},
 }
 
-// site is the shop on a real server, over a store that fails on request.
-type site struct {
-	t     *testing.T
-	url   string
-	store *storetest.Faulty
-	mu    sync.Mutex
-	lost  []error // what Hooks.Dropped was told
-}
-
-func newSite(t *testing.T, routes func(*session.Manager) http.Handler) *site {
+// serve runs the shop with these routes on a real server.
+func serve(t *testing.T, routes func(*session.Manager) http.Handler) *shopfront.Shop {
 	t.Helper()
-	s := &site{t: t, store: storetest.NewFaulty(memstore.New(nil))}
-	sessions, err := session.New(s.store, &session.Options{
-		Cookie:      session.Cookie{Insecure: true},
-		ReadTimeout: 10 * time.Second,
-		SaveTimeout: 10 * time.Second,
-		Hooks: session.Hooks{Dropped: func(_ context.Context, _ session.ID, err error) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.lost = append(s.lost, err)
-		}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(routes(sessions))
+	s := shopfront.New(t, nil)
+	server := httptest.NewUnstartedServer(routes(s.Sessions))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Start()
 	t.Cleanup(server.Close)
-	s.url = server.URL
+	s.URL = server.URL
 	return s
 }
 
-// visitor is a browser.
-type visitor struct {
-	*site
-	client *http.Client
-}
-
-func (s *site) visitor() *visitor {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return &visitor{s, &http.Client{Jar: jar, Timeout: 30 * time.Second}}
-}
-
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
-
-func (v *visitor) do(method, path string) answer {
-	v.t.Helper()
-	r, err := http.NewRequestWithContext(v.t.Context(), method, v.url+path, nil)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	res, err := v.client.Do(r)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		v.t.Errorf("%s %s: %v", method, path, err)
-	}
-	return answer{res.StatusCode, res.Header, string(body)}
-}
-
-// want sends a request and says what its answer must be.
-func (v *visitor) want(method, path string, status int, body string) {
-	v.t.Helper()
-	a := v.do(method, path)
-	if a.status != status || a.body != body {
-		v.t.Errorf("%s %s: %d %q, want %d %q", method, path, a.status, a.body, status, body)
-	}
-}
-
-func (v *visitor) cookies() []*http.Cookie {
-	u, err := url.Parse(v.url)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	return v.client.Jar.Cookies(u)
-}
-
-// refused sends a request whose answer must be an error alone: the status, no
-// cookie, and nothing of what the handler would have written.
-func (v *visitor) refused(method, path string, status int) {
-	v.t.Helper()
-	before := v.cookies()
-	a := v.do(method, path)
-	if a.status != status {
-		v.t.Errorf("%s %s: status %d, want %d", method, path, a.status, status)
-	}
-	if again := a.header.Get("Retry-After"); (again != "") != (status == http.StatusServiceUnavailable) {
-		v.t.Errorf("%s %s: %d with Retry-After %q", method, path, a.status, again)
-	}
-	after := v.cookies()
-	same := slices.EqualFunc(before, after, func(a, b *http.Cookie) bool { return a.Name == b.Name && a.Value == b.Value })
-	if !same || a.header["Set-Cookie"] != nil {
-		v.t.Errorf("%s %s: the answer sets cookies: %q", method, path, a.header["Set-Cookie"])
-	}
-	for _, text := range []string{"tofu", "added", "paid", "one"} {
-		if strings.Contains(a.body, text) {
-			v.t.Errorf("%s %s: the body is the handler's: %q", method, path, a.body)
-		}
-	}
-}
-
 // each runs f on every router but those left out.
-func each(t *testing.T, f func(*site), without ...string) {
+func each(t *testing.T, f func(*shopfront.Shop), without ...string) {
 	t.Helper()
 	for _, router := range routers {
 		if slices.Contains(without, router.name) {
 			continue
 		}
-		t.Run(router.name, func(t *testing.T) { f(newSite(t, router.routes)) })
+		t.Run(router.name, func(t *testing.T) { f(serve(t, router.routes)) })
 	}
 }
 
 func TestWhatAHandlerChangesIsSavedAndItsCookieSent(t *testing.T) {
-	each(t, func(s *site) {
-		v := s.visitor()
-		v.want("GET", "/food", 200, "tofu")
-		v.want("GET", "/cart", 200, "")
-		if s.store.Loads() != 0 || len(v.cookies()) != 0 {
-			s.t.Errorf("%d loads, cookies %v, before there is a session", s.store.Loads(), v.cookies())
-		}
-		v.want("POST", "/cart/tofu", 200, "added")
-		v.want("POST", "/cart/rice", 200, "added")
-		v.want("GET", "/cart", 200, "tofu,rice")
-		v.want("GET", "/mine", 200, "tofu,rice")
-		v.want("POST", "/pay", 200, "paid")
-		v.want("GET", "/cart", 200, "")
-
-		v = s.visitor()
-		v.want("POST", "/quiet/tofu", 204, "") // a status, and no byte
-		v.want("GET", "/cart", 200, "tofu")
-		v = s.visitor()
-		v.want("POST", "/stream/tofu", 200, "one\ntwo\n")
-		v.want("GET", "/cart", 200, "tofu")
-	})
+	each(t, shopfront.ChangesAreSaved)
 }
 
 func TestRequireIs403AndTheHandlerDoesNotRun(t *testing.T) {
-	each(t, func(s *site) {
-		v := s.visitor()
-		v.refused("GET", "/mine", 403)
-		v.refused("POST", "/pay", 403)
-		if s.store.Loads()+s.store.Saves() != 0 {
-			s.t.Errorf("%d loads, %d saves", s.store.Loads(), s.store.Saves())
-		}
-	})
+	each(t, shopfront.RequireIs403)
 }
 
 func TestAStoreThatIsAwayIs503AndCookiesStayAsTheyAre(t *testing.T) {
-	each(t, func(s *site) {
-		v, stranger := s.visitor(), s.visitor()
-		v.want("POST", "/cart/tofu", 200, "added")
-		s.store.Fail(errors.New("connection refused"))
-		for range 2 {
-			v.refused("GET", "/cart", 503)
-			v.refused("GET", "/mine", 503)
-			v.refused("POST", "/cart/rice", 503)
-			v.refused("POST", "/quiet/rice", 503)
-			v.refused("POST", "/stream/rice", 503)
-			v.refused("POST", "/pay", 503)
-			stranger.refused("POST", "/cart/rice", 503)
-			stranger.refused("POST", "/quiet/rice", 503)
-			stranger.refused("POST", "/stream/rice", 503)
-			v.want("GET", "/food", 200, "tofu")
-		}
-		s.store.Heal()
-		v.want("GET", "/cart", 200, "tofu")
-		if len(stranger.cookies()) != 0 {
-			s.t.Errorf("the stranger has cookies: %v", stranger.cookies())
-		}
-	})
+	each(t, shopfront.AnOutageIs503)
 }
 
-// The session is loaded, the handler has answered 200, and then the save fails.
 func TestASaveThatFailsReplacesTheAnswer(t *testing.T) {
-	each(t, func(s *site) {
-		v := s.visitor()
-		v.want("POST", "/cart/tofu", 200, "added")
-		s.store.Before(func(op string, _ session.ID) error {
-			if op == "save" {
-				return errors.New("read-only replica")
-			}
-			return nil
-		})
-		v.refused("POST", "/cart/rice", 503)
-		v.refused("POST", "/quiet/rice", 503)
-		v.refused("POST", "/stream/rice", 503)
-		s.store.Before(nil)
-		v.want("GET", "/cart", 200, "tofu")
-	})
+	each(t, shopfront.AFailedSaveReplacesTheAnswer)
 }
 
 // echo calls its error handler when all middleware has returned; gin's is
 // middleware further out than Handler in its chain.
 func TestWhatTheErrorHandlerSetsIsSaved(t *testing.T) {
-	each(t, func(s *site) {
-		known, stranger := s.visitor(), s.visitor()
-		known.want("POST", "/cart/tofu", 200, "added")
-		for _, v := range []*visitor{known, stranger} {
-			if a := v.do("POST", "/cart/caviar"); a.status != 409 {
-				s.t.Errorf("status %d, want 409", a.status)
-			}
-			v.want("GET", "/notice", 200, "sold out")
-			v.want("GET", "/notice", 200, "")
-		}
-		known.want("GET", "/cart", 200, "tofu")
-		if s.lost != nil {
-			s.t.Errorf("lost: %v", s.lost)
-		}
-	})
+	each(t, shopfront.TheErrorHandlersChangesAreSaved)
 }
 
 func TestAnAbortedChainIsSavedToo(t *testing.T) {
-	each(t, func(s *site) {
-		v := s.visitor()
-		if a := v.do("POST", "/abort/tofu"); a.status != 418 {
-			s.t.Errorf("status %d, want 418", a.status)
+	each(t, func(s *shopfront.Shop) {
+		v := s.Visitor()
+		if a := v.Do("POST", "/abort/tofu"); a.Status != 418 {
+			s.T.Errorf("status %d, want 418", a.Status)
 		}
-		v.want("GET", "/cart", 200, "tofu")
-		s.store.Fail(errors.New("connection refused"))
-		v.refused("POST", "/abort/rice", 503)
+		v.Want("GET", "/cart", 200, "tofu")
+		s.Store.Fail(errors.New("connection refused"))
+		v.Refused("POST", "/abort/rice", 503)
 	}, "net/http", "chi") // which have no such thing
 }
 
 func TestAPanicThatIsRecoveredFurtherOutDropsWhatIsNotSaved(t *testing.T) {
-	each(t, func(s *site) {
-		v := s.visitor()
-		v.want("POST", "/cart/tofu", 200, "added")
-		v.refused("POST", "/panic/rice", 500)
-		v.want("GET", "/cart", 200, "tofu")
-		s.visitor().refused("POST", "/panic/rice", 500)
-	}, "net/http") // whose server ends the connection
+	each(t, shopfront.APanicDropsChanges, "net/http", "huma") // whose server ends the connection
 }
 
 func TestTheRoutersOwn404Stays(t *testing.T) {
-	each(t, func(s *site) {
-		v := s.visitor()
-		v.want("POST", "/cart/tofu", 200, "added")
-		v.refused("GET", "/nowhere", 404)
-		s.store.Fail(errors.New("connection refused"))
-		v.refused("GET", "/nowhere", 404)
-	})
+	each(t, shopfront.TheRoutersOwn404Stays)
 }
 
 // gin's context is a context.Context too, but not the request's.
 func TestFromWithGinsContextSaysWhatToPass(t *testing.T) {
 	said := make(chan any, 1)
-	s := newSite(t, func(sessions *session.Manager) http.Handler {
+	s := serve(t, func(sessions *session.Manager) http.Handler {
 		r := gin.New()
 		r.GET("/", func(c *gin.Context) {
 			defer func() { said <- recover() }()
@@ -309,18 +119,18 @@ func TestFromWithGinsContextSaysWhatToPass(t *testing.T) {
 		})
 		return sessions.Handler(r)
 	})
-	s.visitor().do("GET", "/")
+	s.Visitor().Do("GET", "/")
 	if hint, _ := (<-said).(string); !strings.Contains(hint, "in gin c.Request.Context()") {
 		t.Errorf("From(gin's context) said %q", hint)
 	}
 
-	s = newSite(t, func(sessions *session.Manager) http.Handler {
+	s = serve(t, func(sessions *session.Manager) http.Handler {
 		r := gin.New()
 		r.ContextWithFallback = true
 		r.GET("/", func(c *gin.Context) { said <- add(c, "tofu") })
 		return sessions.Handler(r)
 	})
-	s.visitor().do("GET", "/")
+	s.Visitor().Do("GET", "/")
 	if err := <-said; err != nil {
 		t.Errorf("with ContextWithFallback: %v", err)
 	}
@@ -330,7 +140,7 @@ func TestFromWithGinsContextSaysWhatToPass(t *testing.T) {
 func TestGinsChainEndsWhereARequestIsRefused(t *testing.T) {
 	for _, place := range []string{"around", "chain"} {
 		var ran atomic.Bool
-		s := newSite(t, func(sessions *session.Manager) http.Handler {
+		s := serve(t, func(sessions *session.Manager) http.Handler {
 			r := gin.New()
 			var h http.Handler = r
 			if place == "chain" {
@@ -341,7 +151,7 @@ func TestGinsChainEndsWhereARequestIsRefused(t *testing.T) {
 			r.GET("/", ginUse(sessions.Require), func(*gin.Context) { ran.Store(true) })
 			return h
 		})
-		s.visitor().refused("GET", "/", 403)
+		s.Visitor().Refused("GET", "/", 403)
 		if ran.Load() {
 			t.Errorf("%s: the handler has run after the 403", place)
 		}
@@ -351,7 +161,7 @@ func TestGinsChainEndsWhereARequestIsRefused(t *testing.T) {
 // Middleware that hands on the request alone lets gin write past the session:
 // the cookie would come too late, and so no session begins, which is told.
 func TestAGinHandlerThatWritesPastTheSessionIsTold(t *testing.T) {
-	s := newSite(t, func(sessions *session.Manager) http.Handler {
+	s := serve(t, func(sessions *session.Manager) http.Handler {
 		r := gin.New()
 		r.Use(func(c *gin.Context) {
 			sessions.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -362,9 +172,9 @@ func TestAGinHandlerThatWritesPastTheSessionIsTold(t *testing.T) {
 		ginRoutes(r, sessions)
 		return r
 	})
-	s.visitor().want("POST", "/cart/tofu", 200, "added")
-	s.wantLost(session.ErrTooLate)
-	if saves := s.store.Saves(); saves != 0 {
+	s.Visitor().Want("POST", "/cart/tofu", 200, "added")
+	s.WantLost(session.ErrTooLate)
+	if saves := s.Store.Saves(); saves != 0 {
 		t.Errorf("%d saves of a session that no visitor has", saves)
 	}
 }
@@ -378,34 +188,25 @@ func TestGinsHandleContextNeedsHandlerAroundTheEngine(t *testing.T) {
 			c.Abort()
 		}
 	}
-	around := newSite(t, func(sessions *session.Manager) http.Handler {
+	around := serve(t, func(sessions *session.Manager) http.Handler {
 		r := gin.New()
 		ginRoutes(r, sessions)
 		r.POST("/again", again(r))
 		return sessions.Handler(r)
 	})
-	v := around.visitor()
-	v.want("POST", "/again", 200, "added")
-	v.want("GET", "/cart", 200, "tofu")
+	v := around.Visitor()
+	v.Want("POST", "/again", 200, "added")
+	v.Want("GET", "/cart", 200, "tofu")
 
-	chain := newSite(t, func(sessions *session.Manager) http.Handler {
+	chain := serve(t, func(sessions *session.Manager) http.Handler {
 		r := gin.New()
 		r.Use(ginUse(sessions.Handler))
 		ginRoutes(r, sessions)
 		r.POST("/again", again(r))
 		return r
 	})
-	chain.visitor().want("POST", "/again", 200, "added")
-	chain.wantLost(session.ErrTooLate)
-}
-
-func (s *site) wantLost(want error) {
-	s.t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.lost) != 1 || !errors.Is(s.lost[0], want) {
-		s.t.Errorf("Hooks.Dropped was told %v, want %v", s.lost, want)
-	}
+	chain.Visitor().Want("POST", "/again", 200, "added")
+	chain.WantLost(session.ErrTooLate)
 }
 
 // Why the recipes have error handlers: what the frameworks answer without one.
@@ -424,6 +225,12 @@ func TestWhatTheFrameworksAnswerByThemselves(t *testing.T) {
 			e := echo4.New()
 			e.GET("/", func(echo4.Context) error { return session.ErrUnavailable })
 			return e
+		}()},
+		{"huma", http.StatusInternalServerError, func() http.Handler {
+			mux := http.NewServeMux()
+			api := humago.New(mux, huma.DefaultConfig("", ""))
+			huma.Get(api, "/", func(context.Context, *struct{}) (*struct{}, error) { return nil, session.ErrUnavailable })
+			return mux
 		}()},
 		{"echo v5", http.StatusServiceUnavailable, func() http.Handler {
 			e := echo5.New()
