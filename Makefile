@@ -4,6 +4,8 @@
 GOLANGCI_LINT := v2.15.0
 BENCHSTAT := v0.0.0-20260908200009-22c9c6c9d4da
 MODULES := $(shell sed -n 's/^\t\(\.[^ ]*\)$$/\1/p' go.work)
+# Modules whose tests say something about Go, and not about a server.
+SERVERLESS := . ./examples/adopt ./examples/routers ./fibersession ./gorillabridge ./gorillabridge/interop ./scsbridge ./sqlitestore
 # Of the oldest Go the newest patch: before go1.25.3 testing/synctest takes a WaitGroup for
 # another bubble's now and then, because the runtime allocates its records without a lock.
 OLDEST_GO := go1.25.14
@@ -20,16 +22,21 @@ demo: ## run the shop on http://127.0.0.1:8080
 
 .PHONY: setup
 setup: ## install the servers and the browser that tests start
-	@scripts/setup redis-server memcached nginx chromium
+	@scripts/setup redis-server memcached nginx apache2 haproxy chromium
+	@command -v node >/dev/null || scripts/setup nodejs
+	@! apt-cache show firefox-esr >/dev/null 2>&1 || scripts/setup firefox-esr
+	@command -v etcd >/dev/null || scripts/setup etcd-server
+	@[ -e /usr/share/java/zookeeper.jar ] && command -v java >/dev/null || scripts/setup zookeeper default-jre-headless
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || scripts/setup postgresql
+	@command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || scripts/setup mariadb-server
 
 .PHONY: test
 test: setup ## test every module, allocation gates included
-	go test work
+	go test -timeout 20m work
 
 .PHONY: race
-race: setup ## test every module under the race detector
-	go test -race work
+race: setup ## test every module under the race detector, one package after the other: servers and storms share the processors (RACE=-short: one fault a storm)
+	go test -race -timeout 30m -p 1 $(RACE) work
 
 .PHONY: e2e
 e2e: setup ## the tests in a real browser only
@@ -73,9 +80,10 @@ tidy: ## fail where a go.mod or go.sum is not tidy
 	@for m in $(MODULES); do echo "tidy $$m"; (cd $$m && GOWORK=off go mod tidy -diff) || exit 1; done
 
 .PHONY: modules
-modules: setup ## test each module by itself, on the newest patch of the oldest Go, on which the root builds too
+modules: setup ## build each module and its tests by itself, on the newest patch of the oldest Go or the oldest that it names, and run the short tests that need no server of their own; the root builds on the oldest too
 	@GOWORK=off GOTOOLCHAIN=go$(shell sed -n 's/^go //p' go.mod) go build ./...
-	@for m in $(MODULES); do echo "$(OLDEST_GO) $$m"; (cd $$m && GOWORK=off GOTOOLCHAIN=$(OLDEST_GO) go test -short ./...) || exit 1; done
+	@for m in $(MODULES); do echo "vet, $(OLDEST_GO) $$m"; (cd $$m && GOWORK=off GOTOOLCHAIN=$(OLDEST_GO)+auto go vet ./...) || exit 1; done
+	@for m in $(SERVERLESS); do echo "test, $(OLDEST_GO) $$m"; (cd $$m && GOWORK=off GOTOOLCHAIN=$(OLDEST_GO)+auto go test -short ./...) || exit 1; done
 
 .PHONY: cover
 cover: setup ## coverage of the root module, in coverage.out
