@@ -75,8 +75,8 @@ func (x *Index) claim(ctx context.Context, p Place, session state.Copy) error {
 	})
 }
 
-// loginPlaces returns how the names of all places of a login begin that an instance saves. Those
-// of no other login do: the clock of an instance gives each value once.
+// loginPlaces returns how the names of the places of a login begin that an instance saves, of which
+// a list has one at most. Those of no other login do: the clock of an instance gives each value once.
 func loginPlaces(l state.Login, instance uint32) string {
 	return fmt.Sprintf("%s%016x%08x.", reservation, l.Clock, instance)
 }

@@ -74,19 +74,18 @@ func (l List) Remove(session string, d state.Dot) List {
 	return l.with(state.Entry{Dot: d, Name: []byte(session), Flags: state.Deleted})
 }
 
-// without returns l without any trace of the names that begin with a prefix. For places of
-// logins only: what an instance may enter again must be remembered as ended.
+// without returns l without any trace of the first name that begins with a prefix, if there is
+// one. For places of logins only: what an instance may enter again must be remembered as ended.
 func (l List) without(prefix string) List {
 	rest := l.entries.From(prefix)
-	before := l.entries[:len(l.entries)-len(rest)]
-	after := rest
-	for len(after) > 0 {
-		e, next, _ := after.Cut()
-		if !bytes.HasPrefix(e.Name, []byte(prefix)) {
-			break
-		}
-		after = next
+	if len(rest) == 0 {
+		return l
 	}
+	e, after, _ := rest.Cut()
+	if !bytes.HasPrefix(e.Name, []byte(prefix)) {
+		return l
+	}
+	before := l.entries[:len(l.entries)-len(rest)]
 	return List{append(before[:len(before):len(before)], after...)}
 }
 
