@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,67 @@ func (l *lever) set(o session.Override) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.over = o
+}
+
+// An order for one shard leaves the others to the store, and delivers when it has ended. A mode
+// that is none for a shard changes nothing, nor does the name of a shard that the store has not.
+func TestOperatorsLeaveOneShardAlone(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		l := &lever{}
+		sp := &split{Store: memstore.New(nil)}
+		m := s.startInstance(sp, session.Options{Switch: l})
+		s.after(10 * time.Second)
+		of := map[string]*sessiontest.Visitor{}
+		for len(of) < 2 {
+			v := sessiontest.NewVisitor(s.T, m)
+			s.serve(m, v, func(x *session.Session) { color.Set(x, "red") })
+			s.serve(m, v, func(x *session.Session) { of[sp.Shard(x.ID())] = v })
+		}
+		writes := 0
+		source := func(shard string) (from session.Source) {
+			s.serve(m, of[shard], func(x *session.Session) {
+				writes++
+				food.Set(x, strconv.Itoa(writes))
+				from = x.Source()
+			})
+			return from
+		}
+		modes := func() (text string) {
+			for _, st := range m.Stats().Shards {
+				text += fmt.Sprintf("%s %v, ", st.Name, st.Mode)
+			}
+			return text
+		}
+		for _, o := range []session.Override{
+			{Mode: session.StoreOnly, Shard: "a"}, {Mode: session.BackupOnly, Shard: "c"}, {Mode: session.BackupOnly + 1, Shard: "a"},
+		} {
+			l.set(o)
+			a, b := source("a"), source("b")
+			if a != session.FromStore || b != session.FromStore || modes() != "a auto, b auto, " {
+				t.Errorf("%+v: sessions are from %v and %v, the modes are %s", o, a, b, modes())
+			}
+		}
+		l.set(session.Override{Mode: session.BackupOnly, Shard: "a"})
+		sp.freeze("a") // nobody asks it
+		a, b := source("a"), source("b")
+		if a != session.FromBackup || b != session.FromStore || modes() != "a backup only, b auto, " {
+			t.Errorf("sessions are from %v and %v, the modes are %s", a, b, modes())
+		}
+		s.serve(m, of["b"], func(x *session.Session) {
+			if d, err := x.Destroy(s.Context()); d != session.Durable || err != nil {
+				t.Errorf("a logout at the other shard is %v, %v", d, err)
+			}
+		})
+		if n := m.Stats().Journal.States; n != 1 {
+			t.Errorf("%d states wait, want the one of shard a", n)
+		}
+		sp.freeze("")
+		l.set(session.Override{})
+		s.after(10 * time.Second)
+		if st := m.Stats(); st.Failing || st.Journal.States != 0 || source("a") != session.FromStore {
+			t.Errorf("afterwards: %+v", st)
+		}
+	})
 }
 
 func TestOperatorsChooseBetweenStoreAndBackup(t *testing.T) {

@@ -125,8 +125,9 @@ func (m *Manager) override() Override {
 		return Override{}
 	}
 	o := m.orders.Override()
-	if o.Mode > BackupOnly {
-		o.Mode = Auto // the Switch returned an unknown mode
+	unknown := o.Mode > BackupOnly
+	if unknown || o.Mode == StoreOnly && o.Shard != "" {
+		o.Mode = Auto
 	}
 	return o
 }

@@ -109,12 +109,12 @@ func (m *Manager) connectBackup(o *Options) (err error) {
 	m.shards.Revocations = 64 << 20
 	m.shards.RestoreRate = m.backup.Restores
 	m.shards.Vouches = m.reader.CopyVouches
-	m.shards.Mode = func() circuit.Mode { return circuit.Mode(m.override().Mode) }
+	m.shards.Mode = func(shard string) circuit.Mode { return circuit.Mode(m.override().of(shard)) }
 	m.shards.Without = m.without
 	m.storage.Without = m.without
 
 	m.reader.Backup = true
-	m.reader.Mode = func() decide.Mode { return decide.Mode(m.override().Mode) }
+	m.reader.Mode = func() decide.Mode { return decide.Mode(m.override().of("")) }
 	m.reader.Lease = m.lease
 	m.reader.Stale = func(ctx context.Context, id string) { m.fault(ctx, id, backup.Stale, failure.ErrStale) }
 	m.reader.Without = m.without

@@ -11,6 +11,11 @@ type Override struct {
 	// Mode says whether the store or the backup is used.
 	Mode Mode
 
+	// Shard, unless it is empty, is the only shard of the store that Mode is about, by
+	// its ShardStats.Name: for work on one server of several. The others are as in Auto.
+	// It goes with BackupOnly; a StoreOnly for one shard changes nothing.
+	Shard string
+
 	// Lease prolongs Backup.Lease for a declared incident, up to
 	// Backup.MaxLease. It never shortens it.
 	Lease time.Duration
@@ -22,6 +27,14 @@ type Override struct {
 // that cannot reach its own source returns the last order that it read.
 type Switch interface {
 	Override() Override
+}
+
+// of returns the mode of a shard. The empty name asks what holds for all of them.
+func (o Override) of(shard string) Mode {
+	if o.Shard == "" || o.Shard == shard {
+		return o.Mode
+	}
+	return Auto
 }
 
 // Mode says where sessions are read and written.

@@ -29,10 +29,11 @@ type Order struct {
 //	store-only
 //	backup-only 2h
 //	{"mode": "backup-only", "lease": "2h", "until": "2026-11-01T18:00:00Z"}
+//	{"mode": "backup-only", "shard": "10.0.0.7:11211", "until": "2026-11-01T18:00:00Z"}
 //
 // A line of words ends with a newline, because without its last characters it
 // would be another order. There is a mode always; lease, until and by may be
-// missing. Anything else is an error.
+// missing. A shard goes with backup-only. Anything else is an error.
 func Parse(text string) (Order, error) {
 	o, err := parse(text)
 	if err != nil {
@@ -79,6 +80,7 @@ const mostBy = 100
 // message is an order in JSON.
 type message struct {
 	Mode  string     `json:"mode"`
+	Shard string     `json:"shard,omitempty"`
 	Lease string     `json:"lease,omitempty"`
 	For   string     `json:"for,omitempty"`
 	Until *time.Time `json:"until,omitempty"`
@@ -99,6 +101,9 @@ func parseJSON(text string, now func() time.Time) (o Order, err error) {
 	}
 	if o.Mode, err = parseMode(m.Mode); err != nil {
 		return Order{}, err
+	}
+	if o.Shard = m.Shard; o.Shard != "" && o.Mode != session.BackupOnly {
+		return Order{}, fmt.Errorf("a shard goes with backup-only, and the mode is %s", m.Mode)
 	}
 	if o.By = m.By; len(o.By) > mostBy {
 		return Order{}, fmt.Errorf("by has %d bytes; write at most %d", len(o.By), mostBy)
@@ -159,7 +164,7 @@ func (o Order) MarshalJSON() ([]byte, error) {
 	if int(o.Mode) >= len(modes) {
 		return nil, fmt.Errorf("override: %v has no word", o.Mode)
 	}
-	m := message{Mode: modes[o.Mode], By: o.By}
+	m := message{Mode: modes[o.Mode], Shard: o.Shard, By: o.By}
 	if o.Lease > 0 {
 		m.Lease = o.Lease.String()
 	}

@@ -31,6 +31,7 @@ func TestParse(t *testing.T) {
 		{"\n{\n\"lease\": \"2h\",\n\"mode\": \"backup-only\"\n}\n", override.Order{Override: backupOnly2h}},
 		{`{"mode":"backup-only","until":"2026-11-01T18:00:00Z"}`, override.Order{Override: backupOnly, Until: evening}},
 		{`{"mode":"backup-only","until":"2026-11-01T20:00:00+02:00","by":"alice"}`, override.Order{Override: backupOnly, Until: evening, By: "alice"}},
+		{`{"mode":"backup-only","shard":"10.0.0.7:11211"}`, override.Order{Override: session.Override{Mode: session.BackupOnly, Shard: "10.0.0.7:11211"}}},
 	}
 	for _, tt := range tests {
 		if got, err := override.Parse(tt.text); err != nil || got != tt.want {
@@ -50,6 +51,8 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"a lease that is none", "backup-only 2\n", `lease "2" is no duration`},
 		{"a lease of nothing", "backup-only 0s\n", `lease "0s"`},
 		{"a lease before now", "backup-only -2h\n", `lease "-2h"`},
+		{"no trust in the backup for one shard", `{"mode":"store-only","shard":"a"}`, "a shard goes with backup-only, and the mode is store-only"},
+		{"nothing for one shard", `{"mode":"auto","shard":"a"}`, "a shard goes with backup-only"},
 		{"half of the JSON", `{"mode":"backup-only"`, "JSON"},
 		{"JSON without a mode", `{"lease":"2h"}`, "no mode"},
 		{"an unknown field", `{"mode":"auto","leese":"2h"}`, `unknown field "leese"`},
@@ -77,6 +80,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add("backup-only 2h\n")
+	f.Add(`{"mode":"backup-only","shard":"a"}`)
 	f.Add(`{"mode":"store-only","lease":"1h","until":"2026-11-01T18:00:00+02:00"}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		o, err := override.Parse(text)

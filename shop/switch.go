@@ -129,6 +129,9 @@ func orderInWords(o override.Order) string {
 		return ""
 	}
 	text := o.Mode.String()
+	if o.Shard != "" {
+		text += " for the shard " + o.Shard
+	}
 	if o.Lease > 0 {
 		text += ", a lease of " + o.Lease.String()
 	}

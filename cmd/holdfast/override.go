@@ -73,6 +73,9 @@ func (c *getOrder) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) 
 // inWords tells an order to people.
 func inWords(o override.Order, now time.Time) string {
 	text := strings.ReplaceAll(o.Mode.String(), " ", "-")
+	if o.Shard != "" {
+		text += " for the shard " + o.Shard
+	}
 	if o.Lease > 0 {
 		text += ", backups vouch for " + o.Lease.String()
 	}
@@ -94,6 +97,7 @@ type setOrder struct {
 	Mode  string        `arg:"" enum:"auto,store-only,backup-only" help:"auto, store-only or backup-only."`
 	For   time.Duration `help:"When the order ends by itself, from now on. Give every order an end." xor:"end" required:""`
 	Ever  bool          `name:"without-end" help:"The order stands until somebody ends it." xor:"end" required:""`
+	Shard string        `placeholder:"NAME" help:"Leave only this shard of the store alone, by its name in session.Stats; with backup-only."`
 	Lease time.Duration `help:"How long backups vouch for a session meanwhile."`
 	By    string        `placeholder:"NAME" help:"Who gives the order, for people to read. The default is the name of the account."`
 }
@@ -134,6 +138,7 @@ func (c *setOrder) order(now time.Time) (override.Order, error) {
 		return o, fmt.Errorf("--for %v, --lease %v: must be longer than 0", c.For, c.Lease)
 	}
 	o.Lease, o.By = c.Lease, c.By
+	o.Shard = c.Shard
 	if o.By == "" {
 		o.By = os.Getenv("USER")
 	}

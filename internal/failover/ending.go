@@ -146,12 +146,12 @@ func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.V
 	s, asked := a.Of(g.ID), g.Death
 	toAll := a.goesEverywhere(g.ID)
 	err, untold := failure.ErrNotAsked, error(nil)
-	if a.Mode() != circuit.BackupOnly {
+	if a.Mode(s.name) != circuit.BackupOnly {
 		err, untold = s.endNow(ctx, g, over)
 	}
 	d := Durable
 	if err != nil {
-		if a.Mode() == circuit.StoreOnly {
+		if a.Mode(s.name) == circuit.StoreOnly {
 			return 0, err
 		}
 		d = Pending

@@ -109,11 +109,11 @@ func (s *Shard) failures(w Work) *atomic.Int32 {
 
 // applyOverride passes the operator's mode on to the breaker.
 func (s *Shard) applyOverride(ctx context.Context) {
-	if s.mode.Load() == uint32(s.all.Mode()) {
+	if s.mode.Load() == uint32(s.all.Mode(s.name)) {
 		return
 	}
 	s.overriding.Lock()
-	mode := s.all.Mode()
+	mode := s.all.Mode(s.name)
 	s.mode.Store(uint32(mode))
 	now := s.all.Clock.Now()
 	_, saves := s.saves.Force(now, mode)

@@ -58,13 +58,13 @@ type Shards struct {
 	Lifetime                 time.Duration // of a session; no pending tombstone is needed for longer
 
 	// Where there is a backup:
-	JournalBytes int                   // that the journal may take up; 0: there is no backup
-	Revocations  int                   // bytes that the revocation set may take up besides
-	RestoreRate  int                   // restores a second
-	Vouches      func(state.Copy) bool // reports whether a session may live by a copy alone
-	Mode         func() circuit.Mode   // the operator's
-	Spool        *spool.Spool          // keeps the journal in a file too; nil: none does
-	Without      mechanism.Set         // for the simulation; else none
+	JournalBytes int                             // that the journal may take up; 0: there is no backup
+	Revocations  int                             // bytes that the revocation set may take up besides
+	RestoreRate  int                             // restores a second
+	Vouches      func(state.Copy) bool           // reports whether a session may live by a copy alone
+	Mode         func(shard string) circuit.Mode // the operator's, of a shard
+	Spool        *spool.Spool                    // keeps the journal in a file too; nil: none does
+	Without      mechanism.Set                   // for the simulation; else none
 
 	Counters
 

@@ -48,7 +48,8 @@ type Instance struct {
 	Room  func(state.Copy) error // nil: cookies take every copy
 	Stale func(id string)        // nil: nobody is told
 
-	ordered atomic.Uint32 // the circuit.Mode
+	ordered   atomic.Uint32          // the circuit.Mode
+	onlyShard atomic.Pointer[string] // the shard that it is about; nil: all
 }
 
 // New returns an instance over the store, whose quarantine is over, 10 ms after a
@@ -121,7 +122,19 @@ func Test(t *testing.T, name string, backup bool, adjust func(*Instance), do fun
 // Order sets the operator's mode.
 func (i *Instance) Order(m circuit.Mode) { i.ordered.Store(uint32(m)) }
 
-func (i *Instance) mode() circuit.Mode { return circuit.Mode(i.ordered.Load()) }
+// OrderOf sets the operator's mode for one shard; the others are as in circuit.Auto.
+func (i *Instance) OrderOf(shard string, m circuit.Mode) {
+	i.onlyShard.Store(&shard)
+	i.Order(m)
+}
+
+// mode is the operator's for a shard; that for all of them where the name is empty.
+func (i *Instance) mode(shard string) circuit.Mode {
+	if only := i.onlyShard.Load(); only != nil && *only != shard {
+		return circuit.Auto
+	}
+	return circuit.Mode(i.ordered.Load())
+}
 
 func (i *Instance) withBackup() {
 	i.Shards.JournalBytes = 1 << 20
@@ -133,7 +146,7 @@ func (i *Instance) withBackup() {
 	i.Reader.InUse = new(inuse.Sessions)
 	i.Shards.InUse = i.Reader.InUse
 	i.Reader.Backup = true
-	i.Reader.Mode = func() decide.Mode { return decide.Mode(i.mode()) }
+	i.Reader.Mode = func() decide.Mode { return decide.Mode(i.mode("")) }
 	i.Reader.Lease = func() time.Duration { return Lease }
 	i.Reader.Stale = func(_ context.Context, id string) {
 		if i.Stale != nil {
@@ -148,7 +161,7 @@ func (i *Instance) withBackup() {
 		}
 		return i.Room(c)
 	}
-	i.Writer.StoreOnly = func() bool { return i.mode() == circuit.StoreOnly }
+	i.Writer.StoreOnly = func() bool { return i.mode("") == circuit.StoreOnly }
 }
 
 // firstIDs yields IDs by which all shards are met.

@@ -14,6 +14,9 @@ import (
 	"github.com/holdfast-go/session/cmd/holdfast/internal/drill"
 	"github.com/holdfast-go/session/cmd/holdfast/internal/instancetest"
 	"github.com/holdfast-go/session/internal/test/etcdtest"
+	"github.com/holdfast-go/session/internal/test/memcachedtest"
+	"github.com/holdfast-go/session/memcached"
+	"github.com/holdfast-go/session/memcachedstore"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/override/etcd"
 )
@@ -39,6 +42,56 @@ func newFleet(t *testing.T) *fleet {
 		f.urls = append(f.urls, instancetest.Start(t, store, keys, source).URL)
 	}
 	return f
+}
+
+// newSplitFleet is a fleet over three memcached servers, which are a shard each.
+func newSplitFleet(t *testing.T) (f *fleet, shards []string) {
+	t.Helper()
+	f = &fleet{t: t, etcd: etcdtest.Start(t)}
+	f.shared = instancetest.OpenCoordinator(t, "etcd://"+strings.TrimPrefix(f.etcd.URL(), "http://")+"/order")
+	var servers []memcached.Server
+	for range 3 {
+		addr := memcachedtest.Start(t).Addr
+		servers, shards = append(servers, memcached.Server{Addr: addr}), append(shards, addr)
+	}
+	keys := instancetest.Keys(t)
+	for range 2 {
+		client, err := memcached.New(servers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = client.Close() })
+		source, err := etcd.New([]string{f.etcd.URL()}, "order", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.urls = append(f.urls, instancetest.Start(t, memcachedstore.New(client), keys, source).URL)
+	}
+	return f, shards
+}
+
+// A drill of one shard leaves the other two to the store.
+func TestADrillOfOneShard(t *testing.T) {
+	f, shards := newSplitFleet(t)
+	o := f.options("/count")
+	o.Shard = "10.9.9.9:11211"
+	if r, err := drill.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), shards[0]) {
+		t.Errorf("a shard that is not there: got %+v, %v, want an error that names those that are", r, err)
+	}
+	f.gone()
+	o.Shard = shards[1]
+	r, err := drill.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%v", r)
+	if !r.Passed || r.Failed != 0 || r.Lost != 0 || r.Shard != shards[1] {
+		t.Errorf("got %+v, want a drill that passed", r)
+	}
+	if r.Degraded == 0 || int(r.Degraded) >= r.Visits || r.Delivered == 0 {
+		t.Errorf("got %+v, want some visits from backups, others from the store, and something delivered", r)
+	}
+	f.gone()
 }
 
 // options are those of a short drill that visits a page.

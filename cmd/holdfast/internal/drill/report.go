@@ -14,6 +14,7 @@ type Report struct {
 	Passed  bool   `json:"passed"`
 	Stopped string `json:"stopped,omitempty"` // why it did not pass
 
+	Shard     string        `json:"shard,omitempty"` // that was left alone; empty: all
 	Instances int           `json:"instances"`
 	Followed  time.Duration `json:"followed"`  // until every instance went by the order; zero: not all did
 	Outage    time.Duration `json:"outage"`    // how long the order stood
@@ -32,6 +33,7 @@ type Report struct {
 // finish completes the report. why is what stopped the drill, or nil.
 func (d *drill) finish(why error) Report {
 	r := &d.report
+	r.Shard = d.o.Shard
 	r.Instances = len(d.before)
 	r.Visits, r.Failed = d.visitors.visits, d.visitors.bad
 	r.Slowest = d.visitors.slowest
@@ -71,7 +73,11 @@ func (r Report) String() string {
 		return d.Round(10 * time.Millisecond).String()
 	}
 	if r.Passed {
-		line("passed", "the store was left alone for %s", short(r.Outage))
+		what := "the store"
+		if r.Shard != "" {
+			what = "the shard " + r.Shard
+		}
+		line("passed", "%s was left alone for %s", what, short(r.Outage))
 	} else {
 		line("STOPPED", "%s", r.Stopped)
 	}

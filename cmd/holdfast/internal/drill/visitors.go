@@ -12,7 +12,8 @@ import (
 
 // visitors ask for pages all the time, each with cookies of its own.
 type visitors struct {
-	pages  int
+	number int
+	pause  time.Duration // of each, between two visits
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
@@ -23,12 +24,15 @@ type visitors struct {
 	slowest time.Duration
 }
 
-// visit sends a visitor to each page.
-func visit(ctx context.Context, pages []string) *visitors {
+// visit sends so many visitors to each page. The more there are, the less often each comes, but
+// not less than once a second.
+func visit(ctx context.Context, pages []string, each int) *visitors {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // they see the end of an interrupted drill too
-	v := &visitors{pages: len(pages), cancel: cancel}
+	v := &visitors{number: each * len(pages), pause: min(time.Duration(each)*100*time.Millisecond, time.Second), cancel: cancel}
 	for _, page := range pages {
-		v.wg.Go(func() { v.one(ctx, page) })
+		for range each {
+			v.wg.Go(func() { v.one(ctx, page) })
+		}
 	}
 	return v
 }
@@ -42,7 +46,7 @@ func (v *visitors) settle(ctx context.Context, patience time.Duration) error {
 		switch {
 		case why != nil:
 			return fmt.Errorf("drill: a visit fails without any drill: %w", why)
-		case visits >= 3*v.pages:
+		case visits >= 3*v.number:
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -61,7 +65,7 @@ func (v *visitors) one(ctx context.Context, page string) {
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Jar: jar, Transport: transport, Timeout: 5 * time.Second}
-	for ; ctx.Err() == nil; pauseFor(ctx, 100*time.Millisecond) {
+	for ; ctx.Err() == nil; pauseFor(ctx, v.pause) {
 		began := time.Now()
 		err := load(ctx, client, page)
 		if ctx.Err() == nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,16 +62,35 @@ func (w *watch) fetch(ctx context.Context, url string) (st session.Stats, err er
 	return st, nil
 }
 
-// all reports whether every shard of every instance is in a mode.
-func (f fleet) all(m session.Mode) bool {
+// follows reports whether every instance leaves the shard alone, and no other one; all of them
+// where the name is empty.
+func (f fleet) follows(shard string) bool {
 	for _, st := range f {
-		for _, shard := range st.Shards {
-			if shard.Mode != m {
+		for _, s := range st.Shards {
+			want := session.Auto
+			if shard == "" || s.Name == shard {
+				want = session.BackupOnly
+			}
+			if s.Mode != want {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// has returns why a drill of the shard is none: an instance does not know it.
+func (f fleet) has(shard string) error {
+	for i, st := range f {
+		names := make([]string, len(st.Shards))
+		for j, s := range st.Shards {
+			names[j] = s.Name
+		}
+		if shard != "" && !slices.Contains(names, shard) {
+			return fmt.Errorf("drill: instance %d has no shard %q; it has %q", i+1, shard, names)
+		}
+	}
+	return nil
 }
 
 // ready returns why not every instance is served by its store and owes it nothing.
