@@ -58,7 +58,7 @@ func (p *process) newKey() {
 
 // A process in which very many sessions begin, write and end while the store is away holds
 // no more than its journal, its revocation set and its opened copies may take up. When it is
-// closed, no goroutine of it is left.
+// closed, no goroutine of it is left: synctest.Test fails where one is.
 func TestMemoryInAnOutage(t *testing.T) {
 	n := *begun
 	if testing.Short() {
@@ -86,7 +86,6 @@ func TestMemoryInAnOutage(t *testing.T) {
 			keys.Close() // from now on the test reloads it
 			synctest.Test(t, func(t *testing.T) {
 				store := storetest.NewFaulty(memstore.New(nil))
-				goroutines := runtime.NumGoroutine()
 				m, err := session.New(store, &session.Options{Backup: &session.Backup{
 					Keys: keys.Keys, Audience: "memory-test", Journal: test.journal,
 				}})
@@ -127,16 +126,6 @@ func TestMemoryInAnOutage(t *testing.T) {
 				store.Heal()
 				if err := m.Close(t.Context()); err != nil {
 					t.Error(err)
-				}
-				synctest.Wait()
-				left := runtime.NumGoroutine() - goroutines
-				for tries := 0; left > 0 && tries < 1000; tries++ { // one that has returned may not have gone yet
-					runtime.Gosched()
-					left = runtime.NumGoroutine() - goroutines
-				}
-				if left > 0 {
-					stacks := make([]byte, 1<<20)
-					t.Errorf("%d goroutines are left\n%s", left, stacks[:runtime.Stack(stacks, true)])
 				}
 			})
 		})
