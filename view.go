@@ -116,7 +116,9 @@ func (m *Manager) Sessions(ctx context.Context, user string) ([]View, error) {
 	views := make([]View, 0, len(found))
 	for i := range found {
 		v := m.view(&found[i].Copy)
-		v.User, v.Incomplete, v.Current = user, !found[i].Read, v.ID == ID(current.ID)
+		v.User = user
+		v.Incomplete = !found[i].Read
+		v.Current = v.ID == ID(current.ID)
 		views = append(views, v)
 	}
 	return views, err

@@ -54,7 +54,8 @@ func (e *Exchange) Turn(t token.Token) (known lookup.Known, back func()) {
 	if e == nil {
 		return lookup.Known{}, func() {}
 	}
-	id, first, brought := t.ID(), e.Token, e.Known
+	id := t.ID()
+	first, brought := e.Token, e.Known
 	e.Token, e.Known = t, e.Reopen(id, brought)
 	e.Read(id, e.with.Clock.Now(), e.visits)
 	if e.Known.Found {

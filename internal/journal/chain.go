@@ -61,7 +61,8 @@ func (n *node[T]) takeDebt(old *node[T]) {
 		return
 	}
 	n.since = old.since
-	n.chains[byDebt], n.prev[byDebt], n.next[byDebt] = c, before, old
+	n.chains[byDebt] = c
+	n.prev[byDebt], n.next[byDebt] = before, old
 	old.prev[byDebt] = n
 	if before != nil {
 		before.next[byDebt] = n

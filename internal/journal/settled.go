@@ -127,7 +127,9 @@ func tombstoneOf(x revoked.Tombstone, id string) Tombstone {
 	t.Death.Dot, t.Death.Reason = x.Death.Dot, x.Death.Reason
 	t.Death.Anonymous = x.Class == revoked.Anonymous
 	madeUp := x.Class == revoked.MadeUp
-	t.IfLive, t.Unverified, t.IfStored = madeUp, madeUp, madeUp
+	t.IfLive = madeUp
+	t.Unverified = madeUp
+	t.IfStored = madeUp
 	switch {
 	case x.Successor == revoked.ID{}:
 	case x.Flags&revoked.ByRotation != 0:
