@@ -104,8 +104,8 @@ func (c *conn) send(req *request, deadline time.Time) (*call, error) {
 		c.before = c.replies.Load()
 		c.watch.Reset(c.node.timeout / 2)
 	}
-	lead := c.claimRead(alone && (deadline.IsZero() || deadline.Sub(now) > 2*maxLead))
-	c.claimWrite(alone) // unlocks
+	lead := c.claimReadLocked(alone && (deadline.IsZero() || deadline.Sub(now) > 2*maxLead))
+	c.claimWriteLocked(alone) // unlocks
 	if lead {
 		c.lead()
 	}

@@ -108,7 +108,7 @@ func (n *node) conn(ctx context.Context, req *request) (*conn, error) {
 			n.mu.Unlock()
 			return nil, n.unsent(err)
 		}
-		n.startDialing()
+		n.startDialingLocked()
 		change := n.change
 		n.mu.Unlock()
 		select {
@@ -139,8 +139,8 @@ func (n *node) pick(live []*conn, req *request) (*conn, error) {
 	return best, nil
 }
 
-// startDialing makes sure that the goroutine that dials runs. n.mu is held.
-func (n *node) startDialing() {
+// startDialingLocked makes sure that the goroutine that dials runs. n.mu is held.
+func (n *node) startDialingLocked() {
 	if !n.dialing && n.closed == nil {
 		n.dialing = true
 		n.wg.Go(n.connect)
@@ -182,13 +182,13 @@ func (n *node) dialed(c *conn, err error) bool {
 		if len(*n.live.Load()) == 0 {
 			n.down = err
 		}
-		n.changed()
+		n.changedLocked()
 		return true
 	}
 	live := append(slices.Clone(*n.live.Load()), c)
 	n.live.Store(&live)
 	n.down = nil
-	n.changed()
+	n.changedLocked()
 	n.wg.Go(c.read)
 	n.wg.Go(c.write)
 	n.dialing = len(live) < n.options.Conns
@@ -214,12 +214,12 @@ func (n *node) lost(c *conn, cause error) {
 	if len(live) == 0 && (n.failures > 0 || errors.Is(cause, errOverdue)) {
 		n.down = cause
 	}
-	n.changed()
-	n.startDialing()
+	n.changedLocked()
+	n.startDialingLocked()
 }
 
-// changed wakes the callers that wait for a connection. n.mu is held.
-func (n *node) changed() {
+// changedLocked wakes the callers that wait for a connection. n.mu is held.
+func (n *node) changedLocked() {
 	close(n.change)
 	n.change = make(chan struct{})
 }
@@ -248,7 +248,7 @@ func (n *node) close(cause error) {
 	}
 	live := *n.live.Load()
 	n.live.Store(new([]*conn))
-	n.changed()
+	n.changedLocked()
 	n.mu.Unlock()
 	n.cancel()
 	for _, c := range live {

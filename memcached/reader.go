@@ -21,12 +21,12 @@ const (
 // over and the caller waits for its context as well as for the reply.
 const maxLead = 2 * time.Millisecond
 
-// claimRead makes sure that some goroutine reads. lead reports whether the caller has
+// claimReadLocked makes sure that some goroutine reads. lead reports whether the caller has
 // to do it. c.mu is held.
 //
 // A reply that its caller reads costs one change of goroutines less, and no
 // second processor woken for it: with one caller that is a quarter of the time.
-func (c *conn) claimRead(alone bool) (lead bool) {
+func (c *conn) claimReadLocked(alone bool) (lead bool) {
 	if c.reads != byNobody {
 		return false
 	}

@@ -5,9 +5,9 @@ import "runtime"
 // inlineMax is the most that a lone caller writes itself.
 const inlineMax = 8 << 10
 
-// claimWrite makes sure that some goroutine writes the bytes in out. c.mu is held,
+// claimWriteLocked makes sure that some goroutine writes the bytes in out. c.mu is held,
 // and is not afterwards.
-func (c *conn) claimWrite(alone bool) {
+func (c *conn) claimWriteLocked(alone bool) {
 	if c.writing {
 		c.mu.Unlock()
 		return
@@ -17,7 +17,7 @@ func (c *conn) claimWrite(alone bool) {
 		// A lone caller writes itself, which saves waking the writer. It is
 		// not held up: the server has answered, hence read, all that was
 		// written before, so the socket's buffer is empty.
-		if !c.writeOut() || len(c.out) == 0 {
+		if !c.writeOutLocked() || len(c.out) == 0 {
 			c.writing = false
 			c.mu.Unlock()
 			return
@@ -41,7 +41,7 @@ func (c *conn) write() {
 				runtime.Gosched()
 			}
 			c.mu.Lock()
-			if !c.writeOut() {
+			if !c.writeOutLocked() {
 				c.mu.Unlock()
 				return
 			}
@@ -52,9 +52,9 @@ func (c *conn) write() {
 	}
 }
 
-// writeOut writes the bytes in out, and reports whether the connection is still
+// writeOutLocked writes the bytes in out, and reports whether the connection is still
 // usable. c.mu is held, but not during the write.
-func (c *conn) writeOut() bool {
+func (c *conn) writeOutLocked() bool {
 	buf := c.out
 	c.out, c.spare = c.spare, nil
 	c.mu.Unlock()
