@@ -190,9 +190,9 @@ func (s *Session) endAdoption(ctx context.Context, l *lookup.Loaded) (found bool
 	return found, err
 }
 
-// dropOldCookies deletes the old library's cookies, if the request carried them
+// dropOldCookiesLocked deletes the old library's cookies, if the request carried them
 // and the answer says something of ours. s.mu is held.
-func (s *Session) dropOldCookies(h http.Header) {
+func (s *Session) dropOldCookiesLocked(h http.Header) {
 	if s.m.library == nil {
 		return
 	}

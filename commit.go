@@ -148,14 +148,14 @@ func (s *Session) applyLocked(c *commit.Commit, err error) (moved bool) {
 		s.tokenEnd = c.State.End
 		s.tokenAction = sendToken
 	case c.Followed:
-		s.pass(c.Held, c.State.End)
+		s.passLocked(c.Held, c.State.End)
 	}
 	renewed := err == nil && c.Asked != commit.KeepID
 	if renewed || c.Begun {
 		s.renewal, s.replaced = commit.KeepID, ""
 	}
 	if errors.Is(err, ErrEnded) && c.CanSend {
-		_ = s.fail(err) // the changes are lost, so the answer must be an error
+		_ = s.failLocked(err) // the changes are lost, so the answer must be an error
 	}
 	moved = c.Version != s.loaded.Version || c.Phase != s.loaded.Phase || c.Pending
 	s.written = s.written || moved && c.Phase == lookup.Live

@@ -64,7 +64,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	defer s.mu.Unlock()
 	s.required = false // Require was fulfilled; what is set from here on begins a new session
 	s.loaded = lookup.Loaded{Phase: lookup.Nobody}
-	s.forget()
+	s.forgetLocked()
 	if id != "" || adopted {
 		s.tokenAction = clearToken
 	}

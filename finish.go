@@ -123,16 +123,16 @@ func (s *Session) handOff() {
 	defer s.mu.Unlock()
 	s.returned = true
 	if len(s.edits) > 0 || s.fault.err != nil {
-		s.watch()
+		s.watchLocked()
 	}
 }
 
-// watch makes sure that changes after the return of the handler are saved: shortly
+// watchLocked makes sure that changes after the return of the handler are saved: shortly
 // after the end of the request, if no first byte and no Save has done so before. The
 // end of the request's context does not show that end, because middleware that gave
 // the request a context of its own ends it before it writes the answer. s.mu is
 // held.
-func (s *Session) watch() {
+func (s *Session) watchLocked() {
 	if !s.returned || s.watched {
 		return
 	}
@@ -194,7 +194,7 @@ func (s *Session) late(ctx context.Context) {
 func (s *Session) discard() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.forget()
+	s.forgetLocked()
 }
 
 // releaseSlot gives back the slot of a request that is over, and notes that it uses its

@@ -192,9 +192,9 @@ func (s *Session) startNew() error {
 	defer s.mu.Unlock()
 	switch {
 	case s.readOnly:
-		return s.fail(ErrReadOnly)
+		return s.failLocked(ErrReadOnly)
 	case s.sealed:
-		return s.fail(ErrTooLate)
+		return s.failLocked(ErrTooLate)
 	}
 	old := s.replaced
 	if s.loaded.Phase == lookup.Live || s.loaded.Phase == lookup.Unknown {
@@ -202,7 +202,7 @@ func (s *Session) startNew() error {
 	} else if t, ok := s.m.transport.Receive(s.in); ok && s.loaded.Phase == lookup.Unasked {
 		old = ID(t.ID())
 	}
-	s.forget()
+	s.forgetLocked()
 	s.loaded = lookup.Loaded{Phase: lookup.Nobody}
 	s.renewal, s.replaced = commit.NewValues, old
 	return nil

@@ -55,23 +55,23 @@ func (s *Session) buildHeader(h http.Header) {
 	if s.loaded.Phase == lookup.Unasked {
 		return
 	}
-	s.vary(h)
-	s.dropOldCookies(h)
+	s.varyLocked(h)
+	s.dropOldCookiesLocked(h)
 	if s.tokenAction == passToken {
 		s.passNewestLocked()
 	}
 	switch {
 	case s.m.foreign() && s.m.transport.Header == "":
-		s.setForeignCookie(h)
+		s.setForeignCookieLocked(h)
 	case s.tokenAction == sendToken, s.tokenAction == passToken && !s.readOnly:
-		s.removeLines(h, s.m.transport.IsToken)
+		s.removeLinesLocked(h, s.m.transport.IsToken)
 		s.m.transport.Send(h, s.token, time.UnixMilli(s.tokenEnd))
 	case s.tokenAction == clearToken:
-		s.removeLines(h, s.m.transport.IsToken)
+		s.removeLinesLocked(h, s.m.transport.IsToken)
 		s.m.transport.Clear(h)
 	}
 	if p := s.cookies; p != nil && len(p.Out) > 0 {
-		s.removeLines(h, s.m.copies.Cookies.Owns)
+		s.removeLinesLocked(h, s.m.copies.Cookies.Owns)
 		p.Write(h)
 		headers.NoCache(h, "Set-Cookie")
 	}
@@ -87,8 +87,8 @@ func (s *Session) passNewestLocked() {
 	}
 }
 
-// pass makes the answer send a token that another request has made. s.mu is held.
-func (s *Session) pass(t token.Token, end int64) {
+// passLocked makes the answer send a token that another request has made. s.mu is held.
+func (s *Session) passLocked(t token.Token, end int64) {
 	s.token, s.tokenEnd = t, end
 	if s.tokenAction != sendToken {
 		s.tokenAction = passToken
@@ -125,9 +125,9 @@ type sentHeader struct {
 	out         []string
 }
 
-// removeLines removes the cookies of this session, as ours reports them, from a
+// removeLinesLocked removes the cookies of this session, as ours reports them, from a
 // header that is built again: new lines take their place. s.mu is held.
-func (s *Session) removeLines(h http.Header, ours func(name string) bool) {
+func (s *Session) removeLinesLocked(h http.Header, ours func(name string) bool) {
 	if !s.returned || len(h["Set-Cookie"]) == 0 {
 		return
 	}
@@ -151,9 +151,9 @@ func (s *Session) sendAgain() {
 	}
 }
 
-// setForeignCookie puts the cookie of a foreign format into an answer's header. s.mu
+// setForeignCookieLocked puts the cookie of a foreign format into an answer's header. s.mu
 // is held.
-func (s *Session) setForeignCookie(h http.Header) {
+func (s *Session) setForeignCookieLocked(h http.Header) {
 	t, why := s.token, foreign.Begun
 	switch s.tokenAction {
 	case nothing:
@@ -170,7 +170,7 @@ func (s *Session) setForeignCookie(h http.Header) {
 	c := &s.m.transport
 	if header := c.Format.SetCookie(s.ctx, t.Reveal(), s.loaded.State, why, s.m.now()); header != "" {
 		name, _, _ := strings.Cut(header, "=")
-		s.removeLines(h, func(other string) bool { return other == name })
+		s.removeLinesLocked(h, func(other string) bool { return other == name })
 		h.Add("Set-Cookie", header)
 		headers.NoCache(h, "Set-Cookie")
 	}
@@ -185,8 +185,8 @@ func (s *Session) repeatForeignCookie() {
 	}
 }
 
-// vary adds the request headers that the answer depends on to Vary, for caches. s.mu
+// varyLocked adds the request headers that the answer depends on to Vary, for caches. s.mu
 // is held.
-func (s *Session) vary(h http.Header) {
+func (s *Session) varyLocked(h http.Header) {
 	headers.AddVary(h, s.m.transport.Varies(), s.varies[:0])
 }

@@ -133,7 +133,7 @@ func (k Key[T]) Set(s *Session, v T) {
 	if err != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		_ = s.failKey(k.name, err)
+		_ = s.failKeyLocked(k.name, err)
 		return
 	}
 	s.set(state.Change{Name: k.name, Flags: k.flags, Value: data})

@@ -142,7 +142,7 @@ func (s *Session) arrive(ctx context.Context, t token.Token, l *lookup.Loaded) t
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pass(held, l.State.End)
+	s.passLocked(held, l.State.End)
 	return held
 }
 
@@ -199,7 +199,7 @@ func (s *Session) Reload(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	if len(state.Unsaved(s.edits)) > 0 && !s.sealed {
-		_ = s.fail(ErrEnded) // the changes are dropped, so the answer must be an error
+		_ = s.failLocked(ErrEnded) // the changes are dropped, so the answer must be an error
 	}
 	s.mu.Unlock()
 	_ = s.settle(l) // nothing is left that could fail

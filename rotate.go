@@ -38,21 +38,21 @@ func (s *Session) Rotate() {
 	defer s.mu.Unlock()
 	switch {
 	case s.readOnly:
-		_ = s.fail(ErrReadOnly)
+		_ = s.failLocked(ErrReadOnly)
 		return
 	case s.m.foreign():
-		_ = s.fail(errNoRotation)
+		_ = s.failLocked(errNoRotation)
 		return
 	case s.loaded.Phase == lookup.Unknown:
 		return // a rotation can wait; Err returns why the session is unknown
 	case s.sealed:
-		_ = s.fail(ErrTooLate)
+		_ = s.failLocked(ErrTooLate)
 		return
 	case s.loaded.Phase != lookup.Live:
 		return
 	}
 	s.renewal = max(s.renewal, commit.RotateID)
-	s.watch()
+	s.watchLocked()
 }
 
 var errNoRotation = fmt.Errorf("session: Rotate: tokens of Options.Format cannot be made from one another, use Renew: %w", errors.ErrUnsupported)

@@ -116,7 +116,7 @@ func (s Source) String() string {
 func (s *Session) ID() ID {
 	s.lockLoaded()
 	defer s.mu.Unlock()
-	s.decide()
+	s.decideLocked()
 	if s.loaded.Phase != lookup.Live {
 		return ""
 	}
@@ -133,11 +133,11 @@ func (s *Session) name() ID {
 	return ID(s.loaded.ID)
 }
 
-// decide is called where a handler reads something that it may decide by. If the
+// decideLocked is called where a handler reads something that it may decide by. If the
 // session is not known, the commit answers the error. s.mu is held.
-func (s *Session) decide() {
+func (s *Session) decideLocked() {
 	if s.loaded.Phase == lookup.Unknown && !s.sealed {
-		s.keepFault("", s.loaded.Err) // keepFault and not fail: no write was lost, so Hooks.Dropped is not called
+		s.keepFaultLocked("", s.loaded.Err) // keepFaultLocked and not failLocked: no write was lost, so Hooks.Dropped is not called
 	}
 }
 
@@ -213,7 +213,7 @@ func (m *Manager) expires(st state.State) time.Time {
 func (s *Session) date(of func(state.State) time.Time) time.Time {
 	s.lockLoaded()
 	defer s.mu.Unlock()
-	s.decide()
+	s.decideLocked()
 	if s.loaded.Phase != lookup.Live {
 		return time.Time{}
 	}
@@ -234,16 +234,16 @@ func (s *Session) Renew() { _ = s.renew() }
 func (s *Session) renew() error {
 	s.lockLoaded()
 	defer s.mu.Unlock()
-	err := s.writable()
+	err := s.writableLocked()
 	if err == nil && s.sealed {
 		err = ErrTooLate
 	}
 	if err != nil {
-		return s.fail(err)
+		return s.failLocked(err)
 	}
 	s.renewal = max(s.renewal, commit.RenewID)
 	s.seq++
-	s.watch()
+	s.watchLocked()
 	return nil
 }
 

@@ -112,6 +112,6 @@ func (s *Session) LoggedIn() time.Time {
 func (s *Session) login() state.Login {
 	s.lockLoaded()
 	defer s.mu.Unlock()
-	s.decide()
+	s.decideLocked()
 	return s.m.logins.Find(s.loaded.State, s.changes)
 }

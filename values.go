@@ -10,8 +10,8 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// writable returns why nothing can be written. s.mu is held.
-func (s *Session) writable() error {
+// writableLocked returns why nothing can be written. s.mu is held.
+func (s *Session) writableLocked() error {
 	switch {
 	case s.readOnly:
 		return ErrReadOnly
@@ -33,27 +33,27 @@ type refusal struct {
 	err error
 }
 
-// fail keeps the first error of a write, so that the answer of a handler which
+// failLocked keeps the first error of a write, so that the answer of a handler which
 // ignores the error is not a success. s.mu is held.
-func (s *Session) fail(err error) error { return s.failKey("", err) }
+func (s *Session) failLocked(err error) error { return s.failKeyLocked("", err) }
 
-// failKey is fail for a write of a key. Where no answer is left to replace,
+// failKeyLocked is failLocked for a write of a key. Where no answer is left to replace,
 // Hooks.Dropped reports the error. s.mu is held.
-func (s *Session) failKey(key string, err error) error {
-	s.keepFault(key, err)
-	s.watch()
+func (s *Session) failKeyLocked(key string, err error) error {
+	s.keepFaultLocked(key, err)
+	s.watchLocked()
 	return err
 }
 
-// keepFault keeps the first error that the commit is to answer. s.mu is held.
-func (s *Session) keepFault(key string, err error) {
+// keepFaultLocked keeps the first error that the commit is to answer. s.mu is held.
+func (s *Session) keepFaultLocked(key string, err error) {
 	if s.fault.err == nil {
 		s.fault = refusal{key, err}
 	}
 }
 
-// accepted drops the error of an earlier write that this one repeats. s.mu is held.
-func (s *Session) accepted(key string) {
+// acceptedLocked drops the error of an earlier write that this one repeats. s.mu is held.
+func (s *Session) acceptedLocked(key string) {
 	if s.refused.key == "" || s.refused.key == key {
 		s.refused = refusal{}
 	}
@@ -62,7 +62,7 @@ func (s *Session) accepted(key string) {
 func (s *Session) failed(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.fail(err)
+	return s.failLocked(err)
 }
 
 // value returns the encoded value under name, which must not be changed.
@@ -73,12 +73,12 @@ func (s *Session) value(name string) ([]byte, error) {
 		return nil, s.loaded.Err
 	}
 	value, err := state.Lookup(s.loaded.State, s.changes, name)
-	return value, s.absence(name, err)
+	return value, s.absenceLocked(name, err)
 }
 
-// absence returns the error for a handler that reads a value which the state does
+// absenceLocked returns the error for a handler that reads a value which the state does
 // not hold. s.mu is held.
-func (s *Session) absence(name string, err error) error {
+func (s *Session) absenceLocked(name string, err error) error {
 	switch {
 	case errors.Is(err, state.ErrNoValue):
 		return ErrNoValue
@@ -90,9 +90,9 @@ func (s *Session) absence(name string, err error) error {
 	return err
 }
 
-// isWithheld reports whether the store has a value under name that this copy lacks,
+// isWithheldLocked reports whether the store has a value under name that this copy lacks,
 // and that this request has not deleted. s.mu is held.
-func (s *Session) isWithheld(name string) bool {
+func (s *Session) isWithheldLocked(name string) bool {
 	_, err := state.Lookup(s.loaded.State, s.changes, name)
 	return errors.Is(err, state.ErrWithheld)
 }
@@ -120,7 +120,7 @@ func (s *Session) fallBack(name string, err error) {
 	if errors.Is(err, ErrLost) {
 		err = &lostError{name}
 	}
-	s.keepFault(name, err)
+	s.keepFaultLocked(name, err)
 }
 
 // lostError is ErrLost of one key.
@@ -140,13 +140,13 @@ func (s *Session) set(c state.Change) {
 	s.lockLoaded()
 	defer s.mu.Unlock()
 	if err := s.admitLocked(c); err != nil {
-		_ = s.failKey(c.Name, err)
+		_ = s.failKeyLocked(c.Name, err)
 		return
 	}
 	if c.Flags.Kind() == state.Deleted {
 		s.forgetFaultLocked(c.Name)
 	}
-	s.accepted(c.Name)
+	s.acceptedLocked(c.Name)
 	// It takes the place of what this request did to the key before. Where that
 	// is nothing, setting what the store has already is nothing either.
 	edits := slices.DeleteFunc(slices.Clone(s.edits), func(e *state.Edit) bool { return e.Name == c.Name })
@@ -154,7 +154,7 @@ func (s *Session) set(c state.Change) {
 		return
 	}
 	if len(edits) >= maxEdits {
-		_ = s.failKey(c.Name, errTooMany)
+		_ = s.failKeyLocked(c.Name, errTooMany)
 		return
 	}
 	s.edits = edits
@@ -163,13 +163,13 @@ func (s *Session) set(c state.Change) {
 
 // admitLocked returns why a change cannot be made. s.mu is held.
 func (s *Session) admitLocked(c state.Change) error {
-	if err := s.writable(); err != nil {
+	if err := s.writableLocked(); err != nil {
 		return err
 	}
 	if c.Flags.Kind() == state.Deleted {
 		return nil
 	}
-	if s.loaded.Away() && (c.Flags&state.ServerOnly != 0 || s.isWithheld(c.Name)) {
+	if s.loaded.Away() && (c.Flags&state.ServerOnly != 0 || s.isWithheldLocked(c.Name)) {
 		return withheldError(c.Name)
 	}
 	if bad := s.broken[c.Name]; bad != nil {
@@ -201,9 +201,9 @@ var errTooMany = fmt.Errorf("%w: %d changes wait to be saved already", ErrUnavai
 func (s *Session) update(e *state.Edit) error {
 	for range maxRuns {
 		s.lockLoaded()
-		if err := s.writable(); err != nil {
+		if err := s.writableLocked(); err != nil {
 			defer s.mu.Unlock()
-			return s.failKey(e.Name, err)
+			return s.failKeyLocked(e.Name, err)
 		}
 		st, l := s.loaded.State, s.changes
 		seq := s.seq
@@ -218,12 +218,12 @@ func (s *Session) update(e *state.Edit) error {
 			if own, ok := state.StepErrorOf(err); ok {
 				return own // an error of the handler's function, and no write that failed
 			}
-			return s.failKey(e.Name, s.absence(e.Name, err))
+			return s.failKeyLocked(e.Name, s.absenceLocked(e.Name, err))
 		case s.seq == seq && len(s.edits) >= maxEdits:
 			defer s.mu.Unlock()
-			return s.failKey(e.Name, errTooMany)
+			return s.failKeyLocked(e.Name, errTooMany)
 		case s.seq == seq:
-			s.accepted(e.Name)
+			s.acceptedLocked(e.Name)
 			s.add(e, after)
 			s.mu.Unlock()
 			return nil
@@ -237,8 +237,8 @@ func (s *Session) update(e *state.Edit) error {
 // next one necessary.
 const maxRuns = 1000
 
-// forget drops the changes that are not saved. s.mu is held.
-func (s *Session) forget() {
+// forgetLocked drops the changes that are not saved. s.mu is held.
+func (s *Session) forgetLocked() {
 	s.edits = nil
 	s.changes = nil
 	s.doubts = nil
@@ -251,7 +251,7 @@ func (s *Session) forget() {
 func (s *Session) add(e *state.Edit, after state.Changes) {
 	s.edits, s.changes = append(s.edits, e), after
 	s.seq++
-	s.watch()
+	s.watchLocked()
 }
 
 // spoil remembers that the value under a key does not decode, so that it is
