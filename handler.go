@@ -141,7 +141,7 @@ func (s *Session) askStore(ctx context.Context, cached bool) error {
 	if s.Source() == FromBackup {
 		return fmt.Errorf("%w: the session is from its backup", ErrUnavailable)
 	}
-	if id := s.name(); id != "" && !s.m.shards.Hears(string(id)) {
+	if id := s.name(); id != "" && !s.m.shards.Writable(string(id)) {
 		return fmt.Errorf("%w: the store takes no saves, and may lack that the session has ended", ErrUnavailable)
 	}
 	return nil

@@ -15,7 +15,7 @@ type Facts struct {
 	Copy        Copy
 	Mode        Mode
 	Quarantined bool // the store has just lost its data
-	Unheard     bool // the store has taken no saves for longer than a lease, and lacks what ended since
+	Unwritable  bool // the store has taken no saves for longer than a lease, and lacks what ended since
 	Foreign     bool // another system writes the store too, and leaves no tombstones
 	NeverStored bool // by the journal, the store has never had the session
 	Excused     bool // a copy is sealed with a key that is not known here, not long ago
@@ -110,17 +110,17 @@ type Cause uint8
 
 // The causes. Live verdicts and NoSession have none.
 const (
-	None           Cause = iota
-	BySet                // dead by the revocation set
-	ByCookie             // dead by the tombstone cookie
-	ByStore              // dead by the store's tombstone
-	ByLogin              // dead by the revocation of its user
-	ByPredecessor        // dead by a new tombstone, see WriteTombstone
-	LoadError            // unknown: the error of the load
-	Forgetful            // unknown: the store is in quarantine
-	TooLongUnheard       // unknown: the store has taken no saves for longer than a lease
-	UnknownKey           // unknown: a copy does not open here
-	LookError            // unknown: the error of reading the predecessor
+	None              Cause = iota
+	BySet                   // dead by the revocation set
+	ByCookie                // dead by the tombstone cookie
+	ByStore                 // dead by the store's tombstone
+	ByLogin                 // dead by the revocation of its user
+	ByPredecessor           // dead by a new tombstone, see WriteTombstone
+	LoadError               // unknown: the error of the load
+	Forgetful               // unknown: the store is in quarantine
+	TooLongUnwritable       // unknown: the store has taken no saves for longer than a lease
+	UnknownKey              // unknown: a copy does not open here
+	LookError               // unknown: the error of reading the predecessor
 )
 
 // Effects are what the caller has to do besides returning the session.
@@ -170,7 +170,7 @@ type when struct {
 	mode        set[Mode]
 	predecessor set[Predecessor]
 	quarantined set[bit]
-	unheard     set[bit]
+	unwritable  set[bit]
 	foreign     set[bit]
 	neverStored set[bit]
 	excused     set[bit]
@@ -202,8 +202,8 @@ const (
 	modeAt        = copyAt + uint8(copyEnd)
 	predecessorAt = modeAt + uint8(modeEnd)
 	quarantinedAt = predecessorAt + uint8(predecessorEnd)
-	unheardAt     = quarantinedAt + 2
-	foreignAt     = unheardAt + 2
+	unwritableAt  = quarantinedAt + 2
+	foreignAt     = unwritableAt + 2
 	neverStoredAt = foreignAt + 2
 	excusedAt     = neverStoredAt + 2
 	bitsEnd       = excusedAt + 2
@@ -224,7 +224,7 @@ func (w when) bits() uint64 {
 	return admitted(w.known, knownEnd)<<knownAt | admitted(w.answer, answerEnd)<<answerAt |
 		admitted(w.copy, copyEnd)<<copyAt | admitted(w.mode, modeEnd)<<modeAt |
 		admitted(w.predecessor, predecessorEnd)<<predecessorAt |
-		admitted(w.quarantined, 2)<<quarantinedAt | admitted(w.unheard, 2)<<unheardAt | admitted(w.foreign, 2)<<foreignAt |
+		admitted(w.quarantined, 2)<<quarantinedAt | admitted(w.unwritable, 2)<<unwritableAt | admitted(w.foreign, 2)<<foreignAt |
 		admitted(w.neverStored, 2)<<neverStoredAt | admitted(w.excused, 2)<<excusedAt
 }
 
@@ -238,7 +238,7 @@ func admitted[T ~uint8](s set[T], end T) uint64 {
 // bitsOf has one bit for each fact.
 func bitsOf(f *Facts) uint64 {
 	return 1<<knownAt<<f.Known | 1<<answerAt<<f.Answer | 1<<copyAt<<f.Copy | 1<<modeAt<<f.Mode |
-		1<<predecessorAt<<f.Predecessor | yesOrNo(f.Quarantined)<<quarantinedAt | yesOrNo(f.Unheard)<<unheardAt |
+		1<<predecessorAt<<f.Predecessor | yesOrNo(f.Quarantined)<<quarantinedAt | yesOrNo(f.Unwritable)<<unwritableAt |
 		yesOrNo(f.Foreign)<<foreignAt | yesOrNo(f.NeverStored)<<neverStoredAt | yesOrNo(f.Excused)<<excusedAt
 }
 

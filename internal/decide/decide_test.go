@@ -14,7 +14,7 @@ func all(yield func(Facts) bool) {
 		f := Facts{
 			Known: Known(digit(int(knownEnd))), Answer: Answer(digit(int(answerEnd))), Copy: Copy(digit(int(copyEnd))),
 			Mode: Mode(digit(int(modeEnd))), Predecessor: Predecessor(digit(int(predecessorEnd))),
-			Quarantined: digit(2) == 1, Unheard: digit(2) == 1, Foreign: digit(2) == 1, NeverStored: digit(2) == 1, Excused: digit(2) == 1,
+			Quarantined: digit(2) == 1, Unwritable: digit(2) == 1, Foreign: digit(2) == 1, NeverStored: digit(2) == 1, Excused: digit(2) == 1,
 		}
 		if rest > 0 || !yield(f) {
 			return
@@ -50,8 +50,8 @@ func expected(f Facts) (Verdict, Cause, Effects) {
 		return Dead, ByLogin, 0
 	case f.Known == Disowned:
 		return Dead, ByPredecessor, WriteTombstone
-	case liveRecord && f.Unheard && f.Mode == Auto && !vouched:
-		return Unknown, TooLongUnheard, stale
+	case liveRecord && f.Unwritable && f.Mode == Auto && !vouched:
+		return Unknown, TooLongUnwritable, stale
 	case f.Answer == CacheBehind:
 		return AskStore, None, 0
 	case f.Answer == Behind:

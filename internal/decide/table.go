@@ -37,8 +37,8 @@ var table = [...]struct {
 
 	// A live record.
 	{
-		when{answer: of(Record, Behind, CacheBehind), copy: of(NoCopy, Stale), mode: of(Auto), unheard: yes},
-		Decision{Unknown, TooLongUnheard, ReportStale, "Of a store that has taken no saves for longer than a lease, a record counts only beside a copy that vouches."},
+		when{answer: of(Record, Behind, CacheBehind), copy: of(NoCopy, Stale), mode: of(Auto), unwritable: yes},
+		Decision{Unknown, TooLongUnwritable, ReportStale, "Of a store that has taken no saves for longer than a lease, a record counts only beside a copy that vouches."},
 	},
 	{
 		when{answer: of(Record)},

@@ -82,29 +82,29 @@ func (s *Shard) takesSaves() bool {
 	return s.saves.Allow(s.all.Clock.Now(), true).Answer != circuit.No
 }
 
-// Hears reports whether the shard takes saves, as far as this process knows and
-// whatever an operator orders. A shard that this process has not seen save yet hears as
-// long as no save has failed. Over a shard that does not hear, no end of a session
-// reaches the other instances.
-func (s *Shard) Hears() bool {
+// Writable reports whether the shard takes saves, as far as this process knows and
+// whatever an operator orders. A shard that has not saved yet, as far as this process has
+// seen, counts as writable until a save fails. While a shard is not writable, no end of a
+// session reaches the other instances through it.
+func (s *Shard) Writable() bool {
 	serves := s.saves.State(s.all.Clock.Now()).State == circuit.Serving
 	failing := s.failedSaves[0].Load()+s.failedSaves[1].Load() > 0
 	return serves && (s.tookSaves.Load() > 0 || !failing)
 }
 
-// Confirms reports whether a load from the shard confirms a lease: the shard hears, and
-// has shown it.
-func (s *Shard) Confirms() bool { return s.tookSaves.Load() > 0 && s.Hears() }
+// Confirms reports whether a load from the shard confirms a lease: the shard is writable,
+// and this process has seen it save.
+func (s *Shard) Confirms() bool { return s.tookSaves.Load() > 0 && s.Writable() }
 
-// Unheard reports whether a shard that does not hear has taken no save for a lease, or
-// none that this process has seen. That such a shard has no tombstone of a session
-// proves nothing.
-func (s *Shard) Unheard(lease time.Duration) bool {
-	return !s.Hears() && s.all.Clock.Now().UnixMilli() >= s.tookSaves.Load()+lease.Milliseconds()
+// UnwritableFor reports whether the shard is not writable, and this process has seen no save
+// succeed for a lease. A session without a tombstone in such a shard may have ended all the
+// same.
+func (s *Shard) UnwritableFor(lease time.Duration) bool {
+	return !s.Writable() && s.all.Clock.Now().UnixMilli() >= s.tookSaves.Load()+lease.Milliseconds()
 }
 
-// Hears is Shard.Hears for the shard of a session. Without a backup nothing is known.
-func (a *Shards) Hears(id string) bool { return a.JournalBytes == 0 || a.Of(id).Hears() }
+// Writable is Shard.Writable for the shard of a session. Without a backup nothing is known.
+func (a *Shards) Writable(id string) bool { return a.JournalBytes == 0 || a.Of(id).Writable() }
 
 // Answered notes that the store did w, or answered why it did not: then w is NoWork.
 func (c Call) Answered(ctx context.Context, w Work) {

@@ -19,7 +19,7 @@ func (w *world) refuseSaves() {
 
 // A tombstone of another instance may be missing from when a probe was sent that saved
 // in all ways, and no other probe after it did.
-func TestAShardIsUnheardOfALeaseAfterItsLastProbeThatSaved(t *testing.T) {
+func TestAShardIsUnwritableForALeaseAfterItsLastProbeThatSaved(t *testing.T) {
 	story(t, "in all ways", func(w *world) {
 		const lease = time.Minute
 		var saves int
@@ -45,12 +45,12 @@ func TestAShardIsUnheardOfALeaseAfterItsLastProbeThatSaved(t *testing.T) {
 		}
 		end := time.UnixMilli(last.Load()).Add(lease)
 		time.Sleep(time.Until(end) - time.Millisecond)
-		if w.Shards.Of("a").Unheard(lease) {
-			w.Error("it is unheard a moment before the lease is over")
+		if w.Shards.Of("a").UnwritableFor(lease) {
+			w.Error("it is unwritable a moment before the lease is over")
 		}
 		time.Sleep(time.Millisecond)
-		if !w.Shards.Of("a").Unheard(lease) {
-			w.Error("it is not unheard when the lease is over")
+		if !w.Shards.Of("a").UnwritableFor(lease) {
+			w.Error("it is writable when the lease is over")
 		}
 	})
 }

@@ -189,13 +189,13 @@ func deathInPlaceOf(st state.State, t journal.Tombstone) (state.State, error) {
 func (s *Shard) checkMemory(ctx context.Context) error {
 	answered, err := s.look(s.all.looks.Within(ctx, time.Now(), s.all.ReadTimeout), false)
 	believes := s.members.silent || s.all.Without.Lacks(mechanism.Quarantine)
-	unheard := !believes && (!s.members.Complete(s.all.Clock.Now()) || s.all.begins())
+	logsUnread := !believes && (!s.members.Complete(s.all.Clock.Now()) || s.all.begins())
 	switch {
 	case err != nil && failure.RequestOver(ctx):
 		return fmt.Errorf("%w: %w", failure.ErrUnavailable, failure.OfRequest(ctx))
 	case answered.IsZero():
 		return &failure.Away{Cause: err}
-	case s.Quarantined() || unheard:
+	case s.Quarantined() || logsUnread:
 		return failure.ErrForgetful
 	}
 	return nil

@@ -61,9 +61,9 @@ var (
 	// as no answer.
 	ErrForgetful error = &Away{errors.New("the store has just lost its memory")}
 
-	// ErrUnheard is the answer for a shard that loads and has taken no saves for longer
+	// ErrUnwritable is the answer for a shard that loads and has taken no saves for longer
 	// than a lease: a session whose record it has may have ended.
-	ErrUnheard = fmt.Errorf("%w: it has taken no saves for longer than a lease", ErrUnavailable)
+	ErrUnwritable = fmt.Errorf("%w: it has taken no saves for longer than a lease", ErrUnavailable)
 
 	// ErrStale is why a copy does not vouch: the store has confirmed it too long
 	// ago, or the session is over.

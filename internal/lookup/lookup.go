@@ -134,7 +134,7 @@ func (q *lookup) ask(ctx context.Context, fresh bool) {
 		q.share(ctx)
 	}
 	f.Quarantined = f.Answer == decide.Nothing && s.Quarantined()
-	f.Unheard = !confirms && s.Unheard(r.Lease())
+	f.Unwritable = !confirms && s.UnwritableFor(r.Lease())
 	f.Known = q.knownEnd()
 	f.NeverStored = q.known.Born
 	f.Excused = q.known.Excused
@@ -274,8 +274,8 @@ func (q *lookup) act(ctx context.Context, d decide.Decision) Loaded {
 	switch d.Cause {
 	case decide.Forgetful:
 		l.Err = failure.ErrForgetful
-	case decide.TooLongUnheard:
-		l.Err = failure.ErrUnheard
+	case decide.TooLongUnwritable:
+		l.Err = failure.ErrUnwritable
 	case decide.UnknownKey:
 		l.Err = ErrExcused
 	default: // the error of the load, or of reading the predecessor

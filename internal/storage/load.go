@@ -60,11 +60,11 @@ func (s *Storage) loadAlone(ctx, budget context.Context, c *failover.Call, fresh
 		*out = record.Session{}
 		return fmt.Errorf("%w: %w", failure.ErrUnavailable, failure.OfRequest(ctx))
 	}
-	return &failure.Away{Cause: errUnheard}
+	return &failure.Away{Cause: errLogsUnread}
 }
 
-// errUnheard says why an answer of the store does not count.
-var errUnheard = errors.New("session: it is not known yet which sessions have ended: the revocation logs were not read")
+// errLogsUnread says why an answer of the store does not count.
+var errLogsUnread = errors.New("session: it is not known yet which sessions have ended: the revocation logs were not read")
 
 // loadAnswer is the result of a load, for all callers that share it.
 type loadAnswer struct {
