@@ -40,7 +40,7 @@ func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error
 	} else {
 		_, err := s.all.ensureDead(ctx, s.bypass(g.ID), g)
 		if errors.Is(err, failure.ErrEnded) {
-			err = s.all.endLine(ctx, g.Successor)
+			err = s.all.endWithSuccessors(ctx, g.Successor)
 		}
 		if err != nil {
 			if !errors.Is(err, failure.ErrForgetful) {
@@ -218,8 +218,8 @@ func (s *Shard) had(g journal.Tombstone) bool {
 	return s.all.Store.Shard(g.ID) == s.name && !g.IfStored
 }
 
-// writeOneAgain makes sure that the store has a tombstone that it had. What another
-// writer has made of the session meanwhile ends, see state.Death.EndsLine.
+// writeOneAgain makes sure that the store has a tombstone that it had. A session
+// that another writer has made of this one meanwhile ends, see state.Death.EndedSuccessors.
 func (s *Shard) writeOneAgain(ctx context.Context, g journal.Tombstone) error {
 	known := g.Death
 	err := s.all.writeTombstone(context.WithoutCancel(ctx), s.bypass(g.ID), &g, record.Absent)

@@ -242,7 +242,7 @@ func TestATombstoneIsDelivered(t *testing.T) {
 		w.Store.Set("a", state.State{Death: w.rotated("next")})
 		w.Store.Set(next, w.live("x", "1"))
 		at := journal.Owed("a", w.death(state.Destroyed))
-		at.Line = true
+		at.EndsSuccessors = true
 		w.entomb(at)
 		time.Sleep(time.Second)
 		w.wantDead(next, state.Revoked)

@@ -61,20 +61,21 @@ func (a *Shards) writeTombstone(ctx context.Context, c Call, g *journal.Tombston
 	return nil
 }
 
-// maxLine bounds the sessions of one line that a call ends. Rotations every few seconds
-// need hours to make a longer one.
-const maxLine = 1000
+// maxSuccessors bounds how many sessions, each made of the one before, a call ends. With a
+// rotation every few seconds it takes hours to make more.
+const maxSuccessors = 1000
 
-// End ends a session as EndOne does, and what was made of it: where its token was replaced
-// already when it was shown, every session that rotations have made, up to the next Renew;
-// where the caller held the session for live, all of the line. With a backup it returns all
-// sessions that it ended or tried to end, for the copies to carry. Where the store does not
-// answer, the rest of the line ends when the journal delivers the tombstone.
+// End ends a session as EndOne does, and the sessions that were made of it: where the token
+// was replaced already when the client showed it, those that rotations have made, up to the
+// next Renew; where the caller took the session for live, all of them. With a backup it
+// returns all sessions that it ended or tried to end, for the copies to carry. Where the
+// store does not answer, the remaining successors end when the journal delivers the
+// tombstone.
 func (a *Shards) End(ctx context.Context, g *journal.Tombstone, over record.Version) (d Durability, ended []state.Superseded, err error) {
-	g.Line = true
+	g.EndsSuccessors = true
 	why, at := g.Death.Reason, g
-	var line []journal.Tombstone
-	for range maxLine {
+	var successors []journal.Tombstone
+	for range maxSuccessors {
 		far, err := a.EndOne(ctx, at, over)
 		if err == nil && at.EndedNothing() { // and there is no backup
 			return max(d, far), ended, nil
@@ -86,29 +87,30 @@ func (a *Shards) End(ctx context.Context, g *journal.Tombstone, over record.Vers
 			return 0, ended, err
 		}
 		d = max(d, far)
-		line = a.appendLine(line, at.Death, why)
-		if len(line) == 0 {
+		successors = a.appendSuccessors(successors, at.Death, why)
+		if len(successors) == 0 {
 			return d, ended, nil
 		}
-		at, line = &line[0], line[1:]
+		at = &successors[0]
+		successors = successors[1:]
 		over = record.Any
 	}
-	return 0, ended, fmt.Errorf("%w: more than %d sessions to follow", failure.ErrUnavailable, maxLine)
+	return 0, ended, fmt.Errorf("%w: more than %d sessions to follow", failure.ErrUnavailable, maxSuccessors)
 }
 
-// appendLine appends to line the tombstones of the sessions that were made of the one with
-// this death and end with it.
-func (a *Shards) appendLine(line []journal.Tombstone, d state.Death, why state.Reason) []journal.Tombstone {
-	whole := d.EndsLine()
-	for _, id := range whole {
+// appendSuccessors appends to all the tombstones of the sessions that were made of the one
+// with this death and end with it.
+func (a *Shards) appendSuccessors(all []journal.Tombstone, d state.Death, why state.Reason) []journal.Tombstone {
+	ended := d.EndedSuccessors()
+	for _, id := range ended {
 		t := a.successorTombstone(id, why)
-		t.IfLive = false // what has ended it meanwhile has made others of it
-		line = append(line, t)
+		t.IfLive = false // written over a rotation or a Renew too, whose successors end as well
+		all = append(all, t)
 	}
-	if next := d.Link.Successor(); len(whole) == 0 && next != "" {
-		line = append(line, a.successorTombstone(next, why))
+	if next := d.Link.Successor(); len(ended) == 0 && next != "" {
+		all = append(all, a.successorTombstone(next, why))
 	}
-	return line
+	return all
 }
 
 // successorTombstone returns the tombstone of the session that a rotation made of
@@ -119,7 +121,7 @@ func (a *Shards) successorTombstone(id string, why state.Reason) journal.Tombsto
 		why = state.Destroyed
 	}
 	t := journal.IfLive(id, a.Clock.Death(why))
-	t.Line = true
+	t.EndsSuccessors = true
 	return t
 }
 
@@ -127,7 +129,7 @@ func (a *Shards) successorTombstone(id string, why state.Reason) journal.Tombsto
 // session that a rotation made of it becomes pending.
 func (a *Shards) endSuccessor(ctx context.Context, g journal.Tombstone, why state.Reason) error {
 	next := g.Death.Link.Successor()
-	if !g.Line || next == "" {
+	if !g.EndsSuccessors || next == "" {
 		return nil
 	}
 	successor := a.successorTombstone(next, why)

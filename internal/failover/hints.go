@@ -134,14 +134,14 @@ func (s *Shard) enter(ctx context.Context, t journal.Tombstone) (e entered, err 
 	if successor, _, ok := successorCopy(added.Owed, added.Tombstone.Death); ok {
 		s.all.Of(successor.ID).AddHint(ctx, successor)
 	}
-	if added.Line {
+	if added.EndsSuccessors {
 		_ = s.all.endSuccessor(ctx, added.Tombstone, state.Destroyed)
 	}
 	if added.Tombstone.Pending {
 		s.signal()
 	}
 	for _, id := range added.AlsoEnd {
-		_ = s.all.endLine(ctx, id)
+		_ = s.all.endWithSuccessors(ctx, id)
 	}
 	e = entered{added}
 	if e.settled() {
@@ -150,11 +150,11 @@ func (s *Shard) enter(ctx context.Context, t journal.Tombstone) (e entered, err 
 	return e, nil
 }
 
-// endLine ends a session because another writer has ended the one that it was made of,
-// and all that was made of it since.
-func (a *Shards) endLine(ctx context.Context, id string) error {
+// endWithSuccessors ends a session, because another writer has ended the one that it was made
+// of, and every session that was made of it since.
+func (a *Shards) endWithSuccessors(ctx context.Context, id string) error {
 	t := journal.Owed(id, a.Clock.Death(state.Revoked))
-	t.Line = true
+	t.EndsSuccessors = true
 	return a.Of(id).AddTombstone(ctx, t)
 }
 

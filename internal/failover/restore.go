@@ -97,8 +97,8 @@ func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Supers
 func (a *Shards) ensureDead(ctx context.Context, c Call, g journal.Tombstone) (state.State, error) {
 	st, err := a.ensureOneDead(ctx, c, g)
 	for at, hops := st, 0; err == nil && g.Supersedes(at.Death.Link); hops++ {
-		if hops == maxLine {
-			return state.State{}, fmt.Errorf("%w: more than %d rotations to follow", failure.ErrUnavailable, maxLine)
+		if hops == maxSuccessors {
+			return state.State{}, fmt.Errorf("%w: more than %d rotations to follow", failure.ErrUnavailable, maxSuccessors)
 		}
 		next := g
 		next.ID = at.Death.Link.Successor()

@@ -238,7 +238,7 @@ func (m *model) addTombstone(shard string, t Tombstone, at time.Time, keeps bool
 	asked := t
 	a.News = true
 	if ended {
-		a.Line = t.Pending && t.Line && !known.Line
+		a.EndsSuccessors = t.Pending && t.EndsSuccessors && !known.EndsSuccessors
 		t, a.AlsoEnd = t.merge(known)
 		was, is := compact(&known), compact(&t)
 		was.From, is.From = 0, 0
@@ -247,7 +247,7 @@ func (m *model) addTombstone(shard string, t Tombstone, at time.Time, keeps bool
 			t.From = 0
 		}
 	} else {
-		a.AlsoEnd = t.Death.EndsLine()
+		a.AlsoEnd = t.Death.EndedSuccessors()
 	}
 	hint, kept := m.find(aHint, t.ID), m.find(aReading, t.ID)
 	if hint >= 0 || kept >= 0 {
@@ -316,7 +316,7 @@ func (m *model) arrived(t Tombstone, known state.Death, at time.Time) (news bool
 	if !now.Again {
 		m.counts(it.shard, 1, 0)
 	}
-	m.settle(Tombstone{ID: now.ID, Death: now.Death, Conflict: now.Conflict, Line: now.Line}, at)
+	m.settle(Tombstone{ID: now.ID, Death: now.Death, Conflict: now.Conflict, EndsSuccessors: now.EndsSuccessors}, at)
 	return !now.Again
 }
 

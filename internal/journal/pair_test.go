@@ -95,7 +95,7 @@ func (p *pair) copy() state.Copy {
 func (p *pair) tombstone() Tombstone {
 	t := Tombstone{
 		ID: p.id(), Death: death(uint64(1+p.draw(5)), uint32(1+p.draw(2)), state.Reason(1+p.draw(4))),
-		From: uint8(p.draw(3)), Pending: p.draw(3) > 0, IfLive: p.draw(3) == 0, Line: p.draw(4) == 0,
+		From: uint8(p.draw(3)), Pending: p.draw(3) > 0, IfLive: p.draw(3) == 0, EndsSuccessors: p.draw(4) == 0,
 	}
 	switch p.draw(8) {
 	case 0, 1:

@@ -82,7 +82,7 @@ func (s *settled) early() (n int) {
 // Compact returns a tombstone as the revocation set and the logs have it.
 func Compact(t Tombstone) revoked.Tombstone {
 	x := compact(&t)
-	x.Flags &^= revoked.LineEnds
+	x.Flags &^= revoked.SuccessorsEnd
 	return x
 }
 
@@ -102,8 +102,8 @@ func compact(t *Tombstone) revoked.Tombstone {
 	if t.Conflict {
 		x.Flags |= revoked.Conflict
 	}
-	if t.Line {
-		x.Flags |= revoked.LineEnds
+	if t.EndsSuccessors {
+		x.Flags |= revoked.SuccessorsEnd
 	}
 	return x
 }
@@ -123,7 +123,7 @@ func weight(t *Tombstone) revoked.Class {
 
 // tombstoneOf returns the tombstone of a session as the revocation set has it.
 func tombstoneOf(x revoked.Tombstone, id string) Tombstone {
-	t := Tombstone{ID: id, From: x.From, Conflict: x.Flags&revoked.Conflict != 0, Line: x.Flags&revoked.LineEnds != 0}
+	t := Tombstone{ID: id, From: x.From, Conflict: x.Flags&revoked.Conflict != 0, EndsSuccessors: x.Flags&revoked.SuccessorsEnd != 0}
 	t.Death.Dot, t.Death.Reason = x.Death.Dot, x.Death.Reason
 	t.Death.Anonymous = x.Class == revoked.Anonymous
 	madeUp := x.Class == revoked.MadeUp
@@ -143,7 +143,7 @@ func tombstoneOf(x revoked.Tombstone, id string) Tombstone {
 // Heard returns a tombstone that stands in the log of another process, to be entered.
 func Heard(x revoked.Tombstone) Tombstone {
 	t := tombstoneOf(x, x.Record())
-	t.Line = false
+	t.EndsSuccessors = false
 	return t
 }
 

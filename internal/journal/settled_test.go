@@ -14,7 +14,7 @@ func TestWhatTheStoreHasIsKeptCompactly(t *testing.T) {
 	conflict := Stored(id32('c'), death(5, 1, state.Revoked))
 	conflict.Conflict = true
 	line := Stored(id32('d'), death(5, 1, state.Destroyed))
-	line.Line = true
+	line.EndsSuccessors = true
 	anonymous := death(5, 1, state.Destroyed)
 	anonymous.Anonymous = true
 	rotated := death(5, 1, state.Rotated)
@@ -209,7 +209,7 @@ func TestALogSaysNothingOfALine(t *testing.T) {
 	if want.Flags != revoked.Conflict || want.Successor != revoked.IDOf(id32('b')) {
 		t.Errorf("the log says %+v", want)
 	}
-	g.Line = true
+	g.EndsSuccessors = true
 	if got := Compact(g); got != want {
 		t.Errorf("with its line the log says %+v, want %+v", got, want)
 	}
@@ -248,9 +248,9 @@ func TestAFullRevocationSetDropsWhatIsWorthLess(t *testing.T) {
 func TestWhatIsHeardFromALog(t *testing.T) {
 	j := New(plenty, plenty)
 	d := death(5, 1, state.Destroyed)
-	x := revoked.Tombstone{ID: revoked.IDOf(id32('a')), Death: d, Class: revoked.Known, From: 3, Flags: revoked.LineEnds}
+	x := revoked.Tombstone{ID: revoked.IDOf(id32('a')), Death: d, Class: revoked.Known, From: 3, Flags: revoked.SuccessorsEnd}
 	g := Heard(x)
-	if g.Line || g.ID != id32('a') || g.From != 3 {
+	if g.EndsSuccessors || g.ID != id32('a') || g.From != 3 {
 		t.Errorf("heard %+v", g)
 	}
 	if a := j.enter(g); !a.News || a.Tombstone.From != 3 {

@@ -21,11 +21,11 @@ type Tombstone struct {
 	Successor string
 	Rotated   bool // Successor was made by Rotate, which leaves alone what another rotation has led to
 
-	IfLive     bool // a tombstone that stands already stays as it is
-	Conflict   bool // more than one writer has ended the session
-	Line       bool // what rotations have made of the session ends too
-	Unverified bool // a token was shown and no more: no store and no copy has vouched for the session
-	IfStored   bool // likewise, and where the store holds nothing there is nothing to end
+	IfLive         bool // a tombstone that stands already stays as it is
+	Conflict       bool // more than one writer has ended the session
+	EndsSuccessors bool // what rotations have made of the session ends too
+	Unverified     bool // a token was shown and no more: no store and no copy has vouched for the session
+	IfStored       bool // likewise, and where the store holds nothing there is nothing to end
 
 	// Stranger: the session began in this process while the store could not be
 	// asked, and when it ended the journal still owed all of it to the store and it
@@ -68,7 +68,7 @@ func IfLive(id string, d state.Death) Tombstone { return Tombstone{ID: id, Death
 func Named(k state.Superseded) Tombstone {
 	t := Owed(k.ID, state.Death{Dot: k.Dot, Reason: state.Destroyed})
 	t.IfLive = k.IfLive || k.Durable
-	t.Line = true
+	t.EndsSuccessors = true
 	t.Unverified, t.IfStored = k.IfStored, k.IfStored
 	t.Again = k.Durable
 	return t
@@ -133,7 +133,7 @@ func (t Tombstone) merge(old Tombstone) (merged Tombstone, ended []string) {
 	}
 	t.IfLive = t.IfLive && old.IfLive
 	if t.Death != old.Death {
-		ended = addNames(ended, t.Death.EndsLine()...)
+		ended = addNames(ended, t.Death.EndedSuccessors()...)
 		if twoWriters && came.renewedBeside(old) {
 			ended = addNames(ended, old.Death.Successor, came.Death.Successor)
 		}
@@ -187,7 +187,7 @@ func (t *Tombstone) mergeFlags(old Tombstone) {
 	t.Again = (t.Again || old.Again) && !t.neverDelivered() && !old.neverDelivered()
 	t.Pending = t.Pending || old.Pending
 	t.Conflict = t.Conflict || old.Conflict
-	t.Line = t.Line || old.Line
+	t.EndsSuccessors = t.EndsSuccessors || old.EndsSuccessors
 	t.Unverified = t.Unverified && old.Unverified
 	t.IfStored = t.IfStored && old.IfStored
 }

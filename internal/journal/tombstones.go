@@ -12,12 +12,12 @@ import (
 
 // Added is what became of a tombstone, and what the caller has to do about it.
 type Added struct {
-	Tombstone Tombstone  // as it stands now, merged with what was known
-	AlsoEnd   []string   // sessions that another writer's tombstone ends too
-	Line      bool       // what rotations made of the session ends too, and was not asked for before
-	News      bool       // this was not known
-	Owed      state.Copy // what the store lacked of the session, and need not get now
-	Dropped   Dropped
+	Tombstone      Tombstone  // as it stands now, merged with what was known
+	AlsoEnd        []string   // sessions that another writer's tombstone ends too
+	EndsSuccessors bool       // what rotations made of the session ends too, and was not asked for before
+	News           bool       // this was not known
+	Owed           state.Copy // what the store lacked of the session, and need not get now
+	Dropped        Dropped
 }
 
 // AddTombstone enters t, merged with what is known of the session, at a time. What the
@@ -81,7 +81,7 @@ func (j *Journal) meetLocked(t Tombstone, a *Added) (Tombstone, error) {
 	switch {
 	case ended:
 		heard := t
-		a.Line = t.Pending && t.Line && !known.Line
+		a.EndsSuccessors = t.Pending && t.EndsSuccessors && !known.EndsSuccessors
 		t, a.AlsoEnd = t.merge(known)
 		a.News = !t.says(known)
 		if !t.says(heard) {
@@ -89,9 +89,9 @@ func (j *Journal) meetLocked(t Tombstone, a *Added) (Tombstone, error) {
 		}
 	case hint != nil || kept != nil:
 		t.meet(hint)
-		a.AlsoEnd = t.Death.EndsLine()
+		a.AlsoEnd = t.Death.EndedSuccessors()
 	default:
-		a.AlsoEnd = t.Death.EndsLine()
+		a.AlsoEnd = t.Death.EndedSuccessors()
 	}
 	hasRoom := j.tombstones[t.ID] != nil || hint != nil || kept != nil // a copy takes up more than a tombstone
 	if t.Pending && !hasRoom && !j.fitsLocked(t.class(), tombstoneSize) {

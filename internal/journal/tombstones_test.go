@@ -107,14 +107,14 @@ func TestTheLineEndsOnce(t *testing.T) {
 	j := New(plenty, plenty)
 	j.enter(Stored("a", death(5, 1, state.Rotated)))
 	logout := Owed("a", death(9, 1, state.Destroyed))
-	logout.Line = true
-	if !j.enter(logout).Line {
+	logout.EndsSuccessors = true
+	if !j.enter(logout).EndsSuccessors {
 		t.Error("what the rotation made does not end")
 	}
-	if j.enter(logout).Line {
+	if j.enter(logout).EndsSuccessors {
 		t.Error("what the rotation made ends twice")
 	}
-	if got := j.enter(Owed("a", death(10, 1, state.Destroyed))).Tombstone; !got.Line {
+	if got := j.enter(Owed("a", death(10, 1, state.Destroyed))).Tombstone; !got.EndsSuccessors {
 		t.Error("a logout that ends one session makes the journal forget that another ends the line")
 	}
 }

@@ -52,9 +52,9 @@ type Flags uint8
 
 // The flags.
 const (
-	ByRotation Flags = 0b0000_1000 // a rotation made the successor
-	Conflict   Flags = 0b0001_0000 // more than one writer has ended the session
-	LineEnds   Flags = 0b0010_0000 // this process ends what was made of the session. It does not travel
+	ByRotation    Flags = 0b0000_1000 // a rotation made the successor
+	Conflict      Flags = 0b0001_0000 // more than one writer has ended the session
+	SuccessorsEnd Flags = 0b0010_0000 // this process ends what was made of the session. It does not travel
 )
 
 // Logs are numbered by the process that reads them. These numbers are not given out.
@@ -111,7 +111,7 @@ func (s *Set) merge(at place, t Tombstone, heard uint32) (news bool) {
 	merged.Death = state.JoinDeaths(old.Death, t.Death)
 	merged.Class = max(old.Class, t.Class)
 	merged.nameSuccessor(t)
-	merged.Flags |= t.Flags & (Conflict | LineEnds)
+	merged.Flags |= t.Flags & (Conflict | SuccessorsEnd)
 	if old.From != Own {
 		merged.From = t.From
 	}

@@ -127,7 +127,7 @@ func TestASetAgreesWithAList(t *testing.T) {
 					x.Successor = idOf(1 + r.IntN(5))
 					x.Flags = Flags(r.IntN(2)) * ByRotation
 				}
-				x.Flags |= Flags(r.IntN(2))*Conflict | Flags(r.IntN(2))*LineEnds
+				x.Flags |= Flags(r.IntN(2))*Conflict | Flags(r.IntN(2))*SuccessorsEnd
 				if got, want := s.Add(x, now), m.add(x, now); got != want {
 					t.Fatalf("seed %d: Add(%v) = %v, want %v", seed, x, got, want)
 				}

@@ -50,7 +50,7 @@ const (
 
 // flags returns the places of a tombstone's booleans, in the order of their bits.
 func flags(t *journal.Tombstone) [7]*bool {
-	return [...]*bool{&t.Again, &t.Rotated, &t.IfLive, &t.Conflict, &t.Line, &t.Unverified, &t.IfStored}
+	return [...]*bool{&t.Again, &t.Rotated, &t.IfLive, &t.Conflict, &t.EndsSuccessors, &t.Unverified, &t.IfStored}
 }
 
 // strangerBit is beside the others because the flag was found out by a journal.

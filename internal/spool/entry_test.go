@@ -32,14 +32,14 @@ func entries() (all []spool.Entry) {
 		func(t *journal.Tombstone) { t.Rotated = true },
 		func(t *journal.Tombstone) { t.IfLive = true },
 		func(t *journal.Tombstone) { t.Conflict = true },
-		func(t *journal.Tombstone) { t.Line = true },
+		func(t *journal.Tombstone) { t.EndsSuccessors = true },
 		func(t *journal.Tombstone) { t.Unverified = true },
 		func(t *journal.Tombstone) { t.IfStored = true },
 		func(t *journal.Tombstone) { t.Stranger = true },
 		func(t *journal.Tombstone) {
 			t.Again, t.Rotated = true, true
 			t.IfLive, t.IfStored = true, true
-			t.Conflict, t.Line = true, true
+			t.Conflict, t.EndsSuccessors = true, true
 			t.Unverified, t.Stranger = true, true
 		},
 	} {

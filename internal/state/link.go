@@ -80,11 +80,11 @@ func (d Death) Follow(successor string) Death {
 	return d
 }
 
-// EndsLine returns the IDs of the sessions that were made of this one and end with it. A
-// writer who ends a session that another had renewed or rotated held it for live: one of
-// them is not its visitor. (Whoever shows a token that was replaced already writes no
-// death over that of the session.)
-func (d Death) EndsLine() (ids []string) {
+// EndedSuccessors returns the IDs of the sessions that were made of this one and end with it.
+// A writer that ends a session after another writer has renewed or rotated it took the
+// session for live, so one of the two did not act for the visitor. (A client that shows a
+// token which was replaced already writes no death over that of the session.)
+func (d Death) EndedSuccessors() (ids []string) {
 	if d.rank() < rankEnded {
 		return nil
 	}

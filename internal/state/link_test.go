@@ -65,7 +65,7 @@ func TestOnlyTheEndOfASessionThatWasReplacedEndsItsLine(t *testing.T) {
 			if reason == Renewed || reason == Rotated {
 				want = nil
 			}
-			if got := d.EndsLine(); !slices.Equal(got, want) {
+			if got := d.EndedSuccessors(); !slices.Equal(got, want) {
 				t.Errorf("a death of reason %d ends %q, want %q", reason, got, want)
 			}
 		}
