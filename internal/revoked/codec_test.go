@@ -381,7 +381,7 @@ func vectors() []vector {
 	}
 	id := ID{0: 0x0f, 15: 0x01}
 	alone := Segment{Minute: 29543760, First: 64, Tombstones: []Tombstone{{ID: id, Death: death(state.Destroyed), Class: Known}}}
-	heir := Segment{Minute: 29543761, First: 1024, Tombstones: []Tombstone{
+	successor := Segment{Minute: 29543761, First: 1024, Tombstones: []Tombstone{
 		{ID: id, Death: death(state.Renewed), Class: Anonymous, Successor: ID{0: 0x0f, 15: 0x02}},
 		{ID: ID{0: 0x10}, Death: death(state.Revoked)},
 		{ID: ID{0: 0x11}, Death: death(state.Destroyed), Class: Known, Successor: ID{0: 0x0f, 15: 0x03}, Flags: ByRotation | Conflict},
@@ -403,7 +403,7 @@ func vectors() []vector {
 	long = append(long[:len(long)-4], 0, 0, 0, 0, 0)
 	return []vector{
 		segmentVector("a segment of one tombstone", alone),
-		segmentVector("a segment of three, of which two name a successor", heir),
+		segmentVector("a segment of three, of which two name a successor", successor),
 		segmentVector("a segment with the revocation of a user", user),
 		{Name: "a segment with an unknown reason", Bytes: hex.EncodeToString(resealed(bad)), Error: true},
 		{Name: "a segment whose checksum does not fit", Bytes: hex.EncodeToString(damaged), Error: true},

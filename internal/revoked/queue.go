@@ -24,12 +24,12 @@ const (
 	blockSize = 256 // places of a block
 	blockSpan = 60  // seconds that a block covers
 
-	entrySize = 16 + 8 + 4 + 1 + 1
-	heirSize  = 16
+	entrySize     = 16 + 8 + 4 + 1 + 1
+	successorSize = 16
 
 	// In the byte of a reason, besides the flags:
-	reasonOf = 0b0000_0111
-	hasHeir  = 0b1000_0000 // the tombstone names a successor
+	reasonOf     = 0b0000_0111
+	hasSuccessor = 0b1000_0000 // the tombstone names a successor
 )
 
 // cost returns what a tombstone takes up, without its share of the index.
@@ -37,7 +37,7 @@ func cost(t *Tombstone) int {
 	if t.Successor == (ID{}) {
 		return entrySize
 	}
-	return entrySize + heirSize
+	return entrySize + successorSize
 }
 
 // queue keeps the tombstones of a class in blocks, the oldest first. A block begins when
@@ -53,17 +53,17 @@ type queue struct {
 // block is some tombstones, field by field, so that no byte pads them. A reason of zero
 // marks a place whose tombstone has gone.
 type block struct {
-	first     uint32 // number
-	began     uint32 // when the first was heard of, in Unix seconds
-	last      uint32 // when the last was
-	front     int    // places before it are gone
-	live      int
-	ids       []ID
-	clocks    []uint64
-	instances []uint32
-	reasons   []byte // with Flags and hasHeir
-	from      []uint8
-	heirs     []ID // in the order of the places that name one
+	first      uint32 // number
+	began      uint32 // when the first was heard of, in Unix seconds
+	last       uint32 // when the last was
+	front      int    // places before it are gone
+	live       int
+	ids        []ID
+	clocks     []uint64
+	instances  []uint32
+	reasons    []byte // with Flags and hasSuccessor
+	from       []uint8
+	successors []ID // in the order of the places that name one
 }
 
 // add enters a tombstone as the youngest.
@@ -101,7 +101,7 @@ func (q *queue) add(t Tombstone, heard uint32) place {
 func (b *block) clip() {
 	b.ids, b.clocks = slices.Clip(slices.Clone(b.ids)), slices.Clip(slices.Clone(b.clocks))
 	b.instances, b.reasons = slices.Clip(slices.Clone(b.instances)), slices.Clip(slices.Clone(b.reasons))
-	b.from, b.heirs = slices.Clip(slices.Clone(b.from)), slices.Clip(slices.Clone(b.heirs))
+	b.from, b.successors = slices.Clip(slices.Clone(b.from)), slices.Clip(slices.Clone(b.successors))
 }
 
 // find returns the block of a place, and which of its places it is.
@@ -136,16 +136,16 @@ func (b *block) tombstone(i int, c Class) Tombstone {
 	t := Tombstone{ID: b.ids[i], Class: c, From: b.from[i]}
 	t.Death.Dot = state.Dot{Clock: b.clocks[i], Instance: b.instances[i]}
 	t.Death.Reason = state.Reason(b.reasons[i] & reasonOf)
-	t.Flags = Flags(b.reasons[i] &^ (reasonOf | hasHeir))
-	if b.reasons[i]&hasHeir != 0 {
-		t.Successor = b.heirs[b.heirsBefore(i)]
+	t.Flags = Flags(b.reasons[i] &^ (reasonOf | hasSuccessor))
+	if b.reasons[i]&hasSuccessor != 0 {
+		t.Successor = b.successors[b.successorsBefore(i)]
 	}
 	return t
 }
 
-// heirsBefore returns how many places before i name a successor. A block is short enough
+// successorsBefore returns how many places before i name a successor. A block is short enough
 // to count them, and a byte for each would cost more.
-func (b *block) heirsBefore(i int) (n int) {
+func (b *block) successorsBefore(i int) (n int) {
 	for _, r := range b.reasons[:i] {
 		n += int(r >> 7)
 	}
@@ -159,7 +159,7 @@ func (b *block) gone(i int) bool { return b.reasons[i]&reasonOf == 0 }
 func (q *queue) set(at place, t Tombstone) {
 	b, i := q.find(at)
 	b.clocks[i], b.instances[i] = t.Death.Dot.Clock, t.Death.Dot.Instance
-	b.reasons[i] = byte(t.Death.Reason) | byte(t.Flags) | b.reasons[i]&hasHeir
+	b.reasons[i] = byte(t.Death.Reason) | byte(t.Flags) | b.reasons[i]&hasSuccessor
 	b.from[i] = t.From
 	q.name(b, i, t.Successor)
 }
@@ -186,25 +186,25 @@ func (q *queue) name(b *block, i int, successor ID) {
 	if successor == (ID{}) {
 		return
 	}
-	n := b.heirsBefore(i)
-	if b.reasons[i]&hasHeir != 0 {
-		b.heirs[n] = successor
+	n := b.successorsBefore(i)
+	if b.reasons[i]&hasSuccessor != 0 {
+		b.successors[n] = successor
 		return
 	}
-	b.reasons[i] |= hasHeir
-	b.heirs = slices.Insert(b.heirs, n, successor)
-	q.bytes += heirSize
+	b.reasons[i] |= hasSuccessor
+	b.successors = slices.Insert(b.successors, n, successor)
+	q.bytes += successorSize
 }
 
 // remove takes out the tombstone at a place. Blocks that hold nothing any more go.
 func (q *queue) remove(at place) {
 	b, i := q.find(at)
-	b.reasons[i] &= hasHeir // its successor still takes up a place among the others
+	b.reasons[i] &= hasSuccessor // its successor still takes up a place among the others
 	b.live--
 	q.live--
 	for len(q.blocks) > 0 && q.blocks[0].live == 0 {
 		gone := q.blocks[0]
-		q.bytes -= entrySize*len(gone.ids) + heirSize*len(gone.heirs)
+		q.bytes -= entrySize*len(gone.ids) + successorSize*len(gone.successors)
 		q.blocks[0] = nil
 		q.blocks = q.blocks[1:]
 		if len(q.blocks) > 0 {

@@ -212,8 +212,8 @@ func TestWhatATombstoneTakesUp(t *testing.T) {
 	}
 	const n = 1_000_000
 	for name, test := range map[string]struct {
-		heirs bool
-		most  float64
+		successors bool
+		most       float64
 	}{"alone": {false, 40}, "with a successor": {true, 56}} {
 		r := rand.New(rand.NewPCG(1, 2))
 		heap := func() uint64 {
@@ -227,7 +227,7 @@ func TestWhatATombstoneTakesUp(t *testing.T) {
 		for i := range n {
 			x := tombstone(i, Known)
 			binary.BigEndian.PutUint64(x.ID[:], r.Uint64())
-			if test.heirs {
+			if test.successors {
 				x.Successor = idOf(i + 1)
 			}
 			s.Add(x, uint32(i/300))
