@@ -9,7 +9,7 @@ const (
 	byExpiry        // among those that expire, the first that was entered first
 	orders
 
-	byDebt = byExpiry // of what the store lacks, which does not expire: what it has lacked longest first
+	bySince = byExpiry // of what the store lacks, which does not expire: what it has lacked longest comes first
 )
 
 // node is an element of the journal, with its place in each order.
@@ -17,7 +17,7 @@ type node[T any] struct {
 	value      T
 	age        uint64 // the larger, the younger
 	size       int64
-	since      int64 // when the store began to lack it, in Unix milliseconds, where byDebt has it
+	since      int64 // when the store began to lack it, in Unix milliseconds, where bySince has it
 	part       *part
 	next, prev [orders]*node[T]
 	chains     [orders]*chain[T] // nil: the element has no place in that order
@@ -53,19 +53,19 @@ func (n *node[T]) moveTo(order int, c *chain[T]) {
 	c.bytes += n.size
 }
 
-// takeDebt puts n, of which the store lacks something, in front of old in the order by debt,
-// if old is in it: the store has lacked something of the session since then.
-func (n *node[T]) takeDebt(old *node[T]) {
-	c, before := old.chains[byDebt], old.prev[byDebt]
+// takeSince puts n, which the store lacks, in front of old in the order bySince, if old
+// is in it: the store has lacked something of the session since old was entered.
+func (n *node[T]) takeSince(old *node[T]) {
+	c, before := old.chains[bySince], old.prev[bySince]
 	if c == nil {
 		return
 	}
 	n.since = old.since
-	n.chains[byDebt] = c
-	n.prev[byDebt], n.next[byDebt] = before, old
-	old.prev[byDebt] = n
+	n.chains[bySince] = c
+	n.prev[bySince], n.next[bySince] = before, old
+	old.prev[bySince] = n
 	if before != nil {
-		before.next[byDebt] = n
+		before.next[bySince] = n
 	} else {
 		c.front = n
 	}

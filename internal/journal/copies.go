@@ -80,7 +80,7 @@ func (j *Journal) replaceLocked(old *node[heldCopy], shard string, h heldCopy, c
 	n := &node[heldCopy]{value: h, size: size, since: changedAt(h.State), part: j.partLocked(shard)}
 	if old != nil {
 		if h.owed {
-			n.takeDebt(old)
+			n.takeSince(old)
 		}
 		j.removeCopyLocked(old)
 	}
@@ -108,7 +108,7 @@ func (j *Journal) enterCopyLocked(n *node[heldCopy]) {
 func (j *Journal) placeCopyLocked(n *node[heldCopy]) {
 	if n.value.owed {
 		n.moveTo(byShard, &n.part.hints)
-		n.moveTo(byDebt, &j.hintsOwed)
+		n.moveTo(bySince, &j.undeliveredHints)
 		return
 	}
 	n.moveTo(byShard, &n.part.reading)
@@ -162,9 +162,9 @@ func (j *Journal) Remove(d Hint, delivered bool, at time.Time) {
 	if n.age != d.version {
 		if delivered {
 			h.Born, h.NeverStored = false, false
-			n.leave(byDebt)
+			n.leave(bySince)
 			n.since = changedAt(h.State)
-			n.moveTo(byDebt, &j.hintsOwed)
+			n.moveTo(bySince, &j.undeliveredHints)
 			j.changedLocked(d.ID, true)
 		}
 		return

@@ -9,15 +9,15 @@
 // their shard, in this order:
 //
 //  1. tombstones of made-up tokens, and of sessions that began here without the
-//     store, that this very journal still owed to it, and that knew no user;
+//     store, whose state this journal had not delivered yet, and that knew no user;
 //  2. copies kept only for reading;
 //  3. hints, which the visitors' cookies still have.
 //
 // It displaces the oldest of each class first. A tombstone that the store lacks,
 // of a session that a visitor had, is never displaced: where those alone fill the
 // journal, there is no room, and [ErrFull] says so. An entry displaces nothing
-// that would go later than itself. So sessions that strangers begin and end
-// displace each other.
+// that would go later than itself. So sessions that visitors without a login begin and
+// end displace only each other.
 //
 // A tombstone that the store has takes up no room among these. It is part of the
 // revocation set, which is compact and has a bound of its own (package revoked).
@@ -70,16 +70,17 @@ type Journal struct {
 	bytes      int64                      // at most limit
 
 	// By age. Each tombstone that the store lacks is in one of two.
-	strangers chain[Tombstone] // those that go first
-	owed      chain[Tombstone] // the others: they stay
+	dispensable chain[Tombstone] // those that go first
+	lasting     chain[Tombstone] // the others, which are never displaced
 
 	hintsByAge, readingByAge chain[heldCopy]
 
 	kept chain[heldCopy] // those that Keep keeps, by expiry
 
-	// What the store lacks and has never had, by debt: see Oldest.
-	hintsOwed      chain[heldCopy]
-	tombstonesOwed chain[Tombstone]
+	// What the store lacks and has never had, in the order in which it began to lack them:
+	// see Oldest.
+	undeliveredHints      chain[heldCopy]
+	undeliveredTombstones chain[Tombstone]
 }
 
 // New returns an empty journal that takes up at most limit bytes, and whose revocation

@@ -101,29 +101,29 @@ func TestErrFullIsTheErrorOfEach(t *testing.T) {
 // checkChains fails the test where a chain is not what its nodes say.
 func checkChains(t *testing.T, j *Journal) {
 	t.Helper()
-	for name, c := range map[string]*chain[Tombstone]{"strangers": &j.strangers, "owed": &j.owed} {
-		checkChain(t, name, byAge, c, name != "owed")
+	for name, c := range map[string]*chain[Tombstone]{"dispensable": &j.dispensable, "lasting": &j.lasting} {
+		checkChain(t, name, byAge, c, name != "lasting")
 	}
 	checkChain(t, "hints", byAge, &j.hintsByAge, true)
 	checkChain(t, "reading", byAge, &j.readingByAge, true)
 	checkChain(t, "kept", byExpiry, &j.kept, false)
-	checkChain(t, "hints by debt", byDebt, &j.hintsOwed, false)
-	checkChain(t, "tombstones by debt", byDebt, &j.tombstonesOwed, false)
+	checkChain(t, "undelivered hints", bySince, &j.undeliveredHints, false)
+	checkChain(t, "undelivered tombstones", bySince, &j.undeliveredTombstones, false)
 	owed := 0
 	for _, n := range j.tombstones {
 		if n.value.neverDelivered() {
 			owed++
 		}
 	}
-	if j.hintsOwed.n != len(j.hints) || j.tombstonesOwed.n != owed {
-		t.Errorf("%d hints and %d tombstones stand in the order by debt, and %d and %d are owed", j.hintsOwed.n, j.tombstonesOwed.n, len(j.hints), owed)
+	if j.undeliveredHints.n != len(j.hints) || j.undeliveredTombstones.n != owed {
+		t.Errorf("%d hints and %d tombstones stand in the order bySince, and %d and %d are undelivered", j.undeliveredHints.n, j.undeliveredTombstones.n, len(j.hints), owed)
 	}
 	for name, p := range j.parts {
 		checkChain(t, "pending of "+name, byShard, &p.pending, false)
 		checkChain(t, "hints of "+name, byShard, &p.hints, false)
 		checkChain(t, "reading of "+name, byShard, &p.reading, false)
 	}
-	if n := j.strangers.n + j.owed.n; n != len(j.tombstones) {
+	if n := j.dispensable.n + j.lasting.n; n != len(j.tombstones) {
 		t.Errorf("%d tombstones stand in the order by age, and there are %d", n, len(j.tombstones))
 	}
 	kept := 0

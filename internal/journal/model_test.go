@@ -133,7 +133,7 @@ func (m *model) enter(it item) (d Dropped, stays bool) {
 		gone := m.remove(i)
 		switch {
 		case gone.strange():
-			d.Strangers = append(d.Strangers, gone.id)
+			d.Dispensable = append(d.Dispensable, gone.id)
 			if gone.tombstone.neverDelivered() {
 				m.counts(gone.shard, 0, 1)
 			}

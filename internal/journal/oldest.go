@@ -11,10 +11,10 @@ import "time"
 func (j *Journal) Oldest() (oldest time.Time) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
-	if n := j.hintsOwed.front; n != nil {
+	if n := j.undeliveredHints.front; n != nil {
 		oldest = time.UnixMilli(n.since)
 	}
-	if n := j.tombstonesOwed.front; n != nil {
+	if n := j.undeliveredTombstones.front; n != nil {
 		ended := time.UnixMilli(n.since)
 		if oldest.IsZero() || ended.Before(oldest) {
 			oldest = ended

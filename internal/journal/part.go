@@ -134,11 +134,11 @@ func (j *Journal) Owes(shard string) bool {
 // has changed: each to the one that assign names for its session, the same shard
 // included. Their order by age stays; attempts to deliver are counted anew. Move
 // returns the names, sorted, of the shards that were given something that they
-// lack. assign is called with the journal locked, and so is unpaid, for each
+// lack. assign is called with the journal locked, and so is whenPending, for each
 // shard that was given a pending tombstone: a breaker that it tells cannot let
 // the shard serve before it knows. Move takes time in proportion to what the
 // shard has.
-func (j *Journal) Move(shard string, assign func(id string) string, unpaid func(shard string)) (owed []string) {
+func (j *Journal) Move(shard string, assign func(id string) string, whenPending func(shard string)) (owed []string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	from := j.parts[shard]
@@ -174,7 +174,7 @@ func (j *Journal) Move(shard string, assign func(id string) string, unpaid func(
 	for to, pending := range got {
 		owed = append(owed, to)
 		if pending {
-			unpaid(to)
+			whenPending(to)
 		}
 	}
 	slices.Sort(owed)

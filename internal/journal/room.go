@@ -9,9 +9,9 @@ import (
 // Dropped are the entries that went because the journal was full, as the IDs of
 // their sessions, each the oldest first.
 type Dropped struct {
-	Strangers []string // tombstones that are Unverified, IfStored or Stranger
-	Reading   []string // copies kept only for reading: from now on these sessions need the store's answer
-	Hints     []string // states that the store lacks: from now on only the visitors' cookies have them
+	Dispensable []string // tombstones that are Unverified, IfStored or Stranger
+	Reading     []string // copies kept only for reading: from now on these sessions need the store's answer
+	Hints       []string // states that the store lacks: from now on only the visitors' cookies have them
 }
 
 // class ranks an entry by how soon it is displaced. An entry displaces those of its
@@ -19,7 +19,7 @@ type Dropped struct {
 type class int
 
 const (
-	strangers class = iota
+	dispensable class = iota
 	reading
 	hint
 	tombstone // that stays
@@ -28,7 +28,7 @@ const (
 // class returns the class of t.
 func (t *Tombstone) class() class {
 	if t.dispensable() {
-		return strangers
+		return dispensable
 	}
 	return tombstone
 }
@@ -37,7 +37,7 @@ func (t *Tombstone) class() class {
 // entry that it may, an entry of the same session and class that it replaces among
 // them.
 func (j *Journal) fitsLocked(c class, size int64) bool {
-	room := j.limit - j.bytes + j.strangers.bytes
+	room := j.limit - j.bytes + j.dispensable.bytes
 	if c >= reading {
 		room += j.readingByAge.bytes
 	}
@@ -57,13 +57,13 @@ func (j *Journal) makeRoomLocked(size int64, d *Dropped) {
 
 func (j *Journal) dropNextLocked(d *Dropped) {
 	switch {
-	case j.strangers.front != nil:
-		n := j.strangers.front
+	case j.dispensable.front != nil:
+		n := j.dispensable.front
 		if n.value.neverDelivered() {
 			n.part.lost++
 		}
 		j.removeTombstoneLocked(n)
-		d.Strangers = append(d.Strangers, n.value.ID)
+		d.Dispensable = append(d.Dispensable, n.value.ID)
 	case j.readingByAge.front != nil:
 		n := j.readingByAge.front
 		j.removeCopyLocked(n)

@@ -98,11 +98,11 @@ func TestWhatGoesFirst(t *testing.T) {
 		err   error
 	}{
 		{"a made-up token's tombstone, before older copies and tombstones",
-			[]step{reads("r"), stored("t"), writes("h"), madeUp("m")}, pending("p"), Dropped{Strangers: []string{"m"}}, nil},
+			[]step{reads("r"), stored("t"), writes("h"), madeUp("m")}, pending("p"), Dropped{Dispensable: []string{"m"}}, nil},
 		{"the tombstone of a stranger whose session began here and was owed, before older copies",
-			[]step{reads("r"), stored("t"), writes("h"), strangerEnds("s")}, pending("p"), Dropped{Strangers: []string{"s"}}, nil},
+			[]step{reads("r"), stored("t"), writes("h"), strangerEnds("s")}, pending("p"), Dropped{Dispensable: []string{"s"}}, nil},
 		{"the oldest of the strangers",
-			[]step{strangerEnds("s"), madeUp("m"), strangerEnds("u")}, adds("B", begun("x"), true), Dropped{Strangers: []string{"s", "m"}}, nil},
+			[]step{strangerEnds("s"), madeUp("m"), strangerEnds("u")}, adds("B", begun("x"), true), Dropped{Dispensable: []string{"s", "m"}}, nil},
 		{"not the tombstone of a session that knew a user",
 			[]step{writes("h"), adds("A", begun("s"), false), pending("s")}, pending("p"), Dropped{Hints: []string{"h"}}, nil},
 		{"nor where only the last write was anonymous",
@@ -116,13 +116,13 @@ func TestWhatGoesFirst(t *testing.T) {
 		{"nor of a session that the journal does not owe",
 			[]step{writes("h"), pending("s")}, pending("p"), Dropped{Hints: []string{"h"}}, nil},
 		{"a stranger's who ends the session twice",
-			[]step{writes("h"), strangerEnds("s"), tomb("A", Owed("s", death(7, 2, state.Destroyed)))}, pending("p"), Dropped{Strangers: []string{"s"}}, nil},
+			[]step{writes("h"), strangerEnds("s"), tomb("A", Owed("s", death(7, 2, state.Destroyed)))}, pending("p"), Dropped{Dispensable: []string{"s"}}, nil},
 		{"not a stranger's whose tombstone the store has seen",
 			[]step{writes("h"), strangerEnds("s"), tomb("A", Owed("s", death(7, 2, state.Destroyed))), arrives("s"), pending("s")}, pending("p"), Dropped{Hints: []string{"h"}}, nil},
 		{"nor where it had seen it before",
 			[]step{writes("h"), tomb("A", Stored("s", death(7, 2, state.Destroyed))), tomb("A", entered)}, pending("p"), Dropped{Hints: []string{"h"}}, nil},
 		{"one that is entered again, as the journal returned it",
-			[]step{writes("h"), tomb("A", entered)}, pending("p"), Dropped{Strangers: []string{"s"}}, nil},
+			[]step{writes("h"), tomb("A", entered)}, pending("p"), Dropped{Dispensable: []string{"s"}}, nil},
 		{"not a logout by token alone where the journal has a copy",
 			[]step{writes("g"), writes("h"), tomb("A", logoutByToken)}, pending("p"), Dropped{Hints: []string{"g"}}, nil},
 		{"nor where it has one to read",
@@ -143,12 +143,12 @@ func TestWhatGoesFirst(t *testing.T) {
 			[]step{writes("h"), writes("i"), writes("h")}, writes("x"), Dropped{Hints: []string{"i"}}, nil},
 		{"from each class in turn, as much as it takes",
 			[]step{stored("t"), writes("h"), pending("p"), reads("r"), madeUp("m"), writes("i"), strangerEnds("s")}, writesAt("A", "x", 352+352+424+424),
-			Dropped{Strangers: []string{"m", "s"}, Reading: []string{"r"}, Hints: []string{"h", "i"}}, nil},
+			Dropped{Dispensable: []string{"m", "s"}, Reading: []string{"r"}, Hints: []string{"h", "i"}}, nil},
 
 		{"never a pending tombstone", []step{pending("p"), pending("q"), pending("r")}, pending("x"), Dropped{}, ErrFull},
 		{"for a hint, no tombstone", []step{stored("t"), stored("u"), pending("p"), pending("q")}, writes("x"), Dropped{}, ErrFull},
 		{"for a copy to read, no hint", []step{stored("t"), stored("u"), writes("h")}, keeps("x"), Dropped{}, ErrFull},
-		{"but strangers", []step{madeUp("m"), madeUp("n"), writes("h")}, keeps("x"), Dropped{Strangers: []string{"m", "n"}}, nil},
+		{"but strangers", []step{madeUp("m"), madeUp("n"), writes("h")}, keeps("x"), Dropped{Dispensable: []string{"m", "n"}}, nil},
 		{"for a made-up token, no copy and no tombstone", []step{reads("r"), stored("t"), writes("h")}, madeUp("x"), Dropped{}, ErrFull},
 		{"nothing where the session's tombstone is known", []step{pending("p"), pending("q")}, pending("p"), Dropped{}, nil},
 		{"nothing where the hint goes in its place", []step{pending("p"), writes("h")}, pending("h"), Dropped{}, nil},
@@ -196,7 +196,7 @@ func TestWhatIsDroppedIsLostToItsShard(t *testing.T) {
 	}
 	j.limit = j.Total().Bytes
 	d, err := writesAt("A", "x", 1200)(j)
-	if want := (Dropped{Strangers: []string{"m", "n"}, Reading: []string{"r"}, Hints: []string{"h", "i"}}); err != nil || !reflect.DeepEqual(d, want) {
+	if want := (Dropped{Dispensable: []string{"m", "n"}, Reading: []string{"r"}, Hints: []string{"h", "i"}}); err != nil || !reflect.DeepEqual(d, want) {
 		t.Fatalf("dropped %+v, %v, want %+v", d, err, want)
 	}
 	if a, b := j.Stats("A").Lost, j.Stats("B").Lost; a != 2 || b != 1 {

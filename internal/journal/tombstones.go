@@ -24,13 +24,13 @@ type Added struct {
 // store lacked of the session leaves the journal: it is lost unless keeps, which is
 // called with the journal locked, reports that nothing is lost with it. What is
 // kept of the session for reading leaves it too. Where the store lacks the
-// tombstone, unpaid is called with the journal locked: a breaker that it tells
+// tombstone, whenPending is called with the journal locked: a breaker that it tells
 // cannot let the shard serve before it knows.
 //
 // It fails with ErrFull where the store lacks the tombstone and there is no room
 // for it. There is room where the store lacks a tombstone or a copy of the session
 // already.
-func (j *Journal) AddTombstone(shard string, t Tombstone, at time.Time, unpaid func(), keeps func(state.Copy, Tombstone) bool) (a Added, err error) {
+func (j *Journal) AddTombstone(shard string, t Tombstone, at time.Time, whenPending func(), keeps func(state.Copy, Tombstone) bool) (a Added, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	t.tries = 0
@@ -43,7 +43,7 @@ func (j *Journal) AddTombstone(shard string, t Tombstone, at time.Time, unpaid f
 	n := &node[Tombstone]{value: t, size: tombstoneSize, since: t.Death.Dot.Time().UnixMilli()}
 	if old := j.tombstones[t.ID]; old != nil {
 		if t.neverDelivered() {
-			n.takeDebt(old)
+			n.takeSince(old)
 		}
 		j.removeTombstoneLocked(old)
 	}
@@ -56,7 +56,7 @@ func (j *Journal) AddTombstone(shard string, t Tombstone, at time.Time, unpaid f
 		j.settled.remove(t.ID)
 		j.makeRoomLocked(tombstoneSize, &a.Dropped)
 		j.enterTombstoneLocked(j.partLocked(shard), n)
-		unpaid()
+		whenPending()
 	case a.News, from == revoked.Own: // or ended once more
 		j.settled.remove(t.ID)
 		j.settled.add(&t, at)
@@ -158,15 +158,15 @@ func (j *Journal) removeTombstoneLocked(n *node[Tombstone]) {
 // placeTombstoneLocked puts n where it belongs as it is now.
 func (j *Journal) placeTombstoneLocked(n *node[Tombstone]) {
 	if n.value.dispensable() {
-		n.moveTo(byAge, &j.strangers)
+		n.moveTo(byAge, &j.dispensable)
 	} else {
-		n.moveTo(byAge, &j.owed)
+		n.moveTo(byAge, &j.lasting)
 	}
 	n.moveTo(byShard, &n.part.pending)
 	if n.value.neverDelivered() {
-		n.moveTo(byDebt, &j.tombstonesOwed)
+		n.moveTo(bySince, &j.undeliveredTombstones)
 	} else {
-		n.moveTo(byDebt, nil)
+		n.moveTo(bySince, nil)
 	}
 }
 
@@ -208,9 +208,9 @@ func (j *Journal) PendingTombstones(shard string) []Tombstone {
 
 // Waiting reports whether a tombstone waits that the shard has refused fewer than
 // most times, which are 255 at most, and whether one of those can be written
-// without a look at another session. Where none waits, paid is called with the
+// without a look at another session. Where none waits, whenNone is called with the
 // journal locked, so that none is added in between.
-func (j *Journal) Waiting(shard string, most int, paid func()) (waiting, blind bool) {
+func (j *Journal) Waiting(shard string, most int, whenNone func()) (waiting, blind bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if p := j.parts[shard]; p != nil {
@@ -218,7 +218,7 @@ func (j *Journal) Waiting(shard string, most int, paid func()) (waiting, blind b
 		waiting = blind || p.waits(0, most)
 	}
 	if !waiting {
-		paid()
+		whenNone()
 	}
 	return waiting, blind
 }
