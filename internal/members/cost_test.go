@@ -10,22 +10,57 @@ import (
 	"time"
 )
 
-var costs = flag.Bool("costs", false, "measure what exchanges cost, in virtual time")
+var costs = flag.Bool("costs", false, "measure what the exchanges of a hundred instances cost too, in virtual time")
 
-// TestCosts prints what instances ask of a store that answers in a millisecond, and how long
-// it takes until the last one knows of a logout.
+// TestCosts measures what instances ask of a store that answers in a millisecond, and how
+// long it takes until the last one knows of a logout. -v prints the figures.
 func TestCosts(t *testing.T) {
-	if !*costs {
-		t.Skip("it measures, and decides nothing: run with -costs")
+	instances := []int{1, 10}
+	if *costs {
+		instances = append(instances, 100)
 	}
-	for _, n := range []int{1, 10, 100} {
+	for _, n := range instances {
 		for _, logouts := range []bool{false, true} {
-			synctest.Test(t, func(t *testing.T) { fmt.Println(measure(n, logouts)) })
+			synctest.Test(t, func(t *testing.T) {
+				c := measure(n, logouts)
+				t.Log(c)
+				if c.failed > 0 {
+					t.Errorf("%d exchanges have failed", c.failed)
+				}
+				if each := c.loads / float64(n); !logouts && each > 1.1 {
+					t.Errorf("an idle instance makes %.1f loads a second, want about 1", each)
+				}
+				if logouts && c.known[len(c.known)-1] > 2*time.Second {
+					t.Errorf("the last instance knew of a logout after %v, want two intervals at most", c.known[len(c.known)-1])
+				}
+			})
 		}
 	}
 }
 
-func measure(n int, logouts bool) string {
+// cost is what instances ask of the store, each second, and how long logouts take.
+type cost struct {
+	n                   int // instances
+	logouts             bool
+	loads, saves, bytes float64
+	failed              int             // exchanges
+	known, appends      []time.Duration // until the last instance knows, until Append returns, ascending
+}
+
+// String is one line.
+func (c cost) String() string {
+	line := fmt.Sprintf("%3d instances, logouts %-5v: %6.1f loads/s %6.1f saves/s %8.1f KB/s, %d failed exchanges",
+		c.n, c.logouts, c.loads, c.saves, c.bytes/1000, c.failed)
+	if c.logouts {
+		middle, last := len(c.known)/2, len(c.known)-1
+		line += fmt.Sprintf("; the last one knows after %v (median), %v (most)", c.known[middle], c.known[last])
+		middle, last = len(c.appends)/2, len(c.appends)-1
+		line += fmt.Sprintf("; Append takes %v, %v", c.appends[middle], c.appends[last])
+	}
+	return line
+}
+
+func measure(n int, logouts bool) cost {
 	f := newStore()
 	f.latency = time.Millisecond
 	var all []*process
@@ -76,15 +111,12 @@ func measure(n int, logouts bool) string {
 		p.wg.Wait()
 		errs += p.errs
 	}
-	line := fmt.Sprintf("%3d instances, logouts %-5v: %6.1f loads/s %6.1f saves/s %8.1f KB/s, %d failed exchanges",
-		n, logouts, float64(loads)/seconds, float64(saves)/seconds, float64(bytes)/seconds/1000, errs)
-	if logouts {
-		slices.Sort(waits)
-		slices.Sort(appends)
-		line += fmt.Sprintf("; the last one knows after %v (median), %v (most); Append takes %v, %v",
-			waits[len(waits)/2], waits[len(waits)-1], appends[len(appends)/2], appends[len(appends)-1])
+	slices.Sort(waits)
+	slices.Sort(appends)
+	return cost{
+		n: n, logouts: logouts, failed: errs, known: waits, appends: appends,
+		loads: float64(loads) / seconds, saves: float64(saves) / seconds, bytes: float64(bytes) / seconds,
 	}
-	return line
 }
 
 func untilAllKnow(all []*process, n int, began time.Time) time.Duration {
