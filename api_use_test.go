@@ -1,7 +1,7 @@
 package session_test
 
 import (
-	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/holdfast-go/session/internal/test/apiuse"
@@ -10,7 +10,7 @@ import (
 // A name that neither the shop nor a store, a tool or an example has a use for
 // was never tried as its user meets it.
 func TestEveryExportedNameIsUsedOutsideOfThisPackage(t *testing.T) {
-	if _, err := os.Stat("shop/go.mod"); err != nil {
+	if nested, _ := filepath.Glob("*/go.mod"); len(nested) == 0 {
 		t.Skip("the nested modules are not here, as in the module's zip: make test runs it in the repository")
 	}
 	unused, err := apiuse.Unused(".")

@@ -293,7 +293,7 @@ func FuzzValues(f *testing.F) {
 		k, ok := fuzzKey(name)
 		k2, ok2 := fuzzKey(name2)
 		if !ok || !ok2 || name == name2 {
-			t.Skip("not the names of two keys: make fuzz finds others")
+			return // not the names of two keys
 		}
 		v := sessiontest.NewVisitor(t, m, func(s *session.Session) {
 			k.Set(s, value)

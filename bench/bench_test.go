@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -192,7 +193,7 @@ func TestAContestantThatAnswersWronglyIsNotMeasured(t *testing.T) {
 }
 
 func TestTheClockOfAnotherProcessGoesOn(t *testing.T) {
-	if cpuOf(os.Getpid()) == 0 {
+	if runtime.GOOS != "linux" {
 		t.Skip("the clock of a process is known on Linux only, where make test runs it")
 	}
 	before := cpuOf(os.Getpid())

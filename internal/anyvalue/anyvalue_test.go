@@ -146,7 +146,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		again, err := Encode(v)
 		if err != nil {
-			t.Skip("gob decodes what it does not encode")
+			return // gob decodes some values that it does not encode
 		}
 		if got, err := Decode(again); err != nil {
 			t.Errorf("%#v came back as %#v, %v", v, got, err)

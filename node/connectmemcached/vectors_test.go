@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -261,6 +262,9 @@ func TestRefusalsOfEncryptionVectors(t *testing.T) {
 	}
 	var cases []encryptedRow
 	if cases = vectors.Rows[encryptedRow](t, encryptedFile, "cases"); len(cases) == 0 {
+		if os.Getenv("NODE_VECTORS") == "" {
+			t.Fatal("our vectors have no sealed value")
+		}
 		t.Skip("other vectors than ours have no sealed value: make test runs it with ours")
 	}
 	vectors.Run(t, encryptedFile, "negative", func(t *testing.T, r row) {

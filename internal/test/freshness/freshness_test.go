@@ -14,7 +14,7 @@ const root = "../../.."
 // A document that names a file, a test or a part of the API which has another name now
 // sends its reader nowhere.
 func TestEveryNameInTheTextsExists(t *testing.T) {
-	if _, err := os.Stat(filepath.Join(root, "shop", "go.mod")); err != nil {
+	if nested, _ := filepath.Glob(filepath.Join(root, "*", "go.mod")); len(nested) == 0 {
 		t.Skip("the nested modules are not here, as in the module's zip: make test runs it in the repository")
 	}
 	found, err := Check(root, regexp.MustCompile(`^(CHANGELOG|docs/FROM-[A-Z]+)\.md$`))
