@@ -14,7 +14,7 @@ import (
 // data the tombstones that it had, the youngest first. One that the shard refuses does not
 // hold up the others: it is tried again by itself, until the set has forgotten it.
 type again struct {
-	left atomic.Int64 // tombstones to come, of all shards, about
+	left atomic.Int64 // tombstones still to be written, of all shards, about
 
 	mu      sync.Mutex // guards all below
 	at      revoked.Cursor
@@ -54,8 +54,8 @@ func (w *again) begin(j *journal.Journal) {
 	j.Revoked(func(set *revoked.Set) { w.left.Store(int64(set.Len())) })
 }
 
-// owes returns how many tombstones are to come, about, and how many of them the shard has
-// refused.
+// owes returns about how many tombstones are still to be written, and how many of these the
+// shard has refused.
 func (w *again) owes() (all, refused int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -63,14 +63,14 @@ func (w *again) owes() (all, refused int) {
 	return int(w.left.Load()) + refused, refused
 }
 
-// attempt is what came of a page of tombstones.
+// attempt is the result of writing a page of tombstones.
 type attempt struct {
 	n              int // that were looked at, in their order
 	taken, refused []string
 }
 
-// page returns the next tombstones, and a function that takes what came of them. It reports
-// whether the walk may go on now.
+// page returns the next tombstones, and a function that the caller gives the result of
+// writing them. It reports whether the walk may go on now.
 func (w *again) page(j *journal.Journal, now time.Time) (page []journal.Tombstone, done func(attempt, time.Time), ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -100,8 +100,8 @@ func (w *again) page(j *journal.Journal, now time.Time) (page []journal.Tombston
 	}, true
 }
 
-// due returns the refused tombstones that are to be tried now, and a function that takes
-// what came of them. Those that the set has forgotten are tried no more.
+// due returns the refused tombstones that are to be tried now, and a function that the
+// caller gives the result. Those that the set has forgotten are not tried again.
 func (w *again) due(j *journal.Journal, now time.Time) (page []journal.Tombstone, done func(attempt, time.Time)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

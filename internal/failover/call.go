@@ -18,8 +18,8 @@ type Call struct {
 	shard        *Shard // nil where there is no backup
 	loads, saves circuit.Ticket
 	Budget       time.Duration
-	Quick        bool // the answer came in half of the budget, as far as this process ran
-	Patient      bool // no visitor waits
+	Quick        bool // the answer took less than half of the budget, the time in which this process stood still left out
+	Patient      bool // no visitor waits for it
 }
 
 // AllowLoad asks for permission to load from the store. vouched reports whether the
@@ -53,12 +53,12 @@ func (a *Shards) AllowSave(ctx context.Context, id string) (Call, error) {
 	return c, nil
 }
 
-// HearLogs makes sure, until ctx ends, that this process has heard which sessions of the
-// shard have ended before it uses a load's answer, so that none which the store has gone
-// back to, or lost together with its tombstone, is shown. It waits for the first time that
-// the logs are read. A shard that had lost its logs by then is asked for them once more
-// where it has no record, found, because other instances write theirs again. HearLogs
-// reports whether the answer may be used.
+// HearLogs makes sure, until ctx ends, that this process has read in the logs which sessions
+// of the shard have ended before it uses a load's answer. Otherwise a store that went back in
+// time could show a session that has ended, or one whose tombstone it has lost. HearLogs
+// waits until the logs were read for the first time. Where the shard had lost its logs by
+// then and has no record of the session (found is false), it reads the logs once more,
+// because other instances write theirs again. It reports whether the answer may be used.
 func (c Call) HearLogs(ctx context.Context, found bool) bool {
 	if c.shard == nil || c.shard.members.heard.Load() {
 		return true

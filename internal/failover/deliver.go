@@ -169,12 +169,12 @@ func successorCopy(b state.Copy, d state.Death) (successor state.Copy, all, ok b
 	return state.Copy{ID: d.Link.Successor(), State: st.Values()}, all, len(kept) > 0
 }
 
-// errPaced says that a walk goes on later, so that visitors are served meanwhile.
+// errPaced is the error of a walk that stops for now, so that the shard has time for visitors.
 var errPaced = errors.New("session: enough tombstones were written again for now")
 
-// writeAgain tries the tombstones again that the shard has refused, as far as it is time
-// to, and goes on with the walk until end. It reports whether there is more to write. A
-// tombstone that cannot be written holds up none behind it.
+// writeAgain tries the refused tombstones again that are due, and continues the walk until
+// end. It reports whether there is more to write. A tombstone that cannot be written does not
+// hold up those behind it.
 func (s *Shard) writeAgain(ctx context.Context, end time.Time) (more bool, err error) {
 	now := s.all.Clock.Now
 	due, done := s.again.due(s.all.journal, now())

@@ -181,9 +181,9 @@ func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.V
 	return Pending, nil
 }
 
-// endNow writes a tombstone into the store, and beside it into the log of this process.
-// Even where the breaker is open, it is sent once. The second error says that only the log
-// lacks it.
+// endNow writes a tombstone into the store and, at the same time, into the log of this
+// process. It sends the tombstone once even where the breaker is open. The second error says
+// that the store has the tombstone and the log does not.
 func (s *Shard) endNow(ctx context.Context, g *journal.Tombstone, over record.Version) (err, untold error) {
 	c, closed := s.all.AllowSave(ctx, g.ID)
 	if closed != nil {
@@ -252,9 +252,9 @@ func (a *Shards) Copy(id string) (state.Copy, bool) {
 	return a.Of(id).Copy(id)
 }
 
-// Forgotten reports whether the tombstone of k is gone everywhere: the store has
-// dropped one that it had. A tombstone that the store never had lives until the session
-// itself would have ended.
+// Forgotten reports whether the tombstone of k has expired everywhere: the store had it and
+// has dropped it since. A tombstone that the store never had lives until the session itself
+// would have ended.
 func (a *Shards) Forgotten(k state.Superseded) bool {
 	return a.Clock.Now().After(k.Dot.Time().Add(a.LifeOf(k)))
 }
@@ -279,18 +279,18 @@ func (a *Shards) MovePending(id string) bool {
 	return ok && g.Pending && g.Successor != ""
 }
 
-// Learn enters a tombstone into the journal that the store has, of another process: that
-// one's log has it.
+// Learn enters into the journal a tombstone that another process has written into the store
+// and into its own log.
 func (a *Shards) Learn(ctx context.Context, id string, d state.Death) {
 	t := journal.Stored(id, d)
 	t.From = revoked.Unnumbered
 	a.learn(ctx, t)
 }
 
-// Wrote enters a tombstone into the journal, and into the log of this process, which has
-// written it into the store. It does not wait for the log. A caller cannot tell the log
-// beside the save, as endNow does: a save over a version may meet another writer's and be
-// given up, and what stands in a log cannot be taken back.
+// Wrote enters into the journal, and into the log of this process, a tombstone that this
+// process has written into the store. It does not wait for the log. The caller cannot write
+// the log at the same time as the store, as endNow does: a save over a version may conflict
+// with another writer's and be given up, and nothing can be removed from a log.
 func (a *Shards) Wrote(ctx context.Context, id string, d state.Death) {
 	a.learn(ctx, journal.Stored(id, d))
 }
@@ -301,8 +301,8 @@ func (a *Shards) learn(ctx context.Context, t journal.Tombstone) {
 	}
 }
 
-// Undone reports whether a record of a session counts as nothing: its shard went back in
-// time so far that no process knows any more which sessions have ended since.
+// Undone reports whether a record of a session does not count: its shard went back in time
+// so far that no process remembers which sessions have ended since.
 func (a *Shards) Undone(id string, st state.State) bool {
 	return a.JournalBytes != 0 && a.Of(id).members.undone(st.LastSeen)
 }
@@ -348,8 +348,8 @@ func (s *Shard) tellLater(g journal.Tombstone) {
 	s.tellOthersLater(g)
 }
 
-// lackLog has a tombstone put into the log of a shard by tellRest, or into that of the shard
-// which has its session now where the store has the first one no more.
+// lackLog has tellRest put a tombstone into the log of the shard s, or, where the store has
+// no such shard any more, into the log of the shard that has the session now.
 func (a *Shards) lackLog(s *Shard, x revoked.Tombstone) {
 	for !s.members.tellLater(x) {
 		s = a.Of(x.Record())
@@ -357,8 +357,8 @@ func (a *Shards) lackLog(s *Shard, x revoked.Tombstone) {
 	s.signal()
 }
 
-// tellSoon has the log told what it lacks, as soon as it takes it: the shard has just
-// answered, and the delivery loop may be busy.
+// tellSoon puts what the log lacks into it at once, because the shard has just answered and
+// the delivery loop may be busy.
 func (s *Shard) tellSoon() {
 	a := s.all
 	a.mu.Lock()

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// evictions are the records that a shard's server has dropped before their time, as it says
-// itself.
+// evictions counts the records that a shard's server has dropped before their time, by the
+// server's own figure.
 type evictions struct {
 	total atomic.Uint64 // since the first answer
 
@@ -46,8 +46,7 @@ func (e *evictions) answer(n uint64) (more uint64) {
 	return more
 }
 
-// early counts the tombstones that were forgotten before their time, and that the hook was
-// told of.
+// early counts the tombstones dropped before their time that the hook has been told of.
 type early struct {
 	mu   sync.Mutex // guards told
 	told int

@@ -8,9 +8,8 @@ import (
 	"github.com/holdfast-go/session/internal/revoked"
 )
 
-// layout describes how the sessions lie on the shards of a store that pins, as this
-// process sees it. Instances may differ in it for a while, where their lists of servers
-// do.
+// layout describes which sessions are on which shards of a store that is a Pinner, as this
+// process sees it. Instances differ in it for as long as their lists of servers do.
 //
 // A tombstone stands in the log of the shard that has it by this process's layout. Another
 // instance may not know that shard, and looks for the session in another one. So, as long
@@ -28,8 +27,9 @@ const (
 	// samples is how many IDs the hash of a layout says the shards of.
 	samples = 256
 
-	// firstReads is how long a process that begins waits for logs that cannot be read: those
-	// of a shard before it shows sessions of it, those of all shards before it restores one.
+	// firstReads is how long a process that has just started waits for logs that cannot be
+	// read: for those of a shard before it serves sessions of that shard, and for those of all
+	// shards before it restores a session.
 	firstReads = 10 * time.Second
 )
 
@@ -40,7 +40,7 @@ type otherShards struct {
 	at   revoked.Cursor               // only the delivery loop uses it
 }
 
-// owe begins a walk, in place of the one under way.
+// owe begins a walk, which replaces the one under way.
 func (m *membership) owe(w *otherShards) {
 	if m.silent {
 		return

@@ -31,7 +31,7 @@ func (s *Shard) run(ctx context.Context) {
 	var next time.Time // delivery; zero: the shard lacks nothing
 	backoff := firstRetry
 	probed := false        // since the last delivery
-	for ctx.Err() == nil { // also with more to deliver
+	for ctx.Err() == nil { // even with more to deliver
 		s.applyOverride(ctx)
 		s.reportSettled(ctx)
 		if _, err := s.recordID(recordid.Members); err != nil {
@@ -173,7 +173,7 @@ func outcome(ctx context.Context, worked bool) circuit.Outcome {
 	return circuit.Failed
 }
 
-// forget drops what the journal need not hold any longer. A copy that the shard has
+// forget drops what the journal no longer needs to hold. A copy that the shard has
 // taken stays until the shard serves again, and for keepFor, because a request that
 // was sent before that may be on its way with an older copy.
 func (s *Shard) forget() {

@@ -15,11 +15,12 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// membership is this process as a member of one shard: what it hears from the logs of
-// others, and what it tells in its own.
+// membership is this process as a member of one shard: it hears tombstones, which means that
+// it reads them in the logs of other processes, and tells them, which means that it writes
+// them into its own log.
 type membership struct {
 	*members.Shard
-	silent        bool          // it hears nothing and tells nothing, for the simulation
+	silent        bool          // it neither hears nor tells anything, for the simulation
 	nothingBefore atomic.Uint32 // see undone
 	heard         atomic.Bool   // all logs were read once
 	saves         time.Duration // what one save may take
@@ -32,11 +33,11 @@ type membership struct {
 	mu          sync.Mutex // guards all below
 	told        time.Time  // see toldAll
 	incarnation string
-	untold      []revoked.Tombstone // that the log lacks
-	gone        bool                // the store has no such shard any more, and the log gets nothing
-	telling     bool                // a goroutine puts them into the log
-	refused     bool                // the log did not take them the last time
-	rotated     []journal.Tombstone // that were heard while their tokens still lead on
+	untold      []revoked.Tombstone // that the own log lacks
+	gone        bool                // the store has no such shard any more, so the log gets nothing
+	telling     bool                // a goroutine is writing untold into the log
+	refused     bool                // the last write of the log failed
+	rotated     []journal.Tombstone // heard while the rotated tokens still open their sessions
 	others      *otherShards        // tombstones of other shards that the log lacks; nil: none
 }
 
@@ -48,8 +49,8 @@ func (m *membership) firstRead() {
 }
 
 // waitForLogs waits until the logs were read for the first time, or until ctx ends. It
-// reports whether an answer of the shard may be used: the logs were read, or could not be
-// for so long that sessions are shown without them.
+// reports whether an answer of the shard may be used: the logs were read, or they could not
+// be read for longer than firstReads, and sessions are served without them.
 func (m *membership) waitForLogs(ctx context.Context, now time.Time) bool {
 	if m.read.Load() || m.silent || now.Sub(m.began) > firstReads {
 		return true
@@ -62,9 +63,9 @@ func (m *membership) waitForLogs(ctx context.Context, now time.Time) bool {
 	}
 }
 
-// hear takes in a tombstone from a log. A token that was rotated lately still leads to its
-// session, and the log does not say how: until the grace is over the store's tombstone
-// counts, which does.
+// hear takes in a tombstone from a log. A token that was rotated lately still opens its
+// session. The log does not have the link that leads there, and the store's tombstone does:
+// so hear keeps such a tombstone back until the grace is over.
 func (m *membership) hear(g journal.Tombstone, now time.Time, enter func(journal.Tombstone)) {
 	if leadsOn := g.Death.Reason == state.Rotated && now.Sub(g.Death.Dot.Time()) < RotationGrace+time.Second; leadsOn {
 		m.mu.Lock()
@@ -148,9 +149,9 @@ func (m *membership) tellRest(ctx context.Context) error {
 	return err
 }
 
-// tellSoon reports whether the caller is to call tellNow: the log lacks something, no
-// other goroutine puts it there, and the log took what it was told the last time. Else the
-// delivery loop tells it.
+// tellSoon reports whether the caller must call tellNow: the log lacks something, no other
+// goroutine is writing it, and the last write did not fail. Otherwise the delivery loop
+// writes it.
 func (m *membership) tellSoon() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -183,8 +184,8 @@ func (m *membership) owes() bool {
 
 func (m *membership) owesLocked() bool { return len(m.untold) > 0 || m.others != nil }
 
-// noteTold notes when the shard had all that this process has to tell, if nothing waits to be
-// put into the log.
+// noteTold notes since when the shard's log has had all of this process's tombstones, if none
+// is waiting to be written.
 func (m *membership) noteTold() {
 	told := m.Told()
 	m.mu.Lock()
@@ -194,16 +195,16 @@ func (m *membership) noteTold() {
 	}
 }
 
-// toldAll returns when the last exchange began after which the shard had all that this
-// process has to tell; zero: none.
+// toldAll returns when the last exchange began after which the shard's log had all of this
+// process's tombstones; zero: there was none.
 func (m *membership) toldAll() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.told
 }
 
-// meetIncarnation notes what a shard calls itself. Where that was another name before,
-// the shard may have lost its data.
+// meetIncarnation notes the incarnation of a shard. If it differs from the one before, the
+// shard may have lost its data.
 func (m *membership) meetIncarnation(incarnation string) {
 	m.mu.Lock()
 	before := m.incarnation
@@ -214,9 +215,9 @@ func (m *membership) meetIncarnation(incarnation string) {
 	}
 }
 
-// undone reports whether a record of a session that was last used then counts as nothing:
-// the shard went back further than a tombstone lives, so no process knows any more which
-// sessions have ended since.
+// undone reports whether a record of a session that was last used at lastSeen does not count:
+// the shard went back further than a tombstone lives, so no process remembers which sessions
+// have ended since.
 func (m *membership) undone(lastSeen int64) bool {
 	return lastSeen < int64(m.nothingBefore.Load())*time.Minute.Milliseconds()
 }

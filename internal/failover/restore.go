@@ -184,8 +184,8 @@ func deathInPlaceOf(st state.State, t journal.Tombstone) (state.State, error) {
 	return st, nil
 }
 
-// checkMemory returns why a shard that has nothing cannot be believed: it may have
-// lost its data, or it does not answer.
+// checkMemory returns why "nothing" from the shard does not count: the shard may have lost
+// its data, or it does not answer.
 func (s *Shard) checkMemory(ctx context.Context) error {
 	answered, err := s.look(s.all.looks.Within(ctx, time.Now(), s.all.ReadTimeout), false)
 	believes := s.members.silent || s.all.Without.Lacks(mechanism.Quarantine)

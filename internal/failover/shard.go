@@ -76,10 +76,10 @@ func (s *Shard) join() *membership {
 	return m
 }
 
-// enterHeard enters a tombstone that another process has told of. Where this process has
-// put the session back lately, the store had lost the tombstone before this process could
-// hear of it, and is owed it again: the revocation sets may forget the end before a request meets
-// the record.
+// enterHeard enters a tombstone from another process's log. If this process has put the
+// session back lately, the store had lost the tombstone before this process heard of it, and
+// the tombstone is written into the store again: the revocation sets may forget the end
+// before a request meets the record.
 func (s *Shard) enterHeard(g journal.Tombstone) {
 	if s.all.putBack.lately(g.ID, s.all.Clock.Now()) {
 		g = g.Missing()
@@ -144,8 +144,8 @@ func (s *Shard) Quarantined() bool {
 	return !s.all.Without.Lacks(mechanism.Quarantine) && s.breaker.Quarantined(s.all.Clock.Now())
 }
 
-// lostMemory notes that the shard has lost its data: the tombstones that it had are
-// written again. known reports whether this process saw what is lost. Otherwise the
+// lostMemory notes that the shard has lost its data, and begins to write the tombstones again
+// that the shard had. known reports whether this process saw the data before. Otherwise the
 // shard may be new, and the Forgot hook is not called.
 func (s *Shard) lostMemory(ctx context.Context, known bool) {
 	s.breaker.Forgot(s.all.Clock.Now())
@@ -163,8 +163,8 @@ func (s *Shard) lostMemory(ctx context.Context, known bool) {
 	}
 }
 
-// oneLoss is the time in which what instances write after a loss, each for the others to
-// notice it, is told once.
+// oneLoss is how long after a loss further signs of it are not reported again: each instance
+// writes something then for the others to notice.
 const oneLoss = 5 * time.Second
 
 // dropShard ends a shard that has no sessions any more, because the store's layout

@@ -195,9 +195,9 @@ func (a *Shards) leave(ctx context.Context) {
 	wg.Wait()
 }
 
-// MinAttempts is how many times an operation meets other writers at least until it gives up.
-// Where the store is slow, or this process is short of processor, one attempt may take all
-// of the time.
+// MinAttempts is how many conflicts an operation meets at least before it gives up, even when
+// its time is over: where the store is slow, or this process gets little processor time, one
+// attempt may take all of the time.
 const MinAttempts = 3
 
 // userLife is for how long the revocation of a user is needed: a session ends a Lifetime
@@ -225,8 +225,8 @@ func (t *attempts) spent() bool {
 // AllowRestore reports whether one more session may be put back into the store now.
 func (a *Shards) AllowRestore() bool { return a.restores.Allow(a.Clock.Now(), a.RestoreRate) }
 
-// lost returns how many tombstones shards had and have lost, about, and how many of them
-// they have refused since.
+// lost returns about how many tombstones the shards had and have lost, and how many of these
+// the shards have refused since.
 func (a *Shards) lost() (all, refused int) {
 	a.forShards(func(s *Shard) {
 		n, r := s.again.owes()
@@ -273,8 +273,8 @@ func (a *Shards) Stats() (st Stats) {
 	return st
 }
 
-// meetLayout meets every shard of a store that pins, and finds out whether the layout has
-// changed. Other instances may still have the old one then.
+// meetLayout begins to watch every shard of a store that is a Pinner, and finds out whether
+// the layout has changed. If it has, other instances may still have the old one.
 func (a *Shards) meetLayout() {
 	shards := a.Store.Shards()
 	if len(shards) == 0 {
@@ -339,9 +339,9 @@ func (a *Shards) forShards(do func(s *Shard)) {
 	})
 }
 
-// begins reports whether this process has not read the logs of all shards yet. A session may
-// have lain on another shard, with its tombstone, for an instance of before. A shard that
-// does not answer is waited for only for a while.
+// begins reports whether this process has not read the logs of all shards yet. By the layout
+// of an earlier instance, a session and its tombstone may be on another shard. A shard that
+// does not answer is waited for only as long as firstReads.
 func (a *Shards) begins() (begins bool) {
 	if a.layout.own.Load() == 0 || a.Clock.Now().Sub(a.layout.began) > firstReads {
 		return false

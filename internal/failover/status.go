@@ -28,8 +28,8 @@ type ShardStats struct {
 	Mode       circuit.Mode  // the operator's
 	Quarantine time.Duration // how long "nothing" still counts as no answer
 
-	Heard     time.Time // when the last exchange began that read all that other instances had told; zero: none
-	Told      time.Time // when the last one began after which the shard had all that this instance had to tell; zero: none
+	Heard     time.Time // when the last exchange began that read all of the other instances' logs; zero: none
+	Told      time.Time // when the last one began after which the shard had all of this instance's log; zero: none
 	Evictions uint64    // records that the shard's server has dropped before their time since this process asks
 
 	words string // of the breaker that keeps it from serving
