@@ -104,14 +104,14 @@ type Commit struct {
 	Replaced      string // the session that ends when this commit begins one
 	Vouched       bool   // its visitor has brought a copy of it
 
-	// ForgottenSince is when the caller read the session, where what others have saved
-	// since may be forgotten; zero: this process knows it still.
+	// ForgottenSince is when the caller read the session, if this process may have forgotten
+	// what other requests have saved since; zero: it has not.
 	ForgottenSince time.Time
 
 	Token    token.Token // of the session that this commit began
 	Begun    bool        // that session exists
 	Pending  bool        // copy and journal took the changes, not the store
-	Followed bool        // a rotation was followed: the visitor may not have its token
+	Followed bool        // the commit followed a rotation, whose token the visitor may not have yet
 
 	todo      plan           // that Prepare has made
 	refusals  int            // conflicts that left the version as it was

@@ -55,8 +55,8 @@ func (c *Commit) create(ctx context.Context) error {
 		t.Unverified, t.IfStored = !c.Vouched, !c.Vouched
 		_, l.Supersedes, err = c.Writer.End(ctx, &t, record.Any)
 	}
-	// The new session exists, also where err says that the store did not answer the
-	// tombstone of the old one: see move.
+	// The new session exists even if err says that the store did not answer the save of the
+	// old one's tombstone: see move.
 	c.Loaded = l
 	return err
 }
@@ -124,9 +124,9 @@ func (c *Commit) renew(ctx context.Context) {
 	c.tombstone = state.State{Death: c.Writer.Clock.Death(state.Renewed).Follow(c.Token.ID())}
 }
 
-// saveTombstone ends the session of which move has made a new one. Where the store does
-// not answer, this process may know that another request was first; no client has the
-// new token then.
+// saveTombstone ends the session that move has given a new ID. Where the store does not
+// answer, this process may know that another request ended or moved the session first; then
+// the new token is never sent.
 func (c *Commit) saveTombstone(ctx context.Context) error {
 	_, err := c.Writer.Storage.Save(ctx, c.ID, c.tombstone, c.Version)
 	if c.Renewal == RotateID && errors.Is(err, failure.ErrUnavailable) {
@@ -140,8 +140,8 @@ func (c *Commit) saveTombstone(ctx context.Context) error {
 	return err
 }
 
-// checkEnded takes in that another request of this process has ended or rotated the
-// session, or that its user is revoked, which the store may not tell.
+// checkEnded fails where another request of this process has ended or rotated the session, or
+// where its user was revoked: the store may not have it yet.
 func (c *Commit) checkEnded() error {
 	t, known := c.Writer.Shards.Tombstone(c.ID)
 	if !known || t.IfStored || t.Death.Dot == c.tombstone.Death.Dot {
@@ -150,7 +150,7 @@ func (c *Commit) checkEnded() error {
 	return c.rebase(lookup.Loaded{Copy: state.Copy{State: state.State{Death: t.Death}}})
 }
 
-// checkLogin takes in that the user of the session is revoked since the login, unless this
+// checkLogin fails where the user of the session was revoked since the login, unless this
 // commit is another login.
 func (c *Commit) checkLogin() error {
 	d, dead := c.Writer.Shards.LoginRevoked(c.State)

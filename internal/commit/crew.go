@@ -88,8 +88,8 @@ func (c *Commit) start(ctx context.Context, crew *groupcommit.Crew[base]) (base,
 	return b, nil
 }
 
-// takeOver returns what the crew's changes are made on where another member has led
-// until now. Where that one has panicked, the save that it sent may be done.
+// takeOver returns what the crew's changes are made on after another member has led the crew.
+// If that member panicked, the outcome of the save that it sent is unknown.
 func (c *Commit) takeOver(ctx context.Context, b base) (base, error) {
 	if b.sent == (state.Dot{}) || b.whole {
 		return b, nil
@@ -174,7 +174,7 @@ func (c *Commit) applyTo(b base) (base, error) {
 	return b, nil
 }
 
-// saveOnce makes the crew's changes on b and tries once to save what they come to.
+// saveOnce makes the crew's changes on b and tries once to save the result.
 // It fails with failure.ErrConflict where another writer came first.
 func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b base) (base, error) {
 	if b.State.Dead() {

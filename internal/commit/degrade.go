@@ -45,8 +45,8 @@ func (c *Commit) knownCopy() lookup.Known {
 	return lookup.Known{Copy: c.Copy, Found: c.Writer.Copies}
 }
 
-// renewLater gives the session a new ID without the store. The copy begins under the
-// new ID, and the old session ends once the store answers.
+// renewLater gives the session a new ID without the store. The copy has the new ID from now
+// on, and the old session ends once the store answers.
 func (c *Commit) renewLater(ctx context.Context, cause error) error {
 	if !failure.IsAway(cause) || !c.vouchedByCopy() {
 		return cause
@@ -144,9 +144,9 @@ func (c *Commit) keepNew(ctx context.Context, l *lookup.Loaded, cause error) err
 	return nil
 }
 
-// checkBase returns why an Update cannot run on what the commit knows: this process may
-// have forgotten what others have saved since the session was read. What a Set writes
-// does not depend on that.
+// checkBase returns why an Update cannot run on what the commit knows: this process may have
+// forgotten what other requests have saved since the session was read. A Set does not depend
+// on that.
 func (c *Commit) checkBase() error {
 	if c.ForgottenSince.IsZero() || c.Writer.Clock.Now().Sub(c.ForgottenSince) < failover.Lately || !state.Steps(c.Edits) {
 		return nil
@@ -191,10 +191,10 @@ func (c *Commit) prepareRestore(ctx context.Context, l *lookup.Loaded) error {
 	return err
 }
 
-// endUnrestored notes that l has ended, although the store has nothing of it. Where the
-// revocation logs have just said so, what they said stands: a tombstone by another hand
-// would end what a Renew has made of the session. Else the session ends with its
-// predecessor.
+// endUnrestored notes that l has ended, although the store has nothing of it. If the
+// revocation logs have just said so, their tombstone counts: a tombstone by another writer
+// would also end the session that a Renew has made of this one. Otherwise the session ends
+// with its predecessor.
 func (c *Commit) endUnrestored(ctx context.Context, l *lookup.Loaded) error {
 	if t, known := c.Writer.Shards.Tombstone(c.ID); known && !t.IfStored {
 		*l = lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: c.ID, State: state.State{Death: t.Death}}}

@@ -117,8 +117,7 @@ func (c *Commit) vouches(b base) bool {
 	return c.Writer.Copies && !c.Writer.StoreOnly() && c.Writer.Reader.CopyVouches(b.Copy)
 }
 
-// mayWriteLater returns an error that says why the commit cannot do without the store,
-// or nil if it can.
+// mayWriteLater returns why the commit cannot do without the store, or nil if it can.
 func (c *Commit) mayWriteLater(b base) error {
 	err := c.checkLater(b)
 	switch {

@@ -54,7 +54,7 @@ func (m *member) Lead(ctx context.Context, crew *groupcommit.Crew[base]) (base, 
 	return c.lead(ctx, crew)
 }
 
-// took makes the crew's result the commit's own, and returns the error for its caller.
+// took copies the crew's result into the commit, and returns the error for its caller.
 func (c *Commit) took(b base, err error) error {
 	switch {
 	case c.alone != nil:
@@ -193,7 +193,7 @@ func (c *Commit) last() lookup.Loaded {
 	return c.Loaded
 }
 
-// reload takes in what another writer has written.
+// reload joins in what another writer has written, and makes the changes again.
 func (c *Commit) reload(ctx context.Context) error { return c.rebase(c.reread(ctx, c.knownCopy())) }
 
 // reread reads the session past all caches and joins it with known. A session that
@@ -241,7 +241,7 @@ func (c *Commit) merge(known *lookup.Loaded, l lookup.Loaded) {
 	lacked, born := known.Lacking(), known.Born
 	known.Copy = known.Join(l.Copy)
 	known.Saved = l.Saved // l was read later
-	known.Born = born     // a session begun without the store by another request may be there by now
+	known.Born = born     // a session that another request began without the store may be stored by now
 	known.Version = l.Version
 	known.AwaySince = l.AwaySince
 	known.Placement = l.Placement
