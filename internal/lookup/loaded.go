@@ -53,10 +53,10 @@ func (l *Loaded) Confirm(v record.Version, sent time.Time, saved uint64) {
 	l.Born, l.NeverStored = false, false
 }
 
-// YieldsTo reports whether the session of a further token of the request counts in place
-// of l, which is not live. It does where it is live or not known, or was rotated lately.
-// Where l is not known it has to be live and have a copy: then it was the one that counted
-// in the answer before.
+// YieldsTo reports whether twin, the session of a further token of the request, counts in
+// place of l, which is not live. It does if it is live or unknown, or was rotated lately. If
+// l is unknown, twin must be live and have a copy, which shows that it counted in an earlier
+// answer.
 func (l *Loaded) YieldsTo(twin *Loaded, hasCopy bool) bool {
 	if l.Phase == Unknown {
 		return twin.Phase == Live && hasCopy

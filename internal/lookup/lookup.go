@@ -29,11 +29,11 @@ type lookup struct {
 
 	stored    record.Session
 	err       error             // of the load, or else of reading the predecessor
-	record    Loaded            // what a live record comes to beside the copies
+	record    Loaded            // a live record joined with the copies
 	tombstone journal.Tombstone // the tombstone that this process knows
 	named     state.Dot         // of the tombstone that the visitor's cookie names
 	loggedOut state.Death       // by the revocation of the user
-	inherited state.Entries     // what the predecessor leaves
+	inherited state.Entries     // the predecessor's entries that this session takes over
 }
 
 // Settled returns the part of an older copy that still counts beside record, the
@@ -181,10 +181,10 @@ func (q *lookup) compare(sent time.Time, fresh, confirms bool) {
 	}
 }
 
-// share keeps what the store has for other requests of the session that run and may
-// have read something older: where the store does not answer any more, they make their
-// changes on what any request of this process was told. With a foreign format it keeps
-// nothing, because the dots do not show which part is newer.
+// share keeps the store's record for other requests of the session that are running and may
+// have read an older one: if the store stops answering, they make their changes on the newest
+// state that any request of this process has read. With a foreign format it keeps nothing,
+// because the dots do not show which part is newer.
 func (q *lookup) share(ctx context.Context) {
 	r := q.reader
 	if r.Foreign || !r.InUse.News(q.id, q.stored.Version) {
@@ -220,8 +220,8 @@ func (q *lookup) knownEnd() decide.Known {
 	return decide.NotDead
 }
 
-// loginRevoked reports whether the login counts no more that the store's record and the
-// copies come to together, or the copies alone where there is no live record.
+// loginRevoked reports whether the login to the session was revoked: the login in the join of
+// the store's record and the copies, or in the copies alone where there is no live record.
 func (q *lookup) loginRevoked() (dead bool) {
 	st := q.known.State
 	switch {
@@ -283,9 +283,9 @@ func (q *lookup) act(ctx context.Context, d decide.Decision) Loaded {
 	return l
 }
 
-// fromCopy returns the session as copies that vouch have it, where the store has no
-// record or did not answer. A record that was loaded and does not show that the session
-// lives is joined in, so that nothing is written on top of less than this process knows.
+// fromCopy returns the session from copies that vouch, where the store has no record or did
+// not answer. A record that was loaded, but does not prove that the session lives, is joined
+// in, so that later changes are made on everything that this process knows.
 func (q *lookup) fromCopy(d decide.Decision) Loaded {
 	l := Loaded{Phase: Live, Copy: q.known.Copy, Version: q.stored.Version, Source: FromBackup, Placement: Missing}
 	known := q.known.State

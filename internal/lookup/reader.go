@@ -24,7 +24,7 @@ type Reader struct {
 	Foreign bool // other programs write the records too
 	InUse   *inuse.Sessions
 
-	OnRefresh func(before, after state.Copy) // called for a session whose expiry was put off; nil: nobody is told
+	OnRefresh func(before, after state.Copy) // called for a session whose expiry was put off; may be nil
 
 	// Where there is a backup:
 	Backup  bool
