@@ -2,12 +2,12 @@ package journal
 
 import "time"
 
-// Oldest returns when what the store has lacked longest was changed, or ended; zero: it
-// lacks nothing that it never had. An entry that takes the place of an earlier one of its
-// session keeps that one's place, because the store still lacks what it said.
+// Oldest returns the time of the oldest change, or end of a session, that the store lacks and
+// never had; zero: it lacks none. An entry that replaces an earlier one of its session keeps
+// that one's time, because the store still lacks the earlier change.
 //
-// The dots say the time, because a journal has no clock. They also hold for what another
-// process has owed before.
+// The time is that of the dot, because a journal has no clock. So it is right as well for an
+// entry that was taken over from another process.
 func (j *Journal) Oldest() (oldest time.Time) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()

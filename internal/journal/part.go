@@ -55,7 +55,8 @@ func (p *part) waits(blind, most int) bool {
 	return false
 }
 
-// sees notes when a copy was delivered; zero: it was not.
+// sees lowers the time of the earliest delivery to that of a copy that was delivered then;
+// zero: it was not delivered.
 func (p *part) sees(delivered time.Time) {
 	switch {
 	case delivered.IsZero():

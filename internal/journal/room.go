@@ -76,11 +76,11 @@ func (j *Journal) dropNextLocked(d *Dropped) {
 	}
 }
 
-// Expire drops the tombstones that the store has since a time before, a minute later at
-// most, revocations of users that it has since before another one, and the copies that Keep keeps since a time before, or since then, but for those
-// that a request in use needs, see InUse. A copy with an earlier date than one that was
-// entered before it goes with that one, and so does one that was in use when its time
-// was over.
+// Expire drops three things: the tombstones that the store has had since before settledBefore,
+// a minute later at most; the revocations of users that it has had since before usersBefore;
+// and the copies that Keep has kept since keptBefore or earlier, except those that a running
+// request needs, see InUse. A copy with an earlier date than one that was entered before it
+// expires together with that one, and so does a copy that was in use when its time was over.
 func (j *Journal) Expire(settledBefore, usersBefore, keptBefore time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

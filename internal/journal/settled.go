@@ -8,9 +8,9 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// settled are the tombstones that the store has, as far as this process knows: the
-// revocation set. It keeps of a link the successor alone, but for a few seconds all of it,
-// in which the token that was rotated still opens the session.
+// settled are the tombstones that the store has, as far as this process knows: the revocation
+// set. Of a link it keeps the successor alone, except in the few seconds in which the rotated
+// token still opens the session.
 type settled struct {
 	set   *revoked.Set
 	heard uint32                // of the youngest, in Unix seconds
@@ -108,7 +108,7 @@ func compact(t *Tombstone) revoked.Tombstone {
 	return x
 }
 
-// weight returns how much is lost with t.
+// weight returns the class of t, which says how much is lost if the set drops t.
 func weight(t *Tombstone) revoked.Class {
 	switch {
 	case recordid.IsRevocation(t.ID):

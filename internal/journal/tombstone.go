@@ -27,13 +27,13 @@ type Tombstone struct {
 	Unverified     bool // a token was shown and no more: no store and no copy has vouched for the session
 	IfStored       bool // likewise, and where the store holds nothing there is nothing to end
 
-	// Stranger: the session began in this process while the store could not be
-	// asked, and when it ended the journal still owed all of it to the store and it
-	// had never known a user. Only the visitor's own copy is left of it, so little
-	// is lost where the journal drops the tombstone before the store has it.
+	// Stranger: the session began in this process while the store did not answer, and
+	// when it ended the store had nothing of it and it had never known a user. Only the
+	// visitor's own copy is left of it, so little is lost if the journal drops the
+	// tombstone before the store has it.
 	//
-	// AddTombstone finds out, from the hint. A caller sets it only to enter a
-	// tombstone again that a journal has returned.
+	// AddTombstone sets it by the hint of the session. A caller sets it only to enter
+	// again a tombstone that a journal has returned.
 	Stranger bool
 
 	tries uint8 // to deliver it that failed, up to maxTries
@@ -147,8 +147,8 @@ func (t *Tombstone) renewedBeside(old Tombstone) bool {
 	return bothRenewed && old.Death.Successor != t.Death.Successor
 }
 
-// meetOther takes in that another writer has ended the session as well, and returns the
-// successors that end.
+// meetOther notes that another writer has ended the session as well, and returns the
+// successors that end because of it.
 func (t *Tombstone) meetOther(old *Tombstone) (ended []string) {
 	endedNow, endedBefore := t.Death.Reason != state.Rotated, old.Death.Reason != state.Rotated
 	t.Conflict = endedNow && endedBefore

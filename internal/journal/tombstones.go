@@ -100,8 +100,8 @@ func (j *Journal) meetLocked(t Tombstone, a *Added) (Tombstone, error) {
 	return t, nil
 }
 
-// says reports whether t and u are the same for the revocation set, wherever they were
-// heard.
+// says reports whether the revocation set would hold the same for t and u, apart from the log
+// that each was heard from.
 func (t *Tombstone) says(u Tombstone) bool {
 	x, y := compact(t), compact(&u)
 	x.From = y.From
@@ -121,7 +121,7 @@ func (j *Journal) takeCopiesLocked(id string) *node[heldCopy] {
 	return hint
 }
 
-// meet takes in what a copy in the journal says of the session: there was one,
+// meet updates t by the session's hint in the journal, which shows that the session existed,
 // and whether the store can have it.
 func (t *Tombstone) meet(hint *node[heldCopy]) {
 	t.Unverified, t.IfStored = false, false
@@ -232,9 +232,9 @@ func (j *Journal) Refused(id string) {
 	}
 }
 
-// Arrived notes that the store has taken t, at a time, which the journal held with the
-// death known. One that has changed since then is still pending. Arrived reports
-// whether the store has not lacked it only because it had lost its data.
+// Arrived notes that the store took t at a time. known is the death that the journal had for t
+// when the delivery began: a tombstone that has changed since then is still pending. Arrived
+// reports whether the store never had t before, as opposed to having lost it.
 func (j *Journal) Arrived(t Tombstone, known state.Death, at time.Time) (news bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

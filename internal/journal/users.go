@@ -12,7 +12,7 @@ import (
 // into the store, the revocation set, the logs, the journal and its file, and joins as
 // tombstones do: the later one stays.
 
-// LoginRevoked reports whether the login to a session counts no more, and returns the death
+// LoginRevoked reports whether the login to a session was revoked, and returns the death
 // of the session then. A session without a login counts as of when it was authenticated, for
 // the revocation of everybody. Where no user is revoked LoginRevoked takes no lock.
 func (j *Journal) LoginRevoked(st state.State) (d state.Death, dead bool) {
