@@ -6,8 +6,8 @@ import (
 	"github.com/holdfast-go/session/internal/revoked"
 )
 
-// reading is the latest minute that the members record has had, by the clocks of those who
-// write it.
+// reading is the latest minute that the members record has had, by the clocks of the members
+// that write it.
 type reading struct {
 	minute uint32
 	at     time.Time // by the own clock: when it was met first
@@ -52,7 +52,7 @@ func (s *Shard) latest(m *revoked.Members) (all, others uint32) {
 	return all, others
 }
 
-// noteTime notes how late it is in m.
+// noteTime notes the latest minutes in m.
 func (s *Shard) noteTime(m *revoked.Members) {
 	now := s.Now()
 	all, others := s.latest(m)
@@ -60,12 +60,13 @@ func (s *Shard) noteTime(m *revoked.Members) {
 	s.view.others.advance(others, now)
 }
 
-// wayBack returns how many minutes the shard went back, to where m stood. It compares what
-// the members wrote with what they had written, and the own clock only with itself: a clock
-// that is wrong by hours must not make it hours. By the minutes of the others it is right
-// where the own clock is ahead, and by those of all where the others have gone, or are
-// behind; each of them is too long where a clock is wrong, or an owner gone, so the shorter
-// one counts.
+// wayBack returns how many minutes the shard went back in time, to when m was current. It
+// compares minutes that members wrote only with minutes that members had written before, and
+// the own clock only with itself, so that a clock which is wrong by hours does not add hours.
+// The minutes of the other members give the right answer where the own clock is ahead, and
+// the minutes of all members where the others have left or their clocks are behind. Each of
+// the two answers is too long where a clock is wrong or a member has left, so the shorter one
+// counts.
 func (s *Shard) wayBack(m *revoked.Members) int64 {
 	now := s.Now()
 	all, others := s.latest(m)
@@ -76,7 +77,7 @@ func (s *Shard) wayBack(m *revoked.Members) int64 {
 	return way
 }
 
-// putRight takes the minutes out of m that are ahead.
+// putRight removes from m the minutes that are ahead.
 func (s *Shard) putRight(m *revoked.Members) {
 	if s.ahead(m.Minute) {
 		m.Minute = minute(s.Now())

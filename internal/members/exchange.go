@@ -20,7 +20,7 @@ type Result struct {
 	Lost  bool
 	Known bool // this process had seen what is lost
 
-	Snapshot      uint32 // the minute to which the shard went back; 0: it did not, or nobody can tell
+	Snapshot      uint32 // the minute to which the shard went back; 0: it did not, or that is unknown
 	NothingBefore uint32 // a record of a session that was last seen before this minute counts as nothing; 0: none
 
 	Read time.Time // when the shard answered with the members record; zero: it did not
@@ -44,10 +44,11 @@ type flight struct {
 	waiting int // callers of Exchange, guarded by the Shard's mu
 }
 
-// Exchange reads what other members have added, and says what this process has added. It
-// costs one load where there is nothing new. Concurrent callers share an exchange, which
-// began after each of them had called. Result holds also where there is an error. A loss is
-// told once, to the callers who share an exchange, also if Append's found it.
+// Exchange reads what other members have added to their logs, and writes into the members
+// record what this process has added to its own. It costs one load where there is nothing
+// new. Concurrent callers share an exchange, which begins after each of them has called. The
+// Result is valid beside an error too. A loss is reported once, to all callers that share the
+// exchange, even if an exchange of Append's found it.
 func (s *Shard) Exchange(ctx context.Context) (Result, error) {
 	s.mu.Lock()
 	if s.closed {
@@ -83,7 +84,7 @@ func (s *Shard) flightLocked(ctx context.Context) *flight {
 	return f
 }
 
-// fly makes exchanges as long as somebody waits for one.
+// fly makes exchanges as long as a caller waits for one.
 func (s *Shard) fly(f *flight) {
 	for f != nil {
 		ctx, cancel := s.within(f.ctx)
@@ -99,8 +100,8 @@ func (s *Shard) fly(f *flight) {
 	}
 }
 
-// tellLocked passes a loss that nobody was told of on to the callers of this exchange, or of
-// a later one.
+// tellLocked reports a loss that no caller has been told of to the callers of this exchange,
+// or keeps it for those of a later one.
 func (s *Shard) tellLocked(f *flight) {
 	r, untold := &f.result, s.untold
 	r.Lost, r.Known = r.Lost || untold.Lost, r.Known || untold.Known
@@ -235,8 +236,8 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// edit changes m, a members record that nobody else uses, to what this process has to say.
-// It says the same of every record, so a conflict costs nothing but another attempt.
+// edit enters into m, a members record that no other goroutine uses, what this process has to
+// write. The edit is the same for every record, so a conflict costs only another attempt.
 func (s *Shard) edit(m *revoked.Members) *revoked.Members {
 	v := &s.view
 	if v.restore != nil && m.Value == v.restore.Value {
@@ -261,7 +262,7 @@ func (s *Shard) edit(m *revoked.Members) *revoked.Members {
 	return m
 }
 
-// row returns the own row as it has to stand in m.
+// row returns the own row as it has to be in m.
 func (s *Shard) row(m *revoked.Members, own reach) revoked.Row {
 	row := revoked.Row{Log: own.name, Instance: s.Instance, Next: own.next, First: own.first}
 	if s.Layout != nil {
@@ -327,5 +328,5 @@ func (s *Shard) count(m *revoked.Members, r *Result, now time.Time) {
 	r.Alone = met && now.Sub(s.view.metOther) >= waits*s.Interval()
 }
 
-// alive reports whether a member is there, as its row says.
+// alive reports whether a member is running, by when it last renewed its row.
 func alive(r revoked.Row, now time.Time) bool { return minute(now) <= r.Renewed+aliveFor }

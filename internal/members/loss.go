@@ -66,13 +66,13 @@ func (s *Shard) rowWentBack(m *revoked.Members) bool {
 	}
 	row := m.Find(wrote.Log)
 	if row == nil {
-		return m.Minute <= wrote.Renewed+aliveFor // else whoever wrote last may have taken it out
+		return m.Minute <= wrote.Renewed+aliveFor // otherwise the last writer may have removed the row
 	}
 	return row.Next < wrote.Next || row.Renewed < wrote.Renewed
 }
 
-// missOwnRow makes a log be written anew whose row others have taken out while this
-// process was silent: what stood in the log may have been rescued by halves.
+// missOwnRow has the own log written anew if other members have removed its row while this
+// process was silent: they may have rescued only a part of the log.
 func (s *Shard) missOwnRow(m *revoked.Members) {
 	v := &s.view
 	if v.wrote.Log == (revoked.LogName{}) || m.Find(v.wrote.Log) != nil {
@@ -95,9 +95,9 @@ func (s *Shard) wentBack(m *revoked.Members, r *Result) {
 	}
 }
 
-// noteLoss makes this process write its log again at once, and later what stands in no
-// other member's log. By then every member has written its own under a new name, so the
-// names of before are those of members that are gone.
+// noteLoss has this process write its log again at once, and later the tombstones that are in
+// no other member's log. By then every member has written its own log under a new name, so
+// the names from before the loss belong to members that are gone.
 func (s *Shard) noteLoss(before []revoked.Row) {
 	v := &s.view
 	v.rewrite = true

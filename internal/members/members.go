@@ -90,7 +90,7 @@ type Shard struct {
 
 	// A token: the call that holds it writes the process's own log.
 	writing chan struct{}
-	own     log // only who holds the token uses it
+	own     log // only the call that holds the token uses it
 
 	view    view       // only the exchange under way uses it
 	hearing sync.Mutex // held for calls of Set.Heard
@@ -99,7 +99,7 @@ type Shard struct {
 	closed    bool
 	running   *flight // the exchange under way
 	next      *flight // the one after it
-	untold    Result  // a loss that no caller of Exchange was told of
+	untold    Result  // a loss that was not reported to any caller of Exchange yet
 	restarted bool    // see Restarted
 	unheld    bool    // see Adopt
 
@@ -170,9 +170,9 @@ const (
 	// waits is how many intervals a missing segment is waited for.
 	waits = 10
 
-	// recovery is how many intervals after a loss was found everybody has read all logs
-	// again: another member finds it an interval later, writes what nobody else has after
-	// three at most, and an interval later that was read.
+	// recovery is how many intervals after a loss was found every member has read all logs
+	// again: another member finds the loss up to an interval later, has written what no
+	// other log holds after three more at most, and an interval later that was read.
 	recovery = 5
 )
 
@@ -185,10 +185,10 @@ func (s *Shard) Interval() time.Duration {
 
 func (s *Shard) intervalLocked() time.Duration { return max(second, time.Duration(s.size)*eachTurn) }
 
-// Complete reports whether this process knows what all logs say: all were read, and the
-// last exchange that read everything is younger than two intervals. A segment that the
-// store lacks is waited for, ten intervals at most. For five intervals after a loss it is
-// false, because other members have not written their logs again.
+// Complete reports whether this process has read everything in all logs: the last exchange that
+// left nothing unread began less than two intervals ago. An exchange waits for a segment that
+// the store lacks, for ten intervals at most. For five intervals after a loss Complete is
+// false, because other members may not have written their logs again.
 func (s *Shard) Complete(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,7 +206,7 @@ func (s *Shard) Heard() time.Time {
 }
 
 // Told returns when the last exchange began after which the store had all of the own log, and
-// the members record said so; zero: none. Other members hear it with their next exchange.
+// the members record said so; zero: none. Other members read it in their next exchange.
 func (s *Shard) Told() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -228,9 +228,9 @@ func (s *Shard) Restarted() {
 	s.restarted = true
 }
 
-// Adopt notes that the Set has tombstones that are revoked.Unnumbered: the store has them,
-// or a file had, and no log is known to. An exchange within twelve intervals or so puts those
-// into the own log that were not heard from another one by then.
+// Adopt notes that the Set has tombstones that are revoked.Unnumbered: they came from the
+// store or from a file, and may be in no log. An exchange within about twelve intervals
+// writes those into the own log that were not read in another log by then.
 func (s *Shard) Adopt() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -277,8 +277,8 @@ func (s *Shard) Drop(ctx context.Context) error {
 	return err
 }
 
-// within returns ctx, which has no end of its own, with one when the budget is spent, or
-// when Close does not wait any longer.
+// within returns ctx, which has no deadline of its own, with an end: when the budget is spent,
+// or when Close stops waiting.
 func (s *Shard) within(ctx context.Context) (context.Context, context.CancelFunc) {
 	limited, cancel := context.WithCancel(s.budgets.After(ctx, s.Budget))
 	stop := context.AfterFunc(s.life, cancel)

@@ -134,9 +134,9 @@ func (s *Shard) reads(m *revoked.Members, now time.Time) (jobs []func(context.Co
 	return jobs
 }
 
-// dropReaders forgets the logs that m does not name any more. What was heard from them may
-// stand in no other log, unless it has expired: to adopt that too would keep tombstones
-// going from log to log for ever.
+// dropReaders forgets the logs that m no longer names, and has their tombstones adopted, which
+// may be in no other log. It leaves out those that have expired: adopting them too would pass
+// tombstones from log to log for ever.
 func (s *Shard) dropReaders(m *revoked.Members) {
 	for name, rd := range s.view.readers {
 		if m.Find(name) != nil {
@@ -168,7 +168,7 @@ func (s *Shard) forget(rd *reader) {
 	s.Adopt()
 }
 
-// isOver reports whether a revocation of a user is needed no more.
+// isOver reports whether a revocation of a user is no longer needed.
 func (s *Shard) isOver(t revoked.Tombstone) bool {
 	return t.Class == revoked.Users && s.Now().Sub(t.Death.Dot.Time()) > s.UserLife
 }
@@ -253,8 +253,8 @@ func (s *Shard) readPart(ctx context.Context, row revoked.Row, rd *reader, p *pa
 	return nil
 }
 
-// hear tells the set what a segment says from a position on, but for revocations of users
-// that are over.
+// hear enters the tombstones of a segment from a position on into the set, except revocations
+// of users that are over.
 func (s *Shard) hear(seg revoked.Segment, from uint32, rd *reader) {
 	skip := 0
 	if from > seg.First {

@@ -18,8 +18,8 @@ const many = 4 * revoked.SmallPart
 // added stands in small segments first; a block that is closed gets one of its own, which
 // is all that later readers need.
 //
-// A tombstone that was tried once stays, although its save has failed: it may stand in
-// the store, and a segment is only ever replaced by one that contains it.
+// A tombstone whose save was tried once stays in the log even if the save failed: the store
+// may have it, and a segment is only ever replaced by one that contains it.
 type log struct {
 	name    revoked.LogName
 	blocks  []*block // the last one is open, the others lack their segment
@@ -201,9 +201,10 @@ func (s *Shard) saveOpen(ctx context.Context, b *block) error {
 
 var errForeign = errors.New("session: something else stands in the place of a segment of the own log")
 
-// put saves a segment over a Version, or over what stands there if that is a part of it:
-// an earlier save that had no answer, or what a store that went back in time has left. What
-// is no segment is replaced as well: nobody else writes where the own log stands.
+// put saves a segment over a Version, or over the stored segment if that is a part of it: it
+// is from an earlier save that had no answer, or from before the store went back in time. A
+// record that is no segment is replaced as well, because no other process writes under the
+// IDs of the own log.
 func (s *Shard) put(ctx context.Context, base string, seg revoked.Segment, over Version) (Version, error) {
 	id, err := s.ID(base)
 	if err != nil {
@@ -252,9 +253,9 @@ func contains(seg, old revoked.Segment) bool {
 	return old.First == seg.First && n <= len(seg.Tombstones) && slices.Equal(seg.Tombstones[:n], old.Tombstones)
 }
 
-// lookAtNext reads one segment of the own log, each in its turn, so that none grows cold in
-// a store that evicts. It reports whether the store has lost it, or has something else in its
-// place, of whatever format. The token is held.
+// lookAtNext reads one segment of the own log, each in its turn, so that a store that evicts
+// does not drop one as unused. It reports whether the store has lost the segment, or has
+// another record in its place, of whatever format. The token is held.
 func (s *Shard) lookAtNext(ctx context.Context) (lost bool, err error) {
 	lost, err = s.missesNext(ctx)
 	if errors.Is(err, revoked.ErrFormat) {

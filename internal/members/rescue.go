@@ -15,21 +15,21 @@ import (
 // them into a log of its own, unless another process has done so meanwhile.
 type rescue struct {
 	at   time.Time // when it is due
-	end  time.Time // when everybody has done so
+	end  time.Time // when every process has done so
 	done bool
 }
 
-// rescueTime is how many intervals after a segment was asked for everybody has written what
-// it heard from the log.
+// rescueTime is how many intervals after a segment was asked for every process has written
+// what it read in the log before.
 const rescueTime = 5
 
-// ownersTime is how many intervals a member has to write its own log anew, until the others
-// take it for one that may have crashed although its row still counts. A member that starts
-// waits ten for a segment.
+// ownersTime is how many intervals a member has to write its own log anew. After that the
+// others assume that it may have crashed, although its row still counts. A member that has
+// just started waits ten intervals for a segment.
 const ownersTime = 4
 
-// keepUp keeps the own log as it has to be: all of it in the store, and in it what no other
-// log has any more.
+// keepUp makes sure that the store has all of the own log, and that the own log has the
+// tombstones that no other log has any more.
 func (s *Shard) keepUp(ctx context.Context, m *revoked.Members) error {
 	v := &s.view
 	limited, cancel := context.WithTimeout(ctx, s.Budget/2)
@@ -76,8 +76,8 @@ func (s *Shard) writeAnew() {
 	s.own.add(all, minute(s.Now()), true)
 }
 
-// renewUsers adds the revocations of users to the own log once more before their block goes.
-// They are needed for longer than it.
+// renewUsers adds the revocations of users to the own log once more before their block
+// expires, because they are needed for longer than the block.
 func (s *Shard) renewUsers(now time.Time) {
 	if s.own.users == 0 || minute(now) < s.own.users+s.lifeMinutes()/2 {
 		return
@@ -112,8 +112,8 @@ func (s *Shard) adopt(orphaned func(revoked.Tombstone) bool) {
 	s.own.add(all, minute(s.Now()), true)
 }
 
-// orphaned returns which tombstones that other logs had have to be written into the own one
-// now. It is nil where there is none.
+// orphaned returns a function that reports whether a tombstone from another log must be
+// written into the own one now. It is nil if there is no such tombstone.
 func (s *Shard) orphaned(m *revoked.Members) func(revoked.Tombstone) bool {
 	v := &s.view
 	now := s.Now()
@@ -142,8 +142,8 @@ func (s *Shard) orphaned(m *revoked.Members) func(revoked.Tombstone) bool {
 	return func(t revoked.Tombstone) bool { return !stand[t.From] || slices.Contains(due, t.From) }
 }
 
-// standing says, by the numbers of logs of this shard, which stand and are kept by members
-// that are there.
+// standing returns, by their numbers, which logs of this shard are in the members record and
+// have an owner that is running.
 func (s *Shard) standing(m *revoked.Members, now time.Time) (stand [revoked.Unnumbered + 1]bool) {
 	for name, rd := range s.view.readers {
 		row := m.Find(name)
@@ -153,10 +153,10 @@ func (s *Shard) standing(m *revoked.Members, now time.Time) (stand [revoked.Unnu
 	return stand
 }
 
-// adoptionDue reports whether it is time to write what no log is known to have. A log that
-// has it may be heard within two intervals, and after that the members take turns, so that
-// most of them hear it from the first. Where a log has no number, because there are too many,
-// nobody can tell what only it has.
+// adoptionDue reports whether it is time to write the tombstones that are in no known log. For
+// two intervals they may still turn up in a log. After that the members take turns, so that
+// most of them read the tombstones in the log of the first. Of a log without a number, because
+// there are too many logs, it is unknown which tombstones only that log has.
 func (s *Shard) adoptionDue(m *revoked.Members, now time.Time) bool {
 	v := &s.view
 	s.mu.Lock()
@@ -179,9 +179,9 @@ func (s *Shard) adoptionDue(m *revoked.Members, now time.Time) bool {
 	return true
 }
 
-// dueRescues returns the numbers of the logs of which a segment is asked for, once it is time
-// to write what was heard from them because their owners do not. users reports whether it is
-// time to write the revocations of users that a log had which has expired.
+// dueRescues returns the numbers of the logs that lack a segment and whose tombstones it is
+// time to write, because their owners have not. users reports whether it is time to write the
+// revocations of users from a log that has expired.
 func (s *Shard) dueRescues(m *revoked.Members, now time.Time) (due []uint8, users bool) {
 	v := &s.view
 	names := s.endangered(m)
@@ -229,8 +229,8 @@ func (s *Shard) endangered(m *revoked.Members) []revoked.LogName {
 	return names
 }
 
-// outlived reports whether a log that has expired had revocations of users. Its row stays
-// until a member that is there has them in its own log.
+// outlived reports whether a log that has expired had revocations of users. Its row stays in
+// the members record until a running member has them in its own log.
 func (s *Shard) outlived(row revoked.Row) bool {
 	rd := s.view.readers[row.Log]
 	return rd != nil && rd.users && s.expired(row)
@@ -253,9 +253,9 @@ func (s *Shard) ask(m *revoked.Members) {
 	}
 }
 
-// tidy takes out of m what nobody needs: logs whose tombstones have expired, were rescued,
-// or were written again after a loss, rows of members that are gone and have left none, and questions about logs that
-// are not there.
+// tidy removes from m what is no longer needed: logs whose tombstones have expired, were
+// rescued, or were written again after a loss; rows of members that are gone and have left no
+// tombstones; and requests for segments of logs that m does not name.
 func (s *Shard) tidy(m *revoked.Members) {
 	now := s.Now()
 	s.mu.Lock()
