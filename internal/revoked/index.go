@@ -3,8 +3,8 @@ package revoked
 import "hash/maphash"
 
 // index finds the place of a tombstone by its ID: an open hash table of places, which
-// asks its owner for the IDs. The seed keeps an attacker, who chooses tokens and thereby
-// bits of IDs, from making them meet.
+// asks its owner for the IDs. The seed keeps an attacker, who chooses tokens and thereby bits
+// of IDs, from making them collide.
 type index struct {
 	seed  maphash.Seed
 	slots []place // and one more each; zero: empty. A power of two

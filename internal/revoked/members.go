@@ -29,7 +29,7 @@ type Members struct {
 	NothingBefore uint32
 
 	Rows  []Row     // ascending by their logs
-	Asked []LogName // logs of which somebody misses a segment, ascending
+	Asked []LogName // logs of which a member misses a segment, ascending
 }
 
 // Row is a member and its log.

@@ -164,13 +164,13 @@ func (q *queue) set(at place, t Tombstone) {
 	q.name(b, i, t.Successor)
 }
 
-// setFrom changes whom the tombstone at a place was last heard from.
+// setFrom changes the number of the log that the tombstone at a place was last read in.
 func (q *queue) setFrom(at place, from uint8) {
 	b, i := q.find(at)
 	b.from[i] = from
 }
 
-// forget puts another number in the place of that of a log.
+// forget replaces the number of a log by another one in all tombstones.
 func (q *queue) forget(from, to uint8) {
 	for _, b := range q.blocks {
 		for i, f := range b.from {

@@ -88,7 +88,7 @@ func New(limit int) *Set { return &Set{limit: limit, index: newIndex()} }
 // processes that heard it from each other would both leave it to the other to write it
 // again. Of all other logs, From becomes the latest.
 //
-// Add reports whether the set has learned something; another From is no news. A full set
+// Add reports whether the set has changed; another From does not count. A full set
 // drops tombstones in the order of the classes, the oldest of a class first; where that
 // is the new tombstone itself, the set learns nothing.
 func (s *Set) Add(t Tombstone, heard uint32) (news bool) {
@@ -197,7 +197,8 @@ func (s *Set) Remove(id ID) (t Tombstone, known bool) {
 	return t, known
 }
 
-// SetFrom changes whom the tombstone of a session was last heard from, if it is known.
+// SetFrom changes the number of the log that the tombstone of a session was last read in, if
+// the set has the tombstone.
 func (s *Set) SetFrom(id ID, from uint8) {
 	if at, ok := s.index.find(id, s.id); ok {
 		s.queues[at.class()].setFrom(at, from)
