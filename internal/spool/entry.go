@@ -53,7 +53,7 @@ func flags(t *journal.Tombstone) [7]*bool {
 	return [...]*bool{&t.Again, &t.Rotated, &t.IfLive, &t.Conflict, &t.EndsSuccessors, &t.Unverified, &t.IfStored}
 }
 
-// strangerBit is beside the others because the flag was found out by a journal.
+// strangerBit is apart from the others because a journal, and no caller, sets the flag.
 const strangerBit = 1 << 7
 
 // entryOf returns what is owed of a session, as the source says it.

@@ -52,7 +52,7 @@ const (
 	Failing    Fault = iota + 1 // the own file cannot be written, or takes longer than a request waits
 	Recovered                   // no fault: the file has everything again
 	Damaged                     // a line of a file that was taken over is not what was written there
-	Unreadable                  // a file, or a line of one, is not for this program, above all of a key that it does not know: it stays there
+	Unreadable                  // this program cannot read a file, or a line of one, for example because it lacks the key: the file stays
 
 	faults
 )
@@ -173,7 +173,7 @@ func (s *Spool) Changed(id string, lacks bool) {
 		return
 	}
 	if !lacks && !s.mayHoldLocked(id) {
-		delete(s.next.ids, id) // the file has never heard of it
+		delete(s.next.ids, id) // the file has no line of it
 		delete(s.backlog, id)
 		return
 	}
@@ -194,7 +194,7 @@ func (s *Spool) mayHoldLocked(id string) bool {
 	return ok || s.anew
 }
 
-// Revoke adds a settled revocation to the file. Nobody waits for it. Where the disk
+// Revoke adds a settled revocation to the file, without waiting for the write. Where the disk
 // is so slow that too many wait already, the file gets it when it is written anew.
 func (s *Spool) Revoke(r Revocation) {
 	s.mu.Lock()

@@ -31,7 +31,7 @@ type left struct {
 // removes the file: until then this process keeps its lock, and no other process
 // enters it.
 //
-// It also notices that somebody has removed the own file, which is written anew then.
+// It also notices that the own file was removed, and has it written anew.
 func (s *Spool) TakeOver(ctx context.Context, enter func(Entry) bool) {
 	s.taking.Lock()
 	defer s.taking.Unlock()
@@ -78,8 +78,8 @@ func (s *Spool) holds(path string) bool {
 	return false
 }
 
-// removeAbandoned removes a file that its process did not live to finish. Its old
-// file has everything.
+// removeAbandoned removes a new file whose process ended before the file was complete. The old
+// file of that process has everything.
 func removeAbandoned(path string) {
 	if f, err := openLocked(path); err == nil && f != nil {
 		_ = os.Remove(path)
