@@ -24,8 +24,8 @@ type Limit struct {
 // ErrTooManySessions is the error of a login that a Limit refuses.
 var ErrTooManySessions = failure.New(http.StatusConflict, "session: the user has too many sessions")
 
-// placeLife is for how long a reservation holds whose login was never heard of again, as where
-// the process has ended meanwhile.
+// placeLife is how long a reservation lasts whose login neither succeeded nor failed, because
+// the process ended for example.
 const placeLife = 30 * time.Second
 
 // Place is a reservation in a user's list. The zero Place is none.

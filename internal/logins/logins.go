@@ -1,6 +1,6 @@
 // Package logins revokes logins: it says from when on the logins of a user count, and which
-// clock value a login gets. Whether a session is dead by a revocation decides package
-// journal, where each reader of sessions asks for tombstones.
+// clock value a login gets. Package journal, which readers of sessions ask for tombstones,
+// decides whether a session is dead by a revocation.
 package logins
 
 import (
@@ -26,10 +26,10 @@ type Logins struct {
 	Foreign bool // other programs write the records too, which have no place for a user
 	Backup  bool // without one no instance hears of a revocation
 
-	// Made is called for each login that was saved; nil: nobody is told.
+	// Made is called for each login that was saved. It may be nil.
 	Made func(ctx context.Context, id, previous, user string)
 
-	// Revoked is called for what this process has revoked; nil: nobody is told.
+	// Revoked is called for what this process has revoked. It may be nil.
 	Revoked func(ctx context.Context, user string, d failover.Durability)
 }
 
@@ -117,7 +117,7 @@ func (l *Logins) Revocation(ctx context.Context, user string) uint64 {
 	return l.Clock.Revocation(l.Shards.RevokedUpTo(ctx, user))
 }
 
-// Revoke makes the logins of a user count no more that were until now.
+// Revoke revokes the logins of a user up to now.
 func (l *Logins) Revoke(ctx context.Context, user string) (failover.Durability, error) {
 	if err := errors.Join(l.Check(), check(user)); err != nil {
 		return 0, err
@@ -125,12 +125,12 @@ func (l *Logins) Revoke(ctx context.Context, user string) (failover.Durability, 
 	return l.RevokeUpTo(ctx, user, l.Revocation(ctx, user))
 }
 
-// RevokeUpTo makes the logins of a user count no more up to a clock value.
+// RevokeUpTo revokes the logins of a user up to a clock value.
 func (l *Logins) RevokeUpTo(ctx context.Context, user string, clock uint64) (failover.Durability, error) {
 	return l.revoke(ctx, user, revoked.UserID(user), clock)
 }
 
-// RevokeEverybody makes the logins of all users count no more that were by a time t.
+// RevokeEverybody revokes the logins of all users up to the time t.
 func (l *Logins) RevokeEverybody(ctx context.Context, t time.Time) (failover.Durability, error) {
 	if err := l.Check(); err != nil {
 		return 0, err

@@ -119,8 +119,8 @@ func (s *Storage) loadNow(ctx context.Context, id string, vouched bool, out *rec
 	return s.loadAlone(ctx, budget, &c, false, out)
 }
 
-// counts reports whether a record of the store is a session: it has not expired, and its
-// shard has not gone back in time further than anybody remembers.
+// counts reports whether a record of the store is a session: it has not expired, and its shard
+// has not gone back in time further than the processes remember which sessions have ended.
 func (s *Storage) counts(id string, st state.State) bool {
 	if s.foreign() || st.Dead() {
 		return s.foreign() || !s.Expired(st, s.Clock.Now())
