@@ -26,7 +26,7 @@ type Calls struct {
 
 	mu      sync.Mutex // guards all below
 	isEnded bool
-	free    int // calls that may begin at once; none while somebody waits
+	free    int // calls that may begin at once; none while a caller waits
 	queue   queue
 	running sync.WaitGroup
 }

@@ -33,9 +33,9 @@ func (q *queue) remove(w *waiter) bool {
 	return true
 }
 
-// next returns the one whose turn it is, or nil. Who came first has come in vain where a
-// call takes longer than it has left. It waits until its context ends, and those behind it
-// do not have to.
+// next returns the caller whose turn it is, or nil. Where a call takes longer than the first
+// caller has left, a turn would not help it: it waits until its context ends, and does not
+// hold up the callers behind it.
 func (q *queue) next() *waiter {
 	for q.waiting.Len() > 0 {
 		w := q.waiting.Front().Value.(*waiter)
@@ -57,7 +57,7 @@ func (q *queue) hasTime(w *waiter) bool {
 	return !ends || time.Until(until) >= 2*q.typical
 }
 
-// learn is told how long a call took.
+// learn takes into account how long a call took.
 func (q *queue) learn(took time.Duration) {
 	if q.typical == 0 {
 		q.typical = took

@@ -40,8 +40,8 @@ func (s *Store) move(ctx context.Context, id session.ID, r session.Record, over 
 	return v, nil
 }
 
-// completed looks for r in the new store, where somebody who has seen its mark may have
-// put it.
+// completed looks for r in the new store, where another instance that has read the mark may
+// have put it.
 func (s *Store) completed(ctx context.Context, id session.ID, r session.Record) (session.Version, error) {
 	now, err := loadFresh(s.to.Store, ctx, id)
 	switch {
@@ -86,9 +86,9 @@ func (s *Store) saveMark(ctx context.Context, id session.ID, r session.Record, o
 	return v, err
 }
 
-// emptyMark takes the record out of a mark once the new store has it: it would come back
-// when the new store has lost it, older than it was. A tombstone never grows old, and
-// stays.
+// emptyMark removes the record from a mark once the new store has it. Otherwise an old state of
+// the session would come back after the new store had lost it. A tombstone is never out of
+// date, and stays.
 func (s *Store) emptyMark(ctx context.Context, id session.ID, r session.Record, marked session.Version) {
 	if st, err := state.Decode(r.Data); err == nil && st.Dead() {
 		return

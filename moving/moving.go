@@ -10,7 +10,7 @@
 // store it saves a mark, which has the new record inside; it creates the record in the new
 // store; it saves the mark again, empty. The first of them makes every other instance's save
 // over the same record fail. An instance that dies before the second has left the record
-// in the mark, and whoever loads the session next creates it.
+// in the mark, and the next instance that loads the session creates it.
 package moving
 
 import (

@@ -23,8 +23,8 @@ type Progress struct {
 	Failed int
 }
 
-// List implements [session.Lister]. It yields what the new store has, and then what the old
-// one has and nobody has moved, which it loads to see. An ID may come twice. It yields
+// List implements [session.Lister]. It yields what the new store has, and then what was not
+// moved from the old one, which it finds out by loading. An ID may come twice. It yields
 // [errors.ErrUnsupported] where a store cannot tell what it holds.
 func (s *Store) List(ctx context.Context) iter.Seq2[session.ID, error] {
 	return func(yield func(session.ID, error) bool) {

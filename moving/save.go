@@ -99,8 +99,8 @@ func (s *Store) create(ctx context.Context, id session.ID, r session.Record) (se
 	return session.Absent, session.ErrConflict
 }
 
-// unmoved returns the record that the old store has and nobody has moved, or that somebody
-// is moving.
+// unmoved returns the record of the old store that no instance has moved yet, or that an
+// instance is moving.
 func (s *Store) unmoved(ctx context.Context, id session.ID) (session.Record, error) {
 	old, err := loadFresh(s.from.Store, ctx, id)
 	if err != nil {

@@ -96,7 +96,7 @@ func Follow(source Source, o *FollowOptions) (*Follower, error) {
 	unkept := f.recall()
 	first := f.read(ctx)
 	if first.err != nil {
-		first.err = errors.Join(first.err, unkept) // where the source answers, nobody misses the file
+		first.err = errors.Join(first.err, unkept) // where the source answers, the file is not needed
 	}
 	r := reporter{report: f.options.Report}
 	r.tell(time.Now(), first)

@@ -78,7 +78,7 @@ func (s *Source) Read(ctx context.Context) (text string, stands bool, err error)
 		revision = found.Keys[0].Revision
 	}
 	if s.stream != nil {
-		// A stream that has not told of a change is on a connection that has broken.
+		// A stream that has not reported a change is on a connection that has broken.
 		deaf := !s.stream.toldOf() && revision != s.revision
 		if deaf || s.stream.ended() {
 			s.drop()
