@@ -19,7 +19,7 @@ type Options struct {
 	Conns int
 
 	// StatementTimeout is after how long a statement is given up and its connection
-	// closed, whatever the budget of its caller, who may have left; 5 s by default. Make
+	// closed, whatever the budget of its caller, which may have given up; 5 s by default. Make
 	// it longer than the server is ever slow.
 	StatementTimeout time.Duration
 

@@ -13,8 +13,8 @@ const (
 	// so that it holds the locks of its rows for a millisecond or two.
 	cleanBlocks = 64
 
-	// cleanLease is how long an instance has its turn after each of these statements. One
-	// that died is replaced after it.
+	// cleanLease is how long an instance has its turn after each of these statements. If the
+	// instance ends, another one takes over after that time.
 	cleanLease = time.Minute
 )
 

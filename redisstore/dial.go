@@ -87,7 +87,7 @@ func (r *registry) closeOlder(address string, than time.Time) bool {
 	}
 	r.mu.Unlock()
 	for _, c := range old {
-		_ = c.Close() // that it was closed already is as well
+		_ = c.Close() // it may be closed already
 	}
 	return len(old) > 0
 }

@@ -200,8 +200,8 @@ func (s *Store) command(name, key string, args ...string) rueidis.Completed {
 	return s.client.B().Arbitrary(name).Keys(key).Args(args...).Build()
 }
 
-// failure wraps the cause. It says that the context was canceled only where ctx was,
-// and not where that of another caller was which was connecting for both.
+// failure wraps the cause. It says that the context was canceled only if ctx was, and not if
+// it was the context of another caller, which was connecting for both.
 func (s *Store) failure(ctx context.Context, operation string, err error) error {
 	if err == nil {
 		return nil

@@ -20,7 +20,7 @@ import (
 //	redis://host:port?master_set=name           Sentinel: host is a sentinel
 //
 // The scheme says who can read the password and the sessions on their way:
-// with redis://, everybody on the network. Use it for loopback addresses and
+// with redis://, everyone on the network. Use it for loopback addresses and
 // networks that encrypt, and rediss:// elsewhere.
 //
 // Change what you like before rueidis.NewClient, which fails where no server
@@ -37,8 +37,8 @@ import (
 //   - AlwaysPipelining: without it, a connection that was never used by two at
 //     once is waited for until a deadline passes, whatever the context says
 //     before, and is closed when it does.
-//   - Dialer.Timeout, 1 s: how long all wait for the one who connects. The
-//     default is 5.
+//   - Dialer.Timeout, 1 s: how long all callers wait for the one that connects.
+//     The default is 5.
 //   - DialCtxFn: the store closes the connections to a server that is a replica
 //     now, so that the next ones reach the primary that has taken its place behind
 //     the address.

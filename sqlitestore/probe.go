@@ -26,8 +26,8 @@ func (s *Store) Shard(session.ID) string { return shardName }
 //     restored in place, as sqlite3's .restore and VACUUM INTO's copies are. A state of
 //     the last second, the time between two probes, is not noticed.
 //
-// A backup that is restored while no process runs is not noticed: the logouts since
-// then are known to nobody but the visitors' own cookies.
+// A backup that is restored while no process runs is not noticed: of the logouts since that
+// backup, only the visitors' own cookies know.
 func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, err error) {
 	if shard != shardName {
 		return "", fmt.Errorf("session: sqlite probe: there is no shard %q", shard)
