@@ -63,39 +63,56 @@ var (
 // mayChange reports whether a value of t may not come back although all of its text is
 // UTF-8: t holds an interface, whose value it does not tell, a type that encodes itself
 // and does not decode itself, or an embedded pointer that encoding/json cannot set. A type
-// that does both is taken at its word. seen has the types that are under way.
-func mayChange(t reflect.Type, seen map[reflect.Type]bool) bool {
-	if t.Kind() == reflect.Interface {
+// that does both is taken at its word.
+func mayChange(t reflect.Type) bool {
+	return within(t, map[reflect.Type]bool{}, func(t reflect.Type) bool {
+		switch pointer := reflect.PointerTo(t); {
+		case t.Kind() == reflect.Interface:
+			return true
+		case pointer.Implements(marshaler):
+			return !pointer.Implements(unmarshaler)
+		case pointer.Implements(textMarshaler):
+			return !pointer.Implements(textUnmarshaler)
+		}
+		return t.Kind() == reflect.Struct && embedsUnsettable(t)
+	})
+}
+
+// embedsUnsettable reports whether a struct embeds a pointer that encoding/json cannot set.
+func embedsUnsettable(t reflect.Type) bool {
+	for i := range t.NumField() {
+		if f := t.Field(i); f.Anonymous && !f.IsExported() && f.Type.Kind() == reflect.Pointer && f.Tag.Get("json") != "-" {
+			return true
+		}
+	}
+	return false
+}
+
+// within reports whether found holds for t or for a type that encoding/json takes a value
+// of t apart into. seen has the types that it was asked for.
+func within(t reflect.Type, seen map[reflect.Type]bool, found func(reflect.Type) bool) bool {
+	if seen[t] {
+		return false
+	}
+	if seen[t] = true; found(t) {
 		return true
 	}
-	switch pointer := reflect.PointerTo(t); {
-	case seen[t]:
+	if pointer := reflect.PointerTo(t); pointer.Implements(marshaler) || pointer.Implements(textMarshaler) {
 		return false
-	case pointer.Implements(marshaler):
-		return !pointer.Implements(unmarshaler)
-	case pointer.Implements(textMarshaler):
-		return !pointer.Implements(textUnmarshaler)
 	}
-	seen[t] = true
 	switch t.Kind() {
 	case reflect.Map:
-		return mayChange(t.Key(), seen) || mayChange(t.Elem(), seen)
+		return within(t.Key(), seen, found) || within(t.Elem(), seen, found)
 	case reflect.Pointer, reflect.Slice, reflect.Array:
-		return mayChange(t.Elem(), seen)
+		return within(t.Elem(), seen, found)
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if fieldMayChange(t.Field(i), seen) {
+			f := t.Field(i)
+			if encoded := (f.IsExported() || f.Anonymous) && f.Tag.Get("json") != "-"; encoded && within(f.Type, seen, found) {
 				return true
 			}
 		}
 	default: // a value without parts
 	}
 	return false
-}
-
-// fieldMayChange is mayChange for a field of a struct.
-func fieldMayChange(f reflect.StructField, seen map[reflect.Type]bool) bool {
-	encoded := (f.IsExported() || f.Anonymous) && f.Tag.Get("json") != "-"
-	unsettable := f.Anonymous && !f.IsExported() && f.Type.Kind() == reflect.Pointer
-	return encoded && (unsettable || mayChange(f.Type, seen))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,57 @@ type embeds struct {
 }
 
 type hidden struct{ A int }
+
+type billing struct{ Street, City string }
+
+type shipping struct {
+	Street string
+	Zip    string `json:"zip"`
+}
+
+type address struct {
+	billing
+	shipping
+}
+
+// ownStreet has a field of its own before those that it embeds.
+type ownStreet struct {
+	billing
+	shipping
+	Street string
+}
+
+// taggedStreet tells encoding/json which of two fields it means.
+type taggedStreet struct {
+	billing
+	Other struct{ Street string }
+	Home  string `json:"Street"`
+}
+
+type oneTagged struct {
+	billing
+	shipping
+	tagged
+}
+
+type tagged struct {
+	Home string `json:"Street"`
+}
+
+// Tree is exported so that it can embed itself.
+type Tree struct {
+	*Tree
+	Name string
+}
+
+type (
+	left  struct{ billing }
+	right struct{ *billing }
+	both  struct {
+		left
+		right
+	}
+)
 
 func encode[T any](v T) error {
 	c := For[T]()
@@ -98,6 +150,42 @@ func TestATypeThatDoesNotDecodeDoesNotEncode(t *testing.T) {
 	}
 	if _, err := For[embeds]().Encode(embeds{N: 2}); err != nil {
 		t.Errorf("an embedded pointer that is nil: %v", err)
+	}
+}
+
+// encoding/json leaves out all fields of one name that are at the same depth, and says
+// nothing.
+func TestATypeWithFieldsThatJSONLeavesOutDoesNotEncode(t *testing.T) {
+	for _, test := range []struct {
+		name, field string
+		encode      func() ([]byte, error)
+	}{
+		{"of two embedded structs", "Street", func() ([]byte, error) { return For[address]().Encode(address{}) }},
+		{"behind a pointer", "Street", func() ([]byte, error) { return For[*address]().Encode(&address{}) }},
+		{"in a list in a map", "Street", func() ([]byte, error) { return For[map[string][]address]().Encode(nil) }},
+		{"in a field", "Street", func() ([]byte, error) { return For[struct{ Home address }]().Encode(struct{ Home address }{}) }},
+		{"one struct at two places", "Street", func() ([]byte, error) { return For[both]().Encode(both{}) }},
+	} {
+		b, err := test.encode()
+		if err == nil || !strings.Contains(err.Error(), "field "+test.field+" ") {
+			t.Errorf("%s: got %s, %v, want an error that names %s", test.name, b, err, test.field)
+		}
+	}
+	number := reflect.TypeFor[int]()
+	if err := droppedField(reflect.StructOf([]reflect.StructField{
+		{Name: "A", Type: number, Tag: `json:"n"`}, {Name: "B", Type: number, Tag: `json:"n,omitempty"`}, {Name: "N", Type: number},
+	})); err == nil || !strings.Contains(err.Error(), "field n ") {
+		t.Errorf("two tags: got %v", err)
+	}
+	for name, err := range map[string]error{
+		"a field of its own":   encode(ownStreet{Street: "a"}),
+		"a tag":                encode(taggedStreet{Home: "a"}),
+		"a tag of one of them": encode(oneTagged{tagged: tagged{"a"}}),
+		"one that embeds it":   encode(Tree{Name: "a"}),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -15,20 +15,28 @@ import (
 type Codec struct {
 	again func(data []byte) ([]byte, error) // decodes and encodes once more; nil: nothing is checked
 	each  bool                              // values of the type may not come back, so that each one is checked
+	drops error                             // why no value of the type comes back; nil: those of most types do
 }
 
 // For returns the Codec of values of type T. Its Encode fails for a value that Decode
 // does not bring back: a string that is not UTF-8, as a value or as the key of a map, an
 // interface with methods, an integer in an interface that no float64 holds, a type that
 // encodes itself and does not decode itself, and an embedded pointer to a struct whose
-// name is not exported.
+// name is not exported. It fails for every value of a type that has fields of one name, of
+// two embedded structs for example, which encoding/json leaves out. For looks at the type
+// once, so that Encode does not.
 func For[T any]() Codec {
-	return Codec{again: encodedAgain[T], each: mayChange(reflect.TypeFor[T](), map[reflect.Type]bool{})}
+	t := reflect.TypeFor[T]()
+	return Codec{again: encodedAgain[T], each: mayChange(t), drops: droppedField(t)}
 }
 
 // Encode returns v as JSON. Its errors are those of [json.Marshal], and for a Codec of
-// [For] also [ErrChanged], or the error of decoding what was encoded.
+// [For] also [ErrChanged], the error of decoding what was encoded, or one that names the
+// field which encoding/json leaves out.
 func (c Codec) Encode(v any) ([]byte, error) {
+	if c.drops != nil {
+		return nil, c.drops
+	}
 	b, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
