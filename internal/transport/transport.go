@@ -173,7 +173,7 @@ func (tr *Transport) Clear(h http.Header) {
 }
 
 // Lines returns the lines of an answer's header h that carry the session: those of the
-// cookie and of the cookies whose names begin with its name, or the field.
+// token's cookie and of the cookies with copies and ended sessions, or the field.
 func (tr *Transport) Lines(h http.Header) (lines []string) {
 	if tr.Header != "" {
 		for _, value := range h[tr.Header] {
@@ -182,7 +182,7 @@ func (tr *Transport) Lines(h http.Header) (lines []string) {
 		return lines
 	}
 	for _, line := range h["Set-Cookie"] {
-		if strings.HasPrefix(line, tr.Cookie.Name) {
+		if name, _, _ := strings.Cut(line, "="); tr.owns(name) {
 			lines = append(lines, "Set-Cookie: "+line)
 		}
 	}

@@ -383,3 +383,20 @@ func TestPlainHTTPIsNoticed(t *testing.T) {
 		}
 	}
 }
+
+// A handler's own cookie whose name begins with ours is the handler's.
+func TestLinesAreThoseOfTheSession(t *testing.T) {
+	tr := inCookie()
+	h := http.Header{"Set-Cookie": {
+		"__Host-session=a; Path=/", "__Host-session-b0=b", "__Host-session-x=c", "__Host-session-theme=dark", "__Host-sessions=d", "__Host-session-b=e", "other=f",
+	}}
+	want := []string{"Set-Cookie: __Host-session=a; Path=/", "Set-Cookie: __Host-session-b0=b", "Set-Cookie: __Host-session-x=c"}
+	if got := tr.Lines(h); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	tr = inHeader()
+	h = http.Header{"X-Session": {"a"}, "X-Session-Theme": {"dark"}}
+	if got, want := tr.Lines(h), []string{"X-Session: a"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("in a field: got %q, want %q", got, want)
+	}
+}
