@@ -6,6 +6,7 @@ package handshake
 import (
 	"bufio"
 	"bytes"
+	"io"
 	"net"
 	"net/textproto"
 	"strings"
@@ -24,7 +25,7 @@ func Carry(c net.Conn, rw *bufio.ReadWriter, lines []string, lost func()) (net.C
 	if rw.Writer.Buffered() == 0 {
 		rw.Writer.Reset(carrying)
 	}
-	return carrying, rw
+	return carrying.withMethods(), rw
 }
 
 // conn is a connection whose head is not written yet, or was.
@@ -110,8 +111,44 @@ func (c *conn) takeLocked() []byte {
 	return head
 }
 
+// ReadFrom copies as the connection itself does, which may be without a buffer, once the
+// head has passed.
+func (c *conn) ReadFrom(r io.Reader) (n int64, err error) {
+	buffer := make([]byte, 512)
+	for c.holds() {
+		m, err := r.Read(buffer)
+		if _, failed := c.Write(buffer[:m]); failed != nil {
+			return n, failed
+		}
+		switch n += int64(m); err {
+		case nil:
+		case io.EOF:
+			return n, nil
+		default:
+			return n, err
+		}
+	}
+	m, err := io.Copy(c.Conn, r)
+	return n + m, err
+}
+
+// holds reports whether the head has not passed yet. A Write of it is over then.
+func (c *conn) holds() bool {
+	c.order.Lock()
+	defer c.order.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lines != nil
+}
+
 // Close lets out what was held back.
 func (c *conn) Close() error {
+	c.letOut()
+	return c.Conn.Close()
+}
+
+// letOut writes what was held back: no more of the head follows.
+func (c *conn) letOut() {
 	c.mu.Lock()
 	var rest []byte
 	if c.lines != nil {
@@ -120,9 +157,8 @@ func (c *conn) Close() error {
 	}
 	c.mu.Unlock()
 	if len(rest) > 0 {
-		_, _ = c.Conn.Write(rest) // the connection ends in any case
+		_, _ = c.Conn.Write(rest) // this direction ends in any case
 	}
-	return c.Conn.Close()
 }
 
 // NetConn returns the connection itself, as that of *tls.Conn does.
