@@ -108,7 +108,7 @@ func (a *Adopt) library(m *Manager) *adoption.Library {
 
 // read runs Read and returns the values that it has set on a new session.
 func (a *Adopt) read(m *Manager, r *http.Request) (state.Changes, time.Time, error) {
-	s := m.newSession(r.Context(), r.Header)
+	s := m.newSession(r.Context(), r.Header, r.Host)
 	s.loaded.Phase = lookup.Nobody
 	until, err := a.Read(r, s)
 	s.mu.Lock()

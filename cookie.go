@@ -22,7 +22,11 @@ type Cookie struct {
 	// Path defaults to "/".
 	Path string
 
-	// SameSite defaults to http.SameSiteLaxMode.
+	// SameSite defaults to http.SameSiteLaxMode. Where another site has made a
+	// request, and the browser holds the cookie back for that, a write begins no
+	// session, which would take the place of the visitor's: it is ErrNoSession, unless
+	// the handler calls Renew or StartNew. With Lax these are POSTs of other sites,
+	// and with http.SameSiteStrictMode their links too.
 	SameSite http.SameSite
 
 	// Persistent keeps the cookie when the browser closes, until the

@@ -60,7 +60,7 @@ func (x *exchange) session() *Session {
 			return s
 		}
 		s := x.asked.Load()
-		asked := x.m.newSession(x.Context, x.req.Header)
+		asked := x.m.newSession(x.Context, x.req.Header, x.req.Host)
 		asked.visits = s == nil || s == headerSent // otherwise no code reports the end of the request
 		asked.sealed = s == headerSent || s == allOver
 		asked.returned = s == handlerReturned || s == allOver

@@ -256,7 +256,9 @@ func mustExchange(ctx context.Context, key any) *exchange {
 // Load returns the session of a request that did not come through net/http,
 // from the header that the request has. It asks nothing: the first use of the
 // session asks the store, and Err returns why that failed. Commit must follow.
-func (m *Manager) Load(ctx context.Context, in http.Header) *Session { return m.newSession(ctx, in) }
+func (m *Manager) Load(ctx context.Context, in http.Header) *Session {
+	return m.newSession(ctx, in, in.Get("Host"))
+}
 
 // Commit saves a session of Load, and adds the fields that the answer's header
 // needs to out. Later changes are saved by Save, or after a second; Hooks.Dropped

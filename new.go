@@ -30,9 +30,10 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 		return nil, err
 	}
 	m := &Manager{
-		store: store, clock: stamp.New(), transport: options.transport(), hooks: options.Hooks, answerError: options.Error,
+		store: store, clock: stamp.New(), hooks: options.Hooks, answerError: options.Error,
 		backup: options.Backup, orders: options.Switch,
 	}
+	options.setTransport(&m.transport)
 	adjust(m)
 	if err := m.connect(&options); err != nil {
 		return nil, err

@@ -164,11 +164,10 @@ func (o *Options) checkFormat(store Store) error {
 	return nil
 }
 
-// transport returns how the token travels to the visitor and back.
-func (o *Options) transport() transport.Transport {
-	c := transport.Transport{Cookie: transport.Attributes(o.Cookie), Header: textproto.CanonicalMIMEHeaderKey(o.Header)}
+// setTransport sets in c how the token travels to the visitor and back.
+func (o *Options) setTransport(c *transport.Transport) {
+	c.Cookie, c.Header = transport.Attributes(o.Cookie), textproto.CanonicalMIMEHeaderKey(o.Header)
 	if o.Format != nil {
 		c.Format, _ = o.Format.(foreign.Format)
 	}
-	return c
 }

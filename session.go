@@ -23,9 +23,10 @@ import (
 // A Session may be used by many goroutines at once, and outlives its request. A change
 // that is made afterwards is saved by Save, or else a second later by the library.
 type Session struct {
-	m   *Manager
-	in  http.Header     // the request's, for the token in it
-	ctx context.Context // the request's, for hooks that are called without one
+	m    *Manager
+	in   http.Header     // the request's, for the token in it
+	host string          // the request's, which its Origin is compared with; empty: unknown
+	ctx  context.Context // the request's, for hooks that are called without one
 
 	io sync.Mutex // held while the store is asked; taken before mu
 	mu sync.Mutex // guards all below
@@ -62,8 +63,8 @@ type Session struct {
 	varies      [1]string
 }
 
-func (m *Manager) newSession(ctx context.Context, in http.Header) *Session {
-	s := &Session{m: m, ctx: ctx, in: in}
+func (m *Manager) newSession(ctx context.Context, in http.Header, host string) *Session {
+	s := &Session{m: m, ctx: ctx, in: in, host: host}
 	if m.backup != nil && m.transport.Header == "" {
 		s.cookies = m.copies.New()
 	}

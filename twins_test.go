@@ -221,36 +221,49 @@ func TestAtMostFourTokensOfARequestAreLookedAt(t *testing.T) {
 	}
 }
 
-// A payment page posts back. The browser sends no Lax cookie along, so that a session
-// that begins here would take the place of the visitor's.
-func TestAPostOfAnotherSiteBeginsNoSession(t *testing.T) {
+// A payment page posts back, or another site has a link. The browser sends no Lax or no
+// Strict cookie along, so that a session that begins here would take the place of the
+// visitor's.
+func TestARequestOfAnotherSiteBeginsNoSession(t *testing.T) {
+	post := http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}, "Origin": {"https://pay.test"}}
+	old := http.Header{"Origin": {"https://pay.test"}} // a browser of before 2023
+	link := http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}}
 	for _, test := range []struct {
-		name   string
-		path   string
-		status int
-		begins bool
+		name     string
+		sameSite http.SameSite
+		method   string
+		path     string
+		header   http.Header
+		status   int
+		begins   bool
 	}{
-		{"by a write", "/count", http.StatusForbidden, false},
-		{"by a read", "/", http.StatusOK, false},
-		{"but by a login, as SAML does", "/login", http.StatusOK, true},
+		{"a POST by a write", 0, "POST", "/count", post, 403, false},
+		{"a POST by a read", 0, "POST", "/", post, 200, false},
+		{"but a POST by a login, as SAML does", 0, "POST", "/login", post, 200, true},
+		{"a POST of an old browser", 0, "POST", "/count", old, 403, false},
+		{"but a POST of an old browser by a login", 0, "POST", "/login", old, 200, true},
+		{"but a link, which a Lax cookie accompanies", 0, "GET", "/count", link, 200, true},
+		{"a link without the Strict cookie by a write", http.SameSiteStrictMode, "GET", "/count", link, 403, false},
+		{"a link without the Strict cookie by a read", http.SameSiteStrictMode, "GET", "/", link, 200, false},
+		{"but a link without the Strict cookie by a login", http.SameSiteStrictMode, "GET", "/login", link, 200, true},
+		{"but what no browser sends", http.SameSiteStrictMode, "POST", "/count", nil, 200, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			store := &countingStore{Store: memstore.New(nil)}
-			h := application(t, store, session.Options{})
-			r := httptest.NewRequest(http.MethodPost, test.path, nil)
-			r.Header.Set("Sec-Fetch-Site", "cross-site")
-			r.Header.Set("Sec-Fetch-Mode", "navigate")
-			r.Header.Set("Origin", "https://pay.test")
+			h := application(t, store, session.Options{Cookie: session.Cookie{SameSite: test.sameSite}})
+			own := httptest.NewRequest(http.MethodPost, "https://shop.example/count", nil) // of another visitor
+			own.Header = http.Header{"Sec-Fetch-Site": {"same-origin"}, "Origin": {"https://shop.example"}}
+			h.ServeHTTP(httptest.NewRecorder(), own)
+			store.saves = 0
+
+			r := httptest.NewRequest(test.method, "https://shop.example"+test.path, nil)
+			if test.header != nil {
+				r.Header = test.header.Clone()
+			}
 			rec := httptest.NewRecorder()
 			h.ServeHTTP(rec, r)
 			if begins := rec.Header().Get("Set-Cookie") != "" && store.saves > 0; begins != test.begins || rec.Code != test.status {
 				t.Errorf("status %d, want %d; a session begins: %v, want %v", rec.Code, test.status, begins, test.begins)
-			}
-			r.Header.Del("Origin")
-			r.Method = http.MethodGet // a link, which a Lax cookie would accompany
-			rec = httptest.NewRecorder()
-			if h.ServeHTTP(rec, r); rec.Code != http.StatusOK {
-				t.Errorf("by a link: status %d", rec.Code)
 			}
 		})
 	}

@@ -22,6 +22,8 @@ type Transport struct {
 	Cookie Attributes
 	Header string         // the field that carries the token, in canonical form; empty: the cookie does
 	Format foreign.Format // how another system writes tokens; nil: they are ours
+
+	hosts hosts
 }
 
 // Parse returns the token that has this text. IDs of the library's own records are
@@ -119,14 +121,16 @@ func (s *Search) Take(p cookieheader.Pair) {
 }
 
 // Withholds reports whether the browser may have held back the cookie of a request
-// with this header: another site has made it, and it does not just open a page. Lax
-// cookies do not go along then, so that the visitor may well have a session. Only a
-// request that can change something has an Origin.
-func (tr *Transport) Withholds(h http.Header) bool {
-	byOtherSite := h.Get("Sec-Fetch-Site") == "cross-site"
+// with this header and Host, so that the visitor may well have a session: another site has
+// made it. A Strict cookie goes along with no such request, a Lax one when it just opens a
+// page. Only a request that can change something has an Origin.
+func (tr *Transport) Withholds(h http.Header, host string) bool {
+	forAllSites := tr.Header != "" || tr.Cookie.SameSite == http.SameSiteNoneMode
+	if forAllSites || !tr.byOtherSite(h, host) {
+		return false
+	}
 	opensPage := h.Get("Sec-Fetch-Mode") == "navigate" && h.Get("Origin") == ""
-	lax := tr.Header == "" && tr.Cookie.SameSite != http.SameSiteNoneMode
-	if !lax || !byOtherSite || opensPage {
+	if opensPage && tr.Cookie.SameSite != http.SameSiteStrictMode {
 		return false
 	}
 	_, came := tr.Receive(h)

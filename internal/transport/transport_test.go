@@ -3,6 +3,7 @@ package transport_test
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -216,6 +217,10 @@ func TestACookieMayBeWithheldFromWhatOtherSitesSend(t *testing.T) {
 		{"a picture", "cross-site", "no-cors", "", "", http.SameSiteStrictMode, true},
 		{"a call", "cross-site", "cors", "https://pay.test", "", http.SameSiteLaxMode, true},
 		{"a link", "cross-site", "navigate", "", "", http.SameSiteLaxMode, false},
+		{"a link, and a strict cookie", "cross-site", "navigate", "", "", http.SameSiteStrictMode, true},
+		{"a link, with the strict cookie", "cross-site", "navigate", "", cookie, http.SameSiteStrictMode, false},
+		{"a link of its own, and a strict cookie", "same-origin", "navigate", "", "", http.SameSiteStrictMode, false},
+		{"an address that was typed", "none", "navigate", "", "", http.SameSiteStrictMode, false},
 		{"with the cookie", "cross-site", "navigate", "https://pay.test", cookie, http.SameSiteLaxMode, false},
 		{"a cookie for all sites", "cross-site", "navigate", "https://pay.test", "", http.SameSiteNoneMode, false},
 		{"a form of its own", "same-origin", "navigate", "https://shop.test", "", http.SameSiteLaxMode, false},
@@ -230,12 +235,74 @@ func TestACookieMayBeWithheldFromWhatOtherSitesSend(t *testing.T) {
 		}
 		tr := inCookie()
 		tr.Cookie.SameSite = test.sameSite
-		if got := tr.Withholds(h); got != test.want {
+		if got := tr.Withholds(h, "shop.test"); got != test.want {
 			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
 		}
 	}
-	if tr := inHeader(); tr.Withholds(http.Header{"Sec-Fetch-Site": {"cross-site"}}) {
+	if tr := inHeader(); tr.Withholds(http.Header{"Sec-Fetch-Site": {"cross-site"}}, "shop.test") {
 		t.Error("no browser withholds a header field")
+	}
+}
+
+// A browser that does not say which site has made a request names its origin. That tells
+// something only where the Host is known to be what browsers see: behind a proxy that
+// changes it no origin would be the site's own.
+func TestAnOriginIsAnotherSitesWhereTheHostIsTheBrowsers(t *testing.T) {
+	says := func(origin string) http.Header { return http.Header{"Origin": {origin}, "Sec-Fetch-Site": {"same-origin"}} }
+	withholds := func(tr *transport.Transport, origin, host string) bool {
+		return tr.Withholds(http.Header{"Origin": {origin}}, host)
+	}
+	tr := inCookie()
+	if withholds(tr, "https://pay.example", "www.shop.test") {
+		t.Error("no browser has said what the Host is")
+	}
+	tr.Withholds(says("https://www.shop.test:8443"), "www.shop.test") // cookies know no ports, and a proxy may leave it out
+	for _, test := range []struct {
+		origin, host string
+		want         bool
+	}{
+		{"https://pay.example", "www.shop.test", true},
+		{"https://pay.example", "www.shop.test:8443", true},
+		{"null", "www.shop.test", true},
+		{"https://www.shop.test", "www.shop.test", false},
+		{"http://www.shop.test:8080", "www.shop.test", false},
+		{"https://shop.test", "www.shop.test", false},
+		{"https://a.www.shop.test", "www.shop.test", false},
+		{"https://app.shop.test", "www.shop.test", false}, // a sibling, which the cookie goes along with
+		{"https://pay.example", "backend", false},
+		{"https://pay.example", "", false},
+	} {
+		if got := withholds(tr, test.origin, test.host); got != test.want {
+			t.Errorf("%s at the Host %q: got %v, want %v", test.origin, test.host, got, test.want)
+		}
+	}
+	if tr.Withholds(http.Header{"Origin": {"https://pay.example"}, "Sec-Fetch-Site": {"same-site"}}, "www.shop.test") {
+		t.Error("a browser that says which site has made the request is taken at its word")
+	}
+	if tr.Withholds(http.Header{"Origin": {"https://pay.example"}, "Cookie": {"__Host-session=" + token.New().Reveal()}}, "www.shop.test") {
+		t.Error("the cookie came")
+	}
+	if tr.Withholds(http.Header{}, "www.shop.test") {
+		t.Error("no browser, or an old one that names no origin")
+	}
+
+	tr.Withholds(says("https://www.shop.test"), "backend")
+	tr.Withholds(says("https://backend"), "backend") // somebody who knows the inner name
+	if withholds(tr, "https://www.shop.test", "backend") || withholds(tr, "https://pay.example", "backend") {
+		t.Error("a proxy has changed the Host, as a browser has shown")
+	}
+	tr.Withholds(says("null"), "www.shop.test") // a page with Referrer-Policy: no-referrer
+	if withholds(tr, "null", "www.shop.test") {
+		t.Error("the site's own pages name no origin")
+	}
+
+	tr = inCookie()
+	for n := range 2000 { // somebody who makes up a Host
+		host := fmt.Sprintf("www%d.shop.test", n)
+		tr.Withholds(says("https://"+host), host)
+	}
+	if !withholds(tr, "https://pay.example", "www0.shop.test") || withholds(tr, "https://pay.example", "www1999.shop.test") {
+		t.Error("want a bound on the hosts that are remembered")
 	}
 }
 
