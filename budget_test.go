@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -254,4 +255,70 @@ func TestNoCopyMakesAnAnswerTooLarge(t *testing.T) {
 			t.Errorf("%d answers had a copy and %d had none, with %v, want some of both, and the hook told", sent, withheld, s.faults)
 		}
 	})
+}
+
+// noise returns text of n bytes of which compression leaves three quarters.
+func noise(t *testing.T, seed byte, n int) string {
+	t.Helper()
+	b := make([]byte, n)
+	if _, err := io.ReadFull(rand.NewChaCha8([32]byte{seed}), b); err != nil {
+		t.Fatal(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(b)[:n]
+}
+
+// What waits for the store must travel. Where the answer as it is has no room for it, the
+// write is refused, because nginx would answer 502 after it; what the store has gives way.
+func TestNoDegradedWriteMakesAnAnswerTooLarge(t *testing.T) {
+	const nginx, tokenLine = 4096, 150
+	for _, test := range []struct {
+		name  string
+		large int // bytes that the store has
+		write int // bytes that it lacks
+		from  int // of the handler's own fields, from which on the write is refused
+	}{
+		{"a small write", 0, 10, 3200},
+		{"a small write beside what the store has", 1800, 10, 3200},
+		{"a larger write", 0, 1200, 2300},
+		{"a larger write beside what the store has", 800, 1200, 2300},
+		{"a write of nearly the size of a copy", 0, 1500, 2000},
+	} {
+		testSite(t, session.Options{Cookie: session.Cookie{Persistent: true}}, func(s *site) {
+			refused, taken := 0, 0
+			for own := 500; own < nginx-200-tokenLine; own += 100 {
+				s.heal()
+				v := s.visitor()
+				write := func(policy int, key session.Key[string], value string) *http.Response {
+					return v.Get(s.a.Handler(ask(t, func(w http.ResponseWriter, _ *http.Request, x *session.Session) {
+						w.Header().Set("Content-Security-Policy", strings.Repeat("p", policy))
+						key.Set(x, value)
+					})), "/")
+				}
+				write(0, food, noise(t, 1, test.large))
+				s.store.Fail(errRefused)
+				value := noise(t, byte(own/100), test.write)
+				answer := write(own, color, value)
+				if got := headers.Size(answer.Header); got > nginx {
+					t.Errorf("%s: beside %d bytes of the handler's the header has %d, want at most %d", test.name, own, got, nginx)
+				}
+				want := value
+				if answer.StatusCode == http.StatusOK {
+					taken++
+				} else {
+					refused, want = refused+1, "red"
+				}
+				if is, should := answer.StatusCode != http.StatusOK, own >= test.from; is != should && (own < test.from-400 || own > test.from+400) {
+					t.Errorf("%s: beside %d bytes of the handler's it is answered %d", test.name, own, answer.StatusCode)
+				}
+				v.Get(s.b.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, x *session.Session) {
+					if got := color.Or(x, "-"); got != want {
+						t.Errorf("%s: beside %d bytes of the handler's the copy holds %.20q, want %.20q", test.name, own, got, want)
+					}
+				})), "/")
+			}
+			if taken == 0 || refused == 0 {
+				t.Errorf("%s: %d writes were taken and %d refused, want some of both", test.name, taken, refused)
+			}
+		})
+	}
 }

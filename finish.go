@@ -24,7 +24,9 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 	}
 	var err error
 	if !idle {
+		s.out = h
 		_, err = s.commit(ctx, cookies)
+		s.out = nil
 	}
 	s.mu.Lock()
 	l, readOnly := s.loaded, s.readOnly

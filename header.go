@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,12 +24,30 @@ func (s *Session) buildCookies(ctx context.Context, h http.Header, l lookup.Load
 	if !p.Opened() {
 		s.openCookies(ctx) // StartNew has not read the cookies
 	}
-	p.Build(ctx, l, due, func() int { return s.otherBytes(h) })
+	p.Build(ctx, l, due, func() int { return s.otherBytes(h, 0) })
+}
+
+// answerRoom is a Session as its commit sees it: what room its answer has for a copy.
+type answerRoom Session
+
+// Room returns how many bytes of cookies a copy may take up. It is more than any copy does
+// where the handler may still set fields, because the commit is that of Save. s.io is held.
+func (a *answerRoom) Room(end time.Time, token bool) int {
+	s := (*Session)(a)
+	if s.out == nil || s.cookies == nil {
+		return math.MaxInt
+	}
+	var begins int64
+	if token {
+		begins = end.UnixMilli()
+	}
+	return s.cookies.Room(end, s.otherBytes(s.out, begins))
 }
 
 // otherBytes returns how many bytes of the header of an answer are not for copies: what
-// the handler has set, and what buildHeader adds.
-func (s *Session) otherBytes(h http.Header) int {
+// the handler has set, and what buildHeader adds. begins is when a session ends, in
+// milliseconds, whose token the answer is going to send, and 0 where there is none.
+func (s *Session) otherBytes(h http.Header, begins int64) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := headers.Size(h) + headers.Marks
@@ -39,9 +58,15 @@ func (s *Session) otherBytes(h http.Header) int {
 			}
 		}
 	}
-	if s.tokenAction == sendToken || s.tokenAction == passToken && !s.readOnly {
+	t, end := s.token, s.tokenEnd
+	sends := s.tokenAction == sendToken || s.tokenAction == passToken && !s.readOnly
+	if begins != 0 && !sends {
+		t, end = token.New(), begins
+		sends = true
+	}
+	if sends {
 		out := make(http.Header)
-		s.m.transport.Send(out, s.token, time.UnixMilli(s.tokenEnd))
+		s.m.transport.Send(out, t, time.UnixMilli(end))
 		n += headers.SetCookieSize(out["Set-Cookie"])
 	}
 	return n

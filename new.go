@@ -11,7 +11,6 @@ import (
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/logins"
 	"github.com/holdfast-go/session/internal/stamp"
-	"github.com/holdfast-go/session/internal/state"
 )
 
 // New returns a Manager that keeps sessions in store. Nil Options are the
@@ -121,7 +120,7 @@ func (m *Manager) connectBackup(o *Options) (err error) {
 	m.reader.Without = m.without
 
 	m.writer.Copies = m.transport.Header == ""
-	m.writer.CheckRoom = func(c state.Copy) error { return m.copies.Cookies.CheckRoom(c, m.backup.Copy) }
+	m.writer.CheckRoom = m.copies.CheckRoom
 	m.writer.StoreOnly = func() bool { return m.override().Mode == StoreOnly }
 
 	m.copies.Cookies = m.backup.cookies(o.Cookie, m.foreign())

@@ -28,8 +28,9 @@ type Session struct {
 	host string          // the request's, which its Origin is compared with; empty: unknown
 	ctx  context.Context // the request's, for hooks that are called without one
 
-	io sync.Mutex // held while the store is asked; taken before mu
-	mu sync.Mutex // guards all below
+	io  sync.Mutex  // held while the store is asked; taken before mu
+	out http.Header // the answer's, which is about to be written or may be; nil: not known. io guards it
+	mu  sync.Mutex  // guards all below
 
 	loaded  lookup.Loaded
 	held    token.Token     // that opens what is loaded

@@ -166,6 +166,17 @@ func (c *Cookies) LineOverhead(end time.Time) int {
 	return len("Set-Cookie: ") + len(c.attributes(end)) + len(headers.Priority) + len("\r\n") - len("; ")
 }
 
+// MostIn returns how many bytes of cookies a copy that lasts until end may take up so that
+// the lines which set it take up no more than room bytes of an answer's header.
+func (c *Cookies) MostIn(room int, end time.Time) int {
+	overhead, one := c.LineOverhead(end), jar.Bytes(c.partName(0), "")+partHead
+	for parts := 1; ; parts++ {
+		if most := room - parts*overhead; parts >= jar.Most || c.Parts(max(0, most-one)) <= parts {
+			return most
+		}
+	}
+}
+
 // attributes returns what follows the value in the line of a copy that lasts until end.
 func (c *Cookies) attributes(end time.Time) string {
 	cookie := c.Cookie

@@ -55,9 +55,11 @@ type Writer struct {
 	Conflict func(ctx context.Context, id string, attempt int) // may be nil
 
 	// Where there is a backup:
-	Copies    bool                   // sessions travel in their visitors' cookies
-	CheckRoom func(state.Copy) error // reports why cookies cannot take a copy
-	StoreOnly func() bool            // reports whether the operator trusts no copy
+	Copies    bool        // sessions travel in their visitors' cookies
+	StoreOnly func() bool // reports whether the operator trusts no copy
+
+	// CheckRoom reports why cookies cannot take a copy in so many bytes.
+	CheckRoom func(c state.Copy, most int) error
 
 	Restored atomic.Uint64 // sessions put back into a store that lacked them
 
@@ -103,6 +105,7 @@ type Commit struct {
 	Adopted       bool   // it begins with the values of an old session
 	Replaced      string // the session that ends when this commit begins one
 	Vouched       bool   // its visitor has brought a copy of it
+	Answer        Answer // that carries the copy; nil: it has room for any
 
 	// ForgottenSince is when the caller read the session, if this process may have forgotten
 	// what other requests have saved since; zero: it has not.
@@ -125,6 +128,13 @@ type Commit struct {
 	sending   state.Dot   // of a save whose outcome is not taken over yet
 	alone     error       // the error of a renewal, where the waiting commits get another result
 	arriving  bool        // a rotation was followed, and the session that it made is not read yet
+}
+
+// Answer is the answer to the request of a commit.
+type Answer interface {
+	// Room returns how many bytes of cookies a copy of a session that ends at that time
+	// may take up in the answer as it is. token says that the answer carries a token too.
+	Room(end time.Time, token bool) int
 }
 
 // plan is the kind of work that a commit has, known before the store is asked.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/holdfast-go/session/internal/failover"
@@ -157,8 +158,8 @@ func (c *Commit) checkBase() error {
 	return fmt.Errorf("%w: the session was read too long ago for an Update, and the store does not tell what others have saved since", failure.ErrUnavailable)
 }
 
-// checkFits returns why a copy cannot take what this commit has changed. It leaves
-// out values that the store has, if there is no room for them.
+// checkFits returns why the answer cannot take a copy with what this commit has changed.
+// The copy leaves out values that the store has, if there is no room for them.
 func (c *Commit) checkFits(b state.Copy) error {
 	for _, e := range c.Edits {
 		if e.Flags&state.ServerOnly != 0 && c.Changes.Sets(e.Name) {
@@ -168,7 +169,12 @@ func (c *Commit) checkFits(b state.Copy) error {
 	if !c.CanSend {
 		return nil
 	}
-	return c.Writer.CheckRoom(b)
+	most := math.MaxInt
+	if c.Answer != nil {
+		begins := b.ID != c.ID || c.Unsaved()
+		most = c.Answer.Room(time.UnixMilli(b.State.End), begins)
+	}
+	return c.Writer.CheckRoom(b, most)
 }
 
 // prepareRestore makes sure that l may be put into a store that lacks it. Where

@@ -84,9 +84,9 @@ func (e *Exchange) buildCopy(ctx context.Context, l lookup.Loaded, room int) {
 	}
 	e.enterSlots(l.ID, now)
 	end := time.UnixMilli(l.State.End)
-	most := x.CopySize
-	if tight := room < most+attributesMost; tight && l.InStore() {
-		most = min(most, room-x.Cookies.LineOverhead(end))
+	most, stays := e.narrow(l, b, room, end)
+	if stays {
+		return
 	}
 	sealed, err := e.pack(l, b, now, most)
 	if err != nil {
@@ -112,6 +112,56 @@ func (e *Exchange) buildCopy(ctx context.Context, l lookup.Loaded, room int) {
 		x.Fault(ctx, l.ID, backup.Partial, &backup.WithheldError{Values: sealed.Withheld, Room: min(most, x.CopySize), Most: x.CopySize})
 	}
 	x.Cookies.Remember(sealed)
+}
+
+// Room returns how many bytes of cookies a copy of a session that ends at that time may take
+// up in an answer of whose header others bytes are not for copies, so that proxies take it.
+func (e *Exchange) Room(end time.Time, others int) int {
+	room := e.with.AnswerSize + e.with.Margin - others
+	if endings := e.endingsLine(); endings != "" {
+		room -= headers.FieldSize("Set-Cookie", endings)
+	}
+	return e.mostIn(room, end)
+}
+
+// mostIn returns how many bytes of cookies a copy may take up in room bytes of an answer's
+// header, beside the deletions that the copy may need.
+func (e *Exchange) mostIn(room int, end time.Time) int {
+	x := e.with
+	if opened := e.in != nil; opened && e.in.Size(e.in.Cookies())+x.CopySize > x.Cookies.Budget {
+		room -= headers.SetCookieSize(x.Cookies.DropLines(1<<jar.Most - 1))
+	}
+	return x.Cookies.MostIn(room, end)
+}
+
+// CheckRoom returns why cookies of most bytes, and no more than a copy may take up, cannot
+// take a copy with all that the store lacks.
+func (x *Exchanger) CheckRoom(b state.Copy, most int) error {
+	err := x.Cookies.CheckRoom(b, min(most, x.CopySize))
+	var withheld *backup.WithheldError
+	if errors.As(err, &withheld) {
+		withheld.Most = x.CopySize
+	}
+	return err
+}
+
+// narrow returns how many bytes of cookies the copy b of l may take up in room bytes of the
+// answer's header. stays says that there is no room for what the store lacks, and the
+// client's copy has it already.
+func (e *Exchange) narrow(l lookup.Loaded, b state.Copy, room int, end time.Time) (most int, stays bool) {
+	x := e.with
+	most = x.CopySize
+	switch tight := room < most+attributesMost; {
+	case !tight:
+		return most, false
+	case l.InStore():
+		return min(most, room-x.Cookies.LineOverhead(end)), false
+	}
+	here := min(most, e.mostIn(room+x.Margin, end))
+	if here == most || x.CheckRoom(b, here) == nil {
+		return here, false
+	}
+	return most, e.Known.Found && e.Known.State.Entries.Covers(l.State.Entries)
 }
 
 // errNoRoom is the fault of an answer that a proxy would refuse with any copy.

@@ -155,7 +155,7 @@ func (i *Instance) withBackup() {
 	}
 
 	i.Writer.Copies = true
-	i.Writer.CheckRoom = func(c state.Copy) error {
+	i.Writer.CheckRoom = func(c state.Copy, _ int) error {
 		if i.Room == nil {
 			return nil
 		}
