@@ -238,6 +238,11 @@ func TestPages(t *testing.T) {
 		{"SameSite=None without Secure", set("id=abc; Path=/; HttpOnly; SameSite=None"), []string{"page-same-site"}},
 		{"a Domain", set("__Host-session=abc; Path=/; Domain=127.0.0.1; HttpOnly; Secure"), []string{"page-host-prefix"}},
 		{"a shared cache", set(well, "Cache-Control", "public, max-age=60"), []string{"page-cached"}},
+		{"a gateway that keeps the last line", set("__Host-session-b0=abc; Path=/; HttpOnly; Secure; SameSite=Lax"), []string{"page-one-cookie"}},
+		{"several lines", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Set-Cookie"] = []string{well, "__Host-session-b0=abc; Path=/; HttpOnly; Secure; SameSite=Lax"}
+			w.Header().Set("Cache-Control", "private")
+		}, nil},
 		{"a clock that is ahead", set(well, "Date", time.Now().Add(20*time.Second).UTC().Format(http.TimeFormat)), []string{"page-clock"}},
 		{"a clock of yesterday", set(well, "Date", time.Now().Add(-24*time.Hour).UTC().Format(http.TimeFormat)), []string{"page-clock-far"}},
 	} {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -186,6 +187,15 @@ var pageRules = []rule[pageFacts]{
 		},
 	},
 	{
+		"page-one-cookie", Error,
+		"no login sticks: the copy of the session arrives, and the token does not",
+		"the gateway in front of the page, so that it passes every Set-Cookie line and not only the last one",
+		func(f pageFacts) string {
+			name := f.withoutToken()
+			return sayIf(name != "", "it sets the copy %s to a new visitor, and no token", name)
+		},
+	},
+	{
 		"page-cached", Error,
 		"a shared cache gives one visitor's session to the next",
 		"Cache-Control: the library adds private or no-store, so something takes it off",
@@ -205,6 +215,17 @@ var pageRules = []rule[pageFacts]{
 		"NTP, on all machines",
 		func(f pageFacts) string { return skewed(f.skew, muchSkew, 0) },
 	},
+}
+
+// withoutToken returns the name of a cookie with a copy of a session whose token was not
+// set beside it: the visitor is new, so that the token was on its way too. It is empty
+// where there is none. A gateway that keeps the first line only does not show.
+func (f pageFacts) withoutToken() string {
+	return f.cookie(func(c *http.Cookie) bool {
+		token := strings.TrimRight(c.Name, "0123456789")
+		token, isCopy := strings.CutSuffix(token, "-b")
+		return isCopy && token+"-b" != c.Name && !slices.ContainsFunc(f.set, func(other *http.Cookie) bool { return other.Name == token })
+	})
 }
 
 // session reports whether a cookie looks like one of a session: an opaque value of some
