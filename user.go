@@ -72,8 +72,9 @@ func (s *Session) RevokeOthers(ctx context.Context) (Durability, error) {
 //
 // Durable says that each instance that reaches the store honors it within two seconds, as it does a
 // logout, and one that does not at most a lease later. Pending says that a part of the store
-// has not taken it: this instance honors it at once, the others when it is delivered. With
-// ErrUnavailable it may or may not have happened.
+// has not taken it: this instance honors it at once, others that reach a part which this one
+// reaches too within two seconds, and the rest when it is delivered. With ErrUnavailable it
+// may or may not have happened.
 //
 // A login that begins afterwards counts. One at an instance that has not heard of the
 // revocation, because it does not reach the store, counts only from a minute after it on,

@@ -3,11 +3,14 @@ package session_test
 import (
 	"context"
 	"errors"
+	"hash/fnv"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/revoked"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/sessiontest"
 	"github.com/holdfast-go/session/storetest"
@@ -407,4 +410,79 @@ func TestUsersCannotBeRevokedWithoutABackup(t *testing.T) {
 			t.Errorf("of nobody: %v, %v", d, err)
 		}
 	})
+}
+
+// parts is a store of two parts, by a hash of the ID, of which one may be away.
+type parts struct {
+	session.Store
+	away atomic.Value // the name of the part that is away
+}
+
+func (s *parts) isAway(shard string) bool { return s.away.Load() == shard }
+
+func (s *parts) Shard(id session.ID) string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id))
+	return string("01"[h.Sum32()%2])
+}
+
+func (s *parts) Probe(_ context.Context, shard string) (string, error) {
+	if s.isAway(shard) {
+		return "", errRefused
+	}
+	return shard, nil
+}
+
+func (s *parts) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	if s.isAway(s.Shard(id)) {
+		return session.Record{}, errRefused
+	}
+	return s.Store.Load(ctx, id)
+}
+
+func (s *parts) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
+	if s.isAway(s.Shard(id)) {
+		return session.Absent, errRefused
+	}
+	return s.Store.Save(ctx, id, r, over)
+}
+
+// The part of the store that keeps the revocation of a user is away: a node of three, for
+// hours. The instances hear of it by the parts that are there, where the user's sessions are.
+func TestARevocationReachesThePartsOfTheStoreThatAreThere(t *testing.T) {
+	for name, wait := range map[string]time.Duration{"before the outage is noticed": 0, "when the outage is known": 20 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			testUsers(t, session.Options{}, func(s userSite) {
+				all := storetest.NewFaulty(memstore.New(nil))
+				store := &parts{Store: all}
+				home := store.Shard(session.ID(revoked.UserID("ann")))
+				a, b := s.startInstance(store, session.Options{}), s.startInstance(store, session.Options{})
+				s.after(10 * time.Second)
+				var v *sessiontest.Visitor
+				for id := session.ID(""); id == "" || store.Shard(id) == home; {
+					v = s.logsIn(a, "ann")
+					s.serve(a, v, func(x *session.Session) { id = x.ID() })
+				}
+				thief := s.copyOf(v)
+				store.away.Store(home)
+				s.after(wait)
+				s.want(b, thief, "red/")
+				s.revoke(a, "ann", session.Pending)
+				s.want(a, thief, "-")
+				s.after(2 * time.Second)
+				s.want(b, thief, "-")
+				if err := b.Close(s.Context()); err != nil {
+					s.Error(err)
+				}
+				all.Replace(memstore.New(nil)) // the log has to be written once more
+				s.after(10 * time.Second)
+				c := s.startInstance(store, session.Options{})
+				s.after(10 * time.Second)
+				s.want(c, thief, "-")
+				store.away.Store("")
+				s.after(10 * time.Second)
+				s.want(c, thief, "-")
+			})
+		})
+	}
 }

@@ -171,8 +171,10 @@ func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.V
 	case err != nil:
 		return d, err
 	case untold == nil:
-		if told := d == Durable && !g.EndedNothing(); told && !toAll {
-			s.tellOthersLater(*g) // another layout may have been seen meanwhile
+		told := d == Durable && !g.EndedNothing() && !toAll     // another layout may have been seen meanwhile
+		homeAway := d == Pending && recordid.IsRevocation(g.ID) // and other shards may be there
+		if told || homeAway {
+			s.tellOthersLater(*g)
 		}
 		return d, nil
 	}
@@ -383,6 +385,22 @@ func (s *Shard) tellOthersLater(g journal.Tombstone) {
 		if o != s {
 			o.members.tellLater(journal.Compact(g)) // one that has gone needs no log
 			o.signal()
+		}
+	})
+}
+
+// tellPendingUsers has the revocations of users that other shards have not taken yet put into
+// the log of a shard that has lost its memory. The log is written again from the revocation
+// set, which has only what a shard had.
+func (s *Shard) tellPendingUsers() {
+	s.all.forShards(func(o *Shard) {
+		if o == s {
+			return
+		}
+		for _, t := range s.all.journal.PendingTombstones(o.name) {
+			if recordid.IsRevocation(t.ID) {
+				s.members.tellLater(journal.Compact(t))
+			}
 		}
 	})
 }

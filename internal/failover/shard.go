@@ -150,6 +150,7 @@ func (s *Shard) Quarantined() bool {
 func (s *Shard) lostMemory(ctx context.Context, known bool) {
 	s.breaker.Forgot(s.all.Clock.Now())
 	s.all.journal.LostData(s.name)
+	s.tellPendingUsers()
 	if !s.all.Foreign && !s.all.Without.Lacks(mechanism.Revocations) {
 		s.again.begin(s.all.journal)
 	}
