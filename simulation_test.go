@@ -42,6 +42,7 @@ var enabledWorlds = []simulation.World{
 	simulation.Starts,
 	simulation.StoreOnly,
 	simulation.Strangers,
+	simulation.Users,
 	simulation.Withheld,
 }
 
@@ -179,18 +180,28 @@ func TestEveryMechanismIsMissed(t *testing.T) {
 	// failover. Nor is the restore that creates and never overwrites: the logs put back the
 	// tombstone that it would overwrite, and one world of 3,000 shows it. The tests of packages
 	// storage, commit and failover need it.
-	for without, test := range map[string]struct{ story, promise string }{
-		"hints":          {"lost hint", "c: revived"},
-		"ring":           {"", "c: not delivered"},
-		"pending states": {"", "a: not delivered"},
-		"early stamp":    {"late stamp", "c: after the lease"},
-		"kill lists":     {"thief", "e: outlives the logout"},
-		"overlaps":       {"side by side", "d: older than what the visitor was told"},
-		"logs":           {"amnesia", "c: revived"},
+	userWorlds := []simulation.World{simulation.Users}
+	for without, test := range map[string]struct {
+		story, promise string
+		worlds         []simulation.World
+	}{
+		"hints":          {"lost hint", "c: revived", nil},
+		"ring":           {"", "c: not delivered", nil},
+		"pending states": {"", "a: not delivered", nil},
+		"early stamp":    {"late stamp", "c: after the lease", nil},
+		"kill lists":     {"thief", "e: outlives the logout", nil},
+		"overlaps":       {"side by side", "d: older than what the visitor was told", nil},
+		"logs":           {"amnesia", "c: revived", nil},
+		"users":          {"", "h: outlives the revocation", userWorlds},
+		"user logs":      {"", "h: outlives the revocation", userWorlds},
+		"every shard":    {"", "h: outlives the revocation", userWorlds},
+		"ahead":          {"", "h: outlives the revocation", userWorlds},
+		"login loads":    {"", "b: logged out", userWorlds},
+		"login copies":   {"", "g: another user", userWorlds},
 	} {
 		t.Run(without, func(t *testing.T) {
 			cfg := worlds(t, without)
-			cfg.Story = test.story
+			cfg.Story, cfg.Worlds = test.story, test.worlds
 			r := simulation.Hunt(t, cfg, 1, 3000, test.promise)
 			t.Logf("%d seeds", r.Seeds)
 			r.Want(t, test.promise)

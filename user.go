@@ -31,7 +31,7 @@ func (s *Session) SetUser(id string) {
 		l.At++ // another login is at another time
 	}
 	if s.renew() == nil {
-		s.set(l.Change())
+		s.set(s.m.logins.Change(l))
 	}
 }
 
@@ -55,7 +55,7 @@ func (s *Session) RevokeOthers(ctx context.Context) (Durability, error) {
 	}
 	upTo := s.m.logins.Revocation(ctx, l.User)
 	l.Clock = upTo + 1
-	s.set(l.Change())
+	s.set(s.m.logins.Change(l))
 	if _, err := s.Save(ctx); err != nil {
 		return 0, err
 	}

@@ -313,7 +313,7 @@ func (a *Shards) Undone(id string, st state.State) bool {
 // differ, and that of a user, whose sessions are on all of them. So an instance that reaches
 // the shard of a session knows whether the session is revoked.
 func (a *Shards) goesEverywhere(id string) bool {
-	return a.tellsAll() || recordid.IsRevocation(id)
+	return a.tellsAll() || recordid.IsRevocation(id) && !a.Without.Lacks(mechanism.EveryShard)
 }
 
 // tell puts a tombstone into the log of this process, and returns when it stands there, or in

@@ -21,6 +21,7 @@ import (
 type membership struct {
 	*members.Shard
 	silent        bool          // it neither hears nor tells anything, for the simulation
+	noUsers       bool          // nor does it tell of revocations of users
 	nothingBefore atomic.Uint32 // see undone
 	heard         atomic.Bool   // all logs were read once
 	saves         time.Duration // what one save may take
@@ -103,9 +104,13 @@ func (m *membership) hearRest(now time.Time, enter func(journal.Tombstone)) {
 // errUntold says that a tombstone stands in the store, and not yet in the log.
 var errUntold = errors.New("session: the revocation log lacks a tombstone")
 
+func (m *membership) silentOf(x revoked.Tombstone) bool {
+	return m.silent || m.noUsers && x.Class == revoked.Users
+}
+
 // tell puts a tombstone into the log of this process. It returns when it stands there.
 func (m *membership) tell(ctx context.Context, g journal.Tombstone) error {
-	if m.silent {
+	if m.silentOf(journal.Compact(g)) {
 		return nil
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*m.saves) // the first one makes the members record name the log
@@ -119,7 +124,7 @@ func (m *membership) tell(ctx context.Context, g journal.Tombstone) error {
 // tellLater has a tombstone put into the log by tellRest. It reports false where there is
 // no such log any more.
 func (m *membership) tellLater(x revoked.Tombstone) bool {
-	if m.silent {
+	if m.silentOf(x) {
 		return true
 	}
 	m.mu.Lock()

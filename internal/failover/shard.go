@@ -56,12 +56,17 @@ func (s *Shard) join() *membership {
 	a := s.all
 	silent := a.Without.Lacks(mechanism.Logs) || a.Without.Lacks(mechanism.Revocations)
 	set := heardSet{journal: a.journal, silent: silent}
+	noUsers := a.Without.Lacks(mechanism.UserLogs)
 	set.has = func(x revoked.Tombstone) bool {
+		if noUsers && x.Class == revoked.Users {
+			return false
+		}
 		own := x.From == revoked.Own && a.tellsAll()
-		return own || x.Class == revoked.Users || a.Store.Shard(x.Record()) == s.name
+		everywhere := x.Class == revoked.Users && !a.Without.Lacks(mechanism.EveryShard)
+		return own || everywhere || a.Store.Shard(x.Record()) == s.name
 	}
 	set.tellOthers = func(x revoked.Tombstone) { s.tellOthersLater(journal.Heard(x)) }
-	m := &membership{silent: silent, saves: a.SaveTimeout, began: a.Clock.Now(), first: make(chan struct{}), turn: make(chan struct{}, 1)}
+	m := &membership{silent: silent, noUsers: noUsers, saves: a.SaveTimeout, began: a.Clock.Now(), first: make(chan struct{}), turn: make(chan struct{}, 1)}
 	set.enter = func(g journal.Tombstone) { m.hear(g, a.Clock.Now(), s.enterHeard) }
 	var layout func() uint64
 	if len(a.Store.Shards()) > 0 {

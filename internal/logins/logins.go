@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/mechanism"
 	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/revoked"
 	"github.com/holdfast-go/session/internal/stamp"
@@ -60,8 +61,21 @@ func (l *Logins) Login(ctx context.Context, user string) (state.Login, error) {
 	if err := check(user); err != nil {
 		return state.Login{}, err
 	}
-	clock := l.Clock.Login(l.Shards.RevokedUpTo(ctx, user))
+	after := uint64(0)
+	if !l.Shards.Without.Lacks(mechanism.LoginLoads) {
+		after = l.Shards.RevokedUpTo(ctx, user)
+	}
+	clock := l.Clock.Login(after)
 	return state.Login{User: user, Clock: clock, At: l.Clock.Now().UnixMilli()}, nil
+}
+
+// Change returns the change that makes a login that of a session.
+func (l *Logins) Change(login state.Login) state.Change {
+	c := login.Change()
+	if l.Shards.Without.Lacks(mechanism.LoginCopies) {
+		c.Flags |= state.ServerOnly
+	}
+	return c
 }
 
 // Find returns the login in a session that has these changes to come; zero: there is none.
@@ -114,7 +128,11 @@ func (l *Logins) CheckOf(login state.Login) error {
 // Revocation returns the clock value up to which the logins of a user are to count no more:
 // those until now, also where the clock of the instance was ahead of this one.
 func (l *Logins) Revocation(ctx context.Context, user string) uint64 {
-	return l.Clock.Revocation(l.Shards.RevokedUpTo(ctx, user))
+	after := l.Shards.RevokedUpTo(ctx, user)
+	if l.Shards.Without.Lacks(mechanism.Ahead) {
+		return l.Clock.Login(after)
+	}
+	return l.Clock.Revocation(after)
 }
 
 // Revoke revokes the logins of a user up to now.

@@ -17,6 +17,11 @@ const (
 	Overlaps                        // overlapping requests share no cookie
 	Logs                            // instances tell each other of ended sessions
 	Users                           // logins count no more that were before their user's revocation
+	UserLogs                        // instances tell each other of the revocations of users
+	EveryShard                      // and do so by the logs of all shards
+	LoginCopies                     // copies carry the login
+	LoginLoads                      // a login asks the store which revocation it comes after
+	Ahead                           // a revocation is ahead of the clocks of other instances
 )
 
 // Lacks reports whether a part is taken away.

@@ -28,17 +28,23 @@ const (
 	Count                  // one more in the tally, by Update
 	Late                   // the same, after the header went out, and Save
 	OrSet                  // the same by Or and Set, without Update
+	SignIn                 // SetUser, and the user's name
+	EndOthers              // RevokeOthers
+	EndAll                 // RevokeUser, without a session
 )
 
 func (r Route) String() string {
-	return [...]string{"read", "read-only", "read-store", "set", "add", "delete", "login", "logout", "begin", "count", "count-late", "or-set"}[r]
+	return [...]string{"read", "read-only", "read-store", "set", "add", "delete", "login", "logout", "begin", "count", "count-late", "or-set", "sign-in", "end-others", "end-all"}[r]
 }
 
 // writes tells whether the route leaves a mark in the session.
-func (r Route) writes() bool { return r >= Set && r != Logout }
+func (r Route) writes() bool { return r >= Set && r != Logout && r < EndOthers }
 
 // ends tells whether the route ends the session that the request carries.
-func (r Route) ends() bool { return r >= Login && r <= Begin }
+func (r Route) ends() bool { return r >= Login && r <= Begin || r.renews() }
+
+// renews tells whether the route moves the session to a new token.
+func (r Route) renews() bool { return r == Login || r == SignIn || r == EndOthers }
 
 // The application's keys. Their values carry marks like #17#, the number of
 // the step that wrote them, so that they are found in the records of the store
@@ -95,7 +101,8 @@ type Answer struct {
 	Source     string              // where it was loaded from
 	Marks      map[string][]string // by key
 	Faults     map[string]string   // why a key was not shown: "lost", "unavailable"
-	Durability string              // of a logout
+	User       string              // who had logged in when the request came
+	Durability string              // of a logout, and of the revocation of a user
 	Late       string              // what became of a change after the header: "durable", "pending", "refused", "ended"
 }
 
@@ -106,17 +113,20 @@ type ask struct {
 	op    int
 	think time.Duration
 	raw   bool // without Update
+	user  string
 }
 
 func (a ask) url() string {
-	return fmt.Sprintf("https://%s/%s?key=%d&op=%d&think=%d&raw=%t", host, a.route, a.key, a.op, a.think, a.raw)
+	return fmt.Sprintf("https://%s/%s?key=%d&op=%d&think=%d&raw=%t&user=%s", host, a.route, a.key, a.op, a.think, a.raw, a.user)
 }
 
 // host is where the application is, for the browsers.
 const host = "shop.test"
 
 func parseAsk(r *http.Request) (a ask, err error) {
-	_, err = fmt.Sscanf(r.URL.RawQuery, "key=%d&op=%d&think=%d&raw=%t", &a.key, &a.op, &a.think, &a.raw)
+	numbers, user, _ := strings.Cut(r.URL.RawQuery, "&user=")
+	a.user = user
+	_, err = fmt.Sscanf(numbers, "key=%d&op=%d&think=%d&raw=%t", &a.key, &a.op, &a.think, &a.raw)
 	if err == nil && (a.key < 0 || a.key >= keyCount) {
 		err = fmt.Errorf("simulation: no key %d", a.key)
 	}
@@ -126,7 +136,7 @@ func parseAsk(r *http.Request) (a ask, err error) {
 // Application is the program that every instance runs, on the sessions of m.
 func Application(m *session.Manager) http.Handler {
 	mux := http.NewServeMux()
-	for _, route := range []Route{Read, ReadOnly, FromStore, Set, Add, Delete, Login, Logout, Begin, Count, Late, OrSet} {
+	for _, route := range []Route{Read, ReadOnly, FromStore, Set, Add, Delete, Login, Logout, Begin, Count, Late, OrSet, SignIn, EndOthers} {
 		serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			a, err := parseAsk(r)
 			if err != nil {
@@ -145,6 +155,7 @@ func Application(m *session.Manager) http.Handler {
 			mux.Handle("/"+route.String(), m.Handler(serve))
 		}
 	}
+	mux.Handle("/"+EndAll.String(), endAll(m))
 	return mux
 }
 
@@ -167,7 +178,7 @@ func (a ask) serve(w http.ResponseWriter, r *http.Request) {
 		session.Error(w, r, err)
 		return
 	}
-	out := Answer{Session: string(s.ID()), Source: s.Source().String()}
+	out := Answer{Session: string(s.ID()), Source: s.Source().String(), User: s.User()}
 	if a.route == Late {
 		a.late(w, r, s, out)
 		return
@@ -190,6 +201,16 @@ func (a ask) serve(w http.ResponseWriter, r *http.Request) {
 		s.Renew()
 		plainKeys[userKey].Set(s, mark(a.op))
 		err = s.Err()
+	case SignIn:
+		s.SetUser(a.user)
+		plainKeys[userKey].Set(s, mark(a.op))
+		err = s.Err()
+	case EndOthers:
+		if s.User() != "" {
+			var d session.Durability
+			d, err = s.RevokeOthers(r.Context())
+			out.Durability = d.String()
+		}
 	case Logout:
 		var d session.Durability
 		d, err = s.Destroy(r.Context())

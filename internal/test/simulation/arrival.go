@@ -74,6 +74,12 @@ func (o *oracle) delivered(q *Request) {
 		o.count("oracle: exempt: no cookie was free of a copy that nobody reads")
 		v.displaced = v.displaced.with(q.Op).or(o.shown(q))
 	}
+	if q.ok() && len(q.Bundle) == 0 && o.mayBeRevoked(o.life(q.JarToken), q.Ended) {
+		// Section 3: "The revocation set is asked before any answer is used". A session
+		// that ends while it is read gets no copy of what was read.
+		o.count("oracle: exempt: the user was revoked while the answer was made")
+		v.displaced = v.displaced.or(o.shown(q))
+	}
 	if q.Route == Delete && q.ok() && len(q.Bundle) == 0 {
 		o.deletedNothing(q, v)
 	}
@@ -149,6 +155,7 @@ func (o *oracle) displace(q *Request, v *view) {
 	}
 	if granted {
 		v.displaced = v.displaced.or(before.minus(after))
+		v.owed = false // the copy that was as good as one due may be what is gone
 	}
 	v.displaced = v.displaced.minus(after)
 	v.content, v.jar = after, slices.Clone(q.Jar)

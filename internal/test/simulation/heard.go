@@ -24,6 +24,7 @@ func (o *oracle) announce(e *Request) {
 
 // hear notes which instances have heard of logouts by now.
 func (o *oracle) hear(now time.Duration) {
+	o.hearUsers(now)
 	for len(o.untold) > 0 && now > o.untold[0].e.Ended+hearing {
 		n := o.untold[0]
 		o.untold = o.untold[1:]
@@ -40,13 +41,18 @@ func (o *oracle) hear(now time.Duration) {
 // What a shard loses before an instance has asked it may be lost for that instance:
 // docs/RELIABILITY.md, "Within the first second".
 func (o *oracle) reached(n news, b int) bool {
-	before := n.e.Began - hearing
-	l, i := o.links[linkOf{b, n.x.shard}], o.births[b]
+	return n.x.evicted <= n.e.Began && o.inReach(n.x.shard, n.e.Began, b)
+}
+
+// inReach is reached for one shard, and what is in its logs.
+func (o *oracle) inReach(shard int, made time.Duration, b int) bool {
+	before := made - hearing
+	l, i := o.links[linkOf{b, shard}], o.births[b]
 	inReach := l != nil && l.healthy && l.since <= before && !i.died && i.since <= before
 	if m := o.modes[b]; m != nil && (m.since > before || m.mode != 0) {
 		return false // an operator keeps it from the store
 	}
-	return inReach && n.x.evicted <= n.e.Began && !o.disturbed(n.x.shard, n.e.Began)
+	return inReach && !o.disturbed(shard, made)
 }
 
 // disturbed reports whether a shard has stood still, or has lost something, since a time.

@@ -12,6 +12,7 @@ type History struct {
 	Skews         []time.Duration // how far each instance's clock is ahead of the store's
 	WithoutBackup bool            // none is expected
 	ByTime        bool            // carts, too, are judged by time
+	Shards        int             // of the store
 	Events        []Event         // in the order in which they happened
 }
 
@@ -72,12 +73,13 @@ const (
 // Request is one request and what became of it.
 type Request struct {
 	N        int
-	Browser  int // -1: the attacker
+	Browser  int // -1: the attacker; -2: an administrator, who has no session
 	Copy     int // the attacker's: which jar, from 1
 	Tampered bool
 	Route    Route
 	Key      int
 	Op       int
+	User     string // who logs in, or is revoked
 	Instance int
 	Birth    int
 	Final    bool // sent when the world had settled

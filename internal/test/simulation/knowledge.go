@@ -28,6 +28,7 @@ type oracle struct {
 	shaken  map[int]time.Duration    // when it last stood still or went on
 	modes   map[int]*operated        // by birth
 	untold  []news                   // logouts of which the other instances hear
+	revoked []*revocation            // of users, in the order in which they were asked for
 	budget  map[linkOf]time.Duration // since when a link answers in time, if it does
 }
 
@@ -155,6 +156,8 @@ type asked struct {
 	base        int                   // the record that it loaded or saved last
 	moved       ops                   // what stood in the old record when this Renew ended it
 	known       map[int]time.Duration // by birth: since when an instance knows that this ended its session
+
+	after map[*revocation]bool // which revocations a login certainly comes after
 
 	record  *kept // the store's, when it began
 	settled bool  // the shard was within reach when it began

@@ -83,6 +83,9 @@ func (w *world) nemesis(s Step) error {
 	switch s.Do {
 	case StandStill:
 		w.standStill(s)
+	case Revoke:
+		s.Route = EndAll
+		w.visit(s, &browser{number: administrator, jar: &Jar{Host: host}})
 	case Snapshot:
 		w.store.snapshot(s.Shard)
 	case Rollback, Rewind:

@@ -153,6 +153,7 @@ func (o *oracle) began(e *Event) {
 			o.count("oracle: an instance learned of a logout by cookie")
 		}
 	}
+	o.revoking(q)
 	if q.Token == "" {
 		return
 	}
@@ -310,11 +311,12 @@ func (o *oracle) ended(q *Request) {
 		y := o.life(q.NewToken)
 		y.maker = q
 		y.own = y.own.with(q.Op)
-		if q.Route == Login && q.Token != "" && (!q.ok() || q.Answer.Session == string(q.Token)) {
+		if q.Route.renews() && q.Token != "" && (!q.ok() || q.Answer.Session == string(q.Token)) {
 			y.parent = o.life(q.Token)
 		}
 	}
 	o.announce(q)
+	o.answered(q)
 	o.keepBundle(q, a)
 	a.known = map[int]time.Duration{q.Birth: q.Ended}
 	if q.Ending != "" {
@@ -327,6 +329,7 @@ func (o *oracle) ended(q *Request) {
 	}
 	if q.shows() {
 		o.judgeShown(q, a)
+		o.judgeUser(q, a)
 		o.judgeEnds(q, a)
 		o.judgeAge(q, a)
 		o.judgeTwice(q)

@@ -215,6 +215,7 @@ func (d *planner) ask(s *Step) {
 	default:
 		s.Route = FromStore
 	}
+	d.logIn(s)
 	if d.IntN(100) < d.mood.slow {
 		s.Think = d.span(5*time.Millisecond, 300*time.Millisecond)
 		if d.IntN(5) == 0 {

@@ -19,6 +19,7 @@ type Step struct {
 	// A visit, and a replay.
 	Route    Route
 	Key      int
+	User     string        // who logs in, or whom Revoke revokes
 	Think    time.Duration // between the load and the commit
 	Up, Down time.Duration // how long the request and the answer travel
 	Lost     bool          // the answer is
@@ -61,6 +62,7 @@ const (
 	Crowd          // as many strangers as Pick says begin a session and end it
 	Operate        // an operator moves a Switch
 	Rekey          // an instance is closed, and another with the keys of stage Pick takes its place
+	Revoke         // an administrator revokes a user
 )
 
 // Tamper is what the attacker does to a jar before using it.
@@ -130,6 +132,8 @@ func (s Step) rare() string {
 		return fmt.Sprintf("step %d: the switch of %s: %v", s.N, placeName(s.Instance), s.Mode)
 	case Rekey:
 		return fmt.Sprintf("step %d: instance %c is deployed anew, with the keys of stage %d", s.N, 'A'+s.Instance, s.Pick)
+	case Revoke:
+		return fmt.Sprintf("step %d: an administrator has instance %c revoke %s", s.N, 'A'+s.Instance, s.User)
 	case Start:
 		return fmt.Sprintf("step %d: instance %c starts", s.N, 'A'+s.Instance)
 	case StandStill:
@@ -154,7 +158,10 @@ func (s Step) request() string {
 		}
 	}
 	fmt.Fprintf(&b, " asks %c to %s", 'A'+s.Instance, s.Route)
-	if s.Route == Set || s.Route == Add || s.Route == Delete || s.Route >= Count {
+	if s.Route == SignIn {
+		fmt.Fprintf(&b, " as %s", s.User)
+	}
+	if s.Route == Set || s.Route == Add || s.Route == Delete || s.Route >= Count && s.Route < SignIn {
 		fmt.Fprintf(&b, " %s", keyNames[s.Key])
 	}
 	if s.Think > 0 {

@@ -86,7 +86,7 @@ func (w *world) tamper(jar, other *Jar, how Tamper) *Jar {
 
 // send sends a request with the cookies of jar, which go back into b's.
 func (w *world) send(s Step, b *browser, jar *Jar, final bool) {
-	a := ask{route: s.Route, key: s.Key, think: s.Think, raw: w.cfg.Off.Update}
+	a := ask{route: s.Route, key: s.Key, think: s.Think, raw: w.cfg.Off.Update, user: s.User}
 	if s.Route.writes() {
 		a.op = s.N
 	}
@@ -102,7 +102,8 @@ func (w *world) send(s Step, b *browser, jar *Jar, final bool) {
 		N: w.requests, Browser: b.number, Copy: b.copy, Tampered: s.Tamper != Genuine, Route: s.Route, Key: s.Key, Op: a.op,
 		Instance: s.Instance % len(w.instances), Final: final, Sent: w.now(),
 	}
-	if q.Route == Login || q.Route == Begin {
+	q.User = s.User
+	if q.Route == Login || q.Route == Begin || q.Route == SignIn {
 		q.Key = userKey
 	}
 	q.Token, q.Carried = token, carried
@@ -248,6 +249,9 @@ func (w *world) countAnswer(q *Request) {
 	if q.Route == Logout && q.ok() {
 		w.counts[who+"logout "+q.Answer.Durability]++
 	}
+	if q.revokes() && q.ok() && q.Answer.Durability != "" {
+		w.counts[who+q.Route.String()+" "+q.Answer.Durability]++
+	}
 	if len(q.Bundle) > 1 {
 		w.counts[who+"bundle in parts"]++
 	}
@@ -276,7 +280,10 @@ func (w *world) slots(lines []string, verb string) string {
 func (w *world) describe(q *Request) string {
 	var b strings.Builder
 	who := fmt.Sprintf("browser %d", q.Browser)
-	if q.Browser < 0 {
+	switch {
+	case q.Browser == administrator:
+		who = "an administrator"
+	case q.Browser < 0:
 		who = fmt.Sprintf("attacker with copy %d", q.Copy)
 	}
 	fmt.Fprintf(&b, "r%d %c to %s, %s with %s: ", q.N, 'A'+q.Instance, who, q.Route, w.store.name(q.Token))
@@ -287,7 +294,10 @@ func (w *world) describe(q *Request) string {
 	if q.ok() {
 		fmt.Fprintf(&b, " %s from %s", w.store.name(session.ID(q.Answer.Session)), q.Answer.Source)
 		if q.Answer.Durability != "" {
-			fmt.Fprintf(&b, " logout %s", q.Answer.Durability)
+			fmt.Fprintf(&b, " %s", q.Answer.Durability)
+		}
+		if q.Answer.User != "" {
+			fmt.Fprintf(&b, " user=%s", q.Answer.User)
 		}
 		if q.Answer.Late != "" {
 			fmt.Fprintf(&b, " %s after the header", q.Answer.Late)

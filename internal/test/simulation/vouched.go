@@ -50,7 +50,7 @@ func (o *oracle) judgeVouched(q *Request, a *asked) {
 	case o.exempt503(q, a):
 	case vouches:
 		o.violate(q, q.Ended, "b: turned away", "answered %d, and a bundle vouches for %v more", q.Status, a.leaseMin+o.Lease-now)
-	case present && a.settled && o.settled(q.Birth, x.shard, q.Ended) && q.Route != Login: // its new ID may be on another shard
+	case present && a.settled && o.settled(q.Birth, x.shard, q.Ended) && !q.Route.renews(): // its new ID may be on another shard
 		o.violate(q, q.Ended, "b: turned away", "answered %d, and the store has the session", q.Status)
 	default:
 		// Section 3: "Else unknown: ErrUnavailable, by default 503".
@@ -112,8 +112,11 @@ func (x *life) endedBy(q *Request) bool {
 
 // endedElsewhere: section 5, a session that Renew makes "is created in the
 // store only after the old ID was read and is not dead by another hand; else it
-// is dead too".
+// is dead too". And who has logged in may have been revoked.
 func (o *oracle) endedElsewhere(x *life, at time.Duration) bool {
+	if o.mayBeRevoked(x, at) {
+		return true
+	}
 	for ; x.parent != nil; x = x.parent {
 		for _, e := range x.parent.ends {
 			if e != x.maker && e.Sent <= at {

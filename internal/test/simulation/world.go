@@ -68,7 +68,7 @@ func Run(t *testing.T, cfg Config, p Plan) (v Verdict) {
 		w.store = newCluster(p.Shards, p.Seed, cfg.Off, w.log)
 		w.history = History{
 			Timing: p.Timing, Skews: p.Skews, WithoutBackup: cfg.WithoutBackup,
-			ByTime: slices.Contains(cfg.Worlds, ByTime),
+			ByTime: slices.Contains(cfg.Worlds, ByTime), Shards: p.Shards,
 		}
 		if err := w.run(); err != nil {
 			t.Errorf("seed %d: %v", p.Seed, err)

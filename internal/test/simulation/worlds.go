@@ -31,6 +31,7 @@ const (
 	Withheld          World = "withheld values"    // a list does not fit a copy, and is read by Or and set
 	KeyRotations      World = "key rotations"      // instances are deployed anew, with other keys
 	ReadsOnly         World = "reads only"         // a store answers loads and refuses saves
+	Users             World = "users"              // visitors log in as users, who are revoked, and thieves have their jars
 
 	// ByTime adds no events. It judges by time which writes of one key are side
 	// by side: only those of two instances, of which the store has not answered
@@ -45,7 +46,7 @@ var worldSteps = map[World]func(*planner){
 	EvictedSessions: evictSession, EvictedTombstones: evictTombstone, EvictedOthers: evictOther,
 	HangUps: hangUp, LateSaves: lateSaves, Starts: start,
 	Strangers: strangers, BackupOnly: backupOnly, StoreOnly: storeOnly, KeyRotations: rotateKeys,
-	ClientCache: cacheLoads, Withheld: withhold, ReadsOnly: readsOnly, ByTime: func(*planner) {},
+	ClientCache: cacheLoads, Withheld: withhold, ReadsOnly: readsOnly, Users: users, ByTime: func(*planner) {},
 }
 
 // Worlds returns all that Config.Worlds may name.
@@ -80,6 +81,7 @@ func (d *planner) enter(cfg Config, n int) map[int][]World {
 			d.mood = calmPeople
 		}
 	}
+	d.people(at)
 	return at
 }
 
