@@ -26,14 +26,14 @@ func (b buttons) serve(mux *http.ServeMux) {
 	}
 }
 
-// allowed reports whether a request comes from this machine. It asks for the
+// allowed reports whether a request may press them.
+func (b buttons) allowed(r *http.Request) bool { return b.public || fromHere(r) }
+
+// fromHere reports whether a request comes from this machine. It asks for the
 // Host too, because another site's page could give its own name this machine's
 // address, and press (DNS rebinding). Behind a proxy everyone seems to sit here,
 // and the proxy may have made the Host up.
-func (b buttons) allowed(r *http.Request) bool {
-	if b.public {
-		return true
-	}
+func fromHere(r *http.Request) bool {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	return local != nil && isLoopback(local.String()) && isLoopback(r.Host) && !relayed(r)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -11,7 +12,8 @@ import (
 )
 
 // login gives the session a user of the name that the visitor says, and a new
-// token, which makes the old one worthless.
+// token, which makes the old one worthless. The name is the user, whose devices
+// the account page lists: a real shop asks for a password.
 func login(w http.ResponseWriter, r *http.Request) error {
 	name, err := readName(w, r)
 	if err != nil {
@@ -21,7 +23,8 @@ func login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.Renew()
+	s.SetUser(name)
+	browser.Set(s, browserName(r.UserAgent()))
 	user.Update(s, func(u *User) error {
 		if u.Name == "" {
 			*u = newUser(name)
@@ -39,6 +42,66 @@ func login(w http.ResponseWriter, r *http.Request) error {
 	}{name})
 	return nil
 }
+
+// stepUpAfter is how long after the login the shop sells, and logs out other
+// devices, without asking again who it is.
+const stepUpAfter = 5 * time.Minute
+
+// recent is a handler that only a login of the last minutes gets to. A browser is
+// shown a form that asks for the name again, and leads back to a page; a program
+// gets the error, and logs in. A token that was stolen does not get to it either,
+// for Renew and Rotate leave LoggedIn as it is.
+func recent(back string, next action) action {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		s, err := session.From(r.Context())
+		if err != nil {
+			return err
+		}
+		switch {
+		case s.User() == "":
+			return notLoggedIn
+		case time.Since(s.LoggedIn()) <= stepUpAfter:
+			return next(w, r)
+		case !strings.Contains(r.Header.Get("Accept"), "text/html"):
+			return whoAgain
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		render(w, "again.html", whoAgain.Status, struct {
+			*refusal
+			Then string
+		}{whoAgain, back})
+		return nil
+	}
+}
+
+// loginAgain logs the user of the session in once more, at a later time.
+func loginAgain(w http.ResponseWriter, r *http.Request) error {
+	name, err := readName(w, r)
+	if err != nil {
+		return err
+	}
+	s, err := session.From(r.Context())
+	switch {
+	case err != nil:
+		return err
+	case s.User() == "":
+		return notLoggedIn
+	case name != s.User():
+		return &refusal{http.StatusForbidden, "That is not the name", "Another one is logged in on this device."}
+	}
+	s.SetUser(name)
+	then := "/"
+	if r.PostForm.Get("then") == "/account" {
+		then = "/account" // and nowhere else, or a form of another site's making could choose
+	}
+	http.Redirect(w, r, then, http.StatusSeeOther)
+	return nil
+}
+
+var (
+	notLoggedIn = &refusal{http.StatusForbidden, "You are not logged in", "Log in with a name first."}
+	whoAgain    = &refusal{http.StatusForbidden, "Who are you?", "You have logged in a while ago. Log in again to go on."}
+)
 
 // logout ends the session in the store, not only in the browser, also where the session
 // could not be loaded. Where the store does not answer the logout waits, and the page

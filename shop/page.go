@@ -28,13 +28,14 @@ func render(w http.ResponseWriter, name string, code int, data any) {
 
 // page is what the page shows.
 type page struct {
-	User    string // empty: not logged in
-	Message string
-	Menu    foods
-	Cart    cartView
-	Without string       // why there is no cart to show
-	Session *sessionInfo // nil: there is none
-	Live    view
+	User     string // empty: there is none
+	LoggedIn bool   // as a user, and not only called by a name
+	Message  string
+	Menu     foods
+	Cart     cartView
+	Without  string       // why there is no cart to show
+	Session  *sessionInfo // nil: there is none
+	Live     view
 }
 
 // showPage only reads the session, unless a message waits to be shown once: then it
@@ -44,7 +45,7 @@ func (p *panel) showPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && !errors.Is(err, session.ErrNoValue) {
 		return err
 	}
-	shown := page{User: u.Name, Menu: menu, Session: newSessionInfo(its), Live: p.view(buttons{p}.allowed(r))}
+	shown := page{User: u.Name, LoggedIn: its.User() != "", Menu: menu, Session: newSessionInfo(its), Live: p.view(buttons{p}.allowed(r))}
 	c, err := cart.Get(its)
 	switch {
 	case errors.Is(err, session.ErrUnavailable):

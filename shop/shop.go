@@ -14,6 +14,8 @@ var (
 	user  = session.NewKey[User]("user", session.Rank(2)) // without it the visitor is not logged in
 	cart  = session.NewKey[Cart]("cart", session.Rank(1)) // may become too large to travel
 	flash = session.NewKey[string]("flash")               // said once, on the next page
+
+	browser = session.NewKey[string]("browser") // for the list of the user's devices
 )
 
 // newShop returns all that the shop serves. Only the routes that ask for the
@@ -31,7 +33,11 @@ func newShop(sessions *session.Manager, panel *panel, log *slog.Logger) http.Han
 	mux.Handle("POST /user/shoppingcart/remove", require(removeFromCart))
 	mux.Handle("POST /user/shoppingcart/clear", require(clearCart))
 	mux.Handle("POST /login", action(login))
+	mux.Handle("POST /login/again", require(loginAgain))
 	mux.Handle("POST /logout", action(logout))
+	mux.Handle("POST /checkout", sessions.Require(sessions.RequireStore(recent("/", checkOut))))
+	accountPages{sessions}.serve(mux)
+	usersPages{buttons{panel}}.serve(mux)
 	mux.Handle("GET /status", status{sessions, panel.store, panel.failures, panel.lever})
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, sessions.Stats()) })
 	mux.Handle("GET /metrics", panel.served.Handler(sessions))

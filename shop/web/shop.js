@@ -62,7 +62,7 @@ function focused() {
 	const form = document.activeElement?.closest("#cart form");
 	if (!form) return null;
 	const item = form.elements.item?.value;
-	return item ? `#cart form:has([value="${item}"]) button` : "#cart form:not(:has([name])) button";
+	return item ? `#cart form:has([value="${item}"]) button` : "#cart form[action$=clear] button";
 }
 
 // The panel is live: the server sends what has changed on it, and says it at

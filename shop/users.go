@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/holdfast-go/session"
+)
+
+// usersPages are the administrator's page: where a user is logged in, and a button that ends
+// all of it. They are for a person at this machine, and -public-buttons opens them to
+// nobody else: whose sessions there are is not everybody's to see.
+type usersPages struct{ buttons }
+
+func (u usersPages) serve(mux *http.ServeMux) {
+	mux.Handle("GET /users", u.guard(u.show))
+	mux.Handle("POST /users/end", u.guard(u.end))
+}
+
+func (u usersPages) guard(next action) http.Handler {
+	return action(func(w http.ResponseWriter, r *http.Request) error {
+		err := error(notForYou)
+		if fromHere(r) {
+			err = next(w, r)
+		}
+		if err != nil {
+			u.answerError(w, r, err) // and not session.Error: the page asks for no session
+		}
+		return nil
+	})
+}
+
+var notForYou = &refusal{http.StatusForbidden, "Not from here", "Only who sits at the shop’s machine sees users."}
+
+func (u usersPages) show(w http.ResponseWriter, r *http.Request) error {
+	shown := devicesPage{Administrator: true, User: strings.TrimSpace(r.URL.Query().Get("user"))}
+	if r.URL.Query().Has("ended") {
+		shown.Message = "All sessions of " + shown.User + " have ended."
+	}
+	status := http.StatusOK
+	if shown.User != "" {
+		views, err := u.sessions.Sessions(r.Context(), shown.User)
+		if err != nil {
+			shown.Away, status = true, session.Status(err)
+			w.Header().Set("Retry-After", "5")
+		}
+		shown.Devices = newDevices(views)
+		for i := range shown.Devices {
+			shown.Devices[i].Current = false // nobody is to take it for the user's
+		}
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	render(w, "users.html", status, shown)
+	return nil
+}
+
+// end ends all sessions of a user, listed or not. Without a backup those that are listed.
+func (u usersPages) end(w http.ResponseWriter, r *http.Request) error {
+	if err := readForm(w, r); err != nil {
+		return err
+	}
+	name := strings.TrimSpace(r.PostForm.Get("user"))
+	if name == "" || len(name) > 255 {
+		return badName
+	}
+	_, err := u.sessions.RevokeUser(r.Context(), name)
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = accountPages{u.sessions}.endListed(r.Context(), name)
+	}
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/users?"+url.Values{"user": {name}, "ended": {""}}.Encode(), http.StatusSeeOther)
+	return nil
+}
