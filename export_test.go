@@ -45,3 +45,6 @@ func (m *Manager) Journaled() int {
 
 // InUse is how many sessions requests use now.
 func (m *Manager) InUse() int { return m.inUse.Len() }
+
+// Waiting is how many wait for the end of a session of m.
+func Waiting(m *Manager) int { return m.shards.Waiting.Len() }

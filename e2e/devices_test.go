@@ -33,6 +33,9 @@ func TestAVisitorLogsOutAnotherDevice(t *testing.T) {
 	laptop.wide()
 	laptop.push("form[action='/account/devices/end'] button")
 	laptop.shows("The device is logged out.")
+	// The page's stream ends, and says so before anything is clicked.
+	phone.becomes("document.getElementById('message').textContent == 'You are logged out.'")
+	phone.shows("You have none.")
 	list(1)
 
 	phone.push("form:has([value=rye]) button")

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/holdfast-go/session"
 )
 
 const (
@@ -113,8 +115,13 @@ func (h *hub) leave(w chan []byte) {
 	delete(h.watchers, w)
 }
 
-// ServeHTTP is the stream of one page.
+// ServeHTTP is the stream of one page. Everybody may look on; where the visitor has a
+// session the stream ends with it, and the page is told: it may still show a login.
 func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var ended <-chan struct{} // nil: there is no session that could end
+	if s, err := session.From(r.Context()); err == nil && s.ID() != "" {
+		ended = s.Done(r.Context())
+	}
 	events := h.enter()
 	if events == nil {
 		w.Header().Set("Retry-After", "60")
@@ -125,16 +132,20 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	out := http.NewResponseController(w)
-	for event := h.event(); event != nil; {
+	send := func(event []byte) bool {
 		// The server's own deadline is for answers that end.
 		if out.SetWriteDeadline(time.Now().Add(5*time.Second)) != nil {
-			return
+			return false
 		}
-		if _, err := w.Write(event); err != nil || out.Flush() != nil {
-			return
-		}
+		_, err := w.Write(event)
+		return err == nil && out.Flush() == nil
+	}
+	for event := h.event(); event != nil && send(event); {
 		select {
 		case event = <-events: // nil when the shop closes
+		case <-ended:
+			send([]byte("event: ended\ndata: the session\n\n"))
+			return
 		case <-r.Context().Done():
 			return
 		}

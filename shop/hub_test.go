@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -124,4 +125,23 @@ func TestASlowWatcherHoldsNobodyUp(t *testing.T) {
 		t.Error("a closed hub lets somebody in")
 	}
 	h.leave(quick)
+}
+
+// The stream of a visitor who is logged out on another device says so, and ends.
+func TestAStreamEndsWithTheSessionOfItsPage(t *testing.T) {
+	s := openShop(t, withBackup(t))
+	v, other := s.loggedIn("Ada"), s.loggedIn("Ada")
+	w, err := other.client.Get(s.server.URL + "/live")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Body.Close()
+	v.postJSON("/account/devices/end", `{"id":"`+string(ofOther(v.devices(2)))+`"}`).ok(t, http.StatusNoContent)
+	all, err := io.ReadAll(w.Body) // until it ends
+	if err != nil || !strings.HasSuffix(string(all), "event: ended\ndata: the session\n\n") {
+		t.Errorf("got %q, %v, want an event that says so", all, err)
+	}
+	if !v.isIn() {
+		t.Error("this device is logged out too")
+	}
 }

@@ -41,7 +41,7 @@ func newShop(sessions *session.Manager, panel *panel, log *slog.Logger) http.Han
 	mux.Handle("GET /status", status{sessions, panel.store, panel.failures, panel.lever})
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, sessions.Stats()) })
 	mux.Handle("GET /metrics", panel.served.Handler(sessions))
-	mux.Handle("GET /live", panel.hub)
+	mux.Handle("GET /live", sessions.ReadOnly(panel.hub)) // a page that is left open does not keep its session
 	buttons{panel}.serve(mux)
 	serveAssets(mux)
 

@@ -143,7 +143,9 @@ func (a *Shards) endSuccessor(ctx context.Context, g journal.Tombstone, why stat
 // the death that the store has afterwards.
 func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.Version) (Durability, error) {
 	if a.JournalBytes == 0 {
-		return Durable, a.writeTombstone(ctx, Call{all: a, ID: g.ID, Budget: a.SaveTimeout}, g, over)
+		err := a.writeTombstone(ctx, Call{all: a, ID: g.ID, Budget: a.SaveTimeout}, g, over)
+		a.wake(g.ID)
+		return Durable, err
 	}
 	s, asked := a.Of(g.ID), g.Death
 	toAll := a.goesEverywhere(g.ID)
@@ -218,6 +220,20 @@ func (a *Shards) Tombstone(id string) (journal.Tombstone, bool) {
 		return journal.Tombstone{}, false
 	}
 	return a.journal.Tombstone(id)
+}
+
+// EndHeard reports whether this process knows that a session has ended, or has been told so
+// by another process, by which session it was rotated into only the store can say. Without a
+// backup it knows of none.
+func (a *Shards) EndHeard(c state.Copy) bool {
+	if a.JournalBytes == 0 {
+		return false
+	}
+	if _, dead := a.journal.Tombstone(c.ID); dead || a.Of(c.ID).members.rotatedLately(c.ID) {
+		return true
+	}
+	_, dead := a.LoginRevoked(c.State)
+	return dead
 }
 
 // LoginRevoked reports whether the login to a session counts no more, as far as this process
@@ -298,9 +314,21 @@ func (a *Shards) Wrote(ctx context.Context, id string, d state.Death) {
 }
 
 func (a *Shards) learn(ctx context.Context, t journal.Tombstone) {
-	if a.JournalBytes != 0 {
-		_ = a.Of(t.ID).AddTombstone(ctx, t)
+	if a.JournalBytes == 0 {
+		a.wake(t.ID)
+		return
 	}
+	_ = a.Of(t.ID).AddTombstone(ctx, t)
+}
+
+// wake tells those who wait for the end of a session of a tombstone, or, where it is that of
+// a user, all who wait.
+func (a *Shards) wake(id string) {
+	if recordid.IsRevocation(id) {
+		a.Waiting.WakeAll()
+		return
+	}
+	a.Waiting.Wake(id)
 }
 
 // Undone reports whether a record of a session does not count: its shard went back in time

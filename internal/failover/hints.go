@@ -147,6 +147,7 @@ func (s *Shard) enter(ctx context.Context, t journal.Tombstone) (e entered, err 
 	if e.settled() {
 		s.all.keepRevocation(added.Tombstone)
 	}
+	s.all.wake(t.ID)
 	return e, nil
 }
 

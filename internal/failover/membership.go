@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,6 +76,13 @@ func (m *membership) hear(g journal.Tombstone, now time.Time, enter func(journal
 		return
 	}
 	enter(g)
+}
+
+// rotatedLately reports whether a rotation of a session was heard and not taken in yet.
+func (m *membership) rotatedLately(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(m.rotated, func(g journal.Tombstone) bool { return g.ID == id })
 }
 
 // leave returns what the log lacks, and what waits for the end of a grace, of a shard that

@@ -67,7 +67,10 @@ func (s *Shard) join() *membership {
 	}
 	set.tellOthers = func(x revoked.Tombstone) { s.tellOthersLater(journal.Heard(x)) }
 	m := &membership{silent: silent, noUsers: noUsers, saves: a.SaveTimeout, began: a.Clock.Now(), first: make(chan struct{}), turn: make(chan struct{}, 1)}
-	set.enter = func(g journal.Tombstone) { m.hear(g, a.Clock.Now(), s.enterHeard) }
+	set.enter = func(g journal.Tombstone) {
+		m.hear(g, a.Clock.Now(), s.enterHeard)
+		a.wake(g.ID)
+	}
 	var layout func() uint64
 	if len(a.Store.Shards()) > 0 {
 		layout = a.layout.own.Load

@@ -41,6 +41,7 @@ import (
 	"github.com/holdfast-go/session/internal/spool"
 	"github.com/holdfast-go/session/internal/stamp"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/waiting"
 )
 
 // Shards are the parts of one store that this process has met. The exported fields
@@ -52,6 +53,7 @@ type Shards struct {
 	Hooks   Hooks
 	Foreign bool // other programs write the records too
 	InUse   *inuse.Sessions
+	Waiting waiting.Set // who waits for the end of a session
 
 	ReadTimeout, SaveTimeout time.Duration
 	TombstoneLife            time.Duration

@@ -71,7 +71,12 @@ function focused() {
 const live = document.getElementById("live");
 if (live) {
 	const shown = {};
-	new EventSource("/live").addEventListener("message", (event) => {
+	const events = new EventSource("/live"); // connects again where it ends
+	events.addEventListener("ended", async () => {
+		await readAgain();
+		if (document.querySelector("#session:not([data-source])")) complain("You are logged out.", document.getElementById("account"));
+	});
+	events.addEventListener("message", (event) => {
 		const { condition, lane, ...parts } = JSON.parse(event.data);
 		if (live.dataset.condition) live.dataset.condition = condition;
 		const changed = live.dataset.lane !== lane;

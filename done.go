@@ -1,0 +1,41 @@
+package session
+
+import (
+	"context"
+
+	"github.com/holdfast-go/session/internal/lookup"
+)
+
+// closed is what Done returns where there is nothing to wait for.
+var closed = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// Done returns a channel that is closed when the session has ended, or ctx ends: for an
+// event stream or a websocket, which would go on for a visitor who was logged out. Call it
+// once, before the loop that sends. It is closed at once where there is no session, or none
+// that is saved, or where that is not known.
+//
+// With a Backup the session ends here as it does for requests, within two seconds, whichever
+// instance ends it: by Destroy, Revoke, RevokeUser, RevokeOthers or RevokeBefore. Without one
+// only this process's own ends are heard at once, and those of others when the session would
+// have expired.
+//
+// It ends too when it expires. A stream is no use of the session, so one that nobody uses
+// otherwise ends Idle after its last request. Before, the store is asked once, since another
+// instance may have seen a request; where it does not answer, the session ends.
+//
+// Done follows a Rotate. It does not follow a Renew, which makes the token worthless with
+// which the stream was opened: the client connects again, with the new one.
+func (s *Session) Done(ctx context.Context) <-chan struct{} {
+	_ = s.load(ctx)
+	s.mu.Lock()
+	l := s.loaded
+	s.mu.Unlock()
+	if l.Phase != lookup.Live || l.Unsaved() {
+		return closed
+	}
+	return s.m.reader.Done(ctx, l.Copy)
+}

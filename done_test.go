@@ -1,0 +1,241 @@
+package session_test
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/seal"
+	"github.com/holdfast-go/session/sessiontest"
+	"github.com/holdfast-go/session/storetest"
+)
+
+// stream is an event stream of a visitor, at an instance.
+type stream struct {
+	*testing.T
+	ended <-chan struct{}
+	close context.CancelFunc
+}
+
+// opens begins a stream of v, which lasts until it is closed, or its session ends.
+func (s *site) opens(m *session.Manager, v *sessiontest.Visitor) stream {
+	s.Helper()
+	ctx, cancel := context.WithCancel(s.Context())
+	s.Cleanup(cancel)
+	x := stream{T: s.T, close: cancel}
+	s.serve(m, v, func(sn *session.Session) { x.ended = sn.Done(ctx) })
+	if x.ended == nil {
+		s.Fatal("the stream was refused")
+	}
+	return x
+}
+
+func (x stream) want(what string, ended bool) {
+	x.Helper()
+	synctest.Wait()
+	got := false
+	select {
+	case <-x.ended:
+		got = true
+	default:
+	}
+	if got != ended {
+		x.Errorf("%s: the stream has ended: %v, want %v", what, got, ended)
+	}
+}
+
+// However a session ends, and at whichever instance: its streams end within two seconds, and
+// those of other sessions go on.
+func TestAStreamEndsWithItsSession(t *testing.T) {
+	for name, end := range map[string]func(s userSite, m *session.Manager, v *sessiontest.Visitor){
+		"destroyed": func(s userSite, m *session.Manager, v *sessiontest.Visitor) { s.serve(m, v, s.ends(session.Durable)) },
+		"revoked by its ID": func(s userSite, m *session.Manager, v *sessiontest.Visitor) {
+			var id session.ID
+			s.serve(m, v, func(x *session.Session) { id = x.ID() })
+			if _, err := m.Revoke(s.Context(), id); err != nil {
+				s.Error(err)
+			}
+		},
+		"with all of the user": func(s userSite, m *session.Manager, _ *sessiontest.Visitor) { s.revoke(m, "ann", session.Durable) },
+		"by another session of the user": func(s userSite, m *session.Manager, _ *sessiontest.Visitor) {
+			s.serve(m, s.logsIn(m, "ann"), func(x *session.Session) {
+				if _, err := x.RevokeOthers(s.Context()); err != nil {
+					s.Error(err)
+				}
+			})
+		},
+		"with everybody": func(s userSite, m *session.Manager, _ *sessiontest.Visitor) {
+			s.after(time.Second)
+			if _, err := m.RevokeBefore(s.Context(), time.Now().Add(-time.Second)); err != nil {
+				s.Error(err)
+			}
+		},
+		"renewed": func(s userSite, m *session.Manager, v *sessiontest.Visitor) { s.renews(m, v) },
+		"rotated and destroyed": func(s userSite, m *session.Manager, v *sessiontest.Visitor) {
+			s.serve(m, v, (*session.Session).Rotate)
+			s.serve(m, v, (*session.Session).Rotate)
+			s.after(3 * time.Second)
+			s.serve(m, v, s.ends(session.Durable))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testUsers(t, session.Options{}, func(s userSite) {
+				v := s.logsIn(s.a, "ann")
+				s.after(2 * time.Second)
+				here, there := s.opens(s.a, v), s.opens(s.b, v)
+				s.after(2 * time.Second)
+				var other stream
+				if name != "with everybody" {
+					other = s.opens(s.b, s.logsIn(s.a, "bob"))
+				}
+				here.want("before", false)
+				there.want("before", false)
+				end(s, s.a, v)
+				here.want("at the instance that ends it", true)
+				s.after(2 * time.Second)
+				there.want("at the other instance", true)
+				if other.T != nil {
+					other.want("of another user", false)
+				}
+			})
+		})
+	}
+}
+
+func TestAStreamFollowsARotation(t *testing.T) {
+	testUsers(t, session.Options{}, func(s userSite) {
+		v := s.logsIn(s.a, "ann")
+		here, there := s.opens(s.a, v), s.opens(s.b, v)
+		for range 3 {
+			s.serve(s.a, v, (*session.Session).Rotate)
+			s.after(5 * time.Second)
+		}
+		here.want("after three rotations", false)
+		there.want("after three rotations", false)
+	})
+}
+
+// In an outage the instance that ends the session ends its streams, the others when the
+// store is back.
+func TestAStreamEndsInAnOutage(t *testing.T) {
+	testUsers(t, session.Options{}, func(s userSite) {
+		v := s.logsIn(s.a, "ann")
+		here, there := s.opens(s.a, v), s.opens(s.b, v)
+		s.store.Fail(errRefused)
+		s.after(10 * time.Second)
+		here.want("in the outage", false)
+		s.serve(s.a, v, s.ends(session.Pending))
+		here.want("where it was destroyed", true)
+		there.want("where that cannot be known", false)
+		s.heal()
+		there.want("when the store is back", true)
+	})
+}
+
+// A stream is no use of its session, and a use at another instance is found by one look at
+// the store.
+func TestAStreamEndsWhenItsSessionExpires(t *testing.T) {
+	for name, backup := range map[string]*session.Backup{"with a backup": {Audience: "shop-test"}, "without one": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := storetest.NewFaulty(memstore.New(nil))
+				if backup != nil {
+					backup.Keys = mustKeys(t, seal.NewKey())
+				}
+				o := &session.Options{Idle: 20 * time.Minute, Refresh: 2 * time.Minute, Backup: backup}
+				s := &site{T: t, store: store, a: mustNew(t, store, o), b: mustNew(t, store, o)}
+				s.after(10 * time.Second)
+				v := s.visitor()
+				var id session.ID
+				s.serve(s.a, v, func(x *session.Session) { id = x.ID() })
+				var loads atomic.Int64
+				store.Before(func(op string, i session.ID) error {
+					if op == "load" && i == id {
+						loads.Add(1)
+					}
+					return nil
+				})
+				x := s.opens(s.a, v)
+				s.after(15 * time.Minute)
+				s.want(s.b, v, "red/") // used at the other instance
+				s.after(21 * time.Minute)
+				x.want("36 minutes after it began, 21 after the last use", false)
+				loads.Store(0)
+				s.after(90 * time.Second)
+				x.want("22 minutes and a half after the last use", true)
+				if n := loads.Load(); n != 1 {
+					t.Errorf("the last look took %d loads, want 1", n)
+				}
+			})
+		})
+	}
+}
+
+func TestNothingToWaitFor(t *testing.T) {
+	testUsers(t, session.Options{}, func(s userSite) {
+		nobody := sessiontest.NewVisitor(s.T, s.a)
+		s.opens(s.a, nobody).want("without a session", true)
+		ctx, cancel := context.WithCancel(s.Context())
+		s.Cleanup(cancel)
+		s.serve(s.a, nobody, func(x *session.Session) {
+			color.Set(x, "red")
+			stream{T: s.T, ended: x.Done(ctx)}.want("before the session is saved", true)
+			if _, err := x.Save(ctx); err != nil {
+				s.Error(err)
+			}
+			stream{T: s.T, ended: x.Done(ctx)}.want("when it is saved", false)
+		})
+		x := s.opens(s.a, nobody)
+		x.want("of a session", false)
+		x.close()
+		x.want("of a client that has left", true)
+	})
+}
+
+// Streams that are over leave nothing behind.
+func TestStreamsThatAreOverCostNothing(t *testing.T) {
+	testUsers(t, session.Options{}, func(s userSite) {
+		v := s.logsIn(s.a, "ann")
+		s.after(time.Minute)
+		for range 100 {
+			x := s.opens(s.a, v)
+			x.close()
+			x.want("of a client that has left", true) // the last that its goroutine does
+		}
+		if n := session.Waiting(s.a); n != 0 {
+			t.Errorf("%d wait, want none", n)
+		}
+	})
+}
+
+// Without a backup the ends of this process are heard, and they alone.
+func TestAStreamEndsWithoutABackup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := storetest.NewFaulty(memstore.New(nil))
+		s := &site{T: t, store: store, a: mustNew(t, store, nil), b: mustNew(t, store, nil)}
+		for name, end := range map[string]func(*session.Session){
+			"destroyed": s.ends(session.Durable),
+			"renewed":   (*session.Session).Renew,
+		} {
+			v := s.visitor()
+			s.serve(s.a, v, (*session.Session).Rotate)
+			here, there := s.opens(s.a, v), s.opens(s.b, v)
+			s.serve(s.a, v, (*session.Session).Rotate)
+			s.after(time.Minute)
+			here.want(name+": rotated", false)
+			if status := s.serve(s.a, v, end); status != http.StatusOK {
+				t.Errorf("%s: got status %d", name, status)
+			}
+			here.want(name, true)
+			s.after(time.Minute)
+			there.want(name+" elsewhere", false)
+			s.after(time.Hour)
+			there.want(name+" elsewhere, an hour later", true)
+		}
+	})
+}

@@ -1,0 +1,88 @@
+// Package waiting knows who waits for news of a session: streams that end with theirs.
+package waiting
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Set is who waits. The zero Set is ready. Any number of goroutines may use it. It holds
+// memory only for those who wait.
+type Set struct {
+	size atomic.Int64 // of waiters, so that Wake takes no lock where nobody waits
+
+	mu      sync.Mutex
+	waiters map[string]map[*Waiter]struct{} // by session
+}
+
+// Waiter waits for news of one session.
+type Waiter struct {
+	News chan struct{} // receives where there may be news; several before it is read are one
+
+	id string
+}
+
+// Enter returns a Waiter for news of a session. What became known before Enter is no news,
+// so its owner looks once before it waits. The owner calls Leave in the end.
+func (s *Set) Enter(id string) *Waiter {
+	w := &Waiter{News: make(chan struct{}, 1), id: id}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiters == nil {
+		s.waiters = make(map[string]map[*Waiter]struct{})
+	}
+	if s.waiters[id] == nil {
+		s.waiters[id] = make(map[*Waiter]struct{})
+	}
+	s.waiters[id][w] = struct{}{}
+	s.size.Add(1)
+	return w
+}
+
+// Leave ends the waiting.
+func (s *Set) Leave(w *Waiter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiters[w.id], w)
+	if len(s.waiters[w.id]) == 0 {
+		delete(s.waiters, w.id)
+	}
+	s.size.Add(-1)
+}
+
+// Wake tells those who wait for news of a session that there may be some. What the news is
+// must be known before: a Waiter that enters meanwhile finds it by looking.
+func (s *Set) Wake(id string) {
+	if s.size.Load() == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.waiters[id] {
+		w.wake()
+	}
+}
+
+// WakeAll is Wake for each session.
+func (s *Set) WakeAll() {
+	if s.size.Load() == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, all := range s.waiters {
+		for w := range all {
+			w.wake()
+		}
+	}
+}
+
+func (w *Waiter) wake() {
+	select {
+	case w.News <- struct{}{}:
+	default: // it has not looked yet at what came before
+	}
+}
+
+// Len is how many wait.
+func (s *Set) Len() int { return int(s.size.Load()) }
