@@ -248,7 +248,9 @@ func TestACookieMayBeWithheldFromWhatOtherSitesSend(t *testing.T) {
 // something only where the Host is known to be what browsers see: behind a proxy that
 // changes it no origin would be the site's own.
 func TestAnOriginIsAnotherSitesWhereTheHostIsTheBrowsers(t *testing.T) {
-	says := func(origin string) http.Header { return http.Header{"Origin": {origin}, "Sec-Fetch-Site": {"same-origin"}} }
+	says := func(origin string) http.Header {
+		return http.Header{"Origin": {origin}, "Sec-Fetch-Site": {"same-origin"}}
+	}
 	withholds := func(tr *transport.Transport, origin, host string) bool {
 		return tr.Withholds(http.Header{"Origin": {origin}}, host)
 	}
