@@ -85,6 +85,7 @@ func (s *Session) newCommit(ctx context.Context, cookies bool) (c commit.Commit,
 	c.Adopted = c.Unsaved()
 	if s.cookies != nil {
 		c.ForgottenSince = s.cookies.Use.ForgottenSince()
+		c.Use = &s.cookies.Use
 	}
 	fault = s.fault.err
 	if !cookies && fault != nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/groupcommit"
+	"github.com/holdfast-go/session/internal/inuse"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/stamp"
@@ -110,6 +111,8 @@ type Commit struct {
 	// ForgottenSince is when the caller read the session, if this process may have forgotten
 	// what other requests have saved since; zero: it has not.
 	ForgottenSince time.Time
+
+	Use *inuse.Use // of the session by the request; nil: none is noted
 
 	Token    token.Token // of the session that this commit began
 	Begun    bool        // that session exists

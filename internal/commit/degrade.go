@@ -149,6 +149,9 @@ func (c *Commit) keepNew(ctx context.Context, l *lookup.Loaded, cause error) err
 // forgotten what other requests have saved since the session was read. A Set does not depend
 // on that.
 func (c *Commit) checkBase() error {
+	if c.Use != nil && state.Steps(c.Edits) && c.Writer.Reader.InUse.Lost(c.Use) {
+		return fmt.Errorf("%w: what others have saved since the session was read was dropped, because the journal is full, and the store does not tell it", failure.ErrUnavailable)
+	}
 	if c.ForgottenSince.IsZero() || c.Writer.Clock.Now().Sub(c.ForgottenSince) < failover.Lately || !state.Steps(c.Edits) {
 		return nil
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/holdfast-go/session/internal/commit"
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/inuse"
+	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/test/instance"
 )
 
@@ -65,6 +67,40 @@ func TestAnUpdateOnWhatWasReadLongAgo(t *testing.T) {
 		c.ForgottenSince = time.Now().Add(-time.Minute)
 		v.fails(c, failure.ErrUnavailable)
 	})
+}
+
+// An Update is not made on what a request has read, where what others have saved since was
+// dropped for lack of room. A Set is: it does not depend on that.
+func TestAnUpdateOnWhatTheJournalHasDropped(t *testing.T) {
+	for name, is := range map[string]struct {
+		lost bool
+		edit *state.Edit
+		want string // of the error; empty: there is none
+	}{
+		"fails":                       {true, increment("n"), "the journal is full"},
+		"is made where nothing was":   {false, increment("n"), ""},
+		"fails not where it is a Set": {true, set("n", "7"), ""},
+	} {
+		story(t, name, func(v *visitor) {
+			l := v.load()
+			var use inuse.Use
+			v.Reader.InUse.Enter(&use, v.id(), time.Now())
+			v.Store.Away(true)
+			time.Sleep(10 * time.Second)
+			if is.lost {
+				v.Reader.InUse.Forget(v.id(), time.Now())
+			}
+			c := v.commit(l, is.edit)
+			c.Use = &use
+			if is.want == "" {
+				v.must(c, failover.Pending)
+				return
+			}
+			if err := v.fails(c, failure.ErrUnavailable); err != nil && !strings.Contains(err.Error(), is.want) {
+				v.Errorf("the error is %v, want that %s", err, is.want)
+			}
+		})
+	}
 }
 
 // A restore that was not answered, where the store still lacks the session, is sent

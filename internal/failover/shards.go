@@ -114,6 +114,7 @@ func (a *Shards) Start(firstIDs func(yield func(id string) bool)) {
 	}
 	a.journal = journal.New(int64(a.JournalBytes), int64(a.Revocations))
 	a.journal.InUse = a.InUse.Needs
+	a.journal.Forgot = a.InUse.Forget
 	a.ctx, a.close = context.WithCancel(context.Background())
 	a.meetLayout()
 	a.startSpool()

@@ -23,6 +23,7 @@ type Sessions struct {
 type Use struct {
 	id   string    // empty: it is not entered
 	read time.Time // what the request knows is not older
+	lost bool      // something that became known since then was forgotten, for lack of room
 
 	first      bool           // it stands in the map, and the others of its session behind it
 	newest     record.Version // of the first: what a request of the process was told last
@@ -35,7 +36,7 @@ type Use struct {
 func (s *Sessions) Enter(u *Use, id string, read time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	u.read = read
+	u.read, u.lost = read, false
 	if u.id == id {
 		return
 	}
@@ -80,11 +81,11 @@ func (s *Sessions) leaveLocked(u *Use) {
 		u.next.first, u.next.newest = true, u.newest
 		s.sessions[u.id] = u.next
 	}
-	*u = Use{read: u.read}
+	*u = Use{read: u.read, lost: u.lost}
 }
 
 // Read is Enter for a request whose end is not reported.
-func (u *Use) Read(at time.Time) { u.read = at }
+func (u *Use) Read(at time.Time) { u.read, u.lost = at, false }
 
 // ForgottenSince returns when the request read what it knows, where nothing is kept
 // known for it since; else zero.
@@ -106,6 +107,23 @@ func (s *Sessions) Needs(id string, at time.Time) bool {
 		}
 	}
 	return false
+}
+
+// Forget notes that what became known of a session at a time is forgotten, although requests
+// may need it, because there was no room for it.
+func (s *Sessions) Forget(id string, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for u := s.sessions[id]; u != nil; u = u.next {
+		u.lost = u.lost || !u.read.After(at)
+	}
+}
+
+// Lost reports whether something was forgotten that the request of a Use may need.
+func (s *Sessions) Lost(u *Use) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return u.lost
 }
 
 // News notes that the store has answered a request of the process with a version of a

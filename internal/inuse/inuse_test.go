@@ -50,6 +50,37 @@ func TestWhatIsNeeded(t *testing.T) {
 	}
 }
 
+func TestWhatIsForgotten(t *testing.T) {
+	var s Sessions
+	var old, young, other Use
+	s.Enter(&old, "a", at(10))
+	s.Enter(&young, "a", at(20))
+	s.Enter(&other, "b", at(10))
+	wants := func(what string, u *Use, want bool) {
+		t.Helper()
+		if got := s.Lost(u); got != want {
+			t.Errorf("%s: lost %v, want %v", what, got, want)
+		}
+	}
+	s.Forget("a", at(9))
+	wants("it knew that", &old, false)
+	s.Forget("a", at(15))
+	s.Forget("c", at(99))
+	wants("it does not know that", &old, true)
+	wants("the younger knows it", &young, false)
+	wants("another session", &other, false)
+	s.Forget("a", at(9))
+	wants("and so it stays", &old, true)
+	s.Leave(&old)
+	wants("also when the request is over", &old, true)
+	old.Read(at(30))
+	wants("until it has read the session again", &old, false)
+	s.Forget("a", at(20)) // the store may have answered before
+	wants("at the time when it read", &young, true)
+	s.Enter(&young, "a", at(40))
+	wants("until it has read the session again, too", &young, false)
+}
+
 func TestWhatIsNews(t *testing.T) {
 	var s Sessions
 	one, two, three := record.Version{1}, record.Version{2}, record.Version{3}

@@ -224,7 +224,11 @@ func (j *Journal) Keep(shard string, c state.Copy, at time.Time) (o Outcome, err
 		h.joinReading(old.value)
 	}
 	h.stored()
-	return o, j.replaceLocked(old, shard, h, reading, &o.Dropped)
+	if err := j.replaceLocked(old, shard, h, reading, &o.Dropped); err != nil {
+		j.forgotLocked(c.ID, at)
+		return o, err
+	}
+	return o, nil
 }
 
 // Carried notes that a request of a session has carried these entries. Where they
@@ -280,6 +284,13 @@ func (j *Journal) Forget(shard string, before time.Time) {
 			h.delivered = time.Time{}
 			j.placeCopyLocked(n)
 		}
+	}
+}
+
+// forgotLocked tells that a copy which is kept for reading was dropped, or found no room.
+func (j *Journal) forgotLocked(id string, at time.Time) {
+	if j.Forgot != nil {
+		j.Forgot(id, at)
 	}
 }
 

@@ -51,6 +51,11 @@ type Journal struct {
 	// is set before the first call.
 	InUse func(id string, at time.Time) bool
 
+	// Forgot is called where a copy for reading is dropped for lack of room, or finds none, with
+	// its session and when it became known: a request may need it. It is called with the
+	// journal locked. It may be nil. It is set before the first call.
+	Forgot func(id string, at time.Time)
+
 	// Changed is called whenever Undelivered has another result for a session than
 	// before, with whether the store lacks anything of the session now. It is called with
 	// the journal locked, so that the changes come in their order. It may be nil. It is

@@ -68,6 +68,7 @@ func (j *Journal) dropNextLocked(d *Dropped) {
 		n := j.readingByAge.front
 		j.removeCopyLocked(n)
 		d.Reading = append(d.Reading, n.value.ID)
+		j.forgotLocked(n.value.ID, latest(n.value.kept, n.value.delivered))
 	default:
 		n := j.hintsByAge.front
 		n.part.lost++

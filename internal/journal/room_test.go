@@ -2,9 +2,11 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-go/session/internal/state"
 )
@@ -77,6 +79,36 @@ func arrives(id string) step {
 		g, _ := j.Tombstone(id)
 		j.Arrived(g, g.Death, now)
 		return Dropped{}, nil
+	}
+}
+
+// A request that needs what goes for lack of room is told.
+func TestWhatIsForgottenIsTold(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		there []step
+		comes step
+		want  string
+	}{
+		{"a copy that was kept", []step{writes("h"), keeps("k")}, pending("p"), "k at 1"},
+		{"one that was delivered", []step{writes("h"), reads("r")}, pending("p"), "r at 0"},
+		{"one for which there is no room", []step{writes("h"), pending("p")}, keeps("x"), "x at 1"},
+		{"nothing where hints go", []step{writes("h"), pending("p")}, writes("x"), ""},
+		{"nothing where tombstones of strangers go", []step{madeUp("m"), keeps("k")}, pending("p"), ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			j := New(plenty, plenty)
+			if _, err := all(test.there...)(j); err != nil {
+				t.Fatal(err)
+			}
+			j.limit = j.Total().Bytes
+			got := ""
+			j.Forgot = func(id string, at time.Time) { got += fmt.Sprintf("%s at %d", id, at.Unix()) }
+			_, _ = test.comes(j)
+			if got != test.want {
+				t.Errorf("it tells of %q, want %q", got, test.want)
+			}
+		})
 	}
 }
 

@@ -71,6 +71,21 @@ func (w *world) crowd(s Step) {
 	})
 }
 
+// droppedBeside reports whether an instance may have dropped what it knew of another write of
+// a session, made while a request was under way, because strangers came after it.
+func (o *oracle) droppedBeside(q *Request) bool {
+	b := o.births[q.Birth]
+	if b == nil || b.crowded <= q.Began {
+		return false
+	}
+	for _, w := range o.writes {
+		if w != nil && w.q != q && w.q.Birth == q.Birth && w.q.Token == q.Token && w.q.Ended >= q.Began && w.q.Ended <= b.crowded {
+			return true
+		}
+	}
+	return false
+}
+
 // takenForStranger reports whether a full journal may have dropped the tombstone of a
 // logout, because strangers came after it. Section 4: "What goes first when it is full
 // (...): tombstones of made-up tokens, and of sessions begun in this outage whose state

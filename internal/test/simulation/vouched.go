@@ -79,6 +79,10 @@ func (o *oracle) exempt503(q *Request, a *asked) bool {
 		// Section 2: "Whoever cannot be saved then although the store answers
 		// gets 503".
 		o.count("oracle: exempt: 503, others of its session came before")
+	case q.Op > 0 && o.droppedBeside(q):
+		// Section 4, of what goes first when the journal is full: "delivered copies kept
+		// only for reading". Without them an Update knows no base.
+		o.count("oracle: exempt: 503, strangers filled the journal")
 	case a.conflict && q.Op > 0:
 		// Section 4: "until the budget ends, then an error (it never degrades on
 		// conflict)".
