@@ -41,6 +41,9 @@ func (x *life) root() *life {
 // was answered.
 func (w *write) unanswered() bool { return w.saved == 0 || w.q.Ended == 0 || w.saved > w.q.Ended }
 
+// stillKnown is how long an instance knows what it has saved, if nobody carries it back.
+const stillKnown = 30 * time.Second
+
 // parted reports whether two writes of one key may be apart, so that only the
 // later of them stays. Section 11: "with one instance always (...); with several
 // as long as each of them is answered, however slowly. Where one is not,
@@ -51,6 +54,12 @@ func (o *oracle) parted(w, r *write) bool {
 		return false
 	}
 	if w.q.Birth != r.q.Birth && (w.unanswered() || r.unanswered()) {
+		return true
+	}
+	// Section 2, of what an instance knows beside the store: "until a request of that session
+	// has carried it back (...), or for 30 s". A jar that r was displaced from did not.
+	if w.unanswered() && r.q.Ended > 0 && w.q.Began-r.q.Ended > stillKnown {
+		o.count("oracle: exempt: counted without what was displaced, which the instance has forgotten")
 		return true
 	}
 	return o.lostMemory(o.sessionOf(r.q), r.q.Began)

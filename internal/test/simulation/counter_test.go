@@ -35,6 +35,24 @@ func (t *tale) leave(birth int, id string) *Request {
 	return q
 }
 
+// displacedItem has an instance save an item, another one displace the copy that has it, and the
+// first one add another item without the store, so long afterwards.
+func displacedItem(t *tale, later time.Duration) {
+	t.h.ByTime = true
+	late := t.ask(2, Set, 0, 4, "one")
+	v := t.ask(1, Add, registers, 2, "one")
+	t.load(v, 1)
+	t.save(v, 1, s1, 1, false, 1, 2)
+	t.answer(v, "store a=1 cart=2", "two", "two")
+	t.answer(late, "backup a=4", "three", "three")
+	t.at += later
+	w := t.ask(1, Add, registers, 3, "three")
+	t.answer(w, "backup a=4 cart=3", "four", "four")
+	r := t.ask(2, Read, 0, 0, "four")
+	t.load(r, 2)
+	t.answer(r, "store a=4 cart=3", "", "four")
+}
+
 func TestTheOracleOfTheWorlds(t *testing.T) {
 	judged(t, []story{
 		{"each of two counts stands on the other", func(t *tale) {
@@ -301,6 +319,13 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 			t.answer(w, "backup a=1 cart=3", "three", "two", "three")
 			t.answer(t.ask(1, Read, 0, 0, "two", "three"), "backup a=1 cart=3", "", "two", "three")
 		}, "d: older than what the visitor was told"},
+
+		{"one instance adds to a cart from which another has displaced an item, by time", func(t *tale) {
+			displacedItem(t, 10*time.Second)
+		}, "d: older than what the visitor was told"},
+		{"one instance adds to a cart from which another has displaced an item that it has forgotten, by time", func(t *tale) {
+			displacedItem(t, 40*time.Second)
+		}, ""},
 
 		{"503 of a store that saves in time", func(t *tale) {
 			t.budget(1)
