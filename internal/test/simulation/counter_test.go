@@ -48,9 +48,14 @@ func displacedItem(t *tale, later time.Duration) {
 	t.at += later
 	w := t.ask(1, Add, registers, 3, "three")
 	t.answer(w, "backup a=4 cart=3", "four", "four")
-	r := t.ask(2, Read, 0, 0, "four")
-	t.load(r, 2)
-	t.answer(r, "store a=4 cart=3", "", "four")
+	t.event(Event{Kind: Loaded, Birth: 1, Session: s1, Sent: t.at, Save: 2})
+	t.save(nil, 1, s1, 2, false, 1, 4, 3)
+	r := t.ask(1, Read, 0, 0, "four")
+	t.load(r, 3)
+	t.answer(r, "store a=4 cart=3", "five", "five")
+	r = t.ask(1, Read, 0, 0, "five")
+	t.load(r, 3)
+	t.answer(r, "store a=4 cart=3", "", "five")
 }
 
 func TestTheOracleOfTheWorlds(t *testing.T) {
