@@ -222,7 +222,7 @@ func TestASessionThatTheStoreLostIsPutBack(t *testing.T) {
 		c := v.commit(l, set("a", "1"))
 		v.must(c, failover.Pending)
 		if !c.Away() {
-			v.Error("the store is not taken for away")
+			v.Error("the store does not count as away")
 		}
 	})
 	story(t, "later, where the shard has just lost its memory", func(v *visitor) {

@@ -55,7 +55,7 @@ func IsAway(err error) bool { return errors.As(err, new(*Away)) }
 
 var (
 	// ErrNotAsked is the answer for a shard that was not asked.
-	ErrNotAsked error = &Away{errors.New("the shard is taken for away")}
+	ErrNotAsked error = &Away{errors.New("the shard is known to be away, and was not asked")}
 
 	// ErrForgetful is the error for a shard in quarantine, whose "nothing" counts
 	// as no answer.

@@ -81,7 +81,7 @@ func (o outage) run(t *testing.T, p Place) {
 	most := timeleft.Within(t, patience)
 	for began := time.Now(); out == 0 || in.Stats().Failing; {
 		if time.Since(began) > most {
-			t.Fatalf("%v after an outage the server is still taken for away: %+v", most, in.Stats())
+			t.Fatalf("%v after an outage the server is still counted as away: %+v", most, in.Stats())
 		}
 		time.Sleep(time.Duration(100+4*o.n) * time.Millisecond)
 		out += w.burst(o.n)
