@@ -79,7 +79,7 @@ func createLocked(path string) (*os.File, error) {
 }
 
 // maxCreate is how many times a file is made before that counts as a failure.
-const maxCreate = 20
+const maxCreate = 200
 
 // openLocked opens a file of another process and locks it. It returns nil where its
 // process runs, or another has it.
