@@ -486,3 +486,34 @@ func TestARevocationReachesThePartsOfTheStoreThatAreThere(t *testing.T) {
 		})
 	}
 }
+
+// oneShard is a store of one shard that may lose all of its records without a restart.
+type oneShard struct{ session.Store }
+
+func (oneShard) Shard(session.ID) string { return "0" }
+
+func (oneShard) Probe(context.Context, string) (string, error) { return "0", nil }
+
+// A store that loses its memory while a user is revoked: the log with the revocation may be
+// written anew before this process has entered the revocation into its set.
+func TestARevocationOfAUserInTheMomentOfALoss(t *testing.T) {
+	for later := range 10 {
+		for lost := range 24 { // half milliseconds after 4.5 ms before the revocation
+			testUsers(t, session.Options{}, func(s userSite) {
+				all := storetest.NewFaulty(memstore.New(nil))
+				a := s.startInstance(oneShard{all}, session.Options{})
+				s.after(time.Duration(later) * 37 * time.Millisecond)
+				b := s.startInstance(oneShard{all}, session.Options{})
+				s.after(10 * time.Second)
+				thief := s.copyOf(s.logsIn(b, "ann"))
+				all.Delay(time.Millisecond)
+				s.after(2240*time.Millisecond + time.Duration(later)*100*time.Millisecond)
+				time.AfterFunc(time.Duration(lost)*500*time.Microsecond, func() { all.Replace(memstore.New(nil)) })
+				time.Sleep(4500 * time.Microsecond)
+				s.revoke(a, "ann", session.Durable)
+				s.after(17 * time.Second)
+				s.want(b, thief, "-")
+			})
+		}
+	}
+}

@@ -149,6 +149,7 @@ func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.V
 	}
 	s, asked := a.Of(g.ID), g.Death
 	toAll := a.goesEverywhere(g.ID)
+	defer a.telling.remove(g)
 	err, untold := failure.ErrNotAsked, error(nil)
 	if a.Mode(s.name) != circuit.BackupOnly {
 		err, untold = s.endNow(ctx, g, over)
@@ -186,7 +187,7 @@ func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.V
 }
 
 // endNow writes a tombstone into the store and, at the same time, into the log of this
-// process. It sends the tombstone once even where the breaker is open. The second error says
+// process. The caller removes it from telling when it is in the journal. It sends the tombstone once even where the breaker is open. The second error says
 // that the store has the tombstone and the log does not.
 func (s *Shard) endNow(ctx context.Context, g *journal.Tombstone, over record.Version) (err, untold error) {
 	c, closed := s.all.AllowSave(ctx, g.ID)
@@ -198,16 +199,19 @@ func (s *Shard) endNow(ctx context.Context, g *journal.Tombstone, over record.Ve
 	if mayEndNothing || closed != nil {
 		err = s.all.writeTombstone(ctx, c, g, over)
 		if err == nil && !g.EndedNothing() {
+			s.all.telling.add(g)
 			untold = s.tell(ctx, *g)
 		}
 		return err, untold
 	}
 	beside := make(chan error, 1)
 	entry := *g
+	s.all.telling.add(g)
 	go func() { beside <- s.tell(ctx, entry) }()
 	err = s.all.writeTombstone(ctx, c, g, over)
 	untold = <-beside
 	if asked := entry.Death; untold == nil && g.Death != asked {
+		s.all.telling.add(g)
 		untold = s.tell(ctx, *g) // another writer's tombstone stood there
 	}
 	return err, untold

@@ -213,6 +213,23 @@ func TestAnEndInAnOutage(t *testing.T) {
 		}
 		w.wantOwed(0, 0)
 	})
+	story(t, "is told once", func(w *world) {
+		w.Store.Set("a", w.live("x", "1"))
+		w.Store.Plan(func(instance.Call) instance.Fate { return instance.Fate{Takes: time.Millisecond} })
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			w.end(w.destroyed("a"), record.Any, failover.Durable)
+		}()
+		time.Sleep(500 * time.Microsecond)
+		if n := w.Shards.Telling(); n != 1 {
+			w.Errorf("while it is under way %d are being told, want 1", n)
+		}
+		<-done
+		if n := w.Shards.Telling(); n != 0 {
+			w.Errorf("afterwards %d are being told, want 0", n)
+		}
+	})
 	story(t, "waits where the operator trusts the backup only", func(w *world) {
 		w.Store.Set("a", w.live("x", "1"))
 		w.Order(circuit.BackupOnly)

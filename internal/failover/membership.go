@@ -243,7 +243,42 @@ type heardSet struct {
 	// tellOthers has a tombstone put into the logs of the other shards, where it belongs there.
 	tellOthers func(x revoked.Tombstone)
 
+	telling *telling // ends that may stand in the log and are not in the set yet
+
 	silent bool
+}
+
+// telling is the ends that are being written into a log and are entered into the revocation
+// set afterwards: where the store loses its memory meanwhile, the log is written anew with them
+// too. The zero telling is empty; any number of goroutines may use it.
+type telling struct {
+	mu  sync.Mutex
+	all map[*journal.Tombstone]revoked.Tombstone // by the caller's
+}
+
+func (t *telling) add(g *journal.Tombstone) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.all == nil {
+		t.all = make(map[*journal.Tombstone]revoked.Tombstone)
+	}
+	t.all[g] = journal.Compact(*g)
+}
+
+func (t *telling) remove(g *journal.Tombstone) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.all, g)
+}
+
+func (t *telling) list() (all []revoked.Tombstone) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, x := range t.all {
+		x.From = revoked.Own
+		all = append(all, x)
+	}
+	return all
 }
 
 // Heard takes in tombstones from a log.
@@ -255,11 +290,13 @@ func (h heardSet) Heard(all []revoked.Tombstone) {
 	}
 }
 
-// All yields the tombstones that belong into the shard's log, the youngest first.
+// All yields the tombstones that belong into the shard's log, the youngest first, and then
+// those that are being told.
 func (h heardSet) All() iter.Seq[revoked.Tombstone] {
 	const page = 1024
 	return func(yield func(revoked.Tombstone) bool) {
 		var at revoked.Cursor
+		telling := h.telling.list() // what it lacks from now on is in the set
 		for !h.silent {
 			var all []revoked.Tombstone
 			h.journal.Revoked(func(set *revoked.Set) { all, at = set.Page(at, page) })
@@ -269,6 +306,11 @@ func (h heardSet) All() iter.Seq[revoked.Tombstone] {
 				}
 			}
 			if len(all) < page {
+				break
+			}
+		}
+		for _, x := range telling {
+			if !h.silent && h.has(x) && !yield(x) {
 				return
 			}
 		}

@@ -55,7 +55,7 @@ type outage struct {
 func (s *Shard) join() *membership {
 	a := s.all
 	silent := a.Without.Lacks(mechanism.Logs) || a.Without.Lacks(mechanism.Revocations)
-	set := heardSet{journal: a.journal, silent: silent}
+	set := heardSet{journal: a.journal, telling: &a.telling, silent: silent}
 	noUsers := a.Without.Lacks(mechanism.UserLogs)
 	set.has = func(x revoked.Tombstone) bool {
 		if noUsers && x.Class == revoked.Users {

@@ -74,6 +74,7 @@ type Shards struct {
 	health   health
 	byName   sync.Map         // string -> *Shard
 	journal  *journal.Journal // nil where there is no backup
+	telling  telling
 	restores rate.Limiter
 	putBack  putBack
 	looks    deadline.Line

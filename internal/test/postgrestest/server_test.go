@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/test/daemon"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 )
 
 // isThere reports whether a server answers the request for TLS, which needs no
@@ -75,17 +76,26 @@ func TestAServerIsKilledFrozenAndBack(t *testing.T) {
 	s.Freeze() // and the test ends nevertheless
 }
 
+// walWriter returns the number of one of the server's processes, which it starts after it has
+// answered for the first time.
+func walWriter(t *testing.T, s *Server) int {
+	t.Helper()
+	for end := time.Now().Add(timeleft.Within(t, 30*time.Second)); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for _, p := range s.Children() {
+			line, _ := os.ReadFile("/proc/" + strconv.Itoa(p) + "/cmdline")
+			if strings.Contains(string(line), "walwriter") {
+				return p
+			}
+		}
+	}
+	t.Fatal("the server has no walwriter")
+	return 0
+}
+
 func TestACrashOfOneProcessLeavesTheServer(t *testing.T) {
 	s := Start(t)
 	pid := s.PID()
-	var writer int
-	for _, p := range s.Children() {
-		line, _ := os.ReadFile("/proc/" + strconv.Itoa(p) + "/cmdline")
-		if strings.Contains(string(line), "walwriter") {
-			writer = p
-		}
-	}
-	s.CrashBackend(writer)
+	s.CrashBackend(walWriter(t, s))
 	eventually(t, "after a crash", s, true)
 	if s.PID() != pid {
 		t.Error("the server's own process is another one")
