@@ -28,6 +28,7 @@ func (p Place) open(t testing.TB, keys *seal.Keys) *Instance {
 		store = watchedPinner{w}
 	}
 	m, err := session.New(store, &session.Options{
+		Refresh:     p.Refresh,
 		ReadTimeout: time.Second, SaveTimeout: 2 * time.Second, // the machine has other work to do
 		Backup: &session.Backup{Keys: keys, Audience: "revocation"},
 	})

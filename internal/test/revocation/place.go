@@ -5,11 +5,14 @@
 // A [Place] is a store and what it can lose, a [Loss]. [Run] lets each of them happen
 // (run.go); instance.go has the processes, and thief.go the application and the visitors'
 // cookies.
+//
+// [Users] is a storm of users with several sessions each, who end them (users.go, person.go).
 package revocation
 
 import (
 	"flag"
 	"testing"
+	"time"
 
 	"github.com/holdfast-go/session"
 )
@@ -27,6 +30,8 @@ type Place struct {
 
 	// Delete takes the record of a session out of the store, by the server's own command.
 	Delete func(t testing.TB, id session.ID)
+
+	Refresh time.Duration // of the instances' Options
 }
 
 // Store is a store that tells when it is back.

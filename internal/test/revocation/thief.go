@@ -56,12 +56,17 @@ type jar map[string]string
 
 // ask sends a request to an instance and keeps the cookies of the answer.
 func (j jar) ask(i *Instance, path string) *httptest.ResponseRecorder {
+	return j.send(application(i.Manager), path)
+}
+
+// send sends a request to an application and keeps the cookies of the answer.
+func (j jar) send(to http.Handler, path string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, path, nil)
 	for name, value := range j {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
 	answer := httptest.NewRecorder()
-	application(i.Manager).ServeHTTP(answer, r)
+	to.ServeHTTP(answer, r)
 	for _, c := range answer.Result().Cookies() {
 		if c.MaxAge < 0 {
 			delete(j, c.Name)

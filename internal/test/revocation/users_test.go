@@ -1,0 +1,32 @@
+package revocation
+
+import (
+	"errors"
+	"flag"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/storetest"
+)
+
+var faultFor = flag.Duration("chaos", time.Second, "how long each fault lasts")
+
+func TestUsersInAStorm(t *testing.T) {
+	store := storetest.NewFaulty(memstore.New(nil))
+	Users(t, Place{
+		Open: func(testing.TB) Store { return store },
+		Delete: func(t testing.TB, id session.ID) {
+			gone := session.Record{Expires: time.Now().Add(-time.Hour)}
+			if _, err := store.Save(t.Context(), id, gone, session.Any); err != nil {
+				t.Error(err)
+			}
+		},
+	}, Weather{
+		Away: func() { store.Fail(errors.New("connection refused")) },
+		Back: store.Heal,
+		Lose: func() { store.Replace(memstore.New(nil)) },
+		For:  *faultFor,
+	})
+}
