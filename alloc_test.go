@@ -57,6 +57,10 @@ func TestAllocations(t *testing.T) {
 	m := mustNew(t, memstore.New(nil), nil)
 	backed := mustNew(t, memstore.New(nil), &session.Options{Backup: &session.Backup{Audience: "shop-test", Keys: mustKeys(t, seal.NewKey())}})
 	r, rBacked := visitorWith5KB(t, m), visitorWith5KB(t, backed)
+	rUser := sessiontest.NewVisitor(t, backed, func(s *session.Session) {
+		text.Set(s, "small")
+		s.SetUser("ann")
+	}).Request(http.MethodGet, "/", nil)
 	h := http.Header{}
 	w := nullWriter{h}
 	measure := func(handler http.Handler, r *http.Request) float64 {
@@ -76,6 +80,7 @@ func TestAllocations(t *testing.T) {
 		{"a read", m.Handler(http.HandlerFunc(reader)), r, 5}, // with the value's own string, boxed for the codec
 		{"a read on a read-only route", m.ReadOnly(http.HandlerFunc(reader)), r, 5},
 		{"a read with a backup", backed.Handler(http.HandlerFunc(reader)), rBacked, 10},
+		{"a read with a backup, of a user whom nobody has revoked", backed.Handler(http.HandlerFunc(reader)), rUser, 10},
 	} {
 		got := measure(test.handler, test.request) - base
 		t.Logf("%s: %v allocations", test.name, got)

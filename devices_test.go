@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"net/http"
@@ -19,6 +20,8 @@ import (
 	"github.com/holdfast-go/session/sessiontest"
 	"github.com/holdfast-go/session/storetest"
 )
+
+var logins = flag.Int("logins", 5_000, "how many logins and ends of one user there are in TestManyLoginsAndEndsLeaveTheLiveOnes")
 
 // household is visitors of one application who log in as a few users.
 type household struct {
@@ -322,6 +325,31 @@ func TestWhatAListCosts(t *testing.T) {
 	})
 }
 
+// With a backup a login loads the revocation of its user before, so that it counts wherever
+// the user was revoked. No other request asks the store for more because of a user.
+func TestWhatAUserCostsWithABackup(t *testing.T) {
+	inHousehold(t, "", func(t *testing.T) *session.Options { return &session.Options{Backup: testBackup(t)} }, func(h *household) {
+		h.took()
+		v := h.login("ann", "firefox")
+		if got, want := h.took(), "1 load, 1 load list, 1 save, 1 save list"; got != want {
+			h.Errorf("a login: %s, want %s", got, want)
+		}
+		stranger := sessiontest.NewVisitor(h.T, h.m, func(s *session.Session) { color.Set(s, "red") })
+		h.took()
+		for name, do := range map[string]func(*session.Session){
+			"a read":  read,
+			"a write": func(s *session.Session) { count.Set(s, 1) },
+		} {
+			inRequest(stranger, h.m, do)
+			want := h.took()
+			inRequest(v, h.m, do)
+			if got := h.took(); got != want {
+				h.Errorf("%s: %s, want %s as without a user", name, got, want)
+			}
+		}
+	})
+}
+
 // The answer of a login does not wait for the list. Close does.
 func TestCloseWaitsForTheList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -415,16 +443,12 @@ func TestASessionThatTheStoreLacksIsIncomplete(t *testing.T) {
 
 // Logins and ends of one user leave the list as large as its live sessions and its bound.
 func TestManyLoginsAndEndsLeaveTheLiveOnes(t *testing.T) {
-	logins := 3000
-	if testing.Short() {
-		logins = 300
-	}
 	inHousehold(t, "", func(*testing.T) *session.Options { return nil }, func(h *household) {
 		h.login("ann", "firefox")
 		time.Sleep(time.Second)
 		h.login("ann", "safari")
 		largest := 0
-		for range logins {
+		for range *logins {
 			v := h.login("ann", "edge")
 			inRequest(v, h.m, func(s *session.Session) { _, _ = s.Destroy(h.Context()) })
 			synctest.Wait()
@@ -435,8 +459,9 @@ func TestManyLoginsAndEndsLeaveTheLiveOnes(t *testing.T) {
 			largest = max(largest, len(r.Data))
 		}
 		h.want("ann", "safari firefox")
+		h.Logf("%d logins and ends: the list took up %d bytes at most", *logins, largest)
 		if largest > 2500 {
-			h.Errorf("the list took up %d bytes", largest)
+			h.Error("that is more than two sessions and the 32 last ends take up")
 		}
 	})
 }
