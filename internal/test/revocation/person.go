@@ -33,6 +33,7 @@ type visit struct {
 	jars     []jar   // all that its visitor ever had
 	mayEnd   string  // why it may be over; empty: it must not be
 	ended    *ending // by what it is over; nil: it may not be
+	note     string  // what else a failure says
 }
 
 // ending is a revocation that was durable at a time.
@@ -204,8 +205,8 @@ func (d *device) ask(at int, path string) (body string, ok bool) {
 		return body, false
 	case !strings.HasPrefix(body, d.name):
 		if l.mayEnd == "" {
-			d.Errorf("%v: instance %d has logged out %s with %s, whom nobody has ended; the login was %v before, and %v before that the last %s",
-				d.since(), at, d.name, path, time.Since(l.answered).Round(time.Millisecond), l.answered.Sub(d.last.at).Round(time.Millisecond), d.last.what)
+			d.Errorf("%v: instance %d has logged out %s with %s, whom nobody has ended; the login was %v before, and %v before that the last %s%s",
+				d.since(), at, d.name, path, time.Since(l.answered).Round(time.Millisecond), l.answered.Sub(d.last.at).Round(time.Millisecond), d.last.what, l.note)
 		}
 		d.visit = nil
 		return body, false
@@ -233,12 +234,9 @@ func (d *device) endAnother(at int) {
 	if !ok || len(fields) < 2 {
 		return
 	}
-	d.mu.Lock()
-	for _, l := range d.visits {
-		l.mayEnd = "an end by the list" // of which one is not known
-	}
-	d.mu.Unlock()
+	_, done := d.begin("an end by the list") // of which one is not known
 	_, _ = d.all[at].Revoke(d.Context(), session.ID(fields[len(fields)-1]))
+	done(false)
 }
 
 // revokeOthers ends the other sessions of the user. What its own was before is over too.
@@ -251,6 +249,9 @@ func (d *device) revokeOthers(at int) {
 	d.mu.Lock()
 	if in {
 		l := &visit{person: d.person}
+		if d.unheard {
+			l.note = ", and the one before was lost unheard"
+		}
 		if d.revoking > 1 || d.revoked != count || d.upset.Load() || !durable {
 			l.mayEnd = "a revocation beside its own"
 		}
