@@ -76,6 +76,8 @@ const alive = "#live#"
 func init() {
 	for i, name := range keyNames {
 		switch {
+		case i == hoardKey: // compressed it would fit any copy
+			cartKeys[i] = session.NewKey[[]string](name, session.Uncompressed())
 		case isList(i):
 			cartKeys[i] = session.NewKey[[]string](name)
 		case i == secretKey:
