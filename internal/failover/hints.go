@@ -252,7 +252,7 @@ func (a *Shards) keepRevocation(t journal.Tombstone) {
 
 // revocations yields the revocation set for the file.
 func (a *Shards) revocations(yield func(spool.Revocation) bool) {
-	all := heardSet{journal: a.journal, has: func(revoked.Tombstone) bool { return true }}.All()
+	all := heardSet{journal: a.journal, telling: new(telling), has: func(revoked.Tombstone) bool { return true }}.All()
 	for x := range all {
 		if !yield(a.toFile(x)) {
 			return
