@@ -153,7 +153,9 @@ func TestAVisitorEndsAllOtherDevices(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := openShop(t, change)
-			v, second, third, stranger := s.loggedIn("Ada"), s.loggedIn("Ada"), s.loggedIn("Ada"), s.loggedIn("Bo")
+			v := s.loggedIn("Ada")
+			second, third := s.loggedIn("Ada"), s.loggedIn("Ada")
+			stranger := s.loggedIn("Bo")
 			v.devices(3)
 			v.do(http.MethodPost, "/account/devices/end-others", "").ok(t, http.StatusNoContent)
 			if second.isIn() || third.isIn() || !v.isIn() || !stranger.isIn() {

@@ -272,7 +272,8 @@ func TestNoAnswerDisplacesAnothersWhileASlotIsFree(t *testing.T) {
 	for _, open := range []int{1, 2, 3, 4} {
 		for _, layout := range [][2]int{{4, 0}, {4, 1}, {4, 2}, {4, 3}, {4, 4}, {3, 1}, {2, 1}, {3, 0}} {
 			cookies, parts := layout[0], layout[1]
-			worlds, crowded, arrived, most := 600, 0, 0, 0
+			const worlds = 600
+			var crowded, arrived, most int
 			for seed := range worlds {
 				w := newWorld(uint64(seed), uint64(parts), 1, 6144, jar.Layout{Cookies: cookies, Share: 6144 / cookies})
 				w.parts = parts

@@ -344,8 +344,12 @@ func (p *process) told() (all Result, n int) {
 	defer p.mu.Unlock()
 	n = len(p.results)
 	for _, r := range p.results {
-		all.Lost, all.Known, all.Alone, all.Layouts = all.Lost || r.Lost, all.Known || r.Known, all.Alone || r.Alone, all.Layouts || r.Layouts
-		all.Snapshot, all.NothingBefore = max(all.Snapshot, r.Snapshot), max(all.NothingBefore, r.NothingBefore)
+		all.Lost = all.Lost || r.Lost
+		all.Known = all.Known || r.Known
+		all.Alone = all.Alone || r.Alone
+		all.Layouts = all.Layouts || r.Layouts
+		all.Snapshot = max(all.Snapshot, r.Snapshot)
+		all.NothingBefore = max(all.NothingBefore, r.NothingBefore)
 	}
 	p.results = nil
 	return all, n
