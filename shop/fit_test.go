@@ -101,7 +101,7 @@ func TestTheCartsOfShoppersFitTheBackupBesideTheirUsers(t *testing.T) {
 		if !x.login(t.Context()) {
 			t.Fatal("no login")
 		}
-		for x.next = 1000; len(x.cart) < 8; {
+		for x.next = 1000; len(x.cart) < maxThings; {
 			x.add(t.Context())
 		}
 		all[i] = x
@@ -114,6 +114,7 @@ func TestTheCartsOfShoppersFitTheBackupBesideTheirUsers(t *testing.T) {
 			x.login(t.Context())
 		}
 		x.look(t.Context())
+		x.remove(t.Context()) // which leaves a message
 	}
 	if n := s.panel.shoppers.failed.Load() + s.panel.shoppers.lost.Load(); n > 0 {
 		t.Errorf("%d failures: %s", n, s.panel.shoppers.complaints())

@@ -29,9 +29,13 @@ type shopper struct {
 	again int             // how often the shopper has logged in again
 }
 
+// maxThings bounds what a shopper has in the cart, so that a copy has room for it beside a user of
+// 5 KB, with what an outage adds.
+const maxThings = 8
+
 // maxAgain bounds how often a shopper logs in again. In an outage each login leaves an ended
 // session in the copy, and a copy full of them has no room for a cart.
-const maxAgain = 2
+const maxAgain = 1
 
 // visit runs from the login until the shopper leaves, or ctx ends. Few shoppers log
 // out: most close the tab.
@@ -48,7 +52,7 @@ func (s *shopper) visit(ctx context.Context) {
 			s.look(ctx)
 		case n < 700:
 			s.do(ctx, http.MethodGet, "/", "", http.StatusOK) // the page
-		case n < 900 && len(s.cart) < 8:
+		case n < 900 && len(s.cart) < maxThings:
 			s.add(ctx)
 		case n < 950:
 			s.remove(ctx)
