@@ -121,15 +121,19 @@ func (s *storm) evictLists() {
 	}
 }
 
+// tellIn is how long an instance may take to tell of what it ended, which it does for all of a
+// short while together.
+const tellIn = time.Second
+
 // loseAll has the store lose all. What an instance has not heard of before is not asked for
 // afterwards.
 func (s *storm) loseAll(lose func()) {
 	s.losses.Add(1)
 	for _, u := range s.people {
 		u.mu.Lock()
-		u.unheard = u.revoking > 0 || !s.heardOf(u.last.at)
+		u.unheard = u.revoking > 0 || !s.heardOf(u.last.at.Add(tellIn))
 		for _, l := range u.visits {
-			if l.ended != nil && !s.heardOf(l.ended.at) {
+			if l.ended != nil && !s.heardOf(l.ended.at.Add(tellIn)) {
 				l.ended = nil
 			}
 		}
