@@ -395,6 +395,35 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 			t.event(Event{Kind: Evicted, Session: s1})
 			t.rest(20 * time.Second)
 		}, ""},
+		{"a tombstone that was undone although the members record is the same, for which nobody comes", func(t *tale) {
+			t.logout(true)
+			t.event(Event{Kind: Forgot, Unseen: true})
+			t.event(Event{Kind: Restored, Session: s1, Save: 1})
+			t.rest(20 * time.Second)
+		}, ""},
+		{"a stolen jar, after a logout was undone although the members record is the same", func(t *tale) {
+			t.logout(true)
+			t.event(Event{Kind: Forgot, Unseen: true})
+			t.event(Event{Kind: Restored, Session: s1, Save: 1})
+			t.at += 20 * time.Second
+			q := t.steal(2, s1, Read, "one")
+			t.load(q, 1)
+			t.answer(q, "store a=1", "")
+		}, "c: revived"},
+		{"a tombstone that was undone, with the members record", func(t *tale) {
+			t.logout(true)
+			t.event(Event{Kind: Forgot})
+			t.event(Event{Kind: Restored, Session: s1, Save: 1})
+			t.rest(20 * time.Second)
+		}, "c: revived"},
+		{"a tombstone that was undone with the same members record, and then lost with all", func(t *tale) {
+			t.logout(true)
+			t.event(Event{Kind: Forgot, Unseen: true})
+			t.event(Event{Kind: Restored, Session: s1, Save: 2})
+			t.at += time.Second
+			t.event(Event{Kind: Forgot})
+			t.rest(20 * time.Second)
+		}, "c: not delivered"},
 		{"a stolen jar, after the logout was undone", func(t *tale) {
 			t.logout(true)
 			t.event(Event{Kind: Forgot})

@@ -197,6 +197,13 @@ func (o *oracle) judgeTombstone(x *life, at time.Duration) {
 		o.count("oracle: exempt: a tombstone was evicted, and nobody came")
 		return
 	}
+	if x.unseen > 0 && x.unseen == x.lostTomb && (x.record == nil || x.record.since < x.unseen) {
+		// The members record that came back is the one that was there: the logs that it
+		// names are whole, and have the end of whatever lost its tombstone. It was
+		// delivered to the store since, and is missing as one that was evicted.
+		o.count("oracle: exempt: a tombstone was undone that the logs have, and nobody came")
+		return
+	}
 	for _, e := range x.ends {
 		if !e.done() || x.shard < 0 || at > e.Ended+o.ringLife()-tick {
 			continue

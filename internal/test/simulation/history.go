@@ -38,6 +38,7 @@ type Event struct {
 	Gone    bool          // of Stored: nothing stands there now
 	Cached  bool          // of Loaded: the instance had it, since Sent
 
+	Unseen   bool         // of Forgot: the members record is the one of before
 	Healthy  bool         // of Linked
 	Mode     session.Mode // of Overridden
 	InBudget bool         // of Linked: all calls are answered in time

@@ -66,6 +66,7 @@ type life struct {
 	tomb     time.Duration         // when the store first had a tombstone
 	tombs    []tomb                // all that it had
 	lostTomb time.Duration         // when it lost one
+	unseen   time.Duration         // when it last lost one that the members record did not miss
 	confirms map[int]time.Duration // by birth: when the store last confirmed it
 	evicted  time.Duration         // when the store evicted what it had
 	nothing  time.Duration         // when the store last told anybody that it has nothing under the ID

@@ -23,15 +23,17 @@ func (c *cluster) rollback(shard int, restart bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	sh := &c.shards[shard]
+	now := sh.records.members()
+	unseen := !restart && now > 0 && now == sh.snapshot.members()
 	sh.records = maps.Clone(sh.snapshot)
 	if sh.records == nil {
-		sh.records = map[session.ID]record{}
+		sh.records = records{}
 	}
 	if restart {
 		sh.incarnation++
 	}
 	c.changed("")
-	c.log(Event{Kind: Forgot, Shard: shard})
+	c.log(Event{Kind: Forgot, Shard: shard, Unseen: unseen})
 	for _, id := range c.ordered(shard) {
 		c.log(Event{Kind: Restored, Shard: shard, Session: id, Save: sh.records[id].save})
 	}

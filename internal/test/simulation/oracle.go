@@ -299,6 +299,9 @@ func (o *oracle) forget(e *Event) {
 		}
 		if x.record.dead {
 			x.lostTomb = e.At
+			if e.Unseen {
+				x.unseen = e.At
+			}
 		}
 		x.record = nil
 	}

@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/recordid"
 )
 
 // cluster is the server side of the store: shards that each keep a part of the
@@ -28,8 +30,20 @@ type cluster struct {
 
 type shard struct {
 	incarnation int
-	records     map[session.ID]record
-	snapshot    map[session.ID]record // of the last Snapshot
+	records     records
+	snapshot    records // of the last Snapshot
+}
+
+type records map[session.ID]record
+
+// members returns the number of the save that made the members record, 0 where there is none.
+func (r records) members() int {
+	for id, one := range r {
+		if strings.HasPrefix(string(id), recordid.Members) {
+			return one.save
+		}
+	}
+	return 0
 }
 
 type record struct {
@@ -44,7 +58,7 @@ func (r record) dead() bool { return !bytes.Contains(r.data, []byte(alive)) }
 func newCluster(shards int, seed uint64, off Switches, log func(Event)) *cluster {
 	c := &cluster{off: off, log: log, shards: make([]shard, shards), names: map[session.ID]int{}, seed: seed}
 	for i := range c.shards {
-		c.shards[i].records = map[session.ID]record{}
+		c.shards[i].records = records{}
 	}
 	return c
 }
@@ -158,7 +172,7 @@ func (c *cluster) forget(shard int, restart bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	sh := &c.shards[shard]
-	kept := map[session.ID]record{}
+	kept := records{}
 	if c.off.Incarnation {
 		for id, r := range sh.records {
 			if !isSession(id) {
