@@ -33,7 +33,7 @@ var (
 	notes      = []string{"Rings twice.", "Pays in coins.", "Asks for the end of the loaf.", "Has a dog that likes mackerel.", "Comes before eight."}
 )
 
-const orders = 44 // as many as make some 5 KB
+const orders = 44 // as many as make 5 KB
 
 // randomName is the name of a visitor that did not give one.
 func randomName() string { return pick(rand.N[int], firstNames) + " " + pick(rand.N[int], lastNames) }
@@ -58,13 +58,13 @@ func newUser(name string) User {
 	// all chance could not be compressed, and its copy would have no room for a cart.
 	var baskets [3][]int
 	for i := range baskets {
-		baskets[i] = r.Perm(len(menu))[:2+r.IntN(3)]
+		baskets[i] = r.Perm(len(menu))[:2+i%3]
 	}
 	number := 31_000_000 + r.IntN(1e6)
 	for n := range orders {
 		day = day.AddDate(0, 0, 7)
 		number++
-		o := Order{Number: fmt.Sprintf("%08d", number), Day: day}
+		o := Order{Number: fmt.Sprintf("lowwater-no-%08d", number), Day: day}
 		for _, i := range baskets[n%len(baskets)] {
 			o.Foods = append(o.Foods, menu[i].SKU)
 			o.Cents += menu[i].Cents
