@@ -30,7 +30,7 @@ func testAdoption(t *testing.T, shared bool, test func(*adoptSite)) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &adoptSite{T: t, store: storetest.NewFaulty(memstore.New(nil)), lib: &library{shared: shared}}
-				o := &session.Options{Adopt: s.lib.adopt()}
+				o := &session.Options{Adopt: s.lib.adopt(), Idle: time.Hour}
 				if backup {
 					o.Backup = testBackup(t)
 				}
@@ -148,7 +148,7 @@ func TestWhatAnotherSessionHeldIsNotBroughtToTheOneThatWasAdopted(t *testing.T) 
 	testAdoption(t, false, func(s *adoptSite) {
 		v := oldJar{}
 		wantCode(s.T, v.do(s.does(func(x *session.Session) { food.Set(x, "tofu") }), "/"), 200)
-		time.Sleep(25 * time.Hour) // it expires
+		time.Sleep(70 * time.Minute) // it expires
 		first := oldVisitor()
 		wantWho(s.T, "the rotation", first.do(s.does(rotates), "/"), "200 bob")
 		time.Sleep(time.Second)
