@@ -16,6 +16,14 @@ import (
 // fresh is how long a ballot counts after its observer last renewed it.
 const fresh = 3 * time.Second
 
+// pace is the time between two turns. It does not depend on that between two probes: a
+// ballot has to stay fresh.
+const pace = 500 * time.Millisecond
+
+// gone is how long a ballot stays that does not change. Where monitors are named after
+// their hosts, each new host would leave one for ever.
+const gone = 10 * time.Minute
+
 // decide votes, reads the others' votes, and gives or takes back the order, until ctx
 // ends. Every monitor does this; by compare-and-set one of them is first.
 func (m *Monitor) decide(ctx context.Context) {
@@ -23,8 +31,9 @@ func (m *Monitor) decide(ctx context.Context) {
 		Monitor: m,
 		board:   verdict.Board{Observers: m.o.Observers, Fresh: fresh},
 		seq:     rand.Uint64(),
+		ready:   time.Now(),
 	}
-	ticks(ctx, m.o.Every/2, func() {
+	ticks(ctx, min(m.o.Every/2, pace), func() {
 		limited, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
 		err := d.turn(limited)
@@ -47,9 +56,12 @@ type decider struct {
 	board    verdict.Board
 	seq      uint64
 	wrote    bool
-	failure  error  // of the last turn
-	stands   string // what stands instead of an order of the monitor's, as last told
-	namesake bool   // another monitor has this one's name, as last told
+	entries  map[string]coordinator.Entry // the ballots as they were last read
+	failure  error                        // of the last turn
+	stands   string                       // what stands instead of an order of the monitor's, as last told
+	namesake bool                         // another monitor has this one's name, as last told
+	doubt    string                       // why this monitor's readings are not to be trusted, as last told
+	ready    time.Time                    // when a reading was last
 }
 
 func (d *decider) votesFolder() string { return d.o.Order + ".votes" }
@@ -62,6 +74,10 @@ func (d *decider) turn(ctx context.Context) error {
 		return err
 	}
 	says := d.board.Count(time.Now(), ballots)
+	d.tellDoubt(ctx, says)
+	if err := d.bury(ctx); err != nil {
+		return err
+	}
 	state, revision, err := d.next(ctx, says)
 	if err != nil || revision < 0 {
 		return err
@@ -78,6 +94,7 @@ func (d *decider) exchange(ctx context.Context) (map[string]verdict.Ballot, erro
 	if err != nil {
 		return nil, err
 	}
+	d.entries = entries
 	ballots := map[string]verdict.Ballot{}
 	for name, e := range entries {
 		var b verdict.Ballot
@@ -94,7 +111,7 @@ func (d *decider) exchange(ctx context.Context) (map[string]verdict.Ballot, erro
 	d.mu.Lock()
 	votes := maps.Clone(d.votes)
 	d.mu.Unlock()
-	mine := verdict.Ballot{Seq: d.seq + 1, Votes: votes}
+	mine := verdict.Ballot{Seq: d.seq + 1, Votes: votes, Observers: d.o.Observers, At: time.Now().UTC()}
 	text, err := json.Marshal(mine)
 	if err != nil {
 		return nil, err
@@ -108,6 +125,41 @@ func (d *decider) exchange(ctx context.Context) (map[string]verdict.Ballot, erro
 		ballots[d.o.Name] = mine
 	}
 	return ballots, nil
+}
+
+// bury removes the ballots of monitors that have been gone for long. One that has come back
+// meanwhile has another revision.
+func (d *decider) bury(ctx context.Context) error {
+	for _, name := range d.board.Gone(gone) {
+		entry, stands := d.entries[name]
+		if !stands {
+			continue
+		}
+		if _, err := d.o.Coordinator.Remove(ctx, d.votesFolder()+"/"+name, entry.Revision); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellDoubt says once why this monitor decides nothing, or not as it was configured.
+func (d *decider) tellDoubt(ctx context.Context, says verdict.Reading) {
+	if says.Ready {
+		d.ready = time.Now()
+	}
+	doubt := ""
+	switch {
+	case says.Skewed:
+		doubt = "the clocks of other monitors differ from this one's, so it gives no order; set them"
+	case says.Observers != d.o.Observers:
+		doubt = fmt.Sprintf("--observers is %d, and the monitors count with %d; configure all alike", d.o.Observers, says.Observers)
+	case !says.Ready && time.Since(d.ready) > 10*fresh:
+		doubt = "the coordinator is too slow for this monitor to count the votes, so it gives no order"
+	}
+	if doubt != d.doubt && doubt != "" {
+		d.o.Log.ErrorContext(ctx, doubt, "name", d.o.Name)
+	}
+	d.doubt = doubt
 }
 
 // next brings the shared state up to date. It returns the state and its revision, which
@@ -132,7 +184,7 @@ func (d *decider) next(ctx context.Context, says verdict.Reading) (verdict.State
 		return verdict.State{}, 0, err
 	}
 	done, err := d.o.Coordinator.Set(ctx, d.stateName(), text, entry.Revision)
-	if err == nil && done {
+	if err == nil && done && next.Down != state.Down {
 		d.o.Log.WarnContext(ctx, "the monitors have decided", "down", next.Down, "before", state.Since, "flaps", next.Flaps)
 	}
 	return verdict.State{}, -1, err // the next turn acts on it
