@@ -16,6 +16,7 @@ type drillCommand struct {
 	Order      string        `required:"" placeholder:"ADDRESS" help:"Where the fleet's order stands: etcd://host:port,host:port/key, zk://host:port,host:port/path, or a store's address with #key behind it."`
 	Instances  []string      `required:"" name:"instance" placeholder:"URL" help:"Where an instance shows session.Stats as JSON. Name all of them; may be repeated."`
 	Pages      []string      `name:"page" placeholder:"URL" help:"A page with a session that visitors of the drill ask for all the time. May be repeated."`
+	Login      string        `placeholder:"PATH" help:"Where each visitor posts the query first, as a form, on the server of its page: /login?name=drill. Without it the pages begin a session."`
 	Shard      string        `placeholder:"NAME" help:"Leave only this shard of the store alone, by its name in session.Stats."`
 	For        time.Duration `default:"1m" help:"How long the store is left alone."`
 	MostFailed int           `default:"0" help:"Stop when more visits fail."`
@@ -39,7 +40,7 @@ func (c *drillCommand) Run(ctx context.Context, stdout io.Writer, log *slog.Logg
 	defer shared.Close()
 	report, err := drill.Run(ctx, drill.Options{
 		Coordinator: shared, Order: order, Shard: c.Shard, For: c.For,
-		Instances: c.Instances, Pages: c.Pages, MostFailed: c.MostFailed, MostOwed: c.MostOwed,
+		Instances: c.Instances, Pages: c.Pages, Login: c.Login, MostFailed: c.MostFailed, MostOwed: c.MostOwed,
 		Patience: c.Patience, Log: log,
 	})
 	if err != nil {

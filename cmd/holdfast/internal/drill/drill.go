@@ -20,7 +20,7 @@ import (
 // By is the Order.By of a drill's order. Monitors treat it as an operator's.
 const By = "holdfast drill"
 
-// Options are what a drill needs. All fields but Shard and Pages are set.
+// Options are what a drill needs. All fields but Shard, Pages and Login are set.
 type Options struct {
 	Coordinator coordinator.Coordinator
 	Order       string        // its name
@@ -29,6 +29,7 @@ type Options struct {
 
 	Instances []string // URLs with session.Stats as JSON
 	Pages     []string // URLs that visitors ask for, of pages with a session
+	Login     string   // a path whose query each visitor posts first, as a form; empty: pages begin a session
 
 	// The drill stops by itself when more than MostFailed visits fail, when an instance
 	// owes its store more than MostOwed bytes, and when anything is lost.
@@ -66,7 +67,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if o.Shard != "" {
 		each = visitorsOfAShard * len(before[0].Shards)
 	}
-	visitors := visit(ctx, o.Pages, each)
+	visitors := visit(ctx, o.Pages, each, o.Login)
 	defer visitors.stop()
 	if err := visitors.settle(ctx, o.Patience); err != nil {
 		return Report{}, err
@@ -176,6 +177,9 @@ func (d *drill) outage(ctx context.Context) error {
 		if d.report.Followed == 0 && now.follows(d.o.Shard) {
 			d.report.Followed = time.Since(d.began)
 		}
+		if d.report.Followed != 0 && !now.follows(d.o.Shard) {
+			return errors.New("not every instance goes by the drill's order any more; somebody has given another, or taken it back")
+		}
 		if d.report.Followed == 0 && time.Since(d.began) > d.o.Patience {
 			return fmt.Errorf("not every instance followed the order within %v", d.o.Patience)
 		}
@@ -192,7 +196,10 @@ func (d *drill) look(ctx context.Context) (fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, st := range now {
+	for i, st := range now {
+		if st.Loads < d.before[i].Loads {
+			return now, fmt.Errorf("instance %d has started anew, and its counts with it", i+1)
+		}
 		d.report.MostOwed = max(d.report.MostOwed, st.Journal.States+st.Journal.Tombstones)
 		if st.Journal.Bytes > d.o.MostOwed {
 			return now, fmt.Errorf("an instance owes its store %d bytes; the limit is %d", st.Journal.Bytes, d.o.MostOwed)

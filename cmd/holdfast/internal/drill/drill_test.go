@@ -4,12 +4,18 @@ package drill_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/cmd/holdfast/internal/coordinator"
 	"github.com/holdfast-go/session/cmd/holdfast/internal/drill"
 	"github.com/holdfast-go/session/cmd/holdfast/internal/instancetest"
@@ -227,4 +233,59 @@ func TestADrillBeginsOnlyWhereAllIsWell(t *testing.T) {
 	if text, _ := f.etcd.Get("order"); !strings.Contains(text, "alice") {
 		t.Errorf("got the order %q, want alice's", text)
 	}
+}
+
+func TestADrillAsksForVisitorsWithASession(t *testing.T) {
+	f := newFleet(t)
+	o := f.options("/shown") // begins none
+	if r, err := drill.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "--login") {
+		t.Errorf("without a session: got %+v, %v, want an error that names --login", r, err)
+	}
+	f.gone()
+	o.Login = "/count?name=drill"
+	r, err := drill.Run(t.Context(), o)
+	if err != nil || !r.Passed || r.Degraded == 0 {
+		t.Errorf("with a login: got %+v, %v, want a drill that passed, with visits from backups", r, err)
+	}
+	f.gone()
+}
+
+// An operator ends a drill by an order, and the drill leaves that in place.
+func TestADrillStopsByItselfWhenAnotherOrderIsGiven(t *testing.T) {
+	f := newFleet(t)
+	o := f.options("/count")
+	o.For = 10 * time.Minute
+	const alices = `{"mode":"auto","by":"alice"}`
+	var once sync.Once
+	o.Log = slog.New(slog.NewTextHandler(interrupter(func() {
+		once.Do(func() { time.AfterFunc(2*time.Second, func() { f.etcd.Put("order", alices) }) })
+	}), nil))
+	r, err := drill.Run(t.Context(), o)
+	if err != nil || r.Passed || !strings.Contains(r.Stopped, "another") {
+		t.Errorf("got %+v, %v, want a drill that stopped because of another order", r, err)
+	}
+	if text, _ := f.etcd.Get("order"); text != alices {
+		t.Errorf("got the order %q, want alice's", text)
+	}
+}
+
+func TestADrillStopsByItselfWhenAnInstanceStartsAnew(t *testing.T) {
+	f := newFleet(t)
+	var asked atomic.Int64
+	anew := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		st := session.Stats{Loads: 1000, Degraded: 7, Shards: []session.ShardStats{{State: session.Serving}}}
+		if asked.Add(1) > 3 {
+			st.Loads, st.Degraded = 0, 0
+		}
+		_ = json.NewEncoder(w).Encode(st)
+	}))
+	defer anew.Close()
+	o := f.options("/count")
+	o.For, o.Patience = 10*time.Minute, 3*time.Second
+	o.Instances = append(o.Instances, anew.URL)
+	r, err := drill.Run(t.Context(), o)
+	if err != nil || r.Passed || !strings.Contains(r.Stopped, "instance 3 has started anew") || r.Degraded > 1000 {
+		t.Errorf("got %+v, %v, want a drill that stopped because an instance has started anew", r, err)
+	}
+	f.gone()
 }

@@ -41,7 +41,10 @@ func (d *drill) finish(why error) Report {
 	defer cancel()
 	after, err := d.watch.ask(ctx)
 	if err == nil {
-		grown := func(of func(session.Stats) uint64) uint64 { return after.sum(of) - d.before.sum(of) }
+		grown := func(of func(session.Stats) uint64) uint64 {
+			n, before := after.sum(of), d.before.sum(of)
+			return n - min(n, before) // an instance that has started anew counts from zero
+		}
 		r.Degraded = grown(func(st session.Stats) uint64 { return st.Degraded })
 		r.Delivered = grown(func(st session.Stats) uint64 { return st.Journal.Delivered })
 		r.Lost = grown(func(st session.Stats) uint64 { return st.Journal.Lost })

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,6 +15,7 @@ import (
 // visitors ask for pages all the time, each with cookies of its own.
 type visitors struct {
 	number int
+	login  string        // what each posts first; empty: nothing
 	pause  time.Duration // of each, between two visits
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -25,10 +28,10 @@ type visitors struct {
 }
 
 // visit sends so many visitors to each page. The more there are, the less often each comes, but
-// not less than once a second.
-func visit(ctx context.Context, pages []string, each int) *visitors {
+// not less than once a second. Each logs in first, where login names a path.
+func visit(ctx context.Context, pages []string, each int, login string) *visitors {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // they see the end of an interrupted drill too
-	v := &visitors{number: each * len(pages), pause: min(time.Duration(each)*100*time.Millisecond, time.Second), cancel: cancel}
+	v := &visitors{number: each * len(pages), login: login, pause: min(time.Duration(each)*100*time.Millisecond, time.Second), cancel: cancel}
 	for _, page := range pages {
 		for range each {
 			v.wg.Go(func() { v.one(ctx, page) })
@@ -65,8 +68,17 @@ func (v *visitors) one(ctx context.Context, page string) {
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Jar: jar, Transport: transport, Timeout: 5 * time.Second}
+	inside := v.login == ""
 	for ; ctx.Err() == nil; pauseFor(ctx, v.pause) {
 		began := time.Now()
+		if !inside {
+			if err := enter(ctx, client, page, v.login); err != nil {
+				v.count(time.Since(began), err)
+				continue
+			}
+			inside = true
+			began = time.Now()
+		}
 		err := load(ctx, client, page)
 		if ctx.Err() == nil {
 			v.count(time.Since(began), err)
@@ -74,12 +86,43 @@ func (v *visitors) one(ctx context.Context, page string) {
 	}
 }
 
-// load asks for a page and returns why the visitor would not be content.
+// enter posts the query of a path as a form, to the server of a page.
+func enter(ctx context.Context, client *http.Client, page, login string) error {
+	base, err := url.Parse(page)
+	if err != nil {
+		return err
+	}
+	at, err := base.Parse(login)
+	if err != nil {
+		return err
+	}
+	form := at.RawQuery
+	at.RawQuery = ""
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, at.String(), strings.NewReader(form))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return send(client, r)
+}
+
+// load asks for a page and returns why the visitor would not be content. A visitor without
+// a cookie has no session: nothing that such a visit shows is about a store.
 func load(ctx context.Context, client *http.Client, page string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
 	if err != nil {
 		return err
 	}
+	if err := send(client, r); err != nil {
+		return err
+	}
+	if len(client.Jar.Cookies(r.URL)) == 0 {
+		return fmt.Errorf("%s gives its visitors no session; name a page that begins one, let them in by --login, and use https where the cookie is Secure", page)
+	}
+	return nil
+}
+
+func send(client *http.Client, r *http.Request) error {
 	answer, err := client.Do(r)
 	if err != nil {
 		return err
@@ -89,7 +132,7 @@ func load(ctx context.Context, client *http.Client, page string) error {
 		return err
 	}
 	if answer.StatusCode >= http.StatusBadRequest {
-		return fmt.Errorf("%s answers %s", page, answer.Status)
+		return fmt.Errorf("%s answers %s", r.URL.Path, answer.Status)
 	}
 	return nil
 }
