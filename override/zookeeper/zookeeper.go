@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -43,6 +44,8 @@ type Source struct {
 	options Options
 
 	conn  *zk.Conn
+	mute  time.Time       // when the Reads began to fail; zero: the last has not
+	renew atomic.Bool     // the next call makes another session
 	watch <-chan zk.Event // fires once; nil where none is set
 	busy  chan struct{}   // holds one while a call is under way
 }
@@ -113,11 +116,28 @@ func (s *Source) Read(ctx context.Context) (text string, stands bool, err error)
 	}
 	switch {
 	case errors.Is(err, zk.ErrNoNode):
+		s.mute = time.Time{}
 		return "", false, nil
 	case err != nil:
+		s.silence(time.Now())
 		return "", false, fmt.Errorf("zookeeper: %w", err)
 	}
+	s.mute = time.Time{}
 	return string(got.data), true, nil
+}
+
+// silence notes a Read that has failed. After two sessions' time of them the next call makes
+// another session: a server that has lost its data refuses a client that has seen more than
+// the server has, and the client would ask for ever.
+func (s *Source) silence(now time.Time) {
+	switch {
+	case s.mute.IsZero():
+		s.mute = now
+	case now.Sub(s.mute) > 2*s.options.Session:
+		s.mute = time.Time{}
+		s.watch = nil
+		s.renew.Store(true)
+	}
 }
 
 // fired reports whether the watch has told all that it will.
@@ -185,6 +205,10 @@ func call[T any](ctx context.Context, s *Source, do func(*zk.Conn) (T, error)) (
 
 // connect makes the session, which the client makes anew by itself when it has expired.
 func (s *Source) connect() error {
+	if s.renew.CompareAndSwap(true, false) && s.conn != nil {
+		s.conn.Close()
+		s.conn = nil
+	}
 	if s.conn != nil {
 		return nil
 	}

@@ -196,3 +196,32 @@ func TestNewRefusesWhatCannotBeMeant(t *testing.T) {
 		}
 	}
 }
+
+// A server that was restored without its data refuses clients that have seen more than it
+// has: the client must forget what it has seen.
+func TestTheServerLosesItsData(t *testing.T) {
+	server := zookeepertest.Start(t)
+	o := newOperator(t, server.Addr())
+	for range 50 {
+		o.put("lost", "backup-only") // what the client sees is far ahead
+	}
+	s := newSource(t, "lost", nil, server.Addr())
+	f, err := override.Follow(s, &override.FollowOptions{Every: time.Second, Timeout: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if f.Override().Mode != session.BackupOnly {
+		t.Fatalf("got %+v, want backup only", f.Stats())
+	}
+	o.conn.Close() // its own client has seen as much
+	server.Kill()
+	server.Empty(t)
+	server.Restart()
+	newOperator(t, server.Addr()).put("lost", "store-only")
+	for end := time.Now().Add(patience); f.Override().Mode != session.StoreOnly; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("got %+v, want the order of the new server", f.Stats())
+		}
+	}
+}

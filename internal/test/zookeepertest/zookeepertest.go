@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,11 @@ const jar = "/usr/share/java/zookeeper.jar"
 const install = "apt-get install zookeeper default-jre-headless"
 
 // Server is a ZooKeeper of one member.
-type Server struct{ *daemon.Server }
+type Server struct {
+	*daemon.Server
+
+	dir string
+}
 
 // Start runs ZooKeeper until the test ends. Its tick is 200 ms, so sessions may be as
 // short as 400 ms.
@@ -32,7 +37,7 @@ func Start(t testing.TB) *Server {
 		t.Fatalf("zookeepertest: no %s here; install it: %s", jar, install)
 	}
 	dir := t.TempDir()
-	return &Server{daemon.Start(t, daemon.Program{
+	return &Server{dir: dir, Server: daemon.Start(t, daemon.Program{
 		Command: "java",
 		Install: install,
 		Ports:   1,
@@ -50,6 +55,14 @@ func Start(t testing.TB) *Server {
 		},
 		Answers: func(ports []int, _ int) bool { return strings.HasPrefix(ask(ports[0], "srvr"), "Zookeeper version") },
 	})}
+}
+
+// Empty removes the data of a server that is killed.
+func (s *Server) Empty(t testing.TB) {
+	t.Helper()
+	if err := os.RemoveAll(filepath.Join(s.dir, strconv.Itoa(s.Ports[0]))); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Addr is the server's "host:port".

@@ -160,3 +160,33 @@ func TestAnAddressIsTakenApart(t *testing.T) {
 		}
 	}
 }
+
+// A server that was restored without its data refuses clients that have seen more than it
+// has.
+func TestAZooKeeperThatHasLostItsDataIsACoordinatorAgain(t *testing.T) {
+	server := zookeepertest.Start(t)
+	c := open(t, "zk://"+server.Addr()+"/key")
+	for range 20 {
+		e, err := c.Get(t.Context(), "key")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if done, err := c.Set(t.Context(), "key", []byte("before"), e.Revision); !done || err != nil {
+			t.Fatal(done, err)
+		}
+	}
+	server.Kill()
+	server.Empty(t)
+	server.Restart()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		e, err := c.Get(ctx, "key")
+		cancel()
+		if err == nil && e.Revision == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("got %q, %v, want an empty coordinator", e.Value, err)
+		}
+	}
+}

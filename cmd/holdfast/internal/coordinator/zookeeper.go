@@ -20,7 +20,11 @@ type zookeeperCoordinator struct {
 
 	mu   sync.Mutex // guards all below
 	conn *zk.Conn
+	mute time.Time // when the calls began to fail; zero: the last has not
 }
+
+// sessionTime is how long the server keeps a silent client's session.
+const sessionTime = 6 * time.Second
 
 func openZooKeeper(a Address) (Coordinator, error) {
 	return &zookeeperCoordinator{a: a}, nil
@@ -34,7 +38,7 @@ func (c *zookeeperCoordinator) connect() (*zk.Conn, error) {
 	if c.conn != nil {
 		return c.conn, nil
 	}
-	conn, _, err := zk.Connect(c.a.Servers, 6*time.Second, zk.WithLogger(silent{}))
+	conn, _, err := zk.Connect(c.a.Servers, sessionTime, zk.WithLogger(silent{}))
 	if err != nil {
 		return nil, err
 	}
@@ -72,10 +76,30 @@ func call[T any](ctx context.Context, c *zookeeperCoordinator, do func(*zk.Conn)
 	}()
 	select {
 	case r := <-done:
+		c.answered(r.err == nil, time.Now())
 		return r.value, r.err
 	case <-ctx.Done():
+		c.answered(false, time.Now())
 		var none T
 		return none, ctx.Err()
+	}
+}
+
+// answered notes how a call went. After two sessions' time of failures the next call makes
+// another session: a server that has lost its data refuses a client that has seen more than
+// the server has, and the client would ask for ever.
+func (c *zookeeperCoordinator) answered(well bool, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case well:
+		c.mute = time.Time{}
+	case c.mute.IsZero():
+		c.mute = now
+	case c.conn != nil && now.Sub(c.mute) > 2*sessionTime:
+		go c.conn.Close() // it takes a second, where no server answers
+		c.conn = nil
+		c.mute = time.Time{}
 	}
 }
 
