@@ -237,6 +237,36 @@ func TestTheLastOrderIsKeptForTheNextStart(t *testing.T) {
 	})
 }
 
+func TestTheLargestOrderIsKept(t *testing.T) {
+	keep := filepath.Join(t.TempDir(), "order")
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace()
+		shard := strings.Repeat("<", 4000) // JSON writes six bytes for each
+		p.put(`{"mode":"backup-only","shard":"` + shard + `"}`)
+		o := &override.FollowOptions{Keep: keep}
+		follow(t, p, o).Close()
+		p.do(func() { p.away = errors.New("no route") })
+		want(t, "a start without the source", follow(t, p, o), session.Override{Mode: session.BackupOnly, Shard: shard})
+	})
+}
+
+func TestAKeptOrderOfTheFutureHasNoAgeBelowZero(t *testing.T) {
+	keep := filepath.Join(t.TempDir(), "order")
+	synctest.Test(t, func(t *testing.T) {
+		text := `{"source":"a place","read":"` + time.Now().Add(time.Hour).Format(time.RFC3339) + `","order":{"mode":"backup-only"}}`
+		if err := os.WriteFile(keep, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p := newPlace()
+		p.do(func() { p.away = errors.New("no route") })
+		f := follow(t, p, &override.FollowOptions{Keep: keep})
+		want(t, "a start without the source", f, backupOnly)
+		if age := time.Since(f.Stats().Read); age < 0 {
+			t.Errorf("got an order that was read %v ago", age)
+		}
+	})
+}
+
 func TestAKeptOrderIsConfirmedEachMinute(t *testing.T) {
 	keep := filepath.Join(t.TempDir(), "order")
 	synctest.Test(t, func(t *testing.T) {

@@ -20,6 +20,9 @@ type kept struct {
 	Order  json.RawMessage `json:"order"`
 }
 
+// mostKept bounds the file: JSON may write six bytes for one of the source's.
+const mostKept = 8 * mostText
+
 // recall puts the kept order in force, or returns why it cannot be. That there is none
 // is no error.
 func (f *Follower) recall() error {
@@ -28,7 +31,7 @@ func (f *Follower) recall() error {
 	}
 	file := filewatch.New(filewatch.Options{
 		Path:  f.options.Keep,
-		Most:  4 << 10,
+		Most:  mostKept,
 		Name:  "override: kept order",
 		Check: checkOwn,
 		Parse: func(text string) (func(), error) {
@@ -45,7 +48,11 @@ func (f *Follower) recall() error {
 			}
 			return func() {
 				f.value.set(order)
-				f.stats.Read, f.stats.Kept = k.Read, true
+				f.stats.Kept = true
+				f.stats.Read = k.Read
+				if now := time.Now(); k.Read.After(now) {
+					f.stats.Read = now // the clock was ahead; an age is never below zero
+				}
 			}, nil
 		},
 	})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/holdfast-go/session"
 )
@@ -105,6 +106,9 @@ func parseJSON(text string, now func() time.Time) (o Order, err error) {
 	if o.Shard = m.Shard; o.Shard != "" && o.Mode != session.BackupOnly {
 		return Order{}, fmt.Errorf("a shard goes with backup-only, and the mode is %s", m.Mode)
 	}
+	if unprintable(m.Shard) || unprintable(m.By) {
+		return Order{}, errors.New("shard or by has a character that cannot be printed")
+	}
 	if o.By = m.By; len(o.By) > mostBy {
 		return Order{}, fmt.Errorf("by has %d bytes; write at most %d", len(o.By), mostBy)
 	}
@@ -114,7 +118,8 @@ func parseJSON(text string, now func() time.Time) (o Order, err error) {
 		}
 	}
 	if m.Until != nil {
-		if o.Until = m.Until.UTC(); o.Until.IsZero() { // in UTC, equal times are equal values
+		o.Until = m.Until.UTC() // in UTC, equal times are equal values
+		if year := o.Until.Year(); o.Until.IsZero() || year < 1 || year > 9999 { // which JSON cannot say
 			return Order{}, errors.New("until is no time; leave it out for an order without an end")
 		}
 	}
@@ -132,6 +137,11 @@ func parseJSON(text string, now func() time.Time) (o Order, err error) {
 	}
 	o.Until = now().Add(length)
 	return o, nil
+}
+
+// unprintable reports whether a terminal would obey s rather than show it.
+func unprintable(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func parseDuration(field, s string) (time.Duration, error) {
