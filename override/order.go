@@ -118,7 +118,7 @@ func parseJSON(text string, now func() time.Time) (o Order, err error) {
 		}
 	}
 	if m.Until != nil {
-		o.Until = m.Until.UTC() // in UTC, equal times are equal values
+		o.Until = m.Until.UTC()                                                  // in UTC, equal times are equal values
 		if year := o.Until.Year(); o.Until.IsZero() || year < 1 || year > 9999 { // which JSON cannot say
 			return Order{}, errors.New("until is no time; leave it out for an order without an end")
 		}
