@@ -15,12 +15,19 @@ const (
 	Pending
 )
 
+var durabilities = []string{Durable: "durable", Pending: "pending"}
+
 func (d Durability) String() string {
-	switch d {
-	case Durable:
-		return "durable"
-	case Pending:
-		return "pending"
+	if d == 0 || int(d) >= len(durabilities) {
+		return fmt.Sprintf("Durability(%d)", uint8(d))
 	}
-	return fmt.Sprintf("Durability(%d)", uint8(d))
+	return durabilities[d]
+}
+
+// MarshalText returns the words that String has: "durable" or "pending".
+func (d Durability) MarshalText() ([]byte, error) { return marshalWord(durabilities, d, "durability") }
+
+// UnmarshalText takes a word that MarshalText returns, and no other.
+func (d *Durability) UnmarshalText(word []byte) error {
+	return unmarshalWord(durabilities, d, word, "durability")
 }

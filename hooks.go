@@ -125,12 +125,25 @@ const (
 	BackupTooLarge                          // not made: not even the names of the values fit, or other fields of the answer leave no room
 )
 
+var backupFaults = []string{
+	"no fault", "forged", "malformed", "unknown key", "foreign", "another audience", "stale", "incomplete", "partial", "too large",
+}
+
 func (f BackupFault) String() string {
-	names := [...]string{"no fault", "forged", "malformed", "unknown key", "foreign", "another audience", "stale", "incomplete", "partial", "too large"}
-	if int(f) < len(names) {
-		return names[f]
+	if int(f) < len(backupFaults) {
+		return backupFaults[f]
 	}
 	return "unknown fault"
+}
+
+// MarshalText returns the words that String has.
+func (f BackupFault) MarshalText() ([]byte, error) {
+	return marshalWord(backupFaults, f, "fault of a backup")
+}
+
+// UnmarshalText takes a word that MarshalText returns, and no other.
+func (f *BackupFault) UnmarshalText(word []byte) error {
+	return unmarshalWord(backupFaults, f, word, "fault of a backup")
 }
 
 // FileFault is what is wrong with a file in Backup.Dir.
@@ -145,6 +158,18 @@ const (
 )
 
 func (f FileFault) String() string { return spool.Fault(f).String() }
+
+var fileFaults = []string{"no fault", spool.Failing.String(), spool.Recovered.String(), spool.Damaged.String(), spool.Unreadable.String()}
+
+// MarshalText returns the words that String has.
+func (f FileFault) MarshalText() ([]byte, error) {
+	return marshalWord(fileFaults, f, "fault of a journal's file")
+}
+
+// UnmarshalText takes a word that MarshalText returns, and no other.
+func (f *FileFault) UnmarshalText(word []byte) error {
+	return unmarshalWord(fileFaults, f, word, "fault of a journal's file")
+}
 
 // Outage is a time in which a shard of the store is away. The numbers are of this
 // process, and are zero without a Backup.

@@ -29,6 +29,14 @@ type Switch interface {
 	Override() Override
 }
 
+// EndingSwitch is a Switch whose orders may end by themselves. Until returns when the
+// present one does; zero: it stands until it is taken back. It is for Stats, and returns
+// at once.
+type EndingSwitch interface {
+	Switch
+	Until() time.Time
+}
+
 // of returns the mode of a shard. The empty name asks what holds for all of them.
 func (o Override) of(shard string) Mode {
 	if o.Shard == "" || o.Shard == shard {
@@ -55,14 +63,17 @@ const (
 	BackupOnly
 )
 
+var modes = []string{Auto: "auto", StoreOnly: "store only", BackupOnly: "backup only"}
+
 func (m Mode) String() string {
-	switch m {
-	case Auto:
-		return "auto"
-	case StoreOnly:
-		return "store only"
-	case BackupOnly:
-		return "backup only"
+	if int(m) >= len(modes) {
+		return fmt.Sprintf("Mode(%d)", uint8(m))
 	}
-	return fmt.Sprintf("Mode(%d)", uint8(m))
+	return modes[m]
 }
+
+// MarshalText returns the words that String has: "auto", "store only" or "backup only".
+func (m Mode) MarshalText() ([]byte, error) { return marshalWord(modes, m, "mode") }
+
+// UnmarshalText takes a word that MarshalText returns, and no other.
+func (m *Mode) UnmarshalText(word []byte) error { return unmarshalWord(modes, m, word, "mode") }

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/holdfast-go/session/internal/failover"
@@ -33,20 +32,12 @@ func (s ShardState) String() string {
 // MarshalText returns the words that String has: "serving", "away", "returning" or
 // "reads only".
 func (s ShardState) MarshalText() ([]byte, error) {
-	if int(s) >= len(shardStates) {
-		return nil, fmt.Errorf("session: %v is no state of a shard", s)
-	}
-	return []byte(s.String()), nil
+	return marshalWord(shardStates, s, "state of a shard")
 }
 
 // UnmarshalText takes a word that MarshalText returns, and no other.
 func (s *ShardState) UnmarshalText(word []byte) error {
-	i := slices.Index(shardStates, string(word))
-	if i < 0 {
-		return fmt.Errorf("session: %q is no state of a shard", word)
-	}
-	*s = ShardState(i)
-	return nil
+	return unmarshalWord(shardStates, s, word, "state of a shard")
 }
 
 // Cause is why a shard is away or takes no saves, in words for people. It is empty while the
@@ -75,11 +66,32 @@ type Stats struct {
 	Conflicts uint64 // saves that another writer came before
 	Failures  uint64 // operations that the store failed, and saves that other writers came before until the time was up
 
+	Order OrderStats // of the operator
+
 	// With a Backup:
 	Degraded uint64       // loads that were answered from the backup
 	Restores uint64       // sessions put back into a store that lacked them
 	Shards   []ShardStats // those that were met so far, by name
 	Journal  JournalStats
+	Copies   CopyStats
+}
+
+// OrderStats is what the operator wants: the zero value where nobody has given an order.
+type OrderStats struct {
+	Override
+
+	// Until is when the order ends by itself. Zero: it stands until it is taken back, or
+	// the Switch is no EndingSwitch.
+	Until time.Time
+}
+
+// CopyStats is about the sealed copies that visitors carry in cookies.
+type CopyStats struct {
+	Built uint64 // copies that answers took along
+	Bytes uint64 // of cookies, names and separators included, that these copies take up in requests
+
+	// Keys is how many keys open copies. More than one is a rotation under way.
+	Keys int
 }
 
 // ShardStats is a shard of the store as this process sees it.
@@ -95,6 +107,10 @@ type ShardStats struct {
 	// Zero is never.
 	Heard time.Time // when it last began to read what others have ended, and read all of it
 	Told  time.Time // when the shard last had all that this process has to tell the others
+
+	// Members is how many instances tell each other in this shard which sessions have
+	// ended, this one included. One that has ended or is cut off counts for three minutes.
+	Members int
 
 	// Evictions counts the records that the shard's server has dropped before their time, for
 	// want of memory, since this process asked first. It asks once a minute, where the store is
@@ -120,6 +136,7 @@ type JournalStats struct {
 	Known      int // tombstones known, those included
 	Early      int // tombstones that this process has forgotten before their time, because there were too many
 	Bytes      int // what all of it takes up, about, but for tombstones that the store has
+	Most       int // what Bytes may become: Backup.Journal
 
 	// Oldest is when the change or the logout was made that has waited longest for the store.
 	// Zero: none waits.
@@ -160,12 +177,20 @@ func (m *Manager) Stats() Stats {
 	for _, s := range n.Shards {
 		st.Shards = append(st.Shards, shardStats(s))
 	}
+	st.Order.Override = m.override()
+	if s, ends := m.orders.(EndingSwitch); ends {
+		st.Order.Until = s.Until()
+	}
+	if m.backup != nil {
+		st.Journal.Most = m.backup.Journal
+		st.Copies = CopyStats{Built: m.copies.Built.Load(), Bytes: m.copies.BuiltBytes.Load(), Keys: m.backup.Keys.Len()}
+	}
 	return st
 }
 
 func shardStats(s failover.ShardStats) ShardStats {
 	return ShardStats{
 		Name: s.Name, State: ShardState(s.State), Since: s.Since, Cause: Cause(s.Cause.String()),
-		Mode: Mode(s.Mode), Quarantine: s.Quarantine, Heard: s.Heard, Told: s.Told, Evictions: s.Evictions,
+		Mode: Mode(s.Mode), Quarantine: s.Quarantine, Heard: s.Heard, Told: s.Told, Members: s.Members, Evictions: s.Evictions,
 	}
 }

@@ -81,6 +81,9 @@ func (f *File) parse(text string) (func(), error) {
 // Override implements [session.Switch].
 func (f *File) Override() session.Override { return f.value.Override() }
 
+// Until implements [session.EndingSwitch].
+func (f *File) Until() time.Time { return f.value.Until() }
+
 // Order returns the order that is in force, as [Value.Order] does.
 func (f *File) Order() Order { return f.value.Order() }
 

@@ -107,6 +107,9 @@ func Follow(source Source, o *FollowOptions) (*Follower, error) {
 // Override implements [session.Switch].
 func (f *Follower) Override() session.Override { return f.value.Override() }
 
+// Until implements [session.EndingSwitch].
+func (f *Follower) Until() time.Time { return f.value.Until() }
+
 // Order returns the order that is in force, as [Value.Order] does.
 func (f *Follower) Order() Order { return f.value.Order() }
 

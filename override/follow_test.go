@@ -15,7 +15,7 @@ import (
 	"github.com/holdfast-go/session/override"
 )
 
-var _ session.Switch = (*override.Follower)(nil)
+var _ session.EndingSwitch = (*override.Follower)(nil)
 
 // place is a source in memory that a test sets.
 type place struct {

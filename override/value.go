@@ -25,6 +25,9 @@ func (v *Value) set(o Order) { v.order.Store(&o) }
 // Override implements [session.Switch].
 func (v *Value) Override() session.Override { return v.Order().Override }
 
+// Until implements [session.EndingSwitch].
+func (v *Value) Until() time.Time { return v.Order().Until }
+
 // Order returns the order that is in force, with its end; the zero Order where none is,
 // or no longer.
 func (v *Value) Order() Order {

@@ -11,8 +11,8 @@ import (
 )
 
 var (
-	_ session.Switch = (*override.Value)(nil)
-	_ session.Switch = (*override.File)(nil)
+	_ session.EndingSwitch = (*override.Value)(nil)
+	_ session.EndingSwitch = (*override.File)(nil)
 )
 
 func want(t *testing.T, when string, s session.Switch, o session.Override) {

@@ -93,6 +93,14 @@ func (k *Keys) Generation() uint64 {
 	return 0
 }
 
+// Len returns how many keys there are, those that only decrypt included.
+func (k *Keys) Len() int {
+	if r := k.current(); r != nil {
+		return len(r.all)
+	}
+	return 0
+}
+
 // Format prints the IDs, whatever the verb.
 func (k *Keys) Format(f fmt.State, _ rune) { io.WriteString(f, k.describe()) }
 

@@ -112,6 +112,10 @@ func (e *Exchange) buildCopy(ctx context.Context, l lookup.Loaded, room int) {
 		x.Fault(ctx, l.ID, backup.Partial, &backup.WithheldError{Values: sealed.Withheld, Room: min(most, x.CopySize), Most: x.CopySize})
 	}
 	x.Cookies.Remember(sealed)
+	if len(e.Out) > 0 { // else older copies stay
+		x.Built.Add(1)
+		x.BuiltBytes.Add(uint64(x.Cookies.Size(len(sealed.Text))))
+	}
 }
 
 // Room returns how many bytes of cookies a copy of a session that ends at that time may take

@@ -11,6 +11,7 @@ package copies
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/session/internal/backup"
@@ -50,6 +51,9 @@ type Exchanger struct {
 
 	Slots   jar.Slots
 	Without mechanism.Set // for the simulation; else none
+
+	Built      atomic.Uint64 // copies that answers took along
+	BuiltBytes atomic.Uint64 // of cookies that they take up in requests
 }
 
 // Exchange holds what travels between a session and its client's cookies besides the

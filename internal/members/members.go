@@ -185,6 +185,13 @@ func (s *Shard) Interval() time.Duration {
 
 func (s *Shard) intervalLocked() time.Duration { return max(second, time.Duration(s.size)*eachTurn) }
 
+// Size returns how many live members the record of members names, this one included.
+func (s *Shard) Size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size
+}
+
 // Complete reports whether this process has read everything in all logs: the last exchange that
 // left nothing unread began less than two intervals ago. An exchange waits for a segment that
 // the store lacks, for ten intervals at most. For five intervals after a loss Complete is
