@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,6 +18,7 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/metrics"
+	"github.com/holdfast-go/session/override"
 	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/storetest"
 )
@@ -26,6 +29,7 @@ var cart = session.NewKey[[]string]("cart")
 type site struct {
 	*testing.T
 	store    *storetest.Faulty
+	orders   override.Value
 	sessions *session.Manager
 	figures  metrics.Metrics
 	shop     http.Handler
@@ -39,14 +43,19 @@ func newSite(t *testing.T, next session.Hooks) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := session.New(s.store, &session.Options{
+	m, err := session.New(s.figures.Store(s.store, "memory"), &session.Options{
+		Switch: &s.orders,
 		Cookie: session.Cookie{Insecure: true}, ReadTimeout: 50 * time.Millisecond, SaveTimeout: 100 * time.Millisecond,
 		Backup: &session.Backup{Keys: keys, Audience: "test"}, Hooks: s.figures.Hooks(next),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = m.Close(context.Background()) })
+	t.Cleanup(func() {
+		late, cancel := context.WithTimeout(context.Background(), 10*time.Second) // the store may be away
+		defer cancel()
+		_ = m.Close(late)
+	})
 	s.sessions = m
 	s.shop = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, err := session.From(r.Context())
@@ -88,8 +97,8 @@ func (s *site) read() map[string]string {
 }
 
 var (
-	aboutLine  = regexp.MustCompile(`^# (HELP|TYPE) (session_[a-z_]+) (.+)$`)
-	sampleLine = regexp.MustCompile(`^((session_[a-z_]+)(?:\{(?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)+\})?) ([0-9.e+-]+)$`)
+	aboutLine  = regexp.MustCompile(`^# (HELP|TYPE) ((?:session|db_client)_[a-z_]+) (.+)$`)
+	sampleLine = regexp.MustCompile(`^(((?:session|db_client)_[a-z_]+)(?:\{(?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+\})?) ([0-9.e+-]+)$`)
 )
 
 // parse checks that a page is what Prometheus reads: each metric has its kind before its
@@ -111,6 +120,9 @@ func parse(t *testing.T, page string) map[string]string {
 		if m == nil {
 			t.Errorf("not in Prometheus's format: %q", line)
 			continue
+		}
+		if kinds[current] == "histogram" {
+			m[2] = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(m[2], "_bucket"), "_sum"), "_count")
 		}
 		if m[2] != current {
 			t.Errorf("%s stands among the samples of %s", m[2], current)
@@ -228,6 +240,9 @@ func TestWhatHooksTellIsCounted(t *testing.T) {
 	h.Backup(ctx, "id", session.BackupForged, nil)
 	h.Overflow(ctx, "id")
 	h.Failed(ctx, session.OperationDeliver, "id", nil)
+	h.Login(ctx, "id", "", "ann")
+	h.Revoked(ctx, "ann", session.Pending)
+	h.PlainHTTP(ctx, "shop.test")
 	h.BadValue(ctx, "id", &session.ValueError{Key: "cart"})
 	for _, err := range []error{session.ErrEnded, session.ErrLost, session.ErrTooLarge, session.ErrUnavailable, errors.New("else")} {
 		h.Dropped(ctx, "id", fmt.Errorf("wrapped: %w", err))
@@ -240,6 +255,10 @@ func TestWhatHooksTellIsCounted(t *testing.T) {
 		`session_store_failed_operations_total{operation="deliver"}`:        "1",
 		`session_store_failed_operations_total{operation="load"}`:           "0",
 		`session_bad_values_total{key="cart"}`:                              "1",
+		"session_logins_total":                                              "1",
+		`session_revocations_total{durability="pending"}`:                   "1",
+		`session_revocations_total{durability="durable"}`:                   "0",
+		"session_plain_http_total":                                          "1",
 		`session_dropped_changes_total{reason="ended"}`:                     "1",
 		`session_dropped_changes_total{reason="lost"}`:                      "1",
 		`session_dropped_changes_total{reason="too_large"}`:                 "1",
@@ -256,4 +275,177 @@ func TestWithoutABackup(t *testing.T) {
 	}
 	s := &site{T: t, sessions: m}
 	s.want(s.read(), map[string]string{"session_store_failing": "0", "session_degraded_loads_total": "0"})
+}
+
+// A counter of a shard is there before its first event, because increase() does not see a
+// series begin at 1.
+func TestTheCountersOfAShardBeginAtZero(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, session.Hooks{})
+		s.buy()
+		time.Sleep(5 * time.Second)
+		s.want(s.read(), map[string]string{
+			`session_outages_total{shard=""}`:         "0",
+			`session_shard_losses_total{shard=""}`:    "0",
+			`session_shard_evictions_total{shard=""}`: "0",
+		})
+		s.store.Replace(memstore.New(nil))
+		time.Sleep(10 * time.Second)
+		s.want(s.read(), map[string]string{`session_shard_losses_total{shard=""}`: "1"})
+	})
+}
+
+func TestTheCallsOfTheStoreAreTimed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, session.Hooks{})
+		const load = `db_operation_name="load",error_type=""`
+		calls := func(kind, labels string) string {
+			return "db_client_operation_duration_seconds" + kind + `{db_system_name="memory",` + labels + "}"
+		}
+		first := s.read()
+		if got := first[calls("_count", load)]; got == "" {
+			t.Error("there is no series of loads before the first one")
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		s.buy()
+		before := s.read()
+		s.store.Delay(7 * time.Millisecond)
+		s.buy()
+		s.store.Heal()
+		after := s.read()
+		for bucket, more := range map[string]bool{`,le="0.005"`: false, `,le="0.01"`: true, `,le="10"`: true, `,le="+Inf"`: true} {
+			n := number(t, after[calls("_bucket", load+bucket)]) - number(t, before[calls("_bucket", load+bucket)])
+			if n != 0 != more {
+				t.Errorf("%s: %v more after a load of 7 ms", bucket, n)
+			}
+		}
+		if n := number(t, after[calls("_sum", load)]) - number(t, before[calls("_sum", load)]); n < .0069 || n > .0151 {
+			t.Errorf("the sum is %v s more, want 7 ms or 14 ms", n)
+		}
+		if after[calls("_count", load)] != after[calls("_bucket", load+`,le="+Inf"`)] {
+			t.Error("the count is not that of the last bucket")
+		}
+		time.Sleep(1500 * time.Millisecond) // between two exchanges
+		synctest.Wait()
+		s.store.Fail(errors.New("refused"))
+		s.buy()
+		if n := s.read()[calls("_count", `db_operation_name="save",error_type="_OTHER"`)]; n != "1" {
+			t.Errorf("%s saves have failed, want 1", n)
+		}
+	})
+}
+
+func number(t *testing.T, s string) float64 {
+	t.Helper()
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		t.Error(err)
+	}
+	return n
+}
+
+func TestTheOrderShowsWithItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, session.Hooks{})
+		const end = "session_override_end_seconds"
+		s.buy()
+		got := s.read()
+		s.want(got, map[string]string{`session_override_mode{mode="auto"}`: "1", `session_override_mode{mode="backup_only"}`: "0"})
+		if v, ok := got[end]; ok {
+			t.Errorf("no order is in force, and it ends in %s s", v)
+		}
+		s.orders.SetUntil(session.Override{Mode: session.BackupOnly, Lease: time.Hour}, time.Now().Add(90*time.Second))
+		time.Sleep(30 * time.Second)
+		s.want(s.read(), map[string]string{
+			`session_override_mode{mode="auto"}`: "0", `session_override_mode{mode="backup_only"}`: "1",
+			"session_override_lease_seconds": "3600", end: "60",
+		})
+	})
+}
+
+func TestTheBackupAndTheExchangeShow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, session.Hooks{})
+		s.buy()
+		time.Sleep(10 * time.Second)
+		got := s.read()
+		s.want(got, map[string]string{
+			"session_copies_total": "1", "session_backup_keys": "1",
+			`session_shard_members{shard=""}`: "1", "session_journal_bound_bytes": "6.7108864e+07",
+			"session_journal_oldest_seconds": "0", "session_journal_tombstones_refused": "0",
+		})
+		if n := number(t, got["session_copy_bytes_total"]); n < 100 || n > 2048 {
+			t.Errorf("a copy has %v bytes", n)
+		}
+		for _, lag := range []string{"heard", "told"} {
+			if n := number(t, got["session_shard_"+lag+`_seconds{shard=""}`]); n > 2 {
+				t.Errorf("the last exchange is %v s old (%s)", n, lag)
+			}
+		}
+		s.store.Fail(errors.New("refused"))
+		s.buy()
+		time.Sleep(time.Minute)
+		got = s.read()
+		s.want(got, map[string]string{"session_journal_oldest_seconds": "60"})
+		for _, lag := range []string{"heard", "told"} {
+			if n := number(t, got["session_shard_"+lag+`_seconds{shard=""}`]); n < 59 || n > 62 {
+				t.Errorf("the last exchange is %v s old, want a minute (%s)", n, lag)
+			}
+		}
+	})
+}
+
+// All figures are there from the beginning, so that a program may register them once.
+func TestTheFiguresAreAlwaysTheSame(t *testing.T) {
+	names := func(s *site) (names []string) {
+		for _, f := range s.figures.Figures(s.sessions) {
+			names = append(names, f.Name)
+			if unit := f.Unit(); strings.Contains(f.Name, "seconds") != (unit == "s") || strings.Contains(f.Name, "bytes") != (unit == "By") {
+				t.Errorf("%s has the unit %q", f.Name, unit)
+			}
+		}
+		return names
+	}
+	bare, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t, session.Hooks{})
+	first := names(s)
+	s.buy()
+	s.orders.SetUntil(session.Override{Mode: session.BackupOnly}, time.Now().Add(time.Hour))
+	s.figures.Hooks(session.Hooks{}).BadValue(t.Context(), "id", &session.ValueError{Key: "cart"})
+	if later := names(s); !slices.Equal(first, later) {
+		t.Errorf("got %v, and before that %v", later, first)
+	}
+	if without := names(&site{T: t, sessions: bare}); !slices.Equal(first, without) {
+		t.Errorf("without a backup: got %v, with one %v", without, first)
+	}
+}
+
+// What is measured costs a request nothing but time.
+func TestTimedCallsAllocateNothing(t *testing.T) {
+	var figures metrics.Metrics
+	store := memstore.New(nil)
+	timed := figures.Store(store, "memory")
+	_, err := store.Save(t.Context(), "a", session.Record{Data: []byte("a"), Expires: time.Now().Add(time.Hour)}, session.Absent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, call := range map[string]func(session.Store){
+		"a load": func(s session.Store) { _, _ = s.Load(t.Context(), "a") },
+		"a miss": func(s session.Store) { _, _ = s.Load(t.Context(), "b") },
+		"a conflict": func(s session.Store) {
+			_, _ = s.Save(t.Context(), "a", session.Record{Expires: time.Now().Add(time.Hour)}, session.Absent)
+		},
+		"another save": func(s session.Store) {
+			_, _ = s.Save(t.Context(), "c", session.Record{Expires: time.Now().Add(time.Hour)}, session.Any)
+		},
+	} {
+		plain := testing.AllocsPerRun(100, func() { call(store) })
+		if got := testing.AllocsPerRun(100, func() { call(timed) }); got > plain {
+			t.Errorf("%s: %v allocations, and %v where it is not timed", name, got, plain)
+		}
+	}
 }

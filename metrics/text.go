@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,16 +11,33 @@ import (
 // text is a page in Prometheus's text format, version 0.0.4.
 type text struct{ bytes.Buffer }
 
-// label is a name and a value that tell one sample of a metric from another.
-type label struct{ name, value string }
-
-// about begins a metric.
-func (t *text) about(name, kind, help string) {
-	t.WriteString("# HELP " + name + " " + escapeHelp.Replace(help) + "\n# TYPE " + name + " " + kind + "\n")
+// figure adds a figure, unless it has no samples.
+func (t *text) figure(f Figure) {
+	if len(f.Samples) == 0 {
+		return
+	}
+	t.WriteString("# HELP " + f.Name + " " + escapeHelp.Replace(f.Help) + "\n# TYPE " + f.Name + " " + string(f.Kind) + "\n")
+	for _, s := range f.Samples {
+		if s.Calls == nil {
+			t.sample(f.Name, s.Value, s.Labels)
+			continue
+		}
+		total := uint64(0)
+		for i, n := range s.Calls.Counts {
+			total += n
+			le := "+Inf"
+			if i < len(s.Calls.Bounds) {
+				le = strconv.FormatFloat(s.Calls.Bounds[i], 'g', -1, 64)
+			}
+			t.sample(f.Name+"_bucket", float64(total), append(slices.Clone(s.Labels), Label{"le", le}))
+		}
+		t.sample(f.Name+"_sum", s.Calls.Sum, s.Labels)
+		t.sample(f.Name+"_count", float64(total), s.Labels)
+	}
 }
 
-// sample adds a value of the metric that about has begun.
-func (t *text) sample(name string, value float64, labels ...label) {
+// sample adds a value.
+func (t *text) sample(name string, value float64, labels []Label) {
 	t.WriteString(name)
 	for i, l := range labels {
 		separator := byte(',')
@@ -27,7 +45,7 @@ func (t *text) sample(name string, value float64, labels ...label) {
 			separator = '{'
 		}
 		t.WriteByte(separator)
-		t.WriteString(l.name + `="` + escapeLabel.Replace(strings.ToValidUTF8(l.value, "\uFFFD")) + `"`)
+		t.WriteString(l.Name + `="` + escapeLabel.Replace(strings.ToValidUTF8(l.Value, "\uFFFD")) + `"`)
 	}
 	if len(labels) > 0 {
 		t.WriteByte('}')
@@ -35,18 +53,6 @@ func (t *text) sample(name string, value float64, labels ...label) {
 	t.WriteByte(' ')
 	t.Write(strconv.AppendFloat(t.AvailableBuffer(), value, 'g', -1, 64))
 	t.WriteByte('\n')
-}
-
-// counter adds a metric of one value that only grows.
-func (t *text) counter(name, help string, value uint64) {
-	t.about(name, "counter", help)
-	t.sample(name, float64(value))
-}
-
-// gauge adds a metric of one value that goes up and down.
-func (t *text) gauge(name, help string, value float64) {
-	t.about(name, "gauge", help)
-	t.sample(name, value)
 }
 
 func boolean(b bool) float64 {

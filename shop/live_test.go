@@ -61,7 +61,7 @@ func openLive(t *testing.T, address string, change ...func(*session.Options)) *l
 	for _, f := range change {
 		f(o)
 	}
-	if s.sessions, err = session.New(b.store, o); err != nil {
+	if s.sessions, err = session.New(s.panel.served.Store(b.store, b.system()), o); err != nil {
 		t.Fatal(err)
 	}
 	s.panel.metrics.tap = func(x sample) {

@@ -18,7 +18,24 @@ func TestTheMetricsAreForPrometheus(t *testing.T) {
 	if err != nil || w.StatusCode != http.StatusOK {
 		t.Fatalf("status %d, %v", w.StatusCode, err)
 	}
-	if !strings.Contains(string(page), "\nsession_store_failing 0\n") {
-		t.Errorf("the page is\n%s", page)
+	for _, want := range []string{
+		"session_store_failing 0",
+		`session_override_mode{mode="auto"} 1`,
+		"session_journal_oldest_seconds 0",
+		"session_backup_keys 1",
+		`session_backup_faults_total{fault="forged"} 0`,
+		`session_revocations_total{durability="durable"} 0`,
+		"session_copy_bytes_total ",
+		`session_shard_members{shard=""} 1`,
+		`session_shard_heard_seconds{shard=""} `,
+		`session_shard_losses_total{shard=""} 0`,
+		`db_client_operation_duration_seconds_bucket{db_system_name="memory",db_operation_name="load",error_type="",le="0.025"} `,
+	} {
+		if !strings.Contains(string(page), "\n"+want) {
+			t.Errorf("the page has no %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("the page is\n%s", page)
 	}
 }

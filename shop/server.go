@@ -47,7 +47,7 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	}
 	defer closeSwitch(ctx, panel.lever, log)
 	o.Hooks, o.Error = panel.hooks(o.Hooks), panel.answerError
-	sessions, err := session.New(store.store, o)
+	sessions, err := session.New(panel.served.Store(store.store, store.system()), o)
 	if err != nil {
 		return err
 	}
