@@ -33,13 +33,6 @@ type registry struct {
 	of map[string]map[*connection]bool
 }
 
-// connection is one that the registry knows until it is closed.
-type connection struct {
-	net.Conn
-	address string
-	made    time.Time
-}
-
 // noting returns dial, with what it makes entered.
 func (r *registry) noting(dial dialing) dialing {
 	return func(ctx context.Context, address string, d *net.Dialer, c *tls.Config) (net.Conn, error) {
@@ -47,7 +40,7 @@ func (r *registry) noting(dial dialing) dialing {
 		if err != nil {
 			return nil, err
 		}
-		noted := &connection{Conn: conn, address: address, made: time.Now()}
+		noted := newConnection(conn, address)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.of == nil {
@@ -59,11 +52,6 @@ func (r *registry) noting(dial dialing) dialing {
 		r.of[address][noted] = true
 		return noted, nil
 	}
-}
-
-func (c *connection) Close() error {
-	connections.forget(c)
-	return c.Conn.Close()
 }
 
 func (r *registry) forget(c *connection) {

@@ -71,3 +71,13 @@ func newStoreWithX(t testing.TB, client rueidis.Client) (*redisstore.Store, sess
 	v := mustSave(t, s, "x", record("a"), session.Any)
 	return s, mustSave(t, s, "x", record("a"), v)
 }
+
+func newClientOf(t testing.TB, o rueidis.ClientOption) rueidis.Client {
+	t.Helper()
+	client, err := rueidis.NewClient(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client
+}

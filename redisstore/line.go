@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync/atomic"
@@ -68,9 +69,22 @@ type request struct {
 
 func (r request) run(ctx context.Context) rueidis.RedisResult {
 	if r.ttl > 0 {
-		return r.client.DoCache(ctx, r.cached, r.ttl)
+		return r.runCached(ctx)
 	}
 	return r.client.Do(ctx, r.command)
+}
+
+// runCached returns an error where the client panics: it takes an answer to EXEC of less
+// than two elements for one of two. What it has begun for its cache then never ends, so
+// that the connections end, and with them what they have cached.
+func (r request) runCached(ctx context.Context) (reply rueidis.RedisResult) {
+	defer func() {
+		if p := recover(); p != nil {
+			hangUp(r.client, time.Now())
+			reply = rueidis.NewErrorResult(fmt.Errorf("the server, or a proxy before it, sent an answer that makes no sense: %v", p))
+		}
+	}()
+	return r.client.DoCache(ctx, r.cached, r.ttl)
 }
 
 func (l *line) send(ctx context.Context, r request) (reply rueidis.RedisResult) {

@@ -44,7 +44,7 @@ func (s *Store) runScript(ctx context.Context, name, text, key string, data []by
 	if e, ok := rueidis.IsRedisErr(reply.Error()); ok && e.IsNoScript() {
 		reply = s.do(ctx, pinLarge(s.client.B().Arbitrary("EVAL", text, "1").Keys(key).Args(args...).Build(), data))
 	}
-	done, err := reply.AsInt64()
+	done, err := reply.ToInt64()
 	switch {
 	case err != nil:
 		return s.failure(ctx, "save", err)
@@ -52,6 +52,8 @@ func (s *Store) runScript(ctx context.Context, name, text, key string, data []by
 		return foreign("save", key)
 	case done == 0:
 		return session.ErrConflict
+	case done > 1:
+		return s.failure(ctx, "save", errAnswer)
 	}
 	return nil
 }

@@ -146,10 +146,11 @@ func (s *Store) save(ctx context.Context, key string, r session.Record, version,
 		return s.compareAndSet(ctx, key, r.Data, version, over, left)
 
 	case left <= 0 && over == session.Any:
-		return s.failure(ctx, "save", s.do(ctx, s.command("DEL", key)).Error())
+		_, err := s.do(ctx, s.command("DEL", key)).ToInt64()
+		return s.failure(ctx, "save", err)
 
 	case left <= 0: // over Absent: there is nothing to do, if there is nothing
-		n, err := s.do(ctx, s.command("EXISTS", key)).AsInt64()
+		n, err := s.do(ctx, s.command("EXISTS", key)).ToInt64()
 		if err != nil {
 			return s.failure(ctx, "save", err)
 		}
@@ -158,13 +159,21 @@ func (s *Store) save(ctx context.Context, key string, r session.Record, version,
 		}
 		return nil
 	}
-	args := []string{s.value(version, r.Data), "PX", strconv.FormatInt(left, 10), "NX"}
+	return s.set(ctx, key, r.Data, version, over, left)
+}
+
+// set saves over Absent or Any.
+func (s *Store) set(ctx context.Context, key string, data []byte, version, over session.Version, left int64) error {
+	args := []string{s.value(version, data), "PX", strconv.FormatInt(left, 10), "NX"}
 	if over == session.Any {
 		args = args[:3]
 	}
-	err := s.do(ctx, pinLarge(s.command("SET", key, args...), r.Data)).Error()
-	if rueidis.IsRedisNil(err) { // SET NX says so where a key stands
+	done, err := s.do(ctx, pinLarge(s.command("SET", key, args...), data)).ToString()
+	switch {
+	case rueidis.IsRedisNil(err) && over == session.Absent: // SET NX says so where a key stands
 		return session.ErrConflict
+	case err == nil && done != "OK":
+		err = errAnswer
 	}
 	return s.failure(ctx, "save", err)
 }

@@ -41,7 +41,8 @@ import (
 //     The default is 5.
 //   - DialCtxFn: the store closes the connections to a server that is a replica
 //     now, so that the next ones reach the primary that has taken its place behind
-//     the address.
+//     the address. It also ends a connection whose answers make no sense, at which the
+//     client would end the process.
 //   - ConnWriteTimeout, 1 s: a connection that says nothing is given up after
 //     this and Dialer.KeepAlive, which is 1 s too. The default is 10. It is no
 //     deadline for commands: those are the context's.

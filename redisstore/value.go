@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 
 	"github.com/holdfast-go/session"
@@ -19,6 +20,9 @@ const maxData = 512<<20 - versionSize
 func foreign(operation, key string) error {
 	return fmt.Errorf("session: redis %s: %q holds no record of this store; give each application a prefix of its own", operation, key)
 }
+
+// errAnswer is the answer to another command, or to none.
+var errAnswer = errors.New("the server, or a proxy before it, sent an answer that makes no sense")
 
 // newVersion returns a random version, which differs from every other even after a
 // restart of the server.

@@ -1,0 +1,100 @@
+package redisstore
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// connection is one that the registry knows until it is closed. It compares the server's
+// answers with the commands, and ends where an answer makes no sense (decision 77). The
+// client would panic in a goroutine of its own, which ends the process.
+type connection struct {
+	net.Conn
+	address string
+	made    time.Time
+
+	asked    frames // of Write
+	answered frames // of Read
+	broken   error  // what Read met
+
+	questions  atomic.Int64
+	answers    int64
+	subscribed atomic.Bool // to channels, or to MONITOR, whose messages nobody asks for one by one
+}
+
+var (
+	errUnasked   = errors.New("an answer that nobody asked for")
+	errUnordered = errors.New("a subscription that nobody asked for")
+)
+
+func newConnection(conn net.Conn, address string) *connection {
+	c := &connection{Conn: conn, address: address, made: time.Now()}
+	c.asked.began = func() { c.questions.Add(1) }
+	c.asked.message = func(_ byte, word []byte) error {
+		switch string(upper(word)) {
+		case "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR":
+			c.subscribed.Store(true)
+		}
+		return nil
+	}
+	c.answered.message = c.hear
+	return c
+}
+
+// Write counts a command before its last byte leaves, and so before it is answered.
+func (c *connection) Write(b []byte) (int, error) {
+	if err := c.asked.take(b); err != nil {
+		return 0, fmt.Errorf("session: redis: a command with %w", err)
+	}
+	return c.Conn.Write(b)
+}
+
+// Read gives out nothing of a piece that has an answer without sense in it.
+func (c *connection) Read(b []byte) (int, error) {
+	if c.broken != nil {
+		return 0, c.broken
+	}
+	n, err := c.Conn.Read(b)
+	if garbage := c.answered.take(b[:n]); garbage != nil {
+		c.broken = fmt.Errorf("session: redis: the server, or a proxy before it, sent %w", garbage)
+		return 0, c.broken
+	}
+	return n, err
+}
+
+// hear takes a message of the server's.
+func (c *connection) hear(kind byte, word []byte) error {
+	if c.subscribed.Load() {
+		return nil
+	}
+	if kind == '>' {
+		switch string(word) {
+		case "subscribe", "psubscribe", "ssubscribe":
+			return errUnordered
+		}
+		return nil
+	}
+	c.answers++
+	if c.answers > c.questions.Load() {
+		return errUnasked
+	}
+	return nil
+}
+
+// upper makes a word of ASCII upper case, in place.
+func upper(word []byte) []byte {
+	for i, b := range word {
+		if 'a' <= b && b <= 'z' {
+			word[i] = b - 'a' + 'A'
+		}
+	}
+	return word
+}
+
+func (c *connection) Close() error {
+	connections.forget(c)
+	return c.Conn.Close()
+}

@@ -1,0 +1,111 @@
+package redisstore
+
+import (
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestFramesFindTheMessages(t *testing.T) {
+	for stream, want := range map[string][]string{
+		"+OK\r\n":                                            {"+ OK"},
+		":1\r\n-ERR no\r\n_\r\n":                             {": ", "- ", "_ "},
+		"$-1\r\n*-1\r\n":                                     {"$ ", "* "},
+		"$3\r\n\r\n+\r\n":                                    {"$ \r\n+"},
+		"$0\r\n\r\n:1\r\n":                                   {"$ ", ": "},
+		"*0\r\n%0\r\n":                                       {"* ", "% "},
+		"*2\r\n$3\r\nGET\r\n$1\r\nx\r\n":                     {"* GET"},
+		"*2\r\n*1\r\n:1\r\n*-1\r\n+a\r\n":                    {"* ", "+ a"},
+		"%1\r\n+a\r\n%1\r\n+b\r\n:1\r\n,1.5\r\n":             {"% a", ", "},
+		"|1\r\n+ttl\r\n:3\r\n$1\r\nv\r\n#t\r\n":              {"| ttl", "# "},
+		">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nx\r\n:1\r\n": {"> invalidate", ": "},
+		"=5\r\ntxt:a\r\n!3\r\nERR\r\n(123\r\n":               {"= txt:a", "! ERR", "( "},
+	} {
+		for size := range len(stream) {
+			var got []string
+			f := frames{message: func(kind byte, word []byte) error {
+				got = append(got, string(kind)+" "+string(word))
+				return nil
+			}}
+			for piece := range slices.Chunk([]byte(stream), size+1) {
+				if err := f.take(piece); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%q in pieces of %d: got %q, want %q", stream, size+1, got, want)
+			}
+		}
+	}
+}
+
+func TestALengthThatMakesNoSenseEndsTheMessages(t *testing.T) {
+	for _, stream := range []string{
+		"$-2\r\n", "*-2\r\n", "%-2\r\n", ">-7\r\n", "|-2\r\n", "$1073741825\r\n", "*16777217\r\n", "%9999999\r\n",
+		"$9223372036854775807\r\n", "$99999999999999999999999999\r\n", "$-99999999999999999999999999\r\n",
+		strings.Repeat("*9999999\r\n", 3),
+	} {
+		f := frames{message: func(byte, []byte) error { return nil }}
+		if err := f.take([]byte(stream)); !errors.Is(err, errLength) {
+			t.Errorf("%q: got %v, want %v", stream, err, errLength)
+		}
+	}
+}
+
+// says is how a connection ends whose server has read these commands and says this.
+func says(t *testing.T, commands []string, answers string) error {
+	t.Helper()
+	client, server := net.Pipe()
+	t.Cleanup(func() { _ = client.Close(); _ = server.Close() })
+	c := newConnection(client, "server")
+	go func() {
+		buffer := make([]byte, 1<<10)
+		for range commands {
+			_, _ = server.Read(buffer)
+		}
+		_, _ = server.Write([]byte(answers))
+		_ = server.Close()
+	}()
+	for _, command := range commands {
+		if _, err := c.Write([]byte(command)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	buffer := make([]byte, 1<<10)
+	for {
+		if _, err := c.Read(buffer); err != nil {
+			if _, again := c.Read(buffer); again == nil {
+				t.Error("a connection that has ended goes on")
+			}
+			return err
+		}
+	}
+}
+
+func TestAnAnswerThatNobodyAskedForEndsTheConnection(t *testing.T) {
+	const get, subscribe = "*2\r\n$3\r\nGET\r\n$1\r\nx\r\n", "*2\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n"
+	const invalidate, subscribed = ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nx\r\n", ">3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n"
+	for _, test := range []struct {
+		commands []string
+		answers  string
+		want     error // nil: nothing but the end
+	}{
+		{[]string{get}, ":1\r\n", nil},
+		{[]string{get, get}, ":1\r\n:1\r\n", nil},
+		{[]string{get + get}, ":1\r\n:1\r\n", nil},
+		{[]string{get}, invalidate + ":1\r\n" + invalidate, nil},
+		{[]string{get[:5]}, "-ERR Protocol error\r\n", nil}, // also before the command is whole
+		{[]string{subscribe}, "*3\r\n+subscribe\r\n+x\r\n:1\r\n*3\r\n+message\r\n+x\r\n+a\r\n", nil},
+		{[]string{subscribe}, subscribed, nil},
+		{[]string{get}, ":1\r\n:1\r\n", errUnasked},
+		{nil, "-ERR max number of clients reached\r\n", errUnasked},
+		{[]string{get}, subscribed, errUnordered},
+	} {
+		got := says(t, test.commands, test.answers)
+		if test.want == nil && (errors.Is(got, errUnasked) || errors.Is(got, errUnordered)) || test.want != nil && !errors.Is(got, test.want) {
+			t.Errorf("%q after %q: got %v, want %v", test.answers, test.commands, got, test.want)
+		}
+	}
+}
