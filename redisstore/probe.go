@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -134,7 +135,8 @@ func (s *Store) evictionsOf(ctx context.Context, node rueidis.Client) (uint64, e
 
 // maxCuts is after how many INFOs that ended the connection, in a row and while
 // other commands were answered, INFO is not asked for any more: so do proxies
-// that do not know it. A restart looks like that once.
+// that do not know it. A restart looks like that once. As many error replies in a row
+// without a code of their own are a refusal, until INFO is answered.
 const maxCuts = 3
 
 var (
@@ -149,16 +151,25 @@ func (s *Store) withoutInfo(ctx context.Context, shard string, err error) bool {
 	}
 	if reply := new(rueidis.RedisError); errors.As(err, &reply) {
 		s.cuts.Store(0)
-		return isRefusal(reply)
+		if isRefusal(reply) || !isGeneral(reply) {
+			return isRefusal(reply)
+		}
+		return s.inARow(ctx, shard, &s.refusals)
 	}
 	if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
 		return false
 	}
+	return s.inARow(ctx, shard, &s.cuts)
+}
+
+// inARow counts an INFO that failed, and reports whether that is how the server is: it
+// answers other commands meanwhile, and INFO has failed maxCuts times in a row.
+func (s *Store) inARow(ctx context.Context, shard string, failed *atomic.Int32) bool {
 	if _, err := s.ownIncarnation(ctx, shard); err != nil {
-		s.cuts.Store(0)
+		failed.Store(0)
 		return false
 	}
-	return s.cuts.Add(1) >= maxCuts
+	return failed.Add(1) >= maxCuts
 }
 
 // ownRecord begins the IDs of records that are no sessions. A number follows:
@@ -262,5 +273,6 @@ func (s *Store) probeNode(ctx context.Context, node rueidis.Client) (incarnation
 		return "", errNoRunID
 	}
 	s.cuts.Store(0)
+	s.refusals.Store(0)
 	return run + "/" + replication, nil
 }

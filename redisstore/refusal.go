@@ -23,9 +23,15 @@ func (r *refusal) Unwrap() error { return r.cause }
 // isRefusal reports whether the server will not run a command for this user,
 // or does not know it, rather than being unable to at the moment.
 func isRefusal(reply *rueidis.RedisError) bool {
+	return strings.HasPrefix(reply.Error(), "NOPERM ") || unknownCommand.MatchString(reply.Error())
+}
+
+// isGeneral reports whether an error reply has no code of its own, so that it may be a
+// refusal in words of a proxy's, or tell of the moment: too many clients, a proxy that
+// cannot reach its server.
+func isGeneral(reply *rueidis.RedisError) bool {
 	code, _, _ := strings.Cut(reply.Error(), " ")
-	isGeneral := code != strings.ToUpper(code) // the client leaves out the code ERR
-	return code == "NOPERM" || code == "ERR" || isGeneral
+	return code == "ERR" || code != strings.ToUpper(code) // the client leaves out the code ERR
 }
 
 var (

@@ -31,6 +31,7 @@ type Store struct {
 	log      *slog.Logger // nil: slog.Default
 	told     sync.Map     // of lines that were logged, by what they are about
 	cuts     atomic.Int32 // INFOs in a row that ended the connection, where GET is answered
+	refusals atomic.Int32 // INFOs in a row with an error that may be of the moment, where GET is answered
 	tracking atomic.Bool  // the client has been seen to cache
 }
 
