@@ -54,6 +54,14 @@ func TestALengthThatMakesNoSenseEndsTheMessages(t *testing.T) {
 	}
 }
 
+func TestFramesAllocateNothing(t *testing.T) {
+	f := frames{message: func(byte, []byte) error { return nil }}
+	command := []byte("*2\r\n$3\r\nGET\r\n$1\r\nx\r\n")
+	if got := testing.AllocsPerRun(100, func() { _ = f.take(command) }); got != 0 {
+		t.Errorf("got %v allocations a command", got)
+	}
+}
+
 // says is how a connection ends whose server has read these commands and says this.
 func says(t *testing.T, commands []string, answers string) error {
 	t.Helper()
@@ -107,5 +115,14 @@ func TestAnAnswerThatNobodyAskedForEndsTheConnection(t *testing.T) {
 		if test.want == nil && (errors.Is(got, errUnasked) || errors.Is(got, errUnordered)) || test.want != nil && !errors.Is(got, test.want) {
 			t.Errorf("%q after %q: got %v, want %v", test.answers, test.commands, got, test.want)
 		}
+	}
+}
+
+func BenchmarkFrames(b *testing.B) {
+	f := frames{message: func(byte, []byte) error { return nil }}
+	command := []byte("*2\r\n$3\r\nGET\r\n$40\r\nsession:0123456789abcdef0123456789abcdef\r\n$1024\r\n" + strings.Repeat("x", 1024) + "\r\n")
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = f.take(command)
 	}
 }
