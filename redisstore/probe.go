@@ -57,7 +57,8 @@ func (s *Store) Shard(id session.ID) string {
 // services and miniredis, the store logs that once and keeps an incarnation
 // itself, a random value in a record of the shard: one that lost its memory has
 // lost that too. A replica, and a failover that lost the last writes, are not
-// told then.
+// told then. NOPERM and an unknown command are a refusal at once; an error without a
+// code of its own is one after three in a row, while other commands are answered.
 func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, err error) {
 	switch {
 	case !s.has(shard):
