@@ -1,0 +1,130 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+const (
+	mostBody = 4 << 10
+	mostWord = 255 // bytes of an ID or a user
+)
+
+// what is the body of every act; each takes one field.
+type what struct {
+	ID     string    `json:"id,omitempty"`
+	User   string    `json:"user,omitempty"`
+	Before time.Time `json:"before,omitzero"`
+}
+
+func (h *Handler) end(w http.ResponseWriter, r *http.Request, by operator) error {
+	asked, err := read(w, r)
+	if err != nil {
+		return err
+	}
+	if asked != (what{ID: asked.ID}) {
+		return tooMuch
+	}
+	id, err := given(asked.ID, "id")
+	if err != nil {
+		return err
+	}
+	d, err := h.sessions.Revoke(r.Context(), session.ID(id))
+	return h.done(w, r, by, d, err, slog.String("session", id))
+}
+
+func (h *Handler) endUser(w http.ResponseWriter, r *http.Request, by operator) error {
+	asked, err := read(w, r)
+	if err != nil {
+		return err
+	}
+	if asked != (what{User: asked.User}) {
+		return tooMuch
+	}
+	user, err := given(asked.User, "user")
+	if err != nil {
+		return err
+	}
+	d, err := h.sessions.RevokeUser(r.Context(), user)
+	return h.done(w, r, by, d, err, slog.String("user", user))
+}
+
+func (h *Handler) endBefore(w http.ResponseWriter, r *http.Request, by operator) error {
+	asked, err := read(w, r)
+	if err != nil {
+		return err
+	}
+	if asked.ID != "" || asked.User != "" {
+		return tooMuch
+	}
+	if asked.Before.IsZero() {
+		return &refusal{http.StatusBadRequest, "no time before which sessions end; write {\"before\": \"2026-11-01T18:00:00Z\"}"}
+	}
+	d, err := h.sessions.RevokeBefore(r.Context(), asked.Before)
+	return h.done(w, r, by, d, err, slog.Time("before", asked.Before.UTC()))
+}
+
+// done writes the line of an act, and answers.
+func (h *Handler) done(w http.ResponseWriter, r *http.Request, by operator, d session.Durability, err error, whose slog.Attr) error {
+	if err != nil {
+		h.audit(r, by.name, "failed", err.Error(), whose)
+		return err
+	}
+	h.audit(r, by.name, d.String(), "", whose)
+	reply(w, http.StatusOK, Ended{d.String()})
+	return nil
+}
+
+// audit writes the line of an act, one that was refused too.
+func (h *Handler) audit(r *http.Request, by, outcome, why string, more ...slog.Attr) {
+	attrs := append([]slog.Attr{slog.String("by", by), slog.String("act", r.URL.Path)}, more...)
+	attrs = append(attrs, slog.String("outcome", outcome))
+	level := slog.LevelInfo
+	if why != "" {
+		level = slog.LevelWarn
+		attrs = append(attrs, slog.String("error", why))
+	}
+	h.options.Log.LogAttrs(r.Context(), level, "session admin", attrs...)
+}
+
+var tooMuch = &refusal{http.StatusBadRequest, "a field that this act does not take"}
+
+// read returns the body of an act.
+func read(w http.ResponseWriter, r *http.Request) (asked what, err error) {
+	// A form of another site cannot have this type, in any browser.
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return asked, &refusal{http.StatusUnsupportedMediaType, "Content-Type must be application/json"}
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostBody))
+	d.DisallowUnknownFields()
+	err = d.Decode(&asked)
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return asked, &refusal{http.StatusRequestEntityTooLarge, "more than 4 KiB"}
+	}
+	if err != nil {
+		return asked, &refusal{http.StatusBadRequest, fmt.Sprintf("not the JSON of an act: %v", err)}
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return asked, &refusal{http.StatusBadRequest, "something follows the JSON"}
+	}
+	return asked, nil
+}
+
+// given returns a word of a request, which must have one.
+func given(word, name string) (string, error) {
+	switch {
+	case word == "":
+		return "", &refusal{http.StatusBadRequest, "no " + name}
+	case len(word) > mostWord:
+		return "", &refusal{http.StatusBadRequest, fmt.Sprintf("the %s has %d bytes; at most %d make sense", name, len(word), mostWord)}
+	}
+	return word, nil
+}

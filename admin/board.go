@@ -1,0 +1,258 @@
+package admin
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+const (
+	mostPlaces    = 3                      // shards that a record is written to
+	mostInstances = 500                    // that are listed
+	mostRecord    = 256 << 10              // bytes of one that is read
+	missed        = 3                      // intervals without a word, after which an instance is gone
+	remembered    = 10 * time.Minute       // how long one is shown as gone
+	listEvery     = time.Minute            // how often an instance says that it is to stay listed
+	timeToWrite   = 2 * time.Second        // of one record
+	timeToRead    = 500 * time.Millisecond // of all records, while somebody waits for the page
+	again         = time.Second            // between two reads
+	tries         = 5                      // at the list, which others change too
+)
+
+// board is where the instances leave word of each other. Only its goroutine and the readers of
+// the page ask the store, never a visitor's request.
+type board struct {
+	places []place
+	id     uint32
+	self   func() Instance
+	stop   context.CancelFunc // of the goroutine
+	done   chan struct{}
+
+	reading sync.Mutex // held while the others are read
+	mu      sync.Mutex // guards all below
+	known   view
+	wrote   error
+	asked   time.Time // when the others were last read, with or without success
+}
+
+// view is what is known of the others.
+type view struct {
+	instances []Instance
+	read      time.Time
+	problem   string
+}
+
+func openBoard(s session.Store, self func() Instance) (*board, error) {
+	var id [4]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+	b := &board{id: binary.BigEndian.Uint32(id[:]), self: self, done: make(chan struct{})}
+	p, ok := s.(session.Pinner)
+	if !ok || len(p.Shards()) == 0 {
+		b.places = []place{{s, "", new(time.Time)}}
+		return b, nil
+	}
+	for _, shard := range p.Shards()[:min(mostPlaces, len(p.Shards()))] {
+		one, err := p.Pin(shard)
+		if err != nil {
+			return nil, fmt.Errorf("admin: the store's shard %s: %w", shard, err)
+		}
+		b.places = append(b.places, place{one, shard, new(time.Time)})
+	}
+	return b, nil
+}
+
+// start starts the goroutine.
+func (b *board) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	b.stop = stop
+	go b.run(ctx)
+}
+
+// run writes until close. Once a minute it reads the others too, so that the page has something
+// to show when the store has gone.
+func (b *board) run(ctx context.Context) {
+	defer close(b.done)
+	tick := time.NewTicker(b.self().Every)
+	defer tick.Stop()
+	var read time.Time
+	for {
+		b.write(ctx)
+		if time.Since(read) >= listEvery {
+			read = time.Now()
+			b.read(ctx, timeToWrite)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// close ends the goroutine, and takes back what this instance has written.
+func (b *board) close(ctx context.Context) error {
+	b.stop()
+	select {
+	case <-b.done:
+	case <-ctx.Done():
+		return fmt.Errorf("admin: close: %w", ctx.Err())
+	}
+	return b.each(func(p place) error {
+		ctx, cancel := context.WithTimeout(ctx, timeToWrite)
+		defer cancel()
+		over := session.Record{Expires: time.Now().Add(-time.Minute)}
+		_, err := p.Save(ctx, b.own(), over, session.Any)
+		return errors.Join(err, p.change(ctx, func(l *list) bool {
+			_, listed := l.Since[b.id]
+			delete(l.Since, b.id)
+			return listed
+		}))
+	})
+}
+
+func (b *board) own() session.ID { return idOf(b.id) }
+
+// each calls do for all places at once: one that does not answer delays no other.
+func (b *board) each(do func(place) error) error {
+	errs := make([]error, len(b.places))
+	var all sync.WaitGroup
+	for i, p := range b.places {
+		all.Go(func() {
+			if err := do(p); err != nil {
+				errs[i] = fmt.Errorf("admin: the instances' records%s: %w", p.named(), err)
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// write writes this instance's record everywhere.
+func (b *board) write(ctx context.Context) {
+	text, err := json.Marshal(b.self())
+	if err == nil {
+		err = b.each(func(p place) error { return b.writeTo(ctx, p, text) })
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wrote = err
+}
+
+func (b *board) writeTo(ctx context.Context, p place, text []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, timeToWrite)
+	defer cancel()
+	now := time.Now()
+	if _, err := p.Save(ctx, b.own(), session.Record{Data: text, Expires: now.Add(remembered)}, session.Any); err != nil {
+		return err
+	}
+	if now.Sub(*p.listed) < listEvery {
+		return nil
+	}
+	err := p.change(ctx, func(l *list) bool {
+		for id, since := range l.Since {
+			if now.Sub(since) > remembered+listEvery {
+				delete(l.Since, id)
+			}
+		}
+		l.Since[b.id] = now.UTC()
+		return true
+	})
+	if err == nil {
+		*p.listed = now
+	}
+	return err
+}
+
+// others returns what is known of the other instances, read at most a second ago where the
+// store answers.
+func (b *board) others() view {
+	b.reading.Lock() // who comes meanwhile shares the read
+	b.mu.Lock()
+	due := time.Since(b.asked) >= again
+	b.mu.Unlock()
+	if due {
+		b.readLocked(context.Background(), timeToRead)
+	}
+	b.reading.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	v := b.known
+	if v.problem == "" && b.wrote != nil {
+		v.problem = b.wrote.Error()
+	}
+	return v
+}
+
+// read reads the others now.
+func (b *board) read(ctx context.Context, within time.Duration) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	b.readLocked(ctx, within)
+}
+
+// readLocked keeps what it reads. A place that does not answer has nothing to say; where none
+// answers what was known stays.
+func (b *board) readLocked(ctx context.Context, within time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	var mu sync.Mutex // guards both
+	newest := map[uint32]Instance{}
+	answered := false
+	err := b.each(func(p place) error {
+		found, err := b.readFrom(ctx, p)
+		mu.Lock()
+		defer mu.Unlock()
+		answered = answered || err == nil
+		for _, i := range found {
+			if last, ok := newest[i.ID]; !ok || i.Written.After(last.Written) {
+				newest[i.ID] = i
+			}
+		}
+		return err
+	})
+	now := time.Now().UTC()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked = now
+	b.known.problem = text(err)
+	if !answered {
+		return
+	}
+	b.known.read = now
+	b.known.instances = make([]Instance, 0, len(newest))
+	for _, i := range newest {
+		i.Gone = now.Sub(i.Written) > missed*i.Every
+		b.known.instances = append(b.known.instances, i)
+	}
+}
+
+func (b *board) readFrom(ctx context.Context, p place) ([]Instance, error) {
+	l, _, err := p.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []Instance
+	for id := range l.Since {
+		if id == b.id {
+			continue
+		}
+		i, err := readInstance(ctx, p, id)
+		switch {
+		case errors.Is(err, session.ErrNotFound): // it was gone for long, or has just closed
+		case err != nil:
+			return found, err
+		default:
+			found = append(found, i)
+		}
+	}
+	return found, nil
+}

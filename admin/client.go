@@ -1,0 +1,187 @@
+package admin
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+// Client asks a Handler, at another process's address. Any number of goroutines may use it.
+type Client struct {
+	// URL is that of the page, like https://ops.shop.example/admin.
+	URL string
+
+	// HTTP sends the requests. Nil is http.DefaultClient.
+	HTTP *http.Client
+
+	// Authorize, where it is set, adds to each request what the page's own check asks for.
+	Authorize func(*http.Request)
+}
+
+// Error is the answer of a page that refuses, or could not do what it was asked.
+// errors.Is finds session.ErrNoSession, session.ErrUnavailable and errors.ErrUnsupported in
+// it where the page says so by its status.
+type Error struct {
+	Status  int    // of HTTP
+	Message string // in words for people
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s (%d %s)", e.Message, e.Status, http.StatusText(e.Status))
+}
+
+// Unwrap returns the error of package session that the status stands for, or nil.
+func (e *Error) Unwrap() error {
+	switch e.Status {
+	case http.StatusNotFound:
+		return session.ErrNoSession
+	case http.StatusServiceUnavailable:
+		return session.ErrUnavailable
+	case http.StatusNotImplemented:
+		return errors.ErrUnsupported
+	}
+	return nil
+}
+
+const mostAnswer = 64 << 20
+
+// Status returns what the page says of all instances.
+func (c *Client) Status(ctx context.Context) (s Status, err error) {
+	return s, c.get(ctx, "api/status", nil, &s)
+}
+
+// Sessions returns the sessions of a user, as session.Manager.Sessions does.
+func (c *Client) Sessions(ctx context.Context, user string) (s Sessions, err error) {
+	return s, c.get(ctx, "api/sessions", url.Values{"user": {user}}, &s)
+}
+
+// Session returns one session, as session.Manager.Open does.
+func (c *Client) Session(ctx context.Context, id session.ID) (s Session, err error) {
+	return s, c.get(ctx, "api/session", url.Values{"id": {string(id)}}, &s)
+}
+
+// End ends one session, as session.Manager.Revoke does.
+func (c *Client) End(ctx context.Context, id session.ID) (Ended, error) {
+	return c.post(ctx, "api/end", what{ID: string(id)})
+}
+
+// EndUser ends all sessions of a user, as session.Manager.RevokeUser does.
+func (c *Client) EndUser(ctx context.Context, user string) (Ended, error) {
+	return c.post(ctx, "api/end-user", what{User: user})
+}
+
+// EndBefore ends everybody's sessions whose login was at t or before, as
+// session.Manager.RevokeBefore does.
+func (c *Client) EndBefore(ctx context.Context, t time.Time) (Ended, error) {
+	return c.post(ctx, "api/end-before", what{Before: t})
+}
+
+// Events yields the events that the instance behind the URL still has, and then each that
+// comes, until ctx ends, the connection breaks or the page ends the stream. An error is the
+// last that it yields.
+func (c *Client) Events(ctx context.Context) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		answer, err := c.do(ctx, http.MethodGet, "api/events", nil, nil)
+		if err != nil {
+			yield(Event{}, err)
+			return
+		}
+		defer func() { _ = answer.Body.Close() }()
+		lines := bufio.NewScanner(answer.Body)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			data, ok := strings.CutPrefix(lines.Text(), "data: ")
+			if !ok {
+				continue
+			}
+			var e Event
+			if err := json.Unmarshal([]byte(data), &e); err != nil {
+				yield(e, fmt.Errorf("admin: %s: %w", c.URL, err))
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if err := lines.Err(); err != nil {
+			yield(Event{}, fmt.Errorf("admin: %s: %w", c.URL, err))
+		}
+	}
+}
+
+func (c *Client) get(ctx context.Context, path string, query url.Values, into any) error {
+	answer, err := c.do(ctx, http.MethodGet, path, query, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	return c.decode(answer.Body, into)
+}
+
+func (c *Client) post(ctx context.Context, path string, asked what) (e Ended, err error) {
+	body, err := json.Marshal(asked)
+	if err != nil {
+		return e, err
+	}
+	answer, err := c.do(ctx, http.MethodPost, path, nil, body)
+	if err != nil {
+		return e, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	return e, c.decode(answer.Body, &e)
+}
+
+func (c *Client) decode(body io.Reader, into any) error {
+	if err := json.NewDecoder(io.LimitReader(body, mostAnswer)).Decode(into); err != nil {
+		return fmt.Errorf("admin: %s: %w", c.URL, err)
+	}
+	return nil
+}
+
+// do sends a request, and returns an answer that is well.
+func (c *Client) do(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
+	at, err := url.Parse(c.URL)
+	if err != nil || at.Host == "" {
+		return nil, fmt.Errorf("admin: %q is no URL of a page; write it like http://127.0.0.1:8080/admin", c.URL)
+	}
+	at = at.JoinPath(path)
+	at.RawQuery = query.Encode()
+	r, err := http.NewRequestWithContext(ctx, method, at.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if c.Authorize != nil {
+		c.Authorize(r)
+	}
+	client := c.HTTP
+	if client == nil {
+		client = http.DefaultClient
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+	if answer.StatusCode == http.StatusOK {
+		return answer, nil
+	}
+	defer func() { _ = answer.Body.Close() }()
+	said := failure{"no answer of the page: is it there?"}
+	if text, err := io.ReadAll(io.LimitReader(answer.Body, 16<<10)); err == nil {
+		_ = json.Unmarshal(text, &said) // else the status says it
+	}
+	return nil, &Error{answer.StatusCode, strings.TrimPrefix(said.Error, "admin: ")}
+}

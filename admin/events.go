@@ -1,0 +1,179 @@
+package admin
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/holdfast-go/session"
+)
+
+// Event is something that a Manager's hooks have told, of one instance.
+type Event struct {
+	Number  uint64     `json:"number"` // counts up from 1 since the process started
+	At      time.Time  `json:"at"`
+	Kind    string     `json:"kind"` // "down", "up", "login", … : the names of session.Hooks in lower case
+	Shard   string     `json:"shard,omitempty"`
+	Session session.ID `json:"session,omitempty"`
+	User    string     `json:"user,omitempty"`
+	Detail  string     `json:"detail,omitempty"` // an error, an operation or figures, for people
+
+	// Unseen is how many events of the same kind and shard came in the second before,
+	// and are not shown.
+	Unseen int `json:"unseen,omitempty"`
+}
+
+// Events keeps the last of what a Manager's hooks have told, 128 logins and 128 others, so
+// that a busy hour does not push the outage out. The zero Events is ready, and any number of
+// goroutines may use it. Use one for each Manager.
+//
+// A request of which no hook tells costs nothing.
+type Events struct {
+	mu     sync.Mutex
+	last   uint64
+	logins ring
+	others ring
+	recent map[frequent]*recently
+	wake   chan struct{} // closed by the next event; nil: nobody waits
+}
+
+// frequent is a kind of event of which one a second is shown.
+type frequent struct{ kind, shard string }
+
+type recently struct {
+	at     time.Time
+	unseen int
+}
+
+const kept = 128
+
+// ring is the last events of some kinds.
+type ring struct {
+	of   [kept]Event
+	next int
+	n    int
+}
+
+func (r *ring) add(e Event) {
+	r.of[r.next] = e
+	r.next = (r.next + 1) % kept
+	r.n = min(r.n+1, kept)
+}
+
+// since returns the events above a number, in order.
+func (r *ring) since(number uint64) (found []Event) {
+	for i := range r.n {
+		if e := r.of[(r.next-r.n+i+kept)%kept]; e.Number > number {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// add keeps an event.
+func (v *Events) add(e Event) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	e.At = time.Now().UTC()
+	if !v.dueLocked(&e) {
+		return
+	}
+	v.last++
+	e.Number = v.last
+	if e.Kind == "login" {
+		v.logins.add(e)
+	} else {
+		v.others.add(e)
+	}
+	if v.wake != nil {
+		close(v.wake)
+		v.wake = nil
+	}
+}
+
+// dueLocked reports whether an event is shown. Of what fails while a store is away there may be
+// thousands a second.
+func (v *Events) dueLocked(e *Event) bool {
+	switch e.Kind {
+	case "failed", "backup", "dropped", "overflow", "badvalue", "early":
+	default:
+		return true
+	}
+	if v.recent == nil {
+		v.recent = map[frequent]*recently{}
+	}
+	key := frequent{e.Kind, e.Shard}
+	last := v.recent[key]
+	if last == nil {
+		last = &recently{}
+		v.recent[key] = last
+	}
+	if e.At.Sub(last.at) < time.Second {
+		last.unseen++
+		return false
+	}
+	e.Unseen = last.unseen
+	*last = recently{at: e.At}
+	return true
+}
+
+// since returns the events above a number, and a channel that the next one closes.
+func (v *Events) since(number uint64) ([]Event, <-chan struct{}) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.wake == nil {
+		v.wake = make(chan struct{})
+	}
+	if number > v.last {
+		number = 0 // of an earlier process: all that this one has
+	}
+	return merge(v.logins.since(number), v.others.since(number)), v.wake
+}
+
+// merge puts two runs of events in order.
+func merge(a, b []Event) []Event {
+	all := make([]Event, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if a[0].Number < b[0].Number {
+			all, a = append(all, a[0]), a[1:]
+		} else {
+			all, b = append(all, b[0]), b[1:]
+		}
+	}
+	return append(append(all, a...), b...)
+}
+
+// Hooks returns hooks that keep what they are told, and then call next's. Conflict and
+// StillDown are left to next alone.
+func (v *Events) Hooks(next session.Hooks) session.Hooks {
+	h := next
+	h.Down = func(ctx context.Context, shard string, err error) {
+		v.add(Event{Kind: "down", Shard: shard, Detail: text(err)})
+		if next.Down != nil {
+			next.Down(ctx, shard, err)
+		}
+	}
+	h.Up = v.outage("up", next.Up)
+	h.Settled = v.outage("settled", next.Settled)
+	h.Forgot = func(ctx context.Context, shard string) {
+		v.add(Event{Kind: "forgot", Shard: shard, Detail: "the shard has lost its data"})
+		if next.Forgot != nil {
+			next.Forgot(ctx, shard)
+		}
+	}
+	v.losses(&h, next)
+	v.faults(&h, next)
+	h.Login = func(ctx context.Context, id, previous session.ID, user string) {
+		v.add(Event{Kind: "login", Session: id, User: user})
+		if next.Login != nil {
+			next.Login(ctx, id, previous, user)
+		}
+	}
+	h.Revoked = func(ctx context.Context, user string, d session.Durability) {
+		v.add(Event{Kind: "revoked", User: user, Detail: d.String()})
+		if next.Revoked != nil {
+			next.Revoked(ctx, user, d)
+		}
+	}
+	return h
+}

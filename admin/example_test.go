@@ -1,0 +1,59 @@
+package admin_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/admin"
+	"github.com/holdfast-go/session/memstore"
+)
+
+var company = session.NewKey[string]("company")
+
+func Example() {
+	store := memstore.New(nil)
+	var events admin.Events
+	sessions, err := session.New(store, &session.Options{
+		Hooks: events.Hooks(session.LogHooks(slog.New(slog.DiscardHandler))),
+	})
+	if err != nil {
+		panic(err)
+	}
+	// A proxy that this server trusts has checked who it is.
+	operator := func(r *http.Request) (string, admin.Access) {
+		switch name := r.Header.Get("X-Operator"); name {
+		case "ann":
+			return name, admin.MayAct
+		case "lou":
+			return name, admin.MayLook
+		}
+		return "", admin.Denied
+	}
+	page, err := admin.New(sessions, operator, &admin.Options{
+		Store:  store,
+		Events: &events,
+		Hosts:  []string{"ops.shop.example"},
+		Values: []admin.Value{admin.ValueOf(company)},
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer page.Close(context.Background())
+	mux := http.NewServeMux()
+	mux.Handle("/admin/", http.StripPrefix("/admin", page))
+	server := httptest.NewServer(mux)
+	defer server.Close()
+
+	client := admin.Client{URL: server.URL + "/admin", Authorize: func(r *http.Request) { r.Header.Set("X-Operator", "lou") }}
+	status, err := client.Status(context.Background())
+	fmt.Println(status.By, status.MayAct, len(status.Instances), err)
+	_, err = client.EndUser(context.Background(), "ada")
+	fmt.Println(err)
+	// Output:
+	// lou false 1 <nil>
+	// you may look, and not act (403 Forbidden)
+}
