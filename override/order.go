@@ -103,14 +103,9 @@ func parseJSON(text string, now func() time.Time) (o Order, err error) {
 	if o.Mode, err = parseMode(m.Mode); err != nil {
 		return Order{}, err
 	}
-	if o.Shard = m.Shard; o.Shard != "" && o.Mode != session.BackupOnly {
-		return Order{}, fmt.Errorf("a shard goes with backup-only, and the mode is %s", m.Mode)
-	}
-	if unprintable(m.Shard) || unprintable(m.By) {
-		return Order{}, errors.New("shard or by has a character that cannot be printed")
-	}
-	if o.By = m.By; len(o.By) > mostBy {
-		return Order{}, fmt.Errorf("by has %d bytes; write at most %d", len(o.By), mostBy)
+	o.Shard, o.By = m.Shard, m.By
+	if err := o.checkNames(); err != nil {
+		return Order{}, err
 	}
 	if m.Lease != "" {
 		if o.Lease, err = parseDuration("lease", m.Lease); err != nil {
@@ -118,9 +113,8 @@ func parseJSON(text string, now func() time.Time) (o Order, err error) {
 		}
 	}
 	if m.Until != nil {
-		o.Until = m.Until.UTC()                                                  // in UTC, equal times are equal values
-		if year := o.Until.Year(); o.Until.IsZero() || year < 1 || year > 9999 { // which JSON cannot say
-			return Order{}, errors.New("until is no time; leave it out for an order without an end")
+		if o.Until, err = checkEnd(*m.Until); err != nil {
+			return Order{}, err
 		}
 	}
 	switch {
@@ -137,6 +131,29 @@ func parseJSON(text string, now func() time.Time) (o Order, err error) {
 	}
 	o.Until = now().Add(length)
 	return o, nil
+}
+
+// checkNames returns what is wrong with the shard and with who gives the order.
+func (o Order) checkNames() error {
+	switch {
+	case o.Shard != "" && o.Mode != session.BackupOnly:
+		return fmt.Errorf("a shard goes with backup-only, and the mode is %s", modes[o.Mode])
+	case unprintable(o.Shard) || unprintable(o.By):
+		return errors.New("shard or by has a character that cannot be printed")
+	case len(o.By) > mostBy:
+		return fmt.Errorf("by has %d bytes; write at most %d", len(o.By), mostBy)
+	}
+	return nil
+}
+
+// checkEnd returns an end in UTC, where equal times are equal values. JSON cannot say a year
+// of more than four digits.
+func checkEnd(until time.Time) (time.Time, error) {
+	until = until.UTC()
+	if until.IsZero() || until.Year() < 1 || until.Year() > 9999 {
+		return time.Time{}, errors.New("until is no time; leave it out for an order without an end")
+	}
+	return until, nil
 }
 
 // unprintable reports whether a terminal would obey s rather than show it.
