@@ -190,3 +190,33 @@ func TestAZooKeeperThatHasLostItsDataIsACoordinatorAgain(t *testing.T) {
 		}
 	}
 }
+
+// Between a monitor's read and its write an operator may take the order back and give
+// another: the versions of both nodes are the same.
+func TestAnOrderThatIsGivenAnewByTheCommandIsAnotherOne(t *testing.T) {
+	server := zookeepertest.Start(t)
+	monitor, operator := open(t, "zk://"+server.Addr()+"/key"), open(t, "zk://"+server.Addr()+"/key")
+	ctx := t.Context()
+	if done, err := monitor.Set(ctx, "key", []byte("the monitor's"), 0); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	read, err := monitor.Get(ctx, "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done, err := operator.Remove(ctx, "key", read.Revision); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	if done, err := operator.Set(ctx, "key", []byte("alice's"), 0); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	if done, err := monitor.Set(ctx, "key", []byte("renewed"), read.Revision); done || err != nil {
+		t.Errorf("renewed: got %v, %v, want false", done, err)
+	}
+	if done, err := monitor.Remove(ctx, "key", read.Revision); done || err != nil {
+		t.Errorf("removed: got %v, %v, want false", done, err)
+	}
+	if e, err := operator.Get(ctx, "key"); err != nil || string(e.Value) != "alice's" {
+		t.Errorf("got %q, %v, want alice's order", e.Value, err)
+	}
+}

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"errors"
+	"math"
 	"path"
 	"sync"
 	"time"
@@ -14,7 +15,9 @@ import (
 // revision of an entry is the version of its node plus one. A node that is removed and
 // made anew begins with version 0 again, so Set makes nodes that begin with version 1:
 // a node that an operator makes by hand, in place of a removed one, is never mistaken
-// for that.
+// for that. Beside the order stands a node whose version counts the orders that Set has
+// made, and is the upper half of the order's revision: one that an operator gives by the
+// command, in place of a removed one, is not mistaken for that either.
 type zookeeperCoordinator struct {
 	a Address
 
@@ -117,7 +120,23 @@ func get(conn *zk.Conn, name string) (Entry, error) {
 }
 
 func (c *zookeeperCoordinator) Get(ctx context.Context, name string) (Entry, error) {
-	return call(ctx, c, func(conn *zk.Conn) (Entry, error) { return get(conn, name) })
+	return call(ctx, c, func(conn *zk.Conn) (Entry, error) {
+		made := int64(0)
+		if name == c.a.Name {
+			_, stat, err := conn.Get(c.turn())
+			switch {
+			case err == nil:
+				made = int64(stat.Version) + 1
+			case !errors.Is(err, zk.ErrNoNode):
+				return Entry{}, err
+			}
+		}
+		e, err := get(conn, name)
+		if e.Revision != 0 {
+			e.Revision |= made << 32
+		}
+		return e, err
+	})
 }
 
 func (c *zookeeperCoordinator) List(ctx context.Context, folder string) (map[string]Entry, error) {
@@ -143,23 +162,44 @@ func (c *zookeeperCoordinator) List(ctx context.Context, folder string) (map[str
 	})
 }
 
+// turn is the node that counts the orders that were made.
+func (c *zookeeperCoordinator) turn() string { return node(c.a.Name) + ".turn" }
+
+// unturned returns what checks that no order was made since the revision was read, and the
+// version of the node in it.
+func (c *zookeeperCoordinator) unturned(over int64) (check []any, version int32) {
+	if made := over >> 32; made != 0 {
+		check = []any{&zk.CheckVersionRequest{Path: c.turn(), Version: int32(made - 1)}}
+	}
+	return check, int32(over&math.MaxUint32) - 1
+}
+
 func (c *zookeeperCoordinator) Set(ctx context.Context, name string, value []byte, over int64, guards ...Guard) (bool, error) {
 	return call(ctx, c, func(conn *zk.Conn) (bool, error) {
-		set := &zk.SetDataRequest{Path: node(name), Data: value, Version: int32(over - 1)}
+		check, version := c.unturned(over)
+		set := &zk.SetDataRequest{Path: node(name), Data: value, Version: version}
 		if over != 0 {
-			return change(conn, guards, set)
+			return change(conn, guards, append(check, set)...)
 		}
 		if err := makeFolder(conn, path.Dir(node(name))); err != nil {
 			return false, err
 		}
 		set.Version = 0 // of the node that is made just before
-		return change(conn, guards, &zk.CreateRequest{Path: node(name), Acl: zk.WorldACL(zk.PermAll)}, set)
+		made := []any{&zk.CreateRequest{Path: node(name), Acl: zk.WorldACL(zk.PermAll)}, set}
+		if name == c.a.Name {
+			if err := makeFolder(conn, c.turn()); err != nil {
+				return false, err
+			}
+			made = append(made, &zk.SetDataRequest{Path: c.turn(), Version: -1})
+		}
+		return change(conn, guards, made...)
 	})
 }
 
 func (c *zookeeperCoordinator) Remove(ctx context.Context, name string, over int64, guards ...Guard) (bool, error) {
 	return call(ctx, c, func(conn *zk.Conn) (bool, error) {
-		return change(conn, guards, &zk.DeleteRequest{Path: node(name), Version: int32(over - 1)})
+		check, version := c.unturned(over)
+		return change(conn, guards, append(check, &zk.DeleteRequest{Path: node(name), Version: version})...)
 	})
 }
 
