@@ -27,6 +27,7 @@ setup: ## install the servers and the browser that tests start
 	@! apt-cache show firefox-esr >/dev/null 2>&1 || scripts/setup firefox-esr
 	@command -v etcd >/dev/null || scripts/setup etcd-server
 	@[ -e /usr/share/java/zookeeper.jar ] && command -v java >/dev/null || scripts/setup zookeeper default-jre-headless
+	@command -v promtool >/dev/null || scripts/setup prometheus
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || scripts/setup postgresql
 	@command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || scripts/setup mariadb-server
 
