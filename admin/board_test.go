@@ -78,6 +78,20 @@ func (w *writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// listedIn returns how many instances the list in a store has.
+func listedIn(t *testing.T, store session.Store) int {
+	t.Helper()
+	r, err := store.Load(t.Context(), "~instances-0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct{ Since map[string]time.Time }
+	if err := json.Unmarshal(r.Data, &list); err != nil {
+		t.Fatal(err)
+	}
+	return len(list.Since)
+}
+
 // Each instance shows all of them, one that was killed as gone, and for ten minutes; one that
 // was closed not at all.
 func TestEveryInstanceShowsAll(t *testing.T) {
@@ -99,6 +113,9 @@ func TestEveryInstanceShowsAll(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		if _, got := a.says(t); got != "a (self), c" {
 			t.Errorf("after b was closed: got %s", got)
+		}
+		if n := listedIn(t, store); n != 2 {
+			t.Errorf("after b was closed: %d instances are listed, want 2", n)
 		}
 		if _, got := c.says(t); got != "c (self), a" {
 			t.Errorf("after b was closed: c shows %s", got)
@@ -122,6 +139,9 @@ func TestEveryInstanceShowsAll(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		if _, got := a.says(t); got != "a (self)" {
 			t.Errorf("after twelve minutes: got %s", got)
+		}
+		if n := listedIn(t, store); n != 1 {
+			t.Errorf("after twelve minutes: %d instances are listed, want 1", n)
 		}
 		ofC.away.Store(false)
 		time.Sleep(6 * time.Second)

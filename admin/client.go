@@ -35,6 +35,8 @@ type Client struct {
 type Error struct {
 	Status  int    // of HTTP
 	Message string // in words for people
+
+	page bool // it is the page's own, and not that of another program at this address
 }
 
 func (e *Error) Error() string {
@@ -43,12 +45,14 @@ func (e *Error) Error() string {
 
 // Unwrap returns the error of package session that the status stands for, or nil.
 func (e *Error) Unwrap() error {
-	switch e.Status {
-	case http.StatusNotFound:
+	switch {
+	case !e.page:
+		return nil
+	case e.Status == http.StatusNotFound:
 		return session.ErrNoSession
-	case http.StatusServiceUnavailable:
+	case e.Status == http.StatusServiceUnavailable:
 		return session.ErrUnavailable
-	case http.StatusNotImplemented:
+	case e.Status == http.StatusNotImplemented:
 		return errors.ErrUnsupported
 	}
 	return nil
@@ -179,9 +183,10 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 		return answer, nil
 	}
 	defer func() { _ = answer.Body.Close() }()
-	said := failure{"no answer of the page: is it there?"}
-	if text, err := io.ReadAll(io.LimitReader(answer.Body, 16<<10)); err == nil {
-		_ = json.Unmarshal(text, &said) // else the status says it
+	var said failure
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 16<<10))
+	if err != nil || json.Unmarshal(text, &said) != nil || said.Error == "" {
+		return nil, &Error{answer.StatusCode, "no answer of the operators' page", false}
 	}
-	return nil, &Error{answer.StatusCode, strings.TrimPrefix(said.Error, "admin: ")}
+	return nil, &Error{answer.StatusCode, strings.TrimPrefix(said.Error, "admin: "), true}
 }

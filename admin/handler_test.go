@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -189,6 +190,21 @@ func TestAnOutageIsSaid(t *testing.T) {
 	}
 }
 
+// Another program's 404 says nothing of a session.
+func TestAnotherProgramsAnswerIsNone(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	c := &admin.Client{URL: server.URL}
+	_, err := c.Session(t.Context(), "00")
+	if e := (*admin.Error)(nil); !errors.As(err, &e) || e.Status != http.StatusNotFound || errors.Is(err, session.ErrNoSession) {
+		t.Errorf("got %v, want a 404 that is not ErrNoSession", err)
+	}
+	c.URL = "shop.test/admin"
+	if _, err := c.Status(t.Context()); err == nil || !strings.Contains(err.Error(), "no URL of a page") {
+		t.Errorf("got %v of no URL", err)
+	}
+}
+
 // Without a backup a user's sessions cannot be ended at once: the answer says so, and so does
 // the log.
 func TestWithoutABackup(t *testing.T) {
@@ -242,8 +258,8 @@ func TestEventsAreStreamed(t *testing.T) {
 
 	f = open(t, memory(), admin.Options{})
 	for _, err := range f.client.Events(t.Context()) {
-		if e := (*admin.Error)(nil); !errors.As(err, &e) || e.Status != http.StatusNotFound {
-			t.Errorf("got %v of a page without events, want 404", err)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("got %v of a page without events, want ErrUnsupported", err)
 		}
 	}
 }

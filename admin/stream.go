@@ -33,7 +33,7 @@ func (s streams) close() { s.once.Do(func() { close(s.end) }) }
 // still look.
 func (h *Handler) streamEvents(w http.ResponseWriter, r *http.Request, _ operator) error {
 	if h.options.Events == nil {
-		return &refusal{http.StatusNotFound, "there are no events; set Options.Events, and the Manager's Hooks by Events.Hooks"}
+		return &refusal{http.StatusNotImplemented, "there are no events; set Options.Events, and the Manager's Hooks by Events.Hooks"}
 	}
 	select {
 	case h.streams.room <- struct{}{}:
