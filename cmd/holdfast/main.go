@@ -3,6 +3,8 @@
 //	holdfast monitor   watches a store and gives a fleet its orders, together with other monitors
 //	holdfast doctor    looks at stores, pages and keys, and says what visitors will suffer from
 //	holdfast override  shows, gives and ends the order that a fleet goes by
+//	holdfast status    shows all instances of an application, and their store
+//	holdfast sessions  lists, shows and ends sessions
 //	holdfast drill     takes the store away from a fleet for a while, and reports what became of it
 package main
 
@@ -31,6 +33,8 @@ type commands struct {
 	Monitor  monitorCommand  `cmd:"" help:"Watch a store as its visitors see it, and order a fleet to leave it alone while it is down. Run several, on different machines."`
 	Doctor   doctorCommand   `cmd:"" help:"Look at stores, pages and keys, and say what is set so that visitors will suffer from it. The exit status is 0 where nothing is, 1 where something is, 2 where it could not look."`
 	Override overrideCommand `cmd:"" help:"Show, give or end the order that a fleet goes by."`
+	Status   statusCommand   `cmd:"" help:"Show every instance of an application with its shards, by its operators' page. The exit status is 0 where all are there and served, 1 where one is not, 2 where the page cannot be asked."`
+	Sessions sessionsCommand `cmd:"" help:"List, show and end sessions, by the operators' page of an application. The exit status is 0 where it is done, 1 where there is no such session or the end waits for the store, 2 where the page cannot be asked or refuses."`
 	Drill    drillCommand    `cmd:"" help:"Take the store away from a fleet for a while, by an order, and report what visitors noticed. It stops by itself at its limits."`
 }
 
