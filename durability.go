@@ -1,6 +1,6 @@
 package session
 
-import "fmt"
+import "github.com/holdfast-go/session/internal/words"
 
 // Durability says how far a write has come.
 type Durability uint8
@@ -15,19 +15,12 @@ const (
 	Pending
 )
 
-var durabilities = []string{Durable: "durable", Pending: "pending"}
+var durabilities = words.Of[Durability]{Type: "Durability", Noun: "durability", Words: []string{Durable: "durable", Pending: "pending"}}
 
-func (d Durability) String() string {
-	if d == 0 || int(d) >= len(durabilities) {
-		return fmt.Sprintf("Durability(%d)", uint8(d))
-	}
-	return durabilities[d]
-}
+func (d Durability) String() string { return durabilities.String(d) }
 
 // MarshalText returns the words that String has: "durable" or "pending".
-func (d Durability) MarshalText() ([]byte, error) { return marshalWord(durabilities, d, "durability") }
+func (d Durability) MarshalText() ([]byte, error) { return durabilities.Marshal(d) }
 
 // UnmarshalText takes a word that MarshalText returns, and no other.
-func (d *Durability) UnmarshalText(word []byte) error {
-	return unmarshalWord(durabilities, d, word, "durability")
-}
+func (d *Durability) UnmarshalText(word []byte) error { return durabilities.Unmarshal(word, d) }

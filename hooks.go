@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/spool"
 	"github.com/holdfast-go/session/internal/streak"
+	"github.com/holdfast-go/session/internal/words"
 )
 
 // Hooks are functions that report outages, losses and faults to an application. Each
@@ -125,26 +126,17 @@ const (
 	BackupTooLarge                          // not made: not even the names of the values fit, or other fields of the answer leave no room
 )
 
-var backupFaults = []string{
+var backupFaults = words.Of[BackupFault]{Type: "BackupFault", Noun: "fault of a backup", Words: []string{
 	"no fault", "forged", "malformed", "unknown key", "foreign", "another audience", "stale", "incomplete", "partial", "too large",
-}
+}}
 
-func (f BackupFault) String() string {
-	if int(f) < len(backupFaults) {
-		return backupFaults[f]
-	}
-	return "unknown fault"
-}
+func (f BackupFault) String() string { return backupFaults.String(f) }
 
 // MarshalText returns the words that String has.
-func (f BackupFault) MarshalText() ([]byte, error) {
-	return marshalWord(backupFaults, f, "fault of a backup")
-}
+func (f BackupFault) MarshalText() ([]byte, error) { return backupFaults.Marshal(f) }
 
 // UnmarshalText takes a word that MarshalText returns, and no other.
-func (f *BackupFault) UnmarshalText(word []byte) error {
-	return unmarshalWord(backupFaults, f, word, "fault of a backup")
-}
+func (f *BackupFault) UnmarshalText(word []byte) error { return backupFaults.Unmarshal(word, f) }
 
 // FileFault is what is wrong with a file in Backup.Dir.
 type FileFault uint8
@@ -157,19 +149,17 @@ const (
 	FileUnreadable                      // a file that another process left, or a line of it, is not for this one: of a key that is not known, above all. It stays
 )
 
-func (f FileFault) String() string { return spool.Fault(f).String() }
+var fileFaults = words.Of[FileFault]{Type: "FileFault", Noun: "fault of a journal's file", Words: []string{
+	"no fault", spool.Failing.String(), spool.Recovered.String(), spool.Damaged.String(), spool.Unreadable.String(),
+}}
 
-var fileFaults = []string{"no fault", spool.Failing.String(), spool.Recovered.String(), spool.Damaged.String(), spool.Unreadable.String()}
+func (f FileFault) String() string { return fileFaults.String(f) }
 
 // MarshalText returns the words that String has.
-func (f FileFault) MarshalText() ([]byte, error) {
-	return marshalWord(fileFaults, f, "fault of a journal's file")
-}
+func (f FileFault) MarshalText() ([]byte, error) { return fileFaults.Marshal(f) }
 
 // UnmarshalText takes a word that MarshalText returns, and no other.
-func (f *FileFault) UnmarshalText(word []byte) error {
-	return unmarshalWord(fileFaults, f, word, "fault of a journal's file")
-}
+func (f *FileFault) UnmarshalText(word []byte) error { return fileFaults.Unmarshal(word, f) }
 
 // Outage is a time in which a shard of the store is away. The numbers are of this
 // process, and are zero without a Backup.

@@ -1,8 +1,9 @@
 package session
 
 import (
-	"fmt"
 	"time"
+
+	"github.com/holdfast-go/session/internal/words"
 )
 
 // Override is what an operator wants instead of what a Manager would do by itself. The
@@ -63,17 +64,12 @@ const (
 	BackupOnly
 )
 
-var modes = []string{Auto: "auto", StoreOnly: "store only", BackupOnly: "backup only"}
+var modes = words.Of[Mode]{Type: "Mode", Noun: "mode", Words: []string{Auto: "auto", StoreOnly: "store only", BackupOnly: "backup only"}}
 
-func (m Mode) String() string {
-	if int(m) >= len(modes) {
-		return fmt.Sprintf("Mode(%d)", uint8(m))
-	}
-	return modes[m]
-}
+func (m Mode) String() string { return modes.String(m) }
 
 // MarshalText returns the words that String has: "auto", "store only" or "backup only".
-func (m Mode) MarshalText() ([]byte, error) { return marshalWord(modes, m, "mode") }
+func (m Mode) MarshalText() ([]byte, error) { return modes.Marshal(m) }
 
 // UnmarshalText takes a word that MarshalText returns, and no other.
-func (m *Mode) UnmarshalText(word []byte) error { return unmarshalWord(modes, m, word, "mode") }
+func (m *Mode) UnmarshalText(word []byte) error { return modes.Unmarshal(word, m) }

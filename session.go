@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
+	"github.com/holdfast-go/session/internal/words"
 )
 
 // Session is one visitor's session, as one request sees it. It is loaded when
@@ -94,19 +95,11 @@ const (
 	Unknown    // it is unknown whether there is one: see Err
 )
 
-func (s Source) String() string {
-	switch s {
-	case FromNowhere:
-		return "nowhere"
-	case FromStore:
-		return "store"
-	case FromBackup:
-		return "backup"
-	case Unknown:
-		return "unknown"
-	}
-	return fmt.Sprintf("Source(%d)", uint8(s))
+var sources = words.Of[Source]{
+	Type: "Source", Words: []string{FromNowhere: "nowhere", FromStore: "store", FromBackup: "backup", Unknown: "unknown"},
 }
+
+func (s Source) String() string { return sources.String(s) }
 
 // ID returns the name of the session in the store, which may be logged. It is
 // empty while there is no session, and changes with Renew and Rotate.

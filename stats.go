@@ -2,10 +2,10 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/words"
 )
 
 // ShardState is whether a shard of the store is asked.
@@ -20,25 +20,19 @@ const (
 	ReadsOnly            // it answers loads and saves nothing: sessions are read from it, changes go to the backup
 )
 
-var shardStates = []string{Serving: "serving", Away: "away", Returning: "returning", ReadsOnly: "reads only"}
-
-func (s ShardState) String() string {
-	if int(s) >= len(shardStates) {
-		return fmt.Sprintf("ShardState(%d)", uint8(s))
-	}
-	return shardStates[s]
+var shardStates = words.Of[ShardState]{
+	Type: "ShardState", Noun: "state of a shard",
+	Words: []string{Serving: "serving", Away: "away", Returning: "returning", ReadsOnly: "reads only"},
 }
+
+func (s ShardState) String() string { return shardStates.String(s) }
 
 // MarshalText returns the words that String has: "serving", "away", "returning" or
 // "reads only".
-func (s ShardState) MarshalText() ([]byte, error) {
-	return marshalWord(shardStates, s, "state of a shard")
-}
+func (s ShardState) MarshalText() ([]byte, error) { return shardStates.Marshal(s) }
 
 // UnmarshalText takes a word that MarshalText returns, and no other.
-func (s *ShardState) UnmarshalText(word []byte) error {
-	return unmarshalWord(shardStates, s, word, "state of a shard")
-}
+func (s *ShardState) UnmarshalText(word []byte) error { return shardStates.Unmarshal(word, s) }
 
 // Cause is why a shard is away or takes no saves, in words for people. It is empty while the
 // shard serves.
