@@ -41,8 +41,8 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// audit matches the lines that the shop logs of each login, and where logins are revoked.
-var audit = regexp.MustCompile(`level=INFO msg="session (login"|logins revoked")`)
+// audit matches the lines that the shop logs of each login, where logins are revoked, and of acts on the operators' page.
+var audit = regexp.MustCompile(`level=INFO msg="session (login"|logins revoked"|admin")`)
 
 // startShop starts the shop on a free port and returns its URL. What it says
 // on standard error, but for logins, fails the test; SIGTERM at the end must end it well.
@@ -54,6 +54,13 @@ func startShop(t *testing.T, args ...string) (url string) {
 // startShopThatSays is startShop where something happens that is logged: each
 // line of it must match log.
 func startShopThatSays(t *testing.T, log string, args ...string) (url string) {
+	t.Helper()
+	url, _ = startShopWithKey(t, log, args...)
+	return url
+}
+
+// startShopWithKey is startShopThatSays that returns the key of the operators' page too.
+func startShopWithKey(t *testing.T, log string, args ...string) (url, key string) {
 	t.Helper()
 	expected := regexp.MustCompile(log)
 	cmd := exec.Command(shopBinary, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
@@ -81,13 +88,21 @@ func startShopThatSays(t *testing.T, log string, args ...string) (url string) {
 			}
 		}
 	})
-	line, err := bufio.NewReader(stdout).ReadString('\n')
+	lines := bufio.NewReader(stdout)
+	line, err := lines.ReadString('\n')
 	if err != nil {
 		t.Fatalf("the shop did not start: %v", err)
+	}
+	page, err := lines.ReadString('\n')
+	if err != nil {
+		t.Fatalf("the shop names no key: %v", err)
 	}
 	url = regexp.MustCompile(`http://\S+`).FindString(line)
 	if url == "" {
 		t.Fatalf("no URL in %q", line)
 	}
-	return url
+	if found := regexp.MustCompile(`\(key (\w+)\)`).FindStringSubmatch(page); found != nil {
+		key = found[1]
+	}
+	return url, key
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/admin"
 	prometheus "github.com/holdfast-go/session/metrics"
 )
 
@@ -21,6 +22,8 @@ type panel struct {
 	events   *eventLog
 	metrics  *metrics
 	served   prometheus.Metrics
+	happened admin.Events   // for the operators' page
+	operator *operatorsPage // nil: there is none
 	failures failures
 	shoppers *shoppers // nil: none can be let in
 	hub      *hub
@@ -39,7 +42,7 @@ func newPanel(b backend, c config) *panel {
 
 // hooks returns h with the panel listening too.
 func (p *panel) hooks(h session.Hooks) session.Hooks {
-	return p.served.Hooks(p.failures.hooks(p.events.hooks(h)))
+	return p.happened.Hooks(p.served.Hooks(p.failures.hooks(p.events.hooks(h))))
 }
 
 // watch looks how the sessions are, a few times a second.

@@ -55,6 +55,9 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("-addr %s: %w", c.addr, err), sessions.Close(ctx))
 	}
+	if panel.operator, err = openOperatorsPage(sessions, store.store, panel, c.insecure, log); err != nil {
+		return errors.Join(err, listener.Close(), sessions.Close(ctx))
+	}
 	panel.shoppers = newShoppers(visitURL(listener.Addr()))
 	server := &http.Server{
 		Handler:           newShop(sessions, panel, log),
@@ -74,6 +77,7 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	opened := fmt.Sprintf("The shop is open: %s (store %s)\n", visitURL(listener.Addr()), store.name)
+	opened += fmt.Sprintf("The operators' page: %s/admin/ (key %s)\n", visitURL(listener.Addr()), panel.operator.key)
 	if keys.said != "" {
 		opened += keys.said + "\n"
 	}
@@ -88,7 +92,7 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	select {
 	case err := <-failed:
 		panel.shoppers.close()
-		return errors.Join(err, sessions.Close(ctx))
+		return errors.Join(err, panel.operator.Close(ctx), sessions.Close(ctx))
 	case <-ctx.Done():
 	}
 	// In this order, because the sessions finish what the last requests began.
@@ -96,6 +100,7 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	endStreams()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patienceAtEnd)
 	defer cancel()
+	_ = panel.operator.Close(ctx) // a store that is away keeps its record for some minutes
 	err = server.Shutdown(ctx)
 	if store.process != nil {
 		cancel() // the store ends with the shop, so nothing needs to be delivered

@@ -43,6 +43,9 @@ func newShop(sessions *session.Manager, panel *panel, log *slog.Logger) http.Han
 	mux.Handle("GET /metrics", panel.served.Handler(sessions))
 	mux.Handle("GET /live", sessions.ReadOnly(panel.hub)) // a page that is left open does not keep its session
 	buttons{panel}.serve(mux)
+	if panel.operator != nil {
+		panel.operator.serve(mux)
+	}
 	serveAssets(mux)
 
 	h := http.NewCrossOriginProtection().Handler(panel.metrics.measure(sessions.Handler(panel.metrics.source(mux))))
