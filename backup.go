@@ -11,7 +11,6 @@ import (
 	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/spool"
-	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/storage"
 	"github.com/holdfast-go/session/internal/transport"
 	"github.com/holdfast-go/session/seal"
@@ -192,8 +191,8 @@ func (b *Backup) cookies(c Cookie, foreignIDs bool) *backup.Cookies {
 	return &backup.Cookies{
 		Cookie: *attributes.Cookie(""), MaxAge: attributes.MaxAge, ForeignIDs: foreignIDs,
 		Budget: b.Budget, Layout: jar.Divide(b.Budget, b.Budget),
-		Copies:  seal.Box{Keys: b.Keys, Purpose: "session backup", Audience: audience},
-		Endings: seal.Box{Keys: b.Keys, Purpose: "session tombstones", Audience: audience},
+		Copies:  seal.Box{Keys: b.Keys, Purpose: backup.CopiesPurpose, Audience: audience},
+		Endings: seal.Box{Keys: b.Keys, Purpose: backup.EndingsPurpose, Audience: audience},
 	}
 }
 
@@ -209,12 +208,7 @@ func (b *Backup) spool(audience string, hook func(context.Context, FileFault, er
 	})
 }
 
-// audience is whom copies and tombstone cookies are sealed for. Each part comes
-// after its length, so that no two applications or cookies share one.
+// audience is whom copies and tombstone cookies are sealed for.
 func audience(application string, c Cookie) string {
-	var b []byte
-	for _, part := range []string{application, c.Name, c.Domain, c.Path} {
-		b = state.AppendBytes(b, part)
-	}
-	return string(b)
+	return backup.AudienceOf(application, c.Name, c.Domain, c.Path)
 }

@@ -38,6 +38,23 @@ const (
 	MinBudget = 1024
 )
 
+// What copies and lists of ended sessions are sealed for, as seal.Box.Purpose.
+const (
+	CopiesPurpose  = "session backup"
+	EndingsPurpose = "session tombstones"
+)
+
+// AudienceOf returns whom copies and lists of ended sessions are sealed for: an application,
+// and the token's cookie, which has this name, Domain and Path. Each part comes after its
+// length, so that no two applications or cookies share one.
+func AudienceOf(application, name, domain, path string) string {
+	var b []byte
+	for _, part := range []string{application, name, domain, path} {
+		b = state.AppendBytes(b, part)
+	}
+	return string(b)
+}
+
 // The suffixes of the names of cookies, behind the name of the token's cookie.
 const (
 	partSuffix    = "-b" // and the number of the cookie

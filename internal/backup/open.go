@@ -141,7 +141,27 @@ func (c *Cookies) openText(text string) (k kept, err error) {
 	return decode(plain)
 }
 
-// decode returns the copy of a plaintext, docs/SPEC.md.
+// Decode returns the copy of the plaintext of a sealed copy, docs/SPEC.md. The error is
+// state.ErrCorrupt, names the format, or says that a value does not decompress.
+func Decode(plain []byte) (state.Copy, error) {
+	k, err := decode(plain)
+	return k.Copy, err
+}
+
+// DecodeEndings returns the list of the plaintext of a tombstone cookie. The error is
+// state.ErrCorrupt.
+func DecodeEndings(plain []byte) ([]state.Superseded, error) {
+	if len(plain) == 0 || plain[0] != state.FormatV1 {
+		return nil, state.ErrCorrupt
+	}
+	l, rest, ok := state.CutSuperseded(plain[1:])
+	if !ok || len(rest) > 0 {
+		return nil, state.ErrCorrupt
+	}
+	return l, nil
+}
+
+// decode is Decode, with what the values were compressed to.
 func decode(plain []byte) (k kept, err error) {
 	k.Copy, err = state.DecodePacked(plain, maxPlain, func(name, body []byte, most int) ([]byte, error) {
 		k.deflated = append(k.deflated, deflated{string(name), body})
@@ -169,14 +189,7 @@ func (c *Cookies) openEndings(text string) ([]state.Superseded, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(plain) == 0 || plain[0] != state.FormatV1 {
-		return nil, state.ErrCorrupt
-	}
-	l, rest, ok := state.CutSuperseded(plain[1:])
-	if !ok || len(rest) > 0 {
-		return nil, state.ErrCorrupt
-	}
-	return l, nil
+	return DecodeEndings(plain)
 }
 
 // kindOf returns what is wrong with a text that does not open.
