@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -20,11 +18,6 @@ type doctorCommand struct {
 	JSON   bool          `help:"Report in JSON."`
 }
 
-// exitStatus is an error that ends the command with a status of its own, and is not printed.
-type exitStatus int
-
-func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
-
 // Run looks, and prints what it finds.
 func (c *doctorCommand) Run(ctx context.Context, stdout io.Writer) error {
 	if len(c.Stores)+len(c.Pages)+len(c.Keys) == 0 {
@@ -34,9 +27,7 @@ func (c *doctorCommand) Run(ctx context.Context, stdout io.Writer) error {
 	defer cancel()
 	report := doctor.Examine(ctx, doctor.Options{Stores: c.Stores, Pages: c.Pages, Keys: c.Keys, Table: c.Table})
 	if c.JSON {
-		e := json.NewEncoder(stdout)
-		e.SetIndent("", "  ")
-		if err := e.Encode(report); err != nil {
+		if err := printJSON(stdout, report); err != nil {
 			return err
 		}
 	} else {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +25,7 @@ type drillCommand struct {
 }
 
 // errDrill is a drill that has begun and did not pass. The report says why.
-var errDrill = errors.New("the drill did not pass")
+var errDrill = finding{errors.New("the drill did not pass")}
 
 // Run does the drill and prints its report.
 func (c *drillCommand) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) error {
@@ -47,11 +46,9 @@ func (c *drillCommand) Run(ctx context.Context, stdout io.Writer, log *slog.Logg
 		return err
 	}
 	if c.JSON {
-		text, err := json.MarshalIndent(report, "", "  ")
-		if err != nil {
+		if err := printJSON(stdout, report); err != nil {
 			return err
 		}
-		fmt.Fprintln(stdout, string(text))
 	} else {
 		io.WriteString(stdout, report.String())
 	}

@@ -10,7 +10,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -31,11 +30,12 @@ func main() {
 // commands are what the command line can say.
 type commands struct {
 	Monitor  monitorCommand  `cmd:"" help:"Watch a store as its visitors see it, and order a fleet to leave it alone while it is down. Run several, on different machines."`
-	Doctor   doctorCommand   `cmd:"" help:"Look at stores, pages and keys, and say what is set so that visitors will suffer from it. The exit status is 0 where nothing is, 1 where something is, 2 where it could not look."`
+	Doctor   doctorCommand   `cmd:"" help:"Look at stores, pages and keys, and say what is set so that visitors will suffer from it."`
 	Override overrideCommand `cmd:"" help:"Show, give or end the order that a fleet goes by."`
 	Status   statusCommand   `cmd:"" help:"Show every instance of an application with its shards, by its operators' page. The exit status is 0 where all are there and served, 1 where one is not, 2 where the page cannot be asked."`
 	Sessions sessionsCommand `cmd:"" help:"List, show and end sessions, by the operators' page of an application. The exit status is 0 where it is done, 1 where there is no such session or the end waits for the store, 2 where the page cannot be asked or refuses."`
 	Drill    drillCommand    `cmd:"" help:"Take the store away from a fleet for a while, by an order, and report what visitors noticed. It stops by itself at its limits."`
+
 }
 
 // run is main, for tests too. It returns the exit status.
@@ -43,28 +43,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c commands
 	helped := false
 	parser, err := kong.New(&c, kong.Name("holdfast"), kong.Description("The operator's command."),
-		kong.Writers(stdout, stderr), kong.Exit(func(int) { helped = true }))
+		kong.Writers(stdout, stderr), kong.Help(help), kong.Exit(func(int) { helped = true }))
 	if err != nil {
 		panic(err) // a mistake in the tags
 	}
 	parsed, err := parser.Parse(args)
 	switch {
 	case helped: // Parse has printed it, and gone on
-		return 0
+		return exitFine
 	case err != nil:
 		fmt.Fprintf(stderr, "holdfast: %v\nholdfast: --help lists what there is\n", err)
-		return 2
+		return exitNot
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	parsed.BindTo(stdout, (*io.Writer)(nil))
-	err = parsed.Run(log)
-	if status := exitStatus(0); errors.As(err, &status) {
-		return int(status)
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "holdfast: %v\n", err)
-		return 1
-	}
-	return 0
+	return exitOf(parsed.Run(log), stderr)
 }

@@ -22,6 +22,7 @@ type monitorCommand struct {
 	Every     time.Duration `default:"1s" help:"Time between two probes."`
 	Read      time.Duration `default:"50ms" help:"How long a visitor would wait for a read."`
 	Save      time.Duration `default:"100ms" help:"How long a visitor would wait for a save."`
+	JSON      bool          `help:"Print what happens on standard output, an object in JSON a line."`
 }
 
 // Run works until ctx ends.
@@ -35,6 +36,9 @@ func (c *monitorCommand) Run(ctx context.Context, stdout io.Writer, log *slog.Lo
 	}
 	if min(c.Read, c.Save) <= 0 {
 		return fmt.Errorf("--read %v, --save %v: must be longer than 0", c.Read, c.Save)
+	}
+	if c.JSON {
+		log = slog.New(slog.NewJSONHandler(stdout, nil))
 	}
 	shared, order, err := openOrder(ctx, c.Order, log)
 	if err != nil {
@@ -55,7 +59,11 @@ func (c *monitorCommand) Run(ctx context.Context, stdout io.Writer, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "The monitor %s watches %d shards; the order stands at %s.\n", c.Name, len(probes.Shards()), order)
+	if c.JSON {
+		log.InfoContext(ctx, "the monitor watches", "name", c.Name, "shards", probes.Shards(), "order", order)
+	} else {
+		fmt.Fprintf(stdout, "The monitor %s watches %d shards; the order stands at %s.\n", c.Name, len(probes.Shards()), order)
+	}
 	m.Run(ctx)
 	return nil
 }

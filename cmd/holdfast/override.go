@@ -26,6 +26,7 @@ type overrideCommand struct {
 type orderPlace struct {
 	Order  string        `required:"" placeholder:"ADDRESS" help:"Where the fleet's order stands: etcd://host:port,host:port/key, zk://host:port,host:port/path, or a store's address with #key behind it."`
 	Within time.Duration `default:"10s" help:"How long to try."`
+	JSON   bool          `help:"Print the order in JSON, as a source has it."`
 }
 
 // do opens the place and calls f with the entry that stands there.
@@ -46,11 +47,7 @@ func (p orderPlace) do(ctx context.Context, log *slog.Logger, f func(context.Con
 
 var errNoOrder = errors.New("what stands is no order, and every instance goes by the last one that was")
 
-type getOrder struct {
-	orderPlace
-
-	JSON bool `help:"Print JSON."`
-}
+type getOrder struct{ orderPlace }
 
 // Run prints the order.
 func (c *getOrder) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) error {
@@ -59,15 +56,20 @@ func (c *getOrder) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) 
 		if e.Revision != 0 {
 			var err error
 			if o, err = override.Parse(string(e.Value) + "\n"); err != nil {
-				return fmt.Errorf("%w: %w", errNoOrder, err)
+				return finding{fmt.Errorf("%w: %w", errNoOrder, err)}
 			}
 		}
-		if c.JSON {
-			return json.NewEncoder(stdout).Encode(o)
-		}
-		fmt.Fprintln(stdout, inWords(o, time.Now()))
-		return nil
+		return c.print(stdout, o)
 	})
+}
+
+// print prints the order that stands.
+func (p orderPlace) print(stdout io.Writer, o override.Order) error {
+	if p.JSON {
+		return json.NewEncoder(stdout).Encode(o)
+	}
+	_, err := fmt.Fprintln(stdout, inWords(o, time.Now()))
+	return err
 }
 
 // inWords tells an order to people.
@@ -119,8 +121,7 @@ func (c *setOrder) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) 
 				return fmt.Errorf("the order may stand or not: %w", err)
 			}
 			if done {
-				fmt.Fprintln(stdout, inWords(o, time.Now()))
-				return nil
+				return c.print(stdout, o)
 			}
 			if e, err = shared.Get(ctx, name); err != nil { // another has written it meanwhile
 				return err
@@ -169,7 +170,6 @@ func (c *clearOrder) Run(ctx context.Context, stdout io.Writer, log *slog.Logger
 				return err
 			}
 		}
-		fmt.Fprintln(stdout, "auto")
-		return nil
+		return c.print(stdout, override.Order{})
 	})
 }

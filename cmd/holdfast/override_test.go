@@ -31,6 +31,8 @@ func TestAnOrderIsGivenAndEnded(t *testing.T) {
 				{"override set backup-only --for 2h --by alice", "backup-only, by alice, until ", 0},
 				{"override get", "backup-only, by alice, until ", 0},
 				{"override get --json", `{"mode":"backup-only","until":"`, 0},
+				{"override set store-only --for 1h --by bob --json", `{"mode":"store-only","until":"`, 0},
+				{"override clear --json", `{"mode":"auto"}`, 0},
 				{"override set store-only --without-end --by bob", "store-only, by bob\n", 0},
 				{"override set auto --for 1h --lease 3h --by bob", "auto, backups vouch for 3h0m0s, by bob, until ", 0},
 				{"override set backup-only --shard 10.0.0.7:11211 --for 1h --by bob", "backup-only for the shard 10.0.0.7:11211, by bob, until ", 0},
@@ -41,9 +43,9 @@ func TestAnOrderIsGivenAndEnded(t *testing.T) {
 				{"override set backup-only", "", 2},
 				{"override set backup-only --for 1h --without-end", "", 2},
 				{"override set sideways --for 1h", "", 2},
-				{"override set auto --for=-1h", "", 1},
-				{"override set store-only --shard a --for 1h", "", 1},
-				{"override set auto --for 1h --by " + strings.Repeat("x", 101), "", 1},
+				{"override set auto --for=-1h", "", 2},
+				{"override set store-only --shard a --for 1h", "", 2},
+				{"override set auto --for 1h --by " + strings.Repeat("x", 101), "", 2},
 			} {
 				var stdout, stderr printed.Text
 				exit := run(t.Context(), strings.Fields(step.args+at), &stdout, &stderr)
