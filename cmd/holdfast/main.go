@@ -5,6 +5,7 @@
 //	holdfast override  shows, gives and ends the order that a fleet goes by
 //	holdfast status    shows all instances of an application, and their store
 //	holdfast sessions  lists, shows and ends sessions
+//	holdfast keys      takes a file of keys through the steps of a rotation
 //	holdfast drill     takes the store away from a fleet for a while, and reports what became of it
 package main
 
@@ -36,6 +37,7 @@ type commands struct {
 	Sessions sessionsCommand `cmd:"" help:"List, show and end sessions, by the operators' page of an application. The exit status is 0 where it is done, 1 where there is no such session or the end waits for the store, 2 where the page cannot be asked or refuses."`
 	Drill    drillCommand    `cmd:"" help:"Take the store away from a fleet for a while, by an order, and report what visitors noticed. It stops by itself at its limits."`
 
+	Keys keysCommand `cmd:"" help:"Take a file of keys of sealed cookies through the steps of a rotation."`
 }
 
 // run is main, for tests too. It returns the exit status.
