@@ -6,6 +6,7 @@
 //	holdfast status    shows all instances of an application, and their store
 //	holdfast sessions  lists, shows and ends sessions
 //	holdfast keys      takes a file of keys through the steps of a rotation
+//	holdfast cookie    shows what is in a sealed cookie, and why it does not open
 //	holdfast drill     takes the store away from a fleet for a while, and reports what became of it
 package main
 
@@ -37,7 +38,8 @@ type commands struct {
 	Sessions sessionsCommand `cmd:"" help:"List, show and end sessions, by the operators' page of an application. The exit status is 0 where it is done, 1 where there is no such session or the end waits for the store, 2 where the page cannot be asked or refuses."`
 	Drill    drillCommand    `cmd:"" help:"Take the store away from a fleet for a while, by an order, and report what visitors noticed. It stops by itself at its limits."`
 
-	Keys keysCommand `cmd:"" help:"Take a file of keys of sealed cookies through the steps of a rotation."`
+	Keys   keysCommand   `cmd:"" help:"Take a file of keys of sealed cookies through the steps of a rotation."`
+	Cookie cookieCommand `cmd:"" help:"Look at sealed cookies, without a store."`
 }
 
 // run is main, for tests too. It returns the exit status.
@@ -60,5 +62,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	parsed.BindTo(stdout, (*io.Writer)(nil))
+	parsed.BindTo(os.Stdin, (*io.Reader)(nil))
 	return exitOf(parsed.Run(log), stderr)
 }
