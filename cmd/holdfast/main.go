@@ -7,6 +7,7 @@
 //	holdfast sessions  lists, shows and ends sessions
 //	holdfast keys      takes a file of keys through the steps of a rotation
 //	holdfast cookie    shows what is in a sealed cookie, and why it does not open
+//	holdfast completion  prints what makes a shell complete the command
 //	holdfast drill     takes the store away from a fleet for a while, and reports what became of it
 package main
 
@@ -38,8 +39,10 @@ type commands struct {
 	Sessions sessionsCommand `cmd:"" help:"List, show and end sessions, by the operators' page of an application. The exit status is 0 where it is done, 1 where there is no such session or the end waits for the store, 2 where the page cannot be asked or refuses."`
 	Drill    drillCommand    `cmd:"" help:"Take the store away from a fleet for a while, by an order, and report what visitors noticed. It stops by itself at its limits."`
 
-	Keys   keysCommand   `cmd:"" help:"Take a file of keys of sealed cookies through the steps of a rotation."`
-	Cookie cookieCommand `cmd:"" help:"Look at sealed cookies, without a store."`
+	Keys       keysCommand       `cmd:"" help:"Take a file of keys of sealed cookies through the steps of a rotation."`
+	Cookie     cookieCommand     `cmd:"" help:"Look at sealed cookies, without a store."`
+	Completion completionCommand `cmd:"" help:"Print what makes a shell complete this command."`
+	Complete   completeCommand   `cmd:"" hidden:"" name:"complete-words" help:"Print what may come in the place of the last word."`
 }
 
 // run is main, for tests too. It returns the exit status.
