@@ -10,6 +10,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/session/cmd/holdfast/internal/paint"
 )
 
 // Severity is how bad a finding is.
@@ -56,13 +58,18 @@ func (r *Report) Exit() int {
 	return 0
 }
 
-// Write prints the report for people.
+// Write prints the report for people, in colours where they are on a terminal.
 func (r *Report) Write(w io.Writer) {
+	p := paint.For(w)
 	for _, f := range r.Findings {
-		fmt.Fprintf(w, "%s: %s: %s [%s]\n    visitors: %s\n    change:   %s\n", f.Severity, f.Subject, f.Found, f.Check, f.Visitor, f.Change)
+		severity := p.Yellow(string(f.Severity))
+		if f.Severity == Error {
+			severity = p.Red(string(f.Severity))
+		}
+		fmt.Fprintf(w, "%s: %s: %s [%s]\n    visitors: %s\n    change:   %s\n", severity, f.Subject, f.Found, f.Check, f.Visitor, f.Change)
 	}
 	for _, b := range r.Blind {
-		fmt.Fprintf(w, "could not look at %s: %s\n", b.Subject, b.Why)
+		fmt.Fprintf(w, "%s at %s: %s\n", p.Red("could not look"), b.Subject, b.Why)
 	}
 	if len(r.Looked) > 0 {
 		fmt.Fprintf(w, "%d findings; looked at %s\n", len(r.Findings), strings.Join(r.Looked, ", "))

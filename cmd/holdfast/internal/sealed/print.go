@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/holdfast-go/session/cmd/holdfast/internal/paint"
 )
 
 // String is the minute, as it stands in JSON too.
@@ -41,7 +43,7 @@ func (t *Text) write(w io.Writer, now time.Time) {
 	}
 	fmt.Fprintln(w)
 	if t.Fault != "" {
-		fmt.Fprintf(w, "    %s: %s\n", t.Fault, t.Why)
+		fmt.Fprintf(w, "    %s: %s\n", paint.For(w).Red(t.Fault), t.Why)
 	}
 	if t.Session != nil {
 		t.Session.write(w, now)
