@@ -44,6 +44,8 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 	Blind    []Blind   `json:"blind"`
 	Looked   []string  `json:"looked"` // at what
+
+	copies []pageCopy
 }
 
 // Exit returns the status of a command that prints the report: 0 where there is nothing to
@@ -133,7 +135,7 @@ func Examine(ctx context.Context, o Options) *Report {
 	for _, url := range o.Pages {
 		r.page(ctx, url)
 	}
-	r.keys(o.Keys)
+	r.compareCopies(r.keys(o.Keys))
 	return r
 }
 

@@ -14,8 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/test/memcachedtest"
 	"github.com/holdfast-go/session/internal/test/redistest"
+	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -282,9 +284,70 @@ func TestKeys(t *testing.T) {
 		{"the second", []string{before, after}, []string{"keys-first"}},
 		{"the second before the first has reached all", []string{one, after}, []string{"keys-unknown"}},
 		{"a key that opens only", []string{file("old", 0o600, b+" decrypt-only", a), one}, nil},
+		{"a comment behind a key", []string{file("comment", 0o600, a+" # the first"), one}, nil},
+		{"two in a line", []string{file("commas", 0o600, a+","+b), before}, nil},
+		{"a rotation that stands still", []string{file("still", 0o600, noted(a, "added 2025-01-02T00:00:00Z, seals since 2025-01-02T00:00:00Z"), a, noted(b, "added 2025-03-02T00:00:00Z"), b+" decrypt-only")}, []string{"keys-waiting"}},
+		{"a rotation that goes on", []string{file("moving", 0o600, a, noted(b, "added "+time.Now().UTC().Format(time.RFC3339)), b+" decrypt-only")}, nil},
+		{"an old key that nobody retired", []string{file("stale", 0o600, a, noted(b, "added 2025-01-02T00:00:00Z, seals since 2025-01-02T00:00:00Z, sealed until 2025-03-02T00:00:00Z"), b+" decrypt-only")}, []string{"keys-old"}},
 		{"a file for everybody", []string{file("open", 0o644, a)}, []string{"keys-mode"}},
 	} {
 		t.Run(test.is, func(t *testing.T) { examine(t, Options{Keys: test.files}).finds(t, test.finds...) })
+	}
+}
+
+// noted is the comment of holdfast keys above a key.
+func noted(key, times string) string {
+	k, err := seal.ParseKey(key)
+	if err != nil {
+		panic(err)
+	}
+	return "# holdfast: key " + k.ID().String() + ", " + times
+}
+
+// Two instances of a site, of which one has another audience or another key.
+func TestCopiesOfSeveralInstances(t *testing.T) {
+	mine, other := seal.NewKey(), seal.NewKey()
+	instance := func(key seal.Key, audience string) string {
+		keys, err := seal.NewKeys(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sessions, err := session.New(memstore.New(nil), &session.Options{Backup: &session.Backup{Keys: keys, Audience: audience}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		visits := session.NewKey[int]("visits")
+		s := httptest.NewServer(sessions.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if s, err := session.From(r.Context()); err == nil {
+				visits.Set(s, 1)
+			}
+		})))
+		t.Cleanup(s.Close)
+		return s.URL
+	}
+	file := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(file, []byte(mine.Reveal()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	one := instance(mine, "shop-production")
+	for _, test := range []struct {
+		is    string
+		other string
+		finds []string
+	}{
+		{"well", instance(mine, "shop-production"), nil},
+		{"another audience", instance(mine, "shop-staging"), []string{"page-audience"}},
+		{"another key", instance(other, "shop-production"), []string{"page-key"}},
+	} {
+		t.Run(test.is, func(t *testing.T) {
+			r := examine(t, Options{Pages: []string{one, test.other}, Keys: []string{file}})
+			r.finds(t, test.finds...)
+			for _, f := range r.Findings {
+				if f.Subject != test.other {
+					t.Errorf("it is found at %s, want %s", f.Subject, test.other)
+				}
+			}
+		})
 	}
 }
 

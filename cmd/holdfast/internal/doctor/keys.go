@@ -1,10 +1,16 @@
 package doctor
 
 import (
+	"fmt"
 	"os"
-	"strings"
+	"time"
 
-	"github.com/holdfast-go/session/seal"
+	"github.com/holdfast-go/session/cmd/holdfast/internal/keyring"
+)
+
+const (
+	longWaiting = 7 * 24 * time.Hour  // since a key was added that has not sealed
+	longOld     = 30 * 24 * time.Hour // since a key has sealed last
 )
 
 // keyFile is what one instance seals and opens backups with.
@@ -12,10 +18,11 @@ type keyFile struct {
 	path  string
 	first string
 	all   map[string]bool
+	ring  *keyring.Ring
 }
 
-// keys compares the files of keys of several instances.
-func (r *Report) keys(paths []string) {
+// keys compares the files of keys of several instances, and returns them.
+func (r *Report) keys(paths []string) []keyFile {
 	var files []keyFile
 	for _, path := range paths {
 		f, err := readKeys(path)
@@ -31,6 +38,7 @@ func (r *Report) keys(paths []string) {
 			})
 		}
 		files = append(files, f)
+		r.rotation(f, time.Now())
 	}
 	for _, a := range files {
 		for _, b := range files {
@@ -50,30 +58,42 @@ func (r *Report) keys(paths []string) {
 			})
 		}
 	}
+	return files
+}
+
+// rotation finds rotations that stand still, by the times that holdfast keys has noted.
+func (r *Report) rotation(f keyFile, now time.Time) {
+	for _, k := range f.ring.Keys {
+		role := f.ring.Role(k)
+		switch {
+		case role == keyring.Waiting && now.Sub(k.Added) > longWaiting:
+			r.Findings = append(r.Findings, Finding{
+				"keys-waiting", f.path, Warning, fmt.Sprintf("the key %s was added at %s and does not seal yet", k.ID, k.Added.UTC().Format(time.RFC3339)),
+				"nothing, until the key that seals must go and the next one is not everywhere", "holdfast keys rotate " + f.path,
+			})
+		case role == keyring.Old && !k.SealedUntil.IsZero() && now.Sub(k.SealedUntil) > longOld:
+			r.Findings = append(r.Findings, Finding{
+				"keys-old", f.path, Warning, fmt.Sprintf("the key %s has sealed nothing since %s and still opens", k.ID, k.SealedUntil.UTC().Format(time.RFC3339)),
+				"whoever has got hold of the old key makes backups that log in as anybody", "holdfast keys retire " + f.path,
+			})
+		}
+	}
 }
 
 func readKeys(path string) (keyFile, error) {
-	text, err := os.ReadFile(path)
+	text, err := keyring.Read(path)
 	if err != nil {
 		return keyFile{}, err
 	}
-	if _, err := seal.ParseKeys(string(text)); err != nil { // it names the line that is wrong
+	ring, err := keyring.Parse(text) // it names the line that is wrong
+	if err != nil {
 		return keyFile{}, err
 	}
-	f := keyFile{path: path, all: map[string]bool{}}
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		key, err := seal.ParseKey(line)
-		if err != nil {
-			return keyFile{}, err
-		}
-		id := key.ID().String()
-		f.all[id] = true
-		if sealing := !strings.HasSuffix(line, "decrypt-only"); sealing && f.first == "" {
-			f.first = id
+	f := keyFile{path: path, all: map[string]bool{}, ring: ring}
+	for _, k := range ring.Keys {
+		f.all[k.ID] = true
+		if ring.Role(k) == keyring.Seals {
+			f.first = k.ID
 		}
 	}
 	return f, nil

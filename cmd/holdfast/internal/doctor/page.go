@@ -39,6 +39,7 @@ func (r *Report) page(ctx context.Context, address string) {
 	}
 	r.Looked = append(r.Looked, address)
 	judge(r, address, pageRules, f)
+	r.copies = append(r.copies, copiesOf(address, f.set)...)
 }
 
 func askPage(ctx context.Context, u *url.URL) (pageFacts, error) {

@@ -56,6 +56,7 @@ type Text struct {
 	Bytes   int      `json:"bytes"`            // of the cookies, names included
 	Format  int      `json:"format,omitempty"` // of the text
 	KeyID   string   `json:"key,omitempty"`
+	Hint    string   `json:"audienceHint,omitempty"` // 32 bits of a hash of whom it is for
 	Sealed  *Minute  `json:"sealed,omitempty"`
 	Fault   string   `json:"fault,omitempty"` // why it does not open, by one name
 	Why     string   `json:"why,omitempty"`   // the same in words
@@ -312,7 +313,7 @@ func (t *Text) peek(text string) {
 		t.Fault, t.Why = "malformed", fmt.Sprintf("it has %d bytes: it was cut short", len(raw))
 		return
 	}
-	t.KeyID = hex.EncodeToString(raw[1:5])
+	t.KeyID, t.Hint = hex.EncodeToString(raw[1:5]), hex.EncodeToString(raw[9:head])
 	t.Sealed = &Minute{time.Unix(int64(binary.BigEndian.Uint32(raw[5:]))*60, 0).UTC()}
 	if len(raw) < least+128 || (len(raw)-least)%128 != 0 {
 		t.Fault, t.Why = "malformed", fmt.Sprintf("it has %d bytes, which no sealed text has: it was cut short", len(raw))
