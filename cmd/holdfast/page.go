@@ -22,12 +22,6 @@ type page struct {
 	Within    time.Duration `default:"10s" help:"How long to try."`
 }
 
-// What a command that asks a page ends with, where it is not 0.
-const (
-	found   exitStatus = 1 // something is wrong, or there is no such session, or an end waits for the store
-	unasked exitStatus = 2 // the page does not answer, or refuses
-)
-
 // client returns what asks the page.
 func (p page) client() (*admin.Client, error) {
 	u, err := url.Parse(p.URL)
@@ -76,7 +70,7 @@ func (p page) token() (string, error) {
 // failed says why the page was not asked, and returns the exit status for it.
 func failed(log *slog.Logger, err error) error {
 	log.Error("the page was not asked, or has refused", "error", printable(err.Error()))
-	return unasked
+	return exitStatus(exitNot)
 }
 
 // printable returns text of a store or a visitor without what would move a terminal's cursor.

@@ -47,7 +47,7 @@ func ask[T any](ctx context.Context, c asking, stdout io.Writer, log *slog.Logge
 	switch {
 	case errors.Is(err, session.ErrNoSession):
 		log.Warn("there is no such session, or it has ended")
-		return found
+		return exitStatus(exitFound)
 	case err != nil:
 		return failed(log, err)
 	case c.JSON:
@@ -58,7 +58,7 @@ func ask[T any](ctx context.Context, c asking, stdout io.Writer, log *slog.Logge
 		show(stdout, answer)
 	}
 	if !ok(answer) {
-		return found
+		return exitStatus(exitFound)
 	}
 	return nil
 }

@@ -174,7 +174,7 @@ func TestAPageThatIsNotAsked(t *testing.T) {
 		{"no address", "status ops.shop.test", 2, "want http://host:port/path"},
 		{"a page that is not there", "status http://127.0.0.1:1/admin", 2, "refused"},
 		{"a login page", "status " + elsewhere.URL, 2, "no answer of the operators' page (303 See Other)"},
-		{"no pause", "status --watch --every 0s " + o.url, 1, "--every 0s"},
+		{"no pause", "status --watch --every 0s " + o.url, 2, "--every 0s"},
 	} {
 		out, errs, exit := says(t, tt.args)
 		if exit != tt.exit || !strings.Contains(errs, tt.said) {

@@ -66,7 +66,7 @@ func (c *statusCommand) look(ctx context.Context, client *admin.Client, stdout i
 	}
 	for _, i := range s.Instances {
 		if i.Gone || i.Stats.Failing {
-			return found
+			return exitStatus(exitFound)
 		}
 	}
 	return nil
