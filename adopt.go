@@ -170,7 +170,7 @@ func (s *Session) sendAdopted(l *lookup.Loaded) {
 	defer s.mu.Unlock()
 	t := s.held
 	if !s.readOnly && !s.sealed {
-		s.token, s.tokenEnd = t, l.State.End
+		s.token, s.tokenEnd = t, s.m.storage.CookieEnd(&l.State)
 		s.tokenAction = sendToken
 		s.adopted = ID(l.ID)
 	}

@@ -189,7 +189,7 @@ func (b *Backup) check() error {
 func (b *Backup) cookies(c Cookie, foreignIDs bool) *backup.Cookies {
 	audience, attributes := audience(b.Audience, c), transport.Attributes(c)
 	return &backup.Cookies{
-		Cookie: *attributes.Cookie(""), MaxAge: attributes.MaxAge, ForeignIDs: foreignIDs,
+		Cookie: *attributes.Cookie(""), MaxAge: transport.MaxAge, ForeignIDs: foreignIDs,
 		Budget: b.Budget, Layout: jar.Divide(b.Budget, b.Budget),
 		Copies:  seal.Box{Keys: b.Keys, Purpose: backup.CopiesPurpose, Audience: audience},
 		Endings: seal.Box{Keys: b.Keys, Purpose: backup.EndingsPurpose, Audience: audience},

@@ -147,10 +147,10 @@ func (s *Session) applyLocked(c *commit.Commit, err error) (moved bool) {
 	switch {
 	case c.Begun:
 		s.held, s.token = c.Token, c.Token
-		s.tokenEnd = c.State.End
+		s.tokenEnd = s.m.storage.CookieEnd(&c.State)
 		s.tokenAction = sendToken
 	case c.Followed:
-		s.passLocked(c.Held, c.State.End)
+		s.passLocked(c.Held, s.m.storage.CookieEnd(&c.State))
 	}
 	renewed := err == nil && c.Asked != commit.KeepID
 	if renewed || c.Begun {

@@ -95,7 +95,7 @@ func (s *Session) resave(ctx context.Context, l lookup.Loaded) lookup.Loaded {
 
 // seenLongAgo reports whether it is time to put the expiry off.
 func (s *Session) seenLongAgo(l *lookup.Loaded) bool {
-	return l.Phase == lookup.Live && s.m.now().Sub(time.UnixMilli(l.State.LastSeen)) >= s.m.storage.Refresh
+	return l.Phase == lookup.Live && s.m.now().Sub(time.UnixMilli(l.State.LastSeen)) >= s.m.storage.RefreshOf(&l.State)
 }
 
 // giveUp takes the place of finish after a panic: what was saved before must

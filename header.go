@@ -24,7 +24,7 @@ func (s *Session) buildCookies(ctx context.Context, h http.Header, l lookup.Load
 	if !p.Opened() {
 		s.openCookies(ctx) // StartNew has not read the cookies
 	}
-	p.Build(ctx, l, due, func() int { return s.otherBytes(h, 0) })
+	p.Build(ctx, l, due, func() int { return s.otherBytes(h, false, time.Time{}) })
 }
 
 // answerRoom is a Session as its commit sees it: what room its answer has for a copy.
@@ -37,17 +37,13 @@ func (a *answerRoom) Room(end time.Time, token bool) int {
 	if s.out == nil || s.cookies == nil {
 		return math.MaxInt
 	}
-	var begins int64
-	if token {
-		begins = end.UnixMilli()
-	}
-	return s.cookies.Room(end, s.otherBytes(s.out, begins))
+	return s.cookies.Room(end, s.otherBytes(s.out, token, end))
 }
 
 // otherBytes returns how many bytes of the header of an answer are not for copies: what
-// the handler has set, and what buildHeader adds. begins is when a session ends, in
-// milliseconds, whose token the answer is going to send, and 0 where there is none.
-func (s *Session) otherBytes(h http.Header, begins int64) int {
+// the handler has set, and what buildHeader adds. begins says that the answer is going to
+// send the token of a session whose cookies last until then.
+func (s *Session) otherBytes(h http.Header, begins bool, until time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := headers.Size(h) + headers.Marks
@@ -60,13 +56,13 @@ func (s *Session) otherBytes(h http.Header, begins int64) int {
 	}
 	t, end := s.token, s.tokenEnd
 	sends := s.tokenAction == sendToken || s.tokenAction == passToken && !s.readOnly
-	if begins != 0 && !sends {
-		t, end = token.New(), begins
+	if begins && !sends {
+		t, end = token.New(), until
 		sends = true
 	}
 	if sends {
 		out := make(http.Header)
-		s.m.transport.Send(out, t, time.UnixMilli(end))
+		s.m.transport.Send(out, t, end)
 		n += headers.SetCookieSize(out["Set-Cookie"])
 	}
 	return n
@@ -90,7 +86,7 @@ func (s *Session) buildHeader(h http.Header) {
 		s.setForeignCookieLocked(h)
 	case s.tokenAction == sendToken, s.tokenAction == passToken && !s.readOnly:
 		s.removeLinesLocked(h, s.m.transport.IsToken)
-		s.m.transport.Send(h, s.token, time.UnixMilli(s.tokenEnd))
+		s.m.transport.Send(h, s.token, s.tokenEnd)
 	case s.tokenAction == clearToken:
 		s.removeLinesLocked(h, s.m.transport.IsToken)
 		s.m.transport.Clear(h)
@@ -113,7 +109,7 @@ func (s *Session) passNewestLocked() {
 }
 
 // passLocked makes the answer send a token that another request has made. s.mu is held.
-func (s *Session) passLocked(t token.Token, end int64) {
+func (s *Session) passLocked(t token.Token, end time.Time) {
 	s.token, s.tokenEnd = t, end
 	if s.tokenAction != sendToken {
 		s.tokenAction = passToken
@@ -146,7 +142,7 @@ func (s *Session) headerBuilt() (token bool) {
 type sentHeader struct {
 	tokenAction tokenAction
 	token       token.Token
-	tokenEnd    int64
+	tokenEnd    time.Time
 	out         []string
 }
 

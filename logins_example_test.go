@@ -231,3 +231,35 @@ func ExampleManager_RevokeUser_backChannel() {
 	// POST /backchannel-logout?logout_token=one-session: 200 durable
 	// GET /account: 403 session required
 }
+
+// A login page with a checkbox: with it the visitor stays for a month, and when the browser
+// closes; without it, as long as the options say.
+func ExampleSession_Remember() {
+	sessions, err := session.New(memstore.New(nil), &session.Options{MaxLifetime: 30 * 24 * time.Hour})
+	if err != nil {
+		panic(err)
+	}
+	defer sessions.Close(context.Background())
+
+	handler := sessions.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s, err := session.From(r.Context())
+		if err != nil {
+			panic(err)
+		}
+		var stay session.Stay
+		if r.FormValue("remember") != "" {
+			stay = session.Stay{Persistent: true, Lifetime: 30 * 24 * time.Hour, Idle: 14 * 24 * time.Hour}
+		}
+		s.SetUser("ann")
+		s.Remember(stay)
+	}))
+	for _, login := range []string{"/login", "/login?remember=on"} {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, login, nil))
+		days := (time.Duration(w.Result().Cookies()[0].MaxAge)*time.Second + time.Hour).Hours() / 24
+		fmt.Printf("%s: the cookie lasts for %.0f days\n", login, days)
+	}
+	// Output:
+	// /login: the cookie lasts for 0 days
+	// /login?remember=on: the cookie lasts for 30 days
+}

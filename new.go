@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/logins"
 	"github.com/holdfast-go/session/internal/stamp"
+	"github.com/holdfast-go/session/internal/storage"
 )
 
 // New returns a Manager that keeps sessions in store. Nil Options are the
@@ -54,7 +55,7 @@ func (m *Manager) connect(o *Options) error {
 	m.shards.ReadTimeout = o.ReadTimeout
 	m.shards.SaveTimeout = o.SaveTimeout
 	m.shards.TombstoneLife = m.tombstoneLife()
-	m.shards.Lifetime = o.Lifetime
+	m.shards.Lifetime = o.MaxLifetime
 
 	m.storage.Store = store
 	m.storage.Shards = &m.shards
@@ -62,10 +63,9 @@ func (m *Manager) connect(o *Options) error {
 	m.storage.Clock = m.clock
 	m.storage.ReadTimeout = o.ReadTimeout
 	m.storage.SaveTimeout = o.SaveTimeout
-	m.storage.Idle = o.Idle
-	m.storage.Refresh = o.Refresh
+	m.storage.Stay = storage.Stay{Idle: o.Idle, Refresh: o.Refresh, Lifetime: o.Lifetime, MaxLifetime: o.MaxLifetime, Persistent: o.Cookie.Persistent}
 	m.storage.TombstoneLife = m.tombstoneLife()
-	m.storage.UserLife = o.Lifetime + m.tombstoneLife()
+	m.storage.UserLife = o.MaxLifetime + m.tombstoneLife()
 
 	m.reader.Storage = &m.storage
 	m.reader.Shards = &m.shards
@@ -78,7 +78,6 @@ func (m *Manager) connect(o *Options) error {
 	m.writer.Shards = &m.shards
 	m.writer.Clock = m.clock
 	m.writer.NewToken = m.transport.NewToken
-	m.writer.Lifetime = o.Lifetime
 	if hook := m.hooks.Conflict; hook != nil {
 		m.writer.Conflict = func(ctx context.Context, id string, attempt int) { hook(ctx, ID(id), attempt) }
 	}
@@ -134,6 +133,7 @@ func (m *Manager) connectBackup(o *Options) (err error) {
 	m.copies.Margin = bufferMargin
 	m.copies.MaxLease = m.backup.MaxLease
 	m.copies.Fresh = min(m.backup.Lease, o.Idle) / 4
+	m.copies.Storage = &m.storage
 	m.copies.StoreOnly = m.writer.StoreOnly
 	m.copies.Fault = m.fault
 	m.copies.Without = m.without

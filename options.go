@@ -34,6 +34,12 @@ type Options struct {
 	// used or not; the default is 24 hours.
 	Lifetime time.Duration
 
+	// MaxLifetime bounds the Lifetime that Session.Remember may give to a session; the
+	// default is Lifetime. The revocation of a user lives for as long. So raise it on
+	// every instance before the first session gets more, and lower it when the last
+	// session that got more has ended.
+	MaxLifetime time.Duration
+
 	// Refresh is how often, at most, a session that is only read gets a later
 	// expiry, in the background; the default is Idle/10. A session may outlive
 	// Idle by this much.
@@ -124,9 +130,10 @@ func (o *Options) complete(store Store) error {
 // completeTimes is complete for all that is a time.
 func (o *Options) completeTimes(store Store) error {
 	read, save := defaultTimeouts(store, o.Backup != nil)
-	t := storage.Times{Idle: o.Idle, Lifetime: o.Lifetime, Refresh: o.Refresh, ReadTimeout: o.ReadTimeout, SaveTimeout: o.SaveTimeout}
+	t := storage.Times{Idle: o.Idle, Lifetime: o.Lifetime, MaxLifetime: o.MaxLifetime, Refresh: o.Refresh, ReadTimeout: o.ReadTimeout, SaveTimeout: o.SaveTimeout}
 	err := t.Complete(read, save)
 	o.Idle, o.Lifetime = t.Idle, t.Lifetime
+	o.MaxLifetime = t.MaxLifetime
 	o.ReadTimeout, o.SaveTimeout = t.ReadTimeout, t.SaveTimeout
 	o.Refresh = t.Refresh
 	return err

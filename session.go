@@ -59,7 +59,7 @@ type Session struct {
 	written     bool             // something was saved
 	token       token.Token      // for the tokenAction
 	adopted     ID               // the session of an old one, whose token the visitor has not got yet
-	tokenEnd    int64            // when its session ends at the latest
+	tokenEnd    time.Time        // when its cookie does; zero: when the browser closes
 	sent        sentHeader       // by the answer so far
 	cookies     *copies.Exchange // nil: there is no backup
 	varies      [1]string
@@ -198,7 +198,7 @@ func (s *Session) Expires() time.Time {
 
 // expires returns when a session ends if no further request uses it.
 func (m *Manager) expires(st state.State) time.Time {
-	idle, end := time.UnixMilli(st.LastSeen).Add(m.storage.Idle), time.UnixMilli(st.End)
+	idle, end := time.UnixMilli(st.LastSeen).Add(m.storage.IdleOf(&st)), time.UnixMilli(st.End)
 	if idle.Before(end) {
 		return idle
 	}

@@ -15,6 +15,7 @@ import (
 // The user and the time of the login are a part of the session: they are in each copy of
 // it, and known while the store is away. Neither Renew nor Rotate moves the time of the
 // login, so that a thief does not escape a revocation by renewing. Destroy is the logout.
+// A login of another user than the last one drops what Remember has said before.
 //
 // Like Renew, SetUser that fails makes the commit answer its error, and Err returns it:
 // for an id that is empty, longer than 255 bytes or not UTF-8; ErrTooLate once the
@@ -27,11 +28,16 @@ func (s *Session) SetUser(id string) {
 		_ = s.failed(err)
 		return
 	}
-	if last := s.login(); l.At == last.At {
+	last := s.login()
+	if l.At == last.At {
 		l.At++ // another login is at another time
 	}
-	if s.renew() == nil {
-		s.set(s.m.logins.Change(l))
+	if s.renew() != nil {
+		return
+	}
+	s.set(s.m.logins.Change(l))
+	if l.User != last.User {
+		s.forgetStay()
 	}
 }
 

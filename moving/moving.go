@@ -62,7 +62,8 @@ var ErrUnknown = errors.New("session: moving: another instance has moved the ses
 // Options may be nil but for a Push.
 type Options struct {
 	// Idle and Lifetime are those of the [session.Options] of the Manager, with the same
-	// defaults. Push needs them where the old store does not tell when a record expires.
+	// defaults; where that has a MaxLifetime, Lifetime is that. Push needs them where the
+	// old store does not tell when a record expires.
 	Idle, Lifetime time.Duration
 }
 

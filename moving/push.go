@@ -201,7 +201,11 @@ func (s *Store) expiry(id session.ID, r session.Record) time.Time {
 	case st.Dead():
 		return now.Add(s.lifetime)
 	}
-	unused := time.UnixMilli(st.LastSeen).Add(s.idle + s.idle/10)
+	idle := s.idle
+	if stay, ok := st.Stay(); ok && stay.Idle != 0 {
+		idle = stay.Idle
+	}
+	unused := time.UnixMilli(st.LastSeen).Add(idle + idle/10)
 	if end := time.UnixMilli(st.End); end.Before(unused) {
 		return end
 	}

@@ -44,7 +44,8 @@
 //     event stream, is session.Session.Save.
 //   - Status, and Deadline and SetDeadline: there is session.Session.Renewed, from
 //     which on Options.Lifetime counts.
-//   - RememberMe: session.Cookie.Persistent is for all sessions.
+//   - RememberMe: there is session.Session.Remember at a login, and
+//     session.Cookie.Persistent for all sessions.
 //   - Iterate: session.Lister yields the IDs, and Manager.Revoke ends a session.
 //   - A key longer than 250 bytes panics.
 //

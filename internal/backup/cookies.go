@@ -69,8 +69,8 @@ type Cookies struct {
 	// others are made, and the attributes that all have.
 	Cookie http.Cookie
 
-	// MaxAge returns the Max-Age of a copy that lasts until end, in seconds; 0 is
-	// for as long as the browser is open. It is that of the token's cookie.
+	// MaxAge returns the Max-Age of a copy that lasts until end, in seconds; 0, for
+	// a zero end, is for as long as the browser is open. It is that of the token's cookie.
 	MaxAge func(end time.Time) int
 
 	// ForeignIDs says that another system makes the IDs of sessions, so that they may

@@ -154,7 +154,8 @@ func compareBool(a, b bool) int {
 }
 
 // choose decides which values of b travel in most bytes of cookies. It reports whether
-// there is room for the copy without values but the login.
+// there is room for the copy without values but the login
+// and how long the session lasts.
 func (c *Cookies) choose(b state.Copy, brought Brought, most int) (p packing, ok bool) {
 	p.whole = b
 	entries := brought.entries
@@ -171,15 +172,15 @@ func (c *Cookies) choose(b state.Copy, brought Brought, most int) (p packing, ok
 		}
 		size -= fieldLen(len(e.Value))
 		if e.Flags&state.ServerOnly == 0 {
-			isLogin := string(e.Name) == state.LoginEntry
-			if isLogin {
+			always := string(e.Name) == state.LoginEntry || string(e.Name) == state.StayEntry
+			if always {
 				size += fieldLen(len(e.Value))
 			}
 			entries = entries.From(string(e.Name))
 			had, _, there := entries.Cut()
 			p.values = append(p.values, value{
 				Entry:   e,
-				travels: isLogin,
+				travels: always,
 				unsaved: e.Dot.Clock > b.Saved,
 				news:    !there || string(had.Name) != string(e.Name) || had.Dot != e.Dot,
 			})

@@ -135,14 +135,16 @@ func TestWhatTheClientLacksTravelsBeforeWhatItHas(t *testing.T) {
 	}
 }
 
-// A copy without its login would vouch for a session that nobody could revoke.
+// A copy without its login would vouch for a session that nobody could revoke, and one
+// without its stay for one that should have ended.
 func TestTheLoginTravelsAlways(t *testing.T) {
 	c := newCookies(mustKeys(t, seal.NewKey()))
 	login := state.Login{User: fmt.Sprintf("%0255d", 1), Clock: 7}
+	stay := state.Stay{Persistent: true, Lifetime: state.MaxStay, Idle: state.MaxStay}
 	rank := state.Flags(state.MaxRank) << state.RankShift
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 5))
-		changes := state.Changes{login.Change()}
+		changes := state.Changes{}.With(login.Change()).With(stay.Change())
 		for i := range r.IntN(8) {
 			value := plain(fmt.Sprint("key", i), r.IntN(900))
 			value.Flags |= rank
@@ -160,6 +162,9 @@ func TestTheLoginTravelsAlways(t *testing.T) {
 		}
 		if got, ok := p.State.Login(); !ok || got != login {
 			t.Errorf("seed %d: the copy lacks its login", seed)
+		}
+		if got, ok := p.State.Stay(); !ok || got != stay {
+			t.Errorf("seed %d: the copy lacks how long the session lasts", seed)
 		}
 		if n := c.Size(len(p.Text)); n > most {
 			t.Errorf("seed %d: the copy takes up %d bytes of %d", seed, n, most)

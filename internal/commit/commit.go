@@ -52,7 +52,6 @@ type Writer struct {
 	Clock   *stamp.Clock
 
 	NewToken func(ctx context.Context) token.Token
-	Lifetime time.Duration                                     // of a new session
 	Conflict func(ctx context.Context, id string, attempt int) // may be nil
 
 	// Where there is a backup:
@@ -70,10 +69,9 @@ type Writer struct {
 // Begin returns a new session without values.
 func (w *Writer) Begin() state.State {
 	now := w.Clock.Now()
-	return state.State{
-		Created: now.UnixMilli(), Authenticated: now.UnixMilli(), LastSeen: now.UnixMilli(),
-		End: now.Add(w.Lifetime).UnixMilli(),
-	}
+	st := state.State{Created: now.UnixMilli(), Authenticated: now.UnixMilli(), LastSeen: now.UnixMilli()}
+	st.End = w.Storage.EndOf(&st, now).UnixMilli()
+	return st
 }
 
 // remember keeps a copy that the store has taken, where there is a backup. With a
@@ -135,8 +133,8 @@ type Commit struct {
 
 // Answer is the answer to the request of a commit.
 type Answer interface {
-	// Room returns how many bytes of cookies a copy of a session that ends at that time
-	// may take up in the answer as it is. token says that the answer carries a token too.
+	// Room returns how many bytes of cookies a copy that lasts until end, or until the
+	// browser closes where that is zero, may take up in the answer as it is. token says that the answer carries a token too.
 	Room(end time.Time, token bool) int
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
@@ -33,6 +34,9 @@ func (c *Commit) create(ctx context.Context) error {
 		t, st = c.Held, c.State
 	}
 	st = st.Write(c.Changes.Against(st), c.Writer.Clock.Dot(st))
+	if c.Changes.Sets(state.StayEntry) {
+		st.End = c.Writer.Storage.EndOf(&st, c.Writer.Clock.Now()).UnixMilli()
+	}
 	l := lookup.Loaded{
 		Phase: lookup.Live, Source: lookup.FromStore,
 		Copy: state.Copy{ID: t.ID(), State: st, Confirmed: st.Created, Saved: st.Entries.Latest()},
@@ -169,7 +173,8 @@ func (c *Commit) successor() lookup.Loaded {
 		l.State.Rotated, l.State.LastSeen = now.LastSeen, now.LastSeen
 	} else {
 		l.State.Authenticated, l.State.LastSeen = now.Authenticated, now.LastSeen
-		l.State.End, l.State.Rotated = now.End, 0
+		l.State.End = c.Writer.Storage.EndOf(&l.State, time.UnixMilli(now.Authenticated)).UnixMilli()
+		l.State.Rotated = 0
 	}
 	l.Supersedes = state.AddSuperseded(l.Supersedes, state.Superseded{ID: c.ID, Dot: c.tombstone.Death.Dot, Predecessor: true, NeverStored: l.NeverStored})
 	return l

@@ -175,7 +175,7 @@ func (c *Commit) checkFits(b state.Copy) error {
 	most := math.MaxInt
 	if c.Answer != nil {
 		begins := b.ID != c.ID || c.Unsaved()
-		most = c.Answer.Room(time.UnixMilli(b.State.End), begins)
+		most = c.Answer.Room(c.Writer.Storage.CookieEnd(&b.State), begins)
 	}
 	return c.Writer.CheckRoom(b, most)
 }

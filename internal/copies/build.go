@@ -83,7 +83,7 @@ func (e *Exchange) buildCopy(ctx context.Context, l lookup.Loaded, room int) {
 		b.Confirmed = now.UnixMilli()
 	}
 	e.enterSlots(l.ID, now)
-	end := time.UnixMilli(l.State.End)
+	end := x.Storage.CookieEnd(&l.State)
 	most, stays := e.narrow(l, b, room, end)
 	if stays {
 		return

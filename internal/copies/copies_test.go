@@ -52,7 +52,7 @@ func story(t *testing.T, title string, do func(v *visit)) {
 				Endings: seal.Box{Keys: keys, Purpose: "session tombstones", Audience: "shop"},
 			},
 			Transport: &transport.Transport{Cookie: transport.Attributes{Name: name}},
-			Clock:     i.Clock, Shards: &i.Shards, InUse: i.Reader.InUse,
+			Clock:     i.Clock, Shards: &i.Shards, Storage: &i.Storage, InUse: i.Reader.InUse,
 			CopySize: 3072, AnswerSize: 3800, MaxLease: instance.Lease, Fresh: instance.Lease / 4,
 			StoreOnly: func() bool { return v.storeOnly },
 			Fault: func(_ context.Context, _ string, kind backup.FaultKind, _ error) {
@@ -374,6 +374,24 @@ func TestACopyGivesWayToTheOtherFields(t *testing.T) {
 		v.answer(v.request(), true, v.x.AnswerSize)
 		if e := v.request(); !e.Known.Found {
 			v.Error("a session that waits for the store has no copy")
+		}
+	})
+}
+
+// A copy shows when its session was seen last, so one whose session may be unused for a
+// short time only is renewed sooner.
+func TestACopyOfAShortStayWearsOutSooner(t *testing.T) {
+	story(t, "", func(v *visit) {
+		const idle = time.Minute
+		v.loaded.State = v.loaded.State.Write([]state.Change{state.Stay{Idle: idle}.Change()}, v.Clock.Dot(v.loaded.State))
+		v.answer(v.request(), false, 0)
+		time.Sleep(idle/4 - time.Millisecond)
+		if v.request().WornOut() {
+			t.Error("it is worn out before a quarter of the idle timeout")
+		}
+		time.Sleep(time.Millisecond)
+		if !v.request().WornOut() {
+			t.Error("it is not worn out after a quarter of the idle timeout")
 		}
 	})
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/holdfast-go/session/internal/mechanism"
 	"github.com/holdfast-go/session/internal/stamp"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/storage"
 	"github.com/holdfast-go/session/internal/token"
 	"github.com/holdfast-go/session/internal/transport"
 )
@@ -34,13 +35,14 @@ type Exchanger struct {
 	Transport *transport.Transport
 	Clock     *stamp.Clock
 	Shards    *failover.Shards
+	Storage   *storage.Storage // knows how long a session lasts
 	InUse     *inuse.Sessions
 
 	CopySize   int           // how many bytes of cookies a copy may take up
 	AnswerSize int           // how many bytes the header of an answer may have before a copy leaves values out
 	Margin     int           // how many more proxies take, before an answer has no copy of what the store has
 	MaxLease   time.Duration // how long a copy may vouch at most
-	Fresh      time.Duration // how long a copy needs no newer one
+	Fresh      time.Duration // how long a copy needs no newer one, at most
 
 	StoreOnly func() bool // the operator trusts no copy now
 
@@ -117,7 +119,11 @@ func (e *Exchange) Leave() {
 
 // WornOut reports whether the client should be given a newer copy.
 func (e *Exchange) WornOut() bool {
-	return !e.Known.Found || e.with.Clock.Now().UnixMilli() >= e.Known.Confirmed+e.with.Fresh.Milliseconds()
+	if !e.Known.Found {
+		return true
+	}
+	fresh := min(e.with.Fresh, e.with.Storage.IdleOf(&e.Known.State)/4)
+	return e.with.Clock.Now().UnixMilli() >= e.Known.Confirmed+fresh.Milliseconds()
 }
 
 // Write adds the cookies to the header of an answer. Cookies that only tidy up

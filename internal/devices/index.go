@@ -50,7 +50,7 @@ func New(r *lookup.Reader, w *commit.Writer, limit Limit) *Index {
 		// A list ends with its last session, whatever Idle is.
 		lists: &storage.Storage{
 			Store: s.Store, Shards: s.Shards, Clock: s.Clock, ReadTimeout: s.ReadTimeout, SaveTimeout: s.SaveTimeout,
-			Idle: storage.Century, TombstoneLife: s.TombstoneLife,
+			Stay: storage.Stay{Idle: storage.Century}, TombstoneLife: s.TombstoneLife,
 		},
 	}
 }

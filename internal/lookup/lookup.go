@@ -342,7 +342,7 @@ func (r *Reader) fetchStore(id string, w Known, got record.Session, sent time.Ti
 	if w.Found {
 		l.State = state.Join(st, r.Settled(w.State, w.Saved, st))
 		l.Supersedes = state.MarkDurable(w.Supersedes)
-		seenLater := l.State.LastSeen-st.LastSeen >= r.Storage.Refresh.Milliseconds()
+		seenLater := l.State.LastSeen-st.LastSeen >= r.Storage.RefreshOf(&st).Milliseconds()
 		if behind = seenLater || !l.State.Equal(st); behind {
 			l.Saved = min(l.Saved, w.Saved)
 		}

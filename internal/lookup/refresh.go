@@ -24,7 +24,7 @@ func (r *Reader) Refresh(ctx context.Context, l Loaded) {
 // it reports true, the caller must call PutOff.
 func (r *Reader) Due(l Loaded) bool {
 	unseen := r.Clock.Now().Sub(time.UnixMilli(l.State.LastSeen))
-	return unseen >= r.Storage.Refresh && r.Refreshes.Start(l.ID, maxRefreshes)
+	return unseen >= r.Storage.RefreshOf(&l.State) && r.Refreshes.Start(l.ID, maxRefreshes)
 }
 
 // PutOff saves a refresh and returns the session as it is afterwards.

@@ -30,10 +30,10 @@ type Storage struct {
 	Clock  *stamp.Clock
 
 	ReadTimeout, SaveTimeout time.Duration
-	Idle, Refresh            time.Duration
-	TombstoneLife            time.Duration
-	UserLife                 time.Duration // of the revocation of a user
-	Without                  mechanism.Set
+	Stay
+	TombstoneLife time.Duration
+	UserLife      time.Duration // of the revocation of a user
+	Without       mechanism.Set
 
 	// Counts since the process began: sessions asked for, sessions written, and saves
 	// that failed because another writer came first.
@@ -45,7 +45,7 @@ type Storage struct {
 }
 
 // Century bounds lifetimes, so that a time.Duration can be added to a date.
-const Century = 100 * 366 * 24 * time.Hour
+const Century = state.MaxStay
 
 // foreign reports whether other programs write the records too. A foreign record
 // lives as long as the store says, since the other program puts its expiry off
@@ -77,8 +77,8 @@ func (s *Storage) decode(data []byte) (state.State, error) {
 		return s.decodeForeign(data)
 	}
 	st, err := state.Decode(data)
-	if now := s.Clock.Now(); st.LastSeen > now.Add(min(state.MaxAhead, s.Refresh)).UnixMilli() {
-		st.LastSeen = now.Add(-s.Refresh).UnixMilli()
+	if now := s.Clock.Now(); err == nil && st.LastSeen > now.Add(min(state.MaxAhead, s.Refresh)).UnixMilli() {
+		st.LastSeen = now.Add(-s.RefreshOf(&st)).UnixMilli()
 	}
 	return st, err
 }
@@ -109,7 +109,7 @@ func (s *Storage) Expires(st state.State) time.Time {
 	if st.Dead() {
 		return s.Clock.Now().Add(s.TombstoneLife)
 	}
-	idle, end := time.UnixMilli(st.LastSeen).Add(s.Idle+s.Refresh), time.UnixMilli(st.End)
+	idle, end := time.UnixMilli(st.LastSeen).Add(s.IdleOf(&st)+s.RefreshOf(&st)), time.UnixMilli(st.End)
 	if idle.Before(end) {
 		return idle
 	}

@@ -10,6 +10,7 @@ import (
 // Times are the options of a Manager that are times.
 type Times struct {
 	Idle, Lifetime, Refresh  time.Duration
+	MaxLifetime              time.Duration
 	ReadTimeout, SaveTimeout time.Duration
 }
 
@@ -22,6 +23,7 @@ func (t *Times) Complete(read, save time.Duration) error {
 	if t.Lifetime >= time.Second {
 		t.Idle = min(t.Idle, t.Lifetime)
 	}
+	t.MaxLifetime = cmp.Or(t.MaxLifetime, t.Lifetime)
 	t.Refresh = cmp.Or(t.Refresh, max(t.Idle, 0)/10)
 	t.ReadTimeout = cmp.Or(t.ReadTimeout, read)
 	t.SaveTimeout = cmp.Or(t.SaveTimeout, save)
@@ -36,7 +38,8 @@ func (t *Times) check() error {
 		name string
 		d    time.Duration
 	}{
-		{"Idle", t.Idle}, {"Lifetime", t.Lifetime}, {"Refresh", t.Refresh}, {"ReadTimeout", t.ReadTimeout}, {"SaveTimeout", t.SaveTimeout},
+		{"Idle", t.Idle}, {"Lifetime", t.Lifetime}, {"Refresh", t.Refresh},
+		{"ReadTimeout", t.ReadTimeout}, {"SaveTimeout", t.SaveTimeout},
 	} {
 		counted := x.name == "Idle" || x.name == "Lifetime"
 		switch {
@@ -46,11 +49,32 @@ func (t *Times) check() error {
 			bad("%s %v is shorter than a second, which is as fine as stores count", x.name, x.d)
 		}
 	}
-	if t.Lifetime > Century {
+	switch {
+	case t.Lifetime > Century:
 		bad("Lifetime %v is longer than a hundred years", t.Lifetime)
+	case t.MaxLifetime > Century:
+		bad("MaxLifetime %v is longer than a hundred years", t.MaxLifetime)
+	case t.MaxLifetime < t.Lifetime && t.MaxLifetime >= 0:
+		bad("MaxLifetime %v is shorter than Lifetime %v", t.MaxLifetime, t.Lifetime)
 	}
 	if t.Refresh > t.Idle && t.Idle >= 0 {
 		bad("Refresh %v is longer than Idle %v: sessions in use would expire", t.Refresh, t.Idle)
 	}
+	if t.MaxLifetime < 0 && t.Lifetime >= 0 {
+		bad("MaxLifetime is negative: %v", t.MaxLifetime)
+	}
 	return errors.Join(errs...)
+}
+
+// CheckStay reports what is wrong with how long a session is to last.
+func (s *Stay) CheckStay(lifetime, idle time.Duration) error {
+	switch {
+	case lifetime < 0 || idle < 0:
+		return fmt.Errorf("session: Remember: Lifetime %v or Idle %v is negative", lifetime, idle)
+	case 0 < lifetime && lifetime < time.Second || 0 < idle && idle < time.Second:
+		return fmt.Errorf("session: Remember: Lifetime %v or Idle %v is shorter than a second, which is as fine as stores count", lifetime, idle)
+	case lifetime > s.MaxLifetime:
+		return fmt.Errorf("session: Remember: Lifetime %v is longer than Options.MaxLifetime, %v", lifetime, s.MaxLifetime)
+	}
+	return nil
 }

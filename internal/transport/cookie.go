@@ -33,9 +33,9 @@ func (a Attributes) Cookie(value string) *http.Cookie {
 const longest = 400 * 24 * time.Hour
 
 // MaxAge returns the Max-Age, in seconds, of a cookie that lasts until end. It is
-// 0, which is none, where cookies are not to outlast the browser.
-func (a Attributes) MaxAge(end time.Time) int {
-	if !a.Persistent {
+// 0, which is none, where end is zero: the cookie does not outlast the browser.
+func MaxAge(end time.Time) int {
+	if end.IsZero() {
 		return 0
 	}
 	return int(max(time.Second, min(longest, time.Until(end))) / time.Second)

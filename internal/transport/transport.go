@@ -152,7 +152,8 @@ func (tr *Transport) take(p cookieheader.Pair) (t token.Token, first, ok bool) {
 	return t, true, ok
 }
 
-// Send puts t into the header of an answer, to last until end.
+// Send puts t into the header of an answer, to last until end, or until the browser
+// closes where that is zero.
 func (tr *Transport) Send(h http.Header, t token.Token, end time.Time) {
 	if tr.Header != "" {
 		h.Set(tr.Header, t.Reveal())
@@ -160,7 +161,7 @@ func (tr *Transport) Send(h http.Header, t token.Token, end time.Time) {
 		return
 	}
 	cookie := tr.Cookie.Cookie(t.Reveal())
-	cookie.MaxAge = tr.Cookie.MaxAge(end)
+	cookie.MaxAge = MaxAge(end)
 	h.Add("Set-Cookie", cookie.String()+headers.Priority)
 	headers.NoCache(h, "Set-Cookie")
 }

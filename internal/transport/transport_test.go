@@ -78,12 +78,12 @@ func TestMaxAgeIsWhatIsLeftWithinBounds(t *testing.T) {
 			{100 * 366 * 24 * time.Hour, most},
 		} {
 			end := time.Now().Add(test.left)
-			if got := (transport.Attributes{Persistent: true}).MaxAge(end); got != test.want {
+			if got := transport.MaxAge(end); got != test.want {
 				t.Errorf("%v left: got %d, want %d", test.left, got, test.want)
 			}
-			if got := (transport.Attributes{}).MaxAge(end); got != 0 {
-				t.Errorf("%v left, until the browser closes: got %d, want none", test.left, got)
-			}
+		}
+		if got := transport.MaxAge(time.Time{}); got != 0 {
+			t.Errorf("until the browser closes: got %d, want none", got)
 		}
 	})
 }
@@ -93,20 +93,18 @@ func TestSendAndClearNameTheSameCookie(t *testing.T) {
 		tr, secret := inCookie(), token.New()
 		end := time.Now().Add(time.Hour)
 		for _, test := range []struct {
-			name       string
-			persistent bool
-			do         func(h http.Header)
-			want       string
+			name string
+			do   func(h http.Header)
+			want string
 		}{
-			{"sent", false, func(h http.Header) { tr.Send(h, secret, end) }, "__Host-session=T; Path=/; HttpOnly; Secure; SameSite=Lax; Priority=High"},
-			{"sent to stay", true, func(h http.Header) { tr.Send(h, secret, end) }, "__Host-session=T; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax; Priority=High"},
-			{"cleared", false, func(h http.Header) { tr.Clear(h) }, "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"},
-			{"dropped", true, func(h http.Header) {
+			{"sent", func(h http.Header) { tr.Send(h, secret, time.Time{}) }, "__Host-session=T; Path=/; HttpOnly; Secure; SameSite=Lax; Priority=High"},
+			{"sent to stay", func(h http.Header) { tr.Send(h, secret, end) }, "__Host-session=T; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax; Priority=High"},
+			{"cleared", func(h http.Header) { tr.Clear(h) }, "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"},
+			{"dropped", func(h http.Header) {
 				h.Add("Set-Cookie", tr.Cookie.Drop("other"))
 				h.Set("Cache-Control", `private, no-cache="Set-Cookie"`)
 			}, "other=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"},
 		} {
-			tr.Cookie.Persistent = test.persistent
 			h := http.Header{"Set-Cookie": {"theirs=1"}}
 			test.do(h)
 			lines := strings.ReplaceAll(strings.Join(h["Set-Cookie"], "\n"), secret.Reveal(), "T")

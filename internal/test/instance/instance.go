@@ -32,6 +32,7 @@ const (
 	Idle          = 20 * time.Minute
 	Refresh       = Idle / 10
 	Lifetime      = 30 * 24 * time.Hour
+	MaxLifetime   = 2 * Lifetime
 	Lease         = 5 * time.Minute
 	TombstoneLife = Lease + 5*time.Minute
 )
@@ -79,8 +80,7 @@ func Start(t testing.TB, store *Store, backup bool, adjust func(*Instance)) *Ins
 	i.Storage.Clock = i.Clock
 	i.Storage.ReadTimeout = ReadTimeout
 	i.Storage.SaveTimeout = SaveTimeout
-	i.Storage.Idle = Idle
-	i.Storage.Refresh = Refresh
+	i.Storage.Stay = storage.Stay{Idle: Idle, Refresh: Refresh, Lifetime: Lifetime, MaxLifetime: MaxLifetime}
 	i.Storage.TombstoneLife = TombstoneLife
 
 	i.Reader.Storage = &i.Storage
@@ -92,7 +92,6 @@ func Start(t testing.TB, store *Store, backup bool, adjust func(*Instance)) *Ins
 	i.Writer.Shards = &i.Shards
 	i.Writer.Clock = i.Clock
 	i.Writer.NewToken = func(context.Context) token.Token { return token.New() }
-	i.Writer.Lifetime = Lifetime
 	if backup {
 		i.withBackup()
 	}
