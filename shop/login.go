@@ -15,7 +15,7 @@ import (
 // token, which makes the old one worthless. The name is the user, whose devices
 // the account page lists: a real shop asks for a password.
 func login(w http.ResponseWriter, r *http.Request) error {
-	name, err := readName(w, r)
+	name, remember, err := readLogin(w, r)
 	if err != nil {
 		return err
 	}
@@ -23,7 +23,12 @@ func login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	var stay session.Stay
+	if remember {
+		stay = session.Stay{Persistent: true, Lifetime: rememberFor, Idle: rememberFor / 2}
+	}
 	s.SetUser(name)
+	s.Remember(stay)
 	browser.Set(s, browserName(r.UserAgent()))
 	user.Update(s, func(u *User) error {
 		if u.Name == "" {
@@ -76,7 +81,7 @@ func recent(back string, next action) action {
 
 // loginAgain logs the user of the session in once more, at a later time.
 func loginAgain(w http.ResponseWriter, r *http.Request) error {
-	name, err := readName(w, r)
+	name, _, err := readLogin(w, r)
 	if err != nil {
 		return err
 	}
@@ -133,29 +138,35 @@ const logoutWaits = "The store did not answer, so the session could not be ended
 
 const maxName = 40 // runes
 
-func readName(w http.ResponseWriter, r *http.Request) (string, error) {
+// rememberFor is how long a customer stays logged in who has asked for it.
+const rememberFor = 30 * 24 * time.Hour
+
+// readLogin returns the name that a visitor logs in with, and whether to remember it.
+func readLogin(w http.ResponseWriter, r *http.Request) (user string, remember bool, err error) {
 	var in struct {
-		Name string `json:"name"`
+		Name     string `json:"name"`
+		Remember bool   `json:"remember"`
 	}
 	if isForm(r) {
 		if err := readForm(w, r); err != nil {
-			return "", err
+			return "", false, err
 		}
 		in.Name = r.PostForm.Get("name")
+		in.Remember = r.PostForm.Get("remember") != ""
 	} else {
 		object, err := readObject(w, r)
 		if err != nil {
-			return "", err
+			return "", false, err
 		}
 		if err := json.Unmarshal(object, &in); err != nil {
-			return "", badName
+			return "", false, badName
 		}
 	}
 	name := strings.TrimSpace(in.Name)
 	if n := utf8.RuneCountInString(name); n == 0 || n > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		return "", badName
+		return "", false, badName
 	}
-	return name, nil
+	return name, in.Remember, nil
 }
 
 var badName = &refusal{http.StatusBadRequest, "What is your name?", "A name has 1 to 40 characters, all in one line."}

@@ -59,6 +59,13 @@ func TestAProgramUsesEveryRoute(t *testing.T) {
 	if v.cookie() == before {
 		t.Error("the login did not renew the token")
 	}
+	if c := login.header.Get("Set-Cookie"); strings.Contains(c, "Max-Age") {
+		t.Errorf("nobody asked to be remembered, and the cookie is %q", c)
+	}
+	remembered := s.visitor().postJSON("/login", `{"name":"Bo","remember":true}`).ok(t, http.StatusOK)
+	if c := remembered.header.Get("Set-Cookie"); !strings.Contains(c, "Max-Age=2592000") && !strings.Contains(c, "Max-Age=2591999") {
+		t.Errorf("the cookie of a remembered login is %q", c)
+	}
 	after := inJSON[userReply](t, v.get("/user").ok(t, http.StatusOK))
 	if after.Name != "Ada" || string(after.Profile) != string(u.Profile) || len(after.Food) != 2 {
 		t.Errorf("after the login: got %q, %s, want Ada with the same profile and cart", after.Name, after.Food)

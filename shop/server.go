@@ -126,8 +126,11 @@ func options(c config, keys *seal.Keys, log *slog.Logger) *session.Options {
 		Cookie:   session.Cookie{Insecure: c.insecure},
 		Idle:     c.idle,
 		Lifetime: c.lifetime,
-		Hooks:    session.LogHooks(log),
-		Error:    answerError,
+
+		MaxLifetime: max(c.lifetime, rememberFor),
+
+		Hooks: session.LogHooks(log),
+		Error: answerError,
 	}
 	if keys != nil {
 		o.Backup = &session.Backup{Keys: keys, Audience: c.audience, Lease: c.lease, Dir: c.state}
