@@ -85,104 +85,118 @@ func New(s session.Store, seen Seen) session.Store {
 	t := &store{s, seen}
 	_, isFresh := s.(session.FreshLoader)
 	_, isLister := s.(session.Lister)
-	_, isLocal := s.(session.Local)
 	_, isProber := s.(session.Prober)
-	f, l, p, o := fresh{t}, lister{t}, prober{t}, local{}
-	switch [4]bool{isFresh, isLister, isProber, isLocal} {
-	case [4]bool{true, false, false, false}:
+	can := [3]bool{isFresh, isLister, isProber}
+	if _, isLocal := s.(session.Local); isLocal {
+		return t.near(can)
+	}
+	return t.far(can)
+}
+
+// far returns t as a FreshLoader, a Lister and a Prober, as it can.
+func (t *store) far(can [3]bool) session.Store {
+	f, l, p := fresh{t}, lister{t}, prober{t}
+	switch can {
+	case [3]bool{true, false, false}:
 		return struct {
 			*store
 			fresh
 		}{t, f}
-	case [4]bool{false, true, false, false}:
+	case [3]bool{false, true, false}:
 		return struct {
 			*store
 			lister
 		}{t, l}
-	case [4]bool{true, true, false, false}:
+	case [3]bool{true, true, false}:
 		return struct {
 			*store
 			fresh
 			lister
 		}{t, f, l}
-	case [4]bool{false, false, true, false}:
+	case [3]bool{false, false, true}:
 		return struct {
 			*store
 			prober
 		}{t, p}
-	case [4]bool{true, false, true, false}:
+	case [3]bool{true, false, true}:
 		return struct {
 			*store
 			fresh
 			prober
 		}{t, f, p}
-	case [4]bool{false, true, true, false}:
+	case [3]bool{false, true, true}:
 		return struct {
 			*store
 			lister
 			prober
 		}{t, l, p}
-	case [4]bool{true, true, true, false}:
+	case [3]bool{true, true, true}:
 		return struct {
 			*store
 			fresh
 			lister
 			prober
 		}{t, f, l, p}
-	case [4]bool{false, false, false, true}:
-		return struct {
-			*store
-			local
-		}{t, o}
-	case [4]bool{true, false, false, true}:
-		return struct {
-			*store
-			fresh
-			local
-		}{t, f, o}
-	case [4]bool{false, true, false, true}:
-		return struct {
-			*store
-			lister
-			local
-		}{t, l, o}
-	case [4]bool{true, true, false, true}:
-		return struct {
-			*store
-			fresh
-			lister
-			local
-		}{t, f, l, o}
-	case [4]bool{false, false, true, true}:
-		return struct {
-			*store
-			prober
-			local
-		}{t, p, o}
-	case [4]bool{true, false, true, true}:
-		return struct {
-			*store
-			fresh
-			prober
-			local
-		}{t, f, p, o}
-	case [4]bool{false, true, true, true}:
-		return struct {
-			*store
-			lister
-			prober
-			local
-		}{t, l, p, o}
-	case [4]bool{true, true, true, true}:
-		return struct {
-			*store
-			fresh
-			lister
-			prober
-			local
-		}{t, f, l, p, o}
 	}
 	return t
+}
+
+// near returns t as far does, and as a Local.
+func (t *store) near(can [3]bool) session.Store {
+	f, l, p := fresh{t}, lister{t}, prober{t}
+	switch can {
+	case [3]bool{true, false, false}:
+		return struct {
+			*store
+			fresh
+			local
+		}{t, f, local{}}
+	case [3]bool{false, true, false}:
+		return struct {
+			*store
+			lister
+			local
+		}{t, l, local{}}
+	case [3]bool{true, true, false}:
+		return struct {
+			*store
+			fresh
+			lister
+			local
+		}{t, f, l, local{}}
+	case [3]bool{false, false, true}:
+		return struct {
+			*store
+			prober
+			local
+		}{t, p, local{}}
+	case [3]bool{true, false, true}:
+		return struct {
+			*store
+			fresh
+			prober
+			local
+		}{t, f, p, local{}}
+	case [3]bool{false, true, true}:
+		return struct {
+			*store
+			lister
+			prober
+			local
+		}{t, l, p, local{}}
+	case [3]bool{true, true, true}:
+		return struct {
+			*store
+			fresh
+			lister
+			prober
+			local
+		}{t, f, l, p, local{}}
+	}
+	return struct {
+		*store
+		local
+	}{t, local{}}
 }
 
 func (t *store) Load(ctx context.Context, id session.ID) (session.Record, error) {

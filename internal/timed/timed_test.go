@@ -209,7 +209,7 @@ func TestEachCallIsSeenWithItsTime(t *testing.T) {
 		store.Heal()
 		store.Fail(errors.New("refused"))
 		_, _ = w.Load(ctx, "a")
-		for range w.(session.Lister).List(ctx) { //nolint:revive // the error is all there is
+		for range w.(session.Lister).List(ctx) {
 		}
 		store.Fail(fmt.Errorf("full: %w", session.ErrTooLarge))
 		_, _ = w.Save(ctx, "a", r, session.Any)
