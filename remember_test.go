@@ -127,7 +127,7 @@ func TestHowLongASessionLastsStaysWithIt(t *testing.T) {
 			{"a login of another user", loginOf("bob"), 0},
 			{"Remember before SetUser", func(s *session.Session) { s.Remember(remembered); s.SetUser("eve") }, 30 * span},
 			{"a login that is not remembered", remembering("eve", session.Stay{}), 0},
-			{"a StartNew", func(s *session.Session) { s.Remember(remembered) }, 30 * span},
+			{"another Remember", func(s *session.Session) { s.Remember(remembered) }, 30 * span},
 		} {
 			time.Sleep(time.Hour)
 			if test.want == 0 || test.want == 30*span {
