@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/cmd/holdfast/internal/coordinator"
+	"github.com/holdfast-go/session/cmd/holdfast/internal/verdict"
 	"github.com/holdfast-go/session/override"
 )
 
@@ -137,6 +138,9 @@ func (c *setOrder) order(now time.Time) (override.Order, error) {
 	}
 	if c.For < 0 || c.Lease < 0 {
 		return o, fmt.Errorf("--for %v, --lease %v: must be longer than 0", c.For, c.Lease)
+	}
+	if c.By == verdict.By {
+		return o, fmt.Errorf("--by %q: monitors go by that name, and would take the order for their own and end it", c.By)
 	}
 	o.Lease, o.By = c.Lease, c.By
 	o.Shard = c.Shard

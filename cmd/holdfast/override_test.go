@@ -56,3 +56,20 @@ func TestAnOrderIsGivenAndEnded(t *testing.T) {
 		})
 	}
 }
+
+// Monitors end the orders of their name.
+func TestNobodyGivesAnOrderInTheMonitorsName(t *testing.T) {
+	var stdout, stderr printed.Text
+	args := []string{"override", "set", "auto", "--for", "1h", "--by", "holdfast monitor", "--order", "etcd://127.0.0.1:1/site/override"}
+	if exit := run(t.Context(), args, &stdout, &stderr); exit != 2 || !strings.Contains(stderr.String(), "monitors go by that name") {
+		t.Errorf("exit status %d, %s, want 2 and why", exit, stderr.String())
+	}
+}
+
+func TestAMonitorWhoseProbesTakeTooLongDoesNotBegin(t *testing.T) {
+	var stdout, stderr printed.Text
+	args := strings.Fields("monitor --store memcached://127.0.0.1:1 --order etcd://127.0.0.1:1/site/override --observers 1 --every 1s --read 50ms --save 3s")
+	if exit := run(t.Context(), args, &stdout, &stderr); exit != 2 || !strings.Contains(stderr.String(), "three times --every") {
+		t.Errorf("exit status %d, %s, want 2 and why", exit, stderr.String())
+	}
+}

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,24 +26,27 @@ func (m *Monitor) observe(ctx context.Context) {
 	}
 	client := &http.Client{Timeout: m.o.Every / 2}
 	defer client.CloseIdleConnections()
+	strange := map[string]bool{} // instances that name none of the shards, and were told
 	ticks(ctx, m.o.Every, func() {
 		var wg sync.WaitGroup
 		failures := make([]error, len(m.o.Shards))
 		for i, shard := range m.o.Shards {
 			wg.Go(func() { failures[i] = m.o.Probe(ctx, shard) })
 		}
-		var reports []report
+		var reports map[string]report
 		wg.Go(func() { reports = m.ask(ctx, client) })
 		wg.Wait()
+		m.compare(ctx, reports, strange)
 		for i, shard := range m.o.Shards {
 			p := verdict.Probed{At: time.Now(), Failed: failures[i] != nil}
 			for _, r := range reports {
-				serving, says := r[shard]
-				if says {
+				switch r[shard] {
+				case served:
 					p.Asked++
-				}
-				if serving {
 					p.Serving++
+				case away:
+					p.Asked++
+				default: // it does not know the shard, or leaves it alone by an order
 				}
 			}
 			m.vote(ctx, shard, observers[shard].See(p), failures[i])
@@ -60,14 +65,34 @@ func (m *Monitor) vote(ctx context.Context, shard string, v verdict.Vote, why er
 	}
 }
 
-// report is whether an instance is served, by shard. A shard that the instance leaves
-// alone by an order is not in it.
-type report map[string]bool
+// compare tells once of each instance that names none of the shards which are probed: what it
+// says then keeps this monitor from nothing.
+func (m *Monitor) compare(ctx context.Context, reports map[string]report, told map[string]bool) {
+	for url, r := range reports {
+		known := slices.ContainsFunc(m.o.Shards, func(shard string) bool { return r[shard] != "" })
+		if len(r) > 0 && !known && !told[url] {
+			told[url] = true
+			m.o.Log.ErrorContext(ctx, "an instance names other shards than this monitor probes; write --store as the instances do",
+				"instance", url, "its", slices.Sorted(maps.Keys(r)), "probed", m.o.Shards)
+		}
+	}
+}
 
-// ask returns the reports of the instances that answer.
-func (m *Monitor) ask(ctx context.Context, client *http.Client) []report {
+// report is how an instance finds its store, by shard.
+type report map[string]finding
+
+type finding string
+
+const (
+	served  finding = "served"
+	away    finding = "away"
+	ordered finding = "ordered" // the instance leaves the shard alone by an order
+)
+
+// ask returns the reports of the instances that answer, by URL.
+func (m *Monitor) ask(ctx context.Context, client *http.Client) map[string]report {
 	var mu sync.Mutex
-	var all []report
+	all := map[string]report{}
 	var wg sync.WaitGroup
 	for _, url := range m.o.Instances {
 		wg.Go(func() {
@@ -77,7 +102,7 @@ func (m *Monitor) ask(ctx context.Context, client *http.Client) []report {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			all = append(all, r)
+			all[url] = r
 		})
 	}
 	wg.Wait()
@@ -109,8 +134,13 @@ func fetch(ctx context.Context, client *http.Client, url string) (report, error)
 	}
 	said := report{}
 	for _, s := range status.Shards {
-		if s.Cause != session.CauseOverride {
-			said[s.Name] = s.State == session.Serving
+		switch {
+		case s.Cause == session.CauseOverride:
+			said[s.Name] = ordered
+		case s.State == session.Serving:
+			said[s.Name] = served
+		default:
+			said[s.Name] = away
 		}
 	}
 	return said, nil

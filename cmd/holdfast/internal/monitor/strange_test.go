@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +45,47 @@ func TestAMonitorThatProbesSeldomVotesOften(t *testing.T) {
 			t.Errorf("got no order after 30 s with a probe every 5 s, %v\n%s", err, said)
 		}
 	})
+}
+
+// An instance whose store has another address is no witness, and the monitor says so once.
+func TestAMonitorTellsOfInstancesThatNameOtherShards(t *testing.T) {
+	for _, test := range []struct {
+		shards string
+		told   int
+	}{
+		{`[{"Name":"b","State":"serving"}]`, 1},
+		{`[{"Name":"a","State":"serving"},{"Name":"b","State":"serving"}]`, 0},
+		{`[{"Name":"a","State":"away","Cause":"by order of the operator"}]`, 0},
+		{`[]`, 0}, // it has not asked its store yet
+	} {
+		var said bytes.Buffer
+		asked := make(chan bool, 100)
+		instance := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"Shards":%s}`, test.shards)
+			asked <- true
+		}))
+		m, err := monitor.New(monitor.Options{
+			Name: "one", Observers: 1, Rules: verdict.Defaults, Every: 200 * time.Millisecond,
+			Coordinator: coordinator.OnStore(memstore.New(nil), func() {}), Order: orderName,
+			Shards: []string{"a"}, Probe: func(context.Context, string) error { return nil },
+			Instances: []string{instance.URL}, Log: slog.New(slog.NewTextHandler(&said, nil)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var run sync.WaitGroup
+		run.Go(func() { m.Run(ctx) })
+		for range 4 {
+			<-asked
+		}
+		cancel()
+		run.Wait()
+		instance.Close()
+		if got := strings.Count(said.String(), "names other shards"); got != test.told {
+			t.Errorf("%s: told %d times, want %d\n%s", test.shards, got, test.told, said.String())
+		}
+	}
 }
 
 func TestBallotsOfMonitorsThatAreGoneAreRemoved(t *testing.T) {
