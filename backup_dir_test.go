@@ -126,7 +126,7 @@ func TestAFileThatCannotBeReadIsTold(t *testing.T) {
 }
 
 func TestFileFaultsHaveNames(t *testing.T) {
-	names := []string{"no fault", "failing", "recovered", "damaged", "unreadable", "unknown fault"}
+	names := []string{"no fault", "failing", "recovered", "damaged", "unreadable", "FileFault(5)"}
 	for f, want := range names {
 		if got := session.FileFault(f).String(); got != want {
 			t.Errorf("FileFault(%d) = %q, want %q", f, got, want)

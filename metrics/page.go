@@ -112,14 +112,15 @@ func (l *list) shards(st session.Stats, x *Metrics) {
 // order adds what the operator wants.
 func (l *list) order(o session.OrderStats) {
 	var modes, end []Sample
+	wanted := o.Override
 	for mode := session.Auto; mode <= session.BackupOnly; mode++ {
-		modes = append(modes, sample(boolean(o.Mode == mode), "mode", words(mode.String())))
+		modes = append(modes, sample(boolean(wanted.Mode == mode), "mode", words(mode.String())))
 	}
 	if !o.Until.IsZero() {
 		end = []Sample{{Value: max(0, time.Until(o.Until).Seconds())}}
 	}
 	l.add(Gauge, "session_override_mode", "1 for the mode of the operator's order, for one shard or all of them.", modes...)
-	l.gauge("session_override_lease_seconds", "The lease that the operator wants; 0: as configured.", o.Lease.Seconds())
+	l.gauge("session_override_lease_seconds", "The lease that the operator wants; 0: as configured.", wanted.Lease.Seconds())
 	l.add(Gauge, "session_override_end_seconds", "How long until the operator's order ends; missing where none is given, or it has no end.", end...)
 }
 
