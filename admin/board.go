@@ -22,6 +22,7 @@ const (
 	listEvery     = time.Minute            // how often an instance says that it is to stay listed
 	timeToWrite   = 2 * time.Second        // of one record
 	timeToRead    = 500 * time.Millisecond // of all records, while somebody waits for the page
+	timeToLeave   = 500 * time.Millisecond // of taking one record back; else it is shown as gone
 	again         = time.Second            // between two reads
 	tries         = 5                      // at the list, which others change too
 )
@@ -107,7 +108,7 @@ func (b *board) close(ctx context.Context) error {
 		return fmt.Errorf("admin: close: %w", ctx.Err())
 	}
 	return b.each(func(p place) error {
-		ctx, cancel := context.WithTimeout(ctx, timeToWrite)
+		ctx, cancel := context.WithTimeout(ctx, timeToLeave)
 		defer cancel()
 		over := session.Record{Expires: time.Now().Add(-time.Minute)}
 		_, err := p.Save(ctx, b.own(), over, session.Any)

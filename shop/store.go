@@ -66,13 +66,13 @@ func openAddress(ctx context.Context, address string, log *slog.Logger) (backend
 // system is what kind of store it is, as OpenTelemetry calls it.
 func (b backend) system() string {
 	scheme, rest, _ := strings.Cut(b.name, ":")
-	switch {
-	case scheme == "spawn":
+	switch scheme {
+	case "spawn":
 		name, _, _ := strings.Cut(rest, " ") // "spawn:redis at 127.0.0.1:6379"
 		return name
-	case scheme == "rediss", scheme == "unix":
+	case "rediss", "unix":
 		return "redis"
-	case scheme == "postgres":
+	case "postgres":
 		return "postgresql"
 	}
 	return scheme
