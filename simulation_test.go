@@ -16,9 +16,10 @@ import (
 // A long run: go test -run TestNoPromiseIsBroken -seeds 20000 -timeout 2h .
 // One seed again, with its trace: go test -run TestNoPromiseIsBroken -seed 4711 -v .
 var (
-	simSeed  = flag.Uint64("seed", 0, "replay one seed of the simulation, with its trace")
-	simFirst = flag.Uint64("first", 1, "the first seed")
-	simSeeds = flag.Int("seeds", 0, "how many seeds at most, in half of the time until -timeout; 0: 1500, fewer with -race and -short")
+	simSeed     = flag.Uint64("seed", 0, "replay one seed of the simulation, with its trace")
+	simFirst    = flag.Uint64("first", 1, "the first seed")
+	simDefaults = flag.Bool("defaults", false, "copies and headers of the default sizes, as in applications; else copies are split over several cookies")
+	simSeeds    = flag.Int("seeds", 0, "how many seeds at most, in half of the time until -timeout; 0: 1500, fewer with -race and -short")
 )
 
 // Worlds of the simulation besides the plain one that every seed has. One that is
@@ -80,10 +81,14 @@ func seedsFor() int {
 // worlds makes instances without some mechanisms of the protocol.
 func worlds(t testing.TB, without ...string) simulation.Config {
 	stages := rotation(t)
-	return simulation.Config{New: func(s simulation.Spec) (simulation.Instance, error) {
+	size := 0
+	if *simDefaults {
+		size = 2048
+	}
+	return simulation.Config{Copy: size, New: func(s simulation.Spec) (simulation.Instance, error) {
 		m, err := session.Without(s.Store, &session.Options{
 			Idle: s.Idle, Lifetime: s.Lifetime, Refresh: s.Refresh, ReadTimeout: s.ReadTimeout, SaveTimeout: s.SaveTimeout,
-			Backup: &session.Backup{Audience: "shop-test", Keys: stages[s.Keys], Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Budget, ProxyBuffer: s.Budget + 2048, Journal: s.Journal},
+			Backup: &session.Backup{Audience: "shop-test", Keys: stages[s.Keys], Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Copy, ProxyBuffer: proxyBuffer(s.Copy), Journal: s.Journal},
 			Switch: s.Switch,
 			Hooks: session.Hooks{
 				Down:    func(context.Context, string, error) { s.Count("hook: down") },
@@ -332,4 +337,13 @@ func strangeKeys(t testing.TB, usual func(simulation.Spec) (simulation.Instance,
 		}
 		return usual(s)
 	}
+}
+
+// proxyBuffer lets answers take copies of that size along: the default one is for copies of the
+// default size.
+func proxyBuffer(size int) int {
+	if *simDefaults {
+		return 0
+	}
+	return size + 2048
 }

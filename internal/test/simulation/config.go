@@ -30,6 +30,9 @@ type Config struct {
 	// Worlds are what plans have besides what every plan has.
 	Worlds []World
 
+	// Copy is how many bytes of cookies a copy may take up; 0: as many as all may.
+	Copy int
+
 	// Cookie is the name of the token's cookie; default __Host-session.
 	Cookie string
 
@@ -57,6 +60,7 @@ type Timing struct {
 	Lease, MaxLease          time.Duration
 	ReadTimeout, SaveTimeout time.Duration
 	Budget                   int           // of bytes, for all bundles
+	Copy                     int           // of bytes, for one
 	Settle                   time.Duration // after which a link that is well must serve
 }
 

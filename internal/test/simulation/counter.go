@@ -62,7 +62,13 @@ func (o *oracle) parted(w, r *write) bool {
 		o.count("oracle: exempt: counted without what was displaced, which the instance has forgotten")
 		return true
 	}
-	return o.lostMemory(o.sessionOf(r.q), r.q.Began)
+	since := r.q.Began
+	if w.q.Birth != r.q.Birth {
+		// The store has forgotten w before r, whose request did not carry it. Where the
+		// instance of w, which knows it still, is met again, their dots decide.
+		since = min(since, w.q.Began)
+	}
+	return o.lostMemory(o.sessionOf(r.q), since)
 }
 
 // lostMemory is when the store last lost what it had of a session, or of those

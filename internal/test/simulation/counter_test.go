@@ -18,6 +18,22 @@ func (t *tale) count(birth, op, over int, marks ...int) *Request {
 	return q
 }
 
+// forgottenAndBack has an answer that was slow displace the copy with a count, and the store evict
+// the session. An instance then counts on what the jar has, and the first count comes back.
+func forgottenAndBack(t *tale, birth int) {
+	slow := t.ask(2, Read, 0, 0, "one")
+	t.load(slow, 1)
+	v := t.count(1, 2, 1, 1, 2)
+	t.answer(v, "store a=1 tally=2", "two", "two")
+	t.answer(slow, "store a=1", "slow", "slow")
+	t.event(Event{Kind: Evicted, Session: s1})
+	w := t.ask(birth, Count, tallyKey, 3, "slow")
+	t.load(w, 0)
+	t.save(w, birth, s1, 0, false, 1, 3)
+	t.answer(w, "backup a=1 tally=3", "three", "three")
+	t.answer(t.ask(1, Read, 0, 0, "three"), "store a=1 tally=2", "", "three")
+}
+
 func (t *tale) rest(later time.Duration) {
 	t.at += later
 	t.event(Event{Kind: Settled})
@@ -125,6 +141,12 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 			t.answer(w, "backup a=1 tally=3", "three", "two", "three")
 			t.answer(t.ask(1, Read, 0, 0, "two", "three"), "backup a=1 tally=3", "", "two", "three")
 		}, ""},
+		{"two instances, the store has evicted the first before the second, and the first is back", func(t *tale) {
+			forgottenAndBack(t, 2)
+		}, ""},
+		{"one instance, the store has evicted the first count before the second, and the first is back", func(t *tale) {
+			forgottenAndBack(t, 1)
+		}, "d: older than what the visitor was told"},
 		{"a list is read and set side by side", func(t *tale) {
 			v, w := t.ask(1, OrSet, hoardKey, 2, "one"), t.ask(1, OrSet, hoardKey, 3, "one")
 			t.answer(v, "backup a=1 hoard=2", "two", "two")

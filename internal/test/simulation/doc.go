@@ -33,7 +33,7 @@
 //	cfg := simulation.Config{New: func(s simulation.Spec) (simulation.Instance, error) {
 //		m, err := session.New(s.Store, &session.Options{
 //			Idle: s.Idle, Lifetime: s.Lifetime, Refresh: s.Refresh,
-//			Backup: &session.Backup{Audience: "simulation", Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Budget, ProxyBuffer: s.Budget + 2048},
+//			Backup: &session.Backup{Audience: "simulation", Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Copy, ProxyBuffer: s.Copy + 2048},
 //			Hooks:  session.Hooks{Forgot: func(context.Context, string) { s.Count("hook: a shard forgot") }},
 //		})
 //		if err != nil {

@@ -25,7 +25,7 @@ const s1 = session.ID("S")
 func newTale() *tale {
 	t := &tale{h: History{Timing: Timing{
 		Idle: 5 * time.Minute, Refresh: 30 * time.Second, Lifetime: time.Hour, Lease: time.Minute, MaxLease: time.Minute,
-		Budget: 6144, Settle: 15 * time.Second,
+		Budget: 6144, Copy: 6144, Settle: 15 * time.Second,
 	}, Skews: []time.Duration{0, 0}}}
 	for i := range 2 {
 		t.event(Event{Kind: Born, Instance: i, Birth: i + 1})

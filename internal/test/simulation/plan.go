@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -60,6 +61,7 @@ func NewPlan(seed uint64, cfg Config) Plan {
 		d.mood.crash, d.mood.theft = 0, 0
 	}
 	d.p = Plan{Seed: seed, Shards: 1 + d.IntN(2), Browsers: 1 + d.IntN(2), Timing: d.timing(), Outlast: d.IntN(5) == 0}
+	d.p.Timing.Copy = cmp.Or(cfg.Copy, d.p.Timing.Budget)
 	for range 2 + d.IntN(2) {
 		d.p.Skews = append(d.p.Skews, d.skew(cfg))
 	}

@@ -42,7 +42,7 @@ func withBackup(t *testing.T) func(simulation.Spec) (simulation.Instance, error)
 		t.Fatal(err)
 	}
 	return func(s simulation.Spec) (simulation.Instance, error) {
-		return instance(s, &session.Backup{Audience: "simulation", Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Budget, ProxyBuffer: s.Budget + 2048})
+		return instance(s, &session.Backup{Audience: "simulation", Keys: keys, Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Copy, ProxyBuffer: s.Copy + 2048})
 	}
 }
 

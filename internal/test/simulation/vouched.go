@@ -100,6 +100,11 @@ func (o *oracle) judgeStranger(q *Request) {
 	if q.Status != 503 || o.WithoutBackup || q.hungUp() || o.storeOnly(q) || q.Route == FromStore || q.Key == secretKey && q.Route == Set {
 		return
 	}
+	if q.Key == hoardKey && q.Op > 0 && o.Copy <= hoardSize {
+		// Section 4: what may not degrade, because it is too large, gets 503.
+		o.count("oracle: exempt: 503, a key that did not travel")
+		return
+	}
 	o.violate(q, q.Ended, "b: turned away", "answered 503 without a session to ask for")
 }
 
