@@ -33,7 +33,6 @@ type visit struct {
 	jars     []jar   // all that its visitor ever had
 	mayEnd   string  // why it may be over; empty: it must not be
 	ended    *ending // by what it is over; nil: it may not be
-	note     string  // what else a failure says
 }
 
 // ending is a revocation that was durable at a time.
@@ -205,8 +204,8 @@ func (d *device) ask(at int, path string) (body string, ok bool) {
 		return body, false
 	case !strings.HasPrefix(body, d.name):
 		if l.mayEnd == "" {
-			d.Errorf("%v: instance %d has logged out %s with %s, whom nobody has ended; the login was %v before, and %v before that the last %s%s",
-				d.since(), at, d.name, path, time.Since(l.answered).Round(time.Millisecond), l.answered.Sub(d.last.at).Round(time.Millisecond), d.last.what, l.note)
+			d.Errorf("%v: instance %d has logged out %s with %s, whom nobody has ended; the login was %v before, and %v before that the last %s",
+				d.since(), at, d.name, path, time.Since(l.answered).Round(time.Millisecond), l.answered.Sub(d.last.at).Round(time.Millisecond), d.last.what)
 		}
 		d.visit = nil
 		return body, false
@@ -241,6 +240,9 @@ func (d *device) endAnother(at int) {
 
 // revokeOthers ends the other sessions of the user. What its own was before is over too.
 func (d *device) revokeOthers(at int) {
+	d.mu.Lock()
+	before := d.visit.mayEnd
+	d.mu.Unlock()
 	count, done := d.begin(fmt.Sprintf("RevokeOthers at instance %d, begun at %v", at, d.since()))
 	d.requests.Add(1)
 	answer := d.own.send(account(d.all[at].Manager), "/others")
@@ -248,11 +250,12 @@ func (d *device) revokeOthers(at int) {
 	durable := in && strings.HasSuffix(answer.Body.String(), session.Durable.String())
 	d.mu.Lock()
 	if in {
-		l := &visit{person: d.person}
-		if d.unheard {
-			l.note = ", and the one before was lost unheard"
-		}
-		if d.revoking > 1 || d.revoked != count || d.upset.Load() || !durable {
+		// It is no login: what may end the session of before may end this one.
+		l := &visit{person: d.person, mayEnd: before}
+		switch {
+		case d.unheard:
+			l.mayEnd = "an earlier revocation, which was lost unheard"
+		case d.revoking > 1 || d.revoked != count || d.upset.Load() || !durable:
 			l.mayEnd = "a revocation beside its own"
 		}
 		d.enter(l)
