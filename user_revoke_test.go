@@ -282,6 +282,49 @@ func TestAThiefsOldTokenDoesNotEndTheExceptedSession(t *testing.T) {
 	})
 }
 
+// The store has lost the session that the visitor's has taken the place of, and a request of
+// that one is under way where the revocation is heard of.
+func TestARequestUnderWayDoesNotEndTheExceptedSession(t *testing.T) {
+	testUsers(t, session.Options{}, func(s userSite) {
+		c, link := s.cutOff()
+		v := s.logsIn(c, "ann")
+		tab, old := s.copyOf(v), v.Session().ID()
+		r, err := s.store.Load(s.Context(), old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Expires = time.Now().Add(time.Second) // as if it were evicted
+		if _, err := s.store.Save(s.Context(), old, r, r.Version); err != nil {
+			t.Fatal(err)
+		}
+		s.after(2 * time.Second)
+		link.Before(func(_ string, id session.ID) error {
+			if id == old {
+				return errRefused
+			}
+			return nil
+		})
+		if status := s.serve(s.b, tab, func(x *session.Session) {
+			if x.ID() != old {
+				t.Error("the other tab has no session before the revocation, so the test shows nothing")
+			}
+			s.serve(c, v, func(x *session.Session) {
+				if d, err := x.RevokeOthers(s.Context()); d != session.Durable || err != nil {
+					t.Errorf("RevokeOthers: %v, %v", d, err)
+				}
+			})
+			color.Set(x, "stolen")
+		}); status == http.StatusOK {
+			t.Error("what a session set after the revocation of its user was saved")
+		}
+		link.Before(nil)
+		s.after(time.Minute)
+		s.want(c, v, "red/")
+		s.wantAtBoth(v, "red/")
+		s.wantAtBoth(tab, "-")
+	})
+}
+
 // A process that ends in an outage leaves a revocation that nobody else knows of.
 func TestAPendingRevocationOutlivesItsProcess(t *testing.T) {
 	dir := t.TempDir()

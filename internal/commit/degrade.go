@@ -210,6 +210,10 @@ func (c *Commit) endUnrestored(ctx context.Context, l *lookup.Loaded) error {
 		_ = c.Writer.Shards.Of(c.ID).AddTombstone(ctx, t.Missing())
 		return failure.ErrEnded
 	}
+	if d, dead := c.Writer.Shards.LoginRevoked(l.State); dead {
+		*l = lookup.Loaded{Phase: lookup.Dead, Copy: state.Copy{ID: c.ID, State: state.State{Death: d}}}
+		return failure.ErrEnded
+	}
 	tombstone := state.State{Death: c.Writer.Clock.Death(state.Revoked)}
 	t := journal.Stored(c.ID, tombstone.Death)
 	if _, err := c.Writer.Shards.EndOne(ctx, &t, record.Any); err != nil {
