@@ -83,6 +83,9 @@ func (o *oracle) delivered(q *Request) {
 	if q.Route == Delete && q.ok() && len(q.Bundle) == 0 {
 		o.deletedNothing(q, v)
 	}
+	if q.Route == Read && q.ok() && len(q.Bundle) == 0 {
+		o.hold(q, v)
+	}
 	o.displace(q, v)
 }
 
@@ -99,6 +102,22 @@ func (o *oracle) deletedNothing(q *Request, v *view) {
 	if carried && !o.content(q.Jar, q.JarToken).has(q.Op) {
 		v.displaced = v.displaced.with(q.Op)
 	}
+}
+
+// hold notes what the copies that a request carried must hold together. See keepCarried for
+// one that carried a single one.
+func (o *oracle) hold(q *Request, v *view) {
+	joint := o.shown(q).minus(o.content(q.Carried, q.JarToken))
+	if len(q.Carried) < 2 || joint == (ops{}) {
+		return
+	}
+	for _, value := range q.Carried {
+		if !slices.Contains(q.Jar, value) {
+			v.displaced = v.displaced.or(joint) // while the answer was under way
+			return
+		}
+	}
+	v.joint = v.joint.or(joint)
 }
 
 // owe notes a backup that an answer should have brought. Section 6: "It is
@@ -154,7 +173,8 @@ func (o *oracle) displace(q *Request, v *view) {
 		}
 	}
 	if granted {
-		v.displaced = v.displaced.or(before.minus(after))
+		v.displaced = v.displaced.or(before.minus(after)).or(v.joint)
+		v.joint = ops{}
 		v.owed = false // the copy that was as good as one due may be what is gone
 	}
 	v.displaced = v.displaced.minus(after)

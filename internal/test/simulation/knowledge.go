@@ -113,6 +113,7 @@ type view struct {
 	seen      ops // and what they have shown
 	displaced ops // of these, what an answer has displaced from the jar
 	content   ops // what the jar's bundles hold
+	joint     ops // what only some bundle holds of several that were carried, nobody can tell which
 	jar       []string
 	active    time.Duration // began the last answered request that counts as use
 

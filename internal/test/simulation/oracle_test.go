@@ -114,6 +114,20 @@ func (t *tale) begin(birth int) {
 	t.answer(q, "nowhere a=1", "one", "one")
 }
 
+// heldByTwo has an instance show a write whose own answer is lost, to a request with two of its
+// copies, and another answer displace one of these.
+func heldByTwo(t *tale, by int) {
+	v, w, late := t.ask(1, Set, 1, 2, "one"), t.ask(1, Set, 2, 3, "one"), t.ask(by, Set, 1, 4, "one")
+	t.answer(v, "backup a=1 b=2", "two", "two")
+	t.answer(w, "backup a=1 b=2 c=3", "three", "two", "three")
+	lost := t.ask(1, Add, registers, 5, "two", "three")
+	t.answer(lost, "backup a=1 b=2 c=3 cart=5", "five", "two", "three", "five")
+	t.h.Events = t.h.Events[:len(t.h.Events)-1]
+	t.answer(t.ask(1, Read, 0, 0, "two", "three"), "backup a=1 b=2 c=3 cart=5", "", "two", "three")
+	t.answer(late, "backup a=1 b=4", "four", "two", "four")
+	t.answer(t.ask(2, Read, 0, 0, "two", "four"), "backup a=1 b=4", "", "two", "four")
+}
+
 // steal is ask by the attacker.
 func (t *tale) steal(birth int, id session.ID, route Route, bundles ...string) *Request {
 	q := t.ask(birth, route, 0, 0, bundles...)
@@ -263,6 +277,12 @@ func TestTheOracle(t *testing.T) {
 			t.answer(w, "backup a=1 c=3", "three", "three")
 			t.answer(t.ask(1, Read, 0, 0, "three"), "backup a=1 c=3", "", "three")
 		}, "d: older than what the visitor was told"},
+		{"one of two copies that held what a read has shown is displaced by another instance", func(t *tale) {
+			heldByTwo(t, 2)
+		}, ""},
+		{"one of two copies that held what a read has shown is displaced by the same instance", func(t *tale) {
+			heldByTwo(t, 1)
+		}, "d: older than what the visitor was told, d: older than what the visitor was shown"},
 		{"a write without a bundle, which the store loses", func(t *tale) {
 			unsent(t, session.Auto)
 		}, "a: lost"},
