@@ -13,10 +13,9 @@ import (
 const outageLog = `msg="session store (is (still )?away|is back|has )`
 
 // shoppersLog is outageLog where shoppers come: the message of a last click, which is of the
-// lowest rank, may find no room in a copy, and a change may meet the end of its session. That
-// no shopper misses anything, the shoppers see for themselves.
-const shoppersLog = outageLog + `|msg="session backup: partial".* no room for flash \(\d+ bytes\) in ` +
-	`|msg="session change lost".* error="session: session has ended"`
+// lowest rank, may find no room in a copy. That no shopper misses anything, the shoppers see
+// for themselves.
+const shoppersLog = outageLog + `|msg="session backup: partial".* no room for flash \(\d+ bytes\) in `
 
 const cartLength = "document.querySelector('#cart ol')?.children.length"
 

@@ -62,7 +62,11 @@ func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 	ctx = context.WithoutCancel(ctx)
 	delivered := true
 	ended, err := s.all.applyHint(ctx, d.Copy)
-	endedHere := ended.Reason != 0 && ended.Dot.Instance == s.all.Clock.Instance
+	end := ended
+	if t, known := s.Tombstone(d.ID); known && end.Reason == 0 { // since the delivery has begun
+		end = t.Death
+	}
+	endedHere := end.Reason != 0 && end.Dot.Instance == s.all.Clock.Instance
 	switch {
 	case errors.Is(err, failure.ErrConflict), errors.Is(err, failure.ErrUnavailable):
 		return err

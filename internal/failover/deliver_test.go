@@ -183,8 +183,8 @@ func TestTombstonesGoFirst(t *testing.T) {
 	story(t, "and states wait while a tombstone is refused", func(w *world) {
 		end := w.outage()
 		w.hint(w.copyOf("a", w.live("x", "1")))
-		w.entomb(journal.Owed("gone", w.death(state.Destroyed)))
 		w.refuse("gone", errors.New("out of memory"))
+		w.entomb(journal.Owed("gone", w.death(state.Destroyed)))
 		end()
 		time.Sleep(3 * time.Second)
 		w.wantNothing("a")
@@ -330,6 +330,32 @@ func TestWhatWaitsForASessionThatHasEnded(t *testing.T) {
 			w.wantOwed(0, 0)
 			if lost := w.Shards.Stats().Journal.Lost; (lost == 0) != own {
 				w.Errorf("%d changes are lost", lost)
+			}
+		})
+	}
+}
+
+// The same, where the session ends while a shard that has lost it is asked what it has.
+func TestWhatIsPutBackOfASessionThatEndsMeanwhile(t *testing.T) {
+	for _, own := range []bool{true, false} {
+		story(t, "by this process: "+strconv.FormatBool(own), func(w *world) {
+			w.Store.PlanFor(func(c instance.Call) bool { return c.ID == "a" && !c.Save }, instance.Fate{Takes: 60 * time.Millisecond})
+			w.hint(w.copyOf("a", w.live("x", "1")))
+			time.Sleep(20 * time.Millisecond)
+			death := w.death(state.Renewed)
+			if own {
+				death = w.Clock.Death(state.Renewed)
+			}
+			w.entomb(journal.Stored("a", death))
+			w.Store.Plan(nil)
+			time.Sleep(5 * time.Second)
+			w.wantOwed(0, 0)
+			if lost := w.Shards.Stats().Journal.Lost; (lost == 0) != own {
+				w.Errorf("%d changes are lost", lost)
+			}
+			dropped := slices.Contains(w.heard(), "dropped a: session: session has ended")
+			if dropped == own {
+				w.Errorf("dropped: %v", dropped)
 			}
 		})
 	}

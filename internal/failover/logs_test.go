@@ -219,8 +219,8 @@ func TestOthersHearOfAnEnd(t *testing.T) {
 		other.knows(a, state.Destroyed)
 	})
 	two("although the store refuses another tombstone", func(w, other *world) {
-		w.entomb(journal.Owed(b, w.Clock.Death(state.Destroyed)))
 		w.refuse(b, errors.New("out of memory"))
+		w.entomb(journal.Owed(b, w.Clock.Death(state.Destroyed)))
 		w.Shards.Wrote(ctx, a, w.Clock.Death(state.Destroyed))
 		time.Sleep(5 * time.Second)
 		other.knows(a, state.Destroyed)

@@ -66,8 +66,8 @@ func TestAShardGoesAwayAndComesBack(t *testing.T) {
 	})
 	story(t, "with its tombstones delivered", func(w *world) {
 		end := w.outage()
-		w.entomb(journal.Owed("gone", w.death(state.Destroyed)))
 		w.refuse("gone", errors.New("out of memory"))
+		w.entomb(journal.Owed("gone", w.death(state.Destroyed)))
 		end()
 		time.Sleep(4 * time.Second)
 		if st := w.Shards.Stats().Shards[0]; st.State != failover.Returning {
