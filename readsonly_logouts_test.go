@@ -11,24 +11,29 @@ import (
 	"github.com/holdfast-go/session/sessiontest"
 )
 
+// shortLease has leases that are short, beside the idle timeout too.
+func shortLease() session.Options {
+	return session.Options{Idle: 24 * time.Hour, Backup: &session.Backup{Lease: 12 * time.Minute}}
+}
+
 // A deploy, while the store takes no saves for longer than a lease: the instance that starts
 // must not confirm a session that has ended on another instance.
 func TestADeployInAReadOnlyStoreConfirmsNoLease(t *testing.T) {
-	testSite(t, session.Options{Idle: 24 * time.Hour}, func(s *site) {
+	testSite(t, shortLease(), func(s *site) {
 		v, thief := s.copied()
 		s.refuseSaves()
 		s.serve(s.b, v, s.ends(session.Pending)) // at b
-		s.after(2 * time.Hour)
+		s.after(24 * time.Minute)
 		s.want(s.a, thief, "503") // over a lease after the logout
-		c := s.startInstance(s.store, session.Options{Idle: 24 * time.Hour})
+		c := s.startInstance(s.store, shortLease())
 		got := s.holds(c, thief) // its first request
 		s.after(10 * time.Second)
 		if a := s.holds(s.a, thief); a == "red/" {
-			t.Errorf("two hours after the logout the thief is served at an instance that ran all the time (%q at the new one), because the new one has confirmed the lease", got)
+			t.Errorf("24 minutes after the logout the thief is served at an instance that ran all the time (%q at the new one), because the new one has confirmed the lease", got)
 		}
-		s.after(50 * time.Minute)
+		s.after(10 * time.Minute)
 		if a := s.holds(s.a, thief); a == "red/" {
-			t.Error("and 50 minutes later still")
+			t.Error("and 10 minutes later still")
 		}
 		if s.takeSaves(); false {
 			return
@@ -38,17 +43,17 @@ func TestADeployInAReadOnlyStoreConfirmsNoLease(t *testing.T) {
 
 // The same with nothing but the token: the new instance hands out no copy that vouches.
 func TestADeployInAReadOnlyStoreMakesACopyThatVouches(t *testing.T) {
-	testSite(t, session.Options{Idle: 24 * time.Hour}, func(s *site) {
+	testSite(t, shortLease(), func(s *site) {
 		v := s.visitor()
 		thief := s.withoutCopies(v)
 		s.refuseSaves()
 		s.serve(s.b, v, s.ends(session.Pending))
-		s.after(2 * time.Hour)
+		s.after(24 * time.Minute)
 		s.want(s.a, thief, "503")
-		c := s.startInstance(s.store, session.Options{Idle: 24 * time.Hour})
+		c := s.startInstance(s.store, shortLease())
 		s.after(2 * time.Second)
 		s.holds(c, thief)
-		s.after(55 * time.Minute)
+		s.after(11 * time.Minute)
 		s.want(s.a, thief, "503")
 		s.takeSaves()
 	})
@@ -57,11 +62,13 @@ func TestADeployInAReadOnlyStoreMakesACopyThatVouches(t *testing.T) {
 // The operator's StoreOnly.
 func TestStoreOnlyOnAReadOnlyStoreConfirmsNoLease(t *testing.T) {
 	l := &lever{}
-	testSite(t, session.Options{Idle: 24 * time.Hour, Switch: l}, func(s *site) {
+	o := shortLease()
+	o.Switch = l
+	testSite(t, o, func(s *site) {
 		v, thief := s.copied()
 		s.refuseSaves()
 		s.serve(s.b, v, s.ends(session.Pending))
-		s.after(30 * time.Minute)
+		s.after(6 * time.Minute)
 		l.set(session.Override{Mode: session.StoreOnly})
 		s.after(2 * time.Second)
 		s.holds(s.a, thief)
@@ -71,9 +78,9 @@ func TestStoreOnlyOnAReadOnlyStoreConfirmsNoLease(t *testing.T) {
 		}
 		l.set(session.Override{})
 		s.after(10 * time.Second)
-		s.after(45 * time.Minute)
+		s.after(9 * time.Minute)
 		if got := s.holds(s.a, thief); got == "red/" {
-			t.Errorf("75 minutes after the logout: %s, because a read in the mode StoreOnly has confirmed a lease", got)
+			t.Errorf("15 minutes after the logout: %s, because a read in the mode StoreOnly has confirmed a lease", got)
 		}
 		s.takeSaves()
 	})
@@ -102,12 +109,12 @@ func TestAnActiveVisitorStaysInAReadOnlyStore(t *testing.T) {
 
 // A logout that waits at b for longer than a tombstone lives.
 func TestALogoutWaitsLongerThanATombstoneLives(t *testing.T) {
-	testSite(t, session.Options{Idle: 24 * time.Hour}, func(s *site) {
+	testSite(t, shortLease(), func(s *site) {
 		v, thief := s.copied()
 		bare := s.withoutCopies(v)
 		s.refuseSaves()
 		s.serve(s.b, v, s.ends(session.Pending))
-		s.after(5 * time.Hour)
+		s.after(time.Hour)
 		s.want(s.b, thief, "-")
 		s.want(s.b, bare, "-")
 		s.want(s.a, thief, "503")
@@ -120,16 +127,16 @@ func TestALogoutWaitsLongerThanATombstoneLives(t *testing.T) {
 
 // The instance with the logout has gone; the visitor's browser carries the logout.
 func TestTheCookieCarriesALogout(t *testing.T) {
-	for _, wait := range []time.Duration{30 * time.Minute, 2 * time.Hour} {
+	for _, wait := range []time.Duration{6 * time.Minute, 24 * time.Minute} {
 		t.Run(wait.String(), func(t *testing.T) { cookieCarriesALogout(t, wait) })
 	}
 }
 
 func cookieCarriesALogout(t *testing.T, wait time.Duration) {
-	testSite(t, session.Options{Idle: 24 * time.Hour}, func(s *site) {
+	testSite(t, shortLease(), func(s *site) {
 		v, thief := s.copied()
 		s.refuseSaves()
-		c := s.startInstance(s.store, session.Options{Idle: 24 * time.Hour})
+		c := s.startInstance(s.store, shortLease())
 		s.after(10 * time.Second)
 		s.serve(c, v, s.ends(session.Pending))
 		s.after(wait)
@@ -147,13 +154,13 @@ func cookieCarriesALogout(t *testing.T, wait time.Duration) {
 // Logouts by visitors whose session is unknown by then.
 func TestALogoutAfterALeaseInAReadOnlyStore(t *testing.T) {
 	for _, copies := range []bool{true, false} {
-		testSite(t, session.Options{Idle: 24 * time.Hour}, func(s *site) {
+		testSite(t, shortLease(), func(s *site) {
 			v, thief := s.copied()
 			if !copies {
 				v = s.withoutCopies(v)
 			}
 			s.refuseSaves()
-			s.after(2 * time.Hour)
+			s.after(24 * time.Minute)
 			s.want(s.a, v, "503")
 			status := v.Get(s.b.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				x, _ := session.From(r.Context())
@@ -173,7 +180,7 @@ func TestALogoutAfterALeaseInAReadOnlyStore(t *testing.T) {
 
 // Empty store, read-only for longer than a lease, with a logout pending; nothing comes back.
 func TestAnEmptyReadOnlyStore(t *testing.T) {
-	testSite(t, session.Options{Idle: 24 * time.Hour}, func(s *site) {
+	testSite(t, shortLease(), func(s *site) {
 		v, thief := s.copied()
 		w := s.visitor()
 		s.serve(s.a, v, s.ends(session.Durable))
@@ -183,7 +190,7 @@ func TestAnEmptyReadOnlyStore(t *testing.T) {
 		s.wantAtBoth(w, "red/")
 		s.serve(s.b, w, func(x *session.Session) { food.Set(x, "tofu") })
 		s.want(s.a, w, "red/tofu")
-		s.after(30 * time.Minute)
+		s.after(6 * time.Minute)
 		s.want(s.a, w, "red/tofu")
 		s.takeSaves()
 		s.want(s.a, w, "red/tofu")
@@ -194,15 +201,15 @@ func TestAnEmptyReadOnlyStore(t *testing.T) {
 
 // A login while the store takes no saves, on another instance than the thief's.
 func TestALoginInAReadOnlyStoreEndsTheOldTokenAfterALease(t *testing.T) {
-	testSite(t, session.Options{Idle: 24 * time.Hour}, func(s *site) {
+	testSite(t, shortLease(), func(s *site) {
 		v, thief := s.copied()
 		s.refuseSaves()
 		s.logIn(s.b, v, "blue")
-		s.after(30 * time.Minute)
+		s.after(6 * time.Minute)
 		s.wantAtBoth(v, "blue/")
 		s.serve(s.a, v, func(x *session.Session) { food.Set(x, "rice") })
 		s.want(s.b, v, "blue/rice")
-		s.after(20 * time.Minute)
+		s.after(4 * time.Minute)
 		s.want(s.a, v, "blue/rice")
 		s.takeSaves()
 		s.wantAtBoth(v, "blue/rice")
@@ -213,7 +220,7 @@ func TestALoginInAReadOnlyStoreEndsTheOldTokenAfterALease(t *testing.T) {
 
 // A session begun in a read-only store, used at both instances, ended at the other one.
 func TestASessionBegunAndEndedElsewhereInAReadOnlyStore(t *testing.T) {
-	testSite(t, session.Options{Idle: 24 * time.Hour}, func(s *site) {
+	testSite(t, shortLease(), func(s *site) {
 		s.visitor()
 		s.refuseSaves()
 		v := sessiontest.NewVisitor(t, s.a)
@@ -222,7 +229,7 @@ func TestASessionBegunAndEndedElsewhereInAReadOnlyStore(t *testing.T) {
 		s.want(s.b, v, "green/")
 		s.serve(s.b, v, s.ends(session.Pending))
 		s.want(s.b, thief, "-")
-		s.after(2 * time.Hour)
+		s.after(24 * time.Minute)
 		s.takeSaves()
 		s.after(10 * time.Second)
 		s.wantAtBoth(thief, "-")

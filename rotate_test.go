@@ -50,11 +50,12 @@ func tokenIn(answer *http.Response) string {
 
 // testRotations runs test with and without a backup, in a bubble.
 func testRotations(t *testing.T, test func(*site)) {
-	t.Run("with a backup", func(t *testing.T) { testSite(t, session.Options{}, test) })
+	o := session.Options{Lifetime: 3 * time.Hour}
+	t.Run("with a backup", func(t *testing.T) { testSite(t, o, test) })
 	t.Run("without a backup", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := &site{T: t, store: storetest.NewFaulty(memstore.New(nil))}
-			s.a, s.b = mustNew(t, s.store, nil), mustNew(t, s.store, nil)
+			s.a, s.b = mustNew(t, s.store, &o), mustNew(t, s.store, &o)
 			test(s)
 		})
 	})
@@ -362,7 +363,7 @@ func TestRotateGainsNoRightsAndNoTime(t *testing.T) {
 				id = x.ID()
 			})
 		}
-		for time.Since(began) < 24*time.Hour-20*time.Minute {
+		for time.Since(began) < 3*time.Hour-20*time.Minute {
 			s.after(15 * time.Minute)
 			s.serve(s.a, v, rotate)
 		}

@@ -125,7 +125,10 @@ func (s *site) heal() {
 // startInstance adds an instance, which opens what the others seal.
 func (s *site) startInstance(store session.Store, o session.Options) *session.Manager {
 	s.Helper()
-	o.Backup = &session.Backup{Audience: "shop-test", Keys: s.keys}
+	if o.Backup == nil {
+		o.Backup = &session.Backup{}
+	}
+	o.Backup.Audience, o.Backup.Keys = "shop-test", s.keys
 	return mustNew(s.T, store, &o)
 }
 
