@@ -297,7 +297,7 @@ func TestARequestUnderWayDoesNotEndTheExceptedSession(t *testing.T) {
 		if _, err := s.store.Save(s.Context(), old, r, r.Version); err != nil {
 			t.Fatal(err)
 		}
-		s.after(2 * time.Second)
+		s.after(2500 * time.Millisecond) // no exchange of the instances is due
 		link.Before(func(_ string, id session.ID) error {
 			if id == old {
 				return errRefused
@@ -313,6 +313,7 @@ func TestARequestUnderWayDoesNotEndTheExceptedSession(t *testing.T) {
 					t.Errorf("RevokeOthers: %v, %v", d, err)
 				}
 			})
+			s.after(200 * time.Millisecond) // the members record tells of it
 			color.Set(x, "stolen")
 		}); status == http.StatusOK {
 			t.Error("what a session set after the revocation of its user was saved")
