@@ -531,6 +531,27 @@ func TestARevocationReachesThePartsOfTheStoreThatAreThere(t *testing.T) {
 	}
 }
 
+// The part that is away is one of the others: who reaches that part alone does not hear of it,
+// and a login there may not count.
+func TestARevocationThatAPartOfTheStoreLacksIsPending(t *testing.T) {
+	testUsers(t, session.Options{}, func(s userSite) {
+		store := &parts{Store: storetest.NewFaulty(memstore.New(nil))}
+		home := store.Shard(session.ID(revoked.UserID("ann")))
+		a, b := s.startInstance(store, session.Options{}), s.startInstance(store, session.Options{})
+		s.after(10 * time.Second)
+		thief := s.copyOf(s.logsIn(a, "ann"))
+		s.revoke(a, "ann", session.Durable)
+		store.away.Store(string("10"[home[0]-'0']))
+		s.after(20 * time.Second)
+		s.revoke(a, "ann", session.Pending)
+		s.after(2 * time.Second)
+		s.want(b, thief, "-")
+		store.away.Store("")
+		s.after(10 * time.Second)
+		s.revoke(a, "ann", session.Durable)
+	})
+}
+
 // oneShard is a store of one shard that may lose all of its records without a restart.
 type oneShard struct{ session.Store }
 

@@ -350,7 +350,7 @@ func (a *Shards) goesEverywhere(id string) bool {
 
 // tell puts a tombstone into the log of this process, and returns when it stands there, or in
 // the log of every shard that serves, see goesEverywhere. The others get it when they are
-// back.
+// back, and the error wraps errToldLater.
 func (s *Shard) tell(ctx context.Context, g journal.Tombstone) error {
 	if !s.all.goesEverywhere(g.ID) {
 		return s.members.tell(ctx, g)
@@ -362,6 +362,9 @@ func (s *Shard) tell(ctx context.Context, g journal.Tombstone) error {
 	s.all.forShards(func(o *Shard) {
 		if o != s && o.status(now).State != Serving {
 			o.members.tellLater(journal.Compact(g))
+			mu.Lock()
+			defer mu.Unlock()
+			all = errors.Join(all, errToldLater)
 			return
 		}
 		wg.Go(func() {
@@ -374,6 +377,10 @@ func (s *Shard) tell(ctx context.Context, g journal.Tombstone) error {
 	wg.Wait()
 	return all
 }
+
+// errToldLater is the error of a tombstone that goes into the log of every shard, one of which
+// is away: an instance that reaches that shard alone does not hear of it.
+var errToldLater = fmt.Errorf("%w: a shard whose log is to have the tombstone is away", failure.ErrUnavailable)
 
 // tellLater has a tombstone put into the log by tellRest, or into that of every shard, see
 // goesEverywhere.
