@@ -248,6 +248,9 @@ func TestNoCopyOutlivesTheRevocationOfItsUser(t *testing.T) {
 
 // The oracle would notice.
 func TestRandomUsersMissWhatTheyNeed(t *testing.T) {
+	if raceEnabled && testing.Short() {
+		t.Skip("hunts through hundreds of seeds: make test does, make race RACE=-short does not")
+	}
 	for _, without := range []string{"users", "logs", "hints"} {
 		seed := uint64(1)
 		for wrong := ""; wrong == ""; seed++ {

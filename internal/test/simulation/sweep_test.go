@@ -83,6 +83,9 @@ func TestAStoreAloneBreaksThePromisesOfABackup(t *testing.T) {
 
 // What the world does for sessions is not left out without a promise broken.
 func TestEverySwitchOfTheWorldIsMissed(t *testing.T) {
+	if raceEnabled && testing.Short() {
+		t.Skip("hunts through hundreds of seeds: make test does, make race RACE=-short does not")
+	}
 	tests := map[string]struct {
 		off     simulation.Switches
 		promise []string
