@@ -150,6 +150,9 @@ func TestTheBusiestHourFailsNobody(t *testing.T) {
 }
 
 func TestTheOtherSectionsGoThrough(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a minute of measuring: make test does, make race RACE=-short does not")
+	}
 	out := small(t, "-sections", "duels|steps|growth|standing|flights|memcached", "-only", "^(bare|holdfast-redis|floor-redis|holdfast-cache)$", "-profiles")
 	for _, want := range []string{"## The steps of a request", "### Size of the session", "### Keys of the session", "### Connections",
 		"## Sessions in memory", "| 1000 |", "## A page with 20 calls", "beside gomemcache", "| 100 | CAS over the last save |",
