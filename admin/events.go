@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -141,39 +140,4 @@ func merge(a, b []Event) []Event {
 		}
 	}
 	return append(append(all, a...), b...)
-}
-
-// Hooks returns hooks that keep what they are told, and then call next's. Conflict and
-// StillDown are left to next alone.
-func (v *Events) Hooks(next session.Hooks) session.Hooks {
-	h := next
-	h.Down = func(ctx context.Context, shard string, err error) {
-		v.add(Event{Kind: "down", Shard: shard, Detail: text(err)})
-		if next.Down != nil {
-			next.Down(ctx, shard, err)
-		}
-	}
-	h.Up = v.outage("up", next.Up)
-	h.Settled = v.outage("settled", next.Settled)
-	h.Forgot = func(ctx context.Context, shard string) {
-		v.add(Event{Kind: "forgot", Shard: shard, Detail: "the shard has lost its data"})
-		if next.Forgot != nil {
-			next.Forgot(ctx, shard)
-		}
-	}
-	v.losses(&h, next)
-	v.faults(&h, next)
-	h.Login = func(ctx context.Context, id, previous session.ID, user string) {
-		v.add(Event{Kind: "login", Session: id, User: user})
-		if next.Login != nil {
-			next.Login(ctx, id, previous, user)
-		}
-	}
-	h.Revoked = func(ctx context.Context, user string, d session.Durability) {
-		v.add(Event{Kind: "revoked", User: user, Detail: d.String()})
-		if next.Revoked != nil {
-			next.Revoked(ctx, user, d)
-		}
-	}
-	return h
 }

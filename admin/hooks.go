@@ -6,84 +6,68 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/chain"
 )
+
+// Hooks returns hooks that keep what they are told, and then call next's. Conflict and
+// StillDown are left to next alone.
+func (v *Events) Hooks(next session.Hooks) session.Hooks {
+	return chain.Hooks(session.Hooks{
+		Down: func(_ context.Context, shard string, err error) {
+			v.add(Event{Kind: "down", Shard: shard, Detail: text(err)})
+		},
+		Up:      v.outage("up"),
+		Settled: v.outage("settled"),
+		Forgot: func(_ context.Context, shard string) {
+			v.add(Event{Kind: "forgot", Shard: shard, Detail: "the shard has lost its data"})
+		},
+		Evicted: func(_ context.Context, shard string, records uint64) {
+			v.add(Event{Kind: "evicted", Shard: shard, Detail: fmt.Sprintf("%d records", records)})
+		},
+		Early: func(_ context.Context, tombstones int) {
+			v.add(Event{Kind: "early", Detail: fmt.Sprintf("%d tombstones", tombstones)})
+		},
+		Backup: func(_ context.Context, id session.ID, fault session.BackupFault, _ error) {
+			v.add(Event{Kind: "backup", Session: id, Detail: fault.String()})
+		},
+		Overflow: func(_ context.Context, id session.ID) {
+			v.add(Event{Kind: "overflow", Session: id})
+		},
+		JournalFile: func(_ context.Context, fault session.FileFault, _ error) {
+			v.add(Event{Kind: "journalfile", Detail: fault.String()})
+		},
+		Failed: func(_ context.Context, operation session.Operation, id session.ID, err error) {
+			v.add(Event{Kind: "failed", Session: id, Detail: operation.String() + ": " + text(err)})
+		},
+		BadValue: func(_ context.Context, id session.ID, err *session.ValueError) {
+			v.add(Event{Kind: "badvalue", Session: id, Detail: "the key " + err.Key})
+		},
+		PlainHTTP: func(_ context.Context, host string) {
+			v.add(Event{Kind: "plainhttp", Detail: host})
+		},
+		Login: func(_ context.Context, id, _ session.ID, user string) {
+			v.add(Event{Kind: "login", Session: id, User: user})
+		},
+		Revoked: func(_ context.Context, user string, d session.Durability) {
+			v.add(Event{Kind: "revoked", User: user, Detail: d.String()})
+		},
+		Dropped: func(_ context.Context, id session.ID, err error) {
+			v.add(Event{Kind: "dropped", Session: id, Detail: text(err)})
+		},
+	}, next)
+}
+
+// outage returns a hook that keeps an event of an outage.
+func (v *Events) outage(kind string) func(context.Context, session.Outage) {
+	return func(_ context.Context, o session.Outage) {
+		v.add(Event{Kind: kind, Shard: o.Shard, Detail: fmt.Sprintf("after %v; %d delivered, %d lost, %d waiting",
+			o.Duration.Round(100*time.Millisecond), o.Delivered, o.Lost, o.States+o.Tombstones)})
+	}
+}
 
 func text(err error) string {
 	if err == nil {
 		return ""
 	}
 	return err.Error()
-}
-
-// outage returns a hook that tells of an outage.
-func (v *Events) outage(kind string, next func(context.Context, session.Outage)) func(context.Context, session.Outage) {
-	return func(ctx context.Context, o session.Outage) {
-		v.add(Event{Kind: kind, Shard: o.Shard, Detail: fmt.Sprintf("after %v; %d delivered, %d lost, %d waiting",
-			o.Duration.Round(100*time.Millisecond), o.Delivered, o.Lost, o.States+o.Tombstones)})
-		if next != nil {
-			next(ctx, o)
-		}
-	}
-}
-
-// losses sets the hooks of what is lost.
-func (v *Events) losses(h *session.Hooks, next session.Hooks) {
-	h.Evicted = func(ctx context.Context, shard string, records uint64) {
-		v.add(Event{Kind: "evicted", Shard: shard, Detail: fmt.Sprintf("%d records", records)})
-		if next.Evicted != nil {
-			next.Evicted(ctx, shard, records)
-		}
-	}
-	h.Early = func(ctx context.Context, tombstones int) {
-		v.add(Event{Kind: "early", Detail: fmt.Sprintf("%d tombstones", tombstones)})
-		if next.Early != nil {
-			next.Early(ctx, tombstones)
-		}
-	}
-	h.Overflow = func(ctx context.Context, id session.ID) {
-		v.add(Event{Kind: "overflow", Session: id})
-		if next.Overflow != nil {
-			next.Overflow(ctx, id)
-		}
-	}
-	h.Dropped = func(ctx context.Context, id session.ID, err error) {
-		v.add(Event{Kind: "dropped", Session: id, Detail: text(err)})
-		if next.Dropped != nil {
-			next.Dropped(ctx, id, err)
-		}
-	}
-}
-
-// faults sets the hooks of what does not work.
-func (v *Events) faults(h *session.Hooks, next session.Hooks) {
-	h.Backup = func(ctx context.Context, id session.ID, fault session.BackupFault, err error) {
-		v.add(Event{Kind: "backup", Session: id, Detail: fault.String()})
-		if next.Backup != nil {
-			next.Backup(ctx, id, fault, err)
-		}
-	}
-	h.JournalFile = func(ctx context.Context, fault session.FileFault, err error) {
-		v.add(Event{Kind: "journalfile", Detail: fault.String()})
-		if next.JournalFile != nil {
-			next.JournalFile(ctx, fault, err)
-		}
-	}
-	h.Failed = func(ctx context.Context, operation session.Operation, id session.ID, err error) {
-		v.add(Event{Kind: "failed", Session: id, Detail: operation.String() + ": " + text(err)})
-		if next.Failed != nil {
-			next.Failed(ctx, operation, id, err)
-		}
-	}
-	h.BadValue = func(ctx context.Context, id session.ID, err *session.ValueError) {
-		v.add(Event{Kind: "badvalue", Session: id, Detail: "the key " + err.Key})
-		if next.BadValue != nil {
-			next.BadValue(ctx, id, err)
-		}
-	}
-	h.PlainHTTP = func(ctx context.Context, host string) {
-		v.add(Event{Kind: "plainhttp", Detail: host})
-		if next.PlainHTTP != nil {
-			next.PlainHTTP(ctx, host)
-		}
-	}
 }

@@ -21,6 +21,7 @@ import (
 	"sync"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/chain"
 )
 
 // Metrics counts what a Manager's hooks report. The zero Metrics is ready, and any number
@@ -64,68 +65,18 @@ func (c *counts[K]) get(k K) uint64 {
 
 // Hooks returns hooks that count, and then call next's.
 func (x *Metrics) Hooks(next session.Hooks) session.Hooks {
-	h := next
-	h.Down = func(ctx context.Context, shard string, err error) {
-		x.outages.add(shard)
-		if next.Down != nil {
-			next.Down(ctx, shard, err)
-		}
-	}
-	h.Forgot = func(ctx context.Context, shard string) {
-		x.forgot.add(shard)
-		if next.Forgot != nil {
-			next.Forgot(ctx, shard)
-		}
-	}
-	h.Backup = func(ctx context.Context, id session.ID, fault session.BackupFault, err error) {
-		x.faults.add(fault)
-		if next.Backup != nil {
-			next.Backup(ctx, id, fault, err)
-		}
-	}
-	h.Overflow = func(ctx context.Context, id session.ID) {
-		x.overflows.add(struct{}{})
-		if next.Overflow != nil {
-			next.Overflow(ctx, id)
-		}
-	}
-	h.Login = func(ctx context.Context, id, previous session.ID, user string) {
-		x.logins.add(struct{}{})
-		if next.Login != nil {
-			next.Login(ctx, id, previous, user)
-		}
-	}
-	h.Revoked = func(ctx context.Context, user string, d session.Durability) {
-		x.revoked.add(d)
-		if next.Revoked != nil {
-			next.Revoked(ctx, user, d)
-		}
-	}
-	h.PlainHTTP = func(ctx context.Context, host string) {
-		x.plainHTTP.add(struct{}{})
-		if next.PlainHTTP != nil {
-			next.PlainHTTP(ctx, host)
-		}
-	}
-	h.Failed = func(ctx context.Context, operation session.Operation, id session.ID, err error) {
-		x.failed.add(operation)
-		if next.Failed != nil {
-			next.Failed(ctx, operation, id, err)
-		}
-	}
-	h.BadValue = func(ctx context.Context, id session.ID, err *session.ValueError) {
-		x.badValues.add(err.Key)
-		if next.BadValue != nil {
-			next.BadValue(ctx, id, err)
-		}
-	}
-	h.Dropped = func(ctx context.Context, id session.ID, err error) {
-		x.dropped.add(reasonOf(err))
-		if next.Dropped != nil {
-			next.Dropped(ctx, id, err)
-		}
-	}
-	return h
+	return chain.Hooks(session.Hooks{
+		Down:      func(_ context.Context, shard string, _ error) { x.outages.add(shard) },
+		Forgot:    func(_ context.Context, shard string) { x.forgot.add(shard) },
+		Backup:    func(_ context.Context, _ session.ID, fault session.BackupFault, _ error) { x.faults.add(fault) },
+		Overflow:  func(context.Context, session.ID) { x.overflows.add(struct{}{}) },
+		Login:     func(context.Context, session.ID, session.ID, string) { x.logins.add(struct{}{}) },
+		Revoked:   func(_ context.Context, _ string, d session.Durability) { x.revoked.add(d) },
+		PlainHTTP: func(context.Context, string) { x.plainHTTP.add(struct{}{}) },
+		Failed:    func(_ context.Context, operation session.Operation, _ session.ID, _ error) { x.failed.add(operation) },
+		BadValue:  func(_ context.Context, _ session.ID, err *session.ValueError) { x.badValues.add(err.Key) },
+		Dropped:   func(_ context.Context, _ session.ID, err error) { x.dropped.add(reasonOf(err)) },
+	}, next)
 }
 
 // Handler serves the metrics of a Manager. What only hooks tell is zero unless the Manager

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/chain"
 )
 
 // eventLog is what happened, in plain sentences, the latest first. Any number of
@@ -92,50 +93,27 @@ func (l *eventLog) read() []note {
 
 // hooks returns h with the event log listening too.
 func (l *eventLog) hooks(h session.Hooks) session.Hooks {
-	down, up := h.Down, h.Up
-	still, forgot := h.StillDown, h.Forgot
-	backup, overflow := h.Backup, h.Overflow
-	dropped := h.Dropped
-	evicted, early := h.Evicted, h.Early
-	h.Down = func(ctx context.Context, shard string, err error) {
-		down(ctx, shard, err)
-		l.down(shard)
-	}
-	h.StillDown = func(ctx context.Context, o session.Outage) {
-		still(ctx, o)
-		l.stillDown(o)
-	}
-	h.Up = func(ctx context.Context, o session.Outage) {
-		up(ctx, o)
-		l.up(o.Shard)
-	}
-	h.Forgot = func(ctx context.Context, shard string) {
-		forgot(ctx, shard)
-		l.forgot(shard)
-	}
-	h.Evicted = func(ctx context.Context, shard string, records uint64) {
-		evicted(ctx, shard, records)
-		l.change(func() {
-			l.addLocked(l.subjectLocked(shard) + " is full, and has dropped what was used least.")
-		})
-	}
-	h.Early = func(ctx context.Context, tombstones int) {
-		early(ctx, tombstones)
-		l.write("More customers have logged out than the shop remembers. The store alone knows of some.")
-	}
-	h.Backup = func(ctx context.Context, id session.ID, fault session.BackupFault, err error) {
-		backup(ctx, id, fault, err)
-		l.fault(fault)
-	}
-	h.Overflow = func(ctx context.Context, id session.ID) {
-		overflow(ctx, id)
-		l.write("More changes wait than the shop keeps. A visitor’s own cookies have the only copy of some.")
-	}
-	h.Dropped = func(ctx context.Context, id session.ID, err error) {
-		dropped(ctx, id, err)
-		l.write("A change that waited could not be delivered: its session has ended, or it waited for longer than the lease.")
-	}
-	return h
+	return chain.Hooks(h, session.Hooks{
+		Down:      func(_ context.Context, shard string, _ error) { l.down(shard) },
+		StillDown: func(_ context.Context, o session.Outage) { l.stillDown(o) },
+		Up:        func(_ context.Context, o session.Outage) { l.up(o.Shard) },
+		Forgot:    func(_ context.Context, shard string) { l.forgot(shard) },
+		Evicted: func(_ context.Context, shard string, _ uint64) {
+			l.change(func() {
+				l.addLocked(l.subjectLocked(shard) + " is full, and has dropped what was used least.")
+			})
+		},
+		Early: func(context.Context, int) {
+			l.write("More customers have logged out than the shop remembers. The store alone knows of some.")
+		},
+		Backup: func(_ context.Context, _ session.ID, fault session.BackupFault, _ error) { l.fault(fault) },
+		Overflow: func(context.Context, session.ID) {
+			l.write("More changes wait than the shop keeps. A visitor’s own cookies have the only copy of some.")
+		},
+		Dropped: func(context.Context, session.ID, error) {
+			l.write("A change that waited could not be delivered: its session has ended, or it waited for longer than the lease.")
+		},
+	})
 }
 
 // isNew reports whether the shop has just opened, and the store is empty because

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/chain"
 )
 
 // status is the state of the sessions, for operators and their programs. It does not
@@ -110,12 +111,9 @@ func newFailures() failures {
 
 // hooks returns h with f counting too.
 func (f failures) hooks(h session.Hooks) session.Hooks {
-	failed := h.Failed
-	h.Failed = func(ctx context.Context, operation session.Operation, id session.ID, err error) {
-		failed(ctx, operation, id, err)
-		f[operation].Add(1)
-	}
-	return h
+	return chain.Hooks(h, session.Hooks{
+		Failed: func(_ context.Context, operation session.Operation, _ session.ID, _ error) { f[operation].Add(1) },
+	})
 }
 
 func (f failures) read() map[session.Operation]uint64 {
