@@ -236,11 +236,8 @@ func (s *Shard) writeOneAgain(ctx context.Context, g journal.Tombstone) error {
 // tellOthers goes on with the walk until end, and reports whether there is more to tell.
 func (s *Shard) tellOthers(ctx context.Context, end time.Time) (more bool, err error) {
 	const page = 1024
-	m := s.members
 	for {
-		m.mu.Lock()
-		w := m.others
-		m.mu.Unlock()
+		w := s.members.log.walk()
 		if w == nil || !s.all.Clock.Now().Before(end) {
 			return w != nil, nil
 		}
@@ -253,17 +250,13 @@ func (s *Shard) tellOthers(ctx context.Context, end time.Time) (more bool, err e
 				lacks = append(lacks, x)
 			}
 		}
-		if err := m.Append(ctx, lacks...); err != nil {
+		if err := s.members.Append(ctx, lacks...); err != nil {
 			return true, err
 		}
 		w.at = next
 		if len(all) == page {
 			continue
 		}
-		m.mu.Lock()
-		if m.others == w {
-			m.others = nil
-		}
-		m.mu.Unlock()
+		s.members.log.walked(w)
 	}
 }

@@ -233,7 +233,7 @@ func (a *Shards) EndHeard(c state.Copy) bool {
 	if a.JournalBytes == 0 {
 		return false
 	}
-	if _, dead := a.journal.Tombstone(c.ID); dead || a.Of(c.ID).members.rotatedLately(c.ID) {
+	if _, dead := a.journal.Tombstone(c.ID); dead || a.Of(c.ID).members.graces.rotatedLately(c.ID) {
 		return true
 	}
 	_, dead := a.LoginRevoked(c.State)
@@ -353,7 +353,7 @@ func (a *Shards) goesEverywhere(id string) bool {
 // back, and the error wraps errToldLater.
 func (s *Shard) tell(ctx context.Context, g journal.Tombstone) error {
 	if !s.all.goesEverywhere(g.ID) {
-		return s.members.tell(ctx, g)
+		return s.members.log.tell(ctx, g)
 	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -361,14 +361,14 @@ func (s *Shard) tell(ctx context.Context, g journal.Tombstone) error {
 	now := s.all.Clock.Now()
 	s.all.forShards(func(o *Shard) {
 		if o != s && o.status(now).State != Serving {
-			o.members.tellLater(journal.Compact(g))
+			o.members.log.tellLater(journal.Compact(g))
 			mu.Lock()
 			defer mu.Unlock()
 			all = errors.Join(all, errToldLater)
 			return
 		}
 		wg.Go(func() {
-			err := o.members.tell(ctx, g)
+			err := o.members.log.tell(ctx, g)
 			mu.Lock()
 			defer mu.Unlock()
 			all = errors.Join(all, err)
@@ -392,7 +392,7 @@ func (s *Shard) tellLater(g journal.Tombstone) {
 // lackLog has tellRest put a tombstone into the log of the shard s, or, where the store has
 // no such shard any more, into the log of the shard that has the session now.
 func (a *Shards) lackLog(s *Shard, x revoked.Tombstone) {
-	for !s.members.tellLater(x) {
+	for !s.members.log.tellLater(x) {
 		s = a.Of(x.Record())
 	}
 	s.signal()
@@ -404,12 +404,12 @@ func (s *Shard) tellSoon() {
 	a := s.all
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed || !s.members.tellSoon() {
+	if a.closed || !s.members.log.tellSoon() {
 		s.signal()
 		return
 	}
 	a.wg.Go(func() {
-		if s.members.tellNow(a.ctx) != nil {
+		if s.members.log.tellNow(a.ctx) != nil {
 			s.signal()
 		}
 	})
@@ -422,7 +422,7 @@ func (s *Shard) tellOthersLater(g journal.Tombstone) {
 	}
 	s.all.forShards(func(o *Shard) {
 		if o != s {
-			o.members.tellLater(journal.Compact(g)) // one that has gone needs no log
+			o.members.log.tellLater(journal.Compact(g)) // one that has gone needs no log
 			o.signal()
 		}
 	})
@@ -438,7 +438,7 @@ func (s *Shard) tellPendingUsers() {
 		}
 		for _, t := range s.all.journal.PendingTombstones(o.name) {
 			if recordid.IsRevocation(t.ID) {
-				s.members.tellLater(journal.Compact(t))
+				s.members.log.tellLater(journal.Compact(t))
 			}
 		}
 	})

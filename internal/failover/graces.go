@@ -2,6 +2,7 @@ package failover
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/holdfast-go/session/internal/journal"
@@ -12,33 +13,46 @@ import (
 // session.
 const RotationGrace = 10 * time.Second
 
+// graces is the ends by rotation that were heard while the tokens that were rotated still open
+// their sessions.
+type graces struct {
+	mu      sync.Mutex
+	rotated []journal.Tombstone
+}
+
 // hear takes in a tombstone from a log. A token that was rotated lately still opens its
 // session. The log does not have the link that leads there, and the store's tombstone does:
 // so hear keeps such a tombstone back until the grace is over.
-func (m *membership) hear(g journal.Tombstone, now time.Time, enter func(journal.Tombstone)) {
+func (w *graces) hear(g journal.Tombstone, now time.Time, enter func(journal.Tombstone)) {
 	if leadsOn := g.Death.Reason == state.Rotated && now.Sub(g.Death.Dot.Time()) < RotationGrace+time.Second; leadsOn {
-		m.mu.Lock()
-		m.rotated = append(m.rotated, g)
-		m.mu.Unlock()
+		w.mu.Lock()
+		w.rotated = append(w.rotated, g)
+		w.mu.Unlock()
 		return
 	}
 	enter(g)
 }
 
 // rotatedLately reports whether a rotation of a session was heard and not taken in yet.
-func (m *membership) rotatedLately(id string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.ContainsFunc(m.rotated, func(g journal.Tombstone) bool { return g.ID == id })
+func (w *graces) rotatedLately(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.rotated, func(g journal.Tombstone) bool { return g.ID == id })
 }
 
 // hearRest takes in the tombstones that waited for the end of a grace.
-func (m *membership) hearRest(now time.Time, enter func(journal.Tombstone)) {
-	m.mu.Lock()
-	all := m.rotated
-	m.rotated = nil
-	m.mu.Unlock()
-	for _, g := range all {
-		m.hear(g, now, enter)
+func (w *graces) hearRest(now time.Time, enter func(journal.Tombstone)) {
+	for _, g := range w.leave() {
+		w.hear(g, now, enter)
 	}
+}
+
+// leave returns what waits for the end of a grace, and forgets it. Where the store has no such
+// shard any more, the caller gives it to other shards.
+func (w *graces) leave() []journal.Tombstone {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := w.rotated
+	w.rotated = nil
+	return all
 }

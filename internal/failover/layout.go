@@ -39,13 +39,3 @@ type otherShards struct {
 	from [revoked.Unnumbered + 1]bool // of the logs with these numbers
 	at   revoked.Cursor               // only the delivery loop uses it
 }
-
-// owe begins a walk, which replaces the one under way.
-func (m *membership) owe(w *otherShards) {
-	if m.silent {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.others = w
-}

@@ -133,7 +133,7 @@ func (s *Shard) probe(ctx context.Context, loads, saves circuit.Ticket) (deliver
 	s.forget()
 	s.reportEarly(ctx)
 	lost, _ := s.again.owes()
-	lacks := s.all.journal.Owes(s.name) || lost > 0 || s.members.owes()
+	lacks := s.all.journal.Owes(s.name) || lost > 0 || s.members.log.owes()
 	return answers && ctx.Err() == nil && (lacks || s.breaker.State(s.all.Clock.Now()).State != circuit.Serving)
 }
 
@@ -178,7 +178,7 @@ func outcome(ctx context.Context, worked bool) circuit.Outcome {
 // was sent before that may be on its way with an older copy.
 func (s *Shard) forget() {
 	now := s.all.Clock.Now()
-	s.members.hearRest(now, s.enterHeard)
+	s.members.graces.hearRest(now, s.enterHeard)
 	s.all.journal.Expire(now.Add(-s.all.TombstoneLife), now.Add(-s.all.userLife()), now.Add(-keepFor))
 	if s.status(now).State == Serving {
 		s.all.journal.Forget(s.name, now.Add(-keepFor))
@@ -208,7 +208,7 @@ func (s *Shard) look(ctx context.Context, thoroughly bool) (answered time.Time, 
 	if s.members.Complete(s.all.Clock.Now()) {
 		s.members.heard.Store(true)
 	}
-	s.members.noteTold()
+	s.members.log.noteTold()
 	if r.Lost {
 		s.lostMemory(ctx, r.Known)
 	}
@@ -267,7 +267,7 @@ func (s *Shard) deliverAll(ctx context.Context) (more bool, err error) {
 	}
 	left, errWalk := s.writeAgain(ctx, end)
 	others, errOthers := s.tellOthers(ctx, end)
-	if err = errors.Join(err, s.members.tellRest(ctx), errOthers); err == nil {
+	if err = errors.Join(err, s.members.log.tellRest(ctx), errOthers); err == nil {
 		err = errWalk
 	}
 	return err != nil || left || others || s.all.journal.Owes(s.name), err

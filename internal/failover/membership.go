@@ -6,9 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/members"
-	"github.com/holdfast-go/session/internal/revoked"
 )
 
 // membership is this process as a member of one shard: it hears tombstones, which means that
@@ -16,26 +14,18 @@ import (
 // them into its own log.
 type membership struct {
 	*members.Shard
+	log    ownLog
+	graces graces
+
 	silent        bool          // it neither hears nor tells anything, for the simulation
-	noUsers       bool          // nor does it tell of revocations of users
 	nothingBefore atomic.Uint32 // see undone
 	heard         atomic.Bool   // all logs were read once
-	saves         time.Duration // what one save may take
 	began         time.Time     // when this process met the shard
 	read          atomic.Bool   // first is closed
 	first         chan struct{} // closed when the logs were read for the first time, as far as the store has them
 
-	turn chan struct{} // holds a token while a call of tellRest appends
-
-	mu          sync.Mutex // guards all below
-	told        time.Time  // see toldAll
+	mu          sync.Mutex // guards the field below
 	incarnation string
-	untold      []revoked.Tombstone // that the own log lacks
-	gone        bool                // the store has no such shard any more, so the log gets nothing
-	telling     bool                // a goroutine is writing untold into the log
-	refused     bool                // the last write of the log failed
-	rotated     []journal.Tombstone // heard while the rotated tokens still open their sessions
-	others      *otherShards        // tombstones of other shards that the log lacks; nil: none
 }
 
 // firstRead notes that the logs were read, as far as the store has them.

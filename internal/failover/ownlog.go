@@ -4,27 +4,47 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/members"
 	"github.com/holdfast-go/session/internal/revoked"
 )
+
+// ownLog is the log of this process in one shard, and what it lacks.
+type ownLog struct {
+	members *members.Shard
+	silent  bool          // it is told nothing, for the simulation
+	noUsers bool          // nor is it told of revocations of users
+	saves   time.Duration // what one save may take
+
+	turn chan struct{} // holds a token while a call of tellRest appends
+
+	mu      sync.Mutex // guards all below
+	told    time.Time  // see toldAll
+	untold  []revoked.Tombstone
+	gone    bool         // the store has no such shard any more, so the log gets nothing
+	telling bool         // a goroutine is writing untold into the log
+	refused bool         // the last write of the log failed
+	others  *otherShards // tombstones of other shards that the log lacks; nil: none
+}
 
 // errUntold says that a tombstone stands in the store, and not yet in the log.
 var errUntold = errors.New("session: the revocation log lacks a tombstone")
 
-func (m *membership) silentOf(x revoked.Tombstone) bool {
-	return m.silent || m.noUsers && x.Class == revoked.Users
+func (l *ownLog) silentOf(x revoked.Tombstone) bool {
+	return l.silent || l.noUsers && x.Class == revoked.Users
 }
 
 // tell puts a tombstone into the log of this process. It returns when it stands there.
-func (m *membership) tell(ctx context.Context, g journal.Tombstone) error {
-	if m.silentOf(journal.Compact(g)) {
+func (l *ownLog) tell(ctx context.Context, g journal.Tombstone) error {
+	if l.silentOf(journal.Compact(g)) {
 		return nil
 	}
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*m.saves) // the first one makes the members record name the log
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*l.saves) // the first one makes the members record name the log
 	defer cancel()
-	if err := m.Append(limited, journal.Compact(g)); err != nil {
+	if err := l.members.Append(limited, journal.Compact(g)); err != nil {
 		return fmt.Errorf("%w: %w", errUntold, err)
 	}
 	return nil
@@ -32,33 +52,33 @@ func (m *membership) tell(ctx context.Context, g journal.Tombstone) error {
 
 // tellLater has a tombstone put into the log by tellRest. It reports false where there is
 // no such log any more.
-func (m *membership) tellLater(x revoked.Tombstone) bool {
-	if m.silentOf(x) {
+func (l *ownLog) tellLater(x revoked.Tombstone) bool {
+	if l.silentOf(x) {
 		return true
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.gone {
-		m.untold = append(m.untold, x)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.gone {
+		l.untold = append(l.untold, x)
 	}
-	return !m.gone
+	return !l.gone
 }
 
 // tellRest puts what tellLater was called with into the log.
-func (m *membership) tellRest(ctx context.Context) error {
-	m.turn <- struct{}{}
-	defer func() { <-m.turn }()
-	m.mu.Lock()
-	all := m.untold[:len(m.untold):len(m.untold)]
-	m.mu.Unlock()
+func (l *ownLog) tellRest(ctx context.Context) error {
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	l.mu.Lock()
+	all := l.untold[:len(l.untold):len(l.untold)]
+	l.mu.Unlock()
 	if len(all) == 0 {
 		return nil
 	}
-	err := m.Append(ctx, all...)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.refused = err != nil; !m.refused {
-		m.untold = m.untold[len(all):]
+	err := l.members.Append(ctx, all...)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refused = err != nil; !l.refused {
+		l.untold = l.untold[len(all):]
 	}
 	return err
 }
@@ -66,66 +86,92 @@ func (m *membership) tellRest(ctx context.Context) error {
 // tellSoon reports whether the caller must call tellNow: the log lacks something, no other
 // goroutine is writing it, and the last write did not fail. Otherwise the delivery loop
 // writes it.
-func (m *membership) tellSoon() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	soon := len(m.untold) > 0 && !m.telling && !m.refused
-	m.telling = m.telling || soon
+func (l *ownLog) tellSoon() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	soon := len(l.untold) > 0 && !l.telling && !l.refused
+	l.telling = l.telling || soon
 	return soon
 }
 
 // tellNow calls tellRest until the log lacks nothing. It fails where the log does not take
 // something.
-func (m *membership) tellNow(ctx context.Context) (err error) {
+func (l *ownLog) tellNow(ctx context.Context) (err error) {
 	for lacks := true; lacks; {
-		limited, cancel := context.WithTimeout(ctx, 3*m.saves)
-		err = m.tellRest(limited)
+		limited, cancel := context.WithTimeout(ctx, 3*l.saves)
+		err = l.tellRest(limited)
 		cancel()
-		m.mu.Lock()
-		lacks = err == nil && len(m.untold) > 0
-		m.telling = lacks
-		m.mu.Unlock()
+		l.mu.Lock()
+		lacks = err == nil && len(l.untold) > 0
+		l.telling = lacks
+		l.mu.Unlock()
 	}
 	return err
 }
 
 // owes reports whether tellRest has something to do.
-func (m *membership) owes() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.owesLocked()
+func (l *ownLog) owes() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.owesLocked()
 }
 
-func (m *membership) owesLocked() bool { return len(m.untold) > 0 || m.others != nil }
+func (l *ownLog) owesLocked() bool { return len(l.untold) > 0 || l.others != nil }
 
 // noteTold notes since when the shard's log has had all of this process's tombstones, if none
 // is waiting to be written.
-func (m *membership) noteTold() {
-	told := m.Told()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.owesLocked() {
-		m.told = told
+func (l *ownLog) noteTold() {
+	told := l.members.Told()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.owesLocked() {
+		l.told = told
 	}
 }
 
 // toldAll returns when the last exchange began after which the shard's log had all of this
 // process's tombstones; zero: there was none.
-func (m *membership) toldAll() time.Time {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.told
+func (l *ownLog) toldAll() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.told
 }
 
-// leave returns what the log lacks, and what waits for the end of a grace, of a shard that
-// the store has no more. The caller gives both to other shards.
-func (m *membership) leave() (untold []revoked.Tombstone, rotated []journal.Tombstone) {
-	m.turn <- struct{}{} // a call that appends knows first what the log did not take
-	defer func() { <-m.turn }()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.gone = true
-	untold, rotated = m.untold, m.rotated
-	m.untold, m.rotated = nil, nil
-	return untold, rotated
+// owe begins a walk, which replaces the one under way.
+func (l *ownLog) owe(w *otherShards) {
+	if l.silent {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.others = w
+}
+
+// walk returns the walk under way; nil: there is none.
+func (l *ownLog) walk() *otherShards {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.others
+}
+
+// walked ends a walk, unless another one has replaced it.
+func (l *ownLog) walked(w *otherShards) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.others == w {
+		l.others = nil
+	}
+}
+
+// leave returns what the log lacks, of a shard that the store has no more. The caller gives
+// it to other shards.
+func (l *ownLog) leave() (untold []revoked.Tombstone) {
+	l.turn <- struct{}{} // a call that appends knows first what the log did not take
+	defer func() { <-l.turn }()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone = true
+	untold = l.untold
+	l.untold = nil
+	return untold
 }

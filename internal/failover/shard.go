@@ -66,9 +66,9 @@ func (s *Shard) join() *membership {
 		return own || everywhere || a.Store.Shard(x.Record()) == s.name
 	}
 	set.tellOthers = func(x revoked.Tombstone) { s.tellOthersLater(journal.Heard(x)) }
-	m := &membership{silent: silent, noUsers: noUsers, saves: a.SaveTimeout, began: a.Clock.Now(), first: make(chan struct{}), turn: make(chan struct{}, 1)}
+	m := &membership{silent: silent, began: a.Clock.Now(), first: make(chan struct{})}
 	set.enter = func(g journal.Tombstone) {
-		m.hear(g, a.Clock.Now(), s.enterHeard)
+		m.graces.hear(g, a.Clock.Now(), s.enterHeard)
 		a.wake(g.ID)
 	}
 	var layout func() uint64
@@ -81,6 +81,7 @@ func (s *Shard) join() *membership {
 		Numbers: &a.numbers, Instance: a.Clock.Instance, Now: a.Clock.Now,
 		Budget: exchangeSaves * a.SaveTimeout, Life: a.TombstoneLife, UserLife: a.userLife(),
 	})
+	m.log = ownLog{members: m.Shard, silent: silent, noUsers: noUsers, saves: a.SaveTimeout, turn: make(chan struct{}, 1)}
 	return m
 }
 
@@ -102,7 +103,7 @@ const exchangeSaves = 5
 // status returns what is known of the shard.
 func (s *Shard) status(now time.Time) ShardStats {
 	st := statusOf(s.name, s.breaker.State(now), s.saves.State(now))
-	st.Heard, st.Told, st.Members = s.members.Heard(), s.members.toldAll(), s.members.Size()
+	st.Heard, st.Told, st.Members = s.members.Heard(), s.members.log.toldAll(), s.members.Size()
 	st.Evictions = s.evictions.total.Load()
 	return st
 }
@@ -186,16 +187,16 @@ func (s *Shard) dropShard(ctx context.Context) {
 	_ = s.members.Drop(limited) // its members find out by themselves
 	cancel()
 	s.members.firstRead() // there are no logs to wait for
-	untold, rotated := s.members.leave()
+	untold := s.members.log.leave()
 	moved := func(id string) bool { return s.all.Store.Shard(id) != s.name } // else no shard has it
 	for _, x := range untold {
 		if moved(x.Record()) {
 			s.all.lackLog(s, x)
 		}
 	}
-	for _, g := range rotated {
+	for _, g := range s.members.graces.leave() {
 		if moved(g.ID) {
-			s.all.Of(g.ID).members.hear(g, s.all.Clock.Now(), s.enterHeard)
+			s.all.Of(g.ID).members.graces.hear(g, s.all.Clock.Now(), s.enterHeard)
 		}
 	}
 	if lost, _ := s.again.owes(); lost > 0 {

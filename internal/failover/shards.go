@@ -9,8 +9,10 @@
 // call.go where there is no backup; loop.go probes a shard and delivers what it lacks,
 // tombstones before copies, and deliver.go delivers one of them; hints.go keeps what is to
 // be delivered, in memory and in a file; restore.go and ending.go read the sessions that
-// one supersedes before it is restored or ended. membership.go hears what other instances
-// have ended and tells them, layout.go says where these may have other shards, and again.go
+// one supersedes before it is restored or ended. membership.go has this process as a member
+// of a shard; heardset.go takes in what other members have ended, graces.go keeps it back while
+// a rotated token still opens its session, and ownlog.go tells the others, with telling.go for
+// what is on its way. layout.go says where other members may have other shards, and again.go
 // walks through the revocation set for a shard that has lost its data. stores.go has the
 // store as packages probe and members ask it.
 package failover
@@ -169,7 +171,7 @@ func (a *Shards) deliverLast(ctx context.Context) error {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		a.byName.Range(func(_, v any) bool {
 			s := v.(*Shard)
-			lacks := a.journal.Owes(s.name) || s.members.owes()
+			lacks := a.journal.Owes(s.name) || s.members.log.owes()
 			if lacks && ctx.Err() == nil {
 				_, _ = s.deliverAll(ctx)
 			}
@@ -331,7 +333,7 @@ func (a *Shards) differ(changed bool) {
 		}
 	})
 	a.forShards(func(s *Shard) {
-		s.members.owe(&otherShards{from: gone})
+		s.members.log.owe(&otherShards{from: gone})
 		s.signal()
 	})
 }
