@@ -117,7 +117,9 @@ func TestALoginBesideTheOldCookieEndsWhatRotationsHaveMadeOfItsSession(t *testin
 // Two requests of a browser that has no token of ours yet: one rotates.
 func TestTheOldCookieLeadsToTheSessionInTheGraceOfARotation(t *testing.T) {
 	testAdoption(t, false, func(s *adoptSite) {
-		first, second, reader := oldVisitor(), oldVisitor(), oldVisitor()
+		first := oldVisitor()
+		second := oldVisitor()
+		reader := oldVisitor()
 		wantWho(s.T, "the first visit", reader.do(s.readOnly(), "/"), "200 bob")
 		time.Sleep(20 * time.Minute)
 		for range 2 {

@@ -54,7 +54,9 @@ func TestTheTableOfASVSIsKept(t *testing.T) {
 		if len(cells) != 4 || cells[0] == " row " || strings.HasPrefix(cells[0], "-") {
 			continue
 		}
-		number, verdict, how := strings.TrimSpace(cells[0]), strings.TrimSpace(cells[2]), cells[3]
+		number := strings.TrimSpace(cells[0])
+		verdict := strings.TrimSpace(cells[2])
+		how := cells[3]
 		if seen[number] || !strings.HasPrefix(number, chapter+".") {
 			t.Errorf("row %s of chapter V%s: it is there twice, or in the wrong chapter", number, chapter)
 		}

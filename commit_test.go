@@ -79,7 +79,9 @@ func TestSettingWhatIsThereNeverOverwritesANewerValue(t *testing.T) {
 // meanwhile must not be undone by its result.
 func TestAnUpdateThatOverlapsItsOwnSession(t *testing.T) {
 	overlap := func(s *session.Session, during func()) {
-		in, out, done := make(chan bool), make(chan bool), make(chan bool)
+		in := make(chan bool)
+		out := make(chan bool)
+		done := make(chan bool)
 		var once sync.Once
 		go func() {
 			count.Update(s, func(n *int) error {

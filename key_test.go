@@ -133,7 +133,9 @@ func TestAValueThatDoesNotEncodeFailsTheResponse(t *testing.T) {
 }
 
 func TestAValueThatJSONDoesNotBringBackFailsTheResponse(t *testing.T) {
-	name, holder, votes := session.NewKey[string]("name"), session.NewKey[error]("holder"), session.NewKey[map[string]int]("votes")
+	name := session.NewKey[string]("name")
+	holder := session.NewKey[error]("holder")
+	votes := session.NewKey[map[string]int]("votes")
 	for what, set := range map[string]func(*session.Session){
 		"a string that is not UTF-8":   func(s *session.Session) { name.Set(s, "M\xfcller") },
 		"an interface":                 func(s *session.Session) { holder.Set(s, errors.New("boom")) },

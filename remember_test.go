@@ -65,7 +65,9 @@ func answer(v *sessiontest.Visitor, m *session.Manager, do func(*session.Session
 func TestARememberedSessionLastsAsItsLoginSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := remembers(t, memstore.New(nil))
-		long, short, usual := redVisitor(t, m), redVisitor(t, m), redVisitor(t, m)
+		long := redVisitor(t, m)
+		short := redVisitor(t, m)
+		usual := redVisitor(t, m)
 		for v, want := range map[*sessiontest.Visitor]time.Duration{long: 30 * span, short: 0, usual: 0} {
 			how := session.Stay{}
 			switch v {

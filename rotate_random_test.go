@@ -93,7 +93,9 @@ func (p *pages) visit(many int, disturb func()) {
 		var page sync.WaitGroup
 		for range 1 + p.r.IntN(10) {
 			n++
-			i, instance, write := n, p.r.IntN(len(p.ms)), p.r.IntN(2) == 0
+			i := n
+			instance := p.r.IntN(len(p.ms))
+			write := p.r.IntN(2) == 0
 			think, down := time.Duration(p.r.IntN(50_000_001)), time.Duration(p.r.IntN(2_000_000_001))
 			page.Go(func() { p.call(i, instance, write, think, down) })
 		}

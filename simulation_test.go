@@ -230,7 +230,9 @@ func TestTheSimulationSeesWhatEachWorldIsFor(t *testing.T) {
 			c.Calm, c.Off.Update = true, true
 		}, []string{"a: count lost"}},
 		{simulation.ByTime, "a list that is read and set", func(_ *testing.T, c *simulation.Config) {
-			c.Calm, c.Off.Update, c.Story = true, true, "side by side"
+			c.Calm = true
+			c.Off.Update = true
+			c.Story = "side by side"
 		}, []string{"a: lost", "d: older"}},
 		{simulation.SlowStore, "a tenth of SaveTimeout, and no backup", func(_ *testing.T, c *simulation.Config) {
 			c.New, c.WithoutBackup = impatient, true

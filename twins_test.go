@@ -133,7 +133,9 @@ func TestALogoutEndsBothOfTwoCookies(t *testing.T) {
 		other.open(after, host, "/login")
 		u := &url.URL{Scheme: "https", Host: host, Path: "/"}
 		for _, c := range other.jar.Cookies(u) {
-			c.Domain, c.Path, c.Secure = "shop.test", "/", true
+			c.Domain = "shop.test"
+			c.Path = "/"
+			c.Secure = true
 			b.jar.SetCookies(u, []*http.Cookie{c})
 		}
 		b.open(after, host, "/logout")

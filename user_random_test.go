@@ -162,7 +162,9 @@ func (u *userWorld) login(i *userInstance, at int) {
 	if status != http.StatusNoContent {
 		return
 	}
-	j.user, j.login, j.away = name, time.Now(), i.down
+	j.user = name
+	j.login = time.Now()
+	j.away = i.down
 	if !contains(u.jars, j) {
 		u.jars = append(u.jars, j)
 	}
@@ -201,7 +203,9 @@ func (u *userWorld) revokeOthers(i *userInstance, at int) {
 	if user != "" && err == nil && status == http.StatusNoContent {
 		u.revoked[user] = revocation{began, i.down}
 		time.Sleep(time.Millisecond)
-		j.user, j.login, j.away = user, time.Now(), i.down
+		j.user = user
+		j.login = time.Now()
+		j.away = i.down
 	}
 	time.Sleep(time.Duration(1+u.IntN(3000)) * time.Millisecond)
 }

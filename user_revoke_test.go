@@ -54,8 +54,12 @@ func (s userSite) renews(m *session.Manager, v *sessiontest.Visitor) {
 
 func TestRevokeUserEndsAllSessionsOfTheUser(t *testing.T) {
 	testUsers(t, session.Options{}, func(s userSite) {
-		phone, laptop, other := s.logsIn(s.a, "ann"), s.logsIn(s.b, "ann"), s.logsIn(s.a, "bob")
-		thief, renewed, rotated := s.copyOf(laptop), s.logsIn(s.a, "ann"), s.logsIn(s.b, "ann")
+		phone := s.logsIn(s.a, "ann")
+		laptop := s.logsIn(s.b, "ann")
+		other := s.logsIn(s.a, "bob")
+		thief := s.copyOf(laptop)
+		renewed := s.logsIn(s.a, "ann")
+		rotated := s.logsIn(s.b, "ann")
 		s.after(time.Minute)
 		s.renews(s.b, renewed)
 		s.serve(s.b, rotated, (*session.Session).Rotate)
@@ -409,7 +413,9 @@ func TestASessionInUseEndsWithItsUser(t *testing.T) {
 // All sessions of the application end that were authenticated by a time.
 func TestRevokeBefore(t *testing.T) {
 	testUsers(t, session.Options{}, func(s userSite) {
-		v, anonymous, thief := s.logsIn(s.a, "ann"), s.visitor(), s.logsIn(s.b, "bob")
+		v := s.logsIn(s.a, "ann")
+		anonymous := s.visitor()
+		thief := s.logsIn(s.b, "bob")
 		s.after(time.Minute)
 		at := time.Now()
 		s.renews(s.b, thief)

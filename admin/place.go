@@ -108,7 +108,9 @@ func readInstance(ctx context.Context, p place, id uint32) (i Instance, err erro
 	if err := json.Unmarshal(r.Data, &i); err != nil {
 		return i, fmt.Errorf("%s is not of a format that this version knows: %w", idOf(id), err)
 	}
-	i.ID, i.Self, i.Gone = id, false, false
+	i.ID = id
+	i.Self = false
+	i.Gone = false
 	i.Every = min(max(i.Every, time.Second), time.Hour)
 	if i.Name == "" || len(i.Name) > mostName {
 		return i, fmt.Errorf("%s has a name of %d bytes", idOf(id), len(i.Name))

@@ -105,7 +105,9 @@ var (
 // samples, which stand together, and none stands there twice.
 func parse(t *testing.T, page string) map[string]string {
 	t.Helper()
-	samples, kinds, current := map[string]string{}, map[string]string{}, ""
+	samples := map[string]string{}
+	kinds := map[string]string{}
+	current := ""
 	for line := range strings.SplitSeq(strings.TrimSuffix(page, "\n"), "\n") {
 		if m := aboutLine.FindStringSubmatch(line); m != nil {
 			if _, twice := kinds[m[2]]; m[1] == "TYPE" && twice {

@@ -204,7 +204,9 @@ func TestASaveOverWhatTheNewStoreHasLost(t *testing.T) {
 // A tombstone stands in both stores when a logout moves its session, and moves back into a
 // new store that has lost it.
 func TestATombstoneStandsInBoth(t *testing.T) {
-	m, from, to := tombstone(t), memstore.New(nil), storetest.NewFaulty(memstore.New(nil))
+	m := tombstone(t)
+	from := memstore.New(nil)
+	to := storetest.NewFaulty(memstore.New(nil))
 	s := moving.New(from, to, moving.Move, nil)
 	v := mustSave(t, from, "x", record("a"), session.Absent)
 	mustSave(t, s, "x", session.Record{Data: m, Expires: time.Now().Add(time.Hour)}, v)

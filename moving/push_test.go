@@ -70,7 +70,9 @@ func (s site) visit(v *sessiontest.Visitor) (counted int, status int) {
 func TestASiteMoves(t *testing.T) {
 	from, to := silent{memstore.New(nil)}, memstore.New(nil)
 	newAt := func(s moving.Step) *moving.Store { return moving.New(from, to, s, nil) }
-	prepared, moved, drained := newAt(moving.Prepare), newAt(moving.Move), newAt(moving.Drain)
+	prepared := newAt(moving.Prepare)
+	moved := newAt(moving.Move)
+	drained := newAt(moving.Drain)
 	stages := [][2]session.Store{
 		{from, from}, {from, prepared}, {prepared, prepared}, {prepared, moved}, {moved, moved},
 		{moved, drained}, {drained, to}, {to, to},

@@ -176,7 +176,9 @@ func TestAServerAndAConfigWithOtherDefaults(t *testing.T) {
 	server := mariadbtest.Start(t, "--transaction-isolation=SERIALIZABLE", "--autocommit=0", "--sql-mode=NO_BACKSLASH_ESCAPES",
 		"--default-time-zone=-05:00", "--default-storage-engine=Aria", "--character-set-server=latin1")
 	s := newStore(t, server, mysqlstore.Options{}, func(c *mysql.Config) {
-		c.ClientFoundRows, c.ParseTime, c.InterpolateParams = true, true, false
+		c.ClientFoundRows = true
+		c.ParseTime = true
+		c.InterpolateParams = false
 	})
 	every := make([]byte, 256)
 	for i := range every {

@@ -74,13 +74,18 @@ func (f *frames) take(b []byte) error {
 // begin takes the type of an element.
 func (f *frames) begin(typ byte) {
 	if f.open == 0 {
-		f.kind, f.open, f.elements = typ, 1, 1
+		f.kind = typ
+		f.open = 1
+		f.elements = 1
 		f.length, f.hasWord = 0, false
 		if f.began != nil {
 			f.began()
 		}
 	}
-	f.header, f.typ, f.number, f.negative = true, typ, 0, false
+	f.header = true
+	f.typ = typ
+	f.number = 0
+	f.negative = false
 }
 
 // line takes a part of the line behind the type.

@@ -271,7 +271,9 @@ func makeVectors(t *testing.T) (all []vector) {
 	last := &all[len(all)-1]
 	last.Minute, last.KeyID = good.Minute, append(hexed{good.KeyID[0] ^ 1}, good.KeyID[1:]...)
 	spoiled("an unknown key", "unknown key", good.Sealed, func(v *vector) {
-		v.Keys, v.Minute, v.KeyID = []hexed{key2.Secret()}, good.Minute, good.KeyID
+		v.Keys = []hexed{key2.Secret()}
+		v.Minute = good.Minute
+		v.KeyID = good.KeyID
 	})
 	spoiled("another purpose", "forged", good.Sealed, func(v *vector) { v.Purpose = "tombstone" })
 	spoiled("another audience", "audience", good.Sealed, func(v *vector) { v.Audience = "shop.example" })

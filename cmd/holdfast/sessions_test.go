@@ -78,7 +78,9 @@ func says(t *testing.T, args string) (stdout, stderr string, exit int) {
 func TestSessionsAreFoundAndEnded(t *testing.T) {
 	o := openPage(t)
 	t.Setenv("HOLDFAST_TOKEN", "act")
-	ada, other, bo := o.logIn(t, "ada"), o.logIn(t, "ada"), o.logIn(t, "bo")
+	ada := o.logIn(t, "ada")
+	other := o.logIn(t, "ada")
+	bo := o.logIn(t, "bo")
 	id := string(ada.Session().ID())
 	until(t, "the list", func() bool {
 		out, _, _ := says(t, "sessions ls "+o.url+" ada")

@@ -89,7 +89,9 @@ func printStatus(w io.Writer, s admin.Status, head bool) {
 			}
 		}
 		for _, shard := range shards {
-			state, since, notes := shard.State.String(), shard.Since, []string{}
+			state := shard.State.String()
+			since := shard.Since
+			notes := []string{}
 			if i.Gone {
 				state, since = "gone", i.Written
 			}

@@ -111,7 +111,9 @@ func TestWhatIsUsedStaysInTheCache(t *testing.T) {
 func TestTheCacheKeepsWhatTravelsAlone(t *testing.T) {
 	var o openedCache
 	b := copyWith(plain("v", 100))
-	b.Born, b.State.Origin, b.State.Bare = true, []byte("origin"), true
+	b.Born = true
+	b.State.Origin = []byte("origin")
+	b.State.Bare = true
 	large := append(make(state.Entries, 0, 1<<20), b.State.Entries...)
 	b.State.Entries = large
 	o.put(1, 1, kept{Copy: b})

@@ -130,7 +130,9 @@ func (m *model) lastSecond() (all, bad int) {
 }
 
 func (m *model) trips(why circuit.Cause) (circuit.Change, bool) {
-	m.cause, m.probes, m.delivered = why, nil, false
+	m.cause = why
+	m.probes = nil
+	m.delivered = false
 	return m.becomes(away)
 }
 
@@ -146,7 +148,9 @@ func (m *model) becomes(s circuit.State) (circuit.Change, bool) {
 		return circuit.Change{}, false
 	}
 	c := circuit.Change{From: m.state, To: s, Cause: m.cause, After: m.latest.Sub(m.since)}
-	m.state, m.since, m.operations = s, m.latest, nil
+	m.state = s
+	m.since = m.latest
+	m.operations = nil
 	m.age++
 	return c, true
 }

@@ -172,7 +172,9 @@ func TestASaveInDoubtIsKeptWhole(t *testing.T) {
 	})
 	story(t, "members that may not wait leave, and the others wait", func(v *visitor) {
 		l := v.load()
-		first, leader, member := v.commit(l, set("first", "x")), v.commit(l, increment("n")), v.commit(l, increment("n"))
+		first := v.commit(l, set("first", "x"))
+		leader := v.commit(l, increment("n"))
+		member := v.commit(l, increment("n"))
 		leader.Fresh = true
 		v.plan([]instance.Fate{refused}, []instance.Fate{{Takes: 20 * time.Millisecond}, instance.Never})
 		errs := v.together(first, leader, member)

@@ -200,7 +200,9 @@ func TestASessionBegins(t *testing.T) {
 		name := map[bool]string{true: "in the place of one that its visitor had", false: "in the place of a made-up token's"}[vouched]
 		story(t, name, func(v *visitor) {
 			c := v.commit(nobody, set("a", "1"))
-			c.Renewal, c.Replaced, c.Vouched = commit.NewValues, "replaced", vouched
+			c.Renewal = commit.NewValues
+			c.Replaced = "replaced"
+			c.Vouched = vouched
 			v.must(c, failover.Durable)
 			st, _ := v.Store.Get("replaced")
 			if st.Dead() != vouched {
@@ -212,7 +214,9 @@ func TestASessionBegins(t *testing.T) {
 		})
 		story(t, name+", that is there", func(v *visitor) {
 			c := v.commit(nobody, set("a", "1"))
-			c.Renewal, c.Replaced, c.Vouched = commit.NewValues, v.id(), vouched
+			c.Renewal = commit.NewValues
+			c.Replaced = v.id()
+			c.Vouched = vouched
 			v.must(c, failover.Durable)
 			if st, _ := v.Store.Get(v.id()); st.Death.Reason != state.Renewed {
 				v.Errorf("the session before is %+v, want dead", st)

@@ -17,7 +17,9 @@ import (
 func TestASaveInDoubtIsSettledByTheNextCommit(t *testing.T) {
 	again := func(v *visitor, c *commit.Commit) *commit.Commit {
 		next := v.commit(c.Loaded)
-		next.Edits, next.Changes, next.Doubts = c.Edits, c.Changes, c.Doubts
+		next.Edits = c.Edits
+		next.Changes = c.Changes
+		next.Doubts = c.Doubts
 		return next
 	}
 	for name, fate := range map[string]instance.Fate{"it stands": silent, "it did not arrive": instance.Never} {
@@ -160,7 +162,9 @@ func TestACommitWaitsForOthersOfItsSessionForAWhile(t *testing.T) {
 		time.Sleep(time.Minute)
 		v.stored("n", "1")
 		next := v.commit(v.load())
-		next.Edits, next.Changes, next.Doubts = c.Edits, c.Changes, c.Doubts
+		next.Edits = c.Edits
+		next.Changes = c.Changes
+		next.Doubts = c.Doubts
 		v.must(next, failover.Durable)
 		v.stored("n", "1")
 	})

@@ -17,7 +17,9 @@ func (w *world) renewed(successor string) state.Death {
 // Where another writer has renewed a session that ends, and went on from there, the
 // whole line of successors ends: whoever held the token that the visitor gave up.
 func TestTheLineOfARenewedSessionEnds(t *testing.T) {
-	a, b, c := longID("a"), longID("b"), longID("c")
+	a := longID("a")
+	b := longID("b")
+	c := longID("c")
 	line := func(w *world) {
 		w.Store.Set(a, state.State{Death: w.renewed("b")})
 		w.Store.Set(b, state.State{Death: w.renewed("c")})

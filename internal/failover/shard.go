@@ -103,7 +103,9 @@ const exchangeSaves = 5
 // status returns what is known of the shard.
 func (s *Shard) status(now time.Time) ShardStats {
 	st := statusOf(s.name, s.breaker.State(now), s.saves.State(now))
-	st.Heard, st.Told, st.Members = s.members.Heard(), s.members.log.toldAll(), s.members.Size()
+	st.Heard = s.members.Heard()
+	st.Told = s.members.log.toldAll()
+	st.Members = s.members.Size()
 	st.Evictions = s.evictions.total.Load()
 	return st
 }

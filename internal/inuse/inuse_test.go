@@ -83,7 +83,9 @@ func TestWhatIsForgotten(t *testing.T) {
 
 func TestWhatIsNews(t *testing.T) {
 	var s Sessions
-	one, two, three := record.Version{1}, record.Version{2}, record.Version{3}
+	one := record.Version{1}
+	two := record.Version{2}
+	three := record.Version{3}
 	wants := func(what string, v record.Version, want bool) {
 		t.Helper()
 		if got := s.News("a", v); got != want {

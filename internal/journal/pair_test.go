@@ -118,7 +118,9 @@ func (p *pair) event() {
 	p.now = p.now.Add(time.Duration(p.draw(5)) * time.Second)
 	switch p.draw(20) {
 	case 0, 1, 2, 3:
-		c, shard, anonymous := p.copy(), p.shard(), p.draw(2) == 0
+		c := p.copy()
+		shard := p.shard()
+		anonymous := p.draw(2) == 0
 		got, err := p.j.Add(shard, c, anonymous)
 		want, wantErr := p.m.add(shard, c, anonymous)
 		p.equal("Add", []any{got, err}, []any{want, wantErr})
@@ -138,12 +140,16 @@ func (p *pair) event() {
 	case 11, 12:
 		p.removeHints()
 	case 13, 14:
-		c, shard, at := p.copy(), p.shard(), p.at()
+		c := p.copy()
+		shard := p.shard()
+		at := p.at()
 		got, err := p.j.Keep(shard, c, at)
 		want, wantErr := p.m.keep(shard, c, at)
 		p.equal("Keep", []any{got, err}, []any{want, wantErr})
 	case 15:
-		id, entries, before := p.id(), p.entries(), p.at()
+		id := p.id()
+		entries := p.entries()
+		before := p.at()
 		p.j.Carried(id, entries, before)
 		p.m.carried(id, entries, before)
 	case 16:
@@ -192,7 +198,9 @@ func (p *pair) settledExpire(before time.Time) {
 }
 
 func (p *pair) addTombstone() {
-	t, shard, keeps := p.tombstone(), p.shard(), p.draw(2) == 0
+	t := p.tombstone()
+	shard := p.shard()
+	keeps := p.draw(2) == 0
 	told := 0
 	got, err := p.j.AddTombstone(shard, t, p.now, func() { told++ }, func(state.Copy, Tombstone) bool { return keeps })
 	want, wantTold, wantErr := p.m.addTombstone(shard, t, p.now, keeps)

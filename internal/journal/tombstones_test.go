@@ -287,7 +287,9 @@ func TestTombstonesExpireUnlessTheyArePending(t *testing.T) {
 func TestSupersedesWhatAnotherWriterRotated(t *testing.T) {
 	link := state.NewLink(state.Dot{Clock: 3, Instance: 2}, unix(9), [state.LinkRandom]byte{}, id32('f'))
 	renewal := Moved("a", death(5, 1, state.Renewed), "b")
-	own, rotation, theSame := renewal, renewal, renewal
+	own := renewal
+	rotation := renewal
+	theSame := renewal
 	own.Death.Dot = state.Dot{Clock: 3, Instance: 2}
 	rotation.Rotated = true
 	theSame.Successor = id32('f')

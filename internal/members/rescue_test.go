@@ -215,7 +215,9 @@ func TestRescuesSpreadOverTwoIntervals(t *testing.T) {
 				due[i] += len(numbers)
 			}
 		}
-		early, second, third := 0, due[test.first+1], due[test.first+2]
+		early := 0
+		second := due[test.first+1]
+		third := due[test.first+2]
 		for _, n := range due[:test.first+1] {
 			early += n
 		}

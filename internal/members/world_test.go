@@ -192,7 +192,9 @@ func (f *store) count() (loads, saves, bytes int) {
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	loads, saves, bytes = f.counts["load"], f.counts["save"], f.bytes
+	loads = f.counts["load"]
+	saves = f.counts["save"]
+	bytes = f.bytes
 	clear(f.counts)
 	f.bytes = 0
 	return loads, saves, bytes

@@ -228,7 +228,9 @@ func TestARowIsTakenOut(t *testing.T) {
 func TestMembersJoin(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 1))
 	for range 5000 {
-		a, b, c := randomMembers(r), randomMembers(r), randomMembers(r)
+		a := randomMembers(r)
+		b := randomMembers(r)
+		c := randomMembers(r)
 		before := a.Append(nil)
 		ab := JoinMembers(a, b)
 		if !reflect.DeepEqual(ab, JoinMembers(b, a)) {

@@ -34,7 +34,9 @@ func sameCopy(a, b Copy) bool {
 func TestCopiesMeetInAnyOrder(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 100_000 {
-		a, b, c := smallCopy(r), smallCopy(r), smallCopy(r)
+		a := smallCopy(r)
+		b := smallCopy(r)
+		c := smallCopy(r)
 		switch {
 		case !sameCopy(a.Join(a), a):
 			t.Fatalf("Join is not idempotent: %+v", a)

@@ -217,7 +217,9 @@ func TestAFullListDropsWhatMattersLeast(t *testing.T) {
 		l := randomSuperseded(r, r.IntN(MaxSuperseded+1))
 		if r.IntN(4) == 0 { // nothing is settled
 			for i := range l {
-				l[i].NeverStored, l[i].Durable, l[i].Predecessor = false, false, true
+				l[i].NeverStored = false
+				l[i].Durable = false
+				l[i].Predecessor = true
 			}
 		}
 		l = slices.Grow(l, 2) // room that an append could write into

@@ -27,7 +27,9 @@ func stateWith(d Dot, names ...string) State {
 }
 
 func TestResolve(t *testing.T) {
-	first, second, third := Dot{10, 1}, Dot{20, 1}, Dot{30, 1}
+	first := Dot{10, 1}
+	second := Dot{20, 1}
+	third := Dot{30, 1}
 	before, later := Dot{1, 2}, Dot{25, 2} // by another instance
 	for _, test := range []struct {
 		name    string

@@ -57,7 +57,9 @@ func sameState(a, b State) bool { return bytes.Equal(a.Encode(), b.Encode()) }
 func TestJoinIsASemilattice(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200_000 {
-		a, b, c := randomState(r), randomState(r), randomState(r)
+		a := randomState(r)
+		b := randomState(r)
+		c := randomState(r)
 		switch {
 		case !sameState(Join(a, a), a):
 			t.Fatalf("join is not idempotent: %v", a)

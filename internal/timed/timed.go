@@ -95,7 +95,9 @@ func New(s session.Store, seen Seen) session.Store {
 
 // far returns t as a FreshLoader, a Lister and a Prober, as it can.
 func (t *store) far(can [3]bool) session.Store {
-	f, l, p := fresh{t}, lister{t}, prober{t}
+	f := fresh{t}
+	l := lister{t}
+	p := prober{t}
 	switch can {
 	case [3]bool{true, false, false}:
 		return struct {
@@ -143,7 +145,9 @@ func (t *store) far(can [3]bool) session.Store {
 
 // near returns t as far does, and as a Local.
 func (t *store) near(can [3]bool) session.Store {
-	f, l, p := fresh{t}, lister{t}, prober{t}
+	f := fresh{t}
+	l := lister{t}
+	p := prober{t}
 	switch can {
 	case [3]bool{true, false, false}:
 		return struct {

@@ -16,7 +16,9 @@ func TestThoseWhoWaitAreWoken(t *testing.T) {
 	var s Set
 	s.Wake("a")
 	s.WakeAll()
-	a, again, b := s.Enter("a"), s.Enter("a"), s.Enter("b")
+	a := s.Enter("a")
+	again := s.Enter("a")
+	b := s.Enter("b")
 	if woken(a) || woken(again) || woken(b) {
 		t.Error("what came before is news")
 	}

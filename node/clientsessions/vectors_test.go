@@ -182,7 +182,9 @@ func TestRequestVectors(t *testing.T) {
 			}
 			return end(args...)
 		}
-		res.Hidden["end"], res.Hidden["write"], res.Hidden["writeHead"] = script.Func(write), script.Func(write), script.Func(
+		res.Hidden["end"] = script.Func(write)
+		res.Hidden["write"] = script.Func(write)
+		res.Hidden["writeHead"] = script.Func(
 			func(...script.Value) script.Value { sent = m.header(); return nil })
 		key := o.RequestKey
 		if key == "" {
@@ -248,7 +250,9 @@ func (m *middleware) assign(o *script.Object) {
 			m.reset()
 		}
 		ms := script.ToNumber(args[0])
-		m.box.Duration, m.box.Created, m.dirty = time.Duration(ms)*time.Millisecond, m.now, true
+		m.box.Duration = time.Duration(ms) * time.Millisecond
+		m.box.Created = m.now
+		m.dirty = true
 		codec, err := m.codec.WithEphemeral(len(args) > 1 && script.Truthy(args[1]))
 		if err != nil {
 			script.Throw(err.Error())

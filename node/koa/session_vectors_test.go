@@ -166,7 +166,9 @@ func (c *sessionContext) show(isNew bool) {
 		default:
 			return false
 		}
-		c.forced, c.session.UntilClosed, c.session.MaxAge = true, v == "session", 0
+		c.forced = true
+		c.session.UntilClosed = v == "session"
+		c.session.MaxAge = 0
 		if ms, ok := v.(float64); ok {
 			c.session.MaxAge = time.Duration(ms * float64(time.Millisecond))
 		}

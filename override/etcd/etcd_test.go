@@ -79,7 +79,9 @@ func TestAWatchThatComesTooLateSaysSo(t *testing.T) {
 }
 
 func TestAnotherMemberIsAskedWhereOneDoesNotAnswer(t *testing.T) {
-	dead, frozen, well := etcdtest.Start(t), etcdtest.Start(t), etcdtest.Start(t)
+	dead := etcdtest.Start(t)
+	frozen := etcdtest.Start(t)
+	well := etcdtest.Start(t)
 	dead.Kill()
 	frozen.Freeze()
 	well.Put("key", "backup-only")

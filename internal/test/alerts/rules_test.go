@@ -70,7 +70,9 @@ func TestEachMetricOfARuleIsWritten(t *testing.T) {
 	for _, f := range figures.Figures(m) {
 		known[f.Name] = true
 		if f.Kind == metrics.Histogram {
-			known[f.Name+"_bucket"], known[f.Name+"_count"], known[f.Name+"_sum"] = true, true, true
+			known[f.Name+"_bucket"] = true
+			known[f.Name+"_count"] = true
+			known[f.Name+"_sum"] = true
 		}
 	}
 	names := matches(`\b((?:session|db_client)_[a-z_]+)`, read(t, rulesFile))

@@ -322,7 +322,7 @@ func TestEachAlertFiresInItsStorm(t *testing.T) {
 	} {
 		t.Run(storm.name, func(t *testing.T) {
 			if testing.Short() && len(storm.want) > 1 {
-				t.Skip("a storm of several alerts takes its time")
+				t.Skip("storms of several alerts are not short: make test and make race run them in full")
 			}
 			var f *fleet
 			synctest.Test(t, func(t *testing.T) {

@@ -47,7 +47,9 @@ func (t *tale) budget(birth int) {
 // leave is a request whose client hangs up.
 func (t *tale) leave(birth int, id string) *Request {
 	q := t.steal(birth, s1, Read, id)
-	q.Browser, q.Copy, q.Left = 0, 0, t.at+1
+	q.Browser = 0
+	q.Copy = 0
+	q.Left = t.at + 1
 	return q
 }
 

@@ -87,7 +87,9 @@ func (t *tale) answer(q *Request, what string, set string, jar ...string) {
 		}
 	}
 	if set != "" {
-		q.Bundle, q.Given, q.Size = []string{set}, []string{set}, 300
+		q.Bundle = []string{set}
+		q.Given = []string{set}
+		q.Size = 300
 	}
 	if q.Browser < 0 {
 		t.event(Event{Kind: Ended, Request: q, Instance: q.Instance, Birth: q.Birth})
@@ -131,7 +133,9 @@ func heldByTwo(t *tale, by int) {
 // steal is ask by the attacker.
 func (t *tale) steal(birth int, id session.ID, route Route, bundles ...string) *Request {
 	q := t.ask(birth, route, 0, 0, bundles...)
-	q.Browser, q.Copy, q.Token = -1, 1, id
+	q.Browser = -1
+	q.Copy = 1
+	q.Token = id
 	return q
 }
 

@@ -117,7 +117,10 @@ func (r *Ring) take(notes map[string]Key) error {
 		}
 		seen[k.ID] = k.line
 		if n, ok := notes[k.ID]; ok {
-			k.Added, k.SealsSince, k.SealedUntil, k.note = n.Added, n.SealsSince, n.SealedUntil, n.note
+			k.Added = n.Added
+			k.SealsSince = n.SealsSince
+			k.SealedUntil = n.SealedUntil
+			k.note = n.note
 		}
 	}
 	return nil

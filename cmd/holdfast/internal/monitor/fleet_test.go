@@ -77,7 +77,9 @@ func newFleet(t *testing.T, address string, source func() override.Source) *flee
 	t.Helper()
 	f := &fleet{t: t, memcached: memcachedtest.Start(t), address: address, source: source, rules: verdict.Defaults}
 	if !*full {
-		f.rules.DownAfter, f.rules.Hold, f.rules.Order = 2*time.Second, 3*time.Second, 20*time.Second
+		f.rules.DownAfter = 2 * time.Second
+		f.rules.Hold = 3 * time.Second
+		f.rules.Order = 20 * time.Second
 	}
 	f.coordinator = instancetest.OpenCoordinator(t, address)
 	store := relay.Relay{Down: func(b []byte) []byte {

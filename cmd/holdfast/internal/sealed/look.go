@@ -269,7 +269,9 @@ func (k Kind) words() string {
 
 func (t *Text) corrupt(err error) bool {
 	if err != nil {
-		t.Opened, t.Fault, t.Why = false, "malformed", "it was sealed with the key, and what is in it is nothing that this version knows: "+err.Error()
+		t.Opened = false
+		t.Fault = "malformed"
+		t.Why = "it was sealed with the key, and what is in it is nothing that this version knows: " + err.Error()
 	}
 	return err != nil
 }

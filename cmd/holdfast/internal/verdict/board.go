@@ -68,7 +68,9 @@ func (b *Board) Count(now time.Time, ballots map[string]Ballot) Reading {
 	b.last = now
 	type tally struct{ named, down int }
 	votes := map[string]tally{} // by shard
-	observers, living, skewed := b.Observers, 0, 0
+	observers := b.Observers
+	living := 0
+	skewed := 0
 	for name, ballot := range ballots {
 		s := b.see(now, name, ballot)
 		if !s.new || now.Sub(s.at) > b.Fresh {

@@ -100,7 +100,9 @@ func TestABoardCountsTheConfiguredObservers(t *testing.T) {
 
 func TestAStateHoldsLongerWithEachFlap(t *testing.T) {
 	r := verdict.Defaults
-	now, s, since := evening, verdict.State{}, -time.Second
+	now := evening
+	s := verdict.State{}
+	since := -time.Second
 	pass := func(d time.Duration, down bool) {
 		for range int(d / time.Second) {
 			now = now.Add(time.Second)
