@@ -35,9 +35,9 @@ type Backup struct {
 	// secret.
 	Audience string
 
-	// Lease is how long a copy may vouch for a session since the store last
-	// confirmed it; default an hour. A logout that an instance cannot know of,
-	// because it does not reach the store, it honors one Lease later at most.
+	// Lease is how long a copy may vouch for a session since the store last confirmed
+	// it; default an hour. An instance that does not reach the store, and so cannot
+	// know of a logout, honors it one Lease later at most.
 	Lease time.Duration
 
 	// MaxLease is the most that a Switch may prolong Lease to; default Lease.
@@ -51,12 +51,11 @@ type Backup struct {
 	// a larger ProxyBuffer.
 	Copy int
 
-	// Budget is how many bytes of cookies a session's copies may take up
-	// together in a visitor's browser, names and separators included; default
-	// 6144, at most 6656. No order in which answers arrive makes it more. With
-	// the most that is allowed there is room in a Cookie line of 8 KB, which is
-	// what nginx and Apache take, for the token, the list of ended sessions and
-	// 850 bytes of other cookies.
+	// Budget is how many bytes of cookies a session's copies may take up together in a
+	// visitor's browser, names and separators included; default 6144, at most 6656. The
+	// bound holds in whatever order answers arrive. With the most that is allowed there
+	// is room in a Cookie line of 8 KB, which is what nginx and Apache take, for the
+	// token, the list of ended sessions and 850 bytes of other cookies.
 	//
 	// Answers that overlap leave a copy each: there is room for four that are
 	// no larger than a quarter of the Budget, and for two up to a half of it.
@@ -82,16 +81,16 @@ type Backup struct {
 	// finds no room fails.
 	Journal int
 
-	// Dir names a directory that keeps these writes, and the logouts among them, in a
-	// file too, so that they outlive the process: a crash, a deployment, a kill for want
-	// of memory. It must exist, on a disk of this machine, and instances on one machine
-	// share it: each has a file of its own in it, and takes over the file of one that has
-	// ended, when it starts and once a minute. A request waits until its entry is
-	// written, 50 ms at most; a disk that is full, slow or broken costs nothing but what
-	// it does not take, see Hooks.JournalFile. A file takes up at most twice Journal, and
-	// as much again for a moment while it is written anew. The lines are sealed with
-	// Keys. Empty, the default, is no file. Dir needs a system with flock, as Linux, macOS
-	// and the BSDs have: New fails elsewhere.
+	// Dir names a directory that keeps these writes, and the logouts among them, in a file
+	// too, so that they outlive the process: a crash, a deployment, a kill for want of
+	// memory. It must exist, on a disk of this machine, and instances on one machine share
+	// it: each has a file of its own in it, and takes over the file of one that has ended,
+	// when it starts and once a minute. A request waits until its entry is written, 50 ms
+	// at most. Where the disk is full, slow or broken, requests go on, and only what it
+	// did not take can be lost with the process, see Hooks.JournalFile. A file takes up at
+	// most twice Journal, and as much again for a moment while it is written anew. The
+	// lines are sealed with Keys. Empty, the default, is no file. Dir needs a system with
+	// flock, as Linux, macOS and the BSDs have: New fails elsewhere.
 	Dir string
 
 	// Sync makes each write to the file go through to the disk before the request goes
@@ -208,7 +207,7 @@ func (b *Backup) spool(audience string, hook func(context.Context, FileFault, er
 	})
 }
 
-// audience is whom copies and tombstone cookies are sealed for.
+// audience returns the audience of copies and tombstone cookies.
 func audience(application string, c Cookie) string {
 	return backup.AudienceOf(application, c.Name, c.Domain, c.Path)
 }

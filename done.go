@@ -24,11 +24,11 @@ var closed = func() <-chan struct{} {
 // have expired.
 //
 // It ends too when it expires. A stream is no use of the session, so one that nobody uses
-// otherwise ends Idle after its last request. Before, the store is asked once, since another
-// instance may have seen a request; where it does not answer, the session ends.
+// otherwise ends Idle after its last request. Before that, the store is asked once, since
+// another instance may have seen a request; where it does not answer, the session ends.
 //
-// Done follows a Rotate. It does not follow a Renew, which makes the token worthless with
-// which the stream was opened: the client connects again, with the new one.
+// Done follows a Rotate. It does not follow a Renew, which makes the token that opened
+// the stream worthless: the client connects again, with the new one.
 func (s *Session) Done(ctx context.Context) <-chan struct{} {
 	_ = s.load(ctx)
 	s.mu.Lock()

@@ -2,9 +2,9 @@ package session
 
 import "github.com/holdfast-go/session/internal/foreign"
 
-// Format is how another system writes tokens and sessions, so that its programs
-// and yours share them. Package node/express makes the one that there is; New
-// refuses a Format that is not of this module.
+// Format is how another system writes tokens and sessions, so that its programs and
+// yours share them. Package node/express makes the only one; New refuses a Format from
+// outside this module.
 type Format interface {
 	String() string // the name of the other system, such as "express-session"
 }

@@ -282,8 +282,8 @@ func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error
 }
 
 // StripCookies takes the token and the sealed copies off a request that is handed on to
-// another server, as in Rewrite of a httputil.ReverseProxy: StripCookies(p.Out). Whoever
-// has the token is the visitor. The session of r goes on as it is.
+// another server, as in Rewrite of a httputil.ReverseProxy: StripCookies(p.Out). A
+// server that gets the token can act as the visitor. The session of r goes on as it is.
 func (m *Manager) StripCookies(r *http.Request) {
 	if x, ok := r.Context().Value(m).(*exchange); ok {
 		x.session() // has the header of before

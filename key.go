@@ -46,9 +46,10 @@ type keyOptions struct {
 func ServerOnly() KeyOption { return func(o *keyOptions) { o.flags |= state.ServerOnly } }
 
 // Uncompressed keeps the key's values as they are in a copy. Other values of 256 bytes
-// and more are compressed, each alone: their length tells nothing about another key's
-// value, and something about what stands in the same value. Use it for a value that holds
-// a secret beside text that somebody else can choose.
+// and more are compressed, each alone: the length of a compressed value tells nothing
+// about another key's value, but something about the text beside a secret in the same
+// value. Use it for a value that holds a secret beside text that somebody else can
+// choose.
 func Uncompressed() KeyOption { return func(o *keyOptions) { o.flags |= state.Uncompressed } }
 
 // Rank is the importance of a key to a backup, from 0, the default, to 15: where
@@ -120,14 +121,13 @@ func (k Key[T]) Or(s *Session, otherwise T) T {
 	return otherwise
 }
 
-// Set changes the value. It encodes v at once: later changes to v are not
-// saved. A value that JSON does not bring back fails: a string that is not UTF-8,
-// which belongs into a []byte, and an interface whose value its type does not tell.
-// What is in an any comes back as JSON has it, an int as a float64; unexported
-// fields are not saved. After Get or Update met a value that does not decode, Set fails until
-// Delete, so that no program overwrites what it cannot read. It also fails
-// until Delete while the store is away and the value that it would replace is
-// not in the sealed copy, because no handler can have read that value.
+// Set changes the value. It encodes v at once: later changes to v are not saved. Set fails
+// for a value that JSON does not bring back: a string that is not UTF-8, for which there is
+// []byte, and a value in an interface with methods. A value in an any comes back as JSON has
+// it, an int as a float64. Unexported fields are not saved. After Get or Update met a value
+// that does not decode, Set fails until Delete, so that no program overwrites what it cannot
+// read. It also fails until Delete while the store is away and the value that it would
+// replace is not in the sealed copy, because no handler can have read that value.
 func (k Key[T]) Set(s *Session, v T) {
 	data, err := k.encode(v)
 	if err != nil {

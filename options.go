@@ -55,9 +55,9 @@ type Options struct {
 	// process runs: a process that is stopped, or short of processor, waits longer.
 	ReadTimeout, SaveTimeout time.Duration
 
-	// Backup keeps a second copy of each session in its visitor's cookies, for
-	// when the store is away. Nil is none. With Header there is none either:
-	// only cookies can carry it.
+	// Backup keeps a second copy of each session in its visitor's cookies, for when the
+	// store is away. Nil means no backup. With Header there is no backup either,
+	// because only cookies can carry it.
 	Backup *Backup
 
 	// Switch is the operator's way to choose between store and backup. It needs
@@ -70,16 +70,16 @@ type Options struct {
 	// PerUser bounds how many sessions a user has at once; the zero value does not.
 	PerUser PerUser
 
-	// Format shares sessions with another system; nil is our own.
+	// Format shares sessions with another system; nil means the library's own format.
 	Format Format
 
-	// Adopt takes over the sessions of another library. Nil is none.
+	// Adopt takes over the sessions of another library. Nil takes over none.
 	Adopt *Adopt
 
-	// Error answers a request whose session cannot be loaded or saved, and
-	// one that Require turns away. The default answers 403 to ErrNoSession,
-	// 503 with Retry-After to ErrUnavailable and ErrEnded, 500 to all else,
-	// and does not tell the visitor more than the status.
+	// Error answers a request whose session cannot be loaded or saved, and one that
+	// Require turns away. The default answers 403 to ErrNoSession, 503 with Retry-After
+	// to ErrUnavailable and ErrEnded, 500 to every other error. The visitor learns no
+	// more than the status.
 	Error func(http.ResponseWriter, *http.Request, error)
 }
 

@@ -91,7 +91,8 @@ func (x *exchange) Push(target string, o *http.PushOptions) error {
 	return p.Push(target, o)
 }
 
-// CloseNotify is asked for by gin's Stream, which panics where there is none.
+// CloseNotify is for gin's Stream, which panics where the writer does not have the
+// method.
 func (x *exchange) CloseNotify() <-chan bool {
 	gone := make(chan bool, 1)
 	context.AfterFunc(x.Context, func() { gone <- true })

@@ -17,10 +17,10 @@ import (
 // so that a token that was stolen is of use for a while only. Where a visitor
 // gains rights, call Renew instead.
 //
-// Requests that still carry the old token go on for ten seconds, on any
-// instance, and their answers carry the new one; of requests that rotate at the
-// same time one does, and the others answer with its token. After that the old
-// token shows nothing, though Destroy with it still ends the session.
+// Requests that still carry the old token go on for ten seconds, on any instance, and
+// their answers carry the new one; of requests that rotate at the same time one
+// succeeds, and the others answer with its token. After that the old token shows
+// nothing, though Destroy with it still ends the session.
 //
 // A rotation can always wait. Rotate does nothing where the store does not answer,
 // where the request ends before the save, so that no answer can carry the new

@@ -70,7 +70,7 @@ type Stats struct {
 	Copies   CopyStats
 }
 
-// OrderStats is what the operator wants: the zero value where nobody has given an order.
+// OrderStats is the operator's order; the zero value says that there is none.
 type OrderStats struct {
 	Override
 

@@ -45,8 +45,8 @@ func (s *Session) SetUser(id string) {
 // [Manager.RevokeUser] does: "log out everywhere else". This session is saved at once under a new
 // token, as by Renew and Save, before the others end; LoggedIn stays.
 //
-// It does not ask who the visitor is: a thief who has stolen a session can end the user's
-// own. Ask for the password first, see LoggedIn.
+// It does not check who the visitor is: a thief who has stolen a session can end the
+// user's own. Ask for the password first, see LoggedIn.
 //
 // On error the others may or may not have ended. It fails with ErrTooLate once the
 // response header is written, with ErrReadOnly, with an error of Save, and where the
@@ -69,12 +69,12 @@ func (s *Session) RevokeOthers(ctx context.Context) (Durability, error) {
 	return Durability(d), err
 }
 
-// RevokeUser ends all sessions to which a user has logged in until now, as SetUser was
-// told, wherever they are: in the store, or in a copy that anybody holds. Call it where a
-// password was changed or stolen, an account is closed, or an identity provider says so;
-// where a request of that user asks for it, [Session.RevokeOthers] leaves the visitor
-// logged in. A session whose login was before the first SetUser of an application knows
-// no user, and is not ended.
+// RevokeUser ends all sessions to which a user has logged in by SetUser until now,
+// wherever they are: in the store, or in a copy that a visitor or a thief holds. Call it
+// where a password was changed or stolen, an account is closed, or an identity provider
+// says so; where a request of that user asks for it, [Session.RevokeOthers] leaves the
+// visitor logged in. A session whose login was before the first SetUser of an application
+// knows no user, and is not ended.
 //
 // Durable says that each instance that reaches the store honors it within two seconds, as it does a
 // logout, and one that does not at most a lease later. Pending says that a part of the store
@@ -102,14 +102,14 @@ func (m *Manager) RevokeBefore(ctx context.Context, t time.Time) (Durability, er
 	return Durability(d), err
 }
 
-// User returns the user who has logged in last, as SetUser was told, or "" where nobody
-// has, or there is no session. Where it is unknown whether there is a session User is
-// empty too, and as with ID the commit answers the error.
+// User returns the user of the last SetUser, or "" where no user has logged in or there
+// is no session. Where it is unknown whether there is a session User is empty too, and
+// as with ID the commit answers the error.
 func (s *Session) User() string {
 	return s.login().User
 }
 
-// LoggedIn returns when User has logged in; zero: nobody has. Renewed, which Renew
+// LoggedIn returns when User has logged in; zero: no user has. Renewed, which Renew
 // without a login moves too, is that time or later.
 func (s *Session) LoggedIn() time.Time {
 	return s.login().Time()

@@ -91,10 +91,10 @@ func (m *Manager) Open(ctx context.Context, id ID) (*View, error) {
 	}
 }
 
-// Sessions returns the sessions that a user is logged in with, as SetUser was told, those
-// that were seen last first, of which one is Current under a request of this Manager's
-// Handler. It reads a list in the store, of 100 sessions at most, and each session in it, so
-// that one which has ended is never shown.
+// Sessions returns the sessions to which a user has logged in by SetUser, those that were
+// seen last first, of which one is Current under a request of this Manager's Handler. It
+// reads a list in the store, of 100 sessions at most, and each session in it, so that one
+// which has ended is never shown.
 //
 // The list is kept in the background: by logins, by logouts, and by each refresh of a
 // session's expiry. So a session that the list lacks, because the store has evicted the

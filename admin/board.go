@@ -176,7 +176,7 @@ func (b *board) writeTo(ctx context.Context, p place, text []byte) error {
 // others returns what is known of the other instances, read at most a second ago where the
 // store answers.
 func (b *board) others() view {
-	b.reading.Lock() // who comes meanwhile shares the read
+	b.reading.Lock() // a caller that comes meanwhile shares the read
 	b.mu.Lock()
 	due := time.Since(b.asked) >= again
 	b.mu.Unlock()

@@ -49,8 +49,8 @@ func (s *Store) cleanLoop() {
 }
 
 // cleanInTurn cleans up where there is something to delete and no other process has
-// begun to since the last time. An error needs no telling: saves meet it too, and the
-// next turn is soon.
+// begun to since the last time. An error is not reported, because saves meet it too and
+// the next turn is soon.
 func (s *Store) cleanInTurn(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, s.options.CleanEvery)
 	defer cancel()

@@ -76,8 +76,9 @@ func (s *Store) incarnation(ctx context.Context) (i incarnation, err error) {
 
 const withoutCluster = "cluster"
 
-// isAboutFunctions reports whether a server may answer without pg_control_system and
-// pg_walfile_name. No error is one that was told before.
+// isAboutFunctions reports whether a server that answered err may answer without
+// pg_control_system and pg_walfile_name. A nil err stands for one that was logged
+// before.
 func isAboutFunctions(err error) bool {
 	code := codeOf(err)
 	return err == nil || code == "42501" || code == "42883" // insufficient_privilege, undefined_function

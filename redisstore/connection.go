@@ -22,7 +22,7 @@ type connection struct {
 
 	questions  atomic.Int64
 	answers    int64
-	subscribed atomic.Bool // to channels, or to MONITOR, whose messages nobody asks for one by one
+	subscribed atomic.Bool // to channels, or to MONITOR: their messages answer no command
 }
 
 var (

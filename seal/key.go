@@ -96,8 +96,8 @@ func (k Key) describe() string {
 	return "[key " + k.ID().String() + "]"
 }
 
-// KeyID names a key without telling it: the first 4 bytes of a hash. Two keys
-// may have the same one; then both are tried.
+// KeyID names a key without revealing it: the first 4 bytes of a hash. Two keys may
+// have the same one; then both are tried.
 type KeyID [4]byte
 
 // String returns eight hex digits.

@@ -84,8 +84,8 @@ func KeysFromEnv(name string) (*Keys, error) {
 	return newKeys(r), nil
 }
 
-// Generation is another number whenever the keys were changed. It is told from
-// that of all other Keys of the process.
+// Generation returns a number that changes with the keys. No two Keys of the process
+// have the same one.
 func (k *Keys) Generation() uint64 {
 	if r := k.current(); r != nil {
 		return r.generation

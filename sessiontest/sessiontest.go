@@ -31,10 +31,10 @@ func New(t testing.TB, o *session.Options) *session.Manager {
 	return m
 }
 
-// Visitor is somebody with a browser: it keeps the cookies that answers set,
-// or the token in the header that Options.Header names, and sends them with
-// its requests. It does not look at their domain, path or expiry. A Visitor is
-// not safe for concurrent use; the handlers it visits may be.
+// Visitor is a visitor with a browser: it keeps the cookies that answers set, or the
+// token in the header that Options.Header names, and sends them with its requests. It
+// does not look at their domain, path or expiry. A Visitor is not safe for concurrent
+// use; the handlers it visits may be.
 type Visitor struct {
 	t       testing.TB
 	m       *session.Manager

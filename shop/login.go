@@ -138,7 +138,7 @@ const logoutWaits = "The store did not answer, so the session could not be ended
 
 const maxName = 40 // runes
 
-// rememberFor is how long a customer stays logged in who has asked for it.
+// rememberFor is how long a customer who asks for it stays logged in.
 const rememberFor = 30 * 24 * time.Hour
 
 // readLogin returns the name that a visitor logs in with, and whether to remember it.

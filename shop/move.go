@@ -48,8 +48,8 @@ func openMoving(ctx context.Context, c config, log *slog.Logger) (backend, *movi
 	}, mover, nil
 }
 
-// push takes along what nobody uses, until ctx ends or nothing is left. Where the old store
-// cannot tell what it holds, the sessions that are used move all the same.
+// push moves the sessions that no visitor uses, until ctx ends or none is left. Where the
+// old store cannot tell what it holds, the sessions that are used move all the same.
 func push(ctx context.Context, mover *moving.Store, log *slog.Logger) {
 	if mover == nil || mover.Step() == moving.Prepare {
 		return

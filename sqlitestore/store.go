@@ -186,8 +186,8 @@ func (w *writeConn) save(id string, version, data []byte, end time.Time, over se
 	return session.ErrConflict
 }
 
-// read runs f on the file, for a caller that may leave. f's context ends with nothing:
-// the driver closes a connection whose statement was interrupted.
+// read runs f on the file, for a caller that may leave. f's context never ends: the
+// driver closes a connection whose statement was interrupted.
 func read[T any](ctx context.Context, s *Store, f func(context.Context, *file) (T, error)) (T, error) {
 	return background.Do(ctx, s.calls, func(ctx context.Context) (T, error) {
 		file, err := s.use(ctx)

@@ -46,7 +46,7 @@ type Library struct {
 	// End ends the old session where its library stores it. Nil ends nothing.
 	End func(r *http.Request) error
 
-	// Failed is told what End returned. It may be nil.
+	// Failed is called with the error of End. It may be nil.
 	Failed func(ctx context.Context, marker string, err error)
 
 	Transport *transport.Transport

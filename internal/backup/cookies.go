@@ -44,8 +44,8 @@ const (
 	EndingsPurpose = "session tombstones"
 )
 
-// AudienceOf returns whom copies and lists of ended sessions are sealed for: an application,
-// and the token's cookie, which has this name, Domain and Path. Each part comes after its
+// AudienceOf returns the audience of copies and lists of ended sessions: an application, and
+// the token's cookie, which has this name, Domain and Path. Each part comes after its
 // length, so that no two applications or cookies share one.
 func AudienceOf(application, name, domain, path string) string {
 	var b []byte

@@ -128,7 +128,8 @@ func (c *Context) Hurried() bool {
 	return m == nil || 2*time.Duration(m.left.Load()) <= m.whole
 }
 
-// when is a look at a flag from the second time on, and no look at the clock.
+// when returns the moment at which the context ends. Only the first call reads the
+// clock.
 func (c *Context) when() *moment {
 	if m := c.moment.Load(); m != nil {
 		return m

@@ -226,9 +226,9 @@ func (a *Shards) Tombstone(id string) (journal.Tombstone, bool) {
 	return a.journal.Tombstone(id)
 }
 
-// EndHeard reports whether this process knows that a session has ended, or has been told so
-// by another process, by which session it was rotated into only the store can say. Without a
-// backup it knows of none.
+// EndHeard reports whether this process knows that a session has ended, or has heard so from
+// another process. If a rotation ended the session, only the store can say which session it
+// made. Without a backup EndHeard reports false.
 func (a *Shards) EndHeard(c state.Copy) bool {
 	if a.JournalBytes == 0 {
 		return false
@@ -325,8 +325,8 @@ func (a *Shards) learn(ctx context.Context, t journal.Tombstone) {
 	_ = a.Of(t.ID).AddTombstone(ctx, t)
 }
 
-// wake tells those who wait for the end of a session of a tombstone, or, where it is that of
-// a user, all who wait.
+// wake wakes the goroutines that wait for the end of the session with this tombstone, or all
+// of them where the tombstone is a user's.
 func (a *Shards) wake(id string) {
 	if recordid.IsRevocation(id) {
 		a.Waiting.WakeAll()

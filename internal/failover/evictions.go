@@ -17,7 +17,7 @@ type evictions struct {
 	known bool      // there was one
 }
 
-// countEvery is the time between two questions for evictions.
+// countEvery is how often the shard is asked for its evictions.
 const countEvery = time.Minute
 
 // due reports whether the shard is to be asked now.

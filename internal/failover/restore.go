@@ -25,7 +25,7 @@ func (a *Shards) PrepareRestore(ctx context.Context, b state.Copy, visitor bool)
 	}
 	a.putBack.note(b.ID, a.Clock.Now()) // before what is known is asked for, so that no end is missed in between
 	if t, ended := a.Tombstone(b.ID); ended && !t.IfStored {
-		return nil, failure.ErrEnded // which the logs said just now, maybe
+		return nil, failure.ErrEnded // the logs may have said so just now
 	}
 	if _, dead := a.LoginRevoked(b.State); dead {
 		return nil, failure.ErrEnded

@@ -247,7 +247,7 @@ func (s *Shard) onChange(ctx context.Context, err error) func(circuit.Change, bo
 		case before.state != Serving && status.State == Serving:
 			h.countLocked(-1)
 		case status.State == Away && before.state == ReadsOnly:
-			s.outage.toldAt = time.Time{} // the next probe tells that it has become worse
+			s.outage.toldAt = time.Time{} // the next probe reports that it has become worse
 		}
 		h.mu.Unlock()
 		switch {

@@ -55,7 +55,7 @@ type Shards struct {
 	Hooks   Hooks
 	Foreign bool // other programs write the records too
 	InUse   *inuse.Sessions
-	Waiting waiting.Set // who waits for the end of a session
+	Waiting waiting.Set // the goroutines that wait for the end of a session
 
 	ReadTimeout, SaveTimeout time.Duration
 	TombstoneLife            time.Duration

@@ -31,7 +31,7 @@ type ShardStats struct {
 	Heard     time.Time // when the last exchange began that read all of the other instances' logs; zero: none
 	Told      time.Time // when the last one began after which the shard had all of this instance's log; zero: none
 	Members   int       // live instances that the members record names, this one included
-	Evictions uint64    // records that the shard's server has dropped before their time since this process asks
+	Evictions uint64    // records that the shard's server has dropped before their time since this process first asked
 
 	words string // of the breaker that keeps it from serving
 }

@@ -12,7 +12,7 @@ import (
 // too. The zero telling is empty; any number of goroutines may use it.
 type telling struct {
 	mu  sync.Mutex
-	all map[*journal.Tombstone]revoked.Tombstone // by the caller's
+	all map[*journal.Tombstone]revoked.Tombstone // by the caller's tombstone
 }
 
 func (t *telling) add(g *journal.Tombstone) {

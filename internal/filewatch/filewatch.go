@@ -23,8 +23,8 @@ type Options struct {
 	// Name stands in front of the path in every error: "seal: key file".
 	Name string
 
-	// Check returns why a file cannot be trusted. It is asked before the file is
-	// read, about the open file.
+	// Check returns why a file cannot be trusted. It is called with the open file,
+	// before that is read.
 	Check func(fs.FileInfo) error
 
 	// Parse returns what puts the text in force, or why the text cannot be. A

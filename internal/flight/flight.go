@@ -151,7 +151,7 @@ func (s *slot[K, V]) nextLocked(key K) {
 	s.underWay = s.underWay[:last]
 }
 
-// Len is the number of keys that are asked.
+// Len returns the number of keys that are being loaded.
 func (g *Group[K, V]) Len() (n int) {
 	for i := range g.slots {
 		s := &g.slots[i]

@@ -35,7 +35,8 @@ func (r *Reader) untilMoved(ctx context.Context, c state.Copy) (next state.Copy,
 			l := r.Fetch(ctx, c.ID, Known{}, true)
 			switch {
 			case l.Phase == Dead:
-				// Whoever has an old token must not go on with the session that a Renew made.
+				// A client with the old token must not go on with the session that a Renew
+				// made.
 				next := l.State.Death.Link.Successor()
 				return state.Copy{ID: next, State: c.State}, next != ""
 			case l.Phase != Live || r.left(l.State) <= 0:
@@ -59,7 +60,7 @@ func (r *Reader) news(c state.Copy) bool {
 	return !r.Backup || r.left(c.State) <= 0 || r.Shards.EndHeard(c)
 }
 
-// left is for how long a session lives if nobody uses it any more.
+// left returns how long a session lives if no request uses it any more.
 func (r *Reader) left(st state.State) time.Duration {
 	return r.Storage.Expires(st).Sub(r.Clock.Now())
 }

@@ -30,7 +30,7 @@ type Guard struct {
 // Client reads and changes the values in a store. It may be used concurrently.
 type Client struct{ store session.Store }
 
-// New returns a Client. It calls nobody.
+// New returns a Client. It does not ask the store yet.
 func New(s session.Store) *Client { return &Client{s} }
 
 // id is that of a record which a store keeps for itself, so it is no session's.

@@ -49,12 +49,12 @@ const (
 	// one.
 	recordLife = time.Hour
 
-	// enough is how many IDs are tried: many times as many as a shard needs that holds
-	// a thousandth of them.
+	// enough is how many IDs are tried: many times as many as it takes to find one in a
+	// shard that holds a thousandth of them.
 	enough = 100_000
 )
 
-// past has passed by every clock.
+// past is an expiry that has passed by every clock.
 var past = time.Unix(1, 0)
 
 // Shard probes one shard, for one goroutine at a time. Its exported fields are set before

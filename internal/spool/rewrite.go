@@ -84,7 +84,7 @@ func (s *Spool) continueRewrite() {
 	}
 }
 
-// rewriteFailed counts and tells why the file was not written anew. The old one has
+// rewriteFailed counts and reports why the file was not written anew. The old one has
 // everything that it had.
 func (s *Spool) rewriteFailed(err error) {
 	s.rewriteFailedAt = time.Now()

@@ -282,7 +282,7 @@ func (s *Spool) flush(ctx context.Context) bool {
 	return len(s.backlog) == 0
 }
 
-// fails notes that the file lacks something, and tells it.
+// fails notes that the file lacks something, and reports it.
 func (s *Spool) fails(err error) {
 	s.mu.Lock()
 	s.failing = true
@@ -304,8 +304,8 @@ func (s *Spool) tell(fault Fault, err error) {
 	}
 }
 
-// recovers tells that the file has everything again, where it was told that it had
-// not.
+// recovers reports that the file has everything again, if a failure was reported
+// before.
 func (s *Spool) recovers() {
 	s.mu.Lock()
 	back := s.failing && len(s.backlog) == 0

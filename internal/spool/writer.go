@@ -196,7 +196,7 @@ func (s *Spool) write(b *batch) {
 	s.written(b)
 }
 
-// failed counts a write that failed, and tells it.
+// failed counts a write that failed, and reports it.
 func (s *Spool) failed(err error) {
 	s.mu.Lock()
 	s.stats.Failures++

@@ -1,5 +1,5 @@
-// Package timed times the calls of a session.Store. Packages that measure make figures of
-// what it sees.
+// Package timed times the calls of a session.Store. Packages metrics and otelmetrics make
+// figures of them.
 package timed
 
 import (
@@ -206,7 +206,7 @@ func (t *store) near(can [3]bool) session.Store {
 func (t *store) Load(ctx context.Context, id session.ID) (session.Record, error) {
 	began := time.Now()
 	r, err := t.Store.Load(ctx, id)
-	if !r.Cached { // else nobody was asked
+	if !r.Cached { // otherwise the store was not asked
 		t.seen(ctx, Load, OutcomeOf(err), time.Since(began))
 	}
 	return r, err

@@ -1,4 +1,5 @@
-// Package waiting knows who waits for news of a session: streams that end with theirs.
+// Package waiting wakes the goroutines that wait for news of a session: streams that
+// end with it.
 package waiting
 
 import (
@@ -6,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// Set is who waits. The zero Set is ready. Any number of goroutines may use it. It holds
-// memory only for those who wait.
+// Set is the waiters of all sessions. The zero Set is ready. Any number of goroutines
+// may use it. It holds memory only for waiters.
 type Set struct {
 	size atomic.Int64 // of waiters, so that Wake takes no lock where nobody waits
 
@@ -50,8 +51,8 @@ func (s *Set) Leave(w *Waiter) {
 	s.size.Add(-1)
 }
 
-// Wake tells those who wait for news of a session that there may be some. What the news is
-// must be known before: a Waiter that enters meanwhile finds it by looking.
+// Wake tells the waiters of a session that there may be news. The news must be known
+// before the call: a Waiter that enters meanwhile finds it when it looks.
 func (s *Set) Wake(id string) {
 	if s.size.Load() == 0 {
 		return
@@ -84,5 +85,5 @@ func (w *Waiter) wake() {
 	}
 }
 
-// Len is how many wait.
+// Len returns how many waiters there are.
 func (s *Set) Len() int { return int(s.size.Load()) }

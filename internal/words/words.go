@@ -1,5 +1,6 @@
 // Package words gives the values of an enumeration words. They go through JSON, and into a
-// log, as words: a number would say nothing to a reader, and another thing to another version.
+// log, as words: a number would say nothing to a reader, and could mean something else to
+// another version.
 package words
 
 import (

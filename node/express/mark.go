@@ -19,9 +19,8 @@ import (
 // can have the name.
 const markName = "session/dots"
 
-// mark is what a Manager must know of a session beyond its fields: its dates,
-// and which write each field was left by. Whatever Node has changed since is
-// told by the hashes.
+// mark is what a Manager must know of a session beyond its fields: its dates, and which
+// write each field was left by. The hashes show what Node has changed since.
 type mark struct {
 	created, renewed, lastSeen, end int64 // Unix milliseconds
 

@@ -126,8 +126,8 @@ func (p *Profile) idle(c *Cookie) time.Duration {
 	return p.ttl()
 }
 
-// newCookie returns the cookie of a new session. Where nobody knows of a
-// request, "auto" is secure.
+// newCookie returns the cookie of a new session. Where no request is known, "auto" is
+// secure.
 func (p *Profile) newCookie(v *visit, now time.Time) *Cookie {
 	config, secure := p.Cookie, true
 	if v != nil {

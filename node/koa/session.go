@@ -66,8 +66,8 @@ func DecodeSession(value string) (*Session, error) {
 	return ParseSession(js.UTF8(js.Base64(value)))
 }
 
-// ParseSession reads the JSON in a store. Whether the session is over is told
-// by [Session.Expired].
+// ParseSession reads the JSON in a store. [Session.Expired] reports whether the session
+// is over.
 func ParseSession(stored []byte) (*Session, error) {
 	f, err := fields.Parse(stored)
 	if err != nil {

@@ -39,8 +39,8 @@ type Source struct {
 
 var _ override.Source = (*Source)(nil)
 
-// New returns a Source of the order under a name. It calls nobody. The Source does not
-// close the store.
+// New returns a Source of the order under a name. It does not ask the store yet. The
+// Source does not close the store.
 func New(s session.Store, name string, o *Options) (*Source, error) {
 	every := time.Second
 	if o != nil && o.Every != 0 {
