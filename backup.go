@@ -36,26 +36,26 @@ type Backup struct {
 	Audience string
 
 	// Lease is how long a copy may vouch for a session since the store last confirmed
-	// it; default an hour. An instance that does not reach the store, and so cannot
-	// know of a logout, honors it one Lease later at most.
+	// it: a second or more; default an hour. An instance that does not reach the store,
+	// and so cannot know of a logout, honors it one Lease later at most.
 	Lease time.Duration
 
-	// MaxLease is the most that a Switch may prolong Lease to; default Lease.
-	// Tombstones stay in the store for MaxLease and five minutes.
+	// MaxLease is the most that a Switch may prolong Lease to: from Lease, the default,
+	// to a hundred years. Tombstones stay in the store for MaxLease and five minutes.
 	MaxLease time.Duration
 
-	// Copy is how many bytes of cookies one copy may take up, names and
-	// separators included; default 2048, at most Budget. Values of 256 bytes and
-	// more are compressed, each alone; what does not fit is left out, see Rank.
-	// Every request carries the copy, so a larger one costs each page, and it needs
-	// a larger ProxyBuffer.
+	// Copy is how many bytes of cookies one copy may take up, names and separators
+	// included; default 2048, or Budget where that is less; from 1024 up to Budget.
+	// Values of 256 bytes and more are compressed, each alone; what does not fit is
+	// left out, see Rank. Every request carries the copy, so a larger one costs each
+	// page, and it needs a larger ProxyBuffer.
 	Copy int
 
 	// Budget is how many bytes of cookies a session's copies may take up together in a
-	// visitor's browser, names and separators included; default 6144, at most 6656. The
-	// bound holds in whatever order answers arrive. With the most that is allowed there
-	// is room in a Cookie line of 8 KB, which is what nginx and Apache take, for the
-	// token, the list of ended sessions and 850 bytes of other cookies.
+	// visitor's browser, names and separators included; default 6144, from 1024 to 6656.
+	// The bound holds in whatever order answers arrive. With the most that is allowed
+	// there is room in a Cookie line of 8 KB, which is what nginx and Apache take, for
+	// the token, the list of ended sessions and 850 bytes of other cookies.
 	//
 	// Answers that overlap leave a copy each: there is room for four that are
 	// no larger than a quarter of the Budget, and for two up to a half of it.

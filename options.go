@@ -26,23 +26,23 @@ type Options struct {
 	// carries it empty.
 	Header string
 
-	// Idle ends a session that its visitor has not used for this long; the
-	// default is 30 minutes. A value above Lifetime counts as Lifetime.
+	// Idle ends a session that its visitor has not used for this long: a second or
+	// more; the default is 30 minutes. A value above Lifetime counts as Lifetime.
 	Idle time.Duration
 
-	// Lifetime ends a session this long after it began or was last renewed,
-	// used or not; the default is 24 hours.
+	// Lifetime ends a session this long after it began or was last renewed, used or
+	// not: a second to a hundred years; the default is 24 hours.
 	Lifetime time.Duration
 
-	// MaxLifetime bounds the Lifetime that Session.Remember may give to a session; the
-	// default is Lifetime. The revocation of a user lives for as long. So raise it on
-	// every instance before the first session gets more, and lower it when the last
-	// session that got more has ended.
+	// MaxLifetime bounds the Lifetime that Session.Remember may give to a session: from
+	// Lifetime, the default, to a hundred years. The revocation of a user lives for as
+	// long. So raise it on every instance before the first session gets more, and lower
+	// it when the last session that got more has ended.
 	MaxLifetime time.Duration
 
-	// Refresh is how often, at most, a session that is only read gets a later
-	// expiry, in the background; the default is Idle/10. A session may outlive
-	// Idle by this much.
+	// Refresh is the least time after which a session that is only read gets a later
+	// expiry, in the background: up to Idle; the default is Idle/10. A session may
+	// outlive Idle by this much.
 	Refresh time.Duration
 
 	// ReadTimeout is how long the store may take to load a session, and SaveTimeout how

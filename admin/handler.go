@@ -34,8 +34,8 @@ type Options struct {
 	// in the background, into up to three shards. Nil: the page shows this instance alone.
 	Store session.Store
 
-	// Every is how often that record is written. It defaults to 5 s. An instance that has
-	// not written for three intervals is shown as gone.
+	// Every is how often that record is written, from a second to an hour. It defaults to
+	// 5 s. An instance that has not written for three intervals is shown as gone.
 	Every time.Duration
 
 	// Name is what the instance is called, in up to 100 bytes. It defaults to the name of
