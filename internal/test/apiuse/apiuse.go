@@ -1,7 +1,6 @@
-// Package apiuse finds the exported names of a module's root package that no
-// code outside of it uses: neither an application, a store or a tool of the same
-// repository, nor an example. Such a name has never been read where a user
-// stands.
+// Package apiuse finds the exported names of a package that no code outside of it
+// uses: neither an application, a store or a tool of the same repository, nor an
+// example. Such a name has never been read where a user stands.
 package apiuse
 
 import (
@@ -15,25 +14,25 @@ import (
 // them does not name them.
 var wellKnown = map[string]bool{
 	"Error": true, "Unwrap": true, "String": true, "Format": true, "LogValue": true,
-	"MarshalText": true, "UnmarshalText": true,
+	"MarshalText": true, "UnmarshalText": true, "MarshalJSON": true, "UnmarshalJSON": true,
+	"ServeHTTP": true,
 }
 
-// Unused returns the exported names of the package in dir that have no use, in
-// order: functions, types, constants and variables, and of exported types the
-// methods and fields, as Type.Name. The methods of an interface are not listed: a
-// type that implements the interface has all of them.
+// Unused returns the exported names that have no use, in order and by package: of the
+// module in dir, and of the modules nested in it. The packages are named by their
+// folders, the one in dir by ".". They are all but those that are internal, tests,
+// examples or commands. Names are those of functions, types, constants and variables,
+// and of exported types the methods and fields, as Type.Name. The methods of an
+// interface are not listed: a type that implements the interface has all of them. Nor
+// are methods by which a type implements an interface of another package below dir:
+// that package calls them.
 //
-// A use is one in a package below dir that is neither internal nor a test, or in
-// a file whose name ends in example_test.go. Nested modules count. Packages of
-// other repositories are not read; what is known only by their types is no use. A
-// type is used where an expression has it, and an interface also where a type
-// implements it.
-func Unused(dir string) ([]string, error) {
+// A use is one in another package below dir that is neither internal nor a test, or in
+// a file whose name ends in example_test.go. Packages of other repositories are not
+// read; what is known only by their types is no use. A type is used where an
+// expression has it, and an interface also where a type implements it.
+func Unused(dir string) (map[string][]string, error) {
 	l, err := newLoader(dir)
-	if err != nil {
-		return nil, err
-	}
-	root, err := l.Import(l.module)
 	if err != nil {
 		return nil, err
 	}
@@ -41,13 +40,27 @@ func Unused(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := exported(root)
-	for _, s := range sources {
-		for o := range s.uses(root) {
-			delete(names, o)
+	unused := make(map[string][]string)
+	for folder, p := range l.libraries {
+		names := exported(p)
+		for _, s := range sources {
+			if s.types != p {
+				s.dropImplementing(p, names)
+			}
+		}
+		for _, s := range sources {
+			if s.types == p {
+				continue
+			}
+			for o := range s.uses(p) {
+				delete(names, o)
+			}
+		}
+		if len(names) > 0 {
+			unused[folder] = slices.Sorted(maps.Values(names))
 		}
 	}
-	return slices.Sorted(maps.Values(names)), nil
+	return unused, nil
 }
 
 // exported returns what is declared in p for others, with the name of each.
@@ -70,6 +83,23 @@ func exported(p *types.Package) map[types.Object]string {
 		}
 	}
 	return names
+}
+
+// dropImplementing removes from names the methods by which types of p implement an
+// interface of s.
+func (s *source) dropImplementing(p *types.Package, names map[types.Object]string) {
+	for _, name := range p.Scope().Names() {
+		t, ok := p.Scope().Lookup(name).(*types.TypeName)
+		if !ok || types.IsInterface(t.Type()) {
+			continue
+		}
+		for _, o := range implemented(t.Type(), s.types) {
+			for m := range o.Type().Underlying().(*types.Interface).Methods() {
+				own, _, _ := types.LookupFieldOrMethod(types.NewPointer(t.Type()), true, p, m.Name())
+				delete(names, own)
+			}
+		}
+	}
 }
 
 // members returns the fields of t where it is a struct, and its methods.

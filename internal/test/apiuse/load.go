@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +29,8 @@ type loader struct {
 	fset    *token.FileSet
 	std     types.Importer
 	checked map[string]*source // by import path
+
+	libraries map[string]*types.Package // that others import, by their folders
 }
 
 func newLoader(dir string) (*loader, error) {
@@ -41,6 +44,8 @@ func newLoader(dir string) (*loader, error) {
 		module:  strings.TrimSpace(strings.TrimPrefix(line, "module ")),
 		fset:    token.NewFileSet(),
 		checked: make(map[string]*source),
+
+		libraries: make(map[string]*types.Package),
 	}
 	exports, err := compiled(dir)
 	if err != nil {
@@ -130,8 +135,8 @@ func (l *loader) checkFiles(dir, name string, files []string) (*source, error) {
 	return s, nil
 }
 
-// users returns the packages that may use the root package, and the examples of
-// all.
+// users returns the packages that may use others, and the examples of all. It notes the
+// libraries among them.
 func (l *loader) users() ([]*source, error) {
 	var all []*source
 	err := filepath.WalkDir(l.dir, func(dir string, d fs.DirEntry, err error) error {
@@ -145,11 +150,17 @@ func (l *loader) users() ([]*source, error) {
 		if below != "." && ignored(below) {
 			return filepath.SkipDir
 		}
-		found, err := l.usersIn(dir, path.Join(l.module, filepath.ToSlash(below)))
+		found, err := l.usersIn(dir, filepath.ToSlash(below))
 		all = append(all, found...)
 		return err
 	})
 	return all, err
+}
+
+// private reports whether the folder is for a module of its own, or shows how others are used.
+func private(below string) bool {
+	parts := strings.Split(below, "/")
+	return slices.Contains(parts, "internal") || slices.Contains([]string{"examples", "bench", "e2e"}, parts[0])
 }
 
 // ignored reports whether the folder is no place where a user stands.
@@ -158,7 +169,8 @@ func ignored(below string) bool {
 	return below == "internal" || base == "testdata" || base == "node_modules" || strings.HasPrefix(base, ".")
 }
 
-func (l *loader) usersIn(dir, name string) ([]*source, error) {
+func (l *loader) usersIn(dir, below string) ([]*source, error) {
+	name := path.Join(l.module, below)
 	p, err := build.ImportDir(dir, 0)
 	if none := (*build.NoGoError)(nil); errors.As(err, &none) {
 		return nil, nil
@@ -167,12 +179,15 @@ func (l *loader) usersIn(dir, name string) ([]*source, error) {
 		return nil, fmt.Errorf("apiuse: %w", err)
 	}
 	var all []*source
-	if len(p.GoFiles) > 0 && name != l.module {
+	if len(p.GoFiles) > 0 {
 		s, err := l.check(dir, name)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, s)
+		if p.Name != "main" && !private(below) {
+			l.libraries[below] = s.types
+		}
 	}
 	var examples []string
 	for _, file := range p.XTestGoFiles {
