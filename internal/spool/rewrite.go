@@ -14,15 +14,13 @@ import (
 // owed at that moment, and the newer line of a session stands behind the older one
 // in both files.
 type rewrite struct {
-	file        file
-	path        string
-	ids         []string     // sessions still to be written
-	settled     []Revocation // revocations still to be written
-	lines       map[string]int
-	size        int64
-	live        int64
-	revocations int64
-	err         error // the new file is of no use
+	file    file
+	path    string
+	ids     []string     // sessions still to be written
+	settled []Revocation // revocations still to be written
+	size    int64
+	contents
+	err error // the new file is of no use
 }
 
 // retryRewrite is how long the file is not written anew after that has failed.
@@ -50,7 +48,7 @@ func (s *Spool) beginRewrite() {
 	s.mu.Lock()
 	s.anew = true
 	s.mu.Unlock()
-	s.rewriting = &rewrite{file: f, path: path, lines: make(map[string]int)}
+	s.rewriting = &rewrite{file: f, path: path, contents: contents{lines: make(map[string]int)}}
 	s.rewriting.ids = s.source.UndeliveredIDs()
 	if s.Revocations != nil {
 		for r := range s.Revocations {
@@ -149,20 +147,8 @@ func (r *rewrite) write(lines *built) error {
 	if _, err := r.file.Write(text); err != nil {
 		return err
 	}
-	for i, e := range lines.ends {
-		n := lines.length(i)
-		r.size += int64(n)
-		switch {
-		case e.id == "":
-			r.revocations += int64(n)
-		case e.lives:
-			r.live += int64(n - r.lines[e.id])
-			r.lines[e.id] = n
-		default:
-			r.live -= int64(r.lines[e.id])
-			delete(r.lines, e.id)
-		}
-	}
+	r.size += int64(lines.ends[len(lines.ends)-1].at)
+	r.contents.add(lines)
 	return nil
 }
 
@@ -180,12 +166,11 @@ func (s *Spool) exchange(r *rewrite) error {
 	}
 	old := s.file
 	s.file, s.size = r.file, r.size
-	s.live, s.revocations = r.live, r.revocations
 	s.torn = false
 	s.rewriting, s.rewriteFailedAt = nil, time.Time{}
 	s.mu.Lock()
 	s.anew = false
-	s.lines = r.lines
+	s.contents = r.contents
 	s.stats.Bytes = s.size
 	s.mu.Unlock()
 	_ = old.Close()

@@ -99,13 +99,13 @@ type Spool struct {
 	writer // of the one goroutine
 
 	mu       sync.Mutex // guards all below
+	contents            // of the own file; the one goroutine alone changes it
 	closed   bool
 	next     *batch              // what changed since the last write began
 	inflight *batch              // what is being written; nil: nothing
 	busy     time.Time           // since when the goroutine does one step; zero: it does nothing
 	anew     bool                // the file is being written anew
 	backlog  map[string]struct{} // sessions that could not be written
-	lines    map[string]int      // the length of the line that says what is owed of a session
 	stats    Stats
 	failing  bool
 	toldAt   [faults]time.Time
@@ -154,7 +154,7 @@ func Open(o Options) (*Spool, error) {
 		box:  seal.Box{Keys: o.Keys, Purpose: Purpose, Audience: o.Audience, Limit: 1 << 30},
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 		writer: writer{file: f}, next: newBatch(),
-		backlog: make(map[string]struct{}), lines: make(map[string]int),
+		backlog: make(map[string]struct{}), contents: contents{lines: make(map[string]int)},
 	}, nil
 }
 

@@ -16,8 +16,6 @@ import (
 type writer struct {
 	file            file
 	size            int64 // of the file
-	live            int64 // bytes of the lines that say what is owed now
-	revocations     int64 // bytes of the lines of revocations
 	torn            bool  // the file may end in the middle of a line
 	rewriting       *rewrite
 	rewriteFailedAt time.Time // when writing the file anew failed last
@@ -298,7 +296,9 @@ func (s *Spool) append(lines *built) error {
 		whole++
 	}
 	lines.ends = lines.ends[:whole]
-	s.account(lines)
+	s.mu.Lock()
+	s.contents.add(lines)
+	s.mu.Unlock()
 	return err
 }
 
@@ -344,21 +344,26 @@ func (s *Spool) cut(written []byte, prefix int) int {
 	return keep
 }
 
-// account takes in lines that were written.
-func (s *Spool) account(lines *built) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// contents is what the lines of a file say.
+type contents struct {
+	lines       map[string]int // the length of the line that says what is owed of a session
+	live        int64          // bytes of these lines
+	revocations int64          // bytes of the lines of revocations
+}
+
+// add takes in lines that were written.
+func (c *contents) add(lines *built) {
 	for i, e := range lines.ends {
 		n := lines.length(i)
 		switch {
 		case e.id == "":
-			s.revocations += int64(n)
+			c.revocations += int64(n)
 		case e.lives:
-			s.live += int64(n - s.lines[e.id])
-			s.lines[e.id] = n
+			c.live += int64(n - c.lines[e.id])
+			c.lines[e.id] = n
 		default:
-			s.live -= int64(s.lines[e.id])
-			delete(s.lines, e.id)
+			c.live -= int64(c.lines[e.id])
+			delete(c.lines, e.id)
 		}
 	}
 }
