@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/holdfast-go/session/internal/adoption"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/transport"
 )
 
 // Adopt moves the sessions of another library into this one, each when its
@@ -83,7 +85,7 @@ func (a *Adopt) complete(c Cookie) error {
 	if a.Cookie == "" {
 		errs = append(errs, errors.New("session: Adopt needs the name of the old Cookie"))
 	}
-	if a.Cookie == c.Name {
+	if slices.Contains(transport.Attributes(c).Names(), a.Cookie) {
 		errs = append(errs, fmt.Errorf("session: Adopt reads the cookie %q, which is also ours; give Cookie.Name another", a.Cookie))
 	}
 	if a.Read == nil {
@@ -108,7 +110,7 @@ func (a *Adopt) library(m *Manager) *adoption.Library {
 
 // read runs Read and returns the values that it has set on a new session.
 func (a *Adopt) read(m *Manager, r *http.Request) (state.Changes, time.Time, error) {
-	s := m.newSession(r.Context(), r.Header, r.Host)
+	s := m.newSession(r.Context(), &m.transport, r.Header, r.Host)
 	s.loaded.Phase = lookup.Nobody
 	until, err := a.Read(r, s)
 	s.mu.Lock()

@@ -184,12 +184,31 @@ func (b *Backup) check() error {
 	return errors.Join(errs...)
 }
 
-// cookies returns the cookies that carry copies.
-func (b *Backup) cookies(c Cookie, foreignIDs bool) *backup.Cookies {
-	audience, attributes := audience(b.Audience, c), transport.Attributes(c)
+// checkShared reports a Budget that has no room for the cookies of Cookie.Secure: two sets of
+// copies, two tokens and two lists of ended sessions, all on one line.
+func (b *Backup) checkShared() error {
+	if b.Budget < 2*b.Copy || b.Budget > defaultBudget {
+		return fmt.Errorf("session: Backup.Budget %d with Cookie.Secure is not between twice the Copy, %d, and %d bytes: a browser may have the cookies of TLS and of plain http",
+			b.Budget, 2*b.Copy, defaultBudget)
+	}
+	return nil
+}
+
+// budget is how many bytes the copies may take up in the cookies that go over TLS, where
+// Cookie.Secure decides, and else in all.
+func (b *Backup) budget(c Cookie) int {
+	if c.Secure != nil {
+		return b.Budget - b.Copy
+	}
+	return b.Budget
+}
+
+// cookies returns the cookies that carry copies, beside the token's, which has attributes a.
+func (b *Backup) cookies(a transport.Attributes, budget int, foreignIDs bool) *backup.Cookies {
+	audience := audience(b.Audience, a)
 	return &backup.Cookies{
-		Cookie: *attributes.Cookie(""), MaxAge: transport.MaxAge, ForeignIDs: foreignIDs,
-		Budget: b.Budget, Layout: jar.Divide(b.Budget, b.Budget),
+		Cookie: *a.Cookie(""), MaxAge: transport.MaxAge, ForeignIDs: foreignIDs,
+		Budget: budget, Layout: jar.Divide(budget, budget),
 		Copies:  seal.Box{Keys: b.Keys, Purpose: backup.CopiesPurpose, Audience: audience},
 		Endings: seal.Box{Keys: b.Keys, Purpose: backup.EndingsPurpose, Audience: audience},
 	}
@@ -208,6 +227,6 @@ func (b *Backup) spool(audience string, hook func(context.Context, FileFault, er
 }
 
 // audience returns the audience of copies and tombstone cookies.
-func audience(application string, c Cookie) string {
-	return backup.AudienceOf(application, c.Name, c.Domain, c.Path)
+func audience(application string, a transport.Attributes) string {
+	return backup.AudienceOf(application, a.Name, a.Domain, a.Path)
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"net/http"
+	"net/netip"
 
 	"github.com/holdfast-go/session/internal/transport"
 )
@@ -33,8 +34,25 @@ type Cookie struct {
 	// session's absolute end. It is sent once, when the session begins.
 	Persistent bool
 
-	// Insecure sends the cookie over plain http too. For development.
+	// Insecure sends the cookie over plain http too, to everybody. For development; where
+	// some visitors come over TLS, see Secure.
 	Insecure bool
+
+	// Secure reports whether a request has come from its visitor over TLS, for a process that
+	// serves both: TLS that a proxy ends, and plain http in a local network. [TLSBehind] makes
+	// such a function. Nil says that all have, unless Insecure is set. It is called once for
+	// each request that asks for its session, by many goroutines at once, but not for one
+	// that has come over TLS to this process itself, which is secure.
+	//
+	// Where it returns false, the cookies are sent without Secure, and their names lack
+	// the prefix: session instead of __Host-session. So a visitor has one session over TLS
+	// and another over plain http, and whoever reads or writes what is plain gets into the
+	// second alone. Both sets of copies fit the Backup.Budget together, of which those over
+	// plain http have as much as one Backup.Copy: it must be twice that, and at most 6144.
+	//
+	// New refuses it with Insecure, with a Name that has neither prefix, with SameSite=None
+	// and Partitioned, which need TLS, and with Options.Format, whose cookies are another's.
+	Secure func(r *http.Request) bool
 
 	// Partitioned gives the site that is embedded in others a session of its own
 	// in each of them (CHIPS). An embedded site needs SameSite:
@@ -42,6 +60,13 @@ type Cookie struct {
 	// partitioned one; then the first of a live session counts.
 	Partitioned bool
 }
+
+// TLSBehind returns a function for Cookie.Secure. It reports that a request has come over
+// TLS where a proxy says so, in X-Forwarded-Proto or else in Forwarded, and the proxy's
+// address, that of Request.RemoteAddr, is in one of trusted. What connects through a unix
+// socket counts as such a proxy. The proxy must set the field itself, whatever its client
+// sends: docs/PROXIES.md has the directives. Of several values the first counts.
+func TLSBehind(trusted ...netip.Prefix) func(*http.Request) bool { return transport.TLSBehind(trusted) }
 
 // complete fills in the defaults and reports every mistake.
 func (c Cookie) complete() (Cookie, error) {

@@ -42,7 +42,7 @@ func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	if id == "" {
 		// Nothing was found, but the visitor has a token: its session may live in a
 		// copy.
-		if t, ok := s.m.transport.Receive(s.in); ok {
+		if t, ok := s.transport.Receive(s.in); ok {
 			id = ID(t.ID())
 		}
 	}
@@ -103,8 +103,8 @@ func (s *Session) end(ctx context.Context, id ID, l *lookup.Loaded) (Durability,
 // answer clears one cookie, and the visitor would be logged in by the next one. s.io is
 // held.
 func (s *Session) endTwins(ctx context.Context, held token.Token, id ID) (err error) {
-	for n := 0; err == nil && s.m.transport.HasTwins(s.in); n++ {
-		t, ok := s.m.transport.ReceiveTwin(s.in, n)
+	for n := 0; err == nil && s.transport.HasTwins(s.in); n++ {
+		t, ok := s.transport.ReceiveTwin(s.in, n)
 		if !ok {
 			break
 		}

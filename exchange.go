@@ -7,6 +7,8 @@ import (
 	"maps"
 	"net/http"
 	"sync/atomic"
+
+	"github.com/holdfast-go/session/internal/transport"
 )
 
 // exchange is one request under one Manager. It is at once the context that
@@ -60,7 +62,7 @@ func (x *exchange) session() *Session {
 			return s
 		}
 		s := x.asked.Load()
-		asked := x.m.newSession(x.Context, x.req.Header, x.req.Host)
+		asked := x.m.newSession(x.Context, x.m.transport.Of(&x.req), x.req.Header, x.req.Host)
 		asked.visits = s == nil || s == headerSent // otherwise no code reports the end of the request
 		asked.sealed = s == headerSent || s == allOver
 		asked.returned = s == handlerReturned || s == allOver
@@ -219,9 +221,20 @@ func (x *exchange) buildHeader(s *Session) {
 		}
 		s.buildHeader(o.outer)
 	}
-	hook := x.m.hooks.PlainHTTP
-	if s.headerBuilt() && hook != nil && x.m.transport.OverPlainHTTP(&x.req) {
-		x.m.plain.Do(func() { hook(x, x.req.Host) })
+	if s.headerBuilt() {
+		x.checkSecure(s.transport)
+	}
+}
+
+// checkSecure calls a hook where a cookie that the answer sends is lost, or can be read in
+// the network although it need not.
+func (x *exchange) checkSecure(t *transport.Transport) {
+	hooks := &x.m.hooks
+	if hooks.PlainHTTP != nil && t.OverPlainHTTP(&x.req) {
+		x.m.plain.Do(func() { hooks.PlainHTTP(x, x.req.Host) })
+	}
+	if hooks.InsecureOverTLS != nil && t.InsecureOverTLS(&x.req) {
+		x.m.insecure.Do(func() { hooks.InsecureOverTLS(x, x.req.Host) })
 	}
 }
 

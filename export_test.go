@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/mechanism"
+	"github.com/holdfast-go/session/internal/transport"
 )
 
 // Without returns what New returns, but for a part of the protocol, and with a
@@ -32,7 +33,9 @@ func (m *Manager) RecentBytes() int { return m.copies.Cookies.CachedBytes() }
 func (m *Manager) Opens() uint64 { return m.copies.Cookies.Opens() }
 
 // AudienceOf is the audience of what an application seals for a cookie.
-func AudienceOf(application string, c Cookie) string { return audience(application, c) }
+func AudienceOf(application string, c Cookie) string {
+	return audience(application, transport.Attributes(c))
+}
 
 // VisitsUnderWay is how many sessions have an answer on its way.
 func (m *Manager) VisitsUnderWay() int { return m.copies.Slots.Len() }

@@ -199,7 +199,7 @@ func (s *Session) startNew() error {
 	old := s.replaced
 	if s.loaded.Phase == lookup.Live || s.loaded.Phase == lookup.Unknown {
 		old = ID(s.loaded.ID)
-	} else if t, ok := s.m.transport.Receive(s.in); ok && s.loaded.Phase == lookup.Unasked {
+	} else if t, ok := s.transport.Receive(s.in); ok && s.loaded.Phase == lookup.Unasked {
 		old = ID(t.ID())
 	}
 	s.forgetLocked()
@@ -256,8 +256,11 @@ func mustExchange(ctx context.Context, key any) *exchange {
 // Load returns the session of a request that did not come through net/http,
 // from the header that the request has. It asks nothing: the first use of the
 // session asks the store, and Err returns why that failed. Commit must follow.
+// Cookie.Secure is called with a request that has this header and this context alone, and not
+// where the header has the token of a Secure cookie.
 func (m *Manager) Load(ctx context.Context, in http.Header) *Session {
-	return m.newSession(ctx, in, in.Get("Host"))
+	host := in.Get("Host")
+	return m.newSession(ctx, m.transport.OfHeader(ctx, in, host), in, host)
 }
 
 // Commit saves a session of Load, and adds the fields that the answer's header

@@ -49,7 +49,7 @@ func (s *Session) otherBytes(h http.Header, begins bool, until time.Time) int {
 	n := headers.Size(h) + headers.Marks
 	if s.returned { // the header is built again
 		for _, line := range h["Set-Cookie"] {
-			if name, _, _ := strings.Cut(line, "="); s.m.copies.Cookies.Owns(name) {
+			if name, _, _ := strings.Cut(line, "="); s.cookies.Owns(name) {
 				n -= headers.FieldSize("Set-Cookie", line)
 			}
 		}
@@ -62,7 +62,7 @@ func (s *Session) otherBytes(h http.Header, begins bool, until time.Time) int {
 	}
 	if sends {
 		out := make(http.Header)
-		s.m.transport.Send(out, t, end)
+		s.transport.Send(out, t, end)
 		n += headers.SetCookieSize(out["Set-Cookie"])
 	}
 	return n
@@ -82,17 +82,17 @@ func (s *Session) buildHeader(h http.Header) {
 		s.passNewestLocked()
 	}
 	switch {
-	case s.m.foreign() && s.m.transport.Header == "":
+	case s.m.foreign() && s.transport.Header == "":
 		s.setForeignCookieLocked(h)
 	case s.tokenAction == sendToken, s.tokenAction == passToken && !s.readOnly:
-		s.removeLinesLocked(h, s.m.transport.IsToken)
-		s.m.transport.Send(h, s.token, s.tokenEnd)
+		s.removeLinesLocked(h, s.transport.IsToken)
+		s.transport.Send(h, s.token, s.tokenEnd)
 	case s.tokenAction == clearToken:
-		s.removeLinesLocked(h, s.m.transport.IsToken)
-		s.m.transport.Clear(h)
+		s.removeLinesLocked(h, s.transport.IsToken)
+		s.transport.Clear(h)
 	}
 	if p := s.cookies; p != nil && len(p.Out) > 0 {
-		s.removeLinesLocked(h, s.m.copies.Cookies.Owns)
+		s.removeLinesLocked(h, p.Owns)
 		p.Write(h)
 		headers.NoCache(h, "Set-Cookie")
 	}
@@ -188,7 +188,7 @@ func (s *Session) setForeignCookieLocked(h http.Header) {
 		}
 	default: // the token is new
 	}
-	c := &s.m.transport
+	c := s.transport
 	if header := c.Format.SetCookie(s.ctx, t.Reveal(), s.loaded.State, why, s.m.now()); header != "" {
 		name, _, _ := strings.Cut(header, "=")
 		s.removeLinesLocked(h, func(other string) bool { return other == name })
@@ -201,7 +201,7 @@ func (s *Session) setForeignCookieLocked(h http.Header) {
 func (s *Session) repeatForeignCookie() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t, ok := s.m.transport.Receive(s.in); ok && s.tokenAction == nothing && s.loaded.Phase == lookup.Live && ID(t.ID()) == ID(s.loaded.ID) {
+	if t, ok := s.transport.Receive(s.in); ok && s.tokenAction == nothing && s.loaded.Phase == lookup.Live && ID(t.ID()) == ID(s.loaded.ID) {
 		s.token, s.tokenAction = t, repeatToken
 	}
 }
@@ -209,5 +209,5 @@ func (s *Session) repeatForeignCookie() {
 // varyLocked adds the request headers that the answer depends on to Vary, for caches. s.mu
 // is held.
 func (s *Session) varyLocked(h http.Header) {
-	headers.AddVary(h, s.m.transport.Varies(), s.varies[:0])
+	headers.AddVary(h, s.transport.Varies(), s.varies[:0])
 }

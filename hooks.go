@@ -80,6 +80,12 @@ type Hooks struct {
 	// sticks. It is not called behind a proxy that says that it is one.
 	PlainHTTP func(ctx context.Context, host string)
 
+	// InsecureOverTLS is called once, when an answer sends a cookie without Secure to a
+	// visitor who came over TLS, by that host, as the connection shows or the browser says:
+	// Cookie.Insecure is set, or Cookie.Secure does not see what the proxy says. Whoever
+	// makes that visitor's browser open a page of the host over plain http reads the token.
+	InsecureOverTLS func(ctx context.Context, host string)
+
 	// Login is called when a session was saved in which a user has logged in, by SetUser; previous
 	// is the session that it has taken the place of, empty where there was none. Revoked is
 	// called when this process has revoked a user's logins; the user is empty where everybody's
@@ -244,6 +250,9 @@ func LogHooks(l *slog.Logger) Hooks {
 		},
 		PlainHTTP: func(ctx context.Context, host string) {
 			l.WarnContext(ctx, "session cookie is lost over plain http: serve https, or set Cookie.Insecure for development", "host", host)
+		},
+		InsecureOverTLS: func(ctx context.Context, host string) {
+			l.WarnContext(ctx, "session cookie is not Secure over https: leave out Cookie.Insecure, or let the proxy say that it is https", "host", host)
 		},
 		Login: func(ctx context.Context, id, previous ID, user string) {
 			l.InfoContext(ctx, "session login", "session", id, "previous", previous, "user", user)

@@ -47,7 +47,7 @@ func (s *Session) find(ctx context.Context, fresh bool, l *lookup.Loaded) {
 // askTwin asks for the session of the request's n-th further token, where those before
 // it open none. It reports whether there is such a token. s.io is held.
 func (s *Session) askTwin(ctx context.Context, n int, fresh bool, l *lookup.Loaded) bool {
-	t, ok := s.m.transport.ReceiveTwin(s.in, n)
+	t, ok := s.transport.ReceiveTwin(s.in, n)
 	if !ok {
 		return false
 	}
@@ -79,7 +79,7 @@ func (s *Session) ask(ctx context.Context, fresh bool, l *lookup.Loaded) {
 		s.askBoth(ctx, fresh, l)
 		return
 	}
-	t, ok := s.m.transport.Receive(s.in)
+	t, ok := s.transport.Receive(s.in)
 	if !ok {
 		l.Phase = lookup.Nobody
 		return
@@ -92,7 +92,7 @@ func (s *Session) ask(ctx context.Context, fresh bool, l *lookup.Loaded) {
 func (s *Session) askBoth(ctx context.Context, fresh bool, l *lookup.Loaded) {
 	m, p := s.m, s.cookies
 	if p == nil {
-		if t, ok := m.transport.Receive(s.in); ok {
+		if t, ok := s.transport.Receive(s.in); ok {
 			*l = m.reader.Fetch(ctx, t.ID(), lookup.Known{}, fresh)
 			s.hold(ctx, t, l)
 		} else {
@@ -214,7 +214,7 @@ func (s *Session) loadAgain(ctx context.Context, l lookup.Loaded, held token.Tok
 		s.find(ctx, true, &l) // the session may be an old one, whose marker is not read or which is not saved here
 		return l
 	}
-	w := lookup.Known{Copy: l.Copy, Found: l.Phase == lookup.Live && s.m.transport.Header == ""}
+	w := lookup.Known{Copy: l.Copy, Found: l.Phase == lookup.Live && s.transport.Header == ""}
 	l = s.m.reader.Fetch(ctx, l.ID, w, true)
 	s.hold(ctx, held, &l)
 	return l

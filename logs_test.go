@@ -133,11 +133,12 @@ func callAllLogHooks(t *testing.T, h session.Hooks) {
 				h.JournalFile(ctx, f, errRefused)
 			}
 		},
-		"BadValue":  func() { h.BadValue(ctx, "id", &session.ValueError{Key: "cart"}) },
-		"PlainHTTP": func() { h.PlainHTTP(ctx, "shop.test") },
-		"Login":     func() { h.Login(ctx, "id", "", "ann") },
-		"Revoked":   func() { h.Revoked(ctx, "ann", session.Durable) },
-		"Dropped":   func() { h.Dropped(ctx, "id", errRefused) },
+		"BadValue":        func() { h.BadValue(ctx, "id", &session.ValueError{Key: "cart"}) },
+		"PlainHTTP":       func() { h.PlainHTTP(ctx, "shop.test") },
+		"InsecureOverTLS": func() { h.InsecureOverTLS(ctx, "shop.test") },
+		"Login":           func() { h.Login(ctx, "id", "", "ann") },
+		"Revoked":         func() { h.Revoked(ctx, "ann", session.Durable) },
+		"Dropped":         func() { h.Dropped(ctx, "id", errRefused) },
 	}
 	v := reflect.ValueOf(h)
 	order := []string{"Down", "StillDown", "Up"} // Failed is silent until the shards are back

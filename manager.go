@@ -41,10 +41,11 @@ type Manager struct {
 	storage storage.Storage
 	reader  lookup.Reader
 	writer  commit.Writer
-	plain   sync.Once // Hooks.PlainHTTP was called
-	logins  logins.Logins
-	devices *devices.Index
 	library *adoption.Library // whose sessions Options.Adopt takes over; nil: none
+
+	plain, insecure sync.Once // Hooks.PlainHTTP and InsecureOverTLS were called
+	logins          logins.Logins
+	devices         *devices.Index
 
 	// Where there is a backup:
 	backup  *Backup // nil: none

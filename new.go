@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/circuit"
+	"github.com/holdfast-go/session/internal/copies"
 	"github.com/holdfast-go/session/internal/decide"
 	"github.com/holdfast-go/session/internal/devices"
 	"github.com/holdfast-go/session/internal/failover"
@@ -122,9 +123,10 @@ func (m *Manager) connectBackup(o *Options) (err error) {
 	m.writer.CheckRoom = m.copies.CheckRoom
 	m.writer.StoreOnly = func() bool { return m.override().Mode == StoreOnly }
 
-	m.copies.Cookies = m.backup.cookies(o.Cookie, m.foreign())
-	m.copies.Slots.Cookies = m.copies.Cookies.Layout.Cookies
-	m.copies.Transport = &m.transport
+	m.copies.Jar = copies.NewJar(&m.transport, m.backup.cookies(m.transport.Cookie, m.backup.budget(o.Cookie), m.foreign()))
+	if t := m.transport.Plain; t != nil {
+		m.copies.Plain = copies.NewJar(t, m.backup.cookies(t.Cookie, m.backup.Copy, false))
+	}
 	m.copies.Clock = m.clock
 	m.copies.Shards = &m.shards
 	m.copies.InUse = &m.inUse

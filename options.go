@@ -150,8 +150,11 @@ func (o *Options) completeBackup(named bool) error {
 	}
 	b, err := o.Backup.complete()
 	o.Backup = &b
+	if o.Cookie.Secure != nil && err == nil {
+		err = b.checkShared()
+	}
 	// An empty session takes a block of 128 bytes, sealed.
-	if named && b.Copy > 0 && b.cookies(o.Cookie, o.Format != nil).Size(seal.SealedLen(127)) > b.Copy {
+	if named && b.Copy > 0 && b.cookies(transport.Attributes(o.Cookie), b.budget(o.Cookie), o.Format != nil).Size(seal.SealedLen(127)) > b.Copy {
 		err = errors.Join(err, fmt.Errorf("session: cookie %q: the name is too long for copies of %d bytes in a budget of %d", o.Cookie.Name, b.Copy, b.Budget))
 	}
 	return err
@@ -165,6 +168,9 @@ func (o *Options) checkFormat(store Store) error {
 	if _, ok := o.Format.(foreign.Format); !ok {
 		return fmt.Errorf("session: Options.Format: %T is not a format of this module; take the one that node/express makes, or none", o.Format)
 	}
+	if o.Cookie.Secure != nil {
+		return errors.New("session: Cookie.Secure decides about cookies of our own, and Options.Format sends another system's; with node/express see Profile.Secure")
+	}
 	if f, ok := o.Format.(foreign.Checker); ok {
 		return f.Check(foreign.Settings{Store: store, Cookie: o.Cookie.Name, Idle: o.Idle, Refresh: o.Refresh})
 	}
@@ -176,5 +182,8 @@ func (o *Options) setTransport(c *transport.Transport) {
 	c.Cookie, c.Header = transport.Attributes(o.Cookie), textproto.CanonicalMIMEHeaderKey(o.Header)
 	if o.Format != nil {
 		c.Format, _ = o.Format.(foreign.Format)
+	}
+	if o.Cookie.Secure != nil && o.Header == "" {
+		c.Plain = &transport.Transport{Cookie: c.Cookie.OverHTTP()}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
+	"github.com/holdfast-go/session/internal/transport"
 	"github.com/holdfast-go/session/internal/words"
 )
 
@@ -28,6 +29,8 @@ type Session struct {
 	in   http.Header     // the request's, for the token in it
 	host string          // the request's, which its Origin is compared with; empty: unknown
 	ctx  context.Context // the request's, for hooks that are called without one
+
+	transport *transport.Transport // of the request's token
 
 	io  sync.Mutex  // held while the store is asked; taken before mu
 	out http.Header // the answer's, which is about to be written or may be; nil: not known. io guards it
@@ -65,10 +68,12 @@ type Session struct {
 	varies      [1]string
 }
 
-func (m *Manager) newSession(ctx context.Context, in http.Header, host string) *Session {
-	s := &Session{m: m, ctx: ctx, in: in, host: host}
-	if m.backup != nil && m.transport.Header == "" {
-		s.cookies = m.copies.New()
+// newSession returns the session of a request with this header and Host, and whose token has
+// the transport t.
+func (m *Manager) newSession(ctx context.Context, t *transport.Transport, in http.Header, host string) *Session {
+	s := &Session{m: m, ctx: ctx, transport: t, in: in, host: host}
+	if m.backup != nil && t.Header == "" {
+		s.cookies = m.copies.New(t)
 	}
 	return s
 }

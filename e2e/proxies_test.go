@@ -77,6 +77,11 @@ func writeConfig(t *testing.T, dir, text string) (file string) {
 // nginxWith is nginx with some directives of the server. What it says of its errors is shown
 // where the test fails.
 func nginxWith(directives string) func(*testing.T, string) daemon.Program {
+	return nginxOn("", directives)
+}
+
+// nginxOn is nginxWith, with parameters of the directive listen.
+func nginxOn(listen, directives string) func(*testing.T, string) daemon.Program {
 	return func(t *testing.T, upstream string) daemon.Program {
 		dir := openDir(t)
 		t.Cleanup(func() {
@@ -92,8 +97,8 @@ func nginxWith(directives string) func(*testing.T, string) daemon.Program {
 			Command: system("nginx"), Install: "apt-get install nginx", Family: true,
 			Args: func(ports []int) []string {
 				return []string{"-p", dir, "-c", writeConfig(t, dir, fmt.Sprintf(
-					"daemon off; pid %s/pid; error_log %s/errors; events {}\nhttp { access_log off; %s\nserver { listen %s; %s location / { proxy_pass http://%s; } } }\n",
-					dir, dir, temp, daemon.Addr(ports[0]), directives, upstream))}
+					"daemon off; pid %s/pid; error_log %s/errors; events {}\nhttp { access_log off; %s\nserver { listen %s %s; %s location / { proxy_pass http://%s; } } }\n",
+					dir, dir, temp, daemon.Addr(ports[0]), listen, directives, upstream))}
 			},
 		}
 	}

@@ -116,6 +116,9 @@ func request(c fiber.Ctx) *http.Request {
 		Header: copyHeader(&in.Header),
 		Host:   string(in.Host()),
 		Body:   http.NoBody,
+		TLS:    c.RequestCtx().TLSConnectionState(), // these two are for Cookie.Secure
+
+		RemoteAddr: c.RequestCtx().RemoteAddr().String(),
 	}
 }
 

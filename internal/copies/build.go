@@ -30,7 +30,7 @@ func (e *Exchange) Build(ctx context.Context, l lookup.Loaded, due bool, others 
 	case l.Phase == lookup.Live && e.needsCopy(l, due):
 		e.buildCopy(ctx, l, room-others())
 	case l.Phase != lookup.Live && e.Dirty:
-		e.Out = x.Cookies.DropLines(e.in.Cookies())
+		e.Out = e.jar.Cookies.DropLines(e.in.Cookies())
 	}
 	if endings != "" {
 		e.Out = append(e.Out, endings)
@@ -54,7 +54,7 @@ func (e *Exchange) endingsLine() string {
 	if !slices.ContainsFunc(all, func(k state.Superseded) bool { return !k.Durable }) {
 		life = min(life, lateAnswers)
 	}
-	line, err := x.Cookies.EndingsLine(all, x.Clock.Now(), life)
+	line, err := e.jar.Cookies.EndingsLine(all, x.Clock.Now(), life)
 	if err != nil {
 		return ""
 	}
@@ -98,7 +98,7 @@ func (e *Exchange) buildCopy(ctx context.Context, l lookup.Loaded, room int) {
 	}
 	e.placeCopy(l, b, sealed.Text, now, end)
 	if over := headers.SetCookieSize(e.Out) - room; over > 0 && l.InStore() {
-		most = x.Cookies.Size(len(sealed.Text)) - over // for deletions, or another cookie
+		most = e.jar.Cookies.Size(len(sealed.Text)) - over // for deletions, or another cookie
 		if smaller, err := e.pack(l, b, now, most); err == nil {
 			sealed = smaller
 			e.placeCopy(l, b, sealed.Text, now, end)
@@ -111,10 +111,10 @@ func (e *Exchange) buildCopy(ctx context.Context, l lookup.Loaded, room int) {
 	if len(sealed.Withheld) > 0 {
 		x.Fault(ctx, l.ID, backup.Partial, &backup.WithheldError{Values: sealed.Withheld, Room: min(most, x.CopySize), Most: x.CopySize})
 	}
-	x.Cookies.Remember(sealed)
+	e.jar.Cookies.Remember(sealed)
 	if len(e.Out) > 0 { // else older copies stay
 		x.Built.Add(1)
-		x.BuiltBytes.Add(uint64(x.Cookies.Size(len(sealed.Text))))
+		x.BuiltBytes.Add(uint64(e.jar.Cookies.Size(len(sealed.Text))))
 	}
 }
 
@@ -132,16 +132,19 @@ func (e *Exchange) Room(end time.Time, others int) int {
 // header, beside the deletions that the copy may need.
 func (e *Exchange) mostIn(room int, end time.Time) int {
 	x := e.with
-	if opened := e.in != nil; opened && e.in.Size(e.in.Cookies())+x.CopySize > x.Cookies.Budget {
-		room -= headers.SetCookieSize(x.Cookies.DropLines(1<<jar.Most - 1))
+	if opened := e.in != nil; opened && e.in.Size(e.in.Cookies())+x.CopySize > e.jar.Cookies.Budget {
+		room -= headers.SetCookieSize(e.jar.Cookies.DropLines(1<<jar.Most - 1))
 	}
-	return x.Cookies.MostIn(room, end)
+	return e.jar.Cookies.MostIn(room, end)
 }
 
 // CheckRoom returns why cookies of most bytes, and no more than a copy may take up, cannot
 // take a copy with all that the store lacks.
 func (x *Exchanger) CheckRoom(b state.Copy, most int) error {
 	err := x.Cookies.CheckRoom(b, min(most, x.CopySize))
+	if err == nil && x.Plain != nil {
+		err = x.Plain.Cookies.CheckRoom(b, min(most, x.CopySize))
+	}
 	var withheld *backup.WithheldError
 	if errors.As(err, &withheld) {
 		withheld.Most = x.CopySize
@@ -159,7 +162,7 @@ func (e *Exchange) narrow(l lookup.Loaded, b state.Copy, room int, end time.Time
 	case !tight:
 		return most, false
 	case l.InStore():
-		return min(most, room-x.Cookies.LineOverhead(end)), false
+		return min(most, room-e.jar.Cookies.LineOverhead(end)), false
 	}
 	here := min(most, e.mostIn(room+x.Margin, end))
 	if here == most || x.CheckRoom(b, here) == nil {
@@ -175,14 +178,14 @@ var errNoRoom = errors.New("session: the other fields of the answer leave no roo
 // as it is now: an older one would hold values that are replaced.
 func (e *Exchange) dropCopies(ctx context.Context, l lookup.Loaded, why error) {
 	e.with.Fault(ctx, l.ID, backup.TooLarge, why)
-	e.Out, e.Later = e.with.Cookies.DropLines(e.in.Cookies()), nil
+	e.Out, e.Later = e.jar.Cookies.DropLines(e.in.Cookies()), nil
 }
 
 // pack seals a copy of l, b, that takes up no more than most bytes of cookies. Where that
 // is too little for a copy without values it takes up what one does: it still vouches for
 // its session. What waits for the store has the least budget.
 func (e *Exchange) pack(l lookup.Loaded, b state.Copy, now time.Time, most int) (backup.Packed, error) {
-	cookies, brought := e.with.Cookies, e.brought
+	cookies, brought := e.jar.Cookies, e.brought
 	sealed, err := cookies.Pack(b, brought, now, most)
 	least := backup.MinBudget
 	if err == nil || most >= least {
@@ -196,7 +199,7 @@ func (e *Exchange) pack(l lookup.Loaded, b state.Copy, now time.Time, most int) 
 
 // placeCopy decides in which cookies a sealed copy goes, and which are dropped.
 func (e *Exchange) placeCopy(l lookup.Loaded, b state.Copy, text string, now, end time.Time) {
-	cookies, in := e.with.Cookies, e.in
+	cookies, in := e.jar.Cookies, e.in
 	parts, size := cookies.Parts(len(text)), cookies.Size(len(text))
 	set, drop := jar.Mask(1<<parts-1), in.Cookies()
 	if e.visit != nil {

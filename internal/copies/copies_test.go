@@ -45,14 +45,13 @@ func story(t *testing.T, title string, do func(v *visit)) {
 		v := &visit{T: t, Instance: i, token: token.New()}
 		v.jar = map[string]string{name: v.token.Reveal()}
 		v.x = &copies.Exchanger{
-			Cookies: &backup.Cookies{
+			Jar: copies.NewJar(&transport.Transport{Cookie: transport.Attributes{Name: name}}, &backup.Cookies{
 				Cookie: http.Cookie{Name: name, Path: "/", Secure: true, HttpOnly: true},
 				MaxAge: func(time.Time) int { return 0 }, Budget: 6144, Layout: jar.Divide(6144, 6144),
 				Copies:  seal.Box{Keys: keys, Purpose: "session backup", Audience: "shop"},
 				Endings: seal.Box{Keys: keys, Purpose: "session tombstones", Audience: "shop"},
-			},
-			Transport: &transport.Transport{Cookie: transport.Attributes{Name: name}},
-			Clock:     i.Clock, Shards: &i.Shards, Storage: &i.Storage, InUse: i.Reader.InUse,
+			}),
+			Clock: i.Clock, Shards: &i.Shards, Storage: &i.Storage, InUse: i.Reader.InUse,
 			CopySize: 3072, AnswerSize: 3800, MaxLease: instance.Lease, Fresh: instance.Lease / 4,
 			StoreOnly: func() bool { return v.storeOnly },
 			Fault: func(_ context.Context, _ string, kind backup.FaultKind, _ error) {
@@ -81,7 +80,7 @@ func (v *visit) request() *copies.Exchange {
 		pairs = append(pairs, key+"="+value)
 	}
 	slices.Sort(pairs)
-	e := v.x.New()
+	e := v.x.New(v.x.Transport)
 	e.Open(v.Context(), http.Header{"Cookie": {strings.Join(pairs, "; ")}}, true, true)
 	return e
 }
@@ -297,7 +296,7 @@ func TestARequestWithoutCopiesHasNothing(t *testing.T) {
 	}
 	story(t, "and opens no session", func(v *visit) {
 		v.jar = nil
-		e := v.x.New()
+		e := v.x.New(v.x.Transport)
 		if e.Opened() || e.Changed() {
 			v.Error("a new exchange has something")
 		}
@@ -313,7 +312,7 @@ func TestARequestWithoutCopiesHasNothing(t *testing.T) {
 // Deletions wait for an answer whose header has room for all of them.
 func TestDeletionsWaitForRoom(t *testing.T) {
 	story(t, "in the header", func(v *visit) {
-		e := v.x.New()
+		e := v.x.New(v.x.Transport)
 		e.Out, e.Later = []string{"a=1"}, []string{"b=; Max-Age=0"}
 		full := http.Header{"X": {strings.Repeat("x", v.x.AnswerSize)}}
 		e.Write(full)

@@ -31,12 +31,13 @@ import (
 // Exchanger holds what the exchanges of all requests share. Any number of goroutines
 // may use it. Its exported fields must not be changed then.
 type Exchanger struct {
-	Cookies   *backup.Cookies
-	Transport *transport.Transport
-	Clock     *stamp.Clock
-	Shards    *failover.Shards
-	Storage   *storage.Storage // knows how long a session lasts
-	InUse     *inuse.Sessions
+	*Jar
+	Plain *Jar // of clients that have come over plain http; nil: all have the same
+
+	Clock   *stamp.Clock
+	Shards  *failover.Shards
+	Storage *storage.Storage // knows how long a session lasts
+	InUse   *inuse.Sessions
 
 	CopySize   int           // how many bytes of cookies a copy may take up
 	AnswerSize int           // how many bytes the header of an answer may have before a copy leaves values out
@@ -51,11 +52,22 @@ type Exchanger struct {
 	// sessions.
 	Fault func(ctx context.Context, id string, kind backup.FaultKind, err error)
 
-	Slots   jar.Slots
 	Without mechanism.Set // for the simulation; else none
 
 	Built      atomic.Uint64 // copies that answers took along
 	BuiltBytes atomic.Uint64 // of cookies that they take up in requests
+}
+
+// Jar is the cookies of one name in which sessions travel.
+type Jar struct {
+	Transport *transport.Transport
+	Cookies   *backup.Cookies
+	Slots     jar.Slots
+}
+
+// NewJar returns the cookies beside those of a transport.
+func NewJar(t *transport.Transport, c *backup.Cookies) *Jar {
+	return &Jar{Transport: t, Cookies: c, Slots: jar.Slots{Cookies: c.Layout.Cookies}}
 }
 
 // Exchange holds what travels between a session and its client's cookies besides the
@@ -74,6 +86,7 @@ type Exchange struct {
 	brought backup.Brought // the copies that the request carries, for Pack
 
 	with   *Exchanger
+	jar    *Jar
 	in     *backup.RequestCookies // nil: not opened
 	visit  *jar.Visit
 	visits bool   // the end of the request is reported
@@ -81,8 +94,18 @@ type Exchange struct {
 	name   string // of the copy that is sent
 }
 
-// New returns the exchange of one request.
-func (x *Exchanger) New() *Exchange { return &Exchange{with: x} }
+// New returns the exchange of one request, whose token has this transport.
+func (x *Exchanger) New(t *transport.Transport) *Exchange {
+	e := &Exchange{with: x, jar: x.Jar}
+	if x.Plain != nil && t == x.Plain.Transport {
+		e.jar = x.Plain
+	}
+	return e
+}
+
+// Owns reports whether a cookie of that name carries a part of a copy, or a list of ended
+// sessions.
+func (e *Exchange) Owns(name string) bool { return e.jar.Cookies.Owns(name) }
 
 // Changed reports whether the answer must carry cookies. An Exchange that is nil has
 // none.

@@ -73,12 +73,12 @@ func (e *Exchange) Turn(t token.Token) (known lookup.Known, back func()) {
 // collect takes the token and the copies out of a request's header, unopened, in one pass.
 func (e *Exchange) collect(in http.Header) {
 	e.in = new(backup.RequestCookies)
-	search := e.with.Transport.Search()
+	search := e.jar.Transport.Search()
 	for _, line := range in["Cookie"] {
 		for line != "" {
 			var p cookieheader.Pair
 			p, line = cookieheader.Next(line)
-			e.with.Cookies.Take(e.in, p)
+			e.jar.Cookies.Take(e.in, p)
 			search.Take(p)
 		}
 	}
@@ -87,7 +87,7 @@ func (e *Exchange) collect(in http.Header) {
 
 // open reads what the request carries for the session id.
 func (e *Exchange) open(ctx context.Context, id string, now time.Time) (w lookup.Known) {
-	opened := e.with.Cookies.Open(e.in, id)
+	opened := e.jar.Cookies.Open(e.in, id)
 	for _, f := range opened.Faults {
 		e.with.Fault(ctx, id, f.Kind, f.Err)
 		if sealedAt, ok := f.SealedAt(); ok {
@@ -106,7 +106,7 @@ func (e *Exchange) open(ctx context.Context, id string, now time.Time) (w lookup
 
 // openEndings reads the tombstone cookie.
 func (e *Exchange) openEndings(ctx context.Context) []state.Superseded {
-	l, faults := e.with.Cookies.OpenEndings(e.in)
+	l, faults := e.jar.Cookies.OpenEndings(e.in)
 	for _, f := range faults {
 		e.with.Fault(ctx, "", f.Kind, f.Err)
 	}
@@ -121,7 +121,7 @@ func (e *Exchange) Reopen(id string, brought lookup.Known) lookup.Known {
 	if e.in == nil {
 		return w
 	}
-	opened := e.with.Cookies.Open(e.in, id)
+	opened := e.jar.Cookies.Open(e.in, id)
 	for b := range opened.Copies {
 		w.Add(b, e.with.Clock.Now())
 	}
@@ -134,5 +134,5 @@ func (e *Exchange) enterSlots(id string, now time.Time) {
 	if e.visit != nil || e.with.Without.Lacks(mechanism.Overlaps) {
 		return
 	}
-	e.visit = e.with.Slots.Enter(id, e.in.Cookies(), e.in.Names(), now)
+	e.visit = e.jar.Slots.Enter(id, e.in.Cookies(), e.in.Names(), now)
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Attributes are the name of the token's cookie and how every cookie of a session
-// is sent. All of them are HttpOnly.
+// is sent. All of them are HttpOnly. The fields are those of session.Cookie.
 type Attributes struct {
 	Name        string
 	Domain      string
@@ -17,8 +17,39 @@ type Attributes struct {
 	SameSite    http.SameSite
 	Persistent  bool // the browser keeps the cookie when it closes
 	Insecure    bool
-	Partitioned bool // one for each site that embeds this one
+	Secure      func(*http.Request) bool // the request has come over TLS; nil: each counts as if it had
+	Partitioned bool                     // one for each site that embeds this one
 }
+
+// OverHTTP returns how cookies are sent to a client that has come over plain http, where
+// Secure tells. Their names have no prefix, which browsers take from TLS alone, so that a
+// token that others may have read or planted in the network opens no session over TLS.
+func (a Attributes) OverHTTP() Attributes {
+	a.Name = a.Name[prefixLen(a.Name):]
+	a.Insecure, a.Secure = true, nil
+	return a
+}
+
+// Names returns the names of the cookies that carry tokens.
+func (a Attributes) Names() []string {
+	if a.Secure == nil {
+		return []string{a.Name}
+	}
+	return []string{a.Name, a.OverHTTP().Name}
+}
+
+// prefixLen returns how long the prefix of a cookie's name is that asks for Secure. Browsers
+// compare it without regard to case: RFC 6265bis 4.1.3.
+func prefixLen(name string) int {
+	for _, prefix := range [...]string{hostPrefix, securePrefix} {
+		if len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
+			return len(prefix)
+		}
+	}
+	return 0
+}
+
+const hostPrefix, securePrefix = "__Host-", "__Secure-"
 
 // Cookie returns the token's cookie with this value, for as long as the browser is
 // open.
@@ -85,16 +116,16 @@ func (a Attributes) check() error {
 		bad("is not valid: %s", strings.TrimPrefix(err.Error(), "http: "))
 	}
 	// RFC 6265bis 4.1.3: __Secure- needs Secure; __Host- needs Secure, Path=/
-	// and no Domain. Browsers compare the prefix without regard to case.
-	name := strings.ToLower(a.Name)
-	host := strings.HasPrefix(name, "__host-")
+	// and no Domain.
+	prefix := prefixLen(a.Name)
+	host := prefix == len(hostPrefix)
 	if host && a.Domain != "" {
 		bad("cannot have Domain %q; drop the prefix or the domain", a.Domain)
 	}
 	if host && a.Path != "/" {
 		bad("cannot have Path %q; drop the prefix or the path", a.Path)
 	}
-	if a.Insecure && (host || strings.HasPrefix(name, "__secure-")) {
+	if a.Insecure && prefix > 0 {
 		bad("cannot be Insecure; drop the prefix or Insecure")
 	}
 	if !strings.HasPrefix(a.Path, "/") {
@@ -106,5 +137,24 @@ func (a Attributes) check() error {
 	if a.SameSite < 0 || a.SameSite > http.SameSiteNoneMode {
 		bad("has the unknown SameSite %d", a.SameSite)
 	}
+	if a.Secure != nil {
+		errs = append(errs, a.checkSecure(bad))
+	}
 	return errors.Join(errs...)
+}
+
+// checkSecure reports what does not agree with Secure.
+func (a Attributes) checkSecure(bad func(format string, args ...any)) error {
+	embedded := a.SameSite == http.SameSiteNoneMode || a.Partitioned
+	switch {
+	case a.Insecure:
+		bad("cannot be Insecure where Secure decides; drop one of the two")
+	case embedded:
+		bad("cannot be SameSite=None or Partitioned where Secure decides: over plain http browsers refuse it; drop Secure")
+	case prefixLen(a.Name) == 0:
+		bad("needs the prefix __Host- or __Secure- where Secure decides: over plain http the cookie has the name without it")
+	default:
+		return a.OverHTTP().check()
+	}
+	return nil
 }

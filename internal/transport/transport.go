@@ -23,7 +23,33 @@ type Transport struct {
 	Header string         // the field that carries the token, in canonical form; empty: the cookie does
 	Format foreign.Format // how another system writes tokens; nil: they are ours
 
+	// Plain carries the tokens of requests over plain http, where Cookie.Secure tells; nil:
+	// all requests are alike.
+	Plain *Transport
+
 	hosts hosts
+}
+
+// Of returns the transport of a request's token. A request over TLS to this process is
+// secure, and nothing is asked.
+func (tr *Transport) Of(r *http.Request) *Transport {
+	if tr.Plain == nil || r.TLS != nil || tr.Cookie.Secure(r) {
+		return tr
+	}
+	return tr.Plain
+}
+
+// OfHeader is Of for a request of which no more is known than its header and Host. A browser
+// sends a Secure cookie over TLS alone, so that one with a token shows how the request came.
+func (tr *Transport) OfHeader(ctx context.Context, h http.Header, host string) *Transport {
+	if tr.Plain == nil {
+		return tr
+	}
+	if _, secure := tr.Receive(h); secure {
+		return tr
+	}
+	r := &http.Request{Header: h, Host: host, URL: new(url.URL)}
+	return tr.Of(r.WithContext(ctx))
 }
 
 // Parse returns the token that has this text. IDs of the library's own records are
@@ -194,7 +220,8 @@ func (tr *Transport) Lines(h http.Header) (lines []string) {
 	return lines
 }
 
-// Strip returns the header h without the token and the cookies that carry copies.
+// Strip returns the header h without the token and the cookies that carry copies, those of
+// Plain included.
 func (tr *Transport) Strip(h http.Header) http.Header {
 	h = h.Clone()
 	if tr.Header != "" {
@@ -222,12 +249,25 @@ func (tr *Transport) Strip(h http.Header) http.Header {
 }
 
 // owns reports whether a cookie of that name is the token's, carries a copy or lists
-// sessions that have ended.
+// sessions that have ended, over plain http included.
 func (tr *Transport) owns(name string) bool {
+	if tr.Plain != nil && tr.Plain.owns(name) {
+		return true
+	}
 	suffix, ok := strings.CutPrefix(name, tr.Cookie.Name)
 	number, copied := strings.CutPrefix(suffix, "-b")
 	part := copied && len(number) == 1 && '0' <= number[0] && number[0] <= '9'
 	return ok && (suffix == "" || suffix == "-x" || part)
+}
+
+// InsecureOverTLS reports whether r has come over TLS, as its connection shows or its browser
+// says, to a host that is not this machine, and the cookies of the answer are not Secure. A
+// browser says from which site a request is over TLS alone.
+func (tr *Transport) InsecureOverTLS(r *http.Request) bool {
+	if tr.Header != "" || !tr.Cookie.Insecure {
+		return false
+	}
+	return r.TLS != nil || len(r.Header["Sec-Fetch-Site"]) > 0 && !toThisMachine(r)
 }
 
 // OverPlainHTTP reports whether r has come over plain http to a host that is not this
@@ -243,9 +283,14 @@ func (tr *Transport) OverPlainHTTP(r *http.Request) bool {
 			return false
 		}
 	}
+	return !toThisMachine(r)
+}
+
+// toThisMachine reports whether the visitor's browser runs on this machine too, so that it
+// takes http for as good as TLS.
+func toThisMachine(r *http.Request) bool {
 	host := (&url.URL{Host: r.Host}).Hostname()
-	here := host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
-	return !here
+	return host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
 }
 
 // Varies returns the request field that an answer depends on once a handler has

@@ -258,7 +258,9 @@ func TestPages(t *testing.T) {
 	judge(&r, "page", pageRules, f)
 	f.set[0].Secure = false
 	judge(&r, "page", pageRules, f)
-	r.finds(t, "page-secure-over-http", "page-insecure")
+	f.url = mustURL(t, "https://shop.test/")
+	judge(&r, "page", pageRules, f)
+	r.finds(t, "page-secure-over-http", "page-plain-http", "page-insecure")
 }
 
 func TestKeys(t *testing.T) {

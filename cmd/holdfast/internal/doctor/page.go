@@ -143,7 +143,7 @@ var pageRules = []rule[pageFacts]{
 	{
 		"page-secure-over-http", Error,
 		"the browser drops the cookie: nobody can log in",
-		"serve https, or Cookie.Insecure for a development machine",
+		"serve https; where plain http is wanted beside it, Cookie.Secure has to see that no proxy has ended TLS; Cookie.Insecure for a development machine",
 		func(f pageFacts) string {
 			name := f.cookie(func(c *http.Cookie) bool { return c.Secure })
 			return sayIf(f.url.Scheme == "http" && !f.local && name != "", "it sets the Secure cookie %s over plain http", name)
@@ -152,10 +152,19 @@ var pageRules = []rule[pageFacts]{
 	{
 		"page-insecure", Error,
 		"whoever listens to a request over plain http has the session",
-		"leave out Cookie.Insecure",
+		"leave out Cookie.Insecure; with Cookie.Secure, let the proxy say that the request came over TLS",
 		func(f pageFacts) string {
-			name := f.cookie(func(c *http.Cookie) bool { return !c.Secure && f.session(c) })
-			return sayIf(name != "" && (f.url.Scheme == "https" || !f.local), "the cookie %s is not Secure", name)
+			name := f.notSecure()
+			return sayIf(name != "" && f.url.Scheme == "https", "the cookie %s is not Secure", name)
+		},
+	},
+	{
+		"page-plain-http", Warning,
+		"whoever listens in the network has the session",
+		"serve https; nothing, where the network is one's own and Cookie.Secure tells its visitors from those who come over TLS",
+		func(f pageFacts) string {
+			name := f.notSecure()
+			return sayIf(name != "" && f.url.Scheme == "http" && !f.local, "it sets the cookie %s over plain http", name)
 		},
 	},
 	{
@@ -227,6 +236,12 @@ func (f pageFacts) withoutToken() string {
 		token, isCopy := strings.CutSuffix(token, "-b")
 		return isCopy && token+"-b" != c.Name && !slices.ContainsFunc(f.set, func(other *http.Cookie) bool { return other.Name == token })
 	})
+}
+
+// notSecure returns the name of a session's cookie that is not Secure, empty where there is
+// none.
+func (f pageFacts) notSecure() string {
+	return f.cookie(func(c *http.Cookie) bool { return !c.Secure && f.session(c) })
 }
 
 // session reports whether a cookie looks like one of a session: an opaque value of some
