@@ -3,6 +3,8 @@ package memcached
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 )
 
@@ -40,6 +42,7 @@ var (
 // Causes of a lost connection. All reach callers inside a *NodeError.
 var (
 	errOverdue = errors.New("no reply within Options.Timeout")
+	errHungUp  = errors.New("server closed the connection")
 	errRetired = errors.New("server was removed from the list")
 	errLost    = errors.New("connection is closed")
 	errCASOff  = errors.New("server runs without CAS (-C)")
@@ -51,6 +54,10 @@ type NodeError struct {
 	Node string // as it stands in Server.Addr
 	Sent bool   // the request may have reached the server: a write may have happened
 	Err  error  // the cause: of the network, the context's, ErrBusy, ErrNotMeta, a *ServerError
+
+	// Broken: Sent, and the connection ended before the reply, by the server, a proxy or the
+	// network. Another connection may answer.
+	Broken bool
 }
 
 func (e *NodeError) Error() string {
@@ -58,6 +65,13 @@ func (e *NodeError) Error() string {
 }
 
 func (e *NodeError) Unwrap() error { return e.Err }
+
+// isBroken reports whether a connection ended by itself.
+func isBroken(err error) bool {
+	op := new(net.OpError)
+	failed := errors.As(err, &op) && !op.Timeout()
+	return failed || errors.Is(err, errHungUp) || errors.Is(err, io.ErrUnexpectedEOF)
+}
 
 // ServerError is an error line of the server's.
 type ServerError struct {

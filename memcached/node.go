@@ -17,7 +17,7 @@ import (
 const (
 	firstBackoff = 20 * time.Millisecond
 	maxBackoff   = 500 * time.Millisecond
-	worked       = time.Second // a connection that lived as long
+	worked       = time.Second // a connection that lived as long, or answered
 )
 
 // node is one server and the connections to it.
@@ -85,7 +85,10 @@ func (n *node) do(ctx context.Context, req *request) (result, incarnation, error
 }
 
 func (n *node) unsent(err error) error { return &NodeError{Node: n.server.Addr, Err: err} }
-func (n *node) failed(err error) error { return &NodeError{Node: n.server.Addr, Err: err, Sent: true} }
+
+func (n *node) failed(err error) error {
+	return &NodeError{Node: n.server.Addr, Err: err, Sent: true, Broken: isBroken(err)}
+}
 
 // conn returns a connection that may send req. Where there is none it waits
 // for the first dial, but not while the server is known to be away.
@@ -206,7 +209,7 @@ func (n *node) lost(c *conn, cause error) {
 	live := slices.Delete(slices.Clone(*n.live.Load()), i, i+1)
 	n.live.Store(&live)
 	n.failures++
-	if time.Since(c.opened) >= worked {
+	if c.replies.Load() > 0 || time.Since(c.opened) >= worked {
 		n.failures = 0
 	}
 	// Calls wait for the dial that follows at once, not where it would wait

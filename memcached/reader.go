@@ -132,7 +132,7 @@ func (c *conn) readOne() bool {
 // it had taken.
 func (c *conn) lose(cl *call, err error) {
 	if errors.Is(err, io.EOF) {
-		err = errors.New("server closed the connection")
+		err = errHungUp
 	}
 	c.fail(err)
 	if cl != nil {

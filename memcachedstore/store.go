@@ -56,11 +56,25 @@ func (s *Store) ItemFlags() uint32 { return s.flags }
 
 // Load implements [session.Store]. Expires is zero: memcached does not tell.
 func (s *Store) Load(ctx context.Context, id session.ID) (session.Record, error) {
-	item, err := s.client.Get(ctx, s.key(id))
+	key := s.key(id)
+	item, err := s.client.Get(ctx, key)
+	for tries := 1; tries < attempts && isBroken(err); tries++ {
+		item, err = s.client.Get(ctx, key)
+	}
 	if err != nil {
 		return session.Record{}, failure("load", err)
 	}
 	return session.Record{Data: item.Value, Version: version(item.Token)}, nil
+}
+
+// attempts is how often a load is sent whose connection breaks (decision 67): the client
+// has several connections, and what closed one of them may have closed them all.
+const attempts = 3
+
+// isBroken reports whether a connection broke over which a command was sent.
+func isBroken(err error) bool {
+	e := new(memcached.NodeError)
+	return errors.As(err, &e) && e.Broken
 }
 
 // Save implements [session.Store]. One command, one round trip.

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -127,7 +128,9 @@ func (s *Store) Load(ctx context.Context, id session.ID) (session.Record, error)
 	r, err := background.Do(ctx, s.calls, func(ctx context.Context) (r session.Record, err error) {
 		var version []byte
 		var expires string
-		err = s.db.QueryRowContext(ctx, s.text.load, string(id)).Scan(&version, &r.Data, &expires)
+		err = s.read(ctx, func() error {
+			return s.db.QueryRowContext(ctx, s.text.load, string(id)).Scan(&version, &r.Data, &expires)
+		})
 		if errors.Is(err, sql.ErrNoRows) {
 			return session.Record{}, session.ErrNotFound
 		}
@@ -143,6 +146,33 @@ func (s *Store) Load(ctx context.Context, id session.ID) (session.Record, error)
 	}
 	return r, nil
 }
+
+// read asks again where a connection broke over which a statement was sent (decision 67). The
+// pool may hold as many such connections as there are, and the first one that is made anew
+// shows whether the server answers.
+func (s *Store) read(ctx context.Context, ask func() error) (err error) {
+	for range s.options.Conns + 1 {
+		if err = ask(); !isBroken(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// isBroken reports whether a connection was lost, rather than that the server answered or
+// could not be connected to.
+func isBroken(err error) bool {
+	if reply := new(mysql.MySQLError); errors.As(err, &reply) {
+		return reply.Number == serverShutdown || reply.Number == connectionKilled
+	}
+	return errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// Answers of a server that ends a connection.
+const (
+	serverShutdown   = 1053
+	connectionKilled = 1927 // MariaDB's
+)
 
 // Save implements [session.Store].
 func (s *Store) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
