@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -70,5 +71,60 @@ func TestWhoWasSeenByAClockAheadStaysWhenItIsPutRight(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Two instances take turns, and the clock of one is wrong.
+func TestWhoVisitsInstancesWithOtherClocksStays(t *testing.T) {
+	for _, ahead := range []time.Duration{10 * time.Minute, time.Hour, 8 * time.Hour, -time.Hour, -8 * time.Hour} {
+		for _, backup := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v ahead, backup %v", ahead, backup), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var o session.Options
+					if backup {
+						keys, err := seal.NewKeys(seal.NewKey())
+						if err != nil {
+							t.Fatal(err)
+						}
+						o.Backup = &session.Backup{Keys: keys, Audience: "test"}
+					}
+					store, got := memstore.New(nil), ""
+					wrong, err := session.Without(leftStore{store, ahead}, &o, ahead)
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Cleanup(func() { _ = wrong.Close(context.Background()) })
+					right := mustNew(t, store, &o)
+					show := ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { got = user.Or(s, "nobody") })
+					time.Sleep(10 * time.Second) // both have heard which sessions have ended
+					for _, first := range []*session.Manager{wrong, right} {
+						v := sessiontest.NewVisitor(t, first, func(s *session.Session) { user.Set(s, "ann") })
+						for i := range 40 {
+							time.Sleep(time.Minute)
+							m := []*session.Manager{right, wrong}[i%2]
+							if v.Get(m.Handler(show), "/"); got != "ann" {
+								t.Fatalf("after %d minutes with a visit each the page shows %q", i+1, got)
+							}
+						}
+						time.Sleep(45 * time.Minute) // a copy may be stamped ten minutes late
+						if v.Get(right.Handler(show), "/"); got != "nobody" {
+							t.Errorf("after 45 minutes without one it shows %q", got)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// A log that told of something before the clock was set back goes on telling.
+func TestAClockThatIsSetBackSilencesNoLine(t *testing.T) {
+	for _, test := range []struct {
+		last time.Duration // before now
+		due  bool
+	}{{0, false}, {30 * time.Second, false}, {2 * time.Minute, true}, {-8 * time.Hour, true}} {
+		if due := session.OnceAMinute(time.Now().Add(-test.last)); due != test.due {
+			t.Errorf("a line that was told %v ago is due: %v, want %v", test.last, due, test.due)
+		}
 	}
 }

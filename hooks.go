@@ -267,9 +267,10 @@ func LogHooks(l *slog.Logger) Hooks {
 }
 
 // onceAMinute reports whether a line is due that was last told of at a time, in Unix seconds.
+// A time in the future is by a clock that has been set back since.
 func onceAMinute(last *atomic.Int64) bool {
 	before, now := last.Load(), time.Now().Unix()
-	return now-before >= 60 && last.CompareAndSwap(before, now)
+	return (now < before || now-before >= 60) && last.CompareAndSwap(before, now)
 }
 
 // named puts the shard in front, where it has a name.

@@ -27,7 +27,9 @@ type Options struct {
 	Header string
 
 	// Idle ends a session that its visitor has not used for this long: a second or
-	// more; the default is 30 minutes. A value above Lifetime counts as Lifetime.
+	// more; the default is 30 minutes. A value above Lifetime counts as Lifetime. The
+	// store counts the time, so that a shorter Idle applies to a session from its next
+	// use on.
 	Idle time.Duration
 
 	// Lifetime ends a session this long after it began or was last renewed, used or

@@ -71,8 +71,9 @@ func TestWithoutARecord(t *testing.T) {
 			w.Errorf("the hook was told %d times of a copy that does not vouch, want once", w.stale)
 		}
 	})
-	story(t, "an expired record, whose version the next one goes over", func(w *world) {
-		time.Sleep(instance.Idle + instance.Refresh)
+	story(t, "the record of a session that has ended, whose version the next one goes over", func(w *world) {
+		w.st.End = time.Now().UnixMilli()
+		w.version = w.Store.Set("a", w.st)
 		l := w.fetch(lookup.Known{})
 		w.want(l, lookup.Nobody, lookup.FromNowhere, lookup.Complete, false)
 		if l.Version != w.version {

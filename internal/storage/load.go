@@ -119,13 +119,25 @@ func (s *Storage) loadNow(ctx context.Context, id string, vouched bool, out *rec
 	return s.loadAlone(ctx, budget, &c, false, out)
 }
 
-// counts reports whether a record of the store is a session: it has not expired, and its shard
-// has not gone back in time further than the processes remember which sessions have ended.
-func (s *Storage) counts(id string, st state.State) bool {
+// counts reports whether a record of the store is a session: its lifetime is not over, and its
+// shard has not gone back in time further than the processes remember which sessions have ended.
+//
+// Whether a session is idle the store says, which has a record no longer than that (decision
+// 86). By a clock that is an hour ahead of those of other instances, or was just put forward,
+// all sessions in use would be idle. Such a last use counts as a Refresh ago, as one in the
+// future does.
+func (s *Storage) counts(id string, st *state.State) bool {
 	if s.foreign() || st.Dead() {
-		return s.foreign() || !s.Expired(st, s.Clock.Now())
+		return true
 	}
-	return !s.Expired(st, s.Clock.Now()) && !s.Shards.Undone(id, st)
+	now := s.Clock.Now()
+	if now.UnixMilli() >= st.End || s.Shards.Undone(id, *st) {
+		return false
+	}
+	if s.Expired(*st, now) {
+		st.LastSeen = now.Add(-s.RefreshOf(st)).UnixMilli()
+	}
+	return true
 }
 
 // Read is Load past all caches, for a caller that may ask the shard. It is not
@@ -188,7 +200,7 @@ func (s *Storage) readWithin(ctx, budget context.Context, c *failover.Call, fres
 		}
 	}
 	switch {
-	case err == nil && s.counts(c.ID, out.State):
+	case err == nil && s.counts(c.ID, &out.State):
 		out.Version, out.Cached = r.Version, r.Cached
 		return nil
 	case err == nil:

@@ -116,8 +116,7 @@ func (s *Storage) Expires(st state.State) time.Time {
 	return end
 }
 
-// Expired reports whether a live state has expired: the store's clock, or a
-// copy's, may be behind.
+// Expired reports whether a live state has expired by this process's clock.
 func (s *Storage) Expired(st state.State, now time.Time) bool {
 	return !st.Dead() && !now.Before(s.Expires(st))
 }

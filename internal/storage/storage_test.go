@@ -116,8 +116,23 @@ func TestWhatALoadComesTo(t *testing.T) {
 			w.Errorf("it came to %v", err)
 		}
 	})
-	story(t, "what has expired, with its version", func(w *world) {
-		time.Sleep(instance.Idle + instance.Refresh - time.Millisecond)
+	story(t, "what the store has is not idle, whatever the clock says", func(w *world) {
+		for _, ago := range []time.Duration{0, instance.Idle + instance.Refresh - time.Millisecond} {
+			time.Sleep(ago)
+			if r, err := w.load(context.Background(), false); err != nil || r.State.LastSeen != w.st.LastSeen {
+				w.Errorf("after %v it came to %+v, %v", ago, r.State, err)
+			}
+		}
+		time.Sleep(time.Millisecond)
+		r, err := w.load(context.Background(), false)
+		if seen := time.Since(time.UnixMilli(r.State.LastSeen)); err != nil || seen != instance.Refresh {
+			w.Errorf("it came to %v, seen %v ago, want a refresh of %v", err, seen, instance.Refresh)
+		}
+	})
+	story(t, "what has ended, with its version", func(w *world) {
+		w.st.End = time.Now().Add(time.Second).UnixMilli()
+		w.version = w.Store.Set("a", w.st)
+		time.Sleep(time.Second - time.Millisecond)
 		if _, err := w.load(context.Background(), false); err != nil {
 			w.Errorf("it came to %v before its time was over", err)
 		}
