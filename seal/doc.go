@@ -37,6 +37,9 @@
 // program reads a file of keys again while it runs, see WatchFile. Replace the
 // file by renaming a new one over it, so that no program reads half of it.
 //
+// An application that has a random secret of its own can derive a key from it, see
+// DeriveKey. A password is not such a secret.
+//
 // Use a key for this format only. A program that has the key can read and make every
 // text that any instance seals. Without the key a text shows only the rounded length
 // of its plaintext and, with compression, a little about the content, see Box.Codec.

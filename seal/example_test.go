@@ -91,6 +91,28 @@ func ExampleParseKeys() {
 	// seal: line 1: the key is weak: its bytes repeat or count; make one with: openssl rand -base64 32
 }
 
+// An application with a secret of its own, of which the key that seals follows. To change
+// the key it counts on in the purpose, and keeps the one of before for what that sealed.
+func ExampleDeriveKey() {
+	secret := []byte(os.Getenv("APP_SECRET")) // made with: openssl rand -base64 32
+	if len(secret) == 0 {
+		secret = []byte("9pUuT0c1YkYxq7bJm3cWfZ8rKd2sVhNeLgA5oQx4Zb0=") // for this example only
+	}
+	now, err := seal.DeriveKey(secret, "cookie backups 2")
+	if err != nil {
+		panic(err)
+	}
+	before, _ := seal.DeriveKey(secret, "cookie backups 1")
+	keys, err := seal.NewKeys(now, before.DecryptOnly())
+	fmt.Println(keys.Len(), err)
+
+	_, err = seal.DeriveKey([]byte("correct horse"), "cookie backups 1")
+	fmt.Println(err)
+	// Output:
+	// 2 <nil>
+	// seal: the secret to derive a key from has 13 bytes, want at least 32; make one with: openssl rand -base64 32
+}
+
 // A program that makes its key on the first run, and follows the file when an
 // operator changes it.
 func ExampleWatchFile() {

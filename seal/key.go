@@ -129,11 +129,8 @@ func keyFrom(secret []byte) (Key, error) {
 			different++
 		}
 	}
-	half, counts := [keySize / 2]byte(secret), true
-	for i := range keySize - 1 {
-		counts = counts && secret[i+1] == secret[i]+1
-	}
-	if different < 16 || half == [keySize / 2]byte(secret[keySize/2:]) || counts {
+	half := [keySize / 2]byte(secret)
+	if different < 16 || half == [keySize / 2]byte(secret[keySize/2:]) || counts(secret) {
 		return Key{}, errors.New("is weak: its bytes repeat or count; make one with: openssl rand -base64 32")
 	}
 	return newKey([keySize]byte(secret)), nil

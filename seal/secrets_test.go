@@ -75,6 +75,13 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 	}
 	_, err := seal.KeyFrom(key1.Secret()[:20])
 	note(err)
+	for _, secret := range [][]byte{key1.Secret()[:20], append(key1.Secret(), key1.Secret()...)} {
+		_, err = seal.DeriveKey(secret, "p")
+		if err == nil {
+			t.Errorf("%d bytes: derived", len(secret))
+		}
+		note(err)
+	}
 
 	// Errors of texts.
 	text := mustSeal(t, b, []byte(plaintext))
