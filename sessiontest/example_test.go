@@ -1,12 +1,16 @@
 package sessiontest_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/sessiontest"
+	"github.com/holdfast-go/session/storetest"
 )
 
 var visits = session.NewKey[int]("visits")
@@ -33,4 +37,45 @@ func ExampleVisitor() {
 	answer := v.Get(app, "/")
 	fmt.Println(answer.StatusCode, visits.Or(v.Session(), 0))
 	// Output: 204 42
+}
+
+// A handler that is called directly, in a context of its own: what it reads and writes, and
+// what is saved when the request ends.
+func ExampleContext() {
+	t := &testing.T{} // what the test function is given
+	ctx := sessiontest.Context(t, func(s *session.Session) {
+		s.SetUser("ada")
+		visits.Set(s, 41)
+	})
+	w := httptest.NewRecorder()
+	count(w, httptest.NewRequest(http.MethodGet, "/", nil).WithContext(ctx))
+
+	s, err := session.From(ctx)
+	fmt.Println(w.Code, visits.Or(s, 0), err)
+
+	saved := sessiontest.Saved(ctx)
+	fmt.Println(visits.Or(saved, 0), saved.User())
+	// Output:
+	// 204 42 <nil>
+	// 42 ada
+}
+
+// A route that is read-only, and an outage of the store.
+func ExampleVisitor_Context() {
+	t := &testing.T{} // what the test function is given
+	store := storetest.NewFaulty(memstore.New(nil))
+	sessions := sessiontest.NewOn(t, store, nil)
+	v := sessiontest.NewVisitor(t, sessions, func(s *session.Session) { visits.Set(s, 41) })
+
+	readOnly := v.Context(sessions.ReadOnly)
+	s, _ := session.From(readOnly)
+	visits.Set(s, 42)
+	fmt.Println(errors.Is(s.Err(), session.ErrReadOnly), sessiontest.End(readOnly).StatusCode)
+
+	store.Fail(errors.New("connection refused"))
+	_, err := session.From(v.Context())
+	fmt.Println(errors.Is(err, session.ErrUnavailable))
+	// Output:
+	// true 500
+	// true
 }

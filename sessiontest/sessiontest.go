@@ -1,14 +1,20 @@
 // Package sessiontest tests handlers that use sessions: it makes visitors who
 // have one, sends their requests, and shows what the session holds afterwards.
+//
+// A test of what an application serves has a Visitor, whose requests go through the
+// Manager's Handler. A test of one handler, one middleware or one function has a Context,
+// and calls it directly. For an outage in either, see NewOn.
 package sessiontest
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
@@ -19,7 +25,23 @@ import (
 // see [session.Local]. Mistakes in them fail the test.
 func New(t testing.TB, o *session.Options) *session.Manager {
 	t.Helper()
-	m, err := session.New(memstore.New(nil), o)
+	return NewOn(t, memstore.New(nil), o)
+}
+
+// NewOn is New on a store of the test's own, above all one that can fail, as
+// storetest.NewFaulty(memstore.New(nil)). ReadTimeout and SaveTimeout are 10 s too, so that
+// a busy machine is no outage, unless the Options say otherwise: a test of a store that
+// hangs sets them.
+func NewOn(t testing.TB, store session.Store, o *session.Options) *session.Manager {
+	t.Helper()
+	var options session.Options
+	if o != nil {
+		options = *o
+	}
+	const patience = 10 * time.Second
+	options.ReadTimeout = cmp.Or(options.ReadTimeout, patience)
+	options.SaveTimeout = cmp.Or(options.SaveTimeout, patience)
+	m, err := session.New(store, &options)
 	if err != nil {
 		t.Fatal(err)
 	}
