@@ -99,6 +99,13 @@ bench: setup bench/node/node_modules ## docs/BENCHMARKS.md and its picture anew,
 bench/node/node_modules: bench/node/package-lock.json
 	@if command -v npm >/dev/null; then cd bench/node && npm ci --no-audit --no-fund && touch node_modules; else echo "no npm: Express is left out"; fi
 
+.PHONY: lab
+lab: setup lab/node/node_modules ## docs/COMPARISON.md and its picture anew: what visitors of Holdfast and of others meet in the same faults, in six minutes
+	go run ./lab -page docs/COMPARISON.md -picture docs/comparison.svg
+
+lab/node/node_modules: lab/node/package-lock.json
+	@if command -v npm >/dev/null; then cd lab/node && npm ci --no-audit --no-fund && touch node_modules; else echo "no npm: Express is left out"; fi
+
 .PHONY: bench-compare
 bench-compare: $(TOOLS)/benchstat ## compare with a commit: make bench-compare REF=main~1
 	@scripts/bench-compare $(TOOLS)/benchstat "$(REF)"

@@ -17,6 +17,8 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+
+	"github.com/holdfast-go/session/internal/test/host"
 )
 
 func main() {
@@ -44,15 +46,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			f, ok := r.(failure)
-			if !ok {
-				panic(r)
-			}
-			err = f
-		}
-	}()
+	defer host.Recover(&err)
 	s, err := startStores()
 	if err != nil {
 		return err

@@ -1,25 +1,23 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/holdfast-go/session/bench/contestant"
+	"github.com/holdfast-go/session/internal/test/host"
 	"github.com/holdfast-go/session/internal/test/memcachedtest"
 	"github.com/holdfast-go/session/internal/test/redistest"
 )
 
 // stores are the servers that all contestants share.
 type stores struct {
-	host      *host
+	host      *host.Host
 	redis     *redistest.Server
 	memcached *memcachedtest.Server
 }
@@ -30,7 +28,7 @@ func startStores() (*stores, error) {
 			return nil, fmt.Errorf("no %s on this machine; install it with: make setup", binary)
 		}
 	}
-	s := &stores{host: new(host)}
+	s := &stores{host: new(host.Host)}
 	s.redis = redistest.Start(s.host)
 	s.memcached = memcachedtest.Start(s.host, memcachedArgs...)
 	return s, nil
@@ -40,7 +38,7 @@ func startStores() (*stores, error) {
 // connections of a thousand visitors of those that have one for each.
 var memcachedArgs = []string{"-m", "1024", "-c", "4096"}
 
-func (s *stores) close() { s.host.close() }
+func (s *stores) close() { s.host.Close() }
 
 // addresses come with so much patience that a machine which does other things
 // too is not taken for a store that is away.
@@ -157,35 +155,4 @@ func (t traffic) per(requests int) string {
 		return "none"
 	}
 	return strings.Join(all, ", ")
-}
-
-// host is what the servers of tests need of a test. What goes wrong with them
-// is a panic with a failure.
-type host struct {
-	testing.TB // for its private method
-	cleanups   []func()
-}
-
-type failure struct{ error }
-
-func (h *host) Helper()                           {}
-func (h *host) Cleanup(f func())                  { h.cleanups = append(h.cleanups, f) }
-func (h *host) Logf(format string, args ...any)   { fmt.Fprintf(os.Stderr, format+"\n", args...) }
-func (h *host) Fatal(args ...any)                 { panic(failure{errors.New(fmt.Sprint(args...))}) }
-func (h *host) Fatalf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
-
-func (h *host) TempDir() string {
-	dir, err := os.MkdirTemp("", "bench")
-	if err != nil {
-		h.Fatal(err)
-	}
-	h.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
-
-func (h *host) close() {
-	for _, f := range slices.Backward(h.cleanups) {
-		f()
-	}
-	h.cleanups = nil
 }

@@ -51,6 +51,9 @@ func NewLine(t testing.TB, address string) *Line {
 
 var errCut = errors.New("relay: the line is cut")
 
+// Addr returns the address of the line, for clients that are not given a dialer.
+func (l *Line) Addr() string { return l.listener.Addr().String() }
+
 // Dial connects to the server over the line, whatever the address: it is what a
 // client is given to dial with.
 func (l *Line) Dial(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -60,7 +63,7 @@ func (l *Line) Dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	if cut {
 		return nil, errCut
 	}
-	return new(net.Dialer).DialContext(ctx, network, l.listener.Addr().String())
+	return new(net.Dialer).DialContext(ctx, network, l.Addr())
 }
 
 // Delay makes a request together with its answer take so much longer, half of it
