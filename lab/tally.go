@@ -100,7 +100,7 @@ func (t *tally) waited() string {
 		return ""
 	}
 	if t.Slowest >= t.limit {
-		return "no answer in " + fmt.Sprintf("%.0f s", t.limit.Seconds())
+		return fmt.Sprintf("waits > %.0f s", t.limit.Seconds())
 	}
 	return "waits " + t.slowest()
 }
