@@ -106,6 +106,10 @@ lab: setup lab/node/node_modules ## docs/COMPARISON.md and its picture anew: wha
 lab/node/node_modules: lab/node/package-lock.json
 	@if command -v npm >/dev/null; then cd lab/node && npm ci --no-audit --no-fund && touch node_modules; else echo "no npm: Express is left out"; fi
 
+.PHONY: docs
+docs: ## the documents as static pages in docs/site, with a table of contents and a search; a dead link is an error
+	@go run ./docsite
+
 .PHONY: bench-compare
 bench-compare: $(TOOLS)/benchstat ## compare with a commit: make bench-compare REF=main~1
 	@scripts/bench-compare $(TOOLS)/benchstat "$(REF)"
