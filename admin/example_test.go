@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/admin"
 	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/override"
 )
 
 var company = session.NewKey[string]("company")
@@ -56,4 +57,29 @@ func Example() {
 	// Output:
 	// lou false 1 <nil>
 	// you may look, and not act (403 Forbidden)
+}
+
+// The page of a site whose operators come through a proxy, and whose orders come from a
+// file.
+func ExampleNew() {
+	store, mux := memstore.New(nil), http.NewServeMux()
+	operator := func(*http.Request) (string, admin.Access) { return "", admin.Denied } // yours
+	orders, err := override.WatchFile("/etc/shop/override", nil)
+	if err != nil {
+		panic(err)
+	}
+
+	var events admin.Events
+	sessions, err := session.New(store, &session.Options{Hooks: events.Hooks(session.LogHooks(slog.Default()))})
+	if err != nil {
+		panic(err)
+	}
+	page, err := admin.New(sessions, operator, &admin.Options{
+		Store: store, Events: &events, Order: orders.Order, Hosts: []string{"ops.shop.example"},
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer page.Close(context.Background())
+	mux.Handle("/admin/", http.StripPrefix("/admin", page))
 }

@@ -166,3 +166,41 @@ func TestTheSearchWorksWithoutAServer(t *testing.T) {
 		t.Errorf("a word that is nowhere was found:\n%s", got)
 	}
 }
+
+// What a page shows of Go is part of a file that the compiler sees: an example, a test or
+// a program. So no page shows what the library no longer has.
+func TestEachBlockOfGoIsCompiled(t *testing.T) {
+	flat := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+	var code strings.Builder
+	err := filepath.WalkDir("..", func(name string, d os.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "node_modules" || d.Name() == "testdata"):
+			return filepath.SkipDir
+		case strings.HasSuffix(name, ".go"):
+			code.WriteString(flat(read(t, name)))
+			code.WriteByte(' ')
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks, all := regexp.MustCompile("(?s)```go\n(.*?)```"), code.String()
+	found := 0
+	for _, page := range append(pages, "../README.md") {
+		for _, block := range blocks.FindAllStringSubmatch(read(t, page), -1) {
+			if found++; !strings.Contains(all, flat(block[1])) {
+				t.Errorf("this stands in %s, and in no file that is compiled:\n%s", page, block[1])
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("only %d blocks of Go were found", found)
+	}
+}

@@ -24,13 +24,13 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer pool.Close()
-	if err := pgstore.Migrate(ctx, pool); err != nil {
+	if err := pgstore.Migrate(ctx, pool); err != nil { // or run the statements of pgstore.Schema by your own tool
 		log.Print(err) // the database may be away; the sessions in cookies are there
 	}
 
 	store := pgstore.New(pool)
 	defer store.Close()
-	if err := store.Check(ctx); err != nil {
+	if err := store.Check(ctx); err != nil { // names what is missing, line by line
 		log.Print(err)
 	}
 	sessions, err := session.New(store, nil)

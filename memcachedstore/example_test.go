@@ -1,0 +1,29 @@
+package memcachedstore_test
+
+import (
+	"context"
+	"log"
+	"net/http"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memcached"
+	"github.com/holdfast-go/session/memcachedstore"
+)
+
+func Example() {
+	ctx := context.Background()
+	client, err := memcached.New(memcached.Servers("10.0.0.1:11211", "10.0.0.2:11211"), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	store := memcachedstore.New(client, memcachedstore.Prefix("shop:"))
+	sessions, err := session.New(store, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sessions.Close(ctx)
+
+	mux := http.NewServeMux()
+	log.Fatal(http.ListenAndServe("localhost:8080", sessions.Handler(mux)))
+}
