@@ -10,10 +10,10 @@ import (
 )
 
 type doctorCommand struct {
-	Stores []string      `arg:"" optional:"" name:"store" help:"A store: redis://…, rediss://…, memcached://host:port,host:port or postgres://…. Name the list of each instance where they may differ."`
+	Stores []string      `arg:"" optional:"" name:"store" help:"A store: redis://…, rediss://…, memcached://host:port,host:port, postgres://…, mysql://… or sqlite:FILE. Name the list of each instance where they may differ."`
 	Pages  []string      `name:"page" placeholder:"URL" help:"A page that sets the session's cookies for a new visitor. May be repeated, for each instance too."`
 	Keys   []string      `name:"keys" placeholder:"FILE" help:"The keys of an instance's backups. May be repeated."`
-	Table  string        `help:"The table of sessions in a PostgreSQL, where it is not the default one."`
+	Table  string        `help:"The table of sessions in a database, where it is not the default one."`
 	Within time.Duration `default:"10s" help:"How long to look."`
 	JSON   bool          `help:"Report in JSON."`
 }

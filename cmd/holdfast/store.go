@@ -2,40 +2,48 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"log/slog"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/cmd/holdfast/internal/address"
 	"github.com/holdfast-go/session/memcached"
 	"github.com/holdfast-go/session/memcachedstore"
+	"github.com/holdfast-go/session/mysqlstore"
 	"github.com/holdfast-go/session/pgstore"
 	"github.com/holdfast-go/session/redisstore"
+	"github.com/holdfast-go/session/sqlitestore"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/rueidis"
 )
 
-// errStore quotes nothing, because there may be a password in an address.
-var errStore = errors.New("want memcached://user:password@host:port,host:port, redis://user:password@host:port/db or postgres://user:password@host:port/database; write what is special in a password as %XX")
-
-// openStore opens the store at an address. A memcached need not answer; a Redis is waited
+// openStore opens the store at an address. It makes neither a file nor
+// tables. A memcached need not answer; a Redis is waited
 // for until ctx ends, because its client wants to know what it talks to.
-func openStore(ctx context.Context, address string, log *slog.Logger) (session.Store, func(), error) {
-	switch scheme, _, _ := strings.Cut(address, "://"); scheme {
+func openStore(ctx context.Context, text string, log *slog.Logger) (session.Store, func(), error) {
+	switch scheme, _, _ := strings.Cut(text, "://"); scheme {
 	case "memcached":
-		return openMemcached(address)
+		return openMemcached(text)
 	case "redis", "rediss":
-		return openRedis(ctx, address, log)
+		return openRedis(ctx, text, log)
 	case "postgres", "postgresql":
-		return openPostgres(ctx, address, log)
+		return openPostgres(ctx, text, log)
+	case "mysql":
+		return openMySQL(ctx, text)
 	}
-	return nil, nil, errStore
+	if strings.HasPrefix(text, "sqlite:") {
+		return openSQLite(ctx, text)
+	}
+	return nil, nil, address.ErrStore
 }
 
-func openMemcached(address string) (session.Store, func(), error) {
-	list := strings.TrimSuffix(strings.TrimPrefix(address, "memcached://"), "/")
+func openMemcached(text string) (session.Store, func(), error) {
+	list := strings.TrimSuffix(strings.TrimPrefix(text, "memcached://"), "/")
 	o := &memcached.Options{}
 	if i := strings.LastIndexByte(list, '@'); i >= 0 {
 		user, password, _ := strings.Cut(list[:i], ":")
@@ -43,7 +51,7 @@ func openMemcached(address string) (session.Store, func(), error) {
 		o.Auth.User, err1 = url.PathUnescape(user)
 		o.Auth.Password, err2 = url.PathUnescape(password)
 		if err1 != nil || err2 != nil {
-			return nil, nil, errStore
+			return nil, nil, address.ErrStore
 		}
 		list = list[i+1:]
 	}
@@ -54,8 +62,8 @@ func openMemcached(address string) (session.Store, func(), error) {
 	return memcachedstore.New(client), func() { _ = client.Close() }, nil
 }
 
-func openRedis(ctx context.Context, address string, log *slog.Logger) (session.Store, func(), error) {
-	o, err := redisstore.ClientOption(address)
+func openRedis(ctx context.Context, text string, log *slog.Logger) (session.Store, func(), error) {
+	o, err := redisstore.ClientOption(text)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -75,10 +83,10 @@ func openRedis(ctx context.Context, address string, log *slog.Logger) (session.S
 	}
 }
 
-func openPostgres(ctx context.Context, address string, log *slog.Logger) (session.Store, func(), error) {
-	config, err := pgstore.PoolConfig(address)
+func openPostgres(ctx context.Context, text string, log *slog.Logger) (session.Store, func(), error) {
+	config, err := pgstore.PoolConfig(text)
 	if err != nil {
-		return nil, nil, errStore
+		return nil, nil, address.ErrStore
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -86,4 +94,55 @@ func openPostgres(ctx context.Context, address string, log *slog.Logger) (sessio
 	}
 	store := pgstore.New(pool, pgstore.Log(log))
 	return store, func() { store.Close(); pool.Close() }, nil
+}
+
+func openMySQL(ctx context.Context, text string) (session.Store, func(), error) {
+	config, err := address.MySQL(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := hasTables(ctx, "mysql", config.FormatDSN(), `SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'sessions_store'`); err != nil {
+		return nil, nil, err
+	}
+	store, err := mysqlstore.Open(ctx, config, &mysqlstore.Options{CleanEvery: -1, Conns: 4})
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, func() { _ = store.Close() }, nil
+}
+
+func openSQLite(ctx context.Context, text string) (session.Store, func(), error) {
+	path, err := address.SQLite(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, nil, err // Open would make the file
+	}
+	if err := hasTables(ctx, "sqlite", path, `SELECT count(*) FROM sqlite_schema WHERE name = 'sessions_store'`); err != nil {
+		return nil, nil, err
+	}
+	store, err := sqlitestore.Open(ctx, path, &sqlitestore.Options{CleanEvery: -1})
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, func() { _ = store.Close() }, nil
+}
+
+// hasTables returns an error where a database has not the tables of the store, which its Open
+// would make.
+func hasTables(ctx context.Context, driver, source, count string) error {
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	var n int
+	if err := db.QueryRowContext(ctx, count).Scan(&n); err != nil {
+		return err
+	}
+	if n == 0 {
+		return errors.New("it has no table sessions_store: the program that keeps sessions there makes it at its first start")
+	}
+	return nil
 }

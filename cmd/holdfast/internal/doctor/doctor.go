@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/cmd/holdfast/internal/address"
 	"github.com/holdfast-go/session/cmd/holdfast/internal/paint"
 )
 
@@ -107,7 +108,7 @@ type Options struct {
 	Pages  []string // URLs
 	Keys   []string // files of keys, one for each instance
 
-	// Table is the table of sessions in a PostgreSQL. Empty is pgstore's default.
+	// Table is the table of sessions in a database. Empty is the store's default.
 	Table string
 }
 
@@ -116,19 +117,23 @@ type Options struct {
 func Examine(ctx context.Context, o Options) *Report {
 	r := &Report{Findings: []Finding{}, Blind: []Blind{}, Looked: []string{}}
 	var rings []ring
-	for _, address := range o.Stores {
-		scheme, _, _ := strings.Cut(address, ":")
+	for _, text := range o.Stores {
+		scheme, _, _ := strings.Cut(text, ":")
 		switch scheme {
 		case "redis", "rediss":
-			r.redis(ctx, address)
+			r.redis(ctx, text)
 		case "memcached":
-			if ring, ok := r.memcached(ctx, address); ok {
+			if ring, ok := r.memcached(ctx, text); ok {
 				rings = append(rings, ring)
 			}
 		case "postgres", "postgresql":
-			r.postgres(ctx, address, o.Table)
+			r.postgres(ctx, text, o.Table)
+		case "mysql":
+			r.mysql(ctx, text, o.Table)
+		case "sqlite":
+			r.sqlite(ctx, text, o.Table)
 		default:
-			r.blind(scheme+":", errStore)
+			r.blind(scheme+":", address.ErrStore)
 		}
 	}
 	r.rings(rings)

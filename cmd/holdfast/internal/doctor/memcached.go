@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/holdfast-go/session/cmd/holdfast/internal/address"
 )
 
 // memcachedFacts is what a memcached says of itself.
@@ -28,8 +30,8 @@ type ring struct {
 	servers []string
 }
 
-func (r *Report) memcached(ctx context.Context, address string) (ring, bool) {
-	list, auth, err := memcachedServers(address)
+func (r *Report) memcached(ctx context.Context, text string) (ring, bool) {
+	list, auth, err := memcachedServers(text)
 	if err != nil {
 		r.blind("memcached:", err)
 		return ring{}, false
@@ -58,20 +60,20 @@ func (r *Report) memcached(ctx context.Context, address string) (ring, bool) {
 
 // memcachedServers returns the servers of an address, and the user and password as the text
 // protocol sends them.
-func memcachedServers(address string) (list []string, auth string, err error) {
-	text := strings.TrimSuffix(strings.TrimPrefix(address, "memcached://"), "/")
+func memcachedServers(text string) (list []string, auth string, err error) {
+	text = strings.TrimSuffix(strings.TrimPrefix(text, "memcached://"), "/")
 	if i := strings.LastIndexByte(text, '@'); i >= 0 {
 		user, password, _ := strings.Cut(text[:i], ":")
 		user, err1 := url.PathUnescape(user)
 		password, err2 := url.PathUnescape(password)
 		if err1 != nil || err2 != nil {
-			return nil, "", errStore
+			return nil, "", address.ErrStore
 		}
 		auth, text = user+" "+password, text[i+1:]
 	}
 	for server := range strings.SplitSeq(text, ",") {
 		if _, _, err := net.SplitHostPort(server); err != nil {
-			return nil, "", errStore
+			return nil, "", address.ErrStore
 		}
 		list = append(list, server)
 	}

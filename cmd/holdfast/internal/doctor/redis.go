@@ -10,12 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/redisstore"
 	"github.com/redis/rueidis"
 )
-
-var errStore = errors.New("want redis://user:password@host:port/db, rediss://…, memcached://host:port,host:port or postgres://user:password@host:port/database; write what is special in a password as %XX")
 
 // redisFacts is what a Redis says of itself.
 type redisFacts struct {
@@ -111,15 +108,7 @@ func askRedis(ctx context.Context, client rueidis.Client) (redisFacts, error) {
 
 // tryRedis does what the store does with a record of its own, and returns why it could not.
 func tryRedis(ctx context.Context, client rueidis.Client) string {
-	store := redisstore.New(client, redisstore.Prefix("holdfast-doctor:"))
-	id := session.ID("probe-d0c70000-0")
-	r := session.Record{Data: []byte("doctor"), Expires: time.Now().Add(10 * time.Second)}
-	v, err := store.Save(ctx, id, r, session.Any)
-	if err == nil {
-		r.Expires = time.Unix(1, 0)
-		_, err = store.Save(ctx, id, r, v)
-	}
-	if err != nil {
+	if err := tryStore(ctx, redisstore.New(client, redisstore.Prefix("holdfast-doctor:"))); err != nil {
 		return err.Error()
 	}
 	return ""
