@@ -14,10 +14,8 @@ import (
 )
 
 const (
-	mostPlaces    = 3                      // shards that a record is written to
 	mostInstances = 500                    // that are listed
 	mostRecord    = 256 << 10              // bytes of one that is read
-	missed        = 3                      // intervals without a word, after which an instance is gone
 	remembered    = 10 * time.Minute       // how long one is shown as gone
 	listEvery     = time.Minute            // how often an instance says that it is to stay listed
 	timeToWrite   = 2 * time.Second        // of one record
@@ -55,20 +53,11 @@ func openBoard(s session.Store, self func() Instance) (*board, error) {
 	if _, err := rand.Read(id[:]); err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
-	b := &board{id: binary.BigEndian.Uint32(id[:]), self: self, done: make(chan struct{})}
-	p, ok := s.(session.Pinner)
-	if !ok || len(p.Shards()) == 0 {
-		b.places = []place{{s, "", new(time.Time)}}
-		return b, nil
+	places, err := placesOf(s)
+	if err != nil {
+		return nil, err
 	}
-	for _, shard := range p.Shards()[:min(mostPlaces, len(p.Shards()))] {
-		one, err := p.Pin(shard)
-		if err != nil {
-			return nil, fmt.Errorf("admin: the store's shard %s: %w", shard, err)
-		}
-		b.places = append(b.places, place{one, shard, new(time.Time)})
-	}
-	return b, nil
+	return &board{places: places, id: binary.BigEndian.Uint32(id[:]), self: self, done: make(chan struct{})}, nil
 }
 
 // start starts the goroutine.
@@ -107,7 +96,7 @@ func (b *board) close(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("admin: close: %w", ctx.Err())
 	}
-	return b.each(func(p place) error {
+	return each(b.places, func(p place) error {
 		ctx, cancel := context.WithTimeout(ctx, timeToLeave)
 		defer cancel()
 		over := session.Record{Expires: time.Now().Add(-time.Minute)}
@@ -122,26 +111,11 @@ func (b *board) close(ctx context.Context) error {
 
 func (b *board) own() session.ID { return idOf(b.id) }
 
-// each calls do for all places at once: one that does not answer delays no other.
-func (b *board) each(do func(place) error) error {
-	errs := make([]error, len(b.places))
-	var all sync.WaitGroup
-	for i, p := range b.places {
-		all.Go(func() {
-			if err := do(p); err != nil {
-				errs[i] = fmt.Errorf("admin: the instances' records%s: %w", p.named(), err)
-			}
-		})
-	}
-	all.Wait()
-	return errors.Join(errs...)
-}
-
 // write writes this instance's record everywhere.
 func (b *board) write(ctx context.Context) {
 	text, err := json.Marshal(b.self())
 	if err == nil {
-		err = b.each(func(p place) error { return b.writeTo(ctx, p, text) })
+		err = each(b.places, func(p place) error { return b.writeTo(ctx, p, text) })
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -205,21 +179,7 @@ func (b *board) read(ctx context.Context, within time.Duration) {
 func (b *board) readLocked(ctx context.Context, within time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	var mu sync.Mutex // guards both
-	newest := map[uint32]Instance{}
-	answered := false
-	err := b.each(func(p place) error {
-		found, err := b.readFrom(ctx, p)
-		mu.Lock()
-		defer mu.Unlock()
-		answered = answered || err == nil
-		for _, i := range found {
-			if last, ok := newest[i.ID]; !ok || i.Written.After(last.Written) {
-				newest[i.ID] = i
-			}
-		}
-		return err
-	})
+	found, answered, err := readAll(ctx, b.places, b.id)
 	now := time.Now().UTC()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -229,31 +189,5 @@ func (b *board) readLocked(ctx context.Context, within time.Duration) {
 		return
 	}
 	b.known.read = now
-	b.known.instances = make([]Instance, 0, len(newest))
-	for _, i := range newest {
-		i.Gone = now.Sub(i.Written) > missed*i.Every
-		b.known.instances = append(b.known.instances, i)
-	}
-}
-
-func (b *board) readFrom(ctx context.Context, p place) ([]Instance, error) {
-	l, _, err := p.list(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var found []Instance
-	for id := range l.Since {
-		if id == b.id {
-			continue
-		}
-		i, err := readInstance(ctx, p, id)
-		switch {
-		case errors.Is(err, session.ErrNotFound): // it was gone for long, or has just closed
-		case err != nil:
-			return found, err
-		default:
-			found = append(found, i)
-		}
-	}
-	return found, nil
+	b.known.instances = found
 }

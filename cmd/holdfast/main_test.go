@@ -49,7 +49,7 @@ func TestBadFlagsGetAClearAnswer(t *testing.T) {
 		{"a drill without instances", "drill --order etcd://127.0.0.1:1/key", 2, "--instance"},
 		{"a drill with no order's address", "drill --order etcd://user:secret@host --instance http://127.0.0.1:1", 2, "--order: want etcd://"},
 		{"a drill of an instance that is not there", "drill --order etcd://127.0.0.1:1/key --instance http://127.0.0.1:1", 2, "refused"},
-		{"a doctor of nothing", "doctor", 2, "name a store, a --page or --keys"},
+		{"a doctor of nothing", "doctor", 2, "name a store, a --page, --keys or --admin"},
 		{"a name with a slash", well + " --name a/b", 2, `the name "a/b"`},
 		{"a probe without a pause", well + " --every 0s", 2, "a probe every 0s"},
 		{"no time for a read", well + " --read 0s", 2, "--read 0s"},

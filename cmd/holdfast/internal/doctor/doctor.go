@@ -47,6 +47,7 @@ type Report struct {
 	Looked   []string  `json:"looked"` // at what
 
 	copies []pageCopy
+	skews  map[string]time.Duration // of the clocks of stores, by their names
 }
 
 // Exit returns the status of a command that prints the report: 0 where there is nothing to
@@ -110,12 +111,15 @@ type Options struct {
 
 	// Table is the table of sessions in a database. Empty is the store's default.
 	Table string
+
+	// Boards are where instances tell of themselves. One that has no instance is no finding.
+	Boards []Board
 }
 
 // Examine looks at everything. It ends with ctx, and what it has not looked at by then is
 // reported.
 func Examine(ctx context.Context, o Options) *Report {
-	r := &Report{Findings: []Finding{}, Blind: []Blind{}, Looked: []string{}}
+	r := &Report{Findings: []Finding{}, Blind: []Blind{}, Looked: []string{}, skews: map[string]time.Duration{}}
 	var rings []ring
 	for _, text := range o.Stores {
 		scheme, _, _ := strings.Cut(text, ":")
@@ -141,6 +145,7 @@ func Examine(ctx context.Context, o Options) *Report {
 		r.page(ctx, url)
 	}
 	r.compareCopies(r.keys(o.Keys))
+	r.clocks(ctx, o.Boards)
 	return r
 }
 
@@ -166,4 +171,19 @@ func skewed(skew, least, most time.Duration) string {
 		return ""
 	}
 	return fmt.Sprintf("its clock is %v away from this machine's", skew.Round(time.Second))
+}
+
+// nameOf names a store without the password in its address.
+func nameOf(address string) string {
+	switch scheme, rest, _ := strings.Cut(address, ":"); scheme {
+	case "memcached":
+		list, _, err := memcachedServers(address)
+		if err != nil {
+			return "memcached:"
+		}
+		return "memcached://" + strings.Join(list, ",")
+	case "sqlite":
+		return "sqlite:" + rest
+	}
+	return withoutPassword(address)
 }

@@ -47,6 +47,9 @@ func (r *Report) memcached(ctx context.Context, text string) (ring, bool) {
 		}
 		r.Looked = append(r.Looked, name)
 		judge(r, name, memcachedRules, facts)
+		if len(items) == 0 {
+			r.skews[all.subject] = facts.skew
+		}
 		items = append(items, facts.settings["item_size_max"])
 	}
 	if len(slices.Compact(slices.Sorted(slices.Values(items)))) > 1 {

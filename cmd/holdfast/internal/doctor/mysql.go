@@ -35,7 +35,7 @@ type mysqlFacts struct {
 }
 
 func (r *Report) mysql(ctx context.Context, text, table string) {
-	name := withoutPassword(text)
+	name := nameOf(text)
 	table = cmp.Or(table, sqliteTable)
 	config, err := address.MySQL(text)
 	if err != nil {
@@ -47,7 +47,7 @@ func (r *Report) mysql(ctx context.Context, text, table string) {
 		r.blind(name, err)
 		return
 	}
-	r.Looked = append(r.Looked, name)
+	r.Looked, r.skews[name] = append(r.Looked, name), facts.skew
 	before := len(r.Findings)
 	judge(r, name, mysqlRules, facts)
 	for _, f := range r.Findings[before:] {

@@ -36,7 +36,7 @@ type postgresFacts struct {
 const postgresTable = "web_sessions"
 
 func (r *Report) postgres(ctx context.Context, address, table string) {
-	name := withoutPassword(address)
+	name := nameOf(address)
 	table = cmp.Or(table, postgresTable)
 	config, err := pgstore.PoolConfig(address)
 	if err != nil {
@@ -80,6 +80,7 @@ func (r *Report) postgres(ctx context.Context, address, table string) {
 	ip := net.ParseIP(host)
 	facts.local = strings.HasPrefix(host, "/") || host == "localhost" || ip != nil && ip.IsLoopback()
 	facts.password = config.ConnConfig.Password != ""
+	r.skews[name] = facts.skew
 	judge(r, name, postgresRules, facts)
 }
 

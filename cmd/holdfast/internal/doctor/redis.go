@@ -25,7 +25,7 @@ type redisFacts struct {
 }
 
 func (r *Report) redis(ctx context.Context, address string) {
-	name := withoutPassword(address)
+	name := nameOf(address)
 	o, err := redisstore.ClientOption(address)
 	if err != nil {
 		r.blind(name, err)
@@ -50,7 +50,7 @@ func (r *Report) redis(ctx context.Context, address string) {
 		_, facts.password = u.User.Password()
 	}
 	facts.refused = tryRedis(ctx, client)
-	r.Looked = append(r.Looked, name)
+	r.Looked, r.skews[name] = append(r.Looked, name), facts.skew
 	judge(r, name, redisRules, facts)
 }
 

@@ -49,8 +49,7 @@ const (
 )
 
 func (r *Report) sqlite(ctx context.Context, address, table string) {
-	path := strings.TrimPrefix(address, "sqlite:")
-	name := "sqlite:" + path
+	path, name := strings.TrimPrefix(address, "sqlite:"), nameOf(address)
 	table = cmp.Or(table, sqliteTable)
 	info, err := os.Stat(path)
 	if err == nil && info.IsDir() {
@@ -69,7 +68,7 @@ func (r *Report) sqlite(ctx context.Context, address, table string) {
 		r.blind(name, err)
 		return
 	}
-	r.Looked = append(r.Looked, name)
+	r.Looked, r.skews[name] = append(r.Looked, name), 0 // there is no clock but this machine's
 	before := len(r.Findings)
 	judge(r, name, sqliteRules, facts)
 	for _, f := range r.Findings[before:] {
