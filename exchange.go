@@ -150,10 +150,14 @@ func written(w http.ResponseWriter) bool {
 
 // abandon ends the request r. What was written into the copy of it, middleware further
 // out sees in r: the pattern that matched above all, and the server removes the files of a
-// form by it. After a panic what is not saved is dropped, but a token that was saved must
-// reach the visitor with whatever answer there will be.
+// form by it. After a panic, where no middleware recovers, the server removes none. After a
+// panic what is not saved is dropped, but a token that was saved must reach the visitor with
+// whatever answer there will be.
 func (x *exchange) abandon(r *http.Request) {
 	*r = *x.req.WithContext(r.Context())
+	if !x.returned && r.MultipartForm != nil {
+		_ = r.MultipartForm.RemoveAll()
+	}
 	s := x.known()
 	if s == nil {
 		return

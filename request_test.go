@@ -3,10 +3,14 @@ package session_test
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
+	"log"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/holdfast-go/session"
@@ -84,5 +88,84 @@ func TestAnUploadLeavesNoFilesWhenTheHandlerPanics(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(dir, "multipart-*"))
 	if during == 0 || len(files) > 0 || err != nil {
 		t.Errorf("%d files in the request, %d after it, %v; want none", during, len(files), err)
+	}
+}
+
+// However a handler ends, with middleware that recovers or without, no file of its upload
+// stays, and what it had not saved by then is dropped.
+func TestHowAHandlerMayEnd(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	left := func() int {
+		files, err := filepath.Glob(filepath.Join(dir, "multipart-*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	var form bytes.Buffer
+	parts := multipart.NewWriter(&form)
+	file, err := parts.CreateFormFile("f", "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = file.Write(make([]byte, 11<<20)) // net/http keeps 10 MB more in memory
+	parts.Close()
+	for name, end := range map[string]func(){
+		"a panic":                  func() { panic("after the upload") },
+		"a panic for the server":   func() { panic(http.ErrAbortHandler) },
+		"an exit of its goroutine": runtime.Goexit,
+		"a return":                 func() {},
+	} {
+		for _, recovers := range []bool{false, true} {
+			for _, header := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, header written: %v, recovered: %v", name, header, recovers), func(t *testing.T) {
+					m := sessiontest.New(t, nil)
+					v := sessiontest.NewVisitor(t, m, func(s *session.Session) { count.Set(s, 1) })
+					during := 0
+					h := m.Handler(ask(t, func(w http.ResponseWriter, r *http.Request, s *session.Session) {
+						if err := r.ParseMultipartForm(1); err != nil {
+							t.Error(err)
+						}
+						during = left()
+						_ = count.Update(s, increment)
+						if header {
+							w.WriteHeader(http.StatusOK)
+							_ = count.Update(s, increment)
+						}
+						end()
+					}))
+					server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						if recovers {
+							defer func() { _ = recover() }()
+						}
+						h.ServeHTTP(w, r)
+					}))
+					server.Config.ErrorLog = log.New(io.Discard, "", 0)
+					server.Start()
+					defer server.Close()
+					r := v.Request(http.MethodPost, server.URL, bytes.NewReader(form.Bytes()))
+					r.RequestURI = ""
+					r.Header.Set("Content-Type", parts.FormDataContentType())
+					if answer, err := server.Client().Do(r); err == nil {
+						answer.Body.Close()
+					}
+					server.Close() // waits for the request
+					if n := left(); during == 0 || n > 0 {
+						t.Errorf("%d files in the request, %d after it, want none", during, n)
+					}
+					want := 1
+					if header {
+						want = 2
+					}
+					if name == "a return" {
+						want++
+					}
+					if got := count.Or(v.Session(), 0); got != want {
+						t.Errorf("the session has %d, want %d", got, want)
+					}
+				})
+			}
+		}
 	}
 }
