@@ -169,3 +169,48 @@ func TestHowAHandlerMayEnd(t *testing.T) {
 		}
 	}
 }
+
+// As with every session library, docs/FRAMEWORKS.md: a new visitor's parallel calls carry no
+// cookie yet.
+func TestParallelFirstCallsBeginASessionEach(t *testing.T) {
+	m := sessiontest.New(t, nil)
+	h := m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { count.Set(s, 1) }))
+	v, first := sessiontest.NewVisitor(t, m), []*http.Request{}
+	for range 3 {
+		first = append(first, v.Request(http.MethodGet, "/", nil))
+	}
+	ids := map[session.ID]bool{}
+	for _, r := range first {
+		v.Do(h, r)
+		ids[v.Session().ID()] = true
+	}
+	if len(ids) != 3 || count.Or(v.Session(), 0) != 1 {
+		t.Errorf("three calls began %d sessions, and the browser's has %d; want 3 and 1", len(ids), count.Or(v.Session(), 0))
+	}
+}
+
+// The connection of a body that is too large is closed where the limit has the server's own
+// writer, docs/FRAMEWORKS.md.
+func TestABodyThatIsTooLargeEndsTheConnection(t *testing.T) {
+	m := sessiontest.New(t, nil)
+	read := m.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+		}
+	})
+	server := httptest.NewServer(http.MaxBytesHandler(read, 1000))
+	defer server.Close()
+	for _, test := range []struct {
+		size   int
+		status int
+	}{{1000, 200}, {1001, 413}} {
+		answer, err := http.Post(server.URL, "text/plain", bytes.NewReader(make([]byte, test.size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if refused := test.status != 200; answer.StatusCode != test.status || answer.Close != refused {
+			t.Errorf("%d bytes: status %d, closed: %v; want %d, %v", test.size, answer.StatusCode, answer.Close, test.status, refused)
+		}
+	}
+}
