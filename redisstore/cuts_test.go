@@ -3,7 +3,10 @@ package redisstore_test
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/holdfast-go/session/internal/test/cuts"
@@ -39,6 +42,16 @@ func TestConnectionsThatAreCut(t *testing.T) {
 			cutOff(p, server.Addr())(o)
 		})
 		cuts.Run(t, p, redisstore.New(client, cache))
+	})
+	t.Run("behind a sentinel", func(t *testing.T) {
+		primary, p := redistest.Start(t), cuts.NewProxy(t)
+		host, port, _ := net.SplitHostPort(primary.Addr())
+		config := filepath.Join(t.TempDir(), "sentinel.conf")
+		if err := os.WriteFile(config, fmt.Appendf(nil, "sentinel monitor shop %s %s 1\n", host, port), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		sentinel := redistest.Sentinel(t, config)
+		cuts.Run(t, p, redisstore.New(newClient(t, sentinel.URL()+"?master_set=shop", cutOff(p, primary.Addr(), sentinel.Addr()))))
 	})
 	t.Run("a cluster", func(t *testing.T) {
 		p := cuts.NewProxy(t)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/test/redistest"
+	"github.com/holdfast-go/session/internal/test/relay"
 )
 
 // throttle gives a process a share of one processor.
@@ -114,14 +115,20 @@ func witness(t *testing.T, server *redistest.Server) (longest func() time.Durati
 type crowd struct {
 	visitors, requests int
 	backup             bool
+	takes              time.Duration // about how long each call is on its way
 }
 
 // run starts the process, and lets begin throttle it. It logs what came of the visits, and
 // fails where something went wrong that is not the server's fault.
 func (c crowd) run(t *testing.T, begin func(*testing.T, *os.Process)) {
 	server := redistest.Start(t)
+	url := server.URL()
+	if c.takes > 0 {
+		wait := func(b []byte) []byte { time.Sleep(c.takes / 2); return b }
+		url = "redis://" + relay.Relay{Up: wait, Down: wait}.Start(t, server.Addr())
+	}
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAProcessWithoutProcessorDoesNotBlameTheStore$", "-test.v")
-	child.Env = append(os.Environ(), throttledURL+"="+server.URL(), fmt.Sprint(throttledVisitors, "=", c.visitors), fmt.Sprint(throttledRequests, "=", c.requests))
+	child.Env = append(os.Environ(), throttledURL+"="+url, fmt.Sprint(throttledVisitors, "=", c.visitors), fmt.Sprint(throttledRequests, "=", c.requests))
 	if c.backup {
 		child.Env = append(child.Env, throttledBackup+"=1")
 	}

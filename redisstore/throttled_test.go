@@ -47,7 +47,7 @@ func TestAProcessWithoutProcessorDoesNotBlameTheStore(t *testing.T) {
 		for _, share := range []float64{0.5, 0.2} {
 			for _, backup := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, %.1f of one, backup %v", how.name, share, backup), func(t *testing.T) {
-					crowd{8, *throttled, backup}.run(t, func(t *testing.T, p *os.Process) { how.begin(t, p, share) })
+					crowd{visitors: 8, requests: *throttled, backup: backup}.run(t, func(t *testing.T, p *os.Process) { how.begin(t, p, share) })
 				})
 			}
 		}
@@ -55,11 +55,17 @@ func TestAProcessWithoutProcessorDoesNotBlameTheStore(t *testing.T) {
 }
 
 // Sixteen visitors, and a process that stands still for 120 ms, again and again: a garbage
-// collector of a neighbor, a machine that is moved, a debugger.
+// collector of a neighbor, a machine that is moved, a debugger. Where a call is on its way for
+// long, it stands still in the middle of one.
 func TestPausesOfAProcessFailNoVisitor(t *testing.T) {
-	for _, backup := range []bool{false, true} {
-		t.Run(fmt.Sprint("backup ", backup), func(t *testing.T) {
-			crowd{16, 4 * *throttled, backup}.run(t, func(t *testing.T, p *os.Process) {
+	for _, c := range []crowd{
+		{visitors: 16, requests: 4 * *throttled},
+		{visitors: 16, requests: 4 * *throttled, backup: true},
+		{visitors: 16, requests: 2 * *throttled, takes: 10 * time.Millisecond},
+		{visitors: 16, requests: 2 * *throttled, backup: true, takes: 10 * time.Millisecond},
+	} {
+		t.Run(fmt.Sprintf("backup %v, calls of %v", c.backup, c.takes), func(t *testing.T) {
+			c.run(t, func(t *testing.T, p *os.Process) {
 				var pauses sync.WaitGroup
 				n := 0
 				pauses.Go(func() {
