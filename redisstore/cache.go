@@ -27,6 +27,9 @@ func (s *Store) loadCached(ctx context.Context, key string) (session.Record, err
 		// The client sent a GET of this call's own, after the floor was looked
 		// up: it is as good as one past the cache.
 		r, err := s.record(ctx, key, reply)
+		if errors.Is(err, errForeign) {
+			return s.loadAbove(ctx, key, floor) // which finds out whose record it is
+		}
 		if err == nil {
 			s.floors.raise(key, floor, r.Version)
 		}

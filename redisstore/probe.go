@@ -196,7 +196,7 @@ func (s *Store) ownIncarnation(ctx context.Context, shard string) (string, error
 			return string(r.Data), err
 		}
 		data := []byte(rand.Text())
-		err = s.save(ctx, key, session.Record{Data: data, Expires: time.Now().Add(ownLife)}, s.version(data), session.Absent)
+		err = s.save(ctx, key, session.Record{Data: data, Expires: time.Now().Add(ownLife)}, s.version(id, data), session.Absent)
 		if !errors.Is(err, session.ErrConflict) { // else another instance was first
 			return string(data), err
 		}

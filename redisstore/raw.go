@@ -47,11 +47,11 @@ func hashVersion(data []byte) session.Version {
 }
 
 // version is that of a record that is about to be written.
-func (s *Store) version(data []byte) session.Version {
+func (s *Store) version(id session.ID, data []byte) session.Version {
 	if s.raw {
 		return hashVersion(data)
 	}
-	return newVersion()
+	return newVersion(id)
 }
 
 // value is what is stored of a record.

@@ -120,7 +120,7 @@ func (s *Store) Save(ctx context.Context, id session.ID, r session.Record, over 
 	if len(r.Data) > maxData {
 		return session.Absent, fmt.Errorf("session: redis save: %d bytes: %w", len(r.Data), session.ErrTooLarge)
 	}
-	key, version := s.key(id), s.version(r.Data)
+	key, version := s.key(id), s.version(id, r.Data)
 	s.floors.lift(key)
 	began := time.Now()
 	err := s.save(ctx, key, r, version, over)
@@ -180,8 +180,22 @@ func (s *Store) set(ctx context.Context, key string, data []byte, version, over 
 }
 
 // load is one GET.
+//
+// A record of another key is the answer to another command, or was put there by another
+// program. The second answer tells which of the two: where it is the key's own, the
+// connection has an answer too many, which the next callers on it must not get.
 func (s *Store) load(ctx context.Context, key string) (session.Record, error) {
-	return s.record(ctx, key, s.doRead(ctx, s.command("GET", key)))
+	began := time.Now()
+	r, err := s.record(ctx, key, s.doRead(ctx, s.command("GET", key)))
+	if !errors.Is(err, errForeign) {
+		return r, err
+	}
+	first := err
+	if r, err = s.record(ctx, key, s.doRead(ctx, s.command("GET", key))); !errors.Is(err, errForeign) {
+		hangUp(s.client, began)
+		return r, err
+	}
+	return session.Record{}, first
 }
 
 // record is what the reply to a GET says.
@@ -196,7 +210,7 @@ func (s *Store) record(ctx context.Context, key string, reply rueidis.RedisResul
 	if s.raw {
 		return session.Record{Data: b, Version: hashVersion(b)}, nil
 	}
-	if len(b) < versionSize {
+	if len(b) < versionSize || !isOf(session.Version(b), session.ID(key[len(s.prefix):])) {
 		return session.Record{}, foreign("load", key)
 	}
 	return decode(b), nil
