@@ -13,7 +13,7 @@ func TestThePageSaysWhatItDemonstratesAndWhatToTry(t *testing.T) {
 		args []string
 		says []string
 	}{
-		{"with buttons", nil, []string{"demonstrates Holdfast, sessions for Go that outlive their store", "in the visitor’s own cookies", "kill the store, and go on shopping"}},
+		{"with buttons", nil, []string{"demonstrates Holdfast, sessions for Go that outlive their store", "in the visitor’s own cookies", "Put something in your cart.", "Log out, while the store is away.", "it is back, and not trusted yet"}},
 		{"without a backup", []string{"-no-backup"}, []string{"demonstrates Holdfast", "the backup is off"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -104,5 +104,32 @@ func TestWhereTheSessionIsReadFollowsTheStore(t *testing.T) {
 	if !eval[bool](b, "window.same === true") {
 		t.Error("the page was loaded anew")
 	}
+	b.wantEmptyConsole()
+}
+
+// The step that is next is marked, by what the page shows.
+func TestThePageLeadsThroughAnOutage(t *testing.T) {
+	url := startShopThatSays(t, outageLog, "-insecure")
+	b := openBrowser(t)
+	b.wide()
+	b.open(url)
+	next := func(steps string) {
+		t.Helper()
+		b.becomes(`[...document.querySelectorAll(".steps li")].filter((li) => getComputedStyle(li).fontWeight == "600").map((li) => li.className).join(" ") == ` + quote(steps))
+	}
+	next("log-in")
+	b.logIn("Ada")
+	next("fill")
+	b.push("form:has([value=rye]) button")
+	next("kill")
+	b.push("form[action='/store/kill'] button")
+	next("go-on log-out")
+	b.wantGoodLooks("steps")
+	b.wide()
+	b.push("form[action='/logout'] button")
+	b.shows("You are logged out")
+	next("bring-back")
+	b.push("form[action='/store/back'] button")
+	next("log-in")
 	b.wantEmptyConsole()
 }

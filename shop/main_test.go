@@ -115,6 +115,21 @@ func TestTheShopOpensAndCloses(t *testing.T) {
 	}
 }
 
+func TestTheShopSaysWhatToTry(t *testing.T) {
+	for _, test := range []struct {
+		buttons, backup bool
+		want            string
+	}{
+		{true, true, "Then bring the store back, log in, and see what is in it.\n"},
+		{true, false, "see what visitors are told without a backup. Then bring it back.\n"},
+		{false, true, ""},
+	} {
+		if got := steps(test.buttons, test.backup); !strings.HasSuffix(got, test.want) || (test.want == "") != (got == "") {
+			t.Errorf("steps(%t, %t) = %q, want the end %q", test.buttons, test.backup, got, test.want)
+		}
+	}
+}
+
 func TestTheShopOutlivesItsRedis(t *testing.T) {
 	redis := redistest.Start(t, "--requirepass", "sesame")
 	s := start(t, "-addr", "127.0.0.1:0", "-insecure", "-no-backup", "-store", redis.URL()+"/3")

@@ -81,6 +81,7 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	if keys.said != "" {
 		opened += keys.said + "\n"
 	}
+	opened += steps(store.process != nil, !c.noBackup)
 	io.WriteString(stdout, opened)
 	if c.shoppers > 0 {
 		panel.events.write(shoppersCame(c.shoppers))
@@ -108,6 +109,19 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 		return err
 	}
 	return errors.Join(err, sessions.Close(ctx))
+}
+
+// steps says what to try on the page. Where there are no buttons the store is somebody
+// else's, and nobody should be told to kill it.
+func steps(buttons, backup bool) string {
+	const begin = "Try it on that page: log in with any name and put something in your cart. Kill the store by its button"
+	switch {
+	case !buttons:
+		return ""
+	case !backup:
+		return begin + ",\nand see what visitors are told without a backup. Then bring it back.\n"
+	}
+	return begin + ",\ngo on shopping, and log out. Then bring the store back, log in, and see what is in it.\n"
 }
 
 // visitURL is what to open in a browser. A port on all interfaces is visited
