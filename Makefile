@@ -46,6 +46,10 @@ race: setup ## test every module under the race detector; packages that start se
 e2e: setup ## the tests in a real browser only
 	cd e2e && go test -count=1 -v ./...
 
+.PHONY: picture
+picture: setup ## docs/outage.png anew: an outage as a visitor sees it
+	cd e2e && go test -count=1 -run TestAVisitorSeesAnOutageAndNothingElse -strip $(CURDIR)/docs/outage.png .
+
 .PHONY: test-node
 test-node: setup ## test beside real Express, which it installs
 	@command -v node >/dev/null && command -v npm >/dev/null || scripts/setup nodejs npm

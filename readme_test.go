@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// What the README and the page of recipes show is part of an example that runs.
+// What the README and the page of recipes show is part of an example or a program that
+// runs.
 func TestTheREADMEQuotesExamples(t *testing.T) {
 	flat := func(s string) string { return strings.Join(strings.Fields(s), " ") }
 	examples := ""
@@ -16,6 +17,7 @@ func TestTheREADMEQuotesExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	files = append(files, "examples/first/main.go")
 	for _, name := range files {
 		source, err := os.ReadFile(name)
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// What the backup costs in bytes of headers. The figures are in the README.
+// What the backup costs in bytes of headers. The figures are in docs/COOKIES.md.
 func TestAUserOf5KBFitsTheBackup(t *testing.T) {
 	for _, c := range []struct {
 		name   string
