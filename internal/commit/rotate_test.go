@@ -54,7 +54,7 @@ func TestARotationMovesTheSession(t *testing.T) {
 		l := v.load()
 		first := v.rotate(l)
 		v.must(first, failover.Durable)
-		time.Sleep(failover.RotationGrace - time.Millisecond)
+		time.Sleep(state.RotationGrace - time.Millisecond)
 		c := v.commit(l, increment("n"))
 		v.must(c, failover.Durable)
 		if !c.Followed || c.Held != first.Token || c.Source != lookup.FromStore {

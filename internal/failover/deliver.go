@@ -157,7 +157,7 @@ func successorCopy(b state.Copy, d state.Death) (successor state.Copy, all, ok b
 	if d.Reason != state.Rotated || d.Link == "" {
 		return successor, false, false
 	}
-	end := d.Dot.Time().Add(RotationGrace)
+	end := d.Dot.Time().Add(state.RotationGrace)
 	var kept state.Entries
 	all = true
 	for l := b.State.Entries; len(l) > 0; {

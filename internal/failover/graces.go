@@ -9,10 +9,6 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// RotationGrace is how long the token that a rotation replaced still opens the
-// session.
-const RotationGrace = 10 * time.Second
-
 // graces is the ends by rotation that were heard while the tokens that were rotated still open
 // their sessions.
 type graces struct {
@@ -24,7 +20,7 @@ type graces struct {
 // session. The log does not have the link that leads there, and the store's tombstone does:
 // so hear keeps such a tombstone back until the grace is over.
 func (w *graces) hear(g journal.Tombstone, now time.Time, enter func(journal.Tombstone)) {
-	if leadsOn := g.Death.Reason == state.Rotated && now.Sub(g.Death.Dot.Time()) < RotationGrace+time.Second; leadsOn {
+	if leadsOn := g.Death.Reason == state.Rotated && now.Sub(g.Death.Dot.Time()) < state.RotationGrace+time.Second; leadsOn {
 		w.mu.Lock()
 		w.rotated = append(w.rotated, g)
 		w.mu.Unlock()

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/circuit"
-	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
@@ -94,7 +93,7 @@ func TestARotationIsFollowed(t *testing.T) {
 			got, ok := w.Reader.Follow(tok, d)
 			return ok && got == next
 		}
-		time.Sleep(failover.RotationGrace - time.Millisecond)
+		time.Sleep(state.RotationGrace - time.Millisecond)
 		if !follows(old, death) {
 			w.Error("it is not followed")
 		}

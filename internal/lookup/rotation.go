@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/token"
@@ -14,7 +13,7 @@ import (
 const MaxRotations = 64
 
 // ErrTooManyRotations is the error of a request that met more than MaxRotations.
-var ErrTooManyRotations = fmt.Errorf("%w: the session was rotated more than %d times in %v", failure.ErrUnavailable, MaxRotations, failover.RotationGrace)
+var ErrTooManyRotations = fmt.Errorf("%w: the session was rotated more than %d times in %v", failure.ErrUnavailable, MaxRotations, state.RotationGrace)
 
 // Follow returns the token to which the tombstone of t leads while the grace
 // lasts. It does not lead across a Renew, whose token cannot be derived.
@@ -22,7 +21,7 @@ func (r *Reader) Follow(t token.Token, d state.Death) (token.Token, bool) {
 	if d.Reason != state.Rotated || d.Link == "" {
 		return token.Token{}, false
 	}
-	if age := r.Clock.Now().Sub(d.Time()); age >= failover.RotationGrace || age < -state.MaxAhead {
+	if age := r.Clock.Now().Sub(d.Time()); age >= state.RotationGrace || age < -state.MaxAhead {
 		return token.Token{}, false
 	}
 	next := t.Successor(d.Link.Random())

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
@@ -91,7 +90,7 @@ func TestRotationsLeadToTheSessionThatLives(t *testing.T) {
 		old := token.New()
 		last := w.rotated(old, 1)
 		w.Store.Set(last.ID(), w.st)
-		time.Sleep(failover.RotationGrace)
+		time.Sleep(state.RotationGrace)
 		if l, held, arrived := w.arrive(old, lookup.Known{}); arrived || held != old || l.Phase != lookup.Dead {
 			w.Errorf("it arrives (%v) at %+v", arrived, l)
 		}

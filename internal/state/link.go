@@ -16,6 +16,10 @@ import (
 // much longer.
 type Link string
 
+// RotationGrace is how long the token that a rotation replaced still opens the
+// session.
+const RotationGrace = 10 * time.Second
+
 const (
 	// LinkRandom is the number of random bytes in a link.
 	LinkRandom = 32
