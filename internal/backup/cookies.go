@@ -7,8 +7,10 @@
 // them and says what is wrong with those that do not open (package copies
 // reports that), pack.go chooses what a copy holds.
 //
-// Package jar divides a sealed text among cookies, and package state has the parts of
-// a copy.
+// Package jar divides a sealed text among cookies, and puts the pieces that a request
+// carries together again, with a bound on what planted cookies can make of them.
+// Package state has the parts of a copy. Package copies calls this package for each
+// request.
 package backup
 
 import (

@@ -1,6 +1,6 @@
-// Package headers edits and measures response headers that carry a session. It
-// tells caches that an answer depends on the cookie, computes the size of a header
-// on the wire, and says which header fields can carry a token.
+// Package headers edits and measures response headers that carry a session. It tells
+// caches that an answer depends on the cookie, computes the size of a header on the
+// wire, gives cookies their priority, and says which header fields can carry a token.
 package headers
 
 import (

@@ -8,8 +8,9 @@
 // ([Layout]), a cookie holds one value, and every answer of every instance sets
 // no value that is larger than its share. See decision 26.
 //
-// [Slots] knows which requests under way hold which cookies (slots.go); a [Visit] is
-// one request among them, and its Take chooses the cookies of its answer (visit.go).
+// [Carried] puts together what a request carried (carried.go). [Slots] knows which
+// requests under way hold which cookies (slots.go); a [Visit] is one request among
+// them, and its Take chooses the cookies of its answer (visit.go).
 //
 // Package backup opens and seals the copies.
 package jar

@@ -1,5 +1,11 @@
-// Package lookup reads sessions. It asks the store, collects what is known beside
-// the answer, and carries out the decision of package decide.
+// Package lookup reads sessions: it asks the store, collects what is known beside the
+// answer, and carries out the decision of package decide. It also puts expiries off,
+// follows rotations, and waits for the end of a session.
+//
+// Where to look: a [Reader] reads (reader.go), by a lookup that asks, decides and acts
+// (lookup.go), and returns a [Loaded] (loaded.go); [Known] is what is known before the store is
+// asked (known.go); refresh.go puts expiries off, rotation.go follows rotations, and until.go
+// waits for the end.
 package lookup
 
 import (

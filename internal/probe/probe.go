@@ -1,5 +1,6 @@
 // Package probe finds out whether a shard of a store takes the saves that visitors need.
-// Package members sees whether the shard answers, and still has its data.
+// Package members sees whether the shard answers, and still has its data; package
+// circuit says when a probe is due, and what follows from its result.
 package probe
 
 import (
