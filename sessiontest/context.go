@@ -55,7 +55,7 @@ func (v *Visitor) Context(wrap ...func(http.Handler) http.Handler) context.Conte
 		h.ServeHTTP(w, r.WithContext(ctx))
 		u.answer = w.Result()
 	}()
-	v.t.Cleanup(func() { u.finish() })
+	v.t.Cleanup(u.finish)
 	select {
 	case ctx := <-began:
 		return ctx
@@ -80,10 +80,20 @@ type underway struct {
 
 type underwayKey struct{}
 
-func (u *underway) finish() *http.Response {
+func (u *underway) finish() {
 	u.once.Do(func() { close(u.end) })
 	<-u.done
-	return u.answer
+}
+
+// of returns the request that ctx belongs to, finished, with the cookies that it has set.
+func of(ctx context.Context) *underway {
+	u, ok := ctx.Value(underwayKey{}).(*underway)
+	if !ok {
+		panic("sessiontest: this context is not one of sessiontest.Context, nor below one")
+	}
+	u.finish()
+	u.v.Keep(u.answer)
+	return u
 }
 
 // End ends the request of a context that Context has returned, or of one below it, as a
@@ -92,21 +102,12 @@ func (u *underway) finish() *http.Response {
 // Manager adds to a header, or the answer of Options.Error where the changes cannot be
 // saved, as on a route that is read-only. The same answer is returned again afterwards.
 // It panics where there is no such request.
-func End(ctx context.Context) *http.Response {
-	u, ok := ctx.Value(underwayKey{}).(*underway)
-	if !ok {
-		panic("sessiontest: this context is not one of sessiontest.Context, nor below one")
-	}
-	answer := u.finish()
-	u.v.Keep(answer)
-	return answer
-}
+func End(ctx context.Context) *http.Response { return of(ctx).answer }
 
 // Saved is End, and returns the session as the store has it then, loaded anew with what
 // the visitor has been sent. It fails the test where the store does not answer.
 func Saved(ctx context.Context) *session.Session {
-	End(ctx)
-	v := ctx.Value(underwayKey{}).(*underway).v
+	v := of(ctx).v
 	v.t.Helper()
 	return v.Session()
 }
