@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
+	"github.com/holdfast-go/session/internal/addressee"
 	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/spool"
@@ -115,8 +115,6 @@ const (
 
 	// bufferMargin is what stays free of a proxy's buffer.
 	bufferMargin = 296
-
-	maxAudience = 64
 )
 
 // answerSize is how many bytes the header of an answer may have, what the server
@@ -133,26 +131,7 @@ func (b Backup) complete() (Backup, error) {
 	b.ProxyBuffer = cmp.Or(b.ProxyBuffer, defaultProxyBuffer)
 	b.Restores = cmp.Or(b.Restores, 1000)
 	b.Journal = cmp.Or(b.Journal, 64<<20)
-	return b, errors.Join(b.checkWho(), b.check(), spool.Check(b.Dir, b.Sync))
-}
-
-// checkWho reports mistakes in Keys and Audience, which decide who can open a copy.
-func (b *Backup) checkWho() error {
-	var errs []error
-	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf("session: Backup."+format, a...)) }
-	if b.Keys == nil {
-		bad("Keys is nil: make keys with seal.NewKeys, seal.ParseKeys, seal.KeysFromEnv or seal.WatchFile")
-	}
-	switch {
-	case b.Audience == "":
-		bad("Audience is empty: name the application and its environment, as in %q; "+
-			"two applications with the same keys would let each other's visitors in", "shop-production")
-	case len(b.Audience) > maxAudience:
-		bad("Audience has %d bytes; at most %d are allowed", len(b.Audience), maxAudience)
-	case strings.ContainsFunc(b.Audience, func(r rune) bool { return r < ' ' || r > '~' }):
-		bad("Audience %q has a character that is not printable ASCII", b.Audience)
-	}
-	return errors.Join(errs...)
+	return b, errors.Join(addressee.Check("Backup", b.Keys, b.Audience), b.check(), spool.Check(b.Dir, b.Sync))
 }
 
 // check reports every other mistake.

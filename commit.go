@@ -78,7 +78,7 @@ func (s *Session) newCommit(ctx context.Context, cookies bool) (c commit.Commit,
 	defer s.mu.Unlock()
 	c = commit.Commit{
 		Writer: &s.m.writer, Loaded: s.loaded, Held: s.held, Edits: s.edits, Changes: s.changes, Doubts: s.doubts,
-		Asked: s.renewal, Renewal: s.renewal, Replaced: string(s.replaced), CanSend: cookies, Fresh: s.fresh,
+		Asked: s.renewal, Renewal: s.renewal, Replaced: string(s.replaced), CanSend: cookies, Fresh: s.fresh || s.cookies == nil,
 		ReadOnly: s.readOnly, Vouched: s.cookies.Vouched(), Withheld: s.transport.Withholds(s.in, s.host),
 		Answer: (*answerRoom)(s),
 	}

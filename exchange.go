@@ -8,6 +8,9 @@ import (
 	"net/http"
 	"sync/atomic"
 
+	"github.com/holdfast-go/session/internal/begun"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/token"
 	"github.com/holdfast-go/session/internal/transport"
 )
 
@@ -98,6 +101,9 @@ func (x *exchange) Format(f fmt.State, _ rune) { io.WriteString(f, x.String()) }
 // serve runs next on a request, and commits when it returns.
 func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, next http.Handler, nested bool) {
 	x := &exchange{Context: r.Context(), m: m, w: w, nested: nested}
+	if links := m.transport.Links; links != nil {
+		links.Bind(x.Context, x.linked)
+	}
 	x.req = *r.WithContext(x) // inlined, so this copies and does not allocate
 	if h := w.Header(); len(h) > 0 {
 		x.outer = h.Clone()
@@ -109,6 +115,27 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, nex
 	x.end()
 }
 
+// linked returns the token that links of the answer carry, for the package inlink. While a
+// token can still be sent it saves first, because the token of a new session is not known
+// before. It ignores the error of that: the commit answers it.
+func (x *exchange) linked() (t token.Token, known bool) {
+	s := x.known()
+	if s == nil {
+		return t, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.sealed && !s.idleLocked() {
+		s.mu.Unlock()
+		_, _ = s.Save(x)
+		s.mu.Lock()
+	}
+	if s.loaded.Phase == lookup.Live && !s.loaded.Unsaved() {
+		t = s.held
+	}
+	return t, s.loaded.Phase != lookup.Unasked && s.loaded.Phase != lookup.Unknown
+}
+
 // end commits when the handler has returned. That is not the end of the
 // response: where the handler has written nothing, middleware further out may
 // still answer through this writer (echo's error handler does), and then the first
@@ -116,7 +143,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, nex
 // the end of the request are saved then, or reported to Hooks.Dropped.
 func (x *exchange) end() {
 	x.returned = true
-	if !x.begun && written(x.w) {
+	if !x.begun && begun.Elsewhere(x.w) {
 		x.begun = true
 		if !x.asked.CompareAndSwap(nil, headerSent) {
 			x.known().seal()
@@ -138,14 +165,6 @@ func (x *exchange) end() {
 			s.handOff()
 		}
 	}
-}
-
-// written reports whether the response has begun past this package's writer, because
-// the handler wrote to an earlier one, of a framework around Handler. The writers of
-// gin, negroni and martini say so. It is too late for cookies then.
-func written(w http.ResponseWriter) bool {
-	t, ok := w.(interface{ Written() bool })
-	return ok && t.Written()
 }
 
 // abandon ends the request r. What was written into the copy of it, middleware further
@@ -254,8 +273,8 @@ func (x *exchange) answer(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Value(exchangeKey{}) != x {
 		r = r.WithContext(x) // under another Manager: session.Error in there means this one
 	}
-	ew := &errorWriter{ResponseWriter: w}
-	if x.m.answerError(ew, r, err); !ew.wrote {
+	ew := &begun.Writer{ResponseWriter: w}
+	if x.m.answerError(ew, r, err); !ew.Wrote {
 		ew.WriteHeader(http.StatusInternalServerError) // otherwise net/http answers 200
 	}
 }

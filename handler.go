@@ -87,6 +87,10 @@ func (m *Manager) wrap(next http.Handler, c condition) http.HandlerFunc {
 		if nested {
 			x, _ = ctx.Value(m).(*exchange)
 		}
+		if links := m.transport.Links; x == nil && links != nil {
+			links.Serve(w, r, func(w http.ResponseWriter, r *http.Request) { m.serve(w, r, c, next, nested) })
+			return
+		}
 		if x == nil {
 			m.serve(w, r, c, next, nested)
 			return

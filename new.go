@@ -34,7 +34,7 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 		store: store, clock: stamp.New(), hooks: options.Hooks, answerError: options.Error,
 		backup: options.Backup, orders: options.Switch,
 	}
-	options.setTransport(&m.transport)
+	options.setTransport(&m.transport, m.now)
 	adjust(m)
 	if err := m.connect(&options); err != nil {
 		return nil, err

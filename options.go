@@ -10,9 +10,11 @@ import (
 	"github.com/holdfast-go/session/internal/devices"
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/headers"
+	"github.com/holdfast-go/session/internal/inlink"
 	"github.com/holdfast-go/session/internal/storage"
 	"github.com/holdfast-go/session/internal/transport"
 	"github.com/holdfast-go/session/seal"
+	"github.com/holdfast-go/session/urltoken"
 )
 
 // Options say how a Manager works. The zero value of each is its default, and
@@ -25,6 +27,11 @@ type Options struct {
 	// cookie, both ways, for API clients. An answer that ends the session
 	// carries it empty.
 	Header string
+
+	// InsecureURLToken lets the token travel in links, for clients that keep no
+	// cookies, such as embedded browsers: see package urltoken, which says what is
+	// insecure about that. Nil, the default, does not.
+	InsecureURLToken *urltoken.Options
 
 	// Idle ends a session that its visitor has not used for this long: a second or
 	// more; the default is 30 minutes. A value above Lifetime counts as Lifetime. The
@@ -119,6 +126,9 @@ func (o *Options) complete(store Store) error {
 	if o.PerUser.Most > 0 && o.Format != nil {
 		errs = append(errs, errors.New("session: PerUser needs sessions that know their user: the records of Options.Format have no place for one"))
 	}
+	links, err := (*inlink.Config)(o.InsecureURLToken).Complete(o.Idle, o.Header == "" && o.Format == nil && o.Cookie.Secure == nil)
+	o.InsecureURLToken = (*urltoken.Options)(links)
+	errs = append(errs, err)
 	if o.Adopt != nil {
 		errs = append(errs, o.Adopt.complete(o.Cookie))
 	}
@@ -180,11 +190,12 @@ func (o *Options) checkFormat(store Store) error {
 }
 
 // setTransport sets in c how the token travels to the visitor and back.
-func (o *Options) setTransport(c *transport.Transport) {
+func (o *Options) setTransport(c *transport.Transport, now func() time.Time) {
 	c.Cookie, c.Header = transport.Attributes(o.Cookie), textproto.CanonicalMIMEHeaderKey(o.Header)
 	if o.Format != nil {
 		c.Format, _ = o.Format.(foreign.Format)
 	}
+	c.LinkBy((*inlink.Config)(o.InsecureURLToken), now)
 	if o.Cookie.Secure != nil && o.Header == "" {
 		c.Plain = &transport.Transport{Cookie: c.Cookie.OverHTTP()}
 	}

@@ -101,21 +101,3 @@ func (x *exchange) CloseNotify() <-chan bool {
 
 // Unwrap is for http.ResponseController: deadlines and full duplex.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.w }
-
-// errorWriter notices whether Options.Error has answered.
-type errorWriter struct {
-	http.ResponseWriter
-	wrote bool
-}
-
-func (w *errorWriter) WriteHeader(status int) {
-	w.wrote = true
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *errorWriter) Write(p []byte) (int, error) {
-	w.wrote = true
-	return w.ResponseWriter.Write(p)
-}
-
-func (w *errorWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -71,8 +71,8 @@ type Session struct {
 // newSession returns the session of a request with this header and Host, and whose token has
 // the transport t.
 func (m *Manager) newSession(ctx context.Context, t *transport.Transport, in http.Header, host string) *Session {
-	s := &Session{m: m, ctx: ctx, transport: t, in: in, host: host}
-	if m.backup != nil && t.Header == "" {
+	s := &Session{m: m, ctx: ctx, transport: t, in: t.Links.Header(ctx, in), host: host}
+	if m.backup != nil && t.TakesCopies(s.in) {
 		s.cookies = m.copies.New(t)
 	}
 	return s

@@ -46,6 +46,13 @@ func NoCache(h http.Header, field string) {
 	h["Cache-Control"] = []string{strings.Join(kept, ", ")}
 }
 
+// NoStore keeps every cache, the browser's too, from keeping the answer, whatever the
+// handler has said.
+func NoStore(h http.Header) {
+	gatherCacheControl(h)
+	h["Cache-Control"] = []string{"no-store"}
+}
+
 // gatherCacheControl removes the fields that caches obey in the place of Cache-Control,
 // as CDN-Cache-Control of RFC 9213 is, and moves what a handler has written under the name
 // in another case to the usual one.

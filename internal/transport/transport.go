@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-go/session/internal/cookieheader"
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/headers"
+	"github.com/holdfast-go/session/internal/inlink"
 	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/token"
 )
@@ -22,6 +23,7 @@ type Transport struct {
 	Cookie Attributes
 	Header string         // the field that carries the token, in canonical form; empty: the cookie does
 	Format foreign.Format // how another system writes tokens; nil: they are ours
+	Links  *inlink.Links  // of clients that keep no cookies; nil: none carries a token
 
 	// Plain carries the tokens of requests over plain http, where Cookie.Secure tells; nil:
 	// all requests are alike.
@@ -71,6 +73,13 @@ func (tr *Transport) NewToken(ctx context.Context) token.Token {
 	return token.Foreign(tr.Format.NewToken(ctx))
 }
 
+// TakesCopies reports whether the client of a request with this header may keep copies
+// of its session: one whose token travels in a header field or in links keeps no cookies.
+func (tr *Transport) TakesCopies(h http.Header) bool {
+	_, inLink := inlink.Token(h)
+	return tr.Header == "" && !inLink
+}
+
 // maxTwins is how many tokens of one request are looked at.
 const maxTwins = 4
 
@@ -104,6 +113,9 @@ func (tr *Transport) ReceiveTwin(h http.Header, n int) (token.Token, bool) {
 	}
 	if tr.Header != "" {
 		return tr.Parse(h.Get(tr.Header))
+	}
+	if t, ok := inlink.Token(h); ok {
+		return t, true
 	}
 	search := Search{tr: tr, skip: n}
 	for _, line := range h["Cookie"] {
