@@ -5,7 +5,7 @@ GOLANGCI_LINT := v2.15.0
 BENCHSTAT := v0.0.0-20260908200009-22c9c6c9d4da
 MODULES := $(shell sed -n 's/^\t\(\.[^ ]*\)$$/\1/p' go.work)
 # Modules whose tests say something about Go, and not about a server.
-SERVERLESS := . ./examples/adopt ./examples/routers ./fibersession ./gorillabridge ./gorillabridge/interop ./otelmetrics ./scsbridge ./sqlitestore
+SERVERLESS := . ./examples/adopt ./examples/routers ./fibersession ./gorillabridge ./gorillabridge/interop ./otelmetrics ./redisstore/interop ./scsbridge ./sqlitestore
 # Of the oldest Go the newest patch: before go1.25.3 testing/synctest takes a WaitGroup for
 # another bubble's now and then, because the runtime allocates its records without a lock.
 OLDEST_GO := go1.25.14
