@@ -51,6 +51,18 @@ func small(t *testing.T, args ...string) (out string) {
 	return b.String()
 }
 
+func TestEveryStoreAnswersRightlyAndIsMeasured(t *testing.T) {
+	out := small(t, "-sections", "^stores$", "-only", "^store-")
+	for _, c := range contestant.InStores() {
+		if got := strings.Count(out, "| "+c.Title+" | "); got != 2 {
+			t.Errorf("%s is in %d tables, want 2:\n%s", c.Title, got, out)
+		}
+	}
+	if strings.Contains(out, " NaN") || strings.Contains(out, "| 0 |") {
+		t.Errorf("a figure is missing:\n%s", out)
+	}
+}
+
 func TestEveryContestantAnswersRightlyAndIsMeasured(t *testing.T) {
 	dir := t.TempDir()
 	page, picture := filepath.Join(dir, "BENCHMARKS.md"), filepath.Join(dir, "benchmarks.svg")

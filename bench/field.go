@@ -93,7 +93,7 @@ func (f *field) enter(ctx context.Context, c contestant.Contestant) (*runner, er
 	addresses, kill := f.stores.addresses(), func() {}
 	if c.Killed {
 		switch c.Store {
-		case contestant.None: // nothing to kill
+		case contestant.None, contestant.SQL: // nothing to kill
 		case contestant.Redis:
 			own := redistest.Start(f.stores.host)
 			addresses.Redis, kill = own.Addr(), own.Kill

@@ -22,6 +22,7 @@ func sections() []section {
 	return []section{
 		{"application", measureApplication},
 		{"duels", measureDuels},
+		{"stores", measureStores},
 		{"steps", measureSteps},
 		{"growth", measureGrowth},
 		{"standing", runStanding},

@@ -36,7 +36,8 @@ func start(ctx context.Context, c contestant.Contestant, stores contestant.Store
 	}
 	p := &process{Contestant: c, cmd: cmd, said: new(bytes.Buffer)}
 	cmd.Env = append(os.Environ(), "NODE_ENV=production", serveVar+"="+c.Name, profileVar+"="+profile,
-		redisVar+"="+stores.Redis, memcachedVar+"="+stores.Memcached, patienceVar+"="+stores.Patience.String())
+		redisVar+"="+stores.Redis, memcachedVar+"="+stores.Memcached, patienceVar+"="+stores.Patience.String(),
+		postgresVar+"="+stores.Postgres, mariadbVar+"="+stores.MariaDB, dirVar+"="+stores.Dir)
 	cmd.Stderr = p.said
 	if p.input, err = cmd.StdinPipe(); err != nil {
 		return nil, err

@@ -19,6 +19,9 @@ const (
 	serveVar     = "BENCH_SERVE"     // the contestant, or the other work of a process
 	redisVar     = "BENCH_REDIS"     // host:port
 	memcachedVar = "BENCH_MEMCACHED" // host:port
+	postgresVar  = "BENCH_POSTGRES"  // a URL
+	mariadbVar   = "BENCH_MARIADB"   // host:port
+	dirVar       = "BENCH_DIR"       // for files
 	patienceVar  = "BENCH_PATIENCE"  // contestant.Stores.Patience
 	profileVar   = "BENCH_PROFILE"   // a directory for cpu.pprof and allocs.pprof
 )
@@ -48,6 +51,7 @@ func child(what string) error {
 	go func() {
 		ended <- contestant.Serve(what, &announced{Listener: ln}, contestant.Stores{
 			Redis: os.Getenv(redisVar), Memcached: os.Getenv(memcachedVar), Patience: patience,
+			Postgres: os.Getenv(postgresVar), MariaDB: os.Getenv(mariadbVar), Dir: os.Getenv(dirVar),
 		})
 	}()
 	return <-ended

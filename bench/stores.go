@@ -20,6 +20,7 @@ type stores struct {
 	host      *host.Host
 	redis     *redistest.Server
 	memcached *memcachedtest.Server
+	sql       contestant.Stores // the databases, where they run
 }
 
 func startStores() (*stores, error) {
@@ -43,7 +44,10 @@ func (s *stores) close() { s.host.Close() }
 // addresses come with so much patience that a machine which does other things
 // too is not taken for a store that is away.
 func (s *stores) addresses() contestant.Stores {
-	return contestant.Stores{Redis: s.redis.Addr(), Memcached: s.memcached.Addr, Patience: 2 * time.Second}
+	all := s.sql
+	all.Redis, all.Memcached = s.redis.Addr(), s.memcached.Addr
+	all.Patience = 2 * time.Second
+	return all
 }
 
 // freezer is a server that can be stopped for a while.
@@ -67,7 +71,7 @@ type traffic struct {
 
 func (s *stores) traffic(of contestant.Store) traffic {
 	switch of {
-	case contestant.None:
+	case contestant.None, contestant.SQL: // not counted
 	case contestant.Redis:
 		return redisTraffic(s.redis)
 	case contestant.Memcached:

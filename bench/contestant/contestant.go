@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/holdfast-go/session/pgstore"
 )
 
 // Store is where a contestant keeps its sessions.
@@ -18,6 +20,7 @@ const (
 	None      Store = ""
 	Redis     Store = "Redis"
 	Memcached Store = "memcached"
+	SQL       Store = "SQL" // of the table of all stores only
 )
 
 // Contestant is the application on one library in one setup.
@@ -37,6 +40,10 @@ type Contestant struct {
 type Stores struct {
 	Redis, Memcached string
 	Patience         time.Duration
+
+	Postgres string // a URL
+	MariaDB  string // host and port
+	Dir      string // for a file of SQLite
 }
 
 // All are the contestants, neighbours beside each other: what is compared is
@@ -71,9 +78,27 @@ func All() []Contestant {
 	return all
 }
 
+// InStores are the application in each store that this project has, and in other libraries'
+// stores on the same PostgreSQL.
+func InStores() []Contestant {
+	return []Contestant{
+		{Name: "store-memory", Title: "memstore", Sessions: true, serve: holdfast(inMemory, false)},
+		{Name: "store-memcached", Title: "memcachedstore", Store: Memcached, Sessions: true, serve: holdfast(inMemcached, false)},
+		{Name: "store-redis", Title: "redisstore", Store: Redis, Sessions: true, serve: holdfast(inRedis, false)},
+		{Name: "store-sqlite", Title: "sqlitestore", Store: SQL, Sessions: true, serve: holdfast(inSQLite(false), false)},
+		{Name: "store-sqlite-fast", Title: "sqlitestore, `LosesOnPowerFailure`", Store: SQL, Sessions: true, serve: holdfast(inSQLite(true), false)},
+		{Name: "store-mysql", Title: "mysqlstore, MariaDB", Store: SQL, Sessions: true, serve: holdfast(inMariaDB, false)},
+		{Name: "store-postgres", Title: "pgstore", Store: SQL, Sessions: true, serve: holdfast(inPostgres("durable_sessions"), false)},
+		{Name: "store-postgres-unlogged", Title: "pgstore, `Unlogged`, backup", Store: SQL, Sessions: true, serve: holdfast(inPostgres("fast_sessions", pgstore.Unlogged()), true)},
+		{Name: "store-scs-pgxstore", Title: "scs, pgxstore", Store: SQL, Sessions: true, serve: handler(scsPostgres(false))},
+		{Name: "store-scs-pgxstore-idle", Title: "scs, pgxstore, idle timeout", Store: SQL, Sessions: true, serve: handler(scsPostgres(true))},
+		{Name: "store-gorilla-pgstore", Title: "gorilla/sessions, antonlindstrom/pgstore", Store: SQL, Sessions: true, serve: handler(gorillaPostgres)},
+	}
+}
+
 // Serve serves the contestant of that name until the listener fails.
 func Serve(name string, ln net.Listener, stores Stores) error {
-	for _, c := range All() {
+	for _, c := range append(All(), InStores()...) {
 		if c.Name == name && c.serve != nil {
 			serve, err := c.serve(stores)
 			if err != nil {
