@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-go/session/bench/contestant"
+	"github.com/holdfast-go/session/internal/test/host"
 	"github.com/holdfast-go/session/internal/test/mariadbtest"
 	"github.com/holdfast-go/session/internal/test/postgrestest"
 )
@@ -14,8 +15,8 @@ import (
 // logs at each commit, as they do unless they are told otherwise.
 func measureStores(ctx context.Context, f *field, _ *results) (string, error) {
 	s := *f.stores
-	s.host = new(host)
-	defer s.host.close()
+	s.host = new(host.Host)
+	defer s.host.Close()
 	s.sql = contestant.Stores{
 		Postgres: postgrestest.Start(s.host, "fsync=on", "shared_buffers=128MB").URL(),
 		MariaDB:  mariadbtest.Start(s.host, "--innodb-flush-log-at-trx-commit=1").Addr,

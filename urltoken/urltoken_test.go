@@ -655,6 +655,9 @@ func TestOptionsThatCannotBe(t *testing.T) {
 		{"longer than sessions", func(_ *session.Options, u *urltoken.Options) { u.Idle = time.Hour }, "InsecureURLToken.Idle 1h0m0s"},
 		{"seconds", func(_ *session.Options, u *urltoken.Options) { u.Idle = time.Second }, "InsecureURLToken.Idle 1s"},
 		{"a header", func(o *session.Options, _ *urltoken.Options) { o.Header = "X-Session" }, "neither with Options.Header"},
+		{"a cookie by request", func(o *session.Options, _ *urltoken.Options) {
+			o.Cookie.Secure = func(*http.Request) bool { return true }
+		}, "nor with Cookie.Secure"},
 	} {
 		o, u := session.Options{}, good
 		o.InsecureURLToken = &u
