@@ -1,46 +1,86 @@
 package gorillabridge_test
 
 import (
+	"context"
 	"fmt"
-	"io"
-	"log"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+
+	"github.com/gorilla/sessions"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/gorillabridge"
 	"github.com/holdfast-go/session/memstore"
 )
 
-// A handler of gorilla's stays as it is.
+// Handlers that were written for gorilla get the bridge's Store, and the requests come through the
+// Manager's Handler. The deletion of the session "login" logs the visitor out.
 func Example() {
-	sessions, err := session.New(memstore.New(nil), nil)
+	manager, err := session.New(memstore.New(nil), nil)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
-	store := gorillabridge.New(sessions, nil)
+	defer manager.Close(context.Background())
+	var store sessions.Store = gorillabridge.New(manager, &gorillabridge.Options{Ends: []string{"login"}})
 
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
-		s, _ := store.Get(r, "cart")
-		s.Values["thing"] = "tea"
-		if err := s.Save(r, w); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
+	server := httptest.NewTLSServer(manager.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		login, err := store.Get(r, "login")
+		if err != nil {
+			http.Error(w, "later, please", session.Status(err))
 			return
 		}
-		fmt.Fprintln(w, "in the cart:", s.Values["thing"])
-	})
-	server := httptest.NewServer(sessions.Handler(mux)) // around all that uses the store
+		fmt.Printf("%s: %v\n", r.URL.Path, login.Values["user"])
+		switch r.URL.Path {
+		case "/login":
+			login.Values["user"] = "ann"
+		case "/logout":
+			login.Options = &sessions.Options{MaxAge: -1}
+		}
+		if err := login.Save(r, w); err != nil {
+			http.Error(w, "later, please", session.Status(err))
+		}
+	})))
 	defer server.Close()
-
-	answer, err := http.Get(server.URL)
-	if err != nil {
-		log.Fatal(err)
+	browser := server.Client()
+	browser.Jar, _ = cookiejar.New(nil)
+	for _, path := range []string{"/login", "/", "/logout", "/"} {
+		answer, err := browser.Get(server.URL + path)
+		if err != nil {
+			panic(err)
+		}
+		answer.Body.Close()
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	fmt.Print(string(body), err)
 	// Output:
-	// in the cart: tea
-	// <nil>
+	// /login: <nil>
+	// /: ann
+	// /logout: ann
+	// /: <nil>
+}
+
+// The values of one name are one value of the visitor's session, which may have a rank: what of a
+// session does not fit a sealed copy is left out by it.
+func ExampleOptions() {
+	manager, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	defer manager.Close(context.Background())
+	store := gorillabridge.New(manager, &gorillabridge.Options{
+		Key: func(name string) []session.KeyOption {
+			if name == "cart" {
+				return []session.KeyOption{session.Rank(5)}
+			}
+			return nil
+		},
+	})
+	manager.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cart, err := store.New(r, "cart")
+		if err != nil {
+			panic(err)
+		}
+		cart.Values["items"] = 3
+		fmt.Println(cart.IsNew, store.Save(r, w, cart))
+	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil))
+	// Output: true <nil>
 }

@@ -1,7 +1,6 @@
 package memstore_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -306,22 +305,4 @@ func TestANegativeBoundIsAMistake(t *testing.T) {
 		}
 	}()
 	memstore.New(&memstore.Options{MaxBytes: -1})
-}
-
-func ExampleNew() {
-	ctx := context.Background()
-	store := memstore.New(&memstore.Options{MaxBytes: 64 << 20, Evict: true})
-	r := session.Record{Data: []byte("alice"), Expires: time.Now().Add(time.Hour)}
-	v, err := store.Save(ctx, "1", r, session.Absent)
-	fmt.Println(err)
-	_, err = store.Save(ctx, "1", r, v) // over the Version of the save before
-	fmt.Println(err)
-	_, err = store.Save(ctx, "1", r, v) // which stands no more
-	fmt.Println(err)
-	fmt.Println(store.Len())
-	// Output:
-	// <nil>
-	// <nil>
-	// session: record has another version
-	// 1
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-go/session"
@@ -78,4 +79,31 @@ func ExampleVisitor_Context() {
 	// Output:
 	// true 500
 	// true
+}
+
+// A request with a body, sent by a visitor who has no session yet.
+func ExampleVisitor_Do() {
+	t := &testing.T{} // what the test function is given
+	sessions := sessiontest.New(t, nil)
+	app := sessions.Handler(http.HandlerFunc(count))
+
+	v := sessiontest.NewVisitor(t, sessions)
+	r := v.Request(http.MethodPost, "/", strings.NewReader("{}"))
+	r.Header.Set("Content-Type", "application/json")
+	fmt.Println(v.Do(app, r).StatusCode, visits.Or(v.Session(), 0))
+	// Output: 204 1
+}
+
+// An answer that reached the visitor in another way, from a server that the test runs for example.
+func ExampleVisitor_Keep() {
+	t := &testing.T{} // what the test function is given
+	sessions := sessiontest.New(t, nil)
+	app := sessions.Handler(http.HandlerFunc(count))
+
+	v := sessiontest.NewVisitor(t, sessions)
+	w := httptest.NewRecorder()
+	app.ServeHTTP(w, v.Request(http.MethodPost, "/", nil))
+	v.Keep(w.Result())
+	fmt.Println(visits.Or(v.Session(), 0))
+	// Output: 1
 }
