@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
@@ -75,4 +76,29 @@ func ExampleLink() {
 	})
 	next.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "https://shop.test/", nil))
 	// Output: /next
+}
+
+// A form with the method GET loses the query of its action, so the token goes into a hidden field.
+func ExampleLinks() {
+	keys, err := seal.NewKeys(seal.NewKey())
+	if err != nil {
+		panic(err)
+	}
+	sessions, err := session.New(memstore.New(nil), &session.Options{
+		InsecureURLToken: &urltoken.Options{Keys: keys, Audience: "kiosk-production", Param: "s", Idle: 2 * time.Minute},
+	})
+	if err != nil {
+		panic(err)
+	}
+	site := sessions.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context())
+		visits.Set(s, 1)
+		links := urltoken.In(r.Context())
+		fmt.Println("hidden field:", links.Param(), links.Value() != "")
+		fmt.Println("another site's:", links.To("https://other.test/"))
+	})
+	site.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "https://shop.test/", nil))
+	// Output:
+	// hidden field: s true
+	// another site's: https://other.test/
 }
