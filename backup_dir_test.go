@@ -139,7 +139,7 @@ func TestLogHooksTellOfAFile(t *testing.T) {
 	hooks := session.LogHooks(slog.New(slog.NewTextHandler(&log, nil)))
 	hooks.JournalFile(t.Context(), session.FileFailing, errRefused)
 	hooks.JournalFile(t.Context(), session.FileRecovered, nil)
-	for _, want := range []string{`level=WARN msg="session journal file: failing" error="connection refused"`, `level=WARN msg="session journal file: recovered"`} {
+	for _, want := range []string{`level=WARN msg="session journal file: failing" error="connection refused"`, `level=INFO msg="session journal file: recovered"`} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log is %q, want %q", log.String(), want)
 		}

@@ -116,15 +116,3 @@ func TestWhoVisitsInstancesWithOtherClocksStays(t *testing.T) {
 		}
 	}
 }
-
-// A log that told of something before the clock was set back goes on telling.
-func TestAClockThatIsSetBackSilencesNoLine(t *testing.T) {
-	for _, test := range []struct {
-		last time.Duration // before now
-		due  bool
-	}{{0, false}, {30 * time.Second, false}, {2 * time.Minute, true}, {-8 * time.Hour, true}} {
-		if due := session.OnceAMinute(time.Now().Add(-test.last)); due != test.due {
-			t.Errorf("a line that was told %v ago is due: %v, want %v", test.last, due, test.due)
-		}
-	}
-}

@@ -122,7 +122,7 @@ func (s *Session) apply(ctx context.Context, c *commit.Commit, began time.Time, 
 	before := s.loaded.Copy
 	moved := s.applyLocked(c, err)
 	s.mu.Unlock()
-	s.m.logins.Tell(ctx, c.Begun, before, c.ID, c.Changes)
+	s.m.logins.Tell(ctx, c, before)
 	if c.Begun && c.Adopted {
 		s.m.library.EndOld(ctx, s.in)
 	}

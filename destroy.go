@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 
+	"github.com/holdfast-go/session/internal/audit"
 	"github.com/holdfast-go/session/internal/devices"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/lookup"
@@ -92,6 +93,7 @@ func (s *Session) end(ctx context.Context, id ID, l *lookup.Loaded) (Durability,
 	if err != nil {
 		return 0, err
 	}
+	s.m.audit.End(ctx, string(id), l.State, line, audit.Visitor, d)
 	if p := s.cookies; p != nil {
 		p.Dirty = true
 		p.Ended = state.JoinSuperseded(state.JoinSuperseded(p.Ended, l.Supersedes), line)

@@ -501,7 +501,7 @@ func ExampleLogHooks() {
 
 	ctx, refused := context.Background(), errors.New("connection refused")
 	hooks.Down(ctx, "cache-1", refused)
-	hooks.StillDown(ctx, session.Outage{Shard: "cache-1", Duration: time.Minute, Err: refused, States: 41, Tombstones: 1})
+	hooks.StillDown(ctx, session.Outage{Shard: "cache-1", Duration: time.Minute, Backup: true, Err: refused, States: 41, Tombstones: 1})
 	hooks.Up(ctx, session.Outage{Shard: "cache-1", Duration: 90 * time.Second, States: 2, Delivered: 39, Lost: 1})
 	hooks.Settled(ctx, session.Outage{Shard: "cache-1", Delivered: 41, Lost: 1})
 	// Output:

@@ -11,7 +11,6 @@ import (
 	"github.com/holdfast-go/session/internal/begun"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/token"
-	"github.com/holdfast-go/session/internal/transport"
 )
 
 // exchange is one request under one Manager. It is at once the context that
@@ -245,19 +244,7 @@ func (x *exchange) buildHeader(s *Session) {
 		s.buildHeader(o.outer)
 	}
 	if s.headerBuilt() {
-		x.checkSecure(s.transport)
-	}
-}
-
-// checkSecure calls a hook where a cookie that the answer sends is lost, or can be read in
-// the network although it need not.
-func (x *exchange) checkSecure(t *transport.Transport) {
-	hooks := &x.m.hooks
-	if hooks.PlainHTTP != nil && t.OverPlainHTTP(&x.req) {
-		x.m.plain.Do(func() { hooks.PlainHTTP(x, x.req.Host) })
-	}
-	if hooks.InsecureOverTLS != nil && t.InsecureOverTLS(&x.req) {
-		x.m.insecure.Do(func() { hooks.InsecureOverTLS(x, x.req.Host) })
+		x.m.watch.Sent(x, s.transport, &x.req)
 	}
 }
 

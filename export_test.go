@@ -1,7 +1,6 @@
 package session
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/session/internal/mechanism"
@@ -25,13 +24,6 @@ func Without(store Store, o *Options, skew time.Duration, mechanisms ...string) 
 			m.without |= names[name]
 		}
 	})
-}
-
-// OnceAMinute reports whether a line of the log is due that was last told of at a time.
-func OnceAMinute(last time.Time) bool {
-	var told atomic.Int64
-	told.Store(last.Unix())
-	return onceAMinute(&told)
 }
 
 // RecentBytes is how much the copies take up that are kept.

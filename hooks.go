@@ -3,12 +3,12 @@ package session
 import (
 	"context"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-go/session/internal/audit"
 	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/loglines"
 	"github.com/holdfast-go/session/internal/spool"
-	"github.com/holdfast-go/session/internal/streak"
 	"github.com/holdfast-go/session/internal/words"
 )
 
@@ -86,11 +86,29 @@ type Hooks struct {
 	// makes that visitor's browser open a page of the host over plain http reads the token.
 	InsecureOverTLS func(ctx context.Context, host string)
 
-	// Login is called when a session was saved in which a user has logged in, by SetUser; previous
-	// is the session that it has taken the place of, empty where there was none. Revoked is
-	// called when this process has revoked a user's logins; the user is empty where everybody's
-	// are.
-	Login   func(ctx context.Context, id, previous ID, user string)
+	// These are for an audit log. One of the first four is called for each new ID, when it has
+	// been saved: Login where a user has logged in, by SetUser; else Renewed after Renew, Rotated
+	// after Rotate, and Began after all else. previous is the session that it has taken the
+	// place of, empty where there was none; user is who has logged in last, empty where nobody
+	// has. What was begun by a Commit that failed, or by another instance, is not told.
+	Login, Renewed, Rotated, Began func(ctx context.Context, id, previous ID, user string)
+
+	// Refused is called when PerUser has refused a login; id is the session that would have
+	// become the user's, empty where there was none.
+	Refused func(ctx context.Context, id ID, user string)
+
+	// Ended is called when this process has ended a session, but not for the previous one of a
+	// new ID, and not for each of those that a revocation ends: Revoked tells of these at once.
+	// It is called also, once for each session as far as this process remembers, where a
+	// session turns out to have ended in a way of which nobody told: by a revocation, an idle
+	// timeout or a Lifetime, when its token is used afterwards. A session whose record the
+	// store has dropped by then, and of which no copy came along, is not seen.
+	//
+	// Where it is set, Revoke loads the session first, to tell whose it was.
+	Ended func(ctx context.Context, e Ending)
+
+	// Revoked is called when this process has revoked a user's logins, by RevokeUser or
+	// RevokeOthers; the user is empty where everybody's are, by RevokeBefore.
 	Revoked func(ctx context.Context, user string, d Durability)
 
 	// Dropped is called for changes that are lost when it is too late to tell
@@ -100,6 +118,40 @@ type Hooks struct {
 	// (ErrEnded) or its lease has (ErrLost).
 	Dropped func(ctx context.Context, id ID, err error)
 }
+
+// Ending is the end of a session, as Hooks.Ended is told.
+type Ending struct {
+	ID         ID
+	User       string // who had logged in last; empty: nobody had, or it is not known
+	By         EndedBy
+	Durability Durability // zero where the end was only seen
+}
+
+// EndedBy says who or what has ended a session.
+type EndedBy uint8
+
+// Who or what ends a session.
+const (
+	EndedByVisitor       EndedBy = iota + 1 // by Destroy, or by Revoke in a request of this session
+	EndedByDevice                           // by Revoke in a request of another session of the same user
+	EndedByAdministrator                    // by Revoke elsewhere: in a request of another user, or in a job
+	EndedByLimit                            // of PerUser
+	EndedByRevocation                       // by RevokeUser, RevokeOthers or RevokeBefore, as was seen
+	EndedByPredecessor                      // with the session that it was renewed from, which was ended elsewhere, as was seen
+	EndedByTime                             // by the idle timeout or the Lifetime, as was seen
+)
+
+var endedBy = words.Of[EndedBy]{Type: "EndedBy", Noun: "end of a session", Words: []string{
+	"", "visitor", "another device", "administrator", "limit", "revocation", "predecessor", "time",
+}}
+
+func (b EndedBy) String() string { return endedBy.String(b) }
+
+// MarshalText returns the words that String has.
+func (b EndedBy) MarshalText() ([]byte, error) { return endedBy.Marshal(b) }
+
+// UnmarshalText takes a word that MarshalText returns, and no other.
+func (b *EndedBy) UnmarshalText(word []byte) error { return endedBy.Unmarshal(word, b) }
 
 // Operation is what a Manager asked of the store, in a word that is fit for a
 // metric's label.
@@ -174,8 +226,7 @@ type Outage struct {
 	Since    time.Time
 	Duration time.Duration // until now
 	Err      error         // what the shard answered last; nil when it is back
-
-	backup bool // there is one
+	Backup   bool          // there is one
 
 	States     int    // sessions that the shard still lacks a change of
 	Tombstones int    // ended sessions that it does not know of yet
@@ -183,115 +234,34 @@ type Outage struct {
 	Lost       uint64 // those that were dropped for good since then
 }
 
-func (o Outage) waiting() int { return o.States + o.Tombstones }
-
 // LogHooks returns Hooks that log outages and losses to l. It writes one line when a
 // shard of the store goes away, one a minute while it stays away, one when it is back,
 // one when everything that still waited then was delivered, one for each loss, and
-// one for each login and each revocation of a user's logins. Operations that keep failing
+// one for each login, for each new ID and each end of a session that knows its user, and for
+// each revocation of a user's logins. Operations that keep failing
 // for longer than ten seconds while their shard is not away, and backups that cannot be
 // used, get one line a minute for each kind. A call of Failed with another context than the
 // Manager's does not tell the shard: it is not logged while any shard is away.
 func LogHooks(l *slog.Logger) Hooks {
-	var told [BackupTooLarge + 1]atomic.Int64 // Unix seconds, of backups by their fault
-	var overflow, early atomic.Int64
-	var down streak.Down
-	var failing streak.Counter
+	o := loglines.To[ID, Operation](l)
 	return Hooks{
-		Down: func(ctx context.Context, shard string, err error) {
-			down.Add(shard)
-			l.LogAttrs(ctx, slog.LevelWarn, "session store is away", named(shard, slog.Any("error", err))...)
+		Down: o.Down, Forgot: o.Forgot, Evicted: o.Evicted, Early: o.Early, Failed: o.Failed,
+		Overflow: o.Overflow, PlainHTTP: o.PlainHTTP, InsecureOverTLS: o.InsecureOverTLS, Dropped: o.Dropped,
+		Login: o.Login, Renewed: o.Renewed, Rotated: o.Rotated, Refused: o.Refused,
+		StillDown: func(ctx context.Context, out Outage) { o.StillDown(ctx, failover.Outage(out)) },
+		Up:        func(ctx context.Context, out Outage) { o.Up(ctx, failover.Outage(out)) },
+		Settled:   func(ctx context.Context, out Outage) { o.Settled(ctx, failover.Outage(out)) },
+		Backup: func(ctx context.Context, id ID, f BackupFault, err error) {
+			o.Backup(ctx, id, uint8(f), f.String(), err)
 		},
-		StillDown: func(ctx context.Context, o Outage) {
-			l.LogAttrs(ctx, slog.LevelWarn, "session store is still away", named(o.Shard, append(o.attrs(), slog.Any("error", o.Err))...)...)
+		JournalFile: func(ctx context.Context, f FileFault, err error) {
+			o.JournalFile(ctx, f.String(), f == FileRecovered, err)
 		},
-		Up: func(ctx context.Context, o Outage) {
-			down.Remove(o.Shard)
-			l.LogAttrs(ctx, slog.LevelInfo, "session store is back", named(o.Shard, o.attrs()...)...)
-		},
-		Settled: func(ctx context.Context, o Outage) {
-			l.LogAttrs(ctx, slog.LevelInfo, "session store has what it was owed", named(o.Shard, o.attrs()...)...)
-		},
-		Forgot: func(ctx context.Context, shard string) {
-			l.LogAttrs(ctx, slog.LevelWarn, "session store has lost its memory: restarted or flushed", named(shard)...)
-		},
-		Evicted: func(ctx context.Context, shard string, records uint64) {
-			l.LogAttrs(ctx, slog.LevelWarn, "session store evicts records: it needs more memory", named(shard, slog.Uint64("records", records))...)
-		},
-		Early: func(ctx context.Context, tombstones int) {
-			if onceAMinute(&early) {
-				l.WarnContext(ctx, "session tombstones are forgotten early: there are too many", "tombstones", tombstones)
-			}
-		},
-		Failed: func(ctx context.Context, operation Operation, id ID, err error) {
-			shard, known := ctx.Value(failedShard{}).(string)
-			if known && down.Has(shard) || !known && down.Any() {
-				return // the outage has its own line
-			}
-			if n, ok := failing.Add(operation.String(), time.Now()); ok {
-				l.WarnContext(ctx, "session store keeps failing", "operation", operation.String(), "failures", n, "session", id, "error", err)
-			}
-		},
-		Backup: func(ctx context.Context, id ID, fault BackupFault, err error) {
-			if onceAMinute(&told[fault]) {
-				l.WarnContext(ctx, "session backup: "+fault.String(), "session", id, "error", err)
-			}
-		},
-		Overflow: func(ctx context.Context, id ID) {
-			if onceAMinute(&overflow) {
-				l.ErrorContext(ctx, "session journal is full: changes are in visitors' cookies only", "session", id)
-			}
-		},
-		JournalFile: func(ctx context.Context, fault FileFault, err error) {
-			l.WarnContext(ctx, "session journal file: "+fault.String(), "error", err)
-		},
-		BadValue: func(ctx context.Context, id ID, err *ValueError) {
-			l.WarnContext(ctx, "session value does not fit its type", "session", id, "key", err.Key)
-		},
-		PlainHTTP: func(ctx context.Context, host string) {
-			l.WarnContext(ctx, "session cookie is lost over plain http: serve https, or set Cookie.Insecure for development", "host", host)
-		},
-		InsecureOverTLS: func(ctx context.Context, host string) {
-			l.WarnContext(ctx, "session cookie is not Secure over https: leave out Cookie.Insecure, or let the proxy say that it is https", "host", host)
-		},
-		Login: func(ctx context.Context, id, previous ID, user string) {
-			l.InfoContext(ctx, "session login", "session", id, "previous", previous, "user", user)
-		},
-		Revoked: func(ctx context.Context, user string, d Durability) {
-			l.InfoContext(ctx, "session logins revoked", "user", user, "durability", d.String())
-		},
-		Dropped: func(ctx context.Context, id ID, err error) {
-			l.ErrorContext(ctx, "session change lost", "session", id, "error", err)
-		},
+		BadValue: func(ctx context.Context, id ID, err *ValueError) { o.BadValue(ctx, id, err.Key) },
+		Ended:    func(ctx context.Context, e Ending) { o.Ended(ctx, e.ID, e.User, e.By, e.Durability) },
+		Revoked:  func(ctx context.Context, user string, d Durability) { o.Revoked(ctx, user, d.String()) },
 	}
 }
-
-// onceAMinute reports whether a line is due that was last told of at a time, in Unix seconds.
-// A time in the future is by a clock that has been set back since.
-func onceAMinute(last *atomic.Int64) bool {
-	before, now := last.Load(), time.Now().Unix()
-	return (now < before || now-before >= 60) && last.CompareAndSwap(before, now)
-}
-
-// named puts the shard in front, where it has a name.
-func named(shard string, attrs ...slog.Attr) []slog.Attr {
-	if shard == "" {
-		return attrs
-	}
-	return append([]slog.Attr{slog.String("shard", shard)}, attrs...)
-}
-
-// attrs returns how long the outage was and, with a Backup, what became of the journal.
-func (o Outage) attrs() []slog.Attr {
-	attrs := []slog.Attr{slog.Duration("after", o.Duration.Round(time.Millisecond))}
-	if !o.backup && o.Delivered == 0 && o.Lost == 0 && o.waiting() == 0 {
-		return attrs
-	}
-	return append(attrs, slog.Uint64("delivered", o.Delivered), slog.Uint64("lost", o.Lost), slog.Int("waiting", o.waiting()))
-}
-
-// failedShard is the key of the shard's name in the context of Hooks.Failed.
-type failedShard struct{}
 
 // ofShards returns the hooks as package failover calls them.
 func (h Hooks) ofShards() failover.Hooks {
@@ -300,19 +270,14 @@ func (h Hooks) ofShards() failover.Hooks {
 		if hook == nil {
 			return nil
 		}
-		return func(ctx context.Context, o failover.Outage) {
-			hook(ctx, Outage{
-				Shard: o.Shard, Since: o.Since, Duration: o.Duration, Err: o.Err, backup: o.Backup,
-				States: o.States, Tombstones: o.Tombstones, Delivered: o.Delivered, Lost: o.Lost,
-			})
-		}
+		return func(ctx context.Context, o failover.Outage) { hook(ctx, Outage(o)) }
 	}
 	out.StillDown = outage(h.StillDown)
 	out.Up = outage(h.Up)
 	out.Settled = outage(h.Settled)
 	if h.Failed != nil {
 		out.Failed = func(ctx context.Context, shard string, operation failover.Operation, id string, err error) {
-			h.Failed(context.WithValue(ctx, failedShard{}, shard), Operation(operation), ID(id), err)
+			h.Failed(loglines.WithShard(ctx, shard), Operation(operation), ID(id), err)
 		}
 	}
 	if h.Overflow != nil {
@@ -322,4 +287,24 @@ func (h Hooks) ofShards() failover.Hooks {
 		out.Dropped = func(ctx context.Context, id string, err error) { h.Dropped(ctx, ID(id), err) }
 	}
 	return out
+}
+
+// setAudit sets in l the hooks as the packages below call them.
+func (h Hooks) setAudit(l *audit.Log) {
+	of := func(hook func(ctx context.Context, id, previous ID, user string)) func(ctx context.Context, id, previous, user string) {
+		if hook == nil {
+			return nil
+		}
+		return func(ctx context.Context, id, previous, user string) { hook(ctx, ID(id), ID(previous), user) }
+	}
+	l.Began, l.Renewed = of(h.Began), of(h.Renewed)
+	l.Rotated, l.Login = of(h.Rotated), of(h.Login)
+	if h.Refused != nil {
+		l.Refused = func(ctx context.Context, id, user string) { h.Refused(ctx, ID(id), user) }
+	}
+	if h.Ended != nil {
+		l.Ended = func(ctx context.Context, e audit.Ending) {
+			h.Ended(ctx, Ending{ID: ID(e.ID), User: e.User, By: EndedBy(e.By), Durability: Durability(e.Durability)})
+		}
+	}
 }

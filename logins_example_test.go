@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"time"
@@ -262,4 +263,38 @@ func ExampleSession_Remember() {
 	// Output:
 	// /login: the cookie lasts for 0 days
 	// /login?remember=on: the cookie lasts for 30 days
+}
+
+// An audit log of its own: a line for each login and each end, and a mail to the user where
+// somebody else has ended a session.
+func ExampleHooks_audit() {
+	hooks := session.LogHooks(slog.New(slog.DiscardHandler)) // what it logs besides stays
+	hooks.Login = func(ctx context.Context, id, previous session.ID, user string) {
+		fmt.Println("login of", user)
+	}
+	hooks.Ended = func(ctx context.Context, e session.Ending) {
+		switch e.By {
+		case session.EndedByVisitor:
+			fmt.Println("logout of", e.User+",", e.Durability)
+		case session.EndedByDevice, session.EndedByAdministrator:
+			fmt.Println("mail to", e.User+":", e.By, "has logged you out")
+		case session.EndedByLimit, session.EndedByRevocation, session.EndedByPredecessor, session.EndedByTime:
+			fmt.Println("end of a session of", e.User+":", e.By)
+		}
+	}
+	sessions, err := session.New(memstore.New(nil), &session.Options{Hooks: hooks})
+	if err != nil {
+		panic(err)
+	}
+	login := sessions.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context())
+		s.SetUser("ann")
+		if _, err := s.Save(r.Context()); err == nil {
+			_, _ = sessions.Revoke(context.Background(), s.ID()) // by an administrator's job
+		}
+	})
+	login.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/login", http.NoBody))
+	// Output:
+	// login of ann
+	// mail to ann: administrator has logged you out
 }

@@ -6,24 +6,20 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/holdfast-go/session/internal/adoption"
+	"github.com/holdfast-go/session/internal/audit"
 	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/commit"
 	"github.com/holdfast-go/session/internal/copies"
 	"github.com/holdfast-go/session/internal/devices"
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/inuse"
-	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/logins"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/mechanism"
-	"github.com/holdfast-go/session/internal/record"
-	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/stamp"
-	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/storage"
 	"github.com/holdfast-go/session/internal/transport"
 )
@@ -43,9 +39,10 @@ type Manager struct {
 	writer  commit.Writer
 	library *adoption.Library // whose sessions Options.Adopt takes over; nil: none
 
-	plain, insecure sync.Once // Hooks.PlainHTTP and InsecureOverTLS were called
-	logins          logins.Logins
-	devices         *devices.Index
+	watch   transport.Watch
+	logins  logins.Logins
+	audit   audit.Log
+	devices *devices.Index
 
 	// Where there is a backup:
 	backup  *Backup // nil: none
@@ -57,26 +54,6 @@ type Manager struct {
 
 // now is the time by this instance's clock.
 func (m *Manager) now() time.Time { return m.clock.Now() }
-
-// Revoke ends the session id at once and for good, for every client that has its token,
-// and the sessions that Rotate has made of it since. An id without a session gets a
-// tombstone too, so that none can begin under it. With ErrUnavailable the session may
-// or may not have ended.
-//
-// A record of the library's own is no session: nothing happens to it, and the
-// answer is Durable. So all that a Lister yields may be revoked in a loop.
-func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
-	if err := checkID(id); err != nil {
-		return 0, fmt.Errorf("session: revoke: %w", err)
-	}
-	if recordid.Reserved(string(id)) {
-		return Durable, nil
-	}
-	ctx = context.WithoutCancel(ctx)
-	t := journal.IfLive(string(id), m.clock.Death(state.Revoked))
-	d, _, err := m.writer.End(ctx, &t, record.Any)
-	return Durability(d), err
-}
 
 // checkID returns why id cannot be the name of a session.
 func checkID(id ID) error {

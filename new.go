@@ -35,6 +35,7 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 		backup: options.Backup, orders: options.Switch,
 	}
 	options.setTransport(&m.transport, m.now)
+	m.watch.PlainHTTP, m.watch.InsecureOverTLS = options.Hooks.PlainHTTP, options.Hooks.InsecureOverTLS
 	adjust(m)
 	if err := m.connect(&options); err != nil {
 		return nil, err
@@ -82,10 +83,9 @@ func (m *Manager) connect(o *Options) error {
 	if hook := m.hooks.Conflict; hook != nil {
 		m.writer.Conflict = func(ctx context.Context, id string, attempt int) { hook(ctx, ID(id), attempt) }
 	}
-	m.logins = logins.Logins{Shards: &m.shards, Clock: m.clock, Foreign: m.foreign(), Backup: m.backup != nil}
-	if hook := m.hooks.Login; hook != nil {
-		m.logins.Made = func(ctx context.Context, id, previous, user string) { hook(ctx, ID(id), ID(previous), user) }
-	}
+	m.hooks.setAudit(&m.audit)
+	m.reader.Audit = &m.audit
+	m.logins = logins.Logins{Shards: &m.shards, Clock: m.clock, Foreign: m.foreign(), Backup: m.backup != nil, Audit: &m.audit}
 	if hook := m.hooks.Revoked; hook != nil {
 		m.logins.Revoked = func(ctx context.Context, user string, d failover.Durability) { hook(ctx, user, Durability(d)) }
 	}

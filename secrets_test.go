@@ -46,6 +46,9 @@ func TestTheTokenIsNowhereButInTheCookie(t *testing.T) {
 			log.BadValue(ctx, id, err)
 		},
 		Dropped: func(ctx context.Context, id session.ID, err error) { note(ctx, id, err); log.Dropped(ctx, id, err) },
+		Began:   func(ctx context.Context, id, previous session.ID, user string) { note(ctx, id, previous, user) },
+		Renewed: func(ctx context.Context, id, previous session.ID, user string) { note(ctx, id, previous, user) },
+		Ended:   func(ctx context.Context, e session.Ending) { note(ctx, e); log.Ended(ctx, e) },
 	}
 	store := storetest.NewFaulty(memstore.New(nil))
 	m := mustNew(t, store, &session.Options{Hooks: hooks, Error: func(w http.ResponseWriter, r *http.Request, err error) {

@@ -2,8 +2,14 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"github.com/holdfast-go/session/internal/audit"
+	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/state"
 )
 
@@ -99,6 +105,33 @@ func (m *Manager) RevokeUser(ctx context.Context, user string) (Durability, erro
 // of instances differ, add by how much.
 func (m *Manager) RevokeBefore(ctx context.Context, t time.Time) (Durability, error) {
 	d, err := m.logins.RevokeEverybody(ctx, t)
+	return Durability(d), err
+}
+
+// Revoke ends the session id at once and for good, for every client that has its token,
+// and the sessions that Rotate has made of it since. An id without a session gets a
+// tombstone too, so that none can begin under it. With ErrUnavailable the session may
+// or may not have ended.
+//
+// A record of the library's own is no session: nothing happens to it, and the
+// answer is Durable. So all that a Lister yields may be revoked in a loop.
+func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
+	if err := checkID(id); err != nil {
+		return 0, fmt.Errorf("session: revoke: %w", err)
+	}
+	if recordid.Reserved(string(id)) {
+		return Durable, nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	var before lookup.Loaded
+	if m.audit.Ended != nil {
+		before = m.reader.Fetch(ctx, string(id), lookup.Known{}, true)
+	}
+	t := journal.IfLive(string(id), m.clock.Death(state.Revoked))
+	d, line, err := m.writer.End(ctx, &t, record.Any)
+	if err == nil {
+		m.audit.End(ctx, string(id), before.State, line, audit.RevokedBy(m.current(ctx), before.Copy), d)
+	}
 	return Durability(d), err
 }
 

@@ -22,18 +22,19 @@ type Event struct {
 	Unseen int `json:"unseen,omitempty"`
 }
 
-// Events keeps the last of what a Manager's hooks have told, 128 logins and 128 others, so
-// that a busy hour does not push the outage out. The zero Events is ready, and any number of
+// Events keeps the last of what a Manager's hooks have told: 128 of what becomes of sessions,
+// logins and ends among it, and 128 others, so that a busy hour does not push the outage out. The zero Events is ready, and any number of
 // goroutines may use it. Use one for each Manager.
 //
 // A request of which no hook tells costs nothing.
 type Events struct {
 	mu     sync.Mutex
 	last   uint64
-	logins ring
-	others ring
 	recent map[frequent]*recently
 	wake   chan struct{} // closed by the next event; nil: nobody waits
+
+	sessions ring // what becomes of sessions
+	others   ring
 }
 
 // frequent is a kind of event of which one a second is shown.
@@ -79,9 +80,10 @@ func (v *Events) add(e Event) {
 	}
 	v.last++
 	e.Number = v.last
-	if e.Kind == "login" {
-		v.logins.add(e)
-	} else {
+	switch e.Kind {
+	case "login", "renewed", "rotated", "began", "ended", "refused":
+		v.sessions.add(e)
+	default:
 		v.others.add(e)
 	}
 	if v.wake != nil {
@@ -91,10 +93,10 @@ func (v *Events) add(e Event) {
 }
 
 // dueLocked reports whether an event is shown. Of what fails while a store is away there may be
-// thousands a second.
+// thousands a second, and of visitors who begin sessions too.
 func (v *Events) dueLocked(e *Event) bool {
 	switch e.Kind {
-	case "failed", "backup", "dropped", "overflow", "badvalue", "early":
+	case "failed", "backup", "dropped", "overflow", "badvalue", "early", "began", "renewed", "rotated":
 	default:
 		return true
 	}
@@ -126,7 +128,7 @@ func (v *Events) since(number uint64) ([]Event, <-chan struct{}) {
 	if number > v.last {
 		number = 0 // of an earlier process: all that this one has
 	}
-	return merge(v.logins.since(number), v.others.since(number)), v.wake
+	return merge(v.sessions.since(number), v.others.since(number)), v.wake
 }
 
 // merge puts two runs of events in order.

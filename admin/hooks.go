@@ -45,8 +45,18 @@ func (v *Events) Hooks(next session.Hooks) session.Hooks {
 		PlainHTTP: func(_ context.Context, host string) {
 			v.add(Event{Kind: "plainhttp", Detail: host})
 		},
-		Login: func(_ context.Context, id, _ session.ID, user string) {
-			v.add(Event{Kind: "login", Session: id, User: user})
+		InsecureOverTLS: func(_ context.Context, host string) {
+			v.add(Event{Kind: "insecureovertls", Detail: host})
+		},
+		Login:   v.taken("login"),
+		Renewed: v.taken("renewed"),
+		Rotated: v.taken("rotated"),
+		Began:   v.taken("began"),
+		Refused: func(_ context.Context, id session.ID, user string) {
+			v.add(Event{Kind: "refused", Session: id, User: user, Detail: "the user has too many sessions"})
+		},
+		Ended: func(_ context.Context, e session.Ending) {
+			v.add(Event{Kind: "ended", Session: e.ID, User: e.User, Detail: "by " + e.By.String()})
 		},
 		Revoked: func(_ context.Context, user string, d session.Durability) {
 			v.add(Event{Kind: "revoked", User: user, Detail: d.String()})
@@ -62,6 +72,13 @@ func (v *Events) outage(kind string) func(context.Context, session.Outage) {
 	return func(_ context.Context, o session.Outage) {
 		v.add(Event{Kind: kind, Shard: o.Shard, Detail: fmt.Sprintf("after %v; %d delivered, %d lost, %d waiting",
 			o.Duration.Round(100*time.Millisecond), o.Delivered, o.Lost, o.States+o.Tombstones)})
+	}
+}
+
+// taken returns a hook that keeps an event of a session under a new ID.
+func (v *Events) taken(kind string) func(ctx context.Context, id, previous session.ID, user string) {
+	return func(_ context.Context, id, _ session.ID, user string) {
+		v.add(Event{Kind: kind, Session: id, User: user})
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/signal"
 	"strings"
@@ -53,6 +54,7 @@ type config struct {
 	addr, store    string
 	idle, lifetime time.Duration
 	insecure       bool
+	proxy          netip.Prefix // that ends TLS for some visitors
 
 	keys     string // a file; empty: a key of this process only
 	audience string
@@ -80,6 +82,10 @@ func parse(args []string, stdout io.Writer) (config, error) {
 	f.DurationVar(&c.idle, "idle", 30*time.Minute, "end a session that nobody used for so long")
 	f.DurationVar(&c.lifetime, "lifetime", 24*time.Hour, "end a session so long after the login, used or not")
 	f.BoolVar(&c.insecure, "insecure", false, "send the cookie over plain http to any host, named session")
+	f.Func("proxy", "take the word of a proxy at `address/bits` that a visitor came to it over TLS: whose cookies are Secure then, and those of all others are not", func(text string) (err error) {
+		c.proxy, err = netip.ParsePrefix(text)
+		return err
+	})
 	f.StringVar(&c.keys, "keys", "", "seal backups with the keys in `file`, which is made if it is not there; without it, with a key of this process only")
 	f.StringVar(&c.audience, "audience", "shop-demo", "seal backups for the application and environment `name`; another shop with the same keys does not open them")
 	f.DurationVar(&c.lease, "lease", time.Hour, "let a backup vouch for a session so long after the store last did")

@@ -146,6 +146,9 @@ func options(c config, keys *seal.Keys, log *slog.Logger) *session.Options {
 		Hooks: session.LogHooks(log),
 		Error: answerError,
 	}
+	if c.proxy.IsValid() {
+		o.Cookie.Secure = session.TLSBehind(c.proxy)
+	}
 	if keys != nil {
 		o.Backup = &session.Backup{Keys: keys, Audience: c.audience, Lease: c.lease, Dir: c.state}
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-go/session/internal/audit"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/record"
@@ -50,6 +51,7 @@ func (x *Index) Reserve(ctx context.Context, session state.Copy, changes state.C
 	case err == nil:
 		return p, nil
 	case errors.Is(err, ErrTooManySessions):
+		x.reader.Audit.Refuse(ctx, session.ID, login.User)
 		return Place{}, err
 	case errors.Is(err, errContested):
 		return Place{}, errors.Join(failure.ErrUnavailable, err)
@@ -101,8 +103,9 @@ func (x *Index) trim(ctx context.Context, user string, l List, entered []change,
 	})
 	for _, f := range found[min(len(found), x.limit.Most):] {
 		t := journal.IfLive(f.ID, x.clock.Death(state.Revoked))
-		if _, _, err := x.writer.End(ctx, &t, record.Any); err == nil {
+		if far, line, err := x.writer.End(ctx, &t, record.Any); err == nil {
 			l = l.Remove(f.ID, d)
+			x.reader.Audit.End(ctx, f.ID, f.State, line, audit.Limit, far)
 		}
 	}
 	return l

@@ -41,8 +41,10 @@ type Outage struct {
 	Err      error         // what the shard answered last; nil when it is back
 	Backup   bool          // there is one
 
-	States, Tombstones int    // that the shard still lacks
-	Delivered, Lost    uint64 // since the outage began
+	States     int // that the shard still lacks
+	Tombstones int
+	Delivered  uint64 // since the outage began
+	Lost       uint64
 }
 
 // waiting returns how much the shard still lacks.

@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/holdfast-go/session/internal/audit"
+	"github.com/holdfast-go/session/internal/commit"
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/mechanism"
@@ -27,8 +29,7 @@ type Logins struct {
 	Foreign bool // other programs write the records too, which have no place for a user
 	Backup  bool // without one no instance hears of a revocation
 
-	// Made is called for each login that was saved. It may be nil.
-	Made func(ctx context.Context, id, previous, user string)
+	Audit *audit.Log // nil: nobody hears of new sessions
 
 	// Revoked is called for what this process has revoked. It may be nil.
 	Revoked func(ctx context.Context, user string, d failover.Durability)
@@ -88,18 +89,29 @@ func (l *Logins) Find(st state.State, changes state.Changes) state.Login {
 	return login
 }
 
-// Tell calls Made where a commit has begun the session with this ID, and a login is among
-// its changes. before is the session that it has taken the place of. A login of before that
-// was made to count again is none.
-func (l *Logins) Tell(ctx context.Context, begun bool, before state.Copy, id string, changes state.Changes) {
-	if l.Made == nil || !begun {
+// Tell tells of the session that a commit has begun; before is the one that it was made of.
+func (l *Logins) Tell(ctx context.Context, c *commit.Commit, before state.Copy) {
+	a := l.Audit
+	if !c.Begun || a == nil {
 		return
 	}
-	login := l.Find(state.State{}, changes)
 	last, _ := before.State.Login()
-	another := login.User != last.User || login.At != last.At
-	if login.User != "" && another {
-		l.Made(ctx, id, before.ID, login.User)
+	login := l.Find(c.State, nil)
+	previous := before.ID
+	if c.Adopted || c.Renewal == commit.NewValues {
+		previous = c.Replaced
+	}
+	hook := a.Renewed
+	switch another := login.User != last.User || login.At != last.At; {
+	case another && login.User != "":
+		hook = a.Login
+	case c.Renewal == commit.RotateID:
+		hook = a.Rotated
+	case previous == "" || c.Renewal == commit.NewValues:
+		hook = a.Began
+	}
+	if hook != nil {
+		hook(ctx, c.ID, previous, login.User)
 	}
 }
 

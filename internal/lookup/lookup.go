@@ -15,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-go/session/internal/audit"
 	"github.com/holdfast-go/session/internal/decide"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/foreign"
@@ -39,6 +40,7 @@ type lookup struct {
 	tombstone journal.Tombstone // the tombstone that this process knows
 	named     state.Dot         // of the tombstone that the visitor's cookie names
 	loggedOut state.Death       // by the revocation of the user
+	loginOf   state.State       // with the login that the revocation concerns
 	inherited state.Entries     // the predecessor's entries that this session takes over
 }
 
@@ -95,6 +97,7 @@ func (r *Reader) FetchAlone(ctx context.Context, id string, fresh bool, l *Loade
 	d := decide.Read(decide.Facts{Answer: answerOf(err, got.State.Dead()), Foreign: r.Foreign})
 	if d.Verdict == decide.NoSession {
 		l.Phase = Nobody
+		r.sawExpired(ctx, id, got.State)
 		return
 	}
 	l.ID = id
@@ -236,6 +239,7 @@ func (q *lookup) loginRevoked() (dead bool) {
 	case !q.known.Found:
 		return false
 	}
+	q.loginOf = st
 	q.loggedOut, dead = q.reader.Shards.LoginRevoked(st)
 	return dead
 }
@@ -273,6 +277,7 @@ func (q *lookup) act(ctx context.Context, d decide.Decision) Loaded {
 	case decide.Dead:
 		return q.dead(ctx, d)
 	case decide.NoSession:
+		q.reader.sawExpired(ctx, q.id, q.latest())
 		return Loaded{Phase: Nobody, Version: q.stored.Version}
 	default: // unknown; Fetch has done what the other verdicts ask for
 	}
@@ -330,11 +335,32 @@ func (q *lookup) dead(ctx context.Context, d decide.Decision) Loaded {
 		}
 	case decide.ByLogin:
 		l.State.Death = q.loggedOut
+		q.reader.Audit.Saw(ctx, q.id, q.loginOf, audit.Revocation)
 	case decide.ByPredecessor:
-		return q.reader.endWithPredecessor(ctx, q.id, q.stored.Version)
+		return q.reader.endWithPredecessor(ctx, q.id, q.known.State, q.stored.Version)
 	default: // the other causes are of other verdicts
 	}
 	return l
+}
+
+// latest returns what an expired record and the copies that do not vouch come to.
+func (q *lookup) latest() state.State {
+	switch st := q.stored.State; {
+	case st.Created == 0:
+		return q.known.State
+	case q.known.Found:
+		return state.Join(st, q.known.State)
+	default:
+		return st
+	}
+}
+
+// sawExpired tells that a session whose state the store or a copy still had is over by its
+// time.
+func (r *Reader) sawExpired(ctx context.Context, id string, st state.State) {
+	if r.Audit != nil && st.Created != 0 && r.Storage.Expired(st, r.Clock.Now()) {
+		r.Audit.Saw(ctx, id, st, audit.Time)
+	}
 }
 
 // fetchStore returns a live record of the store joined with the copies, and reports
@@ -367,8 +393,9 @@ func (r *Reader) mergePredecessor(ctx context.Context, b state.Copy) (state.Entr
 
 // endWithPredecessor ends a session because its predecessor was ended by another
 // writer.
-func (r *Reader) endWithPredecessor(ctx context.Context, id string, v record.Version) Loaded {
+func (r *Reader) endWithPredecessor(ctx context.Context, id string, st state.State, v record.Version) Loaded {
 	tombstone := state.State{Death: r.Clock.Death(state.Revoked)}
+	r.Audit.Saw(ctx, id, st, audit.Predecessor)
 	_ = r.Shards.Of(id).AddTombstone(ctx, journal.Owed(id, tombstone.Death))
 	return Loaded{Phase: Dead, Copy: state.Copy{ID: id, State: tombstone}, Version: v}
 }

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-go/session/internal/audit"
 	"github.com/holdfast-go/session/internal/decide"
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/inuse"
@@ -23,6 +24,8 @@ type Reader struct {
 	Clock   *stamp.Clock
 	Foreign bool // other programs write the records too
 	InUse   *inuse.Sessions
+
+	Audit *audit.Log // hears of ends that are seen here; nil: nobody does
 
 	OnRefresh func(before, after state.Copy) // called for a session whose expiry was put off; may be nil
 

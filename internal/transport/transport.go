@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/holdfast-go/session/internal/cookieheader"
@@ -270,6 +271,24 @@ func (tr *Transport) owns(name string) bool {
 	number, copied := strings.CutPrefix(suffix, "-b")
 	part := copied && len(number) == 1 && '0' <= number[0] && number[0] <= '9'
 	return ok && (suffix == "" || suffix == "-x" || part)
+}
+
+// Watch has the functions of an application that hear, once each, that a token's cookie is
+// lost, and that one can be read in the network although it need not. Each may be nil.
+type Watch struct {
+	PlainHTTP, InsecureOverTLS func(ctx context.Context, host string)
+
+	plain, insecure sync.Once
+}
+
+// Sent looks at a request whose answer sends a token by tr.
+func (w *Watch) Sent(ctx context.Context, tr *Transport, r *http.Request) {
+	if w.PlainHTTP != nil && tr.OverPlainHTTP(r) {
+		w.plain.Do(func() { w.PlainHTTP(ctx, r.Host) })
+	}
+	if w.InsecureOverTLS != nil && tr.InsecureOverTLS(r) {
+		w.insecure.Do(func() { w.InsecureOverTLS(ctx, r.Host) })
+	}
 }
 
 // InsecureOverTLS reports whether r has come over TLS, as its connection shows or its browser

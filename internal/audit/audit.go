@@ -1,0 +1,116 @@
+// Package audit tells an application what becomes of sessions: which began, what took their
+// place, and who ended them. No token and no value comes here.
+package audit
+
+import (
+	"context"
+	"sync"
+
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/state"
+)
+
+// By says who or what has ended a session. The values are those of session.EndedBy.
+type By uint8
+
+// Who or what ends sessions.
+const (
+	Visitor       By = iota + 1 // by a logout
+	Device                      // another session of the same user
+	Administrator               // whoever else ends a session by its ID
+	Limit                       // on the sessions of a user
+	Revocation                  // of the user's logins, or of everybody's; seen when the session was used
+	Predecessor                 // another writer has ended the session that it was renewed from; seen likewise
+	Time                        // that it may last, or may be idle; seen likewise
+)
+
+// Ending is the end of a session.
+type Ending struct {
+	ID, User string
+	By       By
+
+	Durability failover.Durability // zero where the end was only seen
+}
+
+// Log has the functions of an application that hear of sessions. Each may be nil. Its
+// functions must not be changed once it is in use; from then on any number of goroutines may
+// use it.
+type Log struct {
+	Began, Renewed, Rotated, Login func(ctx context.Context, id, previous, user string)
+
+	Refused func(ctx context.Context, id, user string)
+	Ended   func(ctx context.Context, e Ending)
+
+	mu   sync.Mutex
+	told [2]map[string]struct{} // the IDs that Saw has told lately, and those before
+}
+
+// maxTold is how many IDs Saw remembers, and half as many at least.
+const maxTold = 8192
+
+// Saw tells that a session was found to have ended, once for each session and process, as far
+// as it remembers: a browser goes on sending the token. st may be zero, and is where nobody
+// knows what the session was. A nil Log tells nothing.
+func (l *Log) Saw(ctx context.Context, id string, st state.State, by By) {
+	if l == nil || l.Ended == nil || id == "" || !l.first(id) {
+		return
+	}
+	login, _ := st.Login()
+	l.Ended(ctx, Ending{ID: id, User: login.User, By: by})
+}
+
+// first reports whether an ID was not told lately, and remembers it.
+func (l *Log) first(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, told := range l.told {
+		if _, ok := told[id]; ok {
+			return false
+		}
+	}
+	if l.told[0] == nil || len(l.told[0]) >= maxTold/2 {
+		l.told[0], l.told[1] = make(map[string]struct{}), l.told[0]
+	}
+	l.told[0][id] = struct{}{}
+	return true
+}
+
+// End tells that this process has ended a session, whose state is st, and the sessions that
+// rotations have made of it since. Of requests that end one session at once it tells once. A
+// nil Log tells nothing.
+func (l *Log) End(ctx context.Context, id string, st state.State, line []state.Superseded, by By, d failover.Durability) {
+	if l == nil || l.Ended == nil {
+		return
+	}
+	login, _ := st.Login()
+	e := Ending{ID: id, User: login.User, By: by, Durability: d}
+	if live := st.Created != 0 && !st.Dead(); live && l.first(id) {
+		l.Ended(ctx, e)
+	}
+	for _, k := range line {
+		if e.ID = k.ID; k.ID != id && l.first(k.ID) {
+			l.Ended(ctx, e)
+		}
+	}
+}
+
+// RevokedBy returns who ends a session in a request whose own session is mine, zero outside
+// of any.
+func RevokedBy(mine, ended state.Copy) By {
+	own, _ := mine.State.Login()
+	whose, known := ended.State.Login()
+	switch {
+	case mine.ID != "" && mine.ID == ended.ID:
+		return Visitor
+	case known && own.User == whose.User:
+		return Device
+	}
+	return Administrator
+}
+
+// Refuse tells that the limit has refused a login. A nil Log tells nothing.
+func (l *Log) Refuse(ctx context.Context, id, user string) {
+	if l != nil && l.Refused != nil {
+		l.Refused(ctx, id, user)
+	}
+}
