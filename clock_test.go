@@ -116,3 +116,46 @@ func TestWhoVisitsInstancesWithOtherClocksStays(t *testing.T) {
 		}
 	}
 }
+
+// A user's sessions end wherever they began, also by an instance whose clock was ahead by more
+// than the minute that a revocation adds.
+func TestARevocationEndsTheLoginsOfAClockAhead(t *testing.T) {
+	for _, ahead := range []time.Duration{10 * time.Minute, 8 * time.Hour} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				keys, err := seal.NewKeys(seal.NewKey())
+				if err != nil {
+					t.Fatal(err)
+				}
+				o, store := session.Options{Backup: &session.Backup{Keys: keys, Audience: "test"}}, memstore.New(nil)
+				wrong, err := session.Without(leftStore{store, ahead}, &o, ahead)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = wrong.Close(context.Background()) })
+				right := mustNew(t, store, &o)
+				time.Sleep(10 * time.Second) // both have heard which sessions have ended
+				login := func(s *session.Session) { s.SetUser("ann"); user.Set(s, "ann") }
+				v := sessiontest.NewVisitor(t, wrong, login)
+				time.Sleep(time.Second) // until the login is listed
+				if d, err := right.RevokeUser(t.Context(), "ann"); d != session.Durable || err != nil {
+					t.Fatalf("RevokeUser = %v, %v", d, err)
+				}
+				time.Sleep(2 * time.Second)
+				got := ""
+				show := ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { got = user.Or(s, "nobody") })
+				for name, m := range map[string]*session.Manager{"right": right, "wrong": wrong} {
+					if v.Get(m.Handler(show), "/"); got != "nobody" {
+						t.Errorf("at the instance whose clock is %s the page shows %q", name, got)
+					}
+				}
+				again := sessiontest.NewVisitor(t, right, login)
+				for name, m := range map[string]*session.Manager{"right": right, "wrong": wrong} {
+					if again.Get(m.Handler(show), "/"); got != "ann" {
+						t.Errorf("after a login, at the instance whose clock is %s the page shows %q", name, got)
+					}
+				}
+			})
+		})
+	}
+}

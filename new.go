@@ -98,7 +98,7 @@ func (m *Manager) connect(o *Options) error {
 		}
 	}
 	m.devices = devices.New(&m.reader, &m.writer, devices.Limit(o.PerUser))
-	m.reader.OnRefresh = m.devices.Refreshed
+	m.reader.OnRefresh, m.logins.Listed = m.devices.Refreshed, m.devices.Renewed
 	m.shards.Start(firstIDs)
 	return nil
 }

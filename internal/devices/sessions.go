@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/lookup"
@@ -38,6 +39,21 @@ func (x *Index) Sessions(ctx context.Context, user string) ([]Found, error) {
 		x.enter(user, change{removed: id})
 	}
 	return found, err
+}
+
+// Renewed returns when a listed session of a user was last renewed, by the clock of the
+// instance that did it; zero: there is none, or the list cannot be read.
+func (x *Index) Renewed(ctx context.Context, user string) (last time.Time) {
+	l, _, err := x.load(ctx, user, true)
+	if err != nil {
+		return time.Time{}
+	}
+	for _, r := range l.all() {
+		if t := time.UnixMilli(r.Renewed); t.After(last) {
+			last = t
+		}
+	}
+	return last
 }
 
 // read reads the sessions of a list. It returns those that are live, or may be, seen last

@@ -31,6 +31,10 @@ type Logins struct {
 
 	Audit *audit.Log // nil: nobody hears of new sessions
 
+	// Listed returns when a session in the list of a user was last renewed, by the clock of
+	// the instance that did it; zero: not known. It may be nil.
+	Listed func(ctx context.Context, user string) time.Time
+
 	// Revoked is called for what this process has revoked. It may be nil.
 	Revoked func(ctx context.Context, user string, d failover.Durability)
 }
@@ -138,11 +142,17 @@ func (l *Logins) CheckOf(login state.Login) error {
 }
 
 // Revocation returns the clock value up to which the logins of a user are to count no more:
-// those until now, also where the clock of the instance was ahead of this one.
+// those until now, also where the clock of the instance was ahead of this one by a minute, or
+// by more and the login is listed.
 func (l *Logins) Revocation(ctx context.Context, user string) uint64 {
 	after := l.Shards.RevokedUpTo(ctx, user)
 	if l.Shards.Without.Lacks(mechanism.Ahead) {
 		return l.Clock.Login(after)
+	}
+	if l.Listed != nil {
+		if t := l.Listed(ctx, user); !t.IsZero() {
+			after = max(after, state.ClockAt(t.Add(state.MaxAhead)))
+		}
 	}
 	return l.Clock.Revocation(after)
 }

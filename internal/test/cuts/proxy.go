@@ -1,4 +1,4 @@
-// Package cuts cuts the connections of a store in each phase of a call, on a real server,
+// Package cuts breaks the connections of a store in each phase of a call, on a real server,
 // and holds the store to what package session asks of it: a read is answered all the same,
 // and what may have been written is not sent twice.
 package cuts
