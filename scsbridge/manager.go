@@ -36,6 +36,11 @@ func New(m *session.Manager, o *Options) *SessionManager {
 	return s
 }
 
+// Manager returns the Manager that New was given, for handlers that use session.Key, and
+// for tests: where those of scs call Load for a context with a session, there is
+// sessiontest.NewVisitor(t, s.Manager()).Context().
+func (s *SessionManager) Manager() *session.Manager { return s.sessions }
+
 // LoadAndSave is Handler of the Manager: the session is loaded when a handler first
 // asks for it, and saved before the first byte of the response leaves.
 func (s *SessionManager) LoadAndSave(next http.Handler) http.Handler {
