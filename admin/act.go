@@ -18,7 +18,7 @@ const (
 	mostWord = 255 // bytes of an ID or a user
 )
 
-// what is the body of every act; each takes one field.
+// what is the body of every act on sessions; each takes one field.
 type what struct {
 	ID     string    `json:"id,omitempty"`
 	User   string    `json:"user,omitempty"`
@@ -26,7 +26,7 @@ type what struct {
 }
 
 func (h *Handler) end(w http.ResponseWriter, r *http.Request, by operator) error {
-	asked, err := read(w, r)
+	asked, err := read[what](w, r)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request, by operator) error
 }
 
 func (h *Handler) endUser(w http.ResponseWriter, r *http.Request, by operator) error {
-	asked, err := read(w, r)
+	asked, err := read[what](w, r)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (h *Handler) endUser(w http.ResponseWriter, r *http.Request, by operator) e
 }
 
 func (h *Handler) endBefore(w http.ResponseWriter, r *http.Request, by operator) error {
-	asked, err := read(w, r)
+	asked, err := read[what](w, r)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (h *Handler) audit(r *http.Request, by, outcome, why string, more ...slog.A
 var tooMuch = &refusal{http.StatusBadRequest, "a field that this act does not take"}
 
 // read returns the body of an act.
-func read(w http.ResponseWriter, r *http.Request) (asked what, err error) {
+func read[T any](w http.ResponseWriter, r *http.Request) (asked T, err error) {
 	// A form of another site cannot have this type, in any browser.
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return asked, &refusal{http.StatusUnsupportedMediaType, "Content-Type must be application/json"}

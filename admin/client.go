@@ -76,19 +76,30 @@ func (c *Client) Session(ctx context.Context, id session.ID) (s Session, err err
 }
 
 // End ends one session, as session.Manager.Revoke does.
-func (c *Client) End(ctx context.Context, id session.ID) (Ended, error) {
-	return c.post(ctx, "api/end", what{ID: string(id)})
+func (c *Client) End(ctx context.Context, id session.ID) (e Ended, err error) {
+	return e, c.post(ctx, "api/end", what{ID: string(id)}, &e)
 }
 
 // EndUser ends all sessions of a user, as session.Manager.RevokeUser does.
-func (c *Client) EndUser(ctx context.Context, user string) (Ended, error) {
-	return c.post(ctx, "api/end-user", what{User: user})
+func (c *Client) EndUser(ctx context.Context, user string) (e Ended, err error) {
+	return e, c.post(ctx, "api/end-user", what{User: user}, &e)
 }
 
 // EndBefore ends everybody's sessions whose login was at t or before, as
 // session.Manager.RevokeBefore does.
-func (c *Client) EndBefore(ctx context.Context, t time.Time) (Ended, error) {
-	return c.post(ctx, "api/end-before", what{Before: t})
+func (c *Client) EndBefore(ctx context.Context, t time.Time) (e Ended, err error) {
+	return e, c.post(ctx, "api/end-before", what{Before: t}, &e)
+}
+
+// SetOrder gives the fleet an order, in the place of the one that stands, and returns it
+// as it stands then.
+func (c *Client) SetOrder(ctx context.Context, o NewOrder) (stands Order, err error) {
+	return stands, c.post(ctx, "api/order", o, &stands)
+}
+
+// ClearOrder ends the order that stands.
+func (c *Client) ClearOrder(ctx context.Context, reason string) error {
+	return c.post(ctx, "api/clear-order", map[string]string{"reason": reason}, new(Order))
 }
 
 // Events yields the events that the instance behind the URL still has, and then each that
@@ -133,17 +144,17 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, into an
 	return c.decode(answer.Body, into)
 }
 
-func (c *Client) post(ctx context.Context, path string, asked what) (e Ended, err error) {
+func (c *Client) post(ctx context.Context, path string, asked, into any) error {
 	body, err := json.Marshal(asked)
 	if err != nil {
-		return e, err
+		return err
 	}
 	answer, err := c.do(ctx, http.MethodPost, path, nil, body)
 	if err != nil {
-		return e, err
+		return err
 	}
 	defer func() { _ = answer.Body.Close() }()
-	return e, c.decode(answer.Body, &e)
+	return c.decode(answer.Body, into)
 }
 
 func (c *Client) decode(body io.Reader, into any) error {

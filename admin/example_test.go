@@ -59,15 +59,19 @@ func Example() {
 	// you may look, and not act (403 Forbidden)
 }
 
-// The page of a site whose operators come through a proxy, and whose orders come from a
-// file.
+// The page of a site whose operators come through a proxy, and give orders on it.
 func ExampleNew() {
 	store, mux := memstore.New(nil), http.NewServeMux()
 	operator := func(*http.Request) (string, admin.Access) { return "", admin.Denied } // yours
-	orders, err := override.WatchFile("/etc/shop/override", nil)
+	var source interface { // that of package override/etcd, say
+		override.Source
+		override.Writer
+	}
+	follower, err := override.Follow(source, nil)
 	if err != nil {
 		panic(err)
 	}
+	defer follower.Close()
 
 	var events admin.Events
 	sessions, err := session.New(store, &session.Options{Hooks: events.Hooks(session.LogHooks(slog.Default()))})
@@ -75,7 +79,7 @@ func ExampleNew() {
 		panic(err)
 	}
 	page, err := admin.New(sessions, operator, &admin.Options{
-		Store: store, Events: &events, Order: orders.Order, Hosts: []string{"ops.shop.example"},
+		Store: store, Events: &events, Order: follower.Order, Orders: source, Hosts: []string{"ops.shop.example"},
 	})
 	if err != nil {
 		panic(err)

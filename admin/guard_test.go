@@ -215,7 +215,7 @@ func TestWhoMayOnlyLookDoesNotAct(t *testing.T) {
 			if s, err := f.client.Status(t.Context()); err != nil || s.MayAct || s.By != c.who {
 				t.Errorf("got %+v, %v, want a status that says that nothing can be done", s, err)
 			}
-			for _, path := range []string{"/api/end", "/api/end-user", "/api/end-before"} {
+			for _, path := range []string{"/api/end", "/api/end-user", "/api/end-before", "/api/order", "/api/clear-order"} {
 				f.log.take()
 				answer := f.request("POST", path, `{"id":"`+string(id)+`"}`, "Content-Type", "application/json", "Operator", c.who)
 				said, _ := io.ReadAll(answer.Body)

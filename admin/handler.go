@@ -24,7 +24,7 @@ type Access uint8
 const (
 	Denied  Access = iota // nothing: the answer is 403
 	MayLook               // see everything that the page shows
-	MayAct                // end sessions too
+	MayAct                // end sessions and give orders too
 )
 
 // Options are the options of New. Nil means all defaults.
@@ -57,6 +57,11 @@ type Options struct {
 	// Order returns the override in force: the method Order of override.Value,
 	// override.File or override.Follower. Nil: the page shows each shard's mode alone.
 	Order func() override.Order
+
+	// Orders takes the orders that operators give on the page: the Source that Order follows,
+	// where it is an override.Writer. An order given here has an end and a reason. Nil: the
+	// page shows orders, and gives none.
+	Orders override.Writer
 
 	// Events are what the Manager's hooks have told: see Events.Hooks. Nil: none are shown.
 	Events *Events
@@ -178,6 +183,8 @@ func (h *Handler) table() []route {
 		{"POST /api/end", h.end},
 		{"POST /api/end-user", h.endUser},
 		{"POST /api/end-before", h.endBefore},
+		{"POST /api/order", h.setOrder},
+		{"POST /api/clear-order", h.clearOrder},
 	}
 }
 

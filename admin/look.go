@@ -27,7 +27,8 @@ func (h *Handler) showStatus(w http.ResponseWriter, _ *http.Request, by operator
 	self.Self = true
 	s := Status{
 		By: by.name, MayAct: by.may == MayAct && !h.options.ReadOnly, Events: h.options.Events != nil,
-		Now: self.Written, Instances: []Instance{self},
+		Orders: h.options.Orders != nil,
+		Now:    self.Written, Instances: []Instance{self},
 	}
 	if h.board != nil {
 		others := h.board.others()

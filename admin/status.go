@@ -12,8 +12,9 @@ import (
 // answered first.
 type Status struct {
 	By        string     `json:"by"`     // the operator who asks, as the application calls them
-	MayAct    bool       `json:"mayAct"` // the operator may end sessions here
+	MayAct    bool       `json:"mayAct"` // the operator may end sessions, and give orders, here
 	Events    bool       `json:"events"` // there is a stream of events
+	Orders    bool       `json:"orders"` // orders can be given here, by those who may act
 	Now       time.Time  `json:"now"`    // by the clock of the instance that has answered
 	Instances []Instance `json:"instances"`
 

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -77,4 +78,36 @@ func TestAnOperatorEndsASession(t *testing.T) {
 	visitor.open(url)
 	visitor.shows("Log in with any name")
 	visitor.wantEmptyConsole()
+}
+
+// An operator gives an order, sees it in force, and ends it: on a phone, and then on a desk.
+func TestAnOperatorGivesAnOrder(t *testing.T) {
+	url, key := startShopWithKey(t, `the operator's order is read`, "-insecure", "-switch", "sqlite:"+filepath.Join(t.TempDir(), "orders.db")+"#shop/override")
+	operator := openBrowser(t)
+	run(operator, chromedp.EmulateViewport(360, 800))
+	operator.open(url + "/admin/")
+	operator.tabTo("#key")
+	operator.press(key + "\r")
+	operator.shows("Order to all instances")
+	eval[chromedp.Void](operator, "console.clear()")
+	for _, width := range []int64{360, 1280} {
+		run(operator, chromedp.EmulateViewport(width, 800))
+		operator.push("#clear-order")
+		operator.shows("Write a reason first.")
+		eval[chromedp.Void](operator, "mode.value = 'store-only'; document.getElementById('for').value = '20m'")
+		operator.tabTo("#reason")
+		operator.press("a drill\r")
+		operator.becomes("document.getElementById('sure').open")
+		operator.shows("Order store-only to all instances, for 20m?")
+		operator.push("#sure-yes")
+		operator.shows("The order is given.")
+		operator.shows("Order: store-only, by operator: a drill, until")
+		operator.wantGoodLooks("order")
+		run(operator, chromedp.EmulateViewport(width, 800))
+		operator.push("#clear-order")
+		operator.push("#sure-yes")
+		operator.shows("No order stands.")
+		operator.becomes("!document.getElementById('instances').innerText.includes('Order: store-only')")
+		eval[chromedp.Void](operator, "reason.value = ''; document.getElementById('ordered').textContent = ''")
+	}
 }

@@ -1,6 +1,12 @@
 package override
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
 
 // Source holds one order for a whole fleet: a key of etcd (package override/etcd), a
 // node of ZooKeeper (module override/zookeeper). [Follow] follows it. One goroutine at
@@ -23,4 +29,36 @@ type Source interface {
 	// Close closes the source's connections. The other methods are not called after
 	// it.
 	Close() error
+}
+
+// Writer gives orders to a whole fleet. The Sources of packages override/etcd and
+// override/store are Writers. Any number of goroutines may use one, beside the goroutine
+// that reads the Source.
+type Writer interface {
+	// Write puts an order in the place of what stands. After an error that is not
+	// ErrOrder it may stand or not.
+	Write(ctx context.Context, o Order) error
+
+	// Remove ends the order that stands. After an error it may stand still. That none
+	// stands is no error.
+	Remove(ctx context.Context) error
+}
+
+// ErrOrder is returned for an order that a fleet would not take.
+var ErrOrder = errors.New("override: no order that a fleet takes")
+
+// Text returns the order as a Source has it. It fails, with ErrOrder, for one that Parse
+// does not take, and for one that has ended.
+func (o Order) Text() (string, error) {
+	text, err := json.Marshal(o)
+	if err == nil {
+		_, err = parseWhole(string(text))
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrOrder, err)
+	}
+	if !o.Until.IsZero() && !time.Now().Before(o.Until) {
+		return "", fmt.Errorf("%w: until has passed", ErrOrder)
+	}
+	return string(text), nil
 }

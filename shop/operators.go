@@ -27,6 +27,9 @@ func openOperatorsPage(sessions *session.Manager, store session.Store, p *panel,
 	options := &admin.Options{Store: store, Events: &p.happened, Values: []admin.Value{admin.ValueOf(browser)}, Log: log}
 	if p.lever != nil {
 		options.Order = p.lever.Order
+		if f, ok := p.lever.(follow); ok {
+			options.Orders = f.writer
+		}
 	}
 	var err error
 	o.Handler, err = admin.New(sessions, o.allow, options)

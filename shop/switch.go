@@ -23,6 +23,12 @@ type operatorSwitch interface {
 	Close() error
 }
 
+// follow is a switch whose orders the operators' page can give, where the source takes them.
+type follow struct {
+	*override.Follower
+	writer override.Writer
+}
+
 var errSwitch = errors.New("-switch: want file:/path, etcd://user:password@host:port,host:port/key, zk://user:password@host:port,host:port/path, or an address of -store with #key behind it; write what is special in a password as %XX")
 
 // openSwitch opens the switch at an address of the flag -switch. keep is a file for the
@@ -47,7 +53,12 @@ func openSwitch(address, keep string, log *slog.Logger) (operatorSwitch, error) 
 	if err != nil {
 		return nil, err
 	}
-	return override.Follow(source, &override.FollowOptions{Keep: keep, Report: report})
+	follower, err := override.Follow(source, &override.FollowOptions{Keep: keep, Report: report})
+	if err != nil {
+		return nil, err
+	}
+	writer, _ := source.(override.Writer)
+	return follow{follower, writer}, nil
 }
 
 // record is a source in a store that nobody else uses.

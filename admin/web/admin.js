@@ -59,6 +59,7 @@ async function refresh() {
 	$("who").textContent = `${s.by || "You"}${mayAct ? "" : ", who may look only"}, at ${s.instances[0].name}, ${new Date(s.now).toLocaleTimeString()}`;
 	$("here").textContent = s.instances[0].name;
 	$("everybody").hidden = !mayAct;
+	$("ordering").hidden = !mayAct || !s.orders;
 	const drawn = s.instances.map((i) => instance(i, s.now));
 	const text = drawn.map((e) => e.outerHTML).join();
 	if (text !== lastDrawn) $("instances").replaceChildren(...drawn);
@@ -189,6 +190,36 @@ for (const [id, go] of [
 		go(new FormData(e.target));
 	});
 }
+
+function order(question, path, body, done) {
+	$("sure-text").textContent = question;
+	$("sure-yes").onclick = async () => {
+		$("sure").close();
+		try {
+			await ask(path, body);
+			$("ordered").textContent = `${done} The instances follow within seconds; each shows here what it goes by.`;
+		} catch (e) {
+			$("ordered").textContent = `That did not work: ${e.message}`;
+		}
+		await refresh();
+	};
+	$("sure").showModal();
+}
+
+$("give-order").addEventListener("submit", (e) => {
+	e.preventDefault();
+	const o = Object.fromEntries([...new FormData(e.target)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value));
+	order(`Order ${o.mode}${o.shard ? ` for ${o.shard}` : ""} to all instances, for ${o.for}?`, "api/order", o, "The order is given.");
+});
+$("clear-order").addEventListener("click", () => {
+	const reason = $("reason").value.trim();
+	if (!reason) {
+		$("ordered").textContent = "Write a reason first.";
+		$("reason").focus();
+		return;
+	}
+	order("End the order that stands, for all instances?", "api/clear-order", { reason }, "No order stands.");
+});
 
 let stream;
 

@@ -42,7 +42,10 @@ type Source struct {
 	stream   *stream // nil where none was opened
 }
 
-var _ override.Source = (*Source)(nil)
+var (
+	_ override.Source = (*Source)(nil)
+	_ override.Writer = (*Source)(nil)
+)
 
 // New returns a Source on a key. Endpoints are the members of one cluster, as
 // "http://host:2379" each; the next is asked where one does not answer. New calls none of
@@ -89,6 +92,42 @@ func (s *Source) Read(ctx context.Context) (text string, stands bool, err error)
 	}
 	s.revision = revision
 	return text, stands, nil
+}
+
+// Write implements [override.Writer].
+func (s *Source) Write(ctx context.Context, o override.Order) error {
+	text, err := o.Text()
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, func(revision int64) (bool, error) { return s.client.Put(ctx, s.key, []byte(text), revision) })
+}
+
+// Remove implements [override.Writer].
+func (s *Source) Remove(ctx context.Context) error {
+	return s.change(ctx, func(revision int64) (bool, error) {
+		if revision == 0 {
+			return true, nil
+		}
+		return s.client.Delete(ctx, s.key, revision)
+	})
+}
+
+// change calls do with the revision of the key, until nobody else has changed it meanwhile.
+func (s *Source) change(ctx context.Context, do func(revision int64) (done bool, err error)) error {
+	for {
+		found, err := s.client.Get(ctx, s.key)
+		if err != nil {
+			return err
+		}
+		revision := int64(0)
+		if len(found.Keys) > 0 {
+			revision = found.Keys[0].Revision
+		}
+		if done, err := do(revision); done || err != nil {
+			return err
+		}
+	}
 }
 
 // Wait implements [override.Source].

@@ -4,6 +4,7 @@ package etcd_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -40,6 +41,40 @@ func place(t *testing.T, server *etcdtest.Server) sourcetest.Place {
 
 func TestAKeyOfEtcdIsASource(t *testing.T) {
 	sourcetest.Run(t, place(t, etcdtest.Start(t)))
+}
+
+// What is written over another's order counts, and removing it removes the key.
+func TestAnOrderIsWritten(t *testing.T) {
+	server := etcdtest.Start(t)
+	s, err := etcd.New([]string{server.URL()}, "key", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Remove(t.Context()); err != nil {
+		t.Errorf("where none stands: %v", err)
+	}
+	server.Put("key", "store-only")
+	o := override.Order{Override: backupOnly, Until: time.Now().Add(time.Hour).UTC(), By: "ann: a new disk"}
+	if err := s.Write(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	text, stands, err := s.Read(t.Context())
+	if err != nil || !stands {
+		t.Fatalf("got %v, %v", stands, err)
+	}
+	if got, err := override.Parse(text); err != nil || got != o {
+		t.Errorf("got %+v, %v, want %+v", got, err, o)
+	}
+	if err := s.Write(t.Context(), override.Order{Until: time.Unix(1, 0)}); !errors.Is(err, override.ErrOrder) {
+		t.Errorf("one that has ended: got %v, want ErrOrder", err)
+	}
+	if err := s.Remove(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if text, stands := server.Get("key"); stands {
+		t.Errorf("%q stands still", text)
+	}
 }
 
 // What the watch has to begin with is compacted between the read and the watch.

@@ -37,7 +37,10 @@ type Source struct {
 	every  time.Duration
 }
 
-var _ override.Source = (*Source)(nil)
+var (
+	_ override.Source = (*Source)(nil)
+	_ override.Writer = (*Source)(nil)
+)
 
 // New returns a Source of the order under a name. It does not ask the store yet. The
 // Source does not close the store.
@@ -67,6 +70,38 @@ func (s *Source) Read(ctx context.Context) (text string, stands bool, err error)
 		return "", false, fmt.Errorf("override/store: %w", err)
 	}
 	return string(e.Value), e.Revision != 0, nil
+}
+
+// Write implements [override.Writer].
+func (s *Source) Write(ctx context.Context, o override.Order) error {
+	text, err := o.Text()
+	if err != nil {
+		return err
+	}
+	if err := s.client.Put(ctx, s.name, []byte(text)); err != nil {
+		return fmt.Errorf("override/store: %w", err)
+	}
+	return nil
+}
+
+// Remove implements [override.Writer].
+func (s *Source) Remove(ctx context.Context) error {
+	for {
+		e, err := s.client.Get(ctx, s.name)
+		if err != nil {
+			return fmt.Errorf("override/store: %w", err)
+		}
+		if e.Revision == 0 {
+			return nil
+		}
+		done, err := s.client.Remove(ctx, s.name, e.Revision)
+		if err != nil {
+			return fmt.Errorf("override/store: %w", err)
+		}
+		if done {
+			return nil
+		}
+	}
 }
 
 // Wait implements [override.Source]. A store tells of no change, so it returns after Every.

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,6 +43,48 @@ func TestAnOrderArrivesWithinASecond(t *testing.T) {
 			if got := follower.Override().Mode; got != step.want {
 				t.Errorf("after %s at %s: the mode is %v, want %v", step.text, step.name, got, step.want)
 			}
+		}
+	})
+}
+
+// What is written is followed, and removed; what nobody would take is not written.
+func TestAnOrderIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source, err := store.New(memstore.New(nil), "shop/override", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		follower, err := override.Follow(source, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer follower.Close()
+		if err := source.Remove(t.Context()); err != nil {
+			t.Errorf("where none stands: %v", err)
+		}
+		o := override.Order{Override: session.Override{Mode: session.BackupOnly, Lease: time.Hour}, Until: time.Now().Add(time.Hour).UTC(), By: "ann: a new disk"}
+		if err := source.Write(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(1200 * time.Millisecond)
+		if got := follower.Order(); got != o {
+			t.Errorf("got %+v, want %+v", got, o)
+		}
+		for name, bad := range map[string]override.Order{
+			"it has ended":                 {Until: time.Now().Add(-time.Second)},
+			"a shard without backup-only":  {Override: session.Override{Shard: "a"}},
+			"a name that a terminal obeys": {By: "\x1b[2J"},
+		} {
+			if err := source.Write(t.Context(), bad); !errors.Is(err, override.ErrOrder) {
+				t.Errorf("%s: got %v, want ErrOrder", name, err)
+			}
+		}
+		if err := source.Remove(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(1200 * time.Millisecond)
+		if got := follower.Order(); got != (override.Order{}) {
+			t.Errorf("after Remove: got %+v", got)
 		}
 	})
 }
