@@ -128,7 +128,8 @@ func (c *keysFile) change(stdout io.Writer, step func(*keyring.Ring, time.Time) 
 			return "", fmt.Errorf("%s: %w", c.File, err)
 		}
 		did, ids, err := step(ring, time.Now())
-		if early := (*keyring.EarlyError)(nil); errors.As(err, &early) {
+		early, used := (*keyring.EarlyError)(nil), (*keyring.JournalError)(nil)
+		if errors.As(err, &early) || errors.As(err, &used) {
 			refused = finding{fmt.Errorf("%s: %w", c.File, err)}
 		} else if err != nil {
 			return "", fmt.Errorf("%s: %w", c.File, err)
@@ -205,12 +206,23 @@ type retireKeys struct {
 
 	Key   string `placeholder:"ID" help:"Only this key, also where the file does not say that it has sealed, and one that waits to seal."`
 	Force bool   `help:"Do not wait. Backups that the key has sealed open nowhere any more: in an outage their visitors are logged out. For a key that an attacker may know."`
+
+	Journals []string `placeholder:"DIR" help:"A Backup.Dir of the instances: a key that has sealed a line of a journal there stays. May be repeated. Run it on each machine that has one, or with copies of them."`
 }
 
 // Run removes the keys whose time it is.
 func (c *retireKeys) Run(stdout io.Writer) error {
+	waits := c.waits()
+	var err error
+	if waits.Journals, err = keyring.ReadJournals(c.Journals); err != nil {
+		return err
+	}
+	unseen := len(c.Journals) == 0 && !c.JSON
 	return c.change(stdout, func(r *keyring.Ring, now time.Time) (string, []string, error) {
-		gone, err := r.Retire(c.Key, now, c.waits(), c.Force)
+		gone, err := r.Retire(c.Key, now, waits, c.Force)
+		if len(gone) > 0 && unseen {
+			fmt.Fprintln(stdout, "No journal was looked at. Where instances have a Backup.Dir, keep the file of before until --journals has found none that needs the key.")
+		}
 		if len(gone) == 0 {
 			return "nothing", nil, err
 		}

@@ -14,13 +14,24 @@ import (
 	"testing"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/test/mariadbtest"
+	"github.com/holdfast-go/session/internal/test/postgrestest"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/seal"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"holdfast": main, "shop": shop})
+	testscript.Main(withTemplates{m}, map[string]func(){"holdfast": main, "shop": shop})
+}
+
+// withTemplates removes what servers have made once for all tests.
+type withTemplates struct{ *testing.M }
+
+// Run implements testscript.TestingM.
+func (m withTemplates) Run() int {
+	defer mariadbtest.RemoveTemplate()
+	return postgrestest.Main(m.M)
 }
 
 // The scripts run the command as people do. Decision 77 has why.

@@ -23,6 +23,7 @@ const (
 type Waits struct {
 	Spread   time.Duration // until every instance has read a changed file
 	MaxLease time.Duration // how long a backup may vouch for a session: Backup.MaxLease
+	Journals Journals      // that need keys
 }
 
 // EarlyError is a step that waits for an earlier one.
@@ -137,14 +138,19 @@ func (r *Ring) remove(k *Key) {
 // Retire is the third step: the key goes. Without an ID these are all that have sealed, and
 // whose time it is. It returns the IDs of those that went, and an EarlyError where a backup
 // that another one has sealed may still vouch for its session. The ring is changed then too, see
-// Promote, and where other keys went.
+// Promote, and where other keys went. A key that a journal needs stays, with a JournalError.
 func (r *Ring) Retire(id string, now time.Time, w Waits, force bool) (gone []string, err error) {
 	keys, err := r.retired(id)
 	if err != nil {
 		return nil, err
 	}
 	var early []*EarlyError
+	var used error
 	for _, k := range keys {
+		if file := w.Journals[k.ID]; file != "" && !force {
+			used = &JournalError{k.ID, file}
+			continue
+		}
 		if !force {
 			if e := r.tooEarly(k, now, w); e != nil {
 				early = append(early, e)
@@ -153,6 +159,9 @@ func (r *Ring) Retire(id string, now time.Time, w Waits, force bool) (gone []str
 		}
 		r.remove(k)
 		gone = append(gone, k.ID)
+	}
+	if used != nil {
+		return gone, used
 	}
 	if len(early) > 0 {
 		return gone, slices.MinFunc(early, func(a, b *EarlyError) int { return a.At.Compare(b.At) })
