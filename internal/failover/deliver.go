@@ -257,6 +257,6 @@ func (s *Shard) tellOthers(ctx context.Context, end time.Time) (more bool, err e
 		if len(all) == page {
 			continue
 		}
-		s.members.log.walked(w)
+		s.members.log.endWalk(w)
 	}
 }

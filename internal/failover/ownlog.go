@@ -137,8 +137,8 @@ func (l *ownLog) toldAll() time.Time {
 	return l.told
 }
 
-// owe begins a walk, which replaces the one under way.
-func (l *ownLog) owe(w *otherShards) {
+// beginWalk begins a walk, which replaces the one under way.
+func (l *ownLog) beginWalk(w *otherShards) {
 	if l.silent {
 		return
 	}
@@ -154,8 +154,8 @@ func (l *ownLog) walk() *otherShards {
 	return l.others
 }
 
-// walked ends a walk, unless another one has replaced it.
-func (l *ownLog) walked(w *otherShards) {
+// endWalk ends a walk, unless another one has replaced it.
+func (l *ownLog) endWalk(w *otherShards) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.others == w {

@@ -333,7 +333,7 @@ func (a *Shards) differ(changed bool) {
 		}
 	})
 	a.forShards(func(s *Shard) {
-		s.members.log.owe(&otherShards{from: gone})
+		s.members.log.beginWalk(&otherShards{from: gone})
 		s.signal()
 	})
 }
