@@ -148,7 +148,7 @@ func (r *rewrite) write(lines *built) error {
 		return err
 	}
 	r.size += int64(lines.ends[len(lines.ends)-1].at)
-	r.contents.add(lines)
+	r.account(lines)
 	return nil
 }
 

@@ -297,7 +297,7 @@ func (s *Spool) append(lines *built) error {
 	}
 	lines.ends = lines.ends[:whole]
 	s.mu.Lock()
-	s.contents.add(lines)
+	s.account(lines)
 	s.mu.Unlock()
 	return err
 }
@@ -351,8 +351,8 @@ type contents struct {
 	revocations int64          // bytes of the lines of revocations
 }
 
-// add takes in lines that were written.
-func (c *contents) add(lines *built) {
+// account takes in lines that were written.
+func (c *contents) account(lines *built) {
 	for i, e := range lines.ends {
 		n := lines.length(i)
 		switch {
