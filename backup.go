@@ -1,18 +1,8 @@
 package session
 
 import (
-	"cmp"
-	"context"
-	"errors"
-	"fmt"
 	"time"
 
-	"github.com/holdfast-go/session/internal/addressee"
-	"github.com/holdfast-go/session/internal/backup"
-	"github.com/holdfast-go/session/internal/jar"
-	"github.com/holdfast-go/session/internal/spool"
-	"github.com/holdfast-go/session/internal/storage"
-	"github.com/holdfast-go/session/internal/transport"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -97,115 +87,4 @@ type Backup struct {
 	// on. Without it the system has the write, and what a process wrote is lost only
 	// with the whole machine.
 	Sync bool
-}
-
-const (
-	maxBudget     = backup.MaxBudget
-	minBudget     = backup.MinBudget
-	defaultBudget = 6144
-
-	// With its attributes, the token, a policy of 1 KB and what the server adds it fits
-	// the header of one answer.
-	defaultCopy = 2048
-
-	// What nginx takes of an answer's header by default, and what of it is for all but
-	// the copy.
-	defaultProxyBuffer = 4096
-	besideCopy         = 2048
-
-	// bufferMargin is what stays free of a proxy's buffer.
-	bufferMargin = 296
-)
-
-// answerSize is how many bytes the header of an answer may have, what the server
-// adds to it included, before deletions of stale copies wait for a later one and
-// a copy leaves values out.
-func (b *Backup) answerSize() int { return b.ProxyBuffer - bufferMargin }
-
-// complete fills in the defaults and reports every mistake.
-func (b Backup) complete() (Backup, error) {
-	b.Lease = cmp.Or(b.Lease, time.Hour)
-	b.MaxLease = cmp.Or(b.MaxLease, b.Lease)
-	b.Budget = cmp.Or(b.Budget, defaultBudget)
-	b.Copy = cmp.Or(b.Copy, min(defaultCopy, b.Budget))
-	b.ProxyBuffer = cmp.Or(b.ProxyBuffer, defaultProxyBuffer)
-	b.Restores = cmp.Or(b.Restores, 1000)
-	b.Journal = cmp.Or(b.Journal, 64<<20)
-	return b, errors.Join(addressee.Check("Backup", b.Keys, b.Audience), b.check(), spool.Check(b.Dir, b.Sync))
-}
-
-// check reports every other mistake.
-func (b *Backup) check() error {
-	var errs []error
-	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf("session: Backup."+format, a...)) }
-	if b.Lease < time.Second {
-		bad("Lease %v is shorter than a second", b.Lease)
-	}
-	if b.MaxLease < b.Lease {
-		bad("MaxLease %v is shorter than Lease %v", b.MaxLease, b.Lease)
-	}
-	if b.MaxLease > storage.Century {
-		bad("MaxLease %v is longer than a hundred years", b.MaxLease)
-	}
-	if b.Budget < minBudget || b.Budget > maxBudget {
-		bad("Budget %d is not between %d and %d bytes", b.Budget, minBudget, maxBudget)
-	} else if b.Copy < minBudget || b.Copy > b.Budget {
-		bad("Copy %d is not between %d bytes and the Budget, %d", b.Copy, minBudget, b.Budget)
-	} else if b.ProxyBuffer-b.Copy < besideCopy {
-		bad("Copy %d needs a ProxyBuffer of %d bytes, and proxies that take them, which nginx by default does not", b.Copy, b.Copy+besideCopy)
-	}
-	if b.Restores < 0 {
-		bad("Restores is negative: %d", b.Restores)
-	}
-	if b.Journal < 0 {
-		bad("Journal is negative: %d", b.Journal)
-	}
-	return errors.Join(errs...)
-}
-
-// checkShared reports a Budget that has no room for the cookies of Cookie.Secure: two sets of
-// copies, two tokens and two lists of ended sessions, all on one line.
-func (b *Backup) checkShared() error {
-	if b.Budget < 2*b.Copy || b.Budget > defaultBudget {
-		return fmt.Errorf("session: Backup.Budget %d with Cookie.Secure is not between twice the Copy, %d, and %d bytes: a browser may have the cookies of TLS and of plain http",
-			b.Budget, 2*b.Copy, defaultBudget)
-	}
-	return nil
-}
-
-// budget is how many bytes the copies may take up in the cookies that go over TLS, where
-// Cookie.Secure decides, and else in all.
-func (b *Backup) budget(c Cookie) int {
-	if c.Secure != nil {
-		return b.Budget - b.Copy
-	}
-	return b.Budget
-}
-
-// cookies returns the cookies that carry copies, beside the token's, which has attributes a.
-func (b *Backup) cookies(a transport.Attributes, budget int, foreignIDs bool) *backup.Cookies {
-	audience := audience(b.Audience, a)
-	return &backup.Cookies{
-		Cookie: *a.Cookie(""), MaxAge: transport.MaxAge, ForeignIDs: foreignIDs,
-		Budget: budget, Layout: jar.Divide(budget, budget),
-		Copies:  seal.Box{Keys: b.Keys, Purpose: backup.CopiesPurpose, Audience: audience},
-		Endings: seal.Box{Keys: b.Keys, Purpose: backup.EndingsPurpose, Audience: audience},
-	}
-}
-
-// spool makes the file that keeps the journal. It is nil without a Dir.
-func (b *Backup) spool(audience string, hook func(context.Context, FileFault, error)) (*spool.Spool, error) {
-	return spool.Open(spool.Options{
-		Dir: b.Dir, Sync: b.Sync, Keys: b.Keys, Audience: audience, Limit: 2 * int64(b.Journal),
-		Told: func(f spool.Fault, err error) {
-			if hook != nil {
-				hook(context.Background(), FileFault(f), err)
-			}
-		},
-	})
-}
-
-// audience returns the audience of copies and tombstone cookies.
-func audience(application string, a transport.Attributes) string {
-	return backup.AudienceOf(application, a.Name, a.Domain, a.Path)
 }

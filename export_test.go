@@ -3,8 +3,8 @@ package session
 import (
 	"time"
 
+	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/mechanism"
-	"github.com/holdfast-go/session/internal/transport"
 )
 
 // Without returns what New returns, but for a part of the protocol, and with a
@@ -34,7 +34,7 @@ func (m *Manager) Opens() uint64 { return m.copies.Cookies.Opens() }
 
 // AudienceOf is the audience of what an application seals for a cookie.
 func AudienceOf(application string, c Cookie) string {
-	return audience(application, transport.Attributes(c))
+	return backup.AudienceOf(application, c.Name, c.Domain, c.Path)
 }
 
 // VisitsUnderWay is how many sessions have an answer on its way.

@@ -45,8 +45,8 @@ type Manager struct {
 	devices *devices.Index
 
 	// Where there is a backup:
-	backup  *Backup // nil: none
-	orders  Switch  // the operator's; nil: none
+	backup  *copies.Settings // nil: none
+	orders  Switch           // the operator's; nil: none
 	copies  copies.Exchanger
 	inUse   inuse.Sessions
 	without mechanism.Set // for the simulation; else none

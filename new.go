@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/logins"
+	"github.com/holdfast-go/session/internal/spool"
 	"github.com/holdfast-go/session/internal/stamp"
 	"github.com/holdfast-go/session/internal/storage"
 )
@@ -32,7 +33,7 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 	}
 	m := &Manager{
 		store: store, clock: stamp.New(), hooks: options.Hooks, answerError: options.Error,
-		backup: options.Backup, orders: options.Switch,
+		backup: (*copies.Settings)(options.Backup), orders: options.Switch,
 	}
 	options.setTransport(&m.transport, m.now)
 	m.watch.PlainHTTP, m.watch.InsecureOverTLS = options.Hooks.PlainHTTP, options.Hooks.InsecureOverTLS
@@ -123,22 +124,18 @@ func (m *Manager) connectBackup(o *Options) (err error) {
 	m.writer.CheckRoom = m.copies.CheckRoom
 	m.writer.StoreOnly = func() bool { return m.override().Mode == StoreOnly }
 
-	m.copies.Jar = copies.NewJar(&m.transport, m.backup.cookies(m.transport.Cookie, m.backup.budget(o.Cookie), m.foreign()))
-	if t := m.transport.Plain; t != nil {
-		m.copies.Plain = copies.NewJar(t, m.backup.cookies(t.Cookie, m.backup.Copy, false))
-	}
+	m.copies.Configure(m.backup, &m.transport, o.Idle)
 	m.copies.Clock = m.clock
 	m.copies.Shards = &m.shards
 	m.copies.InUse = &m.inUse
-	m.copies.CopySize = m.backup.Copy
-	m.copies.AnswerSize = m.backup.answerSize()
-	m.copies.Margin = bufferMargin
-	m.copies.MaxLease = m.backup.MaxLease
-	m.copies.Fresh = min(m.backup.Lease, o.Idle) / 4
 	m.copies.Storage = &m.storage
 	m.copies.StoreOnly = m.writer.StoreOnly
 	m.copies.Fault = m.fault
 	m.copies.Without = m.without
-	m.shards.Spool, err = m.backup.spool(m.copies.Cookies.Copies.Audience, m.hooks.JournalFile)
+	m.shards.Spool, err = m.backup.OpenSpool(m.copies.Cookies.Copies.Audience, func(f spool.Fault, err error) {
+		if hook := m.hooks.JournalFile; hook != nil {
+			hook(context.Background(), FileFault(f), err)
+		}
+	})
 	return err
 }

@@ -7,13 +7,13 @@ import (
 	"net/textproto"
 	"time"
 
+	"github.com/holdfast-go/session/internal/copies"
 	"github.com/holdfast-go/session/internal/devices"
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/inlink"
 	"github.com/holdfast-go/session/internal/storage"
 	"github.com/holdfast-go/session/internal/transport"
-	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/urltoken"
 )
 
@@ -160,15 +160,8 @@ func (o *Options) completeBackup(named bool) error {
 		}
 		return nil
 	}
-	b, err := o.Backup.complete()
-	o.Backup = &b
-	if o.Cookie.Secure != nil && err == nil {
-		err = b.checkShared()
-	}
-	// An empty session takes a block of 128 bytes, sealed.
-	if named && b.Copy > 0 && b.cookies(transport.Attributes(o.Cookie), b.budget(o.Cookie), o.Format != nil).Size(seal.SealedLen(127)) > b.Copy {
-		err = errors.Join(err, fmt.Errorf("session: cookie %q: the name is too long for copies of %d bytes in a budget of %d", o.Cookie.Name, b.Copy, b.Budget))
-	}
+	b, err := copies.Settings(*o.Backup).Complete(transport.Attributes(o.Cookie), named, o.Format != nil)
+	o.Backup = (*Backup)(&b)
 	return err
 }
 

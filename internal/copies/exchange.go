@@ -5,7 +5,8 @@
 // which answer may set which of them.
 //
 // Where to look: exchange.go has both types and what they hold, open.go what a request
-// carries, and build.go what an answer takes along.
+// carries, build.go what an answer takes along, and settings.go what an application says
+// of its backup.
 package copies
 
 import (
