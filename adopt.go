@@ -172,8 +172,7 @@ func (s *Session) sendAdopted(l *lookup.Loaded) {
 	defer s.mu.Unlock()
 	t := s.held
 	if !s.readOnly && !s.sealed {
-		s.token, s.tokenEnd = t, s.m.storage.CookieEnd(&l.State)
-		s.tokenAction = sendToken
+		s.tokenAction = transport.Action{Kind: transport.Send, Token: t, End: s.m.storage.CookieEnd(&l.State)}
 		s.adopted = ID(l.ID)
 	}
 }
@@ -198,10 +197,10 @@ func (s *Session) dropOldCookiesLocked(h http.Header) {
 	if s.m.library == nil {
 		return
 	}
-	if s.readOnly && s.tokenAction == sendToken && ID(s.token.ID()) == s.adopted {
-		s.tokenAction = nothing // a later answer sends it
+	if s.readOnly && s.tokenAction.Kind == transport.Send && ID(s.tokenAction.Token.ID()) == s.adopted {
+		s.tokenAction = transport.Action{} // a later answer sends it
 	}
-	if s.tokenAction == sendToken || s.tokenAction == clearToken {
+	if s.tokenAction.Kind == transport.Send || s.tokenAction.Kind == transport.Clear {
 		s.m.library.DropCookies(s.in, h)
 	}
 }

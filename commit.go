@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/transport"
 )
 
 // idleLocked reports whether there is nothing to commit. s.mu is held.
@@ -146,11 +147,10 @@ func (s *Session) applyLocked(c *commit.Commit, err error) (moved bool) {
 	s.doubts = c.Doubts
 	switch {
 	case c.Begun:
-		s.held, s.token = c.Token, c.Token
-		s.tokenEnd = s.m.storage.CookieEnd(&c.State)
-		s.tokenAction = sendToken
+		s.held = c.Token
+		s.tokenAction = transport.Action{Kind: transport.Send, Token: c.Token, End: s.m.storage.CookieEnd(&c.State)}
 	case c.Followed:
-		s.passLocked(c.Held, s.m.storage.CookieEnd(&c.State))
+		s.tokenAction.Pass(c.Held, s.m.storage.CookieEnd(&c.State))
 	}
 	renewed := err == nil && c.Asked != commit.KeepID
 	if renewed || c.Begun {

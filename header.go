@@ -4,14 +4,12 @@ import (
 	"context"
 	"math"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/token"
+	"github.com/holdfast-go/session/internal/transport"
 )
 
 // buildCookies makes the cookies that the answer takes along, beside the token's and
@@ -48,22 +46,16 @@ func (s *Session) otherBytes(h http.Header, begins bool, until time.Time) int {
 	defer s.mu.Unlock()
 	n := headers.Size(h) + headers.Marks
 	if s.returned { // the header is built again
-		for _, line := range h["Set-Cookie"] {
-			if name, _, _ := strings.Cut(line, "="); s.cookies.Owns(name) {
-				n -= headers.FieldSize("Set-Cookie", line)
-			}
-		}
+		n -= headers.CookiesSize(h, s.cookies.Owns)
 	}
-	t, end := s.token, s.tokenEnd
-	sends := s.tokenAction == sendToken || s.tokenAction == passToken && !s.readOnly
+	a := s.tokenAction
+	sends := a.Sends(s.readOnly)
 	if begins && !sends {
-		t, end = token.New(), until
+		a = transport.Action{Kind: transport.Send, Token: token.New(), End: until}
 		sends = true
 	}
 	if sends {
-		out := make(http.Header)
-		s.transport.Send(out, t, end)
-		n += headers.SetCookieSize(out["Set-Cookie"])
+		n += a.Size(s.transport)
 	}
 	return n
 }
@@ -76,23 +68,20 @@ func (s *Session) buildHeader(h http.Header) {
 	if s.loaded.Phase == lookup.Unasked {
 		return
 	}
-	s.varyLocked(h)
+	headers.AddVary(h, s.transport.Varies(), s.varies[:0]) // for caches
 	s.dropOldCookiesLocked(h)
-	if s.tokenAction == passToken {
+	if s.tokenAction.Kind == transport.Pass {
 		s.passNewestLocked()
 	}
-	switch {
-	case s.m.foreign() && s.transport.Header == "":
-		s.setForeignCookieLocked(h)
-	case s.tokenAction == sendToken, s.tokenAction == passToken && !s.readOnly:
-		s.removeLinesLocked(h, s.transport.IsToken)
-		s.transport.Send(h, s.token, s.tokenEnd)
-	case s.tokenAction == clearToken:
-		s.removeLinesLocked(h, s.transport.IsToken)
-		s.transport.Clear(h)
+	if s.m.foreign() && s.transport.Header == "" {
+		s.tokenAction.WriteForeign(s.ctx, h, s.transport, s.loaded.State, s.written, s.returned, s.m.now())
+	} else {
+		s.tokenAction.Write(h, s.transport, s.readOnly, s.returned)
 	}
 	if p := s.cookies; p != nil && len(p.Out) > 0 {
-		s.removeLinesLocked(h, p.Owns)
+		if s.returned {
+			headers.RemoveCookies(h, p.Owns)
+		}
 		p.Write(h)
 		headers.NoCache(h, "Set-Cookie")
 	}
@@ -102,17 +91,9 @@ func (s *Session) buildHeader(h http.Header) {
 // it was looked up: the answer of a slow request must not undo a login, or bring back a
 // token that was rotated again. s.mu is held.
 func (s *Session) passNewestLocked() {
-	newest, live := s.m.reader.Newest(s.token)
-	if s.token = newest; !live {
-		s.tokenAction = nothing
-	}
-}
-
-// passLocked makes the answer send a token that another request has made. s.mu is held.
-func (s *Session) passLocked(t token.Token, end time.Time) {
-	s.token, s.tokenEnd = t, end
-	if s.tokenAction != sendToken {
-		s.tokenAction = passToken
+	newest, live := s.m.reader.Newest(s.tokenAction.Token)
+	if s.tokenAction.Token = newest; !live {
+		s.tokenAction.Kind = transport.Nothing
 	}
 }
 
@@ -121,13 +102,11 @@ func (s *Session) passLocked(t token.Token, end time.Time) {
 func (s *Session) headerBuilt() (token bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	token = s.tokenAction == sendToken
-	passed := s.tokenAction == passToken && !s.readOnly
-	if s.tokenAction == sendToken || s.tokenAction == clearToken || passed {
+	token = s.tokenAction.Kind == transport.Send
+	if s.tokenAction.Shows(s.readOnly) {
 		s.sent.tokenAction = s.tokenAction
-		s.sent.token, s.sent.tokenEnd = s.token, s.tokenEnd
 	}
-	s.tokenAction = nothing
+	s.tokenAction = transport.Action{}
 	if p := s.cookies; p != nil {
 		if len(p.Out) > 0 {
 			s.sent.out = p.Out
@@ -140,22 +119,8 @@ func (s *Session) headerBuilt() (token bool) {
 // sentHeader is what the last header said, for an answer whose header is built again
 // because the handler returned without writing it.
 type sentHeader struct {
-	tokenAction tokenAction
-	token       token.Token
-	tokenEnd    time.Time
+	tokenAction transport.Action
 	out         []string
-}
-
-// removeLinesLocked removes the cookies of this session, as ours reports them, from a
-// header that is built again: new lines take their place. s.mu is held.
-func (s *Session) removeLinesLocked(h http.Header, ours func(name string) bool) {
-	if !s.returned || len(h["Set-Cookie"]) == 0 {
-		return
-	}
-	h["Set-Cookie"] = slices.DeleteFunc(slices.Clone(h["Set-Cookie"]), func(line string) bool {
-		name, _, _ := strings.Cut(line, "=")
-		return ours(name)
-	})
 }
 
 // sendAgain makes buildHeader say again what it said when the handler returned,
@@ -163,37 +128,11 @@ func (s *Session) removeLinesLocked(h http.Header, ours func(name string) bool) 
 func (s *Session) sendAgain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.tokenAction == nothing && s.sent.tokenAction != nothing {
+	if s.tokenAction.Kind == transport.Nothing {
 		s.tokenAction = s.sent.tokenAction
-		s.token, s.tokenEnd = s.sent.token, s.sent.tokenEnd
 	}
 	if p := s.cookies; p != nil && len(p.Out) == 0 {
 		p.Out = s.sent.out
-	}
-}
-
-// setForeignCookieLocked puts the cookie of a foreign format into an answer's header. s.mu
-// is held.
-func (s *Session) setForeignCookieLocked(h http.Header) {
-	t, why := s.token, foreign.Begun
-	switch s.tokenAction {
-	case nothing:
-		return
-	case clearToken:
-		t, why = token.Token{}, foreign.Ended
-	case repeatToken:
-		why = foreign.Seen
-		if s.written {
-			why = foreign.Changed
-		}
-	default: // the token is new
-	}
-	c := s.transport
-	if header := c.Format.SetCookie(s.ctx, t.Reveal(), s.loaded.State, why, s.m.now()); header != "" {
-		name, _, _ := strings.Cut(header, "=")
-		s.removeLinesLocked(h, func(other string) bool { return other == name })
-		h.Add("Set-Cookie", header)
-		headers.NoCache(h, "Set-Cookie")
 	}
 }
 
@@ -201,13 +140,7 @@ func (s *Session) setForeignCookieLocked(h http.Header) {
 func (s *Session) repeatForeignCookie() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t, ok := s.transport.Receive(s.in); ok && s.tokenAction == nothing && s.loaded.Phase == lookup.Live && ID(t.ID()) == ID(s.loaded.ID) {
-		s.token, s.tokenAction = t, repeatToken
+	if t, ok := s.transport.Receive(s.in); ok && s.tokenAction.Kind == transport.Nothing && s.loaded.Phase == lookup.Live && t.ID() == s.loaded.ID {
+		s.tokenAction = transport.Action{Kind: transport.Repeat, Token: t}
 	}
-}
-
-// varyLocked adds the request headers that the answer depends on to Vary, for caches. s.mu
-// is held.
-func (s *Session) varyLocked(h http.Header) {
-	headers.AddVary(h, s.transport.Varies(), s.varies[:0])
 }

@@ -142,7 +142,7 @@ func (s *Session) arrive(ctx context.Context, t token.Token, l *lookup.Loaded) t
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.passLocked(held, s.m.storage.CookieEnd(&l.State))
+	s.tokenAction.Pass(held, s.m.storage.CookieEnd(&l.State))
 	return held
 }
 

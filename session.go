@@ -58,11 +58,9 @@ type Session struct {
 	answered    bool // by Manager.Commit
 	watched     bool // what is changed from now on is saved when the request is over
 	visits      bool // the Handler reports the end of the request
-	tokenAction tokenAction
+	tokenAction transport.Action
 	written     bool             // something was saved
-	token       token.Token      // for the tokenAction
 	adopted     ID               // the session of an old one, whose token the visitor has not got yet
-	tokenEnd    time.Time        // when its cookie does; zero: when the browser closes
 	sent        sentHeader       // by the answer so far
 	cookies     *copies.Exchange // nil: there is no backup
 	varies      [1]string
@@ -78,16 +76,8 @@ func (m *Manager) newSession(ctx context.Context, t *transport.Transport, in htt
 	return s
 }
 
-// tokenAction is what the answer does with the visitor's token.
-type tokenAction uint8
-
-const (
-	nothing tokenAction = iota
-	sendToken
-	clearToken
-	repeatToken // which the visitor has already
-	passToken   // of a rotation, to a visitor who may not have it yet
-)
+// clearToken makes the answer clear the visitor's token.
+var clearToken = transport.Action{Kind: transport.Clear}
 
 // Source says where a session was loaded from.
 type Source uint8

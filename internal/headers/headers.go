@@ -123,6 +123,30 @@ func SetCookieSize(lines []string) (n int) {
 	return n
 }
 
+// RemoveCookies removes the Set-Cookie lines of the cookies that ours reports. The lines
+// that stay are copied where one goes: the slice of before may be another header's too.
+func RemoveCookies(h http.Header, ours func(name string) bool) {
+	if len(h["Set-Cookie"]) > 0 {
+		h["Set-Cookie"] = slices.DeleteFunc(slices.Clone(h["Set-Cookie"]), func(line string) bool { return ours(cookieName(line)) })
+	}
+}
+
+// CookiesSize returns how many bytes the Set-Cookie lines of the cookies that ours reports
+// take up.
+func CookiesSize(h http.Header, ours func(name string) bool) (n int) {
+	for _, line := range h["Set-Cookie"] {
+		if ours(cookieName(line)) {
+			n += FieldSize("Set-Cookie", line)
+		}
+	}
+	return n
+}
+
+func cookieName(line string) string {
+	name, _, _ := strings.Cut(line, "=")
+	return name
+}
+
 var (
 	errNoName  = errors.New("is not a header field name")
 	errMeaning = errors.New("has a meaning of its own; use one like X-Session")

@@ -106,3 +106,24 @@ func TestCheckNameRefusesWhatCannotCarryAToken(t *testing.T) {
 		}
 	}
 }
+
+func TestCookiesOfOursAreRemovedAndMeasured(t *testing.T) {
+	ours := func(name string) bool { return name == "sid" || name == "sid-b0" }
+	lines := []string{"sid=1; Path=/", "theme=sid", "sid-b0=x", "sid-b1=y"}
+	h := http.Header{"Set-Cookie": lines}
+	if got, want := headers.CookiesSize(h, ours), headers.SetCookieSize([]string{lines[0], lines[2]}); got != want {
+		t.Errorf("got %d bytes, want %d", got, want)
+	}
+	was := slices.Clone(lines)
+	headers.RemoveCookies(h, ours)
+	if got, want := h["Set-Cookie"], []string{"theme=sid", "sid-b1=y"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if !slices.Equal(lines, was) {
+		t.Errorf("the slice of before is %q now", lines)
+	}
+	h = http.Header{}
+	if headers.RemoveCookies(h, ours); len(h) > 0 || headers.CookiesSize(h, ours) != 0 {
+		t.Errorf("of a header without cookies became %v", h)
+	}
+}
