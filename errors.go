@@ -1,7 +1,6 @@
 package session
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/holdfast-go/session/internal/devices"
@@ -19,13 +18,7 @@ type StatusError interface {
 
 // Status returns the HTTP status that err should be answered with: that of the
 // first StatusError in its chain, else 500.
-func Status(err error) int {
-	var e StatusError
-	if errors.As(err, &e) {
-		return e.StatusCode()
-	}
-	return http.StatusInternalServerError
-}
+func Status(err error) int { return failure.Status(err) }
 
 // answer is the default of Options.Error.
 func answer(w http.ResponseWriter, _ *http.Request, err error) {

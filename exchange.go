@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/holdfast-go/session/internal/begun"
+	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/token"
 )
@@ -252,7 +253,7 @@ func (x *exchange) buildHeader(s *Session) {
 // itself, answer writes the default.
 func (x *exchange) answer(w http.ResponseWriter, r *http.Request, err error) {
 	if x.answering {
-		answer(w, r, err)
+		failure.Answer(w, err)
 		return
 	}
 	x.answering = true
@@ -260,8 +261,7 @@ func (x *exchange) answer(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Value(exchangeKey{}) != x {
 		r = r.WithContext(x) // under another Manager: session.Error in there means this one
 	}
-	ew := &begun.Writer{ResponseWriter: w}
-	if x.m.answerError(ew, r, err); !ew.Wrote {
-		ew.WriteHeader(http.StatusInternalServerError) // otherwise net/http answers 200
-	}
+	ew := failure.NewWriter(w)
+	x.m.answerError(ew, r, err)
+	ew.End()
 }

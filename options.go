@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/copies"
 	"github.com/holdfast-go/session/internal/devices"
+	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/headers"
 	"github.com/holdfast-go/session/internal/inlink"
@@ -133,7 +134,7 @@ func (o *Options) complete(store Store) error {
 		errs = append(errs, o.Adopt.complete(o.Cookie))
 	}
 	if o.Error == nil {
-		o.Error = answer
+		o.Error = func(w http.ResponseWriter, _ *http.Request, err error) { failure.Answer(w, err) }
 	}
 	errs = append(errs, o.checkFormat(store))
 	return errors.Join(errs...)

@@ -1,5 +1,6 @@
 // Package failure has the errors that mean the same in every package of this
-// module, and says whose failure an operation that had no answer is.
+// module, says whose failure an operation that had no answer is, and answers requests
+// whose session failed.
 package failure
 
 import (
