@@ -188,16 +188,7 @@ func (s *Session) Issued() time.Time {
 // Expires returns when the session ends if no further request uses it. It may last
 // longer, by Options.Refresh at most.
 func (s *Session) Expires() time.Time {
-	return s.date(s.m.expires)
-}
-
-// expires returns when a session ends if no further request uses it.
-func (m *Manager) expires(st state.State) time.Time {
-	idle, end := time.UnixMilli(st.LastSeen).Add(m.storage.IdleOf(&st)), time.UnixMilli(st.End)
-	if idle.Before(end) {
-		return idle
-	}
-	return end
+	return s.date(s.m.storage.EndsUnused)
 }
 
 func (s *Session) date(of func(state.State) time.Time) time.Time {

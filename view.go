@@ -128,7 +128,7 @@ func (m *Manager) Sessions(ctx context.Context, user string) ([]View, error) {
 func (m *Manager) view(c *state.Copy) View {
 	v := View{
 		ID: ID(c.ID), Began: time.UnixMilli(c.State.Created), Renewed: time.UnixMilli(c.State.Authenticated),
-		Seen: time.UnixMilli(c.State.LastSeen), Expires: m.expires(c.State), state: c.State,
+		Seen: time.UnixMilli(c.State.LastSeen), Expires: m.storage.EndsUnused(c.State), state: c.State,
 	}
 	if l, ok := c.State.Login(); ok {
 		v.User, v.LoggedIn = l.User, time.UnixMilli(l.At)

@@ -34,11 +34,19 @@ func TestHowLongASessionLasts(t *testing.T) {
 			if got := w.Storage.Expires(st).Sub(time.UnixMilli(st.LastSeen)); got != test.idle+test.refresh {
 				w.Errorf("it expires %v after its last use, want %v", got, test.idle+test.refresh)
 			}
+			if got := w.Storage.EndsUnused(st).Sub(time.UnixMilli(st.LastSeen)); got != test.idle {
+				w.Errorf("unused it ends %v after its last use, want %v", got, test.idle)
+			}
 			if idle, refresh := w.Storage.IdleOf(&st), w.Storage.RefreshOf(&st); idle != test.idle || refresh != test.refresh {
 				w.Errorf("it lives for %v unused, refreshed every %v, want %v and %v", idle, refresh, test.idle, test.refresh)
 			}
 			if end := w.Storage.CookieEnd(&st); end.IsZero() == test.persistent || test.persistent && end.UnixMilli() != st.End {
 				w.Errorf("its cookies last until %v", end)
+			}
+			soon := st
+			soon.End = time.UnixMilli(st.LastSeen).Add(time.Second).UnixMilli()
+			if got := w.Storage.EndsUnused(soon).UnixMilli(); got != soon.End {
+				w.Errorf("unused it ends at %d, want its end, %d", got, soon.End)
 			}
 			w.Storage.Format = &format{}
 			if got := w.Storage.IdleOf(&st); got != instance.Idle {

@@ -120,3 +120,12 @@ func (s *Storage) Expires(st state.State) time.Time {
 func (s *Storage) Expired(st state.State, now time.Time) bool {
 	return !st.Dead() && !now.Before(s.Expires(st))
 }
+
+// EndsUnused returns when a session ends if no further request uses it, but for RefreshOf.
+func (s *Storage) EndsUnused(st state.State) time.Time {
+	idle, end := time.UnixMilli(st.LastSeen).Add(s.IdleOf(&st)), time.UnixMilli(st.End)
+	if idle.Before(end) {
+		return idle
+	}
+	return end
+}
