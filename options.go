@@ -142,9 +142,9 @@ func (o *Options) complete(store Store) error {
 
 // completeTimes is complete for all that is a time.
 func (o *Options) completeTimes(store Store) error {
-	read, save := defaultTimeouts(store, o.Backup != nil)
+	_, local := store.(Local)
 	t := storage.Times{Idle: o.Idle, Lifetime: o.Lifetime, MaxLifetime: o.MaxLifetime, Refresh: o.Refresh, ReadTimeout: o.ReadTimeout, SaveTimeout: o.SaveTimeout}
-	err := t.Complete(read, save)
+	err := t.Complete(local, o.Backup != nil)
 	o.Idle, o.Lifetime = t.Idle, t.Lifetime
 	o.MaxLifetime = t.MaxLifetime
 	o.ReadTimeout, o.SaveTimeout = t.ReadTimeout, t.SaveTimeout

@@ -14,9 +14,10 @@ type Times struct {
 	ReadTimeout, SaveTimeout time.Duration
 }
 
-// Complete fills in the defaults, of which those of the timeouts are read and save, and
-// reports every mistake.
-func (t *Times) Complete(read, save time.Duration) error {
+// Complete fills in the defaults and reports every mistake. local reports whether the
+// store is in this process, and backup whether a request goes on without its answer.
+func (t *Times) Complete(local, backup bool) error {
+	read, save := defaultTimeouts(local, backup)
 	t.Idle = cmp.Or(t.Idle, 30*time.Minute)
 	t.Lifetime = cmp.Or(t.Lifetime, 24*time.Hour)
 	// A mistake in one of them is not reported again for those that follow from it.
@@ -28,6 +29,19 @@ func (t *Times) Complete(read, save time.Duration) error {
 	t.ReadTimeout = cmp.Or(t.ReadTimeout, read)
 	t.SaveTimeout = cmp.Or(t.SaveTimeout, save)
 	return t.check()
+}
+
+// defaultTimeouts returns the defaults of ReadTimeout and SaveTimeout. Without a backup
+// they are longer, because the alternative to an answer is an error.
+func defaultTimeouts(local, backup bool) (read, save time.Duration) {
+	switch {
+	case local:
+		return 10 * time.Second, 10 * time.Second
+	case backup:
+		return 50 * time.Millisecond, 100 * time.Millisecond
+	default:
+		return 250 * time.Millisecond, 500 * time.Millisecond
+	}
 }
 
 // check reports every mistake.
