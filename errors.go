@@ -20,23 +20,6 @@ type StatusError interface {
 // first StatusError in its chain, else 500.
 func Status(err error) int { return failure.Status(err) }
 
-// answer is the default of Options.Error.
-func answer(w http.ResponseWriter, _ *http.Request, err error) {
-	w.Header().Set("Cache-Control", "no-store")
-	text := "session failed"
-	switch {
-	case errors.Is(err, ErrNoSession):
-		text = "session required"
-	case errors.Is(err, ErrEnded):
-		w.Header().Set("Retry-After", "1")
-		text = "session has just ended, try again"
-	case errors.Is(err, ErrUnavailable):
-		w.Header().Set("Retry-After", "5")
-		text = "session unavailable, try again"
-	}
-	http.Error(w, text, Status(err))
-}
-
 // The errors that a handler may meet. Most arrive wrapped, with the cause
 // behind them: compare with errors.Is.
 var (

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/logins"
+	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/spool"
 	"github.com/holdfast-go/session/internal/stamp"
 	"github.com/holdfast-go/session/internal/storage"
@@ -100,7 +101,7 @@ func (m *Manager) connect(o *Options) error {
 	}
 	m.devices = devices.New(&m.reader, &m.writer, devices.Limit(o.PerUser))
 	m.reader.OnRefresh, m.logins.Listed = m.devices.Refreshed, m.devices.Renewed
-	m.shards.Start(firstIDs)
+	m.shards.Start(recordid.Spread)
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/record"
-	"github.com/holdfast-go/session/internal/recordid"
 )
 
 // recordStore is a Store as the packages below see it.
@@ -55,16 +54,6 @@ func (s recordStore) Evictions(ctx context.Context, shard string) (uint64, error
 func (s recordStore) Probes() bool {
 	_, ok := s.Store.(Prober)
 	return ok
-}
-
-// firstIDs yields IDs that reach every shard of a store, because a store has few
-// shards.
-func firstIDs(yield func(string) bool) {
-	for n := range 256 {
-		if !yield(recordid.Numbered(recordid.Members, n)) {
-			return
-		}
-	}
 }
 
 func (s recordStore) Shards() []string {

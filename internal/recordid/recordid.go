@@ -46,6 +46,15 @@ func Segment(log [16]byte, large bool, index uint32) string {
 // puts into a shard is the record's; else n is 0.
 func Numbered(base string, n int) string { return base + "-" + strconv.Itoa(n) }
 
+// Spread yields IDs that reach every shard of a store, because a store has few shards.
+func Spread(yield func(id string) bool) {
+	for n := range 256 {
+		if !yield(Numbered(Members, n)) {
+			return
+		}
+	}
+}
+
 // Marker returns the ID of the marker with this digest.
 func Marker(digest [16]byte) string { return MarkerPrefix + hex.EncodeToString(digest[:]) }
 

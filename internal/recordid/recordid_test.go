@@ -51,3 +51,22 @@ func TestConstructorsKeepTheirSpelling(t *testing.T) {
 		}
 	}
 }
+
+func TestSpreadReachesEveryShard(t *testing.T) {
+	seen := map[string]bool{}
+	for id := range recordid.Spread {
+		seen[id] = true
+		if !recordid.Reserved(id) {
+			t.Fatalf("%s may be a session's", id)
+		}
+	}
+	if len(seen) != 256 {
+		t.Errorf("got %d IDs, want 256", len(seen))
+	}
+	for id := range recordid.Spread {
+		if id != recordid.Numbered(recordid.Members, 0) {
+			t.Errorf("the first is %s", id)
+		}
+		break
+	}
+}
