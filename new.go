@@ -10,11 +10,14 @@ import (
 	"github.com/holdfast-go/session/internal/devices"
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
+	"github.com/holdfast-go/session/internal/foreign"
+	"github.com/holdfast-go/session/internal/inlink"
 	"github.com/holdfast-go/session/internal/logins"
 	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/spool"
 	"github.com/holdfast-go/session/internal/stamp"
 	"github.com/holdfast-go/session/internal/storage"
+	"github.com/holdfast-go/session/internal/transport"
 )
 
 // New returns a Manager that keeps sessions in store. Nil Options are the
@@ -36,7 +39,9 @@ func newManager(store Store, o *Options, adjust func(*Manager)) (*Manager, error
 		store: store, clock: stamp.New(), hooks: options.Hooks, answerError: options.Error,
 		backup: (*copies.Settings)(options.Backup), orders: options.Switch,
 	}
-	options.setTransport(&m.transport, m.now)
+	format, _ := options.Format.(foreign.Format)
+	m.transport.Configure(transport.Attributes(options.Cookie), options.Header, format)
+	m.transport.LinkBy((*inlink.Config)(options.InsecureURLToken), m.now)
 	m.watch.PlainHTTP, m.watch.InsecureOverTLS = options.Hooks.PlainHTTP, options.Hooks.InsecureOverTLS
 	adjust(m)
 	if err := m.connect(&options); err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/textproto"
 	"time"
 
 	"github.com/holdfast-go/session/internal/copies"
@@ -181,16 +180,4 @@ func (o *Options) checkFormat(store Store) error {
 		return f.Check(foreign.Settings{Store: store, Cookie: o.Cookie.Name, Idle: o.Idle, Refresh: o.Refresh})
 	}
 	return nil
-}
-
-// setTransport sets in c how the token travels to the visitor and back.
-func (o *Options) setTransport(c *transport.Transport, now func() time.Time) {
-	c.Cookie, c.Header = transport.Attributes(o.Cookie), textproto.CanonicalMIMEHeaderKey(o.Header)
-	if o.Format != nil {
-		c.Format, _ = o.Format.(foreign.Format)
-	}
-	c.LinkBy((*inlink.Config)(o.InsecureURLToken), now)
-	if o.Cookie.Secure != nil && o.Header == "" {
-		c.Plain = &transport.Transport{Cookie: c.Cookie.OverHTTP()}
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"strings"
 	"sync"
@@ -31,6 +32,17 @@ type Transport struct {
 	Plain *Transport
 
 	hosts hosts
+}
+
+// Configure sets how tokens travel: by a cookie with these attributes, or by the field of
+// this name where it is not empty, in the format of another system or, where it is nil, in
+// ours.
+func (tr *Transport) Configure(cookie Attributes, header string, format foreign.Format) {
+	tr.Cookie, tr.Format = cookie, format
+	tr.Header = textproto.CanonicalMIMEHeaderKey(header)
+	if cookie.Secure != nil && header == "" {
+		tr.Plain = &Transport{Cookie: cookie.OverHTTP()}
+	}
 }
 
 // Of returns the transport of a request's token. A request over TLS to this process is

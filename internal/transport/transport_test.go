@@ -467,3 +467,30 @@ func TestLinesAreThoseOfTheSession(t *testing.T) {
 		t.Errorf("in a field: got %q, want %q", got, want)
 	}
 }
+
+func TestAConfiguredTransport(t *testing.T) {
+	secure := transport.Attributes{Name: "__Host-session", Secure: func(*http.Request) bool { return false }}
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	for _, test := range []struct {
+		name   string
+		cookie transport.Attributes
+		header string
+		format foreign.Format
+		plain  string // the cookie of a request over plain http
+		varies string
+	}{
+		{"one cookie", transport.Attributes{Name: "__Host-session"}, "", nil, "__Host-session", "Cookie"},
+		{"a cookie over TLS and one over plain http", secure, "", nil, "session", "Cookie"},
+		{"a field", secure, "x-session", nil, "__Host-session", "X-Session"},
+		{"another system's cookie", transport.Attributes{Name: "connect.sid"}, "", signed{}, "connect.sid", "Cookie"},
+	} {
+		var tr transport.Transport
+		tr.Configure(test.cookie, test.header, test.format)
+		if got := tr.Of(r).Cookie.Name; got != test.plain {
+			t.Errorf("%s: over plain http got the cookie %q, want %q", test.name, got, test.plain)
+		}
+		if tr.Cookie.Name != test.cookie.Name || tr.Varies() != test.varies || tr.Format != test.format {
+			t.Errorf("%s: got the cookie %q, Vary %q, format %v", test.name, tr.Cookie.Name, tr.Varies(), tr.Format)
+		}
+	}
+}
