@@ -98,7 +98,7 @@ type limitSet struct {
 }
 
 var limits = limitSet{
-	rootLines:    3220,
+	rootLines:    3000,
 	rootCycle:    8,
 	productCycle: 8,
 	rootMethods:  map[string]int{"Manager": 40},
