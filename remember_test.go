@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -175,6 +176,72 @@ func TestRememberedInAnOutage(t *testing.T) {
 			t.Errorf("when the store is back, the session is from %v, with user %q", s.Source(), s.User())
 		}
 	})
+}
+
+// A login page that cannot know the session of before begins with StartNew: what Remember says
+// then counts, in either order and whether the store answers or not, and what it said in the
+// session of before does not.
+func TestALoginByStartNewIsRemembered(t *testing.T) {
+	remembered := session.Stay{Persistent: true, Lifetime: 30 * span, Idle: 2 * time.Hour}
+	for name, login := range map[string]struct {
+		do   func(*session.Session)
+		want time.Duration // of the cookies
+	}{
+		"SetUser, Remember": {remembering("eve", remembered), 30 * span},
+		"Remember, SetUser": {func(s *session.Session) { s.Remember(remembered); s.SetUser("eve") }, 30 * span},
+		"SetUser alone":     {loginOf("eve"), 0},
+	} {
+		for _, away := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, the store is away: %v", name, away), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					store := storetest.NewFaulty(memstore.New(nil))
+					m := remembers(t, store)
+					time.Sleep(10 * time.Second)
+					v := redVisitor(t, m)
+					answer(v, m, remembering("ann", session.Stay{Persistent: true, Lifetime: 20 * span, Idle: 20 * span}))
+					old := v.Session().ID()
+					if away {
+						store.Fail(errRefused)
+					}
+					r := httptest.NewRequest(http.MethodPost, "/", nil)
+					token, err := v.Request(http.MethodGet, "/", nil).Cookie("__Host-session")
+					if err != nil {
+						t.Fatal(err)
+					}
+					r.AddCookie(token) // and no copy, so that the session is not known in an outage
+					set := v.Do(m.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						s, err := session.StartNew(r.Context())
+						if err != nil {
+							t.Error(err)
+						}
+						login.do(s)
+						w.WriteHeader(http.StatusNoContent)
+					}), r)
+					got := maxAges(set)
+					if _, ok := got["__Host-session"]; !ok || set.StatusCode != http.StatusNoContent {
+						t.Fatalf("answered %d, with the cookies %v", set.StatusCode, got)
+					}
+					for name, age := range got {
+						if name != "__Host-session-x" && age != login.want {
+							t.Errorf("the cookie %s lasts for %v, want %v", name, age, login.want)
+						}
+					}
+					store.Heal()
+					time.Sleep(time.Minute)
+					if s := v.Session(); s.User() != "eve" || s.Source() != session.FromStore {
+						t.Fatalf("the session is from %v, with user %q", s.Source(), s.User())
+					}
+					if _, err := m.Open(t.Context(), old); !errors.Is(err, session.ErrNoSession) {
+						t.Errorf("the session of before: %v, want none", err)
+					}
+					time.Sleep(time.Hour) // longer than Options.Idle
+					if got := v.Session().User() == "eve"; got != (login.want > 0) {
+						t.Errorf("after an hour the session is there: %v", got)
+					}
+				})
+			})
+		}
+	}
 }
 
 // A stale copy, and a Renew by whoever has stolen one, make no session last longer than its
