@@ -93,6 +93,14 @@ modules: setup ## build each module and its tests by itself, on the newest patch
 	@for m in $(MODULES); do echo "vet, $(OLDEST_GO) $$m"; (cd $$m && GOWORK=off GOTOOLCHAIN=$(OLDEST_GO)+auto go vet ./...) || exit 1; done
 	@for m in $(SERVERLESS); do echo "test, $(OLDEST_GO) $$m"; (cd $$m && GOWORK=off GOTOOLCHAIN=$(OLDEST_GO)+auto go test -short ./...) || exit 1; done
 
+.PHONY: vulncheck
+vulncheck: ## known vulnerabilities of what each module uses; says so where the database cannot be reached
+	@scripts/vulncheck
+
+.PHONY: release
+release: ## dist/: the command for each platform, built twice and compared, checksums, bills of materials: docs/RELEASING.md
+	@scripts/release build
+
 .PHONY: cover
 cover: setup ## coverage of the root module, in coverage.out
 	go test -coverpkg=./... -coverprofile=coverage.out ./...
