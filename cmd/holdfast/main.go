@@ -5,6 +5,7 @@
 //	holdfast override  shows, gives and ends the order that a fleet goes by
 //	holdfast status    shows all instances of an application, and their store
 //	holdfast sessions  lists, shows and ends sessions
+//	holdfast move      shows how many sessions are left in the old one of two stores
 //	holdfast keys      takes a file of keys through the steps of a rotation
 //	holdfast cookie    shows what is in a sealed cookie, and why it does not open
 //	holdfast completion  prints what makes a shell complete the command
@@ -39,6 +40,7 @@ type commands struct {
 	Sessions sessionsCommand `cmd:"" help:"List, show and end sessions, by the operators' page of an application. The exit status is 0 where it is done, 1 where there is no such session or the end waits for the store, 2 where the page cannot be asked or refuses."`
 	Drill    drillCommand    `cmd:"" help:"Take the store away from a fleet for a while, by an order, and report what visitors noticed. It stops by itself at its limits."`
 
+	Move       moveCommand       `cmd:"" help:"Show how many sessions of a move (package moving) are left in the old store. It changes nothing. The exit status is 0 where none is left, 1 where some are, 2 where it cannot be told."`
 	Keys       keysCommand       `cmd:"" help:"Take a file of keys of sealed cookies through the steps of a rotation."`
 	Cookie     cookieCommand     `cmd:"" help:"Look at sealed cookies, without a store."`
 	Completion completionCommand `cmd:"" help:"Print what makes a shell complete this command."`

@@ -49,3 +49,16 @@ func SQLite(text string) (path string, err error) {
 	}
 	return path, nil
 }
+
+// Name returns an address without the user and the password in it.
+func Name(text string) string {
+	scheme, rest, ok := strings.Cut(text, "://")
+	if !ok {
+		return text // a file
+	}
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		rest = rest[i+1:]
+	}
+	rest, _, _ = strings.Cut(rest, "?")
+	return scheme + "://" + rest
+}
