@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -92,16 +93,34 @@ func (s *site) shop(count int) {
 }
 
 // Shoppers buy while their sessions move from one store to another, instance by instance and
-// step by step. Nobody notices, nor where the new store dies half-way or the old one when all
+// step by step. Nobody notices, nor where the new store dies half-way and the old one when all
 // is over. With SHOP_OUTAGE there are 50.
 func TestShoppersDoNotNoticeThatTheirSessionsMove(t *testing.T) {
+	disk, database := filepath.Join(t.TempDir(), "disk"), postgrestest.Start(t)
+	if err := os.Mkdir(disk, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name, from, to string
-		dies           bool // the new store, half-way
+
+		// die and live are what happens to the new store half-way.
+		die, live func(backend) error
 	}{
-		{"memory to SQLite", "memory:", "sqlite:" + filepath.Join(t.TempDir(), "shop.db"), false},
-		{"memcached to Redis", "spawn:memcached", "spawn:redis", true},
-		{"Redis to PostgreSQL", "spawn:redis", postgrestest.Start(t).URL(), false},
+		{
+			"memory to SQLite", "memory:", "sqlite:" + filepath.Join(disk, "shop.db"),
+			func(backend) error { return os.Rename(disk, disk+".away") },
+			func(backend) error { return os.Rename(disk+".away", disk) },
+		},
+		{
+			"memcached to Redis", "spawn:memcached", "spawn:redis",
+			func(to backend) error { return to.process.kill() },
+			func(to backend) error { return to.process.restart() },
+		},
+		{
+			"Redis to PostgreSQL", "spawn:redis", database.URL(),
+			func(backend) error { database.Kill(); return nil },
+			func(backend) error { database.Restart(); return nil },
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			count := 16
@@ -143,16 +162,14 @@ func TestShoppersDoNotNoticeThatTheirSessionsMove(t *testing.T) {
 					s.shop(count)
 				}
 			}
-			if c.dies {
-				if err := to.process.kill(); err != nil {
-					t.Fatal(err)
-				}
-				s.shop(count)
-				if err := to.process.restart(); err != nil {
-					t.Fatal(err)
-				}
-				s.shop(count)
+			if err := c.die(to); err != nil {
+				t.Fatal(err)
 			}
+			s.shop(count)
+			if err := c.live(to); err != nil {
+				t.Fatal(err)
+			}
+			s.shop(count)
 			p := s.push(moved.store.(*moving.Store))
 			for place := range s.both {
 				s.deploy(place, to)
