@@ -449,7 +449,7 @@ func (r *reading) answer(less state.State) (ctx context.Context) {
 		}
 	}
 	expired := r.state
-	expired.LastSeen -= (2 * time.Hour).Milliseconds()
+	expired.End = time.Now().Add(-time.Hour).UnixMilli() // idle is what the store does not have any more
 	for id, what := range map[ID]string{subject: r.situation.store, older: r.predecessor} {
 		var a func(bool) (Record, error)
 		switch what {
