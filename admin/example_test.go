@@ -63,7 +63,7 @@ func Example() {
 func ExampleNew() {
 	store, mux := memstore.New(nil), http.NewServeMux()
 	operator := func(*http.Request) (string, admin.Access) { return "", admin.Denied } // yours
-	var source interface { // that of package override/etcd, say
+	var source interface {                                                             // that of package override/etcd, say
 		override.Source
 		override.Writer
 	}
