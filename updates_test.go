@@ -204,3 +204,39 @@ func (w *updates) want(n int) {
 		w.Errorf("the store counts %d, and %d updates were answered 200", got, n)
 	}
 }
+
+// A login at one instance, which the store does not take yet, and another tab that goes on under
+// the old token at another instance. When that instance meets the new session while the store is
+// away, what it knows of the old one is a part of the base.
+func TestAnUpdateAfterALoginElsewhereKeepsWhatThisInstanceKnows(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		b, toB := s.cutOff()
+		c, toC := s.cutOff()
+		v := s.visitor()
+		tab := s.copyOf(v)
+		toB.Before(func(op string, _ session.ID) error {
+			if op == "save" {
+				return errRefused
+			}
+			return nil
+		})
+		s.after(5 * time.Second)
+		s.logIn(b, v, "blue")
+		if status := s.serve(c, tab, func(x *session.Session) { _ = count.Update(x, increment) }); status != http.StatusOK {
+			t.Fatalf("the other tab's update was answered %d", status)
+		}
+		toC.Fail(errRefused)
+		s.after(2 * time.Second)
+		s.serve(c, v, func(x *session.Session) { _ = count.Update(x, increment) })
+		toB.Before(nil)
+		toC.Heal()
+		s.after(20 * time.Second)
+		for name, m := range map[string]*session.Manager{"b": b, "c": c} {
+			s.serve(m, v, func(x *session.Session) {
+				if got := count.Or(x, 0); got != 2 {
+					t.Errorf("at %s the count is %d, want 2", name, got)
+				}
+			})
+		}
+	})
+}

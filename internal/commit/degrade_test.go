@@ -148,6 +148,7 @@ func TestTheStoreIsAskedAgainAfterASecond(t *testing.T) {
 	story(t, "and ask nobody before", func(v *visitor) {
 		l := v.load()
 		l.AwaySince, l.Source = time.Now(), lookup.FromBackup
+		v.Store.PlanFor(func(c instance.Call) bool { return c.Fresh }, instance.Never) // the delivery waits
 		v.Store.Calls()
 		v.must(v.commit(l, increment("n")), failover.Pending)
 		for _, c := range v.Store.Calls() {

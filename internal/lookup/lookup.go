@@ -305,11 +305,29 @@ func (q *lookup) fromCopy(d decide.Decision) Loaded {
 	}
 	l.State = q.stored.Revive(known)
 	l.State.Entries = state.JoinEntries(l.State.Entries, q.inherited)
+	q.inheritKnown(&l)
 	if d.Effects&decide.Degraded != 0 {
 		q.reader.Degraded.Add(1)
 		l.AwaySince = q.reader.Clock.Now()
 	}
 	return l
+}
+
+// inheritKnown joins in what this process knows of the session that l took over from, which
+// another instance has renewed and the store has not ended yet: requests under the old token
+// may have changed it here since.
+func (q *lookup) inheritKnown(l *Loaded) {
+	if q.reader.Without.Lacks(mechanism.Superseded) {
+		return
+	}
+	for _, k := range q.known.Supersedes {
+		if !k.Predecessor || k.Durable {
+			continue
+		}
+		if b, known := q.reader.Shards.Copy(k.ID); known {
+			l.State.Entries = state.JoinEntries(l.State.Entries, b.State.Entries)
+		}
+	}
 }
 
 // dead returns a session that has ended, with the tombstone that the cause names.

@@ -71,7 +71,7 @@ func TestAKeyOfAJournalStays(t *testing.T) {
 	if gone, err := ring.Retire("", late, Waits{Journals: Journals{fresh: "other"}}, false); len(gone) != 1 || err != nil {
 		t.Errorf("for another key's journal: got %v, %v, want the key to go", gone, err)
 	}
-	if ring, err = Parse(ring.Text()); err != nil {
+	if _, err := Parse(ring.Text()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ReadJournals([]string{filepath.Join(dir, "none")}); err == nil {
