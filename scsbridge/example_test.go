@@ -84,7 +84,7 @@ func ExampleSessionManager() {
 		panic(err)
 	}
 	defer sessions.Close(context.Background())
-	var m *scs.SessionManager = scs.New(sessions, nil)
+	m := scs.New(sessions, nil)
 	opened := time.Date(2026, time.May, 4, 9, 0, 0, 0, time.UTC)
 	visit(m, func(ctx context.Context) {
 		m.Put(ctx, "vip", true)
