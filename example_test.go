@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"time"
 
@@ -509,4 +510,30 @@ func ExampleLogHooks() {
 	// level=WARN msg="session store is still away" shard=cache-1 delivered=0 lost=0 waiting=42 error="connection refused"
 	// level=INFO msg="session store is back" shard=cache-1 delivered=39 lost=1 waiting=2
 	// level=INFO msg="session store has what it was owed" shard=cache-1 delivered=41 lost=1 waiting=0
+}
+
+// A process that a proxy on 10.0.0.7 serves over TLS, and the local network over plain http.
+func ExampleTLSBehind() {
+	sessions, err := session.New(memstore.New(nil), &session.Options{
+		Cookie: session.Cookie{Secure: session.TLSBehind(netip.MustParsePrefix("10.0.0.7/32"))},
+	})
+	if err != nil {
+		panic(err)
+	}
+	h := sessions.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context())
+		s.SetUser("ada")
+	})
+	for _, from := range []string{"10.0.0.7:40000", "192.168.1.20:50000"} {
+		r := httptest.NewRequest(http.MethodPost, "/login", nil)
+		r.RemoteAddr = from
+		r.Header.Set("X-Forwarded-Proto", "https") // which only the proxy is believed
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		c := w.Result().Cookies()[0]
+		fmt.Println(c.Name, c.Secure)
+	}
+	// Output:
+	// __Host-session true
+	// session false
 }

@@ -41,8 +41,8 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// audit matches the lines that the shop logs of each login, where logins are revoked, and of acts on the operators' page.
-var audit = regexp.MustCompile(`level=INFO msg="session (login"|logins revoked"|admin")`)
+// audit matches the lines of an audit log: logins, new IDs and ends of sessions, revocations, and acts on the operators' page.
+var audit = regexp.MustCompile(`level=INFO msg="session (login|renewed|rotated|ended|logins revoked|admin)"`)
 
 // startShop starts the shop on a free port and returns its URL. What it says
 // on standard error, but for logins, fails the test; SIGTERM at the end must end it well.

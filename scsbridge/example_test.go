@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -55,6 +56,18 @@ func Example() {
 	// GET /: "ann"
 	// POST /logout: ""
 	// GET /: ""
+}
+
+// What sets the sessions up, where scs did.
+func ExampleNew() {
+	store := memstore.New(nil)
+	sessions, err := session.New(store, &session.Options{Idle: 20 * time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+	sessionManager := scs.New(sessions, nil) // and LoadAndSave around the handlers, as before
+	fmt.Println(sessionManager.Manager() == sessions)
+	// Output: true
 }
 
 // A key of scs may be kept out of the sealed copies, and may have a rank of its own.
