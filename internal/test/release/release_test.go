@@ -129,6 +129,9 @@ func TestAVersionIsThatOfAllModules(t *testing.T) {
 
 // Whoever has the source can find out whether a program was built from it.
 func TestTheCommandIsTheSameWhenItIsBuiltElsewhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the command twice: make test does, make race RACE=-short and make modules do not")
+	}
 	build := func(repository string) []byte {
 		t.Helper()
 		to := filepath.Join(t.TempDir(), "holdfast")
