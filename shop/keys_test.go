@@ -125,8 +125,8 @@ func TestWithAKeyFileBackupsOutliveTheShop(t *testing.T) {
 
 func TestWithoutAKeyFileTheShopSaysSo(t *testing.T) {
 	s := start(t, "-addr", "127.0.0.1:0")
-	if want := "with a key of this process; with -keys FILE they outlive it.\n"; !strings.HasSuffix(s.opened, want) || strings.Count(s.opened, "\n") != 3 {
-		t.Errorf("got %q, want the end %q", s.opened, want)
+	if want := "with a key of this process; with -keys FILE they outlive it.\n"; !strings.Contains(s.opened, want) {
+		t.Errorf("got %q, want %q in it", s.opened, want)
 	}
 	s.stop(t)
 }

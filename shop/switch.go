@@ -182,7 +182,7 @@ func newSwitchStatus(s operatorSwitch) *switchStatus {
 		return nil
 	}
 	st := &switchStatus{Order: s.Order()}
-	f, ok := s.(*override.Follower)
+	f, ok := s.(follow)
 	if !ok {
 		return st
 	}
