@@ -52,14 +52,16 @@ func save(t *testing.T, store session.Store, id session.ID, text string) (v sess
 	return v
 }
 
-// warm saves over a version: a server that does not know the script of that yet is sent it
-// with the record, a second time.
+// warm saves over versions: a server that does not know the script of that yet is sent it
+// with the record, a second time. Of a cluster each server gets some of the sessions.
 func warm(t *testing.T, store session.Store) {
 	t.Helper()
-	id := session.ID(name("warm"))
-	v := save(t, store, id, "first")
-	if _, err := store.Save(t.Context(), id, session.Record{Data: []byte("second"), Expires: time.Now().Add(time.Hour)}, v); err != nil {
-		t.Fatal(err)
+	for range 60 {
+		id := session.ID(name("warm"))
+		v := save(t, store, id, "first")
+		if _, err := store.Save(t.Context(), id, session.Record{Data: []byte("second"), Expires: time.Now().Add(time.Hour)}, v); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
