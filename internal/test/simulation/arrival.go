@@ -201,9 +201,10 @@ func (o *oracle) noneFree(q *Request) bool {
 	}
 	// Those of other sessions of this browser count too: a session that begins
 	// under another's token takes over what its answers hold. And those of a
-	// thief do: nobody can tell him from the visitor.
+	// thief do, also under a token of before: nobody can tell him from the visitor.
 	for other := range o.asked {
-		if other.Birth != q.Birth || other.Browser != q.Browser && other.Token != q.Token ||
+		theirs := other.Browser == q.Browser || other.Token != "" && o.sessionOf(other).root() == o.sessionOf(q).root()
+		if other.Birth != q.Birth || !theirs ||
 			other.Began > q.Ended || other.Ended > 0 && other.Ended < q.Began-unseen {
 			continue
 		}
