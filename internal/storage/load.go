@@ -53,6 +53,9 @@ func (s *Storage) loadAlone(ctx, budget context.Context, c *failover.Call, fresh
 	s.Loads.Add(1)
 	err := s.readWithin(ctx, budget, c, fresh, out)
 	absent := errors.Is(err, failure.ErrNotFound)
+	if err == nil {
+		s.use(&out.State)
+	}
 	if usable := err == nil && !out.State.Dead() || absent; !usable || c.HearLogs(budget, !absent) {
 		return err
 	}
@@ -124,20 +127,25 @@ func (s *Storage) loadNow(ctx context.Context, id string, vouched bool, out *rec
 //
 // Whether a session is idle the store says, which has a record no longer than that (decision
 // 86). By a clock that is an hour ahead of those of other instances, or was just put forward,
-// all sessions in use would be idle. Such a last use counts as a Refresh ago, as one in the
-// future does.
-func (s *Storage) counts(id string, st *state.State) bool {
+// all sessions in use would be idle. See use.
+func (s *Storage) counts(id string, st state.State) bool {
 	if s.foreign() || st.Dead() {
 		return true
 	}
 	now := s.Clock.Now()
-	if now.UnixMilli() >= st.End || s.Shards.Undone(id, *st) {
+	if now.UnixMilli() >= st.End || s.Shards.Undone(id, st) {
 		return false
 	}
-	if s.Expired(*st, now) {
+	return true
+}
+
+// use counts the last use of a session that a visitor uses now, and that is idle by this
+// process's clock, as a Refresh ago. To what the journal delivers it adds no time.
+func (s *Storage) use(st *state.State) {
+	now := s.Clock.Now()
+	if !s.foreign() && !st.Dead() && s.Expired(*st, now) {
 		st.LastSeen = now.Add(-s.RefreshOf(st)).UnixMilli()
 	}
-	return true
 }
 
 // Read is Load past all caches, for a caller that may ask the shard. It is not
@@ -200,7 +208,7 @@ func (s *Storage) readWithin(ctx, budget context.Context, c *failover.Call, fres
 		}
 	}
 	switch {
-	case err == nil && s.counts(c.ID, &out.State):
+	case err == nil && s.counts(c.ID, out.State):
 		out.Version, out.Cached = r.Version, r.Cached
 		return nil
 	case err == nil:

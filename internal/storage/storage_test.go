@@ -129,6 +129,16 @@ func TestWhatALoadComesTo(t *testing.T) {
 			w.Errorf("it came to %v, seen %v ago, want a refresh of %v", err, seen, instance.Refresh)
 		}
 	})
+	story(t, "and for a delivery it was used when it was used", func(w *world) {
+		time.Sleep(instance.Idle + instance.Refresh)
+		c, err := w.Shards.AllowSave(context.Background(), "a")
+		if err != nil {
+			w.Fatal(err)
+		}
+		if r, err := w.Storage.Read(context.Background(), c); err != nil || r.State.LastSeen != w.st.LastSeen {
+			w.Errorf("it came to %+v, %v", r.State, err)
+		}
+	})
 	story(t, "what has ended, with its version", func(w *world) {
 		w.st.End = time.Now().Add(time.Second).UnixMilli()
 		w.version = w.Store.Set("a", w.st)
