@@ -88,7 +88,7 @@ func TestAUserOf5KBFitsTheBackup(t *testing.T) {
 	}
 }
 
-// Shoppers hold up to six things, each different, log in again during an outage, and must
+// Shoppers hold up to five things, each different, log in again during an outage, and must
 // not notice it: neither their user nor their cart may be left out of a copy.
 func TestTheCartsOfShoppersFitTheBackupBesideTheirUsers(t *testing.T) {
 	s := openLive(t, "memory:", func(o *session.Options) {

@@ -31,7 +31,7 @@ type shopper struct {
 
 // maxThings bounds what a shopper has in the cart, so that a copy has room for it beside a user of
 // 5 KB, with what an outage adds.
-const maxThings = 6
+const maxThings = 5
 
 // maxAgain bounds how often a shopper logs in again. In an outage each login leaves an ended
 // session in the copy, and a copy full of them has no room for a cart.
