@@ -15,6 +15,9 @@
 // A shard that lost its data is in quarantine, in whatever state it is. Requests
 // are sent to it, but its "not found" counts as no answer until every instance had
 // the time to publish the tombstones that it knows.
+//
+// Where to look: what trips a breaker is in breaker.go and window.go, how a shard comes back,
+// and how long its quarantine lasts, in recovery.go.
 package circuit
 
 import (

@@ -1,5 +1,6 @@
 // Package decide holds the decision of a read: a pure function of what the store
-// answered, whether the copies vouch, and what this process knows.
+// answered, whether the copies vouch, what the operator has ordered, and what this process
+// knows. Its rows are in table.go, one for each sentence of the design.
 //
 // The visitor has a session, has none, or it is unknown. The caller asks the store,
 // states the facts, and carries out the decision. Package lookup is that caller: it

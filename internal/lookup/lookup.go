@@ -5,7 +5,7 @@
 // Where to look: a [Reader] reads (reader.go), by a lookup that asks, decides and acts
 // (lookup.go), and returns a [Loaded] (loaded.go); [Known] is what is known before the store is
 // asked (known.go); refresh.go puts expiries off, rotation.go follows rotations, and until.go
-// waits for the end.
+// waits for the end. For how long a token that was rotated leads on, package state says.
 package lookup
 
 import (

@@ -1,5 +1,6 @@
 // Package transport takes tokens from requests and puts them into answers: in a
-// cookie, or in a header field for API clients.
+// cookie, or in a header field for API clients. Both are in transport.go. Package headers says
+// which fields may carry a token, and package inlink puts tokens into links.
 package transport
 
 import (
