@@ -172,7 +172,10 @@ func TestEndsAreToldWithWhoEnds(t *testing.T) {
 				}
 			}
 		}
-		one, two, three, admin := loggedIn("ann"), loggedIn("ann"), loggedIn("ann"), loggedIn("root")
+		one := loggedIn("ann")
+		two := loggedIn("ann")
+		three := loggedIn("ann")
+		admin := loggedIn("root")
 		a.wants(a.does(one, end(ids[two])), "ended s2 by another device durable ann")
 		a.wants(a.does(admin, end(ids[three])), "ended s3 by administrator durable ann")
 		a.wants(a.does(one, end(ids[one])), "ended s1 by visitor durable ann")

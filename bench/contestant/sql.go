@@ -31,7 +31,10 @@ func inSQLite(fast bool) func(Stores) (session.Store, error) {
 
 func inMariaDB(stores Stores) (session.Store, error) {
 	c := mysql.NewConfig()
-	c.User, c.Net, c.Addr, c.DBName = "root", "tcp", stores.MariaDB, "test"
+	c.User = "root"
+	c.Net = "tcp"
+	c.Addr = stores.MariaDB
+	c.DBName = "test"
 	return mysqlstore.Open(context.Background(), c, &mysqlstore.Options{Conns: sqlConns})
 }
 

@@ -94,7 +94,10 @@ func (p *Proxy) arm(mark string, phase Phase, abort, all bool) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mark, p.phase, p.abort, p.all = []byte(mark), phase, abort, all
+	p.mark = []byte(mark)
+	p.phase = phase
+	p.abort = abort
+	p.all = all
 }
 
 // times returns how often a mark came.
