@@ -56,16 +56,13 @@ func newUser(name string) User {
 	}
 	// As in a real shop numbers grow, and people buy the same things again: what is
 	// all chance could not be compressed, and its copy would have no room for a cart.
-	var baskets [3][]int
-	for i := range baskets {
-		baskets[i] = r.Perm(len(menu))[:2+i%3]
-	}
+	basket := r.Perm(len(menu))[:3]
 	number := 31_000_000 + r.IntN(1e6)
-	for n := range orders {
+	for range orders {
 		day = day.AddDate(0, 0, 7)
 		number++
 		o := Order{Number: fmt.Sprintf("lowwater-no-%08d", number), Day: day}
-		for _, i := range baskets[n%len(baskets)] {
+		for _, i := range basket {
 			o.Foods = append(o.Foods, menu[i].SKU)
 			o.Cents += menu[i].Cents
 		}
