@@ -80,6 +80,10 @@ func (o *oracle) delivered(q *Request) {
 		o.count("oracle: exempt: the user was revoked while the answer was made")
 		v.displaced = v.displaced.or(o.shown(q))
 	}
+	if q.ok() && len(q.Bundle) == 0 && o.life(q.JarToken).endedBy(q) {
+		o.count("oracle: exempt: the session was ended while the answer was made")
+		v.displaced = v.displaced.or(o.shown(q))
+	}
 	if q.Route == Delete && q.ok() && len(q.Bundle) == 0 {
 		o.deletedNothing(q, v)
 	}

@@ -244,6 +244,30 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 			t.load(q, 2)
 			t.answer(q, "store a=1 c=3", "", "three")
 		}, ""},
+		{"a displaced, pending write, at an instance where the session was idle for too long", func(t *tale) {
+			displacedAndOwed(t, 70*time.Second)
+		}, ""},
+		{"a displaced, pending write, at an instance where the session was used lately", func(t *tale) {
+			displacedAndOwed(t, 20*time.Second)
+		}, "a: lost"},
+		{"a session that ends while it is read, and is read where nobody knows of that", func(t *tale) {
+			shownByOne(t, true)
+		}, ""},
+		{"a session that is read, and then where nobody knows of the last write", func(t *tale) {
+			shownByOne(t, false)
+		}, "d: older than what the visitor was shown"},
+		{"what the journal keeps of a copy, after the header", func(t *tale) {
+			q := t.ask(2, Late, tallyKey, 2, "one")
+			t.answer(q, "backup a=1 tally=2", "", "one")
+			q.Answer.Late = "pending"
+			t.answer(t.steal(2, s1, Read, "bent"), "backup a=1 tally=2", "")
+		}, ""},
+		{"a copy of which the journal kept nothing, after the header", func(t *tale) {
+			q := t.ask(2, Late, tallyKey, 2, "one")
+			t.answer(q, "backup a=1", "", "one")
+			q.Answer.Late = "refused"
+			t.answer(t.steal(2, s1, Read, "bent"), "backup a=1", "")
+		}, "g: forged"},
 		{"a read after another instance has displaced a copy, at the one that made it", func(t *tale) {
 			t.h.ByTime = true
 			v, w := t.ask(1, Set, 1, 2, "one"), t.ask(2, Set, 2, 3, "one")
@@ -484,4 +508,39 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 			t.answer(r, "store a=1", "", "two")
 		}, "d: older than what the visitor was told"},
 	})
+}
+
+// displacedAndOwed has A owe the store a write whose copy an answer of B has displaced, and find
+// nothing there some time later, although the visitor has come to B meanwhile.
+func displacedAndOwed(t *tale, later time.Duration) {
+	t.h.Idle, t.h.Lease = time.Minute, 5*time.Minute
+	t.link(1, false)
+	v, w := t.ask(1, Set, 1, 2, "one"), t.ask(2, Set, 2, 3, "one")
+	t.answer(v, "backup a=1 b=2", "two", "two")
+	t.answer(w, "backup a=1 c=3", "three", "three")
+	t.at += later / 2
+	t.answer(t.ask(2, Read, 0, 0, "three"), "backup a=1 c=3", "", "three")
+	t.at += later / 2
+	t.event(Event{Kind: Loaded, Birth: 1, Session: s1, Sent: t.at})
+	q := t.ask(2, Read, 0, 0, "three")
+	q.Final = true
+	t.answer(q, "backup a=1 c=3", "", "three")
+}
+
+// shownByOne has A show a write whose own answer was lost, and B, which the write has not
+// reached, answer after that. Meanwhile a login may have ended the session.
+func shownByOne(t *tale, ended bool) {
+	lost := func(q *Request, what, set string) {
+		t.answer(q, what, set, set)
+		t.h.Events = t.h.Events[:len(t.h.Events)-1]
+	}
+	lost(t.ask(1, Set, 1, 2, "one"), "backup a=1 b=2", "two")
+	r := t.ask(1, Read, 0, 0, "one")
+	if ended {
+		l := t.ask(1, Login, 0, 0, "one")
+		l.NewToken = "T"
+		lost(l, "backup a=1 b=2", "heir")
+	}
+	t.answer(r, "backup a=1 b=2", "", "one")
+	t.answer(t.ask(2, Read, 0, 0, "one"), "backup a=1", "", "one")
 }

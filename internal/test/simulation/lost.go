@@ -57,6 +57,9 @@ func (o *oracle) gone(n int, x *life, at time.Duration) bool {
 	if x.maker != nil && at+o.spread()+tick > x.maker.Began+o.Lifetime {
 		return true // some clock says that the session is over
 	}
+	if o.idleFor(w, x) {
+		return true
+	}
 	lease := w.q.Began
 	if len(w.q.Bundle) > 0 {
 		lease = o.bundles[w.q.Bundle[0]].leaseMin
@@ -64,6 +67,19 @@ func (o *oracle) gone(n int, x *life, at time.Duration) bool {
 		lease = o.leaseOf(w.q)
 	}
 	return !o.alive(w.q.Birth) || at > lease+o.Lease-o.spread()
+}
+
+// idleFor reports whether the instance that owes the store a write found nothing there when
+// the session had been idle for too long as far as it knew: visitors came to other
+// instances, which owe the store the session as well. An idle session is created by nobody.
+func (o *oracle) idleFor(w *write, x *life) bool {
+	seen := w.q.Began
+	for _, q := range x.uses {
+		if q.Birth == w.q.Birth && q.Began <= x.nothing {
+			seen = max(seen, q.Began)
+		}
+	}
+	return x.nothing > seen+o.Idle-o.spread()
 }
 
 // judgeRead holds what an answer shows against what it must show.

@@ -372,7 +372,8 @@ func (o *oracle) keepCarried(q *Request) {
 		}
 		only = b
 	}
-	if only != nil && q.Route == Read && q.shows() && !o.storeOnly(q) { // which reads no bundle
+	if only != nil && q.Route == Read && q.shows() && !o.storeOnly(q) && // which reads no bundle
+		!o.life(q.Token).endedBy(q) { // which gets no copy any more
 		only.content = only.content.or(o.shown(q))
 	}
 }
@@ -380,6 +381,10 @@ func (o *oracle) keepCarried(q *Request) {
 // keepBundle notes what an answer puts into the visitor's jar.
 func (o *oracle) keepBundle(q *Request, a *asked) {
 	if len(q.Bundle) == 0 {
+		if q.Answer.Late == "pending" { // the journal has it, with the lease of what was carried
+			y := o.life(q.Token)
+			y.vouched[q.Birth] = max(y.vouchedBy(q.Birth), a.leaseMax)
+		}
 		o.keepCarried(q)
 		return
 	}
