@@ -71,17 +71,17 @@ func (o *oracle) delivered(q *Request) {
 	if q.ok() && len(q.Bundle) == 0 && o.storeOnly(q) {
 		// Decision 50, while an operator trusts the store alone: "where none is free no
 		// copy is sent". So only the store has what this has written and shown.
-		o.count("oracle: exempt: no cookie was free of a copy that nobody reads")
+		o.exempt(noFreeCookie)
 		v.displaced = v.displaced.with(q.Op).or(o.shown(q))
 	}
 	if q.ok() && len(q.Bundle) == 0 && o.mayBeRevoked(o.life(q.JarToken), q.Ended) {
 		// Section 3: "The revocation set is asked before any answer is used". A session
 		// that ends while it is read gets no copy of what was read.
-		o.count("oracle: exempt: the user was revoked while the answer was made")
+		o.exempt(revokedMeanwhile)
 		v.displaced = v.displaced.or(o.shown(q))
 	}
 	if q.ok() && len(q.Bundle) == 0 && o.life(q.JarToken).endedBy(q) {
-		o.count("oracle: exempt: the session was ended while the answer was made")
+		o.exempt(endedMeanwhile)
 		v.displaced = v.displaced.or(o.shown(q))
 	}
 	if q.Route == Delete && q.ok() && len(q.Bundle) == 0 {
@@ -162,16 +162,16 @@ func (o *oracle) displace(q *Request, v *view) {
 		switch {
 		case q.Token != b.id && q.NewToken != b.id:
 			granted = true // the sentence before speaks of the requests "of that session"
-			o.count("oracle: exempt: a bundle displaced another session's")
+			o.exempt(displacedOtherSession)
 		case b.q.Birth != q.Birth:
 			granted = true
-			o.count("oracle: exempt: a bundle displaced another instance's")
+			o.exempt(displacedOtherInstance)
 		case oneSlot(b.q) || oneSlot(q):
 			granted = true
-			o.count("oracle: exempt: a bundle displaced another in the only slot")
+			o.exempt(displacedOneSlot)
 		case o.noneFree(b.q):
 			granted = true
-			o.count("oracle: exempt: a bundle displaced another, none was free")
+			o.exempt(displacedNoneFree)
 		default:
 			o.count("oracle: an instance displaced its own bundle")
 		}

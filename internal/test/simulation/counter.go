@@ -59,7 +59,7 @@ func (o *oracle) parted(w, r *write) bool {
 	// Section 2, of what an instance knows beside the store: "until a request of that session
 	// has carried it back (...), or for 30 s". A jar that r was displaced from did not.
 	if w.unanswered() && r.q.Ended > 0 && w.q.Began-r.q.Ended > stillKnown {
-		o.count("oracle: exempt: counted without what was displaced, which the instance has forgotten")
+		o.exempt(countedForgotten)
 		return true
 	}
 	since := r.q.Began
@@ -129,16 +129,16 @@ func (o *oracle) judgeCount(w *write, at time.Duration) {
 		return
 	}
 	if w.saved > 0 && o.gone(w.n, x, at) {
-		o.count("oracle: exempt: counted in a store that has lost its memory")
+		o.exempt(countedLostMemory)
 		return
 	}
 	o.count("oracle: a count is looked for in the store")
 	switch {
 	case x.record != nil && !x.record.dead && x.record.marks.has(w.n):
 	case o.outOfMind(w):
-		o.count("oracle: exempt: counted for a visitor who never had the answer, and forgotten before an outage")
+		o.exempt(countedUnseen)
 	case o.replaced(w, nil):
-		o.count("oracle: exempt: counted side by side, and the store had not answered")
+		o.exempt(countedBeside)
 	default:
 		o.violate(q, at, "a: count lost", "write %d was answered, and is not in the store", w.n)
 	}

@@ -88,7 +88,7 @@ func (o *oracle) judgeEnds(q *Request, a *asked) {
 		// Section 5: "an instance that reaches the store honors it at once, as
 		// long as the store keeps the tombstone".
 		if a.behind(q, e.Ended) {
-			o.count("oracle: exempt: loaded from a cache that was not told yet")
+			o.exempt(cachedBefore)
 			continue
 		}
 		if stood && (within || q.Answer.Source == "store") {
@@ -103,7 +103,7 @@ func (o *oracle) judgeEnds(q *Request, a *asked) {
 			o.violate(q, q.Ended, "c: revived", "ended by request %d, whose instance has had the time to tell the store", e.N)
 			return
 		}
-		o.count("oracle: exempt: an ended session is served, by an instance that cannot know")
+		o.exempt(cannotKnowEnd)
 	}
 	o.judgeHeir(q, x, within)
 }
@@ -152,11 +152,11 @@ func (o *oracle) judgeHeir(q *Request, y *life, within bool) {
 		switch {
 		case byAnother == never:
 		case renewed:
-			o.count("oracle: exempt: renewed in the store before the logout got there")
+			o.exempt(renewedBefore)
 		case y.stored > 0 && y.stored <= byAnother+o.ReadTimeout+o.SaveTimeout:
 			// Where the old ID was read just before the tombstone came, the new one
 			// is made just after.
-			o.count("oracle: exempt: renewed in the store before the logout got there")
+			o.exempt(renewedBefore)
 		case stands:
 			o.violate(q, q.Ended, "e: outlives the logout", "its session %s was logged out by request %d", short8(x.id), e.N)
 			return
@@ -186,7 +186,7 @@ func (o *oracle) endedNothing(e *Request, x *life) bool {
 	if a == nil || a.backup || x.nothing == 0 || x.nothing < e.Began {
 		return false
 	}
-	o.count("oracle: exempt: the store had nothing to end, and no copy came along")
+	o.exempt(nothingToEnd)
 	return true
 }
 
@@ -194,14 +194,14 @@ func (o *oracle) endedNothing(e *Request, x *life) bool {
 func (o *oracle) judgeTombstone(x *life, at time.Duration) {
 	if x.evicted >= x.lostTomb && x.lostTomb > 0 && x.record == nil {
 		// Section 5: "Single tombstones are written again (...) whenever one is met".
-		o.count("oracle: exempt: a tombstone was evicted, and nobody came")
+		o.exempt(tombstoneEvicted)
 		return
 	}
 	if x.unseen > 0 && x.unseen == x.lostTomb && (x.record == nil || x.record.since < x.unseen) {
 		// The members record that came back is the one that was there: the logs that it
 		// names are whole, and have the end of whatever lost its tombstone. It was
 		// delivered to the store since, and is missing as one that was evicted.
-		o.count("oracle: exempt: a tombstone was undone that the logs have, and nobody came")
+		o.exempt(tombstoneUndone)
 		return
 	}
 	for _, e := range x.ends {

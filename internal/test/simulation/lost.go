@@ -15,7 +15,7 @@ func (o *oracle) required(v *view, q *Request) ops {
 	out := v.seen
 	for _, n := range v.displaced.list() {
 		if o.gone(n, o.life(q.Token), q.Sent) {
-			o.count("oracle: exempt: displaced from the jar, then lost with store or journal")
+			o.exempt(displacedThenLost)
 			out = out.minus(ops{}.with(n))
 		}
 	}
@@ -108,8 +108,13 @@ func (o *oracle) judgeRead(q *Request, a *asked) {
 			// Section 4: "reading or updating a withheld key in an outage is
 			// ErrUnavailable; after a restore from a bundle it is ErrLost until
 			// set again". Section 6: "ServerOnly keys always".
-			if key == secretKey || o.tooLarge(key, o.life(q.Token)) {
-				o.count("oracle: exempt: a key that does not travel is " + fault)
+			travels := key != secretKey && !o.tooLarge(key, o.life(q.Token))
+			switch {
+			case !travels && fault == "lost":
+				o.exempt(withheldLost)
+				continue
+			case !travels && fault == "unavailable":
+				o.exempt(withheldUnavailable)
 				continue
 			}
 			o.violate(q, q.Ended, promise(required.list()[0]), "%s is %s", name, fault)
@@ -157,11 +162,11 @@ func (o *oracle) judgeCart(q *Request, promise func(int) string, key int, requir
 	for _, r := range required.minus(shown).list() {
 		if o.strict(key) {
 			if o.replaced(o.writes[r], q) {
-				o.count("oracle: exempt: two writes of one list side by side, and the store had not answered")
+				o.exempt(listsBeside)
 				continue
 			}
 		} else if o.beside(q, key, func(w *write) bool { return w.n != r && w.q != q && !w.know.has(r) && !o.writes[r].know.has(w.n) }) {
-			o.count("oracle: exempt: two writes of one cart side by side")
+			o.exempt(cartsBeside)
 			continue
 		}
 		o.violate(q, q.Ended, promise(r), "%s lacks write %d", keyNames[key], r)

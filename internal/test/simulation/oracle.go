@@ -356,7 +356,7 @@ func (o *oracle) endedLate(q *Request) bool {
 	if q.Answer.Late != "ended" || !ended {
 		return false
 	}
-	o.count("oracle: exempt: the session ended before a write after the header")
+	o.exempt(endedBeforeLate)
 	return true
 }
 

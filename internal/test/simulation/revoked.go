@@ -144,10 +144,10 @@ func (o *oracle) judgeUser(q *Request, a *asked) {
 		case login.Ended > r.q.Began:
 			// "A login that begins afterwards counts", and one that was answered before does not.
 			if login.Began <= r.q.Ended {
-				o.count("oracle: exempt: a login and a revocation at once")
+				o.exempt(loginAtOnce)
 			}
 		case o.unordered(login, r):
-			o.count("oracle: exempt: a login and a revocation that an instance cut off cannot order")
+			o.exempt(loginUnordered)
 		default:
 			o.count("oracle: a session of a user who was revoked is shown")
 			if why := o.mustKnow(q, a, r, x); why != "" {

@@ -97,6 +97,6 @@ func (o *oracle) takenForStranger(e *Request, x *life) bool {
 	if !begunHere || b == nil || b.crowded <= e.Began {
 		return false
 	}
-	o.count("oracle: exempt: a logout of a session that looks like a stranger's")
+	o.exempt(looksStrange)
 	return true
 }

@@ -42,7 +42,7 @@ func (o *oracle) judgeVouched(q *Request, a *asked) {
 			o.violate(q, q.Ended, "b: logged out", "the store has the session")
 		default:
 			// Section 5: "An empty store logs out whoever was not seen for a lease."
-			o.count("oracle: exempt: logged out, the store has nothing and nothing vouches")
+			o.exempt(nothingVouches)
 		}
 		return
 	}
@@ -54,7 +54,7 @@ func (o *oracle) judgeVouched(q *Request, a *asked) {
 		o.violate(q, q.Ended, "b: turned away", "answered %d, and the store has the session", q.Status)
 	default:
 		// Section 3: "Else unknown: ErrUnavailable, by default 503".
-		o.count("oracle: exempt: 503, nobody can vouch")
+		o.exempt(cannotVouch)
 	}
 }
 
@@ -63,30 +63,30 @@ func (o *oracle) exempt503(q *Request, a *asked) bool {
 	switch {
 	case q.Route == FromStore:
 		// Section 10: "not on a backup: 503".
-		o.count("oracle: exempt: 503, the route requires the store")
+		o.exempt(requiresStore)
 	case q.Op > 0 && o.tooLarge(hoardKey, o.life(q.Token)):
 		// Section 4: "updating a withheld key in an outage is ErrUnavailable", and
 		// what may not degrade, because it is too large, gets 503. That holds for
 		// any write that has a pending one to carry on.
-		o.count("oracle: exempt: 503, a key that did not travel")
+		o.exempt(withheld503)
 	case q.Key == secretKey && q.Route == Set:
 		// Section 4: "setting a ServerOnly key while degraded is ErrUnavailable".
-		o.count("oracle: exempt: 503, a ServerOnly key")
+		o.exempt(serverOnly503)
 	case q.hungUp():
 		// Section 3: "A request that was canceled (...) gets unknown".
-		o.count("oracle: exempt: 503, the client had gone")
+		o.exempt(hungUp503)
 	case q.Op > 0 && o.crowded(q):
 		// Section 2: "Whoever cannot be saved then although the store answers
 		// gets 503".
-		o.count("oracle: exempt: 503, others of its session came before")
+		o.exempt(crowded503)
 	case q.Op > 0 && o.droppedBeside(q):
 		// Section 4, of what goes first when the journal is full: "delivered copies kept
 		// only for reading". Without them an Update knows no base.
-		o.count("oracle: exempt: 503, strangers filled the journal")
+		o.exempt(strangers503)
 	case a.conflict && q.Op > 0:
 		// Section 4: "until the budget ends, then an error (it never degrades on
 		// conflict)".
-		o.count("oracle: exempt: 503, conflict")
+		o.exempt(conflict503)
 	default:
 		return false
 	}
@@ -102,7 +102,7 @@ func (o *oracle) judgeStranger(q *Request) {
 	}
 	if q.Key == hoardKey && q.Op > 0 && o.Copy <= hoardSize {
 		// Section 4: what may not degrade, because it is too large, gets 503.
-		o.count("oracle: exempt: 503, a key that did not travel")
+		o.exempt(withheld503)
 		return
 	}
 	o.violate(q, q.Ended, "b: turned away", "answered 503 without a session to ask for")
