@@ -17,7 +17,7 @@ import (
 )
 
 // span stands for a day: an instance looks after its store once a second.
-const span = 20 * time.Minute
+const span = 10 * time.Minute
 
 // remembered is how long a visitor stays who has asked for it.
 var remembered = session.Stay{Persistent: true, Lifetime: 30 * span, Idle: 14 * span}
@@ -103,7 +103,7 @@ func TestARememberedSessionLastsAsItsLoginSaid(t *testing.T) {
 		if got := time.Until(long.Session().Expires()); got < time.Hour || got > 14*span {
 			t.Errorf("the remembered session ends in %v", got)
 		}
-		in(10*span, long, "ann")
+		in(8*span, long, "ann")
 		answer(long, m, func(*session.Session) {})
 		in(13*span, long, "ann")
 		answer(long, m, func(*session.Session) {})
