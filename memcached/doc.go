@@ -49,4 +49,11 @@
 // The server counts in whole seconds, see Item.Expires, and evicts items when its
 // memory is full: give it enough memory if items must not vanish. Its option -M
 // does not help: a write that is refused then deletes the item under the key.
+//
+// # The source
+//
+// client.go has the operations, call.go and node.go send one to a server, and ring.go
+// chooses the server. conn.go, writer.go and reader.go are a connection, and request.go and
+// reply.go the protocol. handshake.go asks a server who it is, token.go names a write, and
+// key.go, expiry.go and options.go have what their names say.
 package memcached

@@ -24,4 +24,13 @@
 //   - A record may have up to 512 MB, and a larger one is ErrTooLarge. A
 //     proto-max-bulk-len below that makes the server hang up instead.
 //   - Reads go to primaries: a replica may not have what was just saved.
+//
+// # The source
+//
+// store.go has Load and Save, script.go and raw.go the scripts of a compare-and-set, and
+// value.go the bytes of a record. line.go sends commands within their callers' deadlines;
+// dial.go and connection.go watch the connections, and frames.go their protocol. cache.go
+// and floor.go are the client's cache, probe.go and cluster.go the shards, list.go lists
+// sessions, refusal.go explains what a server does not allow, and url.go makes the
+// client's options.
 package redisstore

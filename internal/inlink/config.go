@@ -1,6 +1,10 @@
 // Package inlink lets a token travel in the links of a site, for clients that keep no
 // cookies: it takes the token from a request's URL, and puts it, sealed for the client that
 // is to have it, into the links and redirections of answers.
+//
+// Where to look: visit.go is one request, answer.go the header of its answer, address.go says
+// which references lead to the site's own pages, and config.go has the options. Package
+// transport says which requests' tokens count.
 package inlink
 
 import (

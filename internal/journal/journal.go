@@ -21,6 +21,17 @@
 //
 // A tombstone that the store has takes up no room among these. It is part of the
 // revocation set, which is compact and has a bound of its own (package revoked).
+//
+// Where to look: copies.go enters hints and copies for reading, tombstones.go
+// tombstones, and tombstone.go says what a tombstone is and how two of one session
+// merge; users.go has the revocations of users. room.go says what a full journal
+// displaces, and what expires; chain.go keeps the orders by age. part.go counts what a
+// shard lacks, and moves entries when the store's layout changes; undelivered.go and
+// oldest.go say what is undelivered. settled.go has the tombstones that the store has.
+//
+// The package does no I/O. Package failover delivers what a journal holds and says how
+// long a tombstone lives, package spool keeps the journal in a file, and package copies
+// says how many bytes it may take up.
 package journal
 
 import (

@@ -2,7 +2,10 @@
 // the store, within the time that a request has. It sends nothing to a shard that
 // package failover counts as away, and reports the outcome of each operation to that
 // package. A record that it cannot decode is an answer of the store, and for the visitor
-// none: neither a session nor no session, and no copy takes its place (load.go).
+// none: neither a session nor no session, and no copy takes its place.
+//
+// Where to look: load.go and save.go load and save; times.go has the timeouts and their
+// defaults, and stay.go how long a session lasts and a record stays.
 package storage
 
 import (

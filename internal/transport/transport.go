@@ -1,6 +1,11 @@
 // Package transport takes tokens from requests and puts them into answers: in a
-// cookie, or in a header field for API clients. Both are in transport.go. Package headers says
-// which fields may carry a token, and package inlink puts tokens into links.
+// cookie, or in a header field for API clients. Package headers says which fields may carry a
+// token, and package inlink puts tokens into links.
+//
+// Where to look: transport.go finds the token of a request and writes that of an answer, and
+// action.go says which. cookie.go has the attributes of cookies, over https and over http;
+// proxy.go says whether a client came over https, and origin.go whether another site made
+// the request. links.go has the side of package inlink.
 package transport
 
 import (
