@@ -26,8 +26,8 @@ type Backup struct {
 	Audience string
 
 	// Lease is how long a copy may vouch for a session since the store last confirmed
-	// it: a second or more; default an hour. An instance that does not reach the store,
-	// and so cannot know of a logout, honors it one Lease later at most.
+	// it: a second or more; default an hour. An instance that does not reach the store
+	// does not hear of a logout, and honors it one Lease later at most.
 	Lease time.Duration
 
 	// MaxLease is the most that a Switch may prolong Lease to: from Lease, the default,
@@ -59,9 +59,9 @@ type Backup struct {
 	// vouches for its session. docs/PROXIES.md has the directives.
 	ProxyBuffer int
 
-	// Restores is how many sessions a second are put back into a store that
-	// lost them, at most; default 1000. After a second without any it may be as
-	// many again at once. The others are served from their copies meanwhile.
+	// Restores is how many sessions a second are put back into a store that lost
+	// them, at most; default 1000. After a second without a restore, as many may
+	// happen at once. The others are served from their copies meanwhile.
 	Restores int
 
 	// Journal bounds the bytes of writes that this process keeps for the store

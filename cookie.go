@@ -44,11 +44,12 @@ type Cookie struct {
 	// each request that asks for its session, by many goroutines at once, but not for one
 	// that has come over TLS to this process itself, which is secure.
 	//
-	// Where it returns false, the cookies are sent without Secure, and their names lack
-	// the prefix: session instead of __Host-session. So a visitor has one session over TLS
-	// and another over plain http, and whoever reads or writes what is plain gets into the
-	// second alone. Both sets of copies fit the Backup.Budget together, of which those over
-	// plain http have as much as one Backup.Copy: it must be twice that, and at most 6144.
+	// Where it returns false, the cookies are sent without Secure, and their names lack the
+	// prefix: session instead of __Host-session. So a visitor has one session over TLS and
+	// another over plain http, and an attacker who reads or changes the plain traffic gets
+	// into the second session alone. Both sets of copies fit the Backup.Budget together, of
+	// which those over plain http have as much as one Backup.Copy: it must be twice that,
+	// and at most 6144.
 	//
 	// New refuses it with Insecure, with a Name that has neither prefix, with SameSite=None
 	// and Partitioned, which need TLS, and with Options.Format, whose cookies are another's.

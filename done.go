@@ -23,9 +23,10 @@ var closed = func() <-chan struct{} {
 // only this process's own ends are heard at once, and those of others when the session would
 // have expired.
 //
-// It ends too when it expires. A stream is no use of the session, so one that nobody uses
-// otherwise ends Idle after its last request. Before that, the store is asked once, since
-// another instance may have seen a request; where it does not answer, the session ends.
+// It ends too when it expires. An open stream does not count as use of the session, which
+// ends Idle after its last request. Before that, Done asks the store once, because
+// another instance may have seen a request; where the store does not answer, the session
+// ends.
 //
 // Done follows a Rotate. It does not follow a Renew, which makes the token that opened
 // the stream worthless: the client connects again, with the new one.

@@ -20,8 +20,8 @@ type StatusError interface {
 // first StatusError in its chain, else 500.
 func Status(err error) int { return failure.Status(err) }
 
-// The errors that a handler may meet. Most arrive wrapped, with the cause
-// behind them: compare with errors.Is.
+// The errors that a handler may meet. Most arrive wrapped, together with their
+// cause: compare with errors.Is.
 var (
 	// ErrNoSession: the route requires a session and the visitor has none, or
 	// the session has ended.

@@ -115,9 +115,9 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, nex
 	x.end()
 }
 
-// linked returns the token that links of the answer carry, for the package inlink. While a
-// token can still be sent it saves first, because the token of a new session is not known
-// before. It ignores the error of that: the commit answers it.
+// linked returns the token that links of the answer carry, for package inlink. While a
+// token can still be sent it saves the session first, because the token of a new session
+// is not known before. It ignores the error of that save, which the commit answers.
 func (x *exchange) linked() (t token.Token, known bool) {
 	s := x.known()
 	if s == nil {
@@ -167,11 +167,11 @@ func (x *exchange) end() {
 	}
 }
 
-// abandon ends the request r. What was written into the copy of it, middleware further
-// out sees in r: the pattern that matched above all, and the server removes the files of a
-// form by it. After a panic, where no middleware recovers, the server removes none. After a
-// panic what is not saved is dropped, but a token that was saved must reach the visitor with
-// whatever answer there will be.
+// abandon ends the request r. It copies what was written into the request's copy into r,
+// because middleware further out reads the pattern that matched, and the server removes the
+// files of a form by it. After a panic, where no middleware recovers, the server removes
+// none. After a panic abandon drops the changes that are not saved, and the answer still
+// carries a token that was saved before.
 func (x *exchange) abandon(r *http.Request) {
 	*r = *x.req.WithContext(r.Context())
 	if !x.returned && r.MultipartForm != nil {

@@ -98,8 +98,8 @@ func (s *Session) seenLongAgo(l *lookup.Loaded) bool {
 	return l.Phase == lookup.Live && s.m.now().Sub(time.UnixMilli(l.State.LastSeen)) >= s.m.storage.RefreshOf(&l.State)
 }
 
-// giveUp takes the place of finish after a panic: what was saved before must
-// reach the visitor still.
+// giveUp is finish after a panic: a token that was saved before must still reach
+// the visitor.
 func (s *Session) giveUp(ctx context.Context, h http.Header) {
 	s.io.Lock()
 	defer s.io.Unlock()

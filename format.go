@@ -12,8 +12,8 @@ type Format interface {
 // foreign reports whether another system writes the sessions too.
 func (m *Manager) foreign() bool { return m.transport.Format != nil }
 
-// resaves reports whether the format wants each session saved once in each
-// request that has it, before the answer.
+// resaves reports whether the format requires that each request which asks for its
+// session saves it once, before the answer.
 func (m *Manager) resaves() bool {
 	f, ok := m.transport.Format.(foreign.Resaver)
 	return ok && f.Resaves()

@@ -116,15 +116,15 @@ func (s *Session) headerBuilt() (token bool) {
 	return token
 }
 
-// sentHeader is what the last header said, for an answer whose header is built again
-// because the handler returned without writing it.
+// sentHeader is what the last header told the visitor, for an answer whose header is
+// built again because the handler returned without writing it.
 type sentHeader struct {
 	tokenAction transport.Action
 	out         []string
 }
 
-// sendAgain makes buildHeader say again what it said when the handler returned,
-// because an error's header replaces that one. Anything newer stays.
+// sendAgain makes buildHeader repeat what it wrote when the handler returned,
+// because the header of an error replaces that one. Anything newer stays.
 func (s *Session) sendAgain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,7 +136,7 @@ func (s *Session) sendAgain() {
 	}
 }
 
-// repeatForeignCookie lets the format send the token again, which the visitor has.
+// repeatForeignCookie lets the format send again the token that the visitor has.
 func (s *Session) repeatForeignCookie() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,16 +17,15 @@ import (
 // must return quickly. They may ask Loaded and Stats; From, Save and what else waits
 // for the session would wait for ever. No token and no value is ever passed to one.
 type Hooks struct {
-	// Down is called when a shard of the store is away: the whole store where
-	// it is not made of shards, and its name is empty then. Without a Backup that
-	// is after three loads or saves in a row that failed. With one it is when a
-	// breaker of the shard trips: that of loads, and requests are served from the
-	// backup from then on; or that of saves, and sessions are still read from the
-	// store (ReadsOnly). Where a shard that refused saves stops answering loads
-	// too, StillDown tells. StillDown is called once a minute while it lasts: with a Backup by the
-	// probe, without one when something fails again. Up is called when it is back.
-	// Settled is called after an Up that said that changes or tombstones wait, when
-	// none of them waits any more; not where the shard is away again by then.
+	// Down is called when a shard of the store is away: the whole store where it is not made of
+	// shards, and its name is empty then. Without a Backup that is after three loads or saves
+	// in a row that failed. With one it is when a breaker of the shard trips: that of loads,
+	// and requests are served from the backup from then on; or that of saves, and sessions are
+	// still read from the store (ReadsOnly). Where a shard that refused saves stops answering
+	// loads too, StillDown reports that. StillDown is called once a minute while it lasts: with
+	// a Backup by the probe, without one when something fails again. Up is called when it is
+	// back. Settled is called after an Up that said that changes or tombstones wait, when none
+	// of them waits any more; not where the shard is away again by then.
 	Down      func(ctx context.Context, shard string, err error)
 	StillDown func(ctx context.Context, o Outage)
 	Up        func(ctx context.Context, o Outage)
@@ -82,27 +81,29 @@ type Hooks struct {
 
 	// InsecureOverTLS is called once, when an answer sends a cookie without Secure to a
 	// visitor who came over TLS, by that host, as the connection shows or the browser says:
-	// Cookie.Insecure is set, or Cookie.Secure does not see what the proxy says. Whoever
-	// makes that visitor's browser open a page of the host over plain http reads the token.
+	// Cookie.Insecure is set, or Cookie.Secure does not see what the proxy says. An
+	// attacker who makes that visitor's browser open a page of the host over plain http
+	// reads the token.
 	InsecureOverTLS func(ctx context.Context, host string)
 
 	// These are for an audit log. One of the first four is called for each new ID, when it has
-	// been saved: Login where a user has logged in, by SetUser; else Renewed after Renew, Rotated
-	// after Rotate, and Began after all else. previous is the session that it has taken the
-	// place of, empty where there was none; user is who has logged in last, empty where nobody
-	// has. What was begun by a Commit that failed, or by another instance, is not told.
+	// been saved: Login where a user has logged in, by SetUser; else Renewed after Renew,
+	// Rotated after Rotate, and Began after all else. previous is the session that the new one
+	// replaces, empty where there was none; user is the user that logged in last, empty where
+	// none has. None is called for a session that a failed Commit began, or that another
+	// instance began.
 	Login, Renewed, Rotated, Began func(ctx context.Context, id, previous ID, user string)
 
 	// Refused is called when PerUser has refused a login; id is the session that would have
 	// become the user's, empty where there was none.
 	Refused func(ctx context.Context, id ID, user string)
 
-	// Ended is called when this process has ended a session, but not for the previous one of a
-	// new ID, and not for each of those that a revocation ends: Revoked tells of these at once.
-	// It is called also, once for each session as far as this process remembers, where a
-	// session turns out to have ended in a way of which nobody told: by a revocation, an idle
-	// timeout or a Lifetime, when its token is used afterwards. A session whose record the
-	// store has dropped by then, and of which no copy came along, is not seen.
+	// Ended is called when this process has ended a session. It is not called for the previous
+	// session of a new ID, nor for each session that a revocation ends: Revoked is called once
+	// for all of them. It is called too when a client uses the token of a session that has
+	// ended by a revocation, an idle timeout or a Lifetime: once for each session, as far as
+	// this process remembers. A session whose record the store has dropped by then, and of
+	// which the client brings no copy, is not noticed.
 	//
 	// Where it is set, Revoke loads the session first, to tell whose it was.
 	Ended func(ctx context.Context, e Ending)
@@ -122,7 +123,7 @@ type Hooks struct {
 // Ending is the end of a session, as Hooks.Ended is told.
 type Ending struct {
 	ID         ID
-	User       string // who had logged in last; empty: nobody had, or it is not known
+	User       string // that had logged in last; empty: none had, or it is not known
 	By         EndedBy
 	Durability Durability // zero where the end was only seen
 }
@@ -130,7 +131,7 @@ type Ending struct {
 // EndedBy says who or what has ended a session.
 type EndedBy uint8
 
-// Who or what ends a session.
+// The values of EndedBy.
 const (
 	EndedByVisitor       EndedBy = iota + 1 // by Destroy, or by Revoke in a request of this session
 	EndedByDevice                           // by Revoke in a request of another session of the same user

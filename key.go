@@ -103,15 +103,14 @@ func (k Key[T]) Get(s *Session) (T, error) {
 	return v, nil
 }
 
-// Or returns the value, or else otherwise. It falls back where there is no
-// value, and where a value does not decode, which Hooks.BadValue reports.
+// Or returns the value. It returns otherwise where there is none, and where the
+// value does not decode, which Hooks.BadValue reports.
 //
-// Where the value is not known, because the session could not be loaded, the
-// value is not in the sealed copy, or no copy of it has survived, Or returns
-// otherwise too, and the commit answers that error instead of the handler's
-// response: otherwise a page would show an empty cart as if it were the
-// visitor's, and save what was built on it. A handler that can do without the
-// value asks Get.
+// Where the value is not known, because the session could not be loaded, the value
+// is not in the sealed copy, or no copy of it has survived, Or returns otherwise
+// too, and the commit answers that error instead of the handler's response:
+// otherwise a page would show an empty cart as if it were the visitor's, and save
+// what was built on it. A handler that can do without the value calls Get.
 func (k Key[T]) Or(s *Session, otherwise T) T {
 	v, err := k.Get(s)
 	if err == nil {

@@ -146,8 +146,9 @@ func (s *Session) arrive(ctx context.Context, t token.Token, l *lookup.Loaded) t
 	return held
 }
 
-// read notes that what the request knows of a session is not older than a time. What
-// this process learns from then on stays known until the request is over. s.io is held.
+// read notes that the request's knowledge of a session is not older than a time. This
+// process keeps what it learns of the session from then on until the request is over.
+// s.io is held.
 func (s *Session) read(id string, at time.Time) {
 	p := s.cookies
 	if p == nil {

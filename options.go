@@ -57,11 +57,11 @@ type Options struct {
 	// ReadTimeout is how long the store may take to load a session, and SaveTimeout how
 	// long to save it; default 50 ms and 100 ms with a Backup, 250 ms and 500 ms without
 	// one, where a request that gets no answer fails, or 10 s for a store in this process,
-	// see Local. A request that also waits for others of its session takes longer: to
-	// load by a quarter of ReadTimeout, to save by a ReadTimeout and two SaveTimeout,
-	// or three where another instance saves first. Both also apply after the client has
-	// left, because other requests may wait for the same load. They pass as far as this
-	// process runs: a process that is stopped, or short of processor, waits longer.
+	// see Local. A request that also waits for others of its session takes longer: to load
+	// by a quarter of ReadTimeout, to save by a ReadTimeout and two SaveTimeout, or three
+	// where another instance saves first. Both also apply after the client has left,
+	// because other requests may wait for the same load. Only time in which this process
+	// runs counts: a process that is stopped, or short of processor, waits longer.
 	ReadTimeout, SaveTimeout time.Duration
 
 	// Backup keeps a second copy of each session in its visitor's cookies, for when the
@@ -99,8 +99,8 @@ type PerUser struct {
 
 	// Refuse makes a login beyond it fail: the commit answers ErrTooManySessions, and
 	// nothing is saved. Otherwise the session that was seen longest ago ends, shortly
-	// after the answer. To refuse costs the login a load and a save before it is saved.
-	// While the store is away no login is refused.
+	// after the answer. With Refuse a login costs a load and a save more. While the
+	// store is away no login is refused.
 	Refuse bool
 }
 

@@ -38,7 +38,7 @@ type EndingSwitch interface {
 	Until() time.Time
 }
 
-// of returns the mode of a shard. The empty name asks what holds for all of them.
+// of returns the mode of a shard; for the empty name, the mode of all shards.
 func (o Override) of(shard string) Mode {
 	if o.Shard == "" || o.Shard == shard {
 		return o.Mode

@@ -59,9 +59,9 @@ func (x *exchange) FlushError() error {
 	return http.NewResponseController(x.w).Flush()
 }
 
-// Hijack commits too. The cookies that are due then go along with the head that is
-// written by hand: libraries for websockets write one of their own. Where none is
-// written, Hooks.Dropped gets ErrTooLate.
+// Hijack commits too, and adds the session's cookies to the head that the handler
+// writes to the connection, as libraries for websockets do. Where the handler
+// writes none, Hooks.Dropped gets ErrTooLate.
 func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	sent := x.begun
 	if !x.commit() {

@@ -123,8 +123,9 @@ func (s *Session) name() ID {
 	return ID(s.loaded.ID)
 }
 
-// decideLocked is called where a handler reads something that it may decide by. If the
-// session is not known, the commit answers the error. s.mu is held.
+// decideLocked is called where a handler reads something that its decision may depend
+// on. If it is unknown whether there is a session, the commit answers the error. s.mu
+// is held.
 func (s *Session) decideLocked() {
 	if s.loaded.Phase == lookup.Unknown && !s.sealed {
 		s.keepFaultLocked("", s.loaded.Err) // keepFaultLocked and not failLocked: no write was lost, so Hooks.Dropped is not called
@@ -173,14 +174,14 @@ func (s *Session) Created() time.Time {
 	return s.date(func(st state.State) time.Time { return time.UnixMilli(st.Created) })
 }
 
-// Renewed returns when the session began or was last renewed, whatever is
-// later: the time of the login where every login renews.
+// Renewed returns when the session began or was last renewed, whichever is later:
+// the time of the login where every login renews.
 func (s *Session) Renewed() time.Time {
 	return s.date(func(st state.State) time.Time { return time.UnixMilli(st.Authenticated) })
 }
 
-// Issued returns when the session's token was made: when the session began, by
-// Renew or by Rotate, whatever was last.
+// Issued returns when the session's token was made: when the session began, or by
+// the last Renew or Rotate.
 func (s *Session) Issued() time.Time {
 	return s.date(func(st state.State) time.Time { return time.UnixMilli(max(st.Authenticated, st.Rotated)) })
 }
@@ -201,10 +202,10 @@ func (s *Session) date(of func(state.State) time.Time) time.Time {
 	return of(s.loaded.State)
 }
 
-// Renew gives the session a new token and ID when it is saved, and restarts
-// its Lifetime; the old ones are worthless from then on. Call it wherever a visitor
+// Renew gives the session a new token and ID when it is saved, and restarts its
+// Lifetime; the old ones are worthless from then on. Call it wherever a visitor
 // gains rights, at every login above all, so that a token which was planted or
-// stolen before gains nothing (session fixation).
+// stolen before does not gain them (session fixation).
 //
 // A Renew that fails makes the commit answer its error, as a write of a Key does,
 // and Err returns it: ErrTooLate once the response header is written, ErrReadOnly,

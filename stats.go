@@ -95,7 +95,7 @@ type ShardStats struct {
 	Since      time.Time     // when State became what it is
 	Cause      Cause         // of being away; empty while it serves
 	Mode       Mode          // the operator's
-	Quarantine time.Duration // how long "nothing" from it still counts as no answer, after it lost its data
+	Quarantine time.Duration // how long its "not found" still counts as no answer, after it lost its data
 
 	// How far this process is behind the others, and they behind it, is the time since then.
 	// Zero is never.

@@ -87,11 +87,11 @@ type FreshLoader interface {
 	LoadFresh(ctx context.Context, id ID) (Record, error)
 }
 
-// Lister is a Store that can tell what it holds. List yields the ID of every
-// record that has not expired, in the form that Load takes. What is saved
-// while it runs may be missing, and an ID may come twice. An error, that of ctx
-// too, ends the sequence.
-// It may be slow, and is meant for operators, not for requests.
+// Lister is a Store that can tell what it holds. List yields the ID of every record
+// that has not expired, in the form that Load takes. The ID of a session that is
+// saved while List runs may be missing, and an ID may come twice. An error, that of
+// ctx too, ends the sequence. It may be slow, and is meant for operators, not for
+// requests.
 type Lister interface {
 	List(ctx context.Context) iter.Seq2[ID, error]
 }

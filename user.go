@@ -78,9 +78,9 @@ func (s *Session) RevokeOthers(ctx context.Context) (Durability, error) {
 // RevokeUser ends all sessions to which a user has logged in by SetUser until now,
 // wherever they are: in the store, or in a copy that a visitor or a thief holds. Call it
 // where a password was changed or stolen, an account is closed, or an identity provider
-// says so; where a request of that user asks for it, [Session.RevokeOthers] leaves the
-// visitor logged in. A session whose login was before the first SetUser of an application
-// knows no user, and is not ended.
+// asks for it; where a request of that user asks for it, [Session.RevokeOthers] leaves
+// the visitor logged in. A session whose login was before the first SetUser of an
+// application knows no user, and is not ended.
 //
 // Durable says that each instance that reaches the store honors it within two seconds, as it does a
 // logout, and one that does not at most a lease later. Pending says that a part of the store
@@ -88,9 +88,9 @@ func (s *Session) RevokeOthers(ctx context.Context) (Durability, error) {
 // reaches too within two seconds, and the rest when it is delivered. With ErrUnavailable it
 // may or may not have happened.
 //
-// A login that begins afterwards counts. One at an instance that has not heard of the
-// revocation, because it does not reach the store, counts only from a minute after it on,
-// since clocks differ.
+// A login that begins afterwards counts. At an instance that has not heard of the
+// revocation, because it does not reach the store, a login counts only from a minute
+// after the revocation on, because clocks differ.
 //
 // It needs Options.Backup, by which the instances hear of it, and fails without one, or with
 // an Options.Format, with an error that wraps errors.ErrUnsupported.
@@ -99,10 +99,10 @@ func (m *Manager) RevokeUser(ctx context.Context, user string) (Durability, erro
 	return Durability(d), err
 }
 
-// RevokeBefore ends all sessions of the application in which the last login was at a time t
-// or before, or which, knowing no user, began or were last renewed by then: for the day
-// after a breach. The rest is as with RevokeUser. t is at most a minute from now. Where clocks
-// of instances differ, add by how much.
+// RevokeBefore ends all sessions of the application in which the last login was at a time t or
+// before, or which, knowing no user, began or were last renewed by then: for the day after a
+// breach. The rest is as with RevokeUser. t is at most a minute from now. Where the clocks of
+// instances differ, add the difference.
 func (m *Manager) RevokeBefore(ctx context.Context, t time.Time) (Durability, error) {
 	d, err := m.logins.RevokeEverybody(ctx, t)
 	return Durability(d), err

@@ -147,8 +147,8 @@ func (s *Session) set(c state.Change) {
 		s.forgetFaultLocked(c.Name)
 	}
 	s.acceptedLocked(c.Name)
-	// It takes the place of what this request did to the key before. Where that
-	// is nothing, setting what the store has already is nothing either.
+	// The new change replaces what this request did to the key before. If it did
+	// nothing, setting the value that the store has already is no change.
 	edits := slices.DeleteFunc(slices.Clone(s.edits), func(e *state.Edit) bool { return e.Name == c.Name })
 	if len(edits) == len(s.edits) && !c.Changes(s.loaded.State) {
 		return
@@ -233,8 +233,8 @@ func (s *Session) update(e *state.Edit) error {
 	return s.failed(fmt.Errorf("session: Update of key %s: its function changes the session whenever it runs", e.Name))
 }
 
-// maxRuns bounds an Update whose function is not pure: each run would make the
-// next one necessary.
+// maxRuns bounds the runs of an Update whose function changes the session itself:
+// each run would make another one necessary.
 const maxRuns = 1000
 
 // forgetLocked drops the changes that are not saved. s.mu is held.
@@ -254,8 +254,8 @@ func (s *Session) add(e *state.Edit, after state.Changes) {
 	s.watchLocked()
 }
 
-// spoil remembers that the value under a key does not decode, so that it is
-// not overwritten either.
+// spoil remembers that the value under a key does not decode, so that no write
+// replaces it.
 func (s *Session) spoil(err *ValueError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,7 +20,7 @@ import (
 // Manager.Revoke ends it.
 type View struct {
 	ID       ID
-	User     string    // who has logged in last; empty: nobody has
+	User     string    // that logged in last; empty: none has
 	LoggedIn time.Time // when; zero in a View without values
 	Began    time.Time
 	Renewed  time.Time // when it began or was last renewed
