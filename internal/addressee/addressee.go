@@ -1,5 +1,5 @@
-// Package addressee checks what an application says of whom it seals texts for: the keys,
-// and the name of the application and its environment.
+// Package addressee checks two options of an application that seals texts: the keys, and
+// the audience, which names the application and its environment.
 package addressee
 
 import (

@@ -59,8 +59,8 @@ func (l *Library) Logout(ctx context.Context, in http.Header, loaded *lookup.Loa
 	return true, ended, err
 }
 
-// endUnadopted ends an old session that no request has adopted. Where one has, it
-// returns the marker, and done is false.
+// endUnadopted ends an old session that no request has adopted. If a request has
+// adopted it, endUnadopted returns the marker, and done is false.
 func (l *Library) endUnadopted(ctx context.Context, o *OldSession) (record state.State, done bool, err error) {
 	record, err = l.read(ctx, o, true)
 	if err == nil {

@@ -19,7 +19,7 @@ import (
 // could.
 const unbounded = 10 * 366 * 24 * time.Hour
 
-// open returns the token in a marker. There is none where the old session has
+// open returns the token in a marker. A marker has none where the old session has
 // ended without a new one.
 func (l *Library) open(o *OldSession, record state.State) (token.Token, bool) {
 	e, ok := record.Entries.Find(marker.Entry)

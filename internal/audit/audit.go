@@ -1,5 +1,5 @@
-// Package audit tells an application what becomes of sessions: which began, what took their
-// place, and who ended them. No token and no value comes here.
+// Package audit reports to an application which sessions began, which replaced another one,
+// and who ended them. It never gets a token or a value.
 package audit
 
 import (
@@ -13,11 +13,11 @@ import (
 // By says who or what has ended a session. The values are those of session.EndedBy.
 type By uint8
 
-// Who or what ends sessions.
+// The values of By.
 const (
 	Visitor       By = iota + 1 // by a logout
 	Device                      // another session of the same user
-	Administrator               // whoever else ends a session by its ID
+	Administrator               // any other caller that ends a session by its ID
 	Limit                       // on the sessions of a user
 	Revocation                  // of the user's logins, or of everybody's; seen when the session was used
 	Predecessor                 // another writer has ended the session that it was renewed from; seen likewise
@@ -48,9 +48,9 @@ type Log struct {
 // maxTold is how many IDs Saw remembers, and half as many at least.
 const maxTold = 8192
 
-// Saw tells that a session was found to have ended, once for each session and process, as far
-// as it remembers: a browser goes on sending the token. st may be zero, and is where nobody
-// knows what the session was. A nil Log tells nothing.
+// Saw reports that a session was found to have ended, once for each session as far as this
+// process remembers, because a browser goes on sending the token. st is zero where the state
+// of the session is not known. A nil Log reports nothing.
 func (l *Log) Saw(ctx context.Context, id string, st state.State, by By) {
 	if l == nil || l.Ended == nil || id == "" || !l.first(id) {
 		return
@@ -59,7 +59,7 @@ func (l *Log) Saw(ctx context.Context, id string, st state.State, by By) {
 	l.Ended(ctx, Ending{ID: id, User: login.User, By: by})
 }
 
-// first reports whether an ID was not told lately, and remembers it.
+// first reports whether Saw has not reported an ID lately, and remembers the ID.
 func (l *Log) first(id string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -75,9 +75,9 @@ func (l *Log) first(id string) bool {
 	return true
 }
 
-// End tells that this process has ended a session, whose state is st, and the sessions that
-// rotations have made of it since. Of requests that end one session at once it tells once. A
-// nil Log tells nothing.
+// End reports that this process has ended a session, whose state is st, and the sessions
+// that rotations have made of it since. Where several requests end one session at once, End
+// reports it once. A nil Log reports nothing.
 func (l *Log) End(ctx context.Context, id string, st state.State, line []state.Superseded, by By, d failover.Durability) {
 	if l == nil || l.Ended == nil {
 		return
@@ -108,7 +108,7 @@ func RevokedBy(mine, ended state.Copy) By {
 	return Administrator
 }
 
-// Refuse tells that the limit has refused a login. A nil Log tells nothing.
+// Refuse reports that the limit has refused a login. A nil Log reports nothing.
 func (l *Log) Refuse(ctx context.Context, id, user string) {
 	if l != nil && l.Refused != nil {
 		l.Refused(ctx, id, user)

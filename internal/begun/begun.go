@@ -1,4 +1,4 @@
-// Package begun tells whether an answer has begun: whether a handler has written to it.
+// Package begun reports whether an answer has begun: whether a handler has written to it.
 package begun
 
 import "net/http"

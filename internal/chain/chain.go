@@ -1,5 +1,5 @@
-// Package chain has two sets of a Manager's hooks called one after the other, for packages that
-// listen to a Manager beside the application's own hooks.
+// Package chain combines two sets of a Manager's hooks into one that calls both in order, for
+// packages whose hooks run beside the application's own.
 package chain
 
 import (
@@ -8,9 +8,9 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// Hooks returns hooks that call those of first and then those of next, with the same context and
-// arguments. A hook that only one of them has is that one, and a hook that neither has is nil, so
-// that a Manager does nothing for it. If a hook of first panics, that of next is not called.
+// Hooks returns hooks that call those of first and then those of next, with the same context
+// and arguments. A hook that only one of them has is that one. A hook that neither has is nil,
+// so that it costs a Manager nothing. If a hook of first panics, that of next is not called.
 func Hooks(first, next session.Hooks) session.Hooks {
 	return session.Hooks{
 		Down:            two(first.Down, next.Down),

@@ -37,8 +37,8 @@ const (
 // Breaker is the state of one shard. Any number of goroutines may use it.
 //
 // All its times are readings of one clock, as time.Now returns them. A reading
-// that is earlier than one seen before is taken for that one: a clock that was
-// set back prolongs what waits, shortens nothing, and does not stop the probes.
+// earlier than the latest one counts as the latest: a clock that was set back makes
+// waits longer, never shorter, and does not stop the probes.
 type Breaker struct {
 	origin time.Time // times are kept as the distance from it
 
@@ -58,8 +58,7 @@ type Breaker struct {
 	until time.Duration // end of the quarantine
 }
 
-// New returns the breaker of a shard that is taken to be well, and whose first
-// probe is due.
+// New returns a breaker that is Serving, and whose first probe is due.
 func New(now time.Time) *Breaker {
 	return &Breaker{origin: now, probe: never, until: never}
 }
@@ -150,7 +149,7 @@ func (b *Breaker) Trip(now time.Time, why Cause) (Change, bool) {
 	return b.tripLocked(why)
 }
 
-// tripLocked takes the shard for away.
+// tripLocked makes the shard Away.
 func (b *Breaker) tripLocked(why Cause) (Change, bool) {
 	b.cause = why
 	b.good = 0

@@ -6,10 +6,10 @@ import "time"
 // second, and has the other four to publish the tombstones that it knows.
 const disbelief = 5 * time.Second
 
-// Probe returns how long it is until the next probe, a second at most. Where that is
-// zero the probe is the caller's, which sends one now and reports it with the
-// ticket; no other caller gets one within the next second. A caller that gives its
-// probe up, because it closes, reports it as Canceled or not at all.
+// Probe returns how long it is until the next probe, a second at most. If that is
+// zero, the caller sends the probe now and reports its outcome with the ticket; no
+// other caller gets one within the next second. A caller that gives up its probe,
+// because it closes, reports it as Canceled or not at all.
 //
 // Probes are due in every state and mode. To a shard that serves they are operations
 // like any other, so that an outage is noticed without visitors, and failures hours
@@ -18,8 +18,8 @@ func (b *Breaker) Probe(now time.Time) (Ticket, time.Duration) {
 	at := now.Sub(b.origin)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	// A caller with a clock reading of a moment ago waits like all others; a
-	// reading that is further back means that the clock was set.
+	// A caller with a clock reading of a moment ago waits like all others. A
+	// reading that is further back shows that the clock was set back.
 	if wait := b.probe - at; wait > 0 && wait < 2*probeEvery {
 		return Ticket{}, min(wait, probeEvery)
 	}
@@ -61,7 +61,7 @@ func (b *Breaker) Owe() {
 
 // Delivered notes that the journal holds no tombstone that the shard lacks. The
 // caller calls it after each good probe of a shard that does not serve, even with
-// nothing to deliver: a probe that is not good, Owe and Forgot take it back.
+// nothing to deliver: a probe that is not good, Owe and Forgot undo it.
 func (b *Breaker) Delivered(now time.Time) (Change, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -71,10 +71,10 @@ func (b *Breaker) Delivered(now time.Time) (Change, bool) {
 }
 
 // Forgot notes that the shard lost its data: its members record or its incarnation is not
-// what it was. The shard is in quarantine for five seconds from the last such call.
-// A shard that serves goes on serving; another is owed what it lost until Delivered.
-// The caller calls Forgot before it reports the probe that found out, because that
-// report may let the shard serve.
+// what it was. The shard is in quarantine for five seconds from the last such call. A
+// shard that serves goes on serving; a shard that does not lacks tombstones until
+// Delivered. The caller calls Forgot before it reports the probe that noticed the loss,
+// because that report may let the shard serve.
 func (b *Breaker) Forgot(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

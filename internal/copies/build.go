@@ -174,16 +174,17 @@ func (e *Exchange) narrow(l lookup.Loaded, b state.Copy, room int, end time.Time
 // errNoRoom is the fault of an answer that a proxy would refuse with any copy.
 var errNoRoom = errors.New("session: the other fields of the answer leave no room for a copy, even without its values")
 
-// dropCopies drops the copies that the client has, because it can get none of the session
-// as it is now: an older one would hold values that are replaced.
+// dropCopies drops the copies that the client has, where no copy of the present state can
+// be sent: an older copy would hold values that were replaced.
 func (e *Exchange) dropCopies(ctx context.Context, l lookup.Loaded, why error) {
 	e.with.Fault(ctx, l.ID, backup.TooLarge, why)
 	e.Out, e.Later = e.jar.Cookies.DropLines(e.in.Cookies()), nil
 }
 
 // pack seals a copy of l, b, that takes up no more than most bytes of cookies. Where that
-// is too little for a copy without values it takes up what one does: it still vouches for
-// its session. What waits for the store has the least budget.
+// is too little even for a copy without values, pack seals such a copy all the same,
+// because it still vouches for its session. A copy with writes that the store lacks may
+// take up MinBudget then.
 func (e *Exchange) pack(l lookup.Loaded, b state.Copy, now time.Time, most int) (backup.Packed, error) {
 	cookies, brought := e.jar.Cookies, e.brought
 	sealed, err := cookies.Pack(b, brought, now, most)

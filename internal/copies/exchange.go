@@ -42,7 +42,7 @@ type Exchanger struct {
 
 	CopySize   int           // how many bytes of cookies a copy may take up
 	AnswerSize int           // how many bytes the header of an answer may have before a copy leaves values out
-	Margin     int           // how many more proxies take, before an answer has no copy of what the store has
+	Margin     int           // how many bytes more proxies accept; beyond, an answer has no copy of what the store has
 	MaxLease   time.Duration // how long a copy may vouch at most
 	Fresh      time.Duration // how long a copy needs no newer one, at most
 

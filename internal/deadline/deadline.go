@@ -24,8 +24,8 @@ type Line struct {
 	yield func() // runs all that is ready; nil: runtime.Gosched
 }
 
-// Patient is a Line for work that no visitor waits for. Its time hardly passes while other
-// goroutines have the processor.
+// Patient is a Line for work that no visitor waits for. Time in which other goroutines
+// have the processor hardly counts.
 type Patient struct{ line Line }
 
 // After is Line.After.
@@ -55,10 +55,11 @@ type moment struct {
 }
 
 const (
-	// parts is in how many parts the time until a moment passes. A part is over when the
-	// process has run all that was ready by then, and the next part begins only then: of a
-	// stop, and of the time in which other goroutines had the processor, one part counts
-	// at most. What callers wait for may have been there all along.
+	// parts is how many parts the time until a moment is divided into. A part ends when
+	// the process has run all goroutines that were ready by then, and the next part begins
+	// only then. So a stop of the process, or time in which other goroutines had the
+	// processor, counts as one part at most: the answer that a caller waits for may have
+	// arrived meanwhile.
 	parts = 4
 
 	// lateParts is in how many parts the time passes once a part was late, and patientParts

@@ -106,8 +106,8 @@ func (x *Index) Moved(before, after state.Copy, place Place) {
 // Refreshed is Moved for a session whose expiry was put off.
 func (x *Index) Refreshed(before, after state.Copy) { x.Moved(before, after, Place{}) }
 
-// due reports whether a session with this ID is to register: its login is another one, or
-// its last use is in another refresh interval, counted from the time that it was renewed.
+// due reports whether a session with this ID must register: its login has changed, or its
+// last use is in another refresh interval, counted from its last renewal.
 func (x *Index) due(before, after state.State) bool {
 	interval := func(st state.State) int64 { return (st.LastSeen - after.Authenticated) / x.refresh }
 	if interval(before) != interval(after) {

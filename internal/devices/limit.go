@@ -59,9 +59,9 @@ func (x *Index) Reserve(ctx context.Context, session state.Copy, changes state.C
 	return Place{}, nil
 }
 
-// claim enters a place, if there is one besides those of the other sessions. Places of the
-// session itself stand where the list was not saved since: of its last login, and of this one
-// where it has failed and runs again.
+// claim enters a place, if there is one besides those of the other sessions. The session
+// itself may have places in the list: one of its last login, where the list was not saved
+// since, and one of this login, where an attempt has failed and runs again.
 func (x *Index) claim(ctx context.Context, p Place, session state.Copy) error {
 	last := lastPlaces(session.State)
 	return x.swap(ctx, p.user, func(l List, now time.Time, d state.Dot) (List, error) {
@@ -90,7 +90,7 @@ func lastPlaces(st state.State) string {
 	return loginPlaces(login, e.Dot.Instance)
 }
 
-// trim ends the sessions of a user that are too many: those that were seen longest ago, and
+// trim ends the sessions of a user beyond the limit, those seen longest ago first, and
 // those that were just entered last. Sessions that have ended already do not count.
 func (x *Index) trim(ctx context.Context, user string, l List, entered []change, d state.Dot) List {
 	now := x.clock.Now().UnixMilli()

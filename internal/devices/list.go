@@ -146,8 +146,8 @@ func (l List) Tidy(now int64) List {
 	return List{out}
 }
 
-// each calls do for each entry that says something at a time, in order: for a row with when
-// its session was seen, for a session that has ended with the clock of its end.
+// each calls do for each entry that counts at a time, in order. It passes the time when the
+// session was last seen for a row, and the clock of its end for a session that has ended.
 func (l List) each(now int64, do func(e state.Entry, deleted bool, date int64)) {
 	for rest := l.entries; len(rest) > 0; {
 		e, next, _ := rest.Cut()

@@ -106,7 +106,8 @@ func (s *Shard) UnwritableFor(lease time.Duration) bool {
 // Writable is Shard.Writable for the shard of a session. Without a backup nothing is known.
 func (a *Shards) Writable(id string) bool { return a.JournalBytes == 0 || a.Of(id).Writable() }
 
-// Answered notes that the store did w, or answered why it did not: then w is NoWork.
+// Answered notes that the store answered: w is what the store did, or NoWork where it
+// refused.
 func (c Call) Answered(ctx context.Context, w Work) {
 	if c.shard == nil {
 		c.all.answered(ctx, w, c.ID)
@@ -150,8 +151,9 @@ func (c Call) Failed(ctx context.Context, w Work, err error) {
 const maxFailedSaves = 5
 
 // saveFailed notes that a save failed, or a compare-and-set that had to succeed. A
-// shard that loads may be unable to save, as a replica or a full one is, or to
-// do one kind of save: it is sent none of any kind then.
+// shard that loads may be unable to save, as a replica or a full one is, or to do
+// one kind of save. After maxFailedSaves of one kind, no save of any kind is sent
+// to it.
 func (s *Shard) saveFailed(ctx context.Context, w Work, err error) {
 	if s.failures(w).Add(1) == maxFailedSaves {
 		s.onChange(ctx, err)(s.saves.Trip(s.all.Clock.Now(), circuit.SavesFailed))

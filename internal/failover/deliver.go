@@ -176,9 +176,9 @@ func successorCopy(b state.Copy, d state.Death) (successor state.Copy, all, ok b
 // errPaced is the error of a walk that stops for now, so that the shard has time for visitors.
 var errPaced = errors.New("session: enough tombstones were written again for now")
 
-// writeAgain tries the refused tombstones again that are due, and continues the walk until
-// end. It reports whether there is more to write. A tombstone that cannot be written does not
-// hold up those behind it.
+// writeAgain retries the refused tombstones that are due, and continues the walk until end.
+// It reports whether there is more to write. A tombstone that cannot be written does not hold
+// up those behind it.
 func (s *Shard) writeAgain(ctx context.Context, end time.Time) (more bool, err error) {
 	now := s.all.Clock.Now
 	due, done := s.again.due(s.all.journal, now())
@@ -197,7 +197,7 @@ func (s *Shard) writeAgain(ctx context.Context, end time.Time) (more bool, err e
 }
 
 // writePageAgain writes those tombstones of a page that the shard has had, until end. It
-// returns what came of them, and the last error.
+// returns the result of each, and the last error.
 func (s *Shard) writePageAgain(ctx context.Context, end time.Time, page []journal.Tombstone) (tried attempt, err error) {
 	var mu sync.Mutex
 	err = forEach(end, s.all.Clock.Now, page, func(g journal.Tombstone) (err error) {

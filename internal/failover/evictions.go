@@ -52,7 +52,8 @@ type early struct {
 	told int
 }
 
-// news returns how many more there are now. count is called by one goroutine at a time.
+// news returns how many tombstones were dropped since the last call. count is called by
+// one goroutine at a time.
 func (e *early) news(count func() int) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()

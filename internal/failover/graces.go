@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// graces is the ends by rotation that were heard while the tokens that were rotated still open
-// their sessions.
+// graces holds the ends by rotation that were heard while the rotated tokens still open their
+// sessions.
 type graces struct {
 	mu      sync.Mutex
 	rotated []journal.Tombstone

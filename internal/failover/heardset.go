@@ -30,7 +30,7 @@ func (h heardSet) Heard(all []revoked.Tombstone) {
 }
 
 // All yields the tombstones that belong into the shard's log, the youngest first, and then
-// those that are being told.
+// those that are being written.
 func (h heardSet) All() iter.Seq[revoked.Tombstone] {
 	const page = 1024
 	return func(yield func(revoked.Tombstone) bool) {

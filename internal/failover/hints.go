@@ -181,14 +181,14 @@ func (a *Shards) tellDropped(ctx context.Context, d journal.Dropped) {
 }
 
 const (
-	takeOverEvery = time.Minute     // that the files of processes which have ended are looked for
+	takeOverEvery = time.Minute     // between two searches for the files of processes that have ended
 	takeOverTime  = 5 * time.Second // that it may take until the own file has what is entered
 	lastWrite     = 2 * time.Second // that the last write of a file may take
 )
 
-// startSpool begins to keep the journal in a file too, and enters what processes that
-// have ended have left: before the first request, so that none is let in by a session
-// that such a process knew to have ended.
+// startSpool begins to keep the journal in a file too, and enters the entries that
+// ended processes have left. It does so before the first request, so that no request
+// is served from a session that such a process knew to have ended.
 func (a *Shards) startSpool() {
 	if a.Spool == nil {
 		return
@@ -211,8 +211,8 @@ func (a *Shards) startSpool() {
 	})
 }
 
-// takeOver enters what processes that have ended have left into the journal, by the
-// rules by which these entered it.
+// takeOver enters into the journal the entries that ended processes have left, by
+// the same rules by which those processes entered them.
 func (a *Shards) takeOver() {
 	ctx, cancel := context.WithTimeout(a.ctx, takeOverTime)
 	defer cancel()
@@ -288,8 +288,8 @@ func revocationOf(r spool.Revocation) revoked.Tombstone {
 	return x
 }
 
-// written returns when the file has what was added of a session, or after a moment:
-// a request's entry stands in it before the answer leaves.
+// written waits until the file has what was added of a session, or for a moment: a
+// request's entry is in the file before its answer leaves.
 func (a *Shards) written(id string) {
 	if a.Spool != nil {
 		a.Spool.Wait(id)

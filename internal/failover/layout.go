@@ -24,7 +24,7 @@ type layout struct {
 }
 
 const (
-	// samples is how many IDs the hash of a layout says the shards of.
+	// samples is for how many IDs the hash of a layout covers the shards.
 	samples = 256
 
 	// firstReads is how long a process that has just started waits for logs that cannot be

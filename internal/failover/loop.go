@@ -138,7 +138,7 @@ func (s *Shard) probe(ctx context.Context, loads, saves circuit.Ticket) (deliver
 }
 
 // countEvictions asks the shard once a minute how many records it has evicted, where the
-// store can tell, and calls the Evicted hook if there are more.
+// store counts them, and calls the Evicted hook if the number has grown.
 func (s *Shard) countEvictions(ctx context.Context) {
 	if !s.evictions.due(s.all.Clock.Now()) {
 		return
@@ -162,7 +162,7 @@ func (s *Shard) reportEarly(ctx context.Context) {
 	}
 }
 
-// outcome returns what came of a part of a probe.
+// outcome returns the outcome of a part of a probe.
 func outcome(ctx context.Context, worked bool) circuit.Outcome {
 	switch {
 	case ctx.Err() != nil:

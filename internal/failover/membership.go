@@ -9,9 +9,8 @@ import (
 	"github.com/holdfast-go/session/internal/members"
 )
 
-// membership is this process as a member of one shard: it hears tombstones, which means that
-// it reads them in the logs of other processes, and tells them, which means that it writes
-// them into its own log.
+// membership is this process as a member of one shard. To hear a tombstone means to read it
+// in the log of another process, and to tell it means to write it into the own log.
 type membership struct {
 	*members.Shard
 	log    ownLog

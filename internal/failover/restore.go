@@ -158,9 +158,9 @@ func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone)
 	}
 }
 
-// nothingThere reports whether nothing can be done for the tombstone t, because the
-// store has no record of its session or an expired one. A nil error means that
-// nothing has to be done.
+// nothingThere reports whether the tombstone t cannot be written, because the store
+// has no record of its session or an expired one. A nil error means that it need
+// not be.
 func (c Call) nothingThere(ctx context.Context, r record.Session, t journal.Tombstone) (settled bool, err error) {
 	switch {
 	case t.Successor != "" && c.shard.Quarantined():

@@ -51,7 +51,7 @@ type outage struct {
 	delivered, lost uint64    // the journal's counts when it went away
 }
 
-// join returns this process as a member of the shard. Nothing is asked yet.
+// join returns this process as a member of the shard. It does not ask the store yet.
 func (s *Shard) join() *membership {
 	a := s.all
 	silent := a.Without.Lacks(mechanism.Logs) || a.Without.Lacks(mechanism.Revocations)
@@ -175,8 +175,8 @@ func (s *Shard) lostMemory(ctx context.Context, known bool) {
 	}
 }
 
-// oneLoss is how long after a loss further signs of it are not reported again: each instance
-// writes something then for the others to notice.
+// oneLoss is how long after a loss further signs count as the same loss: each instance
+// writes its log again then, which the others notice.
 const oneLoss = 5 * time.Second
 
 // dropShard ends a shard that has no sessions any more, because the store's layout
@@ -214,9 +214,9 @@ func (s *Shard) dropShard(ctx context.Context) {
 	s.all.health.mu.Unlock()
 }
 
-// handOver gives what the journal has for a shard that is dropped to the shards that have
-// its sessions now. A caller that may have met the shard before it was dropped, and adds to
-// the journal, calls it afterwards.
+// handOver moves the journal's entries for a dropped shard to the shards that have its
+// sessions now. A caller that may have got the shard before it was dropped, and adds to the
+// journal, calls handOver afterwards.
 func (s *Shard) handOver() {
 	if !s.dropped.Load() {
 		return

@@ -3,18 +3,17 @@
 // of loads and of saves. One that takes no saves is still read from; one whose loads
 // fail is away.
 //
-// Where to look: [Shards] holds the shards and bounds the restores a second
-// (shards.go); [Call] is the permission for one operation, and counts what came of it
-// (call.go); status.go says how a shard is, and shard.go tells the hooks (hooks.go), or
-// call.go where there is no backup; loop.go probes a shard and delivers what it lacks,
-// tombstones before copies, and deliver.go delivers one of them; hints.go keeps what is to
-// be delivered, in memory and in a file; restore.go and ending.go read the sessions that
-// one supersedes before it is restored or ended. membership.go has this process as a member
-// of a shard; heardset.go takes in what other members have ended, graces.go keeps it back while
-// a rotated token still opens its session, and ownlog.go tells the others, with telling.go for
-// what is on its way. layout.go says where other members may have other shards, and again.go
-// walks through the revocation set for a shard that has lost its data. stores.go has the
-// store as packages probe and members ask it.
+// Where to look: [Shards] holds the shards and bounds the restores a second (shards.go); [Call]
+// is the permission for one operation, and counts what came of it (call.go); status.go has a
+// shard's state, and shard.go tells the hooks (hooks.go), or call.go where there is no backup;
+// loop.go probes a shard and delivers what it lacks, tombstones before copies, and deliver.go
+// delivers one of them; hints.go keeps what is to be delivered, in memory and in a file;
+// restore.go and ending.go read the sessions that one supersedes before it is restored or
+// ended. membership.go has this process as a member of a shard; heardset.go takes in what other
+// members have ended, graces.go keeps it back while a rotated token still opens its session,
+// and ownlog.go tells the others, with telling.go for what is on its way. layout.go says where
+// other members may have other shards, and again.go walks through the revocation set for a
+// shard that has lost its data. stores.go has the store as packages probe and members ask it.
 package failover
 
 import (
@@ -346,8 +345,8 @@ func (a *Shards) forShards(do func(s *Shard)) {
 }
 
 // begins reports whether this process has not read the logs of all shards yet. By the layout
-// of an earlier instance, a session and its tombstone may be on another shard. A shard that
-// does not answer is waited for only as long as firstReads.
+// of an earlier instance, a session and its tombstone may be on another shard. begins waits
+// for a shard that does not answer only as long as firstReads.
 func (a *Shards) begins() (begins bool) {
 	if a.layout.own.Load() == 0 || a.Clock.Now().Sub(a.layout.began) > firstReads {
 		return false

@@ -63,8 +63,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// explain returns err, or why the shard does not serve where nothing failed just now.
-// It says so where only saves fail.
+// explain returns err or, where nothing failed just now, an error that says why the
+// shard does not serve, or that only saves fail.
 func (s ShardStats) explain(err error) error {
 	switch {
 	case err == nil:

@@ -56,7 +56,7 @@ func (p memberStore) Save(ctx context.Context, id string, data []byte, expires t
 // enough IDs for a shard that holds a thousandth of them, many times over.
 const enough = 100_000
 
-// idIn returns the first ID that begins with base and that the store puts into a shard.
+// idIn returns the first ID that begins with base and that the store places in a shard.
 func idIn(store record.Store, shard, base string) (string, error) {
 	for n := range enough {
 		if id := recordid.Numbered(base, n); store.Shard(id) == shard {

@@ -7,9 +7,9 @@ import (
 	"github.com/holdfast-go/session/internal/revoked"
 )
 
-// telling is the ends that are being written into a log and are entered into the revocation
-// set afterwards: where the store loses its memory meanwhile, the log is written anew with them
-// too. The zero telling is empty; any number of goroutines may use it.
+// telling holds the tombstones that are being written into a log and enter the revocation set
+// afterwards: if the store loses its data meanwhile, the log is written anew with them too. The
+// zero telling is empty; any number of goroutines may use it.
 type telling struct {
 	mu  sync.Mutex
 	all map[*journal.Tombstone]revoked.Tombstone // by the caller's tombstone

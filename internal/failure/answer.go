@@ -18,7 +18,7 @@ func Status(err error) int {
 	return http.StatusInternalServerError
 }
 
-// Answer answers a request whose session failed. Its client learns no more than the
+// Answer answers a request whose session failed. The client learns no more than the
 // status, and when to try again.
 func Answer(w http.ResponseWriter, err error) {
 	w.Header().Set("Cache-Control", "no-store")
@@ -36,8 +36,8 @@ func Answer(w http.ResponseWriter, err error) {
 	http.Error(w, text, Status(err))
 }
 
-// Writer notices whether a function that was to answer an error has done so. It is for
-// one request.
+// Writer reports whether the function that is to answer an error has answered. It is
+// for one request.
 type Writer struct {
 	http.ResponseWriter
 	wrote bool

@@ -1,7 +1,7 @@
-// Package foreign is the interface of formats of other session systems: how a
-// token is written in the cookie, and a session in the store. Only packages of this
-// module can implement it, until the interface has proved itself. Package
-// node/express is the one that does.
+// Package foreign is the interface of formats of other session systems: how a token
+// is written in the cookie, and a session in the store. Only packages of this
+// module can implement it, so that the interface can still change. Package
+// node/express does.
 package foreign
 
 import (

@@ -60,8 +60,8 @@ type Member[S any] interface {
 }
 
 var (
-	// ErrGaveUp is the error of a commit that has waited in vain. It comes together
-	// with the error of the context, or context.DeadlineExceeded.
+	// ErrGaveUp is the error of a commit that was not saved in time. It is wrapped
+	// together with the error of the context, or context.DeadlineExceeded.
 	ErrGaveUp = errors.New("gave up waiting")
 
 	// ErrCarried is an ErrGaveUp while a save carried the commit's changes: they may
@@ -105,8 +105,8 @@ type answer[S any] struct {
 }
 
 // Do takes part in the commits of key and returns their result. It waits until ctx
-// ends or patience is over; once the caller leads or its Apply runs, neither counts. A
-// leader does not wait for an Apply of the caller's for longer than half of patience.
+// ends or patience is over; once the caller leads, or its Apply runs, Do returns when that
+// is done. A leader waits for an Apply of the caller for half of patience at most.
 func (g *Group[S]) Do(ctx context.Context, key string, patience time.Duration, m Member[S]) (S, error) {
 	crew, me := g.enter(key, patience, m)
 	if crew != nil {

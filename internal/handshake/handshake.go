@@ -15,8 +15,8 @@ import (
 
 // Carry returns c and rw, changed so that the first head that is written, of an answer of
 // HTTP/1, has all of lines, each "Name: value", in it. A line that the head has already is
-// not added again. Where what is written is no such head, it leaves as it is, and lost is
-// called. Without lines Carry returns what it is given.
+// not added again. Where the handler writes something else first, that is sent unchanged,
+// and lost is called. Without lines Carry returns what it is given.
 func Carry(c net.Conn, rw *bufio.ReadWriter, lines []string, lost func()) (net.Conn, *bufio.ReadWriter) {
 	if len(lines) == 0 {
 		return c, rw

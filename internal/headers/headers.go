@@ -13,9 +13,9 @@ import (
 	"github.com/holdfast-go/session/internal/cookieheader"
 )
 
-// NoCache keeps shared caches from giving field to another client, whatever the
-// handler has said of the answer: it becomes private, because a cache may also keep an
-// answer that says nothing, or has a date only. RFC 9111 4.2.2, 5.2.2.4 and 5.2.2.7.
+// NoCache keeps shared caches from giving field to another client. It makes the answer
+// private, whatever the handler has set, because a cache may also keep an answer
+// without Cache-Control, or with a date only. RFC 9111 4.2.2, 5.2.2.4 and 5.2.2.7.
 func NoCache(h http.Header, field string) {
 	gatherCacheControl(h)
 	if len(h["Cache-Control"]) == 0 {
@@ -47,7 +47,7 @@ func NoCache(h http.Header, field string) {
 }
 
 // NoStore keeps every cache, the browser's too, from keeping the answer, whatever the
-// handler has said.
+// handler has set.
 func NoStore(h http.Header) {
 	gatherCacheControl(h)
 	h["Cache-Control"] = []string{"no-store"}

@@ -42,7 +42,7 @@ func join(to, param, value string) string {
 }
 
 // ours reports whether a reference leads to another page of this site, whatever page it
-// stands in, so that a token in it goes nowhere else. Of an absolute URL it cannot be told:
+// stands in, so that a token in it goes nowhere else. An absolute URL is not ours, because
 // a proxy in front may have another name. under is the path that cookies are sent to.
 //
 // Browsers take \ for /, and pass over blanks at both ends and over tabs and line breaks

@@ -20,7 +20,7 @@ import (
 	"github.com/holdfast-go/session/seal"
 )
 
-// Config is what an application says of it: see urltoken.Options.
+// Config has the options of an application: see urltoken.Options.
 type Config struct {
 	Keys     *seal.Keys
 	Audience string
@@ -35,8 +35,9 @@ const (
 )
 
 // Complete returns a copy of c with the defaults filled in, and reports every mistake. Nil
-// stays nil: no token travels in links. idle is the idle timeout of sessions. alone says
-// that nothing else carries the token in the place of one cookie.
+// stays nil: no token travels in links. idle is the idle timeout of sessions. alone
+// reports whether tokens otherwise travel in one cookie of ours alone, which links can
+// stand in for.
 func (c *Config) Complete(idle time.Duration, alone bool) (*Config, error) {
 	if c == nil {
 		return nil, nil
@@ -80,7 +81,7 @@ func (c *Config) box(agent string) *seal.Box {
 func (c *Config) seal(t token.Token, agent string, now time.Time) string {
 	text, err := c.box(agent).Seal(now, []byte(t.Reveal()))
 	if err != nil {
-		return "" // cannot be: a token is far below the limit, and there is no codec
+		return "" // impossible: a token is far below the limit, and there is no codec
 	}
 	return text
 }

@@ -29,9 +29,9 @@ type Links struct {
 	Now func() time.Time
 }
 
-// Session tells which token the visitor has after this answer, and none where there is no
-// session. It saves what is not saved, where a session could still begin. known is false
-// where the session was not asked for, or does not answer.
+// Session returns the token that the visitor has after this answer, and the zero token
+// where there is no session. It saves the session first where one could still begin.
+// known is false where the session was not asked for, or could not be loaded.
 type Session func() (t token.Token, known bool)
 
 // visit is one request.
@@ -61,7 +61,7 @@ func (l *Links) Serve(w http.ResponseWriter, r *http.Request, next func(http.Res
 	if found {
 		u := *r.URL
 		u.RawQuery = rest
-		r.URL, r.RequestURI = &u, here(r.RequestURI, l.Config.Param) // for whoever logs the request afterwards, too
+		r.URL, r.RequestURI = &u, here(r.RequestURI, l.Config.Param) // also for middleware that logs the request afterwards
 		if v.use && !l.Elsewhere(r.Header, r.Host) {
 			v.token, _ = l.Config.open(text, v.agent, l.Now())
 		}
@@ -95,14 +95,15 @@ func (c *visitContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// String keeps the request, with its token, out of what prints a context.
+// String keeps the request, with its token, out of the output of a program that prints a
+// context.
 func (c *visitContext) String() string { return "session link" }
 
 // field is where a request's header has the token of its URL. No client can send a field
 // of that name.
 const field = ":session-link"
 
-// Bind says how the visit of ctx learns which token its links carry.
+// Bind sets the function by which the visit of ctx learns which token its links carry.
 func (l *Links) Bind(ctx context.Context, s Session) {
 	if l == nil {
 		return

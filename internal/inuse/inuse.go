@@ -1,7 +1,7 @@
-// Package inuse knows which sessions the requests of this process use now, and how long
-// ago each of them has read its session. What the process learned of a session since
-// then must stay known until that request is over: where the store does not answer any
-// more, its changes are made on that, and not on what it read.
+// Package inuse records which sessions the requests of this process use now, and when
+// each request read its session. The process keeps what it has learned of a session
+// since then until that request is over: if the store stops answering, the request's
+// changes are made on that newer state, and not on the one that it read.
 package inuse
 
 import (
@@ -109,8 +109,8 @@ func (s *Sessions) Needs(id string, at time.Time) bool {
 	return false
 }
 
-// Forget notes that what became known of a session at a time is forgotten, although requests
-// may need it, because there was no room for it.
+// Forget notes that there was no room to keep what became known of a session at a time,
+// although requests may need it.
 func (s *Sessions) Forget(id string, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,7 +127,8 @@ func (s *Sessions) Lost(u *Use) bool {
 }
 
 // News notes that the store has answered a request of the process with a version of a
-// session's record. It reports whether others use the session that may know an older one.
+// session's record. It reports whether other requests use the session that may know an
+// older version.
 func (s *Sessions) News(id string, v record.Version) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

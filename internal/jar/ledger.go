@@ -54,7 +54,7 @@ func (l *ledger) latest(m Mask) (at uint64) {
 	return at
 }
 
-// join adds what another ledger counts, as if all of both began now.
+// join adds the counts of another ledger, as if all visits of both began now.
 func (l *ledger) join(k *ledger, now uint64) {
 	for i := range Most {
 		if l.count[i] += k.count[i]; l.count[i] > 0 {

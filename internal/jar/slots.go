@@ -20,7 +20,7 @@ type Slots struct {
 	sessions map[string]*session
 	clock    uint64 // counts events, to order them
 
-	// Visits that have left and whose answers no request has carried back yet, the
+	// Visits that have left and whose copies no request has carried back yet, the
 	// first to expire first.
 	oldest, newest *Visit
 }

@@ -100,7 +100,7 @@ func (v *Visit) choose(parts, slots int) Mask {
 			return m
 		}
 	}
-	// All slots were given to others: take the one that was given the longest time ago.
+	// Other visits hold all slots: take the one that was taken longest ago.
 	best, oldest := slot(0, parts), ^uint64(0)
 	for i := range slots {
 		if at := v.home().set.latest(slot(i, parts)); at < oldest {

@@ -63,7 +63,7 @@ var (
 // mayChange reports whether a value of t may not come back although all of its text is
 // UTF-8: t holds an interface, whose value it does not tell, a type that encodes itself
 // and does not decode itself, or an embedded pointer that encoding/json cannot set. A type
-// that does both is taken at its word.
+// that does both is trusted to be its own inverse.
 func mayChange(t reflect.Type) bool {
 	return within(t, map[reflect.Type]bool{}, func(t reflect.Type) bool {
 		switch pointer := reflect.PointerTo(t); {

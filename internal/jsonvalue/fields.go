@@ -35,7 +35,7 @@ func droppedField(t reflect.Type) (err error) {
 // depth. around has the structs that embed t.
 func fieldsOf(t reflect.Type, depth int, around []reflect.Type, fields []field) []field {
 	if slices.Contains(around, t) {
-		return fields // they stand further out already
+		return fields // they are listed already, less deep
 	}
 	around = append(around, t)
 	for i := range t.NumField() {

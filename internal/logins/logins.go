@@ -57,8 +57,8 @@ func check(user string) error {
 	return nil
 }
 
-// Login returns a login of now, which counts whatever was revoked before. It fails for what
-// cannot be the name of a user.
+// Login returns a login made now, which counts whatever was revoked before. It fails for a
+// text that cannot be the name of a user.
 func (l *Logins) Login(ctx context.Context, user string) (state.Login, error) {
 	if l.Foreign {
 		return state.Login{}, errForeign
@@ -93,7 +93,8 @@ func (l *Logins) Find(st state.State, changes state.Changes) state.Login {
 	return login
 }
 
-// Tell tells of the session that a commit has begun; before is the one that it was made of.
+// Tell reports to the Audit log the session that a commit has begun; before is the session
+// that it replaces.
 func (l *Logins) Tell(ctx context.Context, c *commit.Commit, before state.Copy) {
 	a := l.Audit
 	if !c.Begun || a == nil {

@@ -29,8 +29,8 @@ func To[ID, Operation ~string](l *slog.Logger) *Lines[ID, Operation] {
 	return &Lines[ID, Operation]{log: l}
 }
 
-// onceAMinute reports whether a line is due that was last told of at a time, in Unix seconds.
-// A time in the future is by a clock that has been set back since.
+// onceAMinute reports whether a line is due that was last written at a time, in Unix seconds.
+// A time in the future shows that the clock was set back since.
 func onceAMinute(last *atomic.Int64) bool {
 	before, now := last.Load(), time.Now().Unix()
 	return (now < before || now-before >= 60) && last.CompareAndSwap(before, now)
@@ -105,7 +105,7 @@ func (o *Lines[ID, Operation]) Failed(ctx context.Context, operation Operation, 
 	}
 }
 
-// Backup is told the number of the fault, below 16, and its words.
+// Backup takes the number of the fault, below 16, and its words.
 func (o *Lines[ID, _]) Backup(ctx context.Context, id ID, fault uint8, words string, err error) {
 	if onceAMinute(&o.backups[fault%uint8(len(o.backups))]) {
 		o.log.WarnContext(ctx, "session backup: "+words, "session", id, "error", err)
@@ -118,7 +118,7 @@ func (o *Lines[ID, _]) Overflow(ctx context.Context, id ID) {
 	}
 }
 
-// JournalFile is told the words of the fault, or that the file has recovered.
+// JournalFile takes the words of the fault, or that the file has recovered.
 func (o *Lines[_, _]) JournalFile(ctx context.Context, words string, recovered bool, err error) {
 	if recovered {
 		o.log.InfoContext(ctx, "session journal file: "+words)
@@ -127,7 +127,7 @@ func (o *Lines[_, _]) JournalFile(ctx context.Context, words string, recovered b
 	o.log.WarnContext(ctx, "session journal file: "+words, "error", err)
 }
 
-// BadValue is told the name of the key.
+// BadValue takes the name of the key.
 func (o *Lines[ID, _]) BadValue(ctx context.Context, id ID, key string) {
 	o.log.WarnContext(ctx, "session value does not fit its type", "session", id, "key", key)
 }
@@ -144,7 +144,7 @@ func (o *Lines[ID, _]) Login(ctx context.Context, id, previous ID, user string) 
 	o.log.InfoContext(ctx, "session login", "session", id, "previous", previous, "user", user)
 }
 
-// Renewed writes nothing of a session that knows no user, as Rotated does.
+// Renewed writes nothing for a session that knows no user, and neither does Rotated.
 func (o *Lines[ID, _]) Renewed(ctx context.Context, id, previous ID, user string) {
 	if user != "" {
 		o.log.InfoContext(ctx, "session renewed", "session", id, "previous", previous, "user", user)
@@ -161,8 +161,8 @@ func (o *Lines[ID, _]) Refused(ctx context.Context, id ID, user string) {
 	o.log.WarnContext(ctx, "session login refused: the user has too many sessions", "session", id, "user", user)
 }
 
-// Ended is told who has ended the session, and how far that has come, in values that String
-// gives a word. It writes nothing of a session of which no user is known.
+// Ended takes who has ended the session, and how durable that is, as values whose String is
+// a word. It writes nothing for a session of which no user is known.
 func (o *Lines[ID, _]) Ended(ctx context.Context, id ID, user string, by, durability fmt.Stringer) {
 	if user == "" {
 		return
@@ -174,7 +174,7 @@ func (o *Lines[ID, _]) Ended(ctx context.Context, id ID, user string, by, durabi
 	o.log.LogAttrs(ctx, slog.LevelInfo, "session ended", attrs...)
 }
 
-// Revoked is told the words for how far the revocation has come.
+// Revoked takes the word for how durable the revocation is.
 func (o *Lines[_, _]) Revoked(ctx context.Context, user, durability string) {
 	o.log.InfoContext(ctx, "session logins revoked", "user", user, "durability", durability)
 }

@@ -68,8 +68,8 @@ func (m *Marks) loseLocked() {
 	m.pending = nil
 }
 
-// Ours returns the mark that stands in the database, or nil, and one that may replace
-// it at any time, or nil. Ask before the mark is read.
+// Ours returns the mark that the database has, or nil, and the one that may replace
+// it at any time, or nil. Call it before the mark is read.
 func (m *Marks) Ours() (confirmed, pending []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -99,7 +99,7 @@ func (s *Shard) appendNamed(ctx context.Context, all []revoked.Tombstone) error 
 	return errors.New("session: the members record does not name the log of this process")
 }
 
-// board returns the next exchange to begin, also while Close waits for it.
+// board joins the next exchange to begin, and returns it, also while Close waits for it.
 func (s *Shard) board(ctx context.Context) *flight {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -27,10 +27,11 @@ func (r *reading) since(minute uint32, now time.Time) int64 {
 }
 
 // ahead reports whether a minute of the members record is more than one ahead of the own
-// clock, so that one of the two clocks is wrong. It is neither believed nor kept.
+// clock, so that one of the two clocks is wrong. Such a minute is ignored, and not
+// written again.
 func (s *Shard) ahead(m uint32) bool { return m > minute(s.Now())+1 }
 
-// believed returns a minute of the members record, or 0 where it is ahead.
+// believed returns a minute of the members record, or 0 where that is ahead.
 func (s *Shard) believed(m uint32) uint32 {
 	if s.ahead(m) {
 		return 0

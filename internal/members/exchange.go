@@ -171,7 +171,7 @@ func (s *Shard) look(ctx context.Context, r *Result) (*revoked.Members, Version,
 		if errors.Is(err, revoked.ErrFormat) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.named, s.complete = revoked.LogName{}, false // nobody can tell what the record names
+			s.named, s.complete = revoked.LogName{}, false // it is unknown what the record names
 			return nil, Version{}, err
 		}
 	}
@@ -189,8 +189,8 @@ func (s *Shard) look(ctx context.Context, r *Result) (*revoked.Members, Version,
 // membersLife is how long a members record stands without a member.
 const membersLife = 5 * 366 * 24 * time.Hour
 
-// write saves what this process has to say in the members record, m with the Version v as
-// it was read. It returns the record as it stands.
+// write saves this process's row and requests in the members record, m, which was read
+// with the Version v. It returns the record as it then is.
 func (s *Shard) write(ctx context.Context, m *revoked.Members, v Version, r *Result) (*revoked.Members, error) {
 	id, err := s.ID(recordid.Members)
 	if err != nil {

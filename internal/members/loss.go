@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast-go/session/internal/revoked"
 )
 
-// young is how old a members record has to be until a process that has never seen it
-// believes that its shard has not just lost its memory.
+// young is the age up to which a process that sees a members record for the first
+// time assumes that the shard has just lost its memory.
 const young = time.Minute
 
 // snapshotAge is how many minutes a snapshot of the shard may be younger than the last

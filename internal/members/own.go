@@ -254,8 +254,8 @@ func contains(seg, old revoked.Segment) bool {
 }
 
 // lookAtNext reads one segment of the own log, each in its turn, so that a store that evicts
-// does not drop one as unused. It reports whether the store has lost the segment, or has
-// another record in its place, of whatever format. The token is held.
+// does not drop the segment as unused. It reports whether the store has lost the segment, or
+// has another record in its place, of whatever format. The token is held.
 func (s *Shard) lookAtNext(ctx context.Context) (lost bool, err error) {
 	lost, err = s.missesNext(ctx)
 	if errors.Is(err, revoked.ErrFormat) {

@@ -76,7 +76,7 @@ func (s *Shard) writeAnew() {
 	s.own.add(all, minute(s.Now()), true)
 }
 
-// renewUsers adds the revocations of users to the own log once more before their block
+// renewUsers adds the revocations of users to the own log again before their block
 // expires, because they are needed for longer than the block.
 func (s *Shard) renewUsers(now time.Time) {
 	if s.own.users == 0 || minute(now) < s.own.users+s.lifeMinutes()/2 {
@@ -86,7 +86,7 @@ func (s *Shard) renewUsers(now time.Time) {
 	var all []revoked.Tombstone
 	for t := range s.Set.All() {
 		if t.Class != revoked.Users {
-			break // the others come behind
+			break // the rest are later still
 		}
 		if t.From == revoked.Own && !s.isOver(t) {
 			all = append(all, t)

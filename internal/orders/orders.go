@@ -33,7 +33,7 @@ type Client struct{ store session.Store }
 // New returns a Client. It does not ask the store yet.
 func New(s session.Store) *Client { return &Client{s} }
 
-// id is that of a record which a store keeps for itself, so it is no session's.
+// id has the form of a record that a store keeps for itself, so that no session has it.
 const id session.ID = "~orders-0"
 
 // life is how long the record stands after its last change.

@@ -50,8 +50,8 @@ const (
 	// one.
 	recordLife = time.Hour
 
-	// enough is how many IDs are tried: many times as many as it takes to find one in a
-	// shard that holds a thousandth of them.
+	// enough is how many IDs are tried: many times the number that it takes to find one
+	// in a shard that holds a thousandth of all sessions.
 	enough = 100_000
 )
 
@@ -123,8 +123,8 @@ func (s *Shard) save(ctx context.Context, id string, expires time.Time, over Ver
 	return v, conflict, err
 }
 
-// drop removes a record that Try cannot go on with, or one would stay for each
-// call.
+// drop removes a record that Try cannot go on with, because otherwise each call
+// would leave one.
 func (s *Shard) drop(ctx context.Context, id string) {
 	limited, _, cancel := s.budgets.Until(ctx, s.Budget)
 	defer cancel()

@@ -1,5 +1,5 @@
-// Package record has the records of a store, as the packages below the session
-// see them.
+// Package record defines the records of a store, and the store itself, as the
+// packages below package session use them.
 package record
 
 import (
@@ -35,7 +35,8 @@ type Store interface {
 	// failure.ErrConflict.
 	Save(ctx context.Context, id string, data []byte, expires time.Time, over Version) (Version, error)
 
-	// Caches reports whether a Load that is not fresh may be behind the store.
+	// Caches reports whether a Load that is not fresh may return an older record than the
+	// store's.
 	Caches() bool
 
 	// Shard names the shard that holds id. It is empty where the store has none.

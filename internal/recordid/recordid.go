@@ -103,7 +103,7 @@ func Reserved(id string) bool {
 	return ok && consistsOf(own, isLower) && consistsOf(n, isDecimal)
 }
 
-// isSegment reports whether rest is what stands behind "log-" in the ID of a segment.
+// isSegment reports whether rest is what follows "log-" in the ID of a segment.
 func isSegment(rest string) bool {
 	name, rest, _ := strings.Cut(rest, "-")
 	segment, n, _ := strings.Cut(rest, "-")

@@ -84,9 +84,9 @@ func New(limit int) *Set { return &Set{limit: limit, index: newIndex()} }
 // stays, unless a rotation made that successor and a Renew the other one. The tombstone
 // keeps its age, unless its class changes.
 //
-// A tombstone in the log of this process stays Own, also when another log has it: two
-// processes that heard it from each other would both leave it to the other to write it
-// again. Of all other logs, From becomes the latest.
+// A tombstone in the log of this process stays Own, also when another log has it:
+// otherwise two processes that heard it from each other would each rely on the other
+// to write it again. Of all other logs, From becomes the latest.
 //
 // Add reports whether the set has changed; another From does not count. A full set
 // drops tombstones in the order of the classes, the oldest of a class first; where that

@@ -1,6 +1,6 @@
-// Package running counts the work in the background. It bounds how much runs at
-// once, runs at most one piece of a name, and starts nothing after Close, which
-// waits for the rest.
+// Package running counts the work in the background. It bounds how many pieces run
+// at once, runs at most one piece of a name, and starts none after Close, which
+// waits for those that run.
 package running
 
 import (
@@ -66,8 +66,8 @@ func (s *Set) done() {
 	}
 }
 
-// Close lets nothing more start, and waits for what runs until ctx ends. Its
-// error is that of ctx.
+// Close waits for the pieces that run, until ctx ends, and returns the error of ctx
+// then. No further piece starts.
 func (s *Set) Close(ctx context.Context) error {
 	idle := s.close()
 	if idle == nil {

@@ -120,7 +120,7 @@ func isAt(f *os.File, path string) bool {
 	return err == nil && os.SameFile(mine, there)
 }
 
-// syncDir makes the names in a directory last.
+// syncDir writes the names in a directory through to the disk.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

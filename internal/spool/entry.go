@@ -56,7 +56,7 @@ func flags(t *journal.Tombstone) [7]*bool {
 // strangerBit is apart from the others because a journal, and no caller, sets the flag.
 const strangerBit = 1 << 7
 
-// entryOf returns what is owed of a session, as the source says it.
+// entryOf returns what the store lacks of a session, by the source.
 func entryOf(id string, owed journal.Undelivered, ok bool) Entry {
 	e := Entry{ID: id, Kind: Settled}
 	switch {

@@ -219,8 +219,8 @@ func (s *Spool) signal() {
 }
 
 // Wait returns when the file has what changed of a session before, or after 50 ms.
-// It returns at once where the write before takes longer than that already, or has
-// failed: a disk that does not answer costs no request more than one wait.
+// It returns at once where the write before has failed, or has already taken longer
+// than that: a disk that does not answer costs a request one wait at most.
 func (s *Spool) Wait(id string) {
 	s.mu.Lock()
 	done := s.pendingLocked(id)
@@ -282,7 +282,7 @@ func (s *Spool) flush(ctx context.Context) bool {
 	return len(s.backlog) == 0
 }
 
-// fails notes that the file lacks something, and reports it.
+// fails notes and reports that the file lacks an entry.
 func (s *Spool) fails(err error) {
 	s.mu.Lock()
 	s.failing = true

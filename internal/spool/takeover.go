@@ -58,8 +58,8 @@ func (s *Spool) TakeOver(ctx context.Context, enter func(Entry) bool) {
 	}
 }
 
-// missOwn has the own file written anew where it is gone: what is written to a file without
-// a name is lost with the process.
+// missOwn has the own file written anew where it was removed: data written to a file
+// without a name is lost with the process.
 func (s *Spool) missOwn() {
 	if _, err := os.Lstat(s.path); errors.Is(err, fs.ErrNotExist) {
 		s.wantsRewrite.Store(true)
@@ -159,7 +159,8 @@ func (l *left) sort(owed map[string]Entry) {
 	}
 }
 
-// stays reports whether a line that does not open may open elsewhere, or later.
+// stays reports whether another process, or this one later, may be able to open a line
+// that does not open here.
 func stays(err error) bool {
 	unknown := new(seal.UnknownKeyError)
 	foreign := errors.Is(err, seal.ErrAudience) || errors.Is(err, seal.ErrFormat)

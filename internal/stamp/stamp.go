@@ -1,4 +1,4 @@
-// Package stamp gives what a process writes its time and its dot.
+// Package stamp makes the times and dots of what a process writes.
 package stamp
 
 import (
@@ -29,8 +29,8 @@ func (c *Clock) Dot(st state.State) state.Dot {
 }
 
 // Login returns the clock value of a login of now. It is larger than after, up to which the
-// user's logins are revoked, whatever this clock says. It does not follow after: the next
-// write of this process is at its own time.
+// user's logins are revoked, whatever this clock says. It does not move the clock up to
+// after: the next write of this process is at its own time.
 func (c *Clock) Login(after uint64) uint64 { return max(c.logical.Next(c.Now(), 0), after+1) }
 
 // Revocation returns the clock value for the revocation of a user's logins until now, also

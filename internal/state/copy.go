@@ -64,8 +64,8 @@ const (
 // MaxSuperseded bounds a list of superseded sessions.
 const MaxSuperseded = 8
 
-// settled reports whether s may be dropped from a full list: no other writer
-// can have ended it with a consequence for its successor that is not known yet.
+// settled reports whether s may be dropped from a full list: no other writer can
+// still be found to have ended it, which would end its successor too.
 func (s Superseded) settled() bool { return s.NeverStored || s.Durable || !s.Predecessor }
 
 // MarkDurable returns l with every session marked Durable: the store took the

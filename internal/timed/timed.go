@@ -47,7 +47,7 @@ func (o Outcome) String() string {
 	return [...]string{"", "conflict", "too_large", "timeout", "canceled", "_OTHER"}[o]
 }
 
-// OutcomeOf returns the outcome of a call that returned err.
+// OutcomeOf returns the Outcome of a call that returned err.
 func OutcomeOf(err error) Outcome {
 	switch {
 	case err == nil, errors.Is(err, session.ErrNotFound):

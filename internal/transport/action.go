@@ -45,8 +45,8 @@ func (a *Action) Pass(t token.Token, end time.Time) {
 // passes none on.
 func (a *Action) Sends(readOnly bool) bool { return a.Kind == Send || a.Kind == Pass && !readOnly }
 
-// Shows reports whether an answer says something of the token that a later one has to say
-// again where it takes its place.
+// Shows reports whether an answer sets or clears the token, so that an answer that
+// replaces it must do the same.
 func (a *Action) Shows(readOnly bool) bool { return a.Kind == Clear || a.Sends(readOnly) }
 
 // Size returns how many bytes of Set-Cookie lines the token takes up in an answer that
@@ -58,8 +58,8 @@ func (a *Action) Size(tr *Transport) int {
 }
 
 // Write puts what the client must know of its token into the header of an answer. again
-// reports whether the header is built again, so that the new line takes the place of the
-// one that stands there.
+// reports whether the header is built again, so that the new line replaces the one that
+// is there.
 func (a *Action) Write(h http.Header, tr *Transport, readOnly, again bool) {
 	if !a.Shows(readOnly) {
 		return

@@ -35,9 +35,9 @@ func (tr *Transport) named(h http.Header) bool {
 }
 
 // elsewhere reports whether a request with this header and Host may have come from anywhere
-// but a page of this site: a page of another site, or a link in a mail, which browsers tell
-// from a click on this site's own pages since 2023. Of those that tell nothing it reports
-// what their Origin or Referer shows.
+// but a page of this site: a page of another site, or a link in an e-mail, which browsers
+// since 2023 distinguish from a click on this site's own pages. For an older browser
+// elsewhere goes by its Origin or Referer.
 func (tr *Transport) elsewhere(h http.Header, host string) bool {
 	if site := h.Get("Sec-Fetch-Site"); site != "" {
 		return site != "same-origin"

@@ -35,9 +35,9 @@ type hosts struct {
 // maxHosts is how many names are remembered. A client can make them up.
 const maxHosts = 100
 
-// tell notes that a request with this host was of the site's own origin. A host that was
-// not equal once counts no more, so that nobody who knows the name behind a proxy can
-// make the origin of all visitors a foreign one.
+// tell notes that a request with this host was of the site's own origin. A host whose
+// origin differed once never counts as shown again, so that a client that knows the name
+// behind a proxy cannot make the origin of all visitors a foreign one.
 func (k *hosts) tell(host, origin string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

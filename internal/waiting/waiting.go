@@ -23,8 +23,9 @@ type Waiter struct {
 	id string
 }
 
-// Enter returns a Waiter for news of a session. What became known before Enter is no news,
-// so its owner looks once before it waits. The owner calls Leave in the end.
+// Enter returns a Waiter for news of a session. It gets no news of what became known
+// before Enter, so its owner checks once before it waits. The owner calls Leave in the
+// end.
 func (s *Set) Enter(id string) *Waiter {
 	w := &Waiter{News: make(chan struct{}, 1), id: id}
 	s.mu.Lock()
@@ -51,8 +52,9 @@ func (s *Set) Leave(w *Waiter) {
 	s.size.Add(-1)
 }
 
-// Wake tells the waiters of a session that there may be news. The news must be known
-// before the call: a Waiter that enters meanwhile finds it when it looks.
+// Wake tells the waiters of a session that there may be news. The caller makes the
+// news known before the call: a Waiter that enters meanwhile finds it when it
+// checks.
 func (s *Set) Wake(id string) {
 	if s.size.Load() == 0 {
 		return
