@@ -72,7 +72,7 @@ func (h *Handler) endBefore(w http.ResponseWriter, r *http.Request, by operator)
 	return h.done(w, r, by, d, err, slog.Time("before", asked.Before.UTC()))
 }
 
-// done writes the line of an act, and answers.
+// done logs an act, and answers.
 func (h *Handler) done(w http.ResponseWriter, r *http.Request, by operator, d session.Durability, err error, whose slog.Attr) error {
 	if err != nil {
 		h.audit(r, by.name, "failed", err.Error(), whose)
@@ -83,7 +83,7 @@ func (h *Handler) done(w http.ResponseWriter, r *http.Request, by operator, d se
 	return nil
 }
 
-// audit writes the line of an act, one that was refused too.
+// audit logs an act, one that was refused too.
 func (h *Handler) audit(r *http.Request, by, outcome, why string, more ...slog.Attr) {
 	attrs := append([]slog.Attr{slog.String("by", by), slog.String("act", r.URL.Path)}, more...)
 	attrs = append(attrs, slog.String("outcome", outcome))
@@ -118,7 +118,7 @@ func read[T any](w http.ResponseWriter, r *http.Request) (asked T, err error) {
 	return asked, nil
 }
 
-// given returns a word of a request, which must have one.
+// given returns a field of a request, and an error where it is empty.
 func given(word, name string) (string, error) {
 	switch {
 	case word == "":

@@ -25,8 +25,8 @@ const (
 	tries         = 5                      // at the list, which others change too
 )
 
-// board is where the instances leave word of each other. Only its goroutine and the readers of
-// the page ask the store, never a visitor's request.
+// board exchanges the status of the instances through the store. Only its goroutine and the
+// readers of the page ask the store, never a visitor's request.
 type board struct {
 	places []place
 	id     uint32
@@ -174,8 +174,8 @@ func (b *board) read(ctx context.Context, within time.Duration) {
 	b.readLocked(ctx, within)
 }
 
-// readLocked keeps what it reads. A place that does not answer has nothing to say; where none
-// answers what was known stays.
+// readLocked reads the others, and keeps the result. It leaves out a place that does not
+// answer; where none answers, the last result stays.
 func (b *board) readLocked(ctx context.Context, within time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

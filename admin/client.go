@@ -102,9 +102,9 @@ func (c *Client) ClearOrder(ctx context.Context, reason string) error {
 	return c.post(ctx, "api/clear-order", map[string]string{"reason": reason}, new(Order))
 }
 
-// Events yields the events that the instance behind the URL still has, and then each that
-// comes, until ctx ends, the connection breaks or the page ends the stream. An error is the
-// last that it yields.
+// Events yields the events that the instance behind the URL still has, and then each new
+// one, until ctx ends, the connection breaks or the page ends the stream. An error is the
+// last element that it yields.
 func (c *Client) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		answer, err := c.do(ctx, http.MethodGet, "api/events", nil, nil)

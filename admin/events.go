@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// Event is something that a Manager's hooks have told, of one instance.
+// Event is one call of a Manager's hooks, in one instance.
 type Event struct {
 	Number  uint64     `json:"number"` // counts up from 1 since the process started
 	At      time.Time  `json:"at"`
@@ -22,9 +22,9 @@ type Event struct {
 	Unseen int `json:"unseen,omitempty"`
 }
 
-// Events keeps the last of what a Manager's hooks have told: 128 of what becomes of sessions,
-// logins and ends among it, and 128 others, so that a busy hour does not push the outage out. The zero Events is ready, and any number of
-// goroutines may use it. Use one for each Manager.
+// Events keeps the last calls of a Manager's hooks: 128 about sessions, such as logins and
+// ends, and 128 others, so that a busy hour does not displace the outage. The zero Events is
+// ready, and any number of goroutines may use it. Use one for each Manager.
 //
 // A request of which no hook tells costs nothing.
 type Events struct {
@@ -92,8 +92,8 @@ func (v *Events) add(e Event) {
 	}
 }
 
-// dueLocked reports whether an event is shown. Of what fails while a store is away there may be
-// thousands a second, and of visitors who begin sessions too.
+// dueLocked reports whether an event is shown. Failures while a store is away may be thousands
+// a second, and so may new sessions.
 func (v *Events) dueLocked(e *Event) bool {
 	switch e.Kind {
 	case "failed", "backup", "dropped", "overflow", "badvalue", "early", "began", "renewed", "rotated":

@@ -29,9 +29,9 @@ const (
 
 // Options are the options of New. Nil means all defaults.
 type Options struct {
-	// Store is where the instances leave word of each other: the store of the Manager, or
-	// any other that all of them reach. Each writes a record of some KB every few seconds
-	// in the background, into up to three shards. Nil: the page shows this instance alone.
+	// Store is where the instances exchange their status: the store of the Manager, or any
+	// other that all of them reach. Each writes a record of some KB every few seconds in
+	// the background, into up to three shards. Nil: the page shows this instance alone.
 	Store session.Store
 
 	// Every is how often that record is written, from a second to an hour. It defaults to
@@ -63,11 +63,11 @@ type Options struct {
 	// page shows orders, and gives none.
 	Orders override.Writer
 
-	// Events are what the Manager's hooks have told: see Events.Hooks. Nil: none are shown.
+	// Events are the calls of the Manager's hooks: see Events.Hooks. Nil: none are shown.
 	Events *Events
 
-	// Log gets a line for each act: who, what, whose session, and what came of it. It
-	// defaults to slog.Default().
+	// Log gets a line for each act: the operator, the act, its session or user, and
+	// the outcome. It defaults to slog.Default().
 	Log *slog.Logger
 }
 
@@ -170,7 +170,8 @@ type route struct {
 	do      func(w http.ResponseWriter, r *http.Request, by operator) error
 }
 
-// table returns all that there is. What is no GET changes something, and check asks for more.
+// table returns all routes. A route that is not a GET changes something, and needs Access
+// MayAct.
 func (h *Handler) table() []route {
 	return []route{
 		{"GET /{$}", h.file("page.html")},
@@ -188,8 +189,8 @@ func (h *Handler) table() []route {
 	}
 }
 
-// ServeHTTP implements http.Handler. Nothing is answered, whether a path exists neither, before
-// the request has passed every check.
+// ServeHTTP implements http.Handler. It answers nothing about the page, not even whether a path
+// exists, before the request has passed every check.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	protect(w.Header())
 	by, err := h.admit(r)

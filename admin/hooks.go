@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-go/session/internal/chain"
 )
 
-// Hooks returns hooks that keep what they are told, and then call next's. Conflict and
-// StillDown are left to next alone.
+// Hooks returns hooks that keep an event, and then call next's. Conflict and StillDown
+// keep none.
 func (v *Events) Hooks(next session.Hooks) session.Hooks {
 	return chain.Hooks(session.Hooks{
 		Down: func(_ context.Context, shard string, err error) {

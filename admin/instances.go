@@ -17,10 +17,10 @@ const (
 	missed     = 3 // intervals without a word, after which an instance is gone
 )
 
-// Instances reads what the instances that have this store as their Options.Store leave there,
+// Instances reads the status of the instances that have this store as their Options.Store,
 // for a program beside them. Written is by each instance's own clock; Gone is by this
-// machine's. An error comes with what could be read; it is none where no instance has ever
-// left word.
+// machine's. Beside an error it returns what could be read. It is no error that no instance
+// has ever written.
 func Instances(ctx context.Context, s session.Store) ([]Instance, error) {
 	places, err := placesOf(s)
 	if err != nil {

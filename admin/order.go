@@ -104,7 +104,7 @@ func (n NewOrder) order(by string, now time.Time) (o override.Order, err error) 
 			return o, errors.New("lease says how long backups vouch for a session meanwhile, like 2h")
 		}
 	}
-	// Whoever looks at the order sees who has given it and why, on every instance.
+	// Every instance shows who has given the order, and why.
 	o.By = by + ": " + n.Reason
 	if by == "" {
 		o.By = n.Reason

@@ -36,8 +36,8 @@ type Instance struct {
 	Stats   session.Stats `json:"stats"`
 	Order   *Order        `json:"order,omitempty"` // nil: it does not say
 
-	// Gone says that the instance had not written for three intervals when it was last read:
-	// it was killed, or does not reach the store.
+	// Gone reports that the instance had not written for three intervals when it was last
+	// read: it was killed, or does not reach the store.
 	Gone bool `json:"gone,omitempty"`
 }
 

@@ -48,7 +48,8 @@ func New(limit int, budget time.Duration) *Calls {
 // that finds as many calls under way as there may be waits, and call is not run for it
 // if ctx ends meanwhile. The callers take turns in the order in which they came. Where
 // the first of them has too little time left for a call, the last one, which has the
-// most time left, takes the turn: an answer that comes too late helps no caller.
+// most time left, takes the turn: an answer that comes too late is of no use to its
+// caller.
 //
 // The context that call gets has ctx's values, and ends after the budget, not with
 // ctx. So call may still run when Do has returned. It must not use anything that the

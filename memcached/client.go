@@ -20,11 +20,10 @@ type Item struct {
 	// of their meaning.
 	Flags uint32
 
-	// Expires is when the item goes: it is there until then, and gone at most
-	// two seconds later. Zero means never. An item whose time has passed is
-	// gone at once, and so is what stood under the key. Beyond 30 days the
-	// server's clock counts; the protocol ends in January 2038. Get leaves
-	// Expires zero.
+	// Expires is when the item goes: it is there until then, and gone at most two
+	// seconds later. Zero means never. Storing an item whose time has passed
+	// deletes what stood under the key. Beyond 30 days the server's clock counts;
+	// the protocol ends in January 2038. Get leaves Expires zero.
 	Expires time.Time
 
 	// Token names the write that put the item there. Set and Add ignore it.

@@ -132,7 +132,8 @@ func (s *Store) Evictions(ctx context.Context, shard string) (uint64, error) {
 // Shards implements [session.Pinner]: the client's servers.
 func (s *Store) Shards() []string { return slices.Sorted(slices.Values(s.client.Nodes())) }
 
-// Pin implements [session.Pinner]: it asks the server itself, whatever the ring says.
+// Pin implements [session.Pinner]: every call goes to that server, whichever server the
+// ring names.
 func (s *Store) Pin(shard string) (session.Store, error) {
 	one, err := s.client.On(shard)
 	if err != nil {
@@ -143,7 +144,7 @@ func (s *Store) Pin(shard string) (session.Store, error) {
 
 func (s *Store) key(id session.ID) string { return s.prefix + string(id) }
 
-// failure says in the contract's words what the client said.
+// failure turns an error of the client into the contract's.
 func failure(operation string, err error) error {
 	switch {
 	case errors.Is(err, memcached.ErrMiss):

@@ -34,7 +34,7 @@ func (c *calls) seen(_ context.Context, o timed.Operation, outcome timed.Outcome
 // [session.Prober] and so on. system says in OpenTelemetry's words what s is, as in "redis",
 // "memcached" or "postgresql". A call costs two looks at the clock and no allocation.
 //
-// Timed are the calls that ask the store: loads that a cache in front of it has answered are
+// Only calls that reach the store are timed: loads that a cache in front of it answers are
 // left out.
 func (x *Metrics) Store(s session.Store, system string) session.Store {
 	c := &calls{system: system}

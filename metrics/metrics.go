@@ -10,9 +10,9 @@
 // Pass the store through [Metrics.Store] to have its calls timed as well. docs/alerts.yaml
 // has rules for Prometheus on these figures.
 //
-// All names begin with "session_", but for db_client_operation_duration_seconds, which is
-// named by the semantic conventions of OpenTelemetry. No label holds an ID, a token or a value. The figures
-// tell how busy a site is and when its store fails, so the route is not for everybody.
+// All names begin with "session_", but for db_client_operation_duration_seconds, which is named
+// by the semantic conventions of OpenTelemetry. No label holds an ID, a token or a value. The
+// figures show how busy a site is and when its store fails, so keep the route from the public.
 package metrics
 
 import (

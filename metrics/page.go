@@ -91,7 +91,7 @@ func (l *list) shards(st session.Stats, x *Metrics) {
 	l.add(Gauge, "session_shard_mode", "1 for the mode that the operator wants.", modes...)
 	each(Gauge, "session_shard_quarantine_seconds", "How long \"nothing\" from the shard still counts as no answer, after it lost its data.",
 		func(s session.ShardStats) float64 { return s.Quarantine.Seconds() })
-	// What has never been read or told is as old as the shard's state.
+	// A time that is zero counts as the time of the shard's state.
 	each(Gauge, "session_shard_heard_seconds", "How long ago this process last began to read what others have ended, and read all of it.",
 		func(s session.ShardStats) float64 { return seconds(cmp.Or(s.Heard, s.Since), now) })
 	each(Gauge, "session_shard_told_seconds", "How long ago the shard last had all that this process has ended.",

@@ -30,8 +30,8 @@ func (m mark) record(expires time.Time) session.Record {
 	return session.Record{Data: data, Expires: expires}
 }
 
-// parseMark returns the mark that a record is, or reports that it is none. What is cut
-// short counts as an empty mark.
+// parseMark returns the mark that a record is, or reports that it is none. A mark that
+// was cut short counts as an empty one.
 func parseMark(data []byte) (m mark, ok bool) {
 	rest, ok := bytes.CutPrefix(data, magic)
 	if !ok || len(rest) < 8 {

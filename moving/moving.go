@@ -5,12 +5,12 @@
 // the next: [Prepare], [Move], if need be [Drain], and at last the new store alone. In
 // between a [Store.Push] takes along the sessions that nobody uses meanwhile.
 //
-// What the new store has counts, and the old one is asked only for what is missing there.
-// An instance moves a session by three saves: over the record that it has read in the old
-// store it saves a mark, which has the new record inside; it creates the record in the new
-// store; it saves the mark again, empty. The first of them makes every other instance's save
-// over the same record fail. An instance that dies before the second has left the record
-// in the mark, and the next instance that loads the session creates it.
+// The new store decides; the old one is asked only for records that the new one lacks. An
+// instance moves a session by three saves: over the record that it has read in the old store
+// it saves a mark, which has the new record inside; it creates the record in the new store;
+// it saves the mark again, empty. The first of them makes every other instance's save over
+// the same record fail. An instance that dies before the second has left the record in the
+// mark, and the next instance that loads the session creates it.
 package moving
 
 import (

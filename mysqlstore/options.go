@@ -18,9 +18,9 @@ type Options struct {
 	// Further statements wait.
 	Conns int
 
-	// StatementTimeout is after how long a statement is given up and its connection
-	// closed, whatever the budget of its caller, which may have given up; 5 s by default. Make
-	// it longer than the server is ever slow.
+	// StatementTimeout is how long a statement may take, whether or not its caller still
+	// waits; then its connection is closed. 5 s by default. Make it longer than the server is
+	// ever slow.
 	StatementTimeout time.Duration
 
 	// MaxRecord is the largest Record.Data that the store takes, 4 MB by default. A

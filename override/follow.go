@@ -195,7 +195,7 @@ func (f *Follower) read(ctx context.Context) result {
 	return result{changed: first || before != f.value.Override(), err: err}
 }
 
-// reporter calls a Report, and not for each read.
+// reporter calls a Report for changes, not for each read.
 type reporter struct {
 	report func(error)
 	failed bool      // the last read

@@ -23,8 +23,8 @@ type kept struct {
 // mostKept bounds the file: JSON may write six bytes for one of the source's.
 const mostKept = 8 * mostText
 
-// recall puts the kept order in force, or returns why it cannot be. That there is none
-// is no error.
+// recall puts the kept order in force, or returns why it cannot. A missing file is no
+// error.
 func (f *Follower) recall() error {
 	if f.options.Keep == "" {
 		return nil

@@ -35,16 +35,16 @@ type Source interface {
 // override/store are Writers. Any number of goroutines may use one, beside the goroutine
 // that reads the Source.
 type Writer interface {
-	// Write puts an order in the place of what stands. After an error that is not
-	// ErrOrder it may stand or not.
+	// Write replaces the order that stands. After an error other than ErrOrder the
+	// new order may stand or not.
 	Write(ctx context.Context, o Order) error
 
-	// Remove ends the order that stands. After an error it may stand still. That none
-	// stands is no error.
+	// Remove ends the order that stands. After an error the order may still stand. It
+	// is no error that none stands.
 	Remove(ctx context.Context) error
 }
 
-// ErrOrder is returned for an order that a fleet would not take.
+// ErrOrder is returned for an order that a fleet would reject.
 var ErrOrder = errors.New("override: no order that a fleet takes")
 
 // Text returns the order as a Source has it. It fails, with ErrOrder, for one that Parse

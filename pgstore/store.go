@@ -47,8 +47,8 @@ func New(pool *pgxpool.Pool, all ...Option) *Store {
 	return s
 }
 
-// Close returns when no statement of the store's is under way, which takes up to five
-// seconds where the server does not answer. What is asked later fails.
+// Close returns when no statement of the store is under way, which takes up to five
+// seconds where the server does not answer. Later calls fail.
 func (s *Store) Close() {
 	s.stop()
 	s.ended.Wait()

@@ -52,7 +52,7 @@ func (c *connection) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// Read gives out nothing of a piece that has an answer without sense in it.
+// Read returns no bytes of a piece in which an answer makes no sense.
 func (c *connection) Read(b []byte) (int, error) {
 	if c.broken != nil {
 		return 0, c.broken

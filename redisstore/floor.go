@@ -13,19 +13,20 @@ import (
 // when this store writes it, and says which version the cache may give out; none, while
 // the write is under way or where its outcome is unknown.
 //
-// Why that is enough. Versions are random, so no two can be compared: a cached
-// record that is not the floor's is read again past the cache, and what was
-// found, by a GET that began after every write that the floor stands for had
-// returned, becomes the floor. Two GETs at once may answer in either order, so
-// only the first to come back moves it. Two writes at once may have happened
-// in either order, so they leave the floor closed, for the next read to set.
+// A floor suffices for that. Versions are random and cannot be compared, so a
+// cached record that is not the floor's is read again past the cache. That GET
+// began after every write that the floor stands for had returned, so what it finds
+// becomes the floor. Two GETs at once may answer in either order, so only the first
+// to come back moves it. Two writes at once may have happened in either order, so
+// they leave the floor closed, for the next read to set.
 //
-// Why a floor may lapse. The client gives out an entry only until ttl after it began to
-// fetch it, by the wall clock (its LRU takes the earlier of that and the server's
-// PTTL). So ttl after a write returned, what the cache gives out was fetched after the
-// write. A fetch may end with the reply to an earlier one of the same key, whose caller
-// gave up: it was sent at most as long before as the client lets a connection be
-// silent, and the notice of the write comes right behind it. stall is for that one.
+// A floor may lapse after a while. The client gives out an entry only until ttl after
+// it began to fetch it, by the wall clock (its LRU takes the earlier of that and the
+// server's PTTL). So ttl after a write returned, what the cache gives out was fetched
+// after the write. A fetch may end with the reply to an earlier one of the same key,
+// whose caller gave up: it was sent at most as long before as the client lets a
+// connection be silent, and the notice of the write comes right behind it. stall is for
+// that one.
 type floor struct {
 	set     bool
 	version session.Version // Absent: the cache is not asked

@@ -37,7 +37,7 @@ type frames struct {
 	inString bool // the bytes of rest are those of word
 }
 
-// take follows the next bytes. What it fails with stays so: the rest of the
+// take follows the next bytes. Once it has failed it always fails: the rest of the
 // connection has no meaning.
 func (f *frames) take(b []byte) error {
 	for len(b) > 0 {
@@ -109,7 +109,7 @@ func (f *frames) line(part []byte) {
 
 func (f *frames) spell(part []byte) { f.length += copy(f.word[f.length:], part) }
 
-// endLine takes what the line says.
+// endLine takes in a complete line.
 func (f *frames) endLine() error {
 	f.header = false
 	n, most := f.number, int64(maxElements)

@@ -50,15 +50,15 @@ func (s *Store) Shard(id session.ID) string {
 //
 // The incarnation is the run_id of the process and its master_replid, which is
 // another for a replica that became the primary. Redis changes that also where
-// nothing is lost: when a first replica comes, and an hour after the last has
-// left (repl-backlog-ttl). What FLUSHALL or an eviction took leaves no trace.
+// nothing is lost: when a first replica comes, and an hour after the last has left
+// (repl-backlog-ttl). Neither FLUSHALL nor an eviction changes the incarnation.
 //
-// Where INFO is refused, or names no run_id, as with proxies, some managed
-// services and miniredis, the store logs that once and keeps an incarnation
-// itself, a random value in a record of the shard: one that lost its memory has
-// lost that too. A replica, and a failover that lost the last writes, are not
-// told then. NOPERM and an unknown command are a refusal at once; an error without a
-// code of its own is one after three in a row, while other commands are answered.
+// Where INFO is refused, or names no run_id, as with proxies, some managed services
+// and miniredis, the store logs that once and keeps an incarnation itself, a random
+// value in a record of the shard: one that lost its memory has lost that too. A
+// replica, and a failover that lost the last writes, are not noticed then. NOPERM
+// and an unknown command are a refusal at once; an error without a code of its own
+// is one after three in a row, while other commands are answered.
 func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, err error) {
 	switch {
 	case !s.has(shard):
@@ -134,9 +134,9 @@ func (s *Store) evictionsOf(ctx context.Context, node rueidis.Client) (uint64, e
 	return 0, errors.New("its answer to INFO has no evicted_keys")
 }
 
-// maxCuts is after how many INFOs that ended the connection, in a row and while
-// other commands were answered, INFO is not asked for any more: so do proxies
-// that do not know it. A restart looks like that once. As many error replies in a row
+// maxCuts is after how many INFOs in a row that ended the connection, while other
+// commands were answered, INFO is no longer sent: proxies that do not know INFO end
+// the connection so. A restart looks like that once. As many error replies in a row
 // without a code of their own are a refusal, until INFO is answered.
 const maxCuts = 3
 

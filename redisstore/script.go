@@ -9,7 +9,7 @@ import (
 )
 
 // script puts ARGV[2] under the key for ARGV[3] milliseconds where the version
-// there is ARGV[1]; without those two it deletes the key. Redis runs it as one.
+// there is ARGV[1]; without those two it deletes the key. Redis runs it atomically.
 const script = `local v = redis.call('GETRANGE', KEYS[1], 0, 15)
 if v ~= ARGV[1] then
   if #v > 0 and #v < 16 then return -1 end

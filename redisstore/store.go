@@ -198,7 +198,7 @@ func (s *Store) load(ctx context.Context, key string) (session.Record, error) {
 	return session.Record{}, first
 }
 
-// record is what the reply to a GET says.
+// record returns the record in the reply to a GET.
 func (s *Store) record(ctx context.Context, key string, reply rueidis.RedisResult) (session.Record, error) {
 	b, err := reply.AsBytes()
 	if rueidis.IsRedisNil(err) {
@@ -218,8 +218,8 @@ func (s *Store) record(ctx context.Context, key string, reply rueidis.RedisResul
 
 func (s *Store) key(id session.ID) string { return s.prefix + string(id) }
 
-// command makes what the client takes for a write, whatever it is: it never
-// sends it a second time, and never to a replica.
+// command makes a command that the client treats as a write: the client never sends
+// it a second time, and never to a replica.
 func (s *Store) command(name, key string, args ...string) rueidis.Completed {
 	return s.client.B().Arbitrary(name).Keys(key).Args(args...).Build()
 }

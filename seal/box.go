@@ -20,11 +20,10 @@ type Box struct {
 	// another.
 	Purpose string
 
-	// Audience says for whom, so that two applications with the same keys
-	// cannot be shown each other's texts: name the application and its
-	// environment, as in "shop-production". All that have the same keys and an
-	// empty Audience open each other's texts. It is no secret: a text shows 32
-	// bits of its hash.
+	// Audience names the application that the texts are for and its environment, as
+	// in "shop-production", so that two applications with the same keys do not
+	// accept each other's texts. All that have the same keys and an empty Audience
+	// open each other's texts. It is no secret: a text shows 32 bits of its hash.
 	Audience string
 
 	// Codec compresses where that makes the text shorter. Nil, the default,
@@ -49,8 +48,8 @@ const (
 	padding   = 0x80 // then zeros (ISO/IEC 7816-4)
 )
 
-// Strict: there is one text for the same bytes. It passes over line breaks
-// still, which Open refuses.
+// Strict: the same bytes have one text. The decoder still skips line breaks, so
+// Open refuses them itself.
 var encoding = base64.RawURLEncoding.Strict()
 
 // SealedLen returns the length of the text for a plaintext of n bytes. With a

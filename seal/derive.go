@@ -15,15 +15,16 @@ const derivation = "session seal derived key\x00"
 // applications that have one already and cannot keep a file of keys beside it. The same
 // secret and purpose give the same key in every process, another purpose gives a key
 // that tells nothing about this one. Name the use and, to change the key, a number:
-// "cookie backups 1". Nobody learns the secret from the key (HKDF, RFC 5869).
+// "cookie backups 1". The key does not reveal the secret (HKDF, RFC 5869).
 //
 // The secret has to be random: at least 32 bytes, as of "openssl rand -base64 32".
 // DeriveKey is fast, so a password or a sentence would be found by trying. It fails where
 // the secret is shorter, repeats, or has too few different bytes, and where purpose is
 // empty; it cannot tell a long password from a secret. The error does not quote the secret.
 //
-// Whoever has the secret has the key, for as long as the secret is used. So a secret that
-// more programs know than those that are to open the texts is not the one to derive from.
+// Every program that has the secret has the key, for as long as the secret is used. Do
+// not derive from a secret that other programs know than those that are to open the
+// texts.
 func DeriveKey(secret []byte, purpose string) (Key, error) {
 	if purpose == "" {
 		return Key{}, errors.New(`seal: a derived key needs a purpose, such as "cookie backups 1"`)

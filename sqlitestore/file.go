@@ -228,8 +228,8 @@ func untilFree(ctx context.Context, f func() error) error {
 	}
 }
 
-// pause is short, because the lock of a writer is free within milliseconds, and
-// random, so that two processes do not ask in step.
+// pause is short, because a writer holds its lock for milliseconds, and random, so
+// that two processes do not retry in step.
 func pause() { time.Sleep(200*time.Microsecond + rand.N(time.Millisecond)) }
 
 // isBusy reports whether another process has a lock that the statement needs.

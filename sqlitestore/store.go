@@ -48,8 +48,8 @@ var (
 
 // Open opens the database file at path, and makes the file and its tables where there
 // are none: see [Schema]. A new file can be read by its owner only. Where another
-// process holds a lock, Open waits until ctx ends. The file stays the path's: after a
-// change of the working directory too. Close the store at the end.
+// process holds a lock, Open waits until ctx ends. A relative path stays that of the
+// working directory at the time of Open. Close the store at the end.
 func Open(ctx context.Context, path string, o *Options) (*Store, error) {
 	options, err := o.withDefaults()
 	if err != nil {

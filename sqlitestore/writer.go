@@ -92,7 +92,7 @@ func (s *Store) commit(batch []*write) {
 		answer(batch, err)
 		return
 	}
-	// One record for which there is no room undoes no other's save.
+	// A record for which there is no room does not undo the other saves.
 	for _, w := range batch {
 		alone, err := s.transact([]*write{w})
 		answer(alone, err)
@@ -152,7 +152,7 @@ func (w *writeConn) run(batch []*write) error {
 	return err
 }
 
-// answer tells each caller what came of its statement; err is for all of them.
+// answer returns each caller the outcome of its statement; err is for all of them.
 func answer(batch []*write, err error) {
 	for _, w := range batch {
 		if err != nil {

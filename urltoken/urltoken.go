@@ -6,24 +6,24 @@
 //		InsecureURLToken: &urltoken.Options{Keys: keys, Audience: "shop-production"},
 //	})
 //
-// Whoever sees the URL of a page may see the session. URLs are in the logs of servers and
-// proxies, in histories and bookmarks, on screens and in the messages by which visitors
-// pass a page on. Scripts of a page read its URL. Clients that can keep a header field
-// should use Options.Header instead, and all others cookies.
+// Anyone who sees the URL of a page may be able to see the session. URLs are in the logs
+// of servers and proxies, in histories and bookmarks, on screens and in the messages by
+// which visitors pass a page on. Scripts of a page read its URL. Clients that can keep a
+// header field should use Options.Header instead, and all others cookies.
 //
 // # What makes it less bad
 //
 //   - The URL has no token, but a text that is sealed for the name that the client gives
-//     itself, its User-Agent, and that is good for ten minutes (Options.Idle). Another
-//     browser cannot use it, unless it gives itself the same name; a log usually has that name
-//     too. The text of an answer is new, so that who goes on using the site stays.
+//     itself, its User-Agent, and that is good for ten minutes (Options.Idle). Another browser
+//     cannot use it, unless it gives itself the same name; a log usually has that name too.
+//     Each answer has a new text, so that visitors who go on using the site stay logged in.
 //   - A client that sends the cookie needs none: it is redirected to the URL without it, and
 //     its links have none. So all others see it once, on the page that begins their session.
 //   - A text counts only where the browser says that a page of this site has led to it. With a
 //     link from elsewhere, such as one that an attacker has sent (session fixation), a visitor
-//     begins without a session. Browsers that say nothing, those of before 2023, follow such
-//     a link into the session, where their name is that of the attacker's: so every login
-//     has to change the token, as SetUser and Renew do.
+//     begins without a session. A browser from before 2023 does not say so, and follows such a
+//     link into the session where its User-Agent is that of the attacker's browser: so every
+//     login has to change the token, as SetUser and Renew do.
 //   - Every answer has Referrer-Policy: same-origin, or no-referrer where the handler has
 //     chosen that, so that no other site is told the URL. An answer to a URL with a token, or
 //     whose links have one, has Cache-Control: no-store, whatever the handler has said.

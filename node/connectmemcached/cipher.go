@@ -53,7 +53,7 @@ type Cipher struct {
 	random     io.Reader
 }
 
-// errSealed is all that a wrong secret or a changed value say.
+// errSealed is the error for a wrong secret and for a changed value alike.
 var errSealed = errors.New("connectmemcached: value: not sealed with this secret, or changed")
 
 // NewCipher returns the cipher of a secret. A secret that kruptein finds weak

@@ -10,8 +10,8 @@
 //
 //   - [Secrets] sign the id that is in the cookie and verify it, whichever of
 //     several secrets it was signed with.
-//   - [Record] is the JSON in the store: a [Cookie] and the application's
-//     fields. What is not changed keeps its bytes and its place.
+//   - [Record] is the JSON in the store: a [Cookie] and the application's fields. A
+//     field that is not changed keeps its bytes and its place.
 //   - [Options] decide as the middleware does: when a cookie is sent, and
 //     whether a request ends with a save, a touch or a destroy.
 //

@@ -239,10 +239,10 @@ func ChangeCookie(s *session.Session, options json.RawMessage) error {
 	return s.Err()
 }
 
-// Unset is req.session = null. With UnsetDestroys the session is destroyed, and
-// else it stays as it is and this response is silent about it. Like Node it
-// does not tell how far the end has come: a handler that says so to its visitor
-// calls Session.Destroy, which does.
+// Unset is req.session = null. With UnsetDestroys the session is destroyed;
+// without, it stays as it is and this response sends no cookie. Like Node, Unset
+// does not report whether the end is durable: a handler that needs to know calls
+// Session.Destroy.
 func (p *Profile) Unset(ctx context.Context) error {
 	s, err := session.From(ctx)
 	if err != nil {

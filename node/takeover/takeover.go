@@ -12,9 +12,9 @@
 // spelling. But the old systems make a new cookie at each save, and an earlier cookie
 // of the same session looks like one of another session.
 //
-// Nor do these cookies name an audience. Every application that has the secrets of
-// the old site takes its visitors over, and so do staging and production where they
-// share them: give a Source the secrets of one site.
+// These cookies do not name an audience either. Every application that has the
+// secrets of the old site accepts its visitors' cookies, and staging accepts those
+// of production where both share secrets: give a Source the secrets of one site.
 package takeover
 
 import (

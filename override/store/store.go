@@ -8,8 +8,9 @@
 //
 //	holdfast override set backup-only --for 2h --order postgres://host/db#shop/override
 //
-// Take another store than the one whose outage the orders are for, or the same for planned
-// work alone: while it is away no order can be given, and the last one stands.
+// Use another store than the one whose outage the orders are for, or the same one for
+// planned work only: while the store is away no order can be given, and the last one
+// stands.
 package store
 
 import (

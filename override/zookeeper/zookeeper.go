@@ -140,7 +140,7 @@ func (s *Source) silence(now time.Time) {
 	}
 }
 
-// fired reports whether the watch has told all that it will.
+// fired reports whether the watch has fired, which it does once.
 func (s *Source) fired() bool {
 	select {
 	case <-s.watch:
@@ -226,7 +226,7 @@ func (s *Source) connect() error {
 	return nil
 }
 
-// silent drops what the client would print: Read returns what is wrong.
+// silent drops what the client would print: Read returns its errors.
 type silent struct{}
 
 func (silent) Printf(string, ...any) {}
