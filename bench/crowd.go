@@ -119,8 +119,8 @@ func sum(parts []phase) (p phase) {
 
 var carts = contestant.Carts()
 
-// come is one request, which was due at a time. An answer with a status of failure is counted, any other
-// that is not the right one ends the run.
+// come sends one request, which was due at a time. An answer with a status of failure is
+// counted; any other wrong answer ends the run.
 func (one *person) come(conn *load.Conn, writes bool, due time.Time, p *phase) error {
 	one.mu.Lock()
 	defer one.mu.Unlock()

@@ -67,7 +67,7 @@ func newField(ctx context.Context, p plan, s *stores, out io.Writer) (*field, er
 	return f, nil
 }
 
-// withoutNode tells why the applications on Node cannot run.
+// withoutNode returns why the applications on Node cannot run.
 func (p plan) withoutNode() string {
 	if _, err := exec.LookPath("node"); err != nil {
 		return "Express was left out: there is no Node on this machine."
@@ -138,8 +138,8 @@ func (p *process) arrive(n int, shape contestant.Shape) (load.Visitors, error) {
 	return visitors, nil
 }
 
-// check asks what the contestant must answer to a stranger and to a visitor
-// with a session, and whether it keeps what it is told.
+// check checks the contestant's answers to a visitor without a session and to one
+// with a session, and whether it keeps what was written.
 func (r *runner) check() error {
 	ask := func(conn *load.Conn, jar *load.Jar, route int, want string) error {
 		_, err := conn.Do(jar, &load.Request{Method: routes[route].Method, Path: routes[route].Path, Want: []byte(want)})

@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast-go/session/bench/contestant"
 )
 
-// measureGrowth tells what becomes of the figures as sessions, their keys and
-// the connections grow.
+// measureGrowth measures how the figures change as sessions, their keys and the
+// connections grow.
 func measureGrowth(ctx context.Context, f *field, r *results) (string, error) {
 	var b strings.Builder
 	b.WriteString("## Growth\n\n")

@@ -100,8 +100,8 @@ func measureOutage(ctx context.Context, f *field, r *results) (string, error) {
 	return o.text(), nil
 }
 
-// watch looks at the store as it takes its sessions back, and tells when it has
-// them all.
+// watch returns a function that looks how far the store has taken its sessions back, and
+// reports whether it has all of them.
 func (o *outage) watch(server *redistest.Server, conn *load.Conn, began time.Time) func() bool {
 	second, last := began.Add(time.Second), 0
 	return func() bool {

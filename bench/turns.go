@@ -44,7 +44,7 @@ func (t turns) compare(ctx context.Context, callers int, ours, theirs operation)
 	var ratios []float64
 	for round := range t.rounds + 1 {
 		first, second := &us, &them
-		if round%2 == 0 { // nobody always follows the other
+		if round%2 == 0 { // neither always follows the other
 			first, second = second, first
 		}
 		for _, s := range []*slicesOf{first, second} {

@@ -157,7 +157,7 @@ func (p *page) render(s *site) (errs []error) {
 
 var absolute = regexp.MustCompile(`^[a-z]+:`)
 
-// link is where a link of the document leads in the site.
+// link returns where a link of the document leads in the site.
 func (p *page) link(s *site, to string, picture bool) ([]byte, error) {
 	if absolute.MatchString(to) {
 		return []byte(to), nil

@@ -48,7 +48,7 @@ func (c *doctorCommand) Run(ctx context.Context, stdout io.Writer, log *slog.Log
 	return nil
 }
 
-// boards returns where instances may tell of themselves.
+// boards returns where instances may have written their status.
 func (c *doctorCommand) boards(log *slog.Logger) (all []doctor.Board, err error) {
 	for _, text := range c.Stores {
 		all = append(all, doctor.StoreBoard(text, func(ctx context.Context) (session.Store, func(), error) { return openStore(ctx, text, log) }))

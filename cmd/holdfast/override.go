@@ -73,7 +73,7 @@ func (p orderPlace) print(stdout io.Writer, o override.Order) error {
 	return err
 }
 
-// inWords tells an order to people.
+// inWords puts an order in words for people.
 func inWords(o override.Order, now time.Time) string {
 	text := strings.ReplaceAll(o.Mode.String(), " ", "-")
 	if o.Shard != "" {

@@ -38,7 +38,7 @@ func (c *statusCommand) Run(ctx context.Context, stdout io.Writer, log *slog.Log
 		return c.look(ctx, client, stdout, log, true)
 	}
 	for n := 0; ; n++ {
-		_ = c.look(ctx, client, stdout, log, n%20 == 0) // an outage of the page is what somebody watches for
+		_ = c.look(ctx, client, stdout, log, n%20 == 0) // the error is printed, and the next round asks again
 		select {
 		case <-time.After(c.Every):
 		case <-ctx.Done():
@@ -111,7 +111,7 @@ func printStatus(w io.Writer, s admin.Status, head bool) {
 	}
 }
 
-// orderOf tells the order in force.
+// orderOf puts the order in force in words.
 func orderOf(o *admin.Order, now time.Time) string {
 	words := "order: " + o.Mode
 	if o.Shard != "" {

@@ -20,7 +20,7 @@ func SCS(old *scs.SessionManager) *session.Adopt {
 			}
 			user.Set(s, old.GetString(ctx, "user"))
 			items.Set(s, old.GetInt(ctx, "items"))
-			return old.Deadline(ctx), nil // which no use puts off
+			return old.Deadline(ctx), nil // using the session does not put it off
 		},
 		// Without End a visitor who logs out here is still logged in where scs
 		// serves, for as long as both run. A store that finds a token in another

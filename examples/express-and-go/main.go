@@ -36,7 +36,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends; ready is told where.
+// run serves until ctx ends; ready gets the address.
 func run(ctx context.Context, addr, redis, secret string, ready func(url string)) error {
 	express, err := startExpress(ctx, "app", redis, secret)
 	if err != nil {

@@ -30,7 +30,7 @@ type shop struct {
 	client   rueidis.Client
 }
 
-// newShop says the same of the sessions as app.js does.
+// newShop sets the sessions up as app.js does.
 func newShop(redis, secret string) (*shop, error) {
 	secrets, err := express.NewSecrets([]byte(secret))
 	if err != nil {
@@ -74,8 +74,8 @@ func (*shop) cart(w http.ResponseWriter, r *http.Request) {
 		session.Error(w, r, err)
 		return
 	}
-	// An empty cart is what nobody has filled. A cart that cannot be read is an
-	// error: to show it as empty would be wrong, and to save it so a loss.
+	// A cart that cannot be read is an error: it is not shown as empty, and an
+	// empty one is not saved over it.
 	items, err := cart.Get(s)
 	if err != nil && !errors.Is(err, session.ErrNoValue) {
 		session.Error(w, r, err)

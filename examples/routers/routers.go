@@ -89,8 +89,8 @@ func remember(ctx context.Context, err error) {
 	}
 }
 
-// status returns the status that err is answered with, and tells the client when
-// to come back where the same request may soon succeed.
+// status returns the status that err is answered with, and sets Retry-After where
+// the same request may soon succeed.
 func status(h http.Header, err error) int {
 	code := session.Status(err)
 	if code == http.StatusServiceUnavailable {

@@ -21,7 +21,7 @@ import (
 	"github.com/holdfast-go/session/seal"
 )
 
-// Place is where it happens.
+// Place is the store that the faults happen to.
 type Place struct {
 	Instances int
 
@@ -173,8 +173,8 @@ func (s *run) serve(w http.ResponseWriter, r *http.Request) {
 // ten seconds; what it took is in the log.
 const patience = time.Minute
 
-// rest waits until everything that was acknowledged stands in the store, for
-// everybody, also those who do not come back.
+// rest waits until the store has every acknowledged write, also of visitors who do
+// not come back.
 func (s *run) rest(t *testing.T, f Fault) {
 	t.Helper()
 	begun, most := time.Now(), timeleft.Within(t, patience)
@@ -194,7 +194,7 @@ func (s *run) rest(t *testing.T, f Fault) {
 	s.untilStored.Store(max(s.untilStored.Load(), int64(time.Since(begun))))
 }
 
-// stranger is an instance that knows nothing but what the store has.
+// stranger is a new instance, which knows only what the store has.
 func (s *run) stranger(t *testing.T) *session.Manager {
 	t.Helper()
 	if s.knowsNothing == nil {

@@ -43,10 +43,10 @@ func (h *Host) Cleanup(f func()) { h.cleanups = append(h.cleanups, f) }
 // Logf writes to standard error.
 func (h *Host) Logf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
-// Fatal panics with what Recover takes.
+// Fatal panics; Recover turns that into an error.
 func (h *Host) Fatal(args ...any) { panic(failure{errors.New(fmt.Sprint(args...))}) }
 
-// Fatalf panics with what Recover takes.
+// Fatalf panics; Recover turns that into an error.
 func (h *Host) Fatalf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
 
 // TempDir returns a new directory, which Close removes.

@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// report prints what became of mutants, as it is told. Any number of goroutines
-// may tell it.
+// report prints the fates of mutants. Any number of goroutines may use it.
 type report struct {
 	out            io.Writer
 	verbose, check bool

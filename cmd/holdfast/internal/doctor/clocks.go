@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-go/session/admin"
 )
 
-// Board is a place that tells of an application's instances.
+// Board is a source of the status of an application's instances.
 type Board struct {
 	name string
 	open func(context.Context) (session.Store, func(), error) // nil: it is a page
@@ -20,8 +20,8 @@ type Board struct {
 	late time.Duration // how old what read returns may be
 }
 
-// StoreBoard returns the Board in the store at an address, in which instances may leave word
-// (admin.Options.Store). It is opened where the doctor could look at the store.
+// StoreBoard returns the Board in the store at an address, where instances may write their
+// status (admin.Options.Store). It is opened where the doctor could look at the store.
 func StoreBoard(address string, open func(context.Context) (session.Store, func(), error)) Board {
 	return Board{name: nameOf(address), open: open}
 }

@@ -112,7 +112,7 @@ type Options struct {
 	// Table is the table of sessions in a database. Empty is the store's default.
 	Table string
 
-	// Boards are where instances tell of themselves. One that has no instance is no finding.
+	// Boards are where instances write their status. One that has no instance is no finding.
 	Boards []Board
 }
 

@@ -40,7 +40,7 @@ func visit(ctx context.Context, pages []string, each int, login string) *visitor
 	return v
 }
 
-// settle returns when the visitors have their sessions, or why that does not go well.
+// settle returns when all visitors have sessions, or the error that keeps one from it.
 func (v *visitors) settle(ctx context.Context, patience time.Duration) error {
 	for end := time.Now().Add(patience); ; pauseFor(ctx, pace) {
 		v.mu.Lock()
@@ -106,8 +106,8 @@ func enter(ctx context.Context, client *http.Client, page, login string) error {
 	return send(client, r)
 }
 
-// load asks for a page and returns why the visitor would not be content. A visitor without
-// a cookie has no session: nothing that such a visit shows is about a store.
+// load asks for a page and returns what the visitor would complain about. A visitor
+// without a cookie has no session: nothing that such a visit shows is about a store.
 func load(ctx context.Context, client *http.Client, page string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
 	if err != nil {
@@ -162,7 +162,7 @@ func (v *visitors) first() error {
 	return v.why
 }
 
-// stop sends the visitors home.
+// stop ends the visits, and waits for them.
 func (v *visitors) stop() {
 	v.cancel()
 	v.wg.Wait()

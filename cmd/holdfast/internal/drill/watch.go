@@ -79,7 +79,7 @@ func (f fleet) follows(shard string) bool {
 	return true
 }
 
-// has returns why a drill of the shard is none: an instance does not know it.
+// has returns an error where an instance does not know the shard.
 func (f fleet) has(shard string) error {
 	for i, st := range f {
 		names := make([]string, len(st.Shards))

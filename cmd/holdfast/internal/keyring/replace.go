@@ -44,8 +44,8 @@ func Read(path string) (string, error) {
 
 // Replace puts what change makes of a file's text into its place, at once: a program that
 // reads the file sees the one or the other. Owner and mode stay, and a link leads to the new
-// one. Where change fails, or nothing can be written, the file is untouched. Of two at once
-// one fails.
+// file. Where change fails, or the file cannot be written, it stays as it was. Of two calls
+// at once one fails.
 func Replace(path string, change func(text string) (string, error)) error {
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {

@@ -7,8 +7,8 @@
 //
 //	# holdfast: key 0223f8e0, added 2026-03-04T12:00:00Z, seals since 2026-03-04T12:05:00Z
 //
-// Whatever else stands in the file stays as it is. ring.go reads and writes it, steps.go has
-// the rotation, and replace.go puts a changed file into the place of another.
+// All else in the file stays as it is. ring.go reads and writes it, steps.go has the
+// rotation, and replace.go replaces a file by a changed one.
 package keyring
 
 import (

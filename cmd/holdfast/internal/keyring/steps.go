@@ -80,7 +80,8 @@ func (r *Ring) Add(now time.Time) string {
 	return k.ID
 }
 
-// settle notes of the key that seals that it does, where somebody has moved it by hand.
+// settle notes that a key seals from now on, where an operator has moved it to the front
+// by hand.
 func (r *Ring) settle(now time.Time) {
 	if k := r.sealing(); k.SealsSince.IsZero() || !k.SealedUntil.IsZero() {
 		k.SealedUntil = time.Time{}
@@ -91,9 +92,10 @@ func (r *Ring) settle(now time.Time) {
 	}
 }
 
-// Promote is the second step: the key seals, and the one that did opens what it has sealed.
-// It fails with an EarlyError where an instance may lack the key still. The ring is changed
-// then too where the file lacked the time from which that counts: write it.
+// Promote is the second step: the key seals, and the one before it still opens what it has
+// sealed. It fails with an EarlyError where an instance may still lack the key. It may have
+// changed the ring even then, because the file lacked the time at which the key was added:
+// write the file.
 func (r *Ring) Promote(id string, now time.Time, w Waits, force bool) error {
 	k, err := r.find(id)
 	if err != nil {
@@ -135,10 +137,10 @@ func (r *Ring) remove(k *Key) {
 	r.change(k, "")
 }
 
-// Retire is the third step: the key goes. Without an ID these are all that have sealed, and
-// whose time it is. It returns the IDs of those that went, and an EarlyError where a backup
-// that another one has sealed may still vouch for its session. The ring is changed then too, see
-// Promote, and where other keys went. A key that a journal needs stays, with a JournalError.
+// Retire is the third step: it removes the key, or without an ID every key that no longer seals
+// and whose time has come. It returns the IDs of the removed keys, and an EarlyError where a
+// backup that another key has sealed may still vouch for its session. It may have changed the
+// ring even then, see Promote. A key that a journal needs stays, with a JournalError.
 func (r *Ring) Retire(id string, now time.Time, w Waits, force bool) (gone []string, err error) {
 	keys, err := r.retired(id)
 	if err != nil {

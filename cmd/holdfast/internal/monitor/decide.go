@@ -67,7 +67,7 @@ type decider struct {
 func (d *decider) votesFolder() string { return d.o.Order + ".votes" }
 func (d *decider) stateName() string   { return d.o.Order + ".state" }
 
-// turn does all of it once.
+// turn does the work of decide once.
 func (d *decider) turn(ctx context.Context) error {
 	ballots, err := d.exchange(ctx)
 	if err != nil {
@@ -98,7 +98,7 @@ func (d *decider) exchange(ctx context.Context) (map[string]verdict.Ballot, erro
 	ballots := map[string]verdict.Ballot{}
 	for name, e := range entries {
 		var b verdict.Ballot
-		if json.Unmarshal(e.Value, &b) == nil { // somebody's nonsense is no vote
+		if json.Unmarshal(e.Value, &b) == nil { // a ballot that does not decode is no vote
 			ballots[name] = b
 		}
 	}
@@ -142,7 +142,7 @@ func (d *decider) bury(ctx context.Context) error {
 	return nil
 }
 
-// tellDoubt says once why this monitor decides nothing, or not as it was configured.
+// tellDoubt logs once why this monitor decides nothing, or not as it was configured.
 func (d *decider) tellDoubt(ctx context.Context, says verdict.Reading) {
 	if says.Ready {
 		d.ready = time.Now()
@@ -221,7 +221,7 @@ func (d *decider) act(ctx context.Context, state verdict.State, still coordinato
 	return err
 }
 
-// tell says once that something else stands where the monitors' order would.
+// tell logs once that something else stands where the monitors' order would.
 func (d *decider) tell(ctx context.Context, state verdict.State, action verdict.Action, order *override.Order, readable bool) {
 	stands := ""
 	switch theirs := order != nil && order.By != verdict.By; {

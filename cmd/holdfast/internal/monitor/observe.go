@@ -26,7 +26,7 @@ func (m *Monitor) observe(ctx context.Context) {
 	}
 	client := &http.Client{Timeout: m.o.Every / 2}
 	defer client.CloseIdleConnections()
-	strange := map[string]bool{} // instances that name none of the shards, and were told
+	strange := map[string]bool{} // instances that name none of the shards, and were logged
 	ticks(ctx, m.o.Every, func() {
 		var wg sync.WaitGroup
 		failures := make([]error, len(m.o.Shards))
@@ -65,8 +65,8 @@ func (m *Monitor) vote(ctx context.Context, shard string, v verdict.Vote, why er
 	}
 }
 
-// compare tells once of each instance that names none of the shards which are probed: what it
-// says then keeps this monitor from nothing.
+// compare logs once for each instance that names none of the probed shards: its answer does
+// not keep this monitor from voting.
 func (m *Monitor) compare(ctx context.Context, reports map[string]report, told map[string]bool) {
 	for url, r := range reports {
 		known := slices.ContainsFunc(m.o.Shards, func(shard string) bool { return r[shard] != "" })

@@ -1,4 +1,4 @@
-// Package paint colours words for people who read them on a terminal, and for nobody else.
+// Package paint colours words on a terminal, and leaves them plain in files and pipes.
 package paint
 
 import (

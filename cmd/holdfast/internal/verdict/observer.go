@@ -13,7 +13,7 @@ type Vote string
 const (
 	Up      Vote = "up"
 	Down    Vote = "down"
-	Abstain Vote = "abstain" // the observer trusts itself not, or has not looked yet
+	Abstain Vote = "abstain" // the observer does not trust itself, or has not probed yet
 )
 
 const (
@@ -26,8 +26,8 @@ type Probed struct {
 	At     time.Time // when the probe was over
 	Failed bool
 
-	// Serving of Asked instances report that the shard serves them. Those that leave the
-	// store alone by an order count for neither, and so do those that do not answer.
+	// Serving of Asked instances report that the shard serves them. Instances that leave
+	// the store alone by an order, or do not answer, count for neither.
 	Serving, Asked int
 }
 
@@ -49,7 +49,7 @@ func (o *Observer) See(p Probed) Vote {
 	o.last = p.At
 	switch {
 	case late:
-		// The observer's own loop stood still: what it saw then may be its own slowness.
+		// The observer's own loop stood still: the failures may be of its own slowness.
 		o.failed, o.good = 0, 0
 		o.late = rise
 	case o.late > 0:

@@ -39,7 +39,8 @@ func (r Rules) Next(s State, says Reading, now time.Time) State {
 	switch {
 	case !says.Ready:
 	case s.Since.Sub(now) > MostSkew:
-		// A monitor whose clock was ahead has written it. It would stand until then.
+		// A monitor whose clock was ahead has written the state, which would stand until
+		// then.
 		s.Since = now
 	case s.Down && !says.Down && now.Sub(s.Since) >= r.hold(s.Flaps):
 		return State{Since: now, Flaps: s.Flaps}
