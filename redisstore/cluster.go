@@ -127,7 +127,7 @@ func (s *Store) askSlots(ctx context.Context) ([]slotRange, error) {
 
 // askSlotsOf asks one node, at this address, for the layout.
 func (s *Store) askSlotsOf(ctx context.Context, node rueidis.Client, address string) ([]slotRange, error) {
-	reply, err := s.line.send(ctx, request{client: node, command: node.B().Arbitrary("CLUSTER", "SLOTS").Build(), read: true}).ToArray()
+	reply, err := s.sender.send(ctx, request{client: node, command: node.B().Arbitrary("CLUSTER", "SLOTS").Build(), read: true}).ToArray()
 	if err != nil {
 		return nil, err
 	}

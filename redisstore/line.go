@@ -42,14 +42,14 @@ const (
 	attempts = 4
 )
 
-// line sends commands and returns when the caller's context ends. The client
+// sender sends commands and returns when the caller's context ends. The client
 // does that too where its connection stands; it does not while it connects
 // (all callers wait for the one that does it, on that one's context) and when
 // its queue is full, after a second or two on a server that is frozen. So a
 // call is made in a goroutine of its own, which the caller may leave, unless
 // the server has been answering. That costs about a microsecond, and next to
 // nothing otherwise.
-type line struct {
+type sender struct {
 	calls      atomic.Int32 // under way without a goroutine
 	answers    atomic.Int32 // since the last failure, up to familiar
 	goodBefore atomic.Int64 // nanoseconds since epoch: believed to stand until then
@@ -87,21 +87,21 @@ func (r request) runCached(ctx context.Context) (reply rueidis.RedisResult) {
 	return r.client.DoCache(ctx, r.cached, r.ttl)
 }
 
-func (l *line) send(ctx context.Context, r request) (reply rueidis.RedisResult) {
+func (s *sender) send(ctx context.Context, r request) (reply rueidis.RedisResult) {
 	for range attempts {
 		began := time.Now()
 		if err := endedBy(ctx, began); err != nil {
 			return rueidis.NewErrorResult(err)
 		}
 		now := int64(began.Sub(epoch))
-		if l.enter(now) {
+		if s.enter(now) {
 			reply = r.run(ctx)
-			l.calls.Add(-1)
+			s.calls.Add(-1)
 		} else {
 			reply = r.runApart(ctx)
 		}
 		err := reply.NonRedisError()
-		l.note(now, err)
+		s.note(now, err)
 		if err == nil { // an answer, even where it says no
 			break
 		}
@@ -123,29 +123,29 @@ func isBroken(err error) bool {
 
 // enter reports whether the caller may make the call itself. Then the call counts
 // until it has returned.
-func (l *line) enter(now int64) bool {
-	if l.answers.Load() < familiar || now >= l.goodBefore.Load() || now < l.badBefore.Load() {
+func (s *sender) enter(now int64) bool {
+	if s.answers.Load() < familiar || now >= s.goodBefore.Load() || now < s.badBefore.Load() {
 		return false
 	}
-	if l.calls.Add(1) > directCalls {
-		l.calls.Add(-1)
+	if s.calls.Add(1) > directCalls {
+		s.calls.Add(-1)
 		return false
 	}
 	return true
 }
 
 // note remembers the outcome of a call that began at now.
-func (l *line) note(now int64, err error) {
+func (s *sender) note(now int64, err error) {
 	if err == nil {
-		if l.answers.Load() < familiar {
-			l.answers.Add(1)
+		if s.answers.Load() < familiar {
+			s.answers.Add(1)
 		}
-		if good := now + int64(silence); good-l.goodBefore.Load() > int64(silence/8) {
-			l.goodBefore.Store(good)
+		if good := now + int64(silence); good-s.goodBefore.Load() > int64(silence/8) {
+			s.goodBefore.Store(good)
 		}
 	} else if !errors.Is(err, context.Canceled) {
-		l.answers.Store(0)
-		l.badBefore.Store(int64(time.Since(epoch) + trouble))
+		s.answers.Store(0)
+		s.badBefore.Store(int64(time.Since(epoch) + trouble))
 	}
 }
 
@@ -183,15 +183,15 @@ func (p patient) Err() error {
 }
 
 func (s *Store) do(ctx context.Context, c rueidis.Completed) rueidis.RedisResult {
-	return s.line.send(ctx, request{client: s.client, command: c})
+	return s.sender.send(ctx, request{client: s.client, command: c})
 }
 
 func (s *Store) doRead(ctx context.Context, c rueidis.Completed) rueidis.RedisResult {
-	return s.line.send(ctx, request{client: s.client, command: c, read: true})
+	return s.sender.send(ctx, request{client: s.client, command: c, read: true})
 }
 
 func (s *Store) doCached(ctx context.Context, c rueidis.Cacheable) rueidis.RedisResult {
-	return s.line.send(ctx, request{client: s.client, cached: c, ttl: s.ttl, read: true})
+	return s.sender.send(ctx, request{client: s.client, cached: c, ttl: s.ttl, read: true})
 }
 
 // ended is ctx.Err, and the deadline's error from the moment when it passed,

@@ -50,7 +50,7 @@ func TestOnlyWhatWasNeverSentIsSentAgain(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			client := &scripted{answer: func(_ context.Context, n int) error { return tt.answers[min(n, len(tt.answers)-1)] }}
-			got := new(line).send(t.Context(), request{client: client, read: tt.read}).Error()
+			got := new(sender).send(t.Context(), request{client: client, read: tt.read}).Error()
 			if !errors.Is(got, tt.want) || client.sent != tt.sent {
 				t.Errorf("got %v after %d attempts, want %v after %d", got, client.sent, tt.want, tt.sent)
 			}
@@ -61,9 +61,9 @@ func TestOnlyWhatWasNeverSentIsSentAgain(t *testing.T) {
 func TestWhoeverGivesUpIsNotSentFor(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	client := &scripted{answer: func(context.Context, int) error { cancel(); return context.Canceled }}
-	l := new(line)
+	s := new(sender)
 	for range 2 { // while it is under way, and before
-		if err := l.send(ctx, request{client: client, read: true}).Error(); !errors.Is(err, context.Canceled) {
+		if err := s.send(ctx, request{client: client, read: true}).Error(); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v, want context.Canceled", err)
 		}
 	}
@@ -90,7 +90,7 @@ func TestACallerLeavesAClientThatDoesNotReturn(t *testing.T) {
 		}}
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		err := new(line).send(ctx, request{client: client}).Error()
+		err := new(sender).send(ctx, request{client: client}).Error()
 		if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took != 50*time.Millisecond {
 			t.Errorf("got %v after %v, want the deadline's error at the deadline", err, took)
 		}
@@ -106,13 +106,13 @@ func TestACallerLeavesAClientThatDoesNotReturn(t *testing.T) {
 }
 
 func TestACallIsMadeWithCareUnlessTheServerHasBeenAnswering(t *testing.T) {
-	var l line
+	var s sender
 	careful := func(answer error) (got bool) {
 		client := &scripted{answer: func(ctx context.Context, n int) error {
 			_, got = ctx.(patient)
 			return answer
 		}}
-		l.send(t.Context(), request{client: client})
+		s.send(t.Context(), request{client: client})
 		return got
 	}
 	for i := range familiar {
@@ -127,14 +127,14 @@ func TestACallIsMadeWithCareUnlessTheServerHasBeenAnswering(t *testing.T) {
 		want   bool
 	}{
 		{"after many answers", func() {}, nil, false},
-		{"after a long silence", func() { l.goodBefore.Store(0) }, nil, true},
-		{"as many at once as the client's queue must hold", func() { l.calls.Store(directCalls) }, nil, true},
-		{"fewer again", func() { l.calls.Store(0) }, nil, false},
+		{"after a long silence", func() { s.goodBefore.Store(0) }, nil, true},
+		{"as many at once as the client's queue must hold", func() { s.calls.Store(directCalls) }, nil, true},
+		{"fewer again", func() { s.calls.Store(0) }, nil, false},
 		{"a caller gives up", func() {}, context.Canceled, false},
 		{"after he has, which says nothing of the server", func() {}, errors.New("EOF"), false},
 		{"after a failure", func() {}, nil, true},
-		{"soon after it, whatever other nodes say", func() { l.answers.Store(familiar) }, nil, true},
-		{"long after it", func() { l.badBefore.Store(0) }, nil, false},
+		{"soon after it, whatever other nodes say", func() { s.answers.Store(familiar) }, nil, true},
+		{"long after it", func() { s.badBefore.Store(0) }, nil, false},
 	}
 	for _, step := range steps {
 		step.before()
@@ -142,7 +142,7 @@ func TestACallIsMadeWithCareUnlessTheServerHasBeenAnswering(t *testing.T) {
 			t.Errorf("%s: careful: got %v, want %v", step.name, got, step.want)
 		}
 	}
-	if got := l.calls.Load(); got != 0 {
+	if got := s.calls.Load(); got != 0 {
 		t.Errorf("calls under way: got %d, want none", got)
 	}
 }

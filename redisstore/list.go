@@ -41,7 +41,7 @@ func (s *Store) listNode(ctx context.Context, node rueidis.Client, yield func(se
 	pattern := globEscaper.Replace(s.prefix) + "*"
 	for cursor := "0"; ; {
 		scan := node.B().Arbitrary("SCAN").Args(cursor, "MATCH", pattern, "COUNT", "1000").Build()
-		page, err := s.line.send(ctx, request{client: node, command: scan, read: true}).ToArray()
+		page, err := s.sender.send(ctx, request{client: node, command: scan, read: true}).ToArray()
 		var keys []string
 		if err == nil && len(page) != 2 {
 			err = errAnswer
@@ -71,7 +71,7 @@ func (s *Store) listNode(ctx context.Context, node rueidis.Client, yield func(se
 }
 
 func (s *Store) isPrimary(ctx context.Context, node rueidis.Client) (bool, error) {
-	role, err := s.line.send(ctx, request{client: node, command: node.B().Arbitrary("ROLE").Build(), read: true}).ToArray()
+	role, err := s.sender.send(ctx, request{client: node, command: node.B().Arbitrary("ROLE").Build(), read: true}).ToArray()
 	if err == nil && len(role) == 0 {
 		err = errAnswer
 	}

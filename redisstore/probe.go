@@ -122,7 +122,7 @@ func (s *Store) evictionsOf(ctx context.Context, node rueidis.Client) (uint64, e
 	if node == nil {
 		return 0, errors.New("not connected")
 	}
-	text, err := s.line.send(ctx, request{client: node, command: node.B().Arbitrary("INFO").Args("stats").Build(), read: true}).ToString()
+	text, err := s.sender.send(ctx, request{client: node, command: node.B().Arbitrary("INFO").Args("stats").Build(), read: true}).ToString()
 	if err != nil {
 		return 0, err
 	}
@@ -251,7 +251,7 @@ func (s *Store) probePrimary(ctx context.Context, node rueidis.Client, address s
 // several sections in one are for Redis 7.
 func (s *Store) probeNode(ctx context.Context, node rueidis.Client) (incarnation string, err error) {
 	began := time.Now()
-	text, err := s.line.send(ctx, request{client: node, command: node.B().Arbitrary("INFO").Build(), read: true}).ToString()
+	text, err := s.sender.send(ctx, request{client: node, command: node.B().Arbitrary("INFO").Build(), read: true}).ToString()
 	if err != nil {
 		return "", err
 	}

@@ -21,7 +21,7 @@ type Store struct {
 	client rueidis.Client
 	prefix string
 	raw    bool // records have no version in front
-	line   line
+	sender sender
 	ttl    time.Duration // of what the client caches; 0: it does not
 	floors *floors       // nil where nothing is cached
 
