@@ -28,7 +28,7 @@
 // # The source
 //
 // store.go has Load and Save, script.go and raw.go the scripts of a compare-and-set, and
-// value.go the bytes of a record. line.go sends commands within their callers' deadlines;
+// value.go the bytes of a record. sender.go sends commands within their callers' deadlines;
 // dial.go and connection.go watch the connections, and frames.go their protocol. cache.go
 // and floor.go are the client's cache, probe.go and cluster.go the shards, list.go lists
 // sessions, refusal.go explains what a server does not allow, and url.go makes the
