@@ -110,8 +110,12 @@ func (m *Manager) RevokeBefore(ctx context.Context, t time.Time) (Durability, er
 
 // Revoke ends the session id at once and for good, for every client that has its token,
 // and the sessions that Rotate has made of it since. An id without a session gets a
-// tombstone too, so that none can begin under it. With ErrUnavailable the session may
-// or may not have ended.
+// tombstone too, so that none can begin under it. An id that a Renew has replaced already
+// ends nobody's session. With ErrUnavailable the session may or may not have ended.
+//
+// With a Backup the answer is Pending also in the seconds after the store has lost its data,
+// where the store has nothing under the id: this instance honors the end at once, the others
+// when all have told each other which sessions had ended before.
 //
 // A record of the library's own is no session: nothing happens to it, and the
 // answer is Durable. So all that a Lister yields may be revoked in a loop.

@@ -126,6 +126,7 @@ func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone)
 			if settled, err := c.nothingThere(ctx, r, g); settled {
 				return state.State{}, err
 			}
+			g.Death = a.deathThatWasLost(g)
 		} else if err != nil {
 			unreadable := g.Successor == "" && r.Unreadable != record.Absent
 			if !unreadable {
@@ -165,12 +166,31 @@ func (c Call) nothingThere(ctx context.Context, r record.Session, t journal.Tomb
 	switch {
 	case t.Successor != "" && c.shard.Quarantined():
 		return true, failure.ErrForgetful // there may have been a tombstone
-	case !t.IfStored || r.Version != record.Absent:
+	case r.Version != record.Absent:
+		return false, nil
+	case t.IfLive && t.Death.Reason == state.Revoked && c.shard != nil:
+		// The caller has the ID alone, and no store and no copy has vouched for the session:
+		// a Renew whose tombstone the store has lost may have ended it.
+		err := c.shard.checkMemory(ctx)
+		return err != nil, err
+	case !t.IfStored:
 		return false, nil
 	case c.shard == nil:
 		return true, nil
 	}
 	return true, c.shard.checkMemory(ctx)
+}
+
+// deathThatWasLost returns the death to be written for g where the store has nothing: the one
+// that stood there as far as this process knows, because g leaves alone what had ended, or
+// that of g. Decision 90.
+func (a *Shards) deathThatWasLost(g journal.Tombstone) state.Death {
+	known, ok := a.Tombstone(g.ID)
+	stood := ok && (!known.Pending || known.Again) && !known.IfStored
+	if !g.IfLive || !stood {
+		return g.Death
+	}
+	return known.Death
 }
 
 // deathInPlaceOf returns the tombstone that stands in the place of t. Where another
