@@ -9,7 +9,7 @@ import (
 type Crew[S any] struct {
 	group  *Group[S]
 	key    string
-	line   *line[S]
+	queue  *queue[S]
 	turn   *turn[S] // of a commit that nobody has waited for
 	leader Member[S]
 	others []*seat[S]
@@ -143,7 +143,7 @@ func (c *Crew[S]) run(ctx context.Context, leader Member[S]) (s S, err error) {
 // handOver makes the first member that is still there lead.
 func (c *Crew[S]) handOver() {
 	for i, other := range c.others {
-		successor := &Crew[S]{group: c.group, key: c.key, line: c.line, others: c.others[i+1:], last: c.last, base: c.base}
+		successor := &Crew[S]{group: c.group, key: c.key, queue: c.queue, others: c.others[i+1:], last: c.last, base: c.base}
 		if c.order(other, order[S]{kind: lead, crew: successor}) {
 			return
 		}
@@ -153,12 +153,12 @@ func (c *Crew[S]) handOver() {
 
 // next begins the crew of the commits that wait for this one.
 func (c *Crew[S]) next(last known[S]) {
-	g, l := c.group, c.line
+	g, l := c.group, c.queue
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(l.waiting) == 0 {
-		delete(g.lines, c.key)
-		if c.turn != nil { // every waiting commit has given up, and uses the line no longer
+		delete(g.queues, c.key)
+		if c.turn != nil { // every waiting commit has given up, and uses the queue no longer
 			g.free(c.turn)
 		}
 		return
@@ -167,7 +167,7 @@ func (c *Crew[S]) next(last known[S]) {
 	for !l.waiting[0].alone && n < len(l.waiting) && !l.waiting[n].alone {
 		n++
 	}
-	crew := &Crew[S]{group: g, key: c.key, line: l, last: last}
+	crew := &Crew[S]{group: g, key: c.key, queue: l, last: last}
 	first := l.waiting[0]
 	crew.others = append(crew.others, l.waiting[1:n]...)
 	l.waiting = append(l.waiting[:0], l.waiting[n:]...)
@@ -190,6 +190,6 @@ func (c *Crew[S]) Split() bool {
 		}
 	}
 	c.others = nil
-	c.line.waiting = append(back, c.line.waiting...)
+	c.queue.waiting = append(back, c.queue.waiting...)
 	return len(back) > 0
 }

@@ -21,22 +21,22 @@ import (
 // zero Group is ready; it holds memory only for keys that are being committed. Any
 // number of goroutines may use it.
 type Group[S any] struct {
-	mu    sync.Mutex
-	lines map[string]*line[S]
+	mu     sync.Mutex
+	queues map[string]*queue[S]
 
 	waits deadline.Line
 	turns sync.Pool // of *turn[S]
 }
 
-// line is the commits of one key, while a crew is at work. Group.mu guards it and its
+// queue is the commits of one key, while a crew is at work. Group.mu guards it and its
 // seats.
-type line[S any] struct{ waiting []*seat[S] }
+type queue[S any] struct{ waiting []*seat[S] }
 
-// turn is the line of a commit that nobody else waits for, and its crew of one. It is
+// turn is the queue of a commit that nobody else waits for, and its crew of one. It is
 // used again, so that such a commit costs nothing.
 type turn[S any] struct {
-	line line[S]
-	crew Crew[S]
+	queue queue[S]
+	crew  Crew[S]
 }
 
 // Member is one commit. Its methods are called one at a time, in the goroutine that
@@ -73,7 +73,7 @@ var (
 type seat[S any] struct {
 	member  Member[S]
 	brings  S
-	line    *line[S]
+	queue   *queue[S]
 	orders  chan order[S] // holds one
 	reply   chan answer[S]
 	alone   bool
@@ -148,22 +148,22 @@ func (g *Group[S]) Do(ctx context.Context, key string, patience time.Duration, m
 func (g *Group[S]) enter(key string, patience time.Duration, m Member[S]) (*Crew[S], *seat[S]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.lines == nil {
-		g.lines = make(map[string]*line[S])
+	if g.queues == nil {
+		g.queues = make(map[string]*queue[S])
 	}
-	l := g.lines[key]
+	l := g.queues[key]
 	if l == nil {
 		t, _ := g.turns.Get().(*turn[S])
 		if t == nil {
 			t = new(turn[S])
 		}
-		l = &t.line
-		g.lines[key] = l
-		t.crew = Crew[S]{group: g, key: key, line: l, turn: t}
+		l = &t.queue
+		g.queues[key] = l
+		t.crew = Crew[S]{group: g, key: key, queue: l, turn: t}
 		return &t.crew, nil
 	}
 	me := &seat[S]{
-		member: m, brings: m.Brings(), alone: m.Alone(), line: l, apply: patience / 2,
+		member: m, brings: m.Brings(), alone: m.Alone(), queue: l, apply: patience / 2,
 		orders: make(chan order[S], 1), reply: make(chan answer[S], 1),
 	}
 	l.waiting = append(l.waiting, me)
@@ -179,8 +179,8 @@ func (g *Group[S]) quit(me *seat[S]) (left error) {
 		return nil
 	}
 	me.gone = true
-	if i := slices.Index(me.line.waiting, me); i >= 0 {
-		me.line.waiting = slices.Delete(me.line.waiting, i, i+1)
+	if i := slices.Index(me.queue.waiting, me); i >= 0 {
+		me.queue.waiting = slices.Delete(me.queue.waiting, i, i+1)
 	}
 	if me.carried {
 		return ErrCarried

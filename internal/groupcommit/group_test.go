@@ -360,5 +360,5 @@ func TestManyAtOnce(t *testing.T) {
 func (g *Group[S]) keys() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.lines)
+	return len(g.queues)
 }
