@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// Line makes contexts of about the same length. The zero Line is ready. Any
+// SharedTimer makes contexts of about the same length. The zero SharedTimer is ready. Any
 // number of goroutines may use it.
-type Line struct {
+type SharedTimer struct {
 	patient atomic.Bool
 
 	mu    sync.Mutex
@@ -24,14 +24,14 @@ type Line struct {
 	yield func() // runs all that is ready; nil: runtime.Gosched
 }
 
-// Patient is a Line for work that no visitor waits for. Time in which other goroutines
+// Patient is a SharedTimer for work that no visitor waits for. Time in which other goroutines
 // have the processor hardly counts.
-type Patient struct{ line Line }
+type Patient struct{ timer SharedTimer }
 
-// After is Line.After.
+// After is SharedTimer.After.
 func (p *Patient) After(parent context.Context, d time.Duration) *Context {
-	p.line.patient.Store(true)
-	return p.line.After(parent, time.Now(), d)
+	p.timer.patient.Store(true)
+	return p.timer.After(parent, time.Now(), d)
 }
 
 // Until is After for a parent whose end ends the context too. budget is the time alone.
@@ -82,7 +82,7 @@ const shared = 32
 // end it.
 type Context struct {
 	parent context.Context
-	line   *Line
+	timer  *SharedTimer
 	at     time.Time
 	slack  time.Duration
 	moment atomic.Pointer[moment] // nil until a callee needs the channel
@@ -90,13 +90,13 @@ type Context struct {
 
 // After returns a Context that ends d after now, which is the time. Its Done may
 // be closed earlier by 1/32 of d. It needs no cancel.
-func (l *Line) After(parent context.Context, now time.Time, d time.Duration) *Context {
-	return &Context{parent: parent, line: l, at: now.Add(d), slack: d / shared}
+func (l *SharedTimer) After(parent context.Context, now time.Time, d time.Duration) *Context {
+	return &Context{parent: parent, timer: l, at: now.Add(d), slack: d / shared}
 }
 
 // Within is After, but for a parent whose deadline is earlier: then that counts,
 // to the moment.
-func (l *Line) Within(parent context.Context, now time.Time, d time.Duration) *Context {
+func (l *SharedTimer) Within(parent context.Context, now time.Time, d time.Duration) *Context {
 	c := l.After(parent, now, d)
 	if at, ok := parent.Deadline(); ok && at.Before(c.at) {
 		c.at, c.slack = at, 0
@@ -135,7 +135,7 @@ func (c *Context) when() *moment {
 	if m := c.moment.Load(); m != nil {
 		return m
 	}
-	c.moment.CompareAndSwap(nil, c.line.near(c.at, c.slack))
+	c.moment.CompareAndSwap(nil, c.timer.near(c.at, c.slack))
 	return c.moment.Load()
 }
 
@@ -147,7 +147,7 @@ func (c *Context) String() string { return "deadline.Context" }
 func (c *Context) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
 // near returns a moment that is at a time, or a little earlier.
-func (l *Line) near(at time.Time, slack time.Duration) *moment {
+func (l *SharedTimer) near(at time.Time, slack time.Duration) *moment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if m := l.last; m != nil && !m.at.After(at) && at.Sub(m.at) <= slack && !m.over.Load() {

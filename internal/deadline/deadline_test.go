@@ -36,7 +36,7 @@ func TestAContextEnds(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				parent, cancel := test.parent(context.WithValue(t.Context(), key{}, "value"))
 				defer cancel()
-				var l deadline.Line
+				var l deadline.SharedTimer
 				c := l.Within(parent, time.Now(), time.Second)
 				if at, _ := l.After(parent, time.Now(), time.Hour).Deadline(); time.Until(at) != time.Hour {
 					t.Errorf("%s: After got a deadline in %v", test.name, time.Until(at))
@@ -89,7 +89,7 @@ func select0(done <-chan struct{}) bool {
 // Who comes a little later may end a little early, and never late.
 func TestContextsShareTheirEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var l deadline.Line
+		var l deadline.SharedTimer
 		begun := time.Now()
 		dones := map[<-chan struct{}]int{}
 		var wg sync.WaitGroup
@@ -118,7 +118,7 @@ func TestContextsShareTheirEnd(t *testing.T) {
 // A moment that is over is nobody's any more.
 func TestAContextDoesNotBeginAtAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var l deadline.Line
+		var l deadline.SharedTimer
 		short := l.After(t.Context(), time.Now(), 0)
 		<-short.Done()
 		c := l.After(t.Context(), time.Now(), time.Nanosecond)
@@ -131,7 +131,7 @@ func TestAContextDoesNotBeginAtAnEnd(t *testing.T) {
 
 func TestChildrenEndToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var l deadline.Line
+		var l deadline.SharedTimer
 		child, cancel := context.WithTimeout(l.After(t.Context(), time.Now(), time.Second), time.Hour)
 		defer cancel()
 		<-child.Done()
@@ -142,7 +142,7 @@ func TestChildrenEndToo(t *testing.T) {
 }
 
 func TestManyAskAtOnce(t *testing.T) {
-	var l deadline.Line
+	var l deadline.SharedTimer
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -159,7 +159,7 @@ func TestManyAskAtOnce(t *testing.T) {
 }
 
 func TestAContextIsOneAllocation(t *testing.T) {
-	var l deadline.Line
+	var l deadline.SharedTimer
 	ctx := t.Context()
 	if got := testing.AllocsPerRun(1000, func() {
 		c := l.After(ctx, time.Now(), time.Hour)
@@ -171,10 +171,10 @@ func TestAContextIsOneAllocation(t *testing.T) {
 	}
 }
 
-// Contexts of several lengths may share a Line, and a callee may ask late for the end.
+// Contexts of several lengths may share a SharedTimer, and a callee may ask late for the end.
 func TestAContextEndsWithNoneThatIsLaterOrOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var l deadline.Line
+		var l deadline.SharedTimer
 		begun := time.Now()
 		_ = l.After(t.Context(), begun, time.Second).Done()
 		<-l.After(t.Context(), begun, 100*time.Millisecond).Done()
@@ -183,7 +183,7 @@ func TestAContextEndsWithNoneThatIsLaterOrOver(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		var l deadline.Line
+		var l deadline.SharedTimer
 		begun := time.Now()
 		first := l.After(t.Context(), begun, 320*time.Millisecond)
 		second := l.After(t.Context(), begun.Add(5*time.Millisecond), 320*time.Millisecond)

@@ -46,18 +46,18 @@ func TestTheTimeStandsWhileOthersHaveTheProcessor(t *testing.T) {
 }
 
 func visitors(yield func()) *Context {
-	l := &Line{yield: yield}
+	l := &SharedTimer{yield: yield}
 	return l.After(context.Background(), time.Now(), 100*time.Millisecond)
 }
 
 func nobodys(yield func()) *Context {
-	p := &Patient{Line{yield: yield}}
+	p := &Patient{SharedTimer{yield: yield}}
 	return p.After(context.Background(), 100*time.Millisecond)
 }
 
 func TestHalfOfTheTimeIsHurried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var l Line
+		var l SharedTimer
 		c := l.After(context.Background(), time.Now(), 100*time.Millisecond)
 		_ = c.Done()
 		for _, want := range []struct {

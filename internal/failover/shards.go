@@ -78,7 +78,7 @@ type Shards struct {
 	telling  telling
 	restores rate.Limiter
 	putBack  putBack
-	looks    deadline.Line
+	looks    deadline.SharedTimer
 	layout   layout
 	early    early
 

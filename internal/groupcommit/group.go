@@ -24,7 +24,7 @@ type Group[S any] struct {
 	mu     sync.Mutex
 	queues map[string]*queue[S]
 
-	waits deadline.Line
+	waits deadline.SharedTimer
 	turns sync.Pool // of *turn[S]
 }
 

@@ -42,7 +42,7 @@ type Storage struct {
 	// that failed because another writer came first.
 	Loads, Saves, Conflicts atomic.Uint64
 
-	reading, waiting, saving deadline.Line
+	reading, waiting, saving deadline.SharedTimer
 	delivering               deadline.Patient // of a Call that is Patient
 	flights                  flight.Group[string, loadAnswer]
 }
