@@ -353,7 +353,7 @@ func TestTheFirstStartOnANewStoreIsNoAlarm(t *testing.T) {
 		time.Sleep(time.Second)
 		for _, m := range []*session.Manager{m, second} {
 			if q := m.Stats().Shards[0].Quarantine; q <= 3*time.Second {
-				t.Errorf("a new store is believed after %v, want 5 s of disbelief", q)
+				t.Errorf("the quarantine of a new store lasts %v, want 5 s", q)
 			}
 		}
 		time.Sleep(20 * time.Second)

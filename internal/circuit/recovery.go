@@ -2,9 +2,9 @@ package circuit
 
 import "time"
 
-// disbelief is the length of a quarantine. Every instance probes the shard within a
+// quarantineTime is the length of a quarantine. Every instance probes the shard within a
 // second, and has the other four to publish the tombstones that it knows.
-const disbelief = 5 * time.Second
+const quarantineTime = 5 * time.Second
 
 // Probe returns how long it is until the next probe, a second at most. If that is
 // zero, the caller sends the probe now and reports its outcome with the ticket; no
@@ -79,7 +79,7 @@ func (b *Breaker) Forgot(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.latest = max(b.latest, now.Sub(b.origin))
-	b.until = b.latest + disbelief
+	b.until = b.latest + quarantineTime
 	b.owed = true
 }
 
