@@ -75,7 +75,7 @@ func (d *decider) turn(ctx context.Context) error {
 	}
 	says := d.board.Count(time.Now(), ballots)
 	d.tellDoubt(ctx, says)
-	if err := d.bury(ctx); err != nil {
+	if err := d.removeGone(ctx); err != nil {
 		return err
 	}
 	state, revision, err := d.next(ctx, says)
@@ -127,9 +127,9 @@ func (d *decider) exchange(ctx context.Context) (map[string]verdict.Ballot, erro
 	return ballots, nil
 }
 
-// bury removes the ballots of monitors that have been gone for long. One that has come back
+// removeGone removes the ballots of monitors that have been gone for long. One that has come back
 // meanwhile has another revision.
-func (d *decider) bury(ctx context.Context) error {
+func (d *decider) removeGone(ctx context.Context) error {
 	for _, name := range d.board.Gone(gone) {
 		entry, stands := d.entries[name]
 		if !stands {
