@@ -72,16 +72,16 @@ var readings = []struct {
 	{situation{store: "tombstone", copy: "vouches", quarantined: true}, "dead, tombstone learned", storeTombstone},
 	{situation{store: "tombstone", mode: StoreOnly}, "dead, tombstone learned", storeTombstone},
 	{situation{store: "tombstone", foreign: true}, "dead, tombstone learned", storeTombstone},
-	{situation{store: "tombstone", copy: "vouches", known: "disowned by the visitor"}, "dead, tombstone learned", storeTombstone},
+	{situation{store: "tombstone", copy: "vouches", known: "superseded elsewhere, by the visitor"}, "dead, tombstone learned", storeTombstone},
 
 	// A predecessor that another writer has ended.
-	{situation{store: "record", copy: "vouches", known: "disowned by the visitor"}, "dead, tombstone owed", disownedToo},
-	{situation{store: "nothing", copy: "vouches", known: "disowned by the visitor"}, "dead, tombstone owed", disownedToo},
-	{situation{store: "failed", copy: "vouches", known: "disowned by the visitor"}, "dead, tombstone owed", disownedToo},
-	{situation{store: "record", copy: "vouches", known: "disowned"}, "live from store", liveRecord},
-	{situation{store: "nothing", copy: "vouches", known: "disowned"}, "dead, tombstone owed", disownedToo},
-	{situation{store: "failed", copy: "vouches", known: "disowned"}, "dead, tombstone owed", disownedToo},
-	{situation{store: "request over", copy: "vouches", known: "disowned"}, "dead, tombstone owed", disownedToo},
+	{situation{store: "record", copy: "vouches", known: "superseded elsewhere, by the visitor"}, "dead, tombstone owed", supersededToo},
+	{situation{store: "nothing", copy: "vouches", known: "superseded elsewhere, by the visitor"}, "dead, tombstone owed", supersededToo},
+	{situation{store: "failed", copy: "vouches", known: "superseded elsewhere, by the visitor"}, "dead, tombstone owed", supersededToo},
+	{situation{store: "record", copy: "vouches", known: "superseded elsewhere"}, "live from store", liveRecord},
+	{situation{store: "nothing", copy: "vouches", known: "superseded elsewhere"}, "dead, tombstone owed", supersededToo},
+	{situation{store: "failed", copy: "vouches", known: "superseded elsewhere"}, "dead, tombstone owed", supersededToo},
+	{situation{store: "request over", copy: "vouches", known: "superseded elsewhere"}, "dead, tombstone owed", supersededToo},
 
 	// A live record.
 	{situation{store: "record"}, "live from store", liveRecord},
@@ -180,7 +180,7 @@ const (
 	unseenToken        = "is not written where the store has nothing"
 	namedByCookie      = "A session that the visitor's tombstone cookie names is dead."
 	storeTombstone     = "A tombstone in the store means dead, and the revocation set learns it."
-	disownedToo        = "A session whose predecessor another writer has ended is dead too"
+	supersededToo      = "A session whose predecessor another writer has ended is dead too"
 	askedPastCache     = "Where a cached record lacks something that a copy has, the store itself is asked."
 	liveRecord         = "A live record is joined with what the copies know."
 	repaired           = "If they know more, the commit repairs the store."
@@ -292,7 +292,7 @@ func (s situation) facts() decide.Facts {
 		}[s.store],
 		Known: map[string]decide.Known{
 			"dead": decide.Revoked, "dead, if stored": decide.RevokedIfStored, "named": decide.Named,
-			"disowned by the visitor": decide.Disowned,
+			"superseded elsewhere, by the visitor": decide.SupersededElsewhere,
 		}[s.known],
 		Predecessor: map[string]decide.Predecessor{
 			"tombstone by another": decide.EndedByOther, "failed": decide.OutOfReach, "unreadable": decide.Undecided,
@@ -300,8 +300,8 @@ func (s situation) facts() decide.Facts {
 		Mode: decide.Mode(s.mode), Quarantined: s.quarantined, Foreign: s.foreign, NeverStored: s.neverStored,
 		Excused: s.excused && s.mode != StoreOnly,
 	}
-	if s.known == "disowned" && s.store != "record" {
-		f.Known = decide.Disowned // where the store has it, it has outlived that
+	if s.known == "superseded elsewhere" && s.store != "record" {
+		f.Known = decide.SupersededElsewhere // where the store has it, it has outlived that
 	}
 	switch {
 	case s.known == "a pending state":
@@ -330,7 +330,7 @@ type reading struct {
 	*testing.T
 	m       *Manager
 	store   *scriptedStore
-	witness lookup.Known
+	brought lookup.Known
 	state   state.State // what the copy has
 	stale   bool        // a hook was told so
 }
@@ -389,7 +389,7 @@ func (r *reading) read() string {
 	before, known := r.tombstone()
 	degraded := m.Stats().Degraded
 
-	l := m.reader.Fetch(context.WithValue(ctx, read{}, true), string(subject), r.witness, false)
+	l := m.reader.Fetch(context.WithValue(ctx, read{}, true), string(subject), r.brought, false)
 
 	var got string
 	switch l.Phase {
@@ -412,7 +412,7 @@ func (r *reading) read() string {
 	add(l.Placement == lookup.Behind, "repair")
 	add(l.Placement == lookup.Missing && !l.Away(), "restore")
 	add(l.Away() && m.Stats().Degraded == degraded+1, "degraded")
-	add(l.Phase == lookup.Live && l.Source == lookup.FromStore && r.witness.Found && l.Confirmed == r.witness.Confirmed, "confirms nothing")
+	add(l.Phase == lookup.Live && l.Source == lookup.FromStore && r.brought.Found && l.Confirmed == r.brought.Confirmed, "confirms nothing")
 	add(r.store.fresh > 0, "asked past the cache")
 	after, knows := r.tombstone()
 	add(after.Pending, "tombstone owed")
@@ -498,10 +498,10 @@ func (r *reading) seenNow(st state.State) state.State { return st.Seen(r.m.now()
 func (r *reading) carry() {
 	now := r.m.now()
 	b := state.Copy{ID: string(subject), State: r.state, Confirmed: now.Add(-time.Minute).UnixMilli(), Born: r.neverStored, NeverStored: r.neverStored}
-	if r.predecessor != "" || strings.HasPrefix(r.known, "disowned") {
+	if r.predecessor != "" || strings.HasPrefix(r.known, "superseded elsewhere") {
 		b.Supersedes = []state.Superseded{{ID: string(older), Dot: r.m.clock.Dot(state.State{}), Predecessor: true}}
 	}
-	r.witness.Excused = r.excused
+	r.brought.Excused = r.excused
 	switch r.copy {
 	case "":
 		return
@@ -512,7 +512,7 @@ func (r *reading) carry() {
 	case "stamped ahead":
 		b.Confirmed = now.Add(2 * time.Minute).UnixMilli()
 	}
-	r.witness.Add(b, now)
+	r.brought.Add(b, now)
 }
 
 // know makes this process know what the situation says.
@@ -527,10 +527,10 @@ func (r *reading) know(ctx context.Context) {
 	case "dead, if stored":
 		_ = s.AddTombstone(ctx, journal.Tombstone{ID: string(subject), Death: death, Unverified: true, IfStored: true})
 	case "named":
-		r.witness.Ended = []state.Superseded{{ID: string(subject), Dot: death.Dot}}
-	case "disowned by the visitor":
-		r.witness.Ended = []state.Superseded{{ID: string(older), Dot: death.Dot}}
-	case "disowned":
+		r.brought.Ended = []state.Superseded{{ID: string(subject), Dot: death.Dot}}
+	case "superseded elsewhere, by the visitor":
+		r.brought.Ended = []state.Superseded{{ID: string(older), Dot: death.Dot}}
+	case "superseded elsewhere":
 		_ = r.m.shards.Of(string(older)).AddTombstone(ctx, journal.Stored(string(older), death))
 	case "a pending state":
 		s.AddHint(ctx, state.Copy{ID: string(subject), State: r.state, Confirmed: r.m.now().UnixMilli()})

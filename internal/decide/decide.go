@@ -29,12 +29,12 @@ type Known uint8
 
 // What a process may know.
 const (
-	NotDead         Known = iota
-	Revoked               // the revocation set has its tombstone
-	RevokedIfStored       // likewise, but no visitor was seen to hold the token
-	Named                 // the visitor's tombstone cookie names it
-	LoginRevoked          // the login to it counts no more: its user is revoked since
-	Disowned              // another writer has ended the session that it took over from
+	NotDead             Known = iota
+	Revoked                   // the revocation set has its tombstone
+	RevokedIfStored           // likewise, but no visitor was seen to hold the token
+	Named                     // the visitor's tombstone cookie names it
+	LoginRevoked              // the login to it counts no more: its user is revoked since
+	SupersededElsewhere       // another writer has ended the session that it took over from
 	knownEnd
 )
 

@@ -48,7 +48,7 @@ func expected(f Facts) (Verdict, Cause, Effects) {
 		return Dead, ByStore, Learn
 	case f.Known == LoginRevoked:
 		return Dead, ByLogin, 0
-	case f.Known == Disowned:
+	case f.Known == SupersededElsewhere:
 		return Dead, ByPredecessor, WriteTombstone
 	case liveRecord && f.Unwritable && f.Mode == Auto && !vouched:
 		return Unknown, TooLongUnwritable, stale

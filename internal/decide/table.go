@@ -31,7 +31,7 @@ var table = [...]struct {
 		Decision{Dead, ByLogin, 0, "A session whose login was before the revocation of its user is dead, whatever the store answers."},
 	},
 	{
-		when{known: of(Disowned)},
+		when{known: of(SupersededElsewhere)},
 		Decision{Dead, ByPredecessor, WriteTombstone, "A session whose predecessor another writer has ended is dead too"},
 	},
 

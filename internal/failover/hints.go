@@ -163,8 +163,8 @@ func (a *Shards) endWithSuccessors(ctx context.Context, id string) error {
 // this process ended the session itself, so that no request needs its values, or
 // all entries belong to the successor.
 func (s *Shard) losesNothing(owed state.Copy, g journal.Tombstone) bool {
-	_, all, inherited := successorCopy(owed, g.Death)
-	return g.Death.Dot.Instance == s.all.Clock.Instance || inherited && all
+	_, all, travels := successorCopy(owed, g.Death)
+	return g.Death.Dot.Instance == s.all.Clock.Instance || travels && all
 }
 
 var errJournalFull = fmt.Errorf("%w: the journal is full of tombstones that wait for the store", failure.ErrUnavailable)

@@ -34,14 +34,14 @@ type lookup struct {
 	lease  int64 // of copies that the operator does not trust now
 	facts  decide.Facts
 
-	stored    record.Session
-	err       error             // of the load, or else of reading the predecessor
-	record    Loaded            // a live record joined with the copies
-	tombstone journal.Tombstone // the tombstone that this process knows
-	named     state.Dot         // of the tombstone that the visitor's cookie names
-	loggedOut state.Death       // by the revocation of the user
-	loginOf   state.State       // with the login that the revocation concerns
-	inherited state.Entries     // the predecessor's entries that this session takes over
+	stored          record.Session
+	err             error             // of the load, or else of reading the predecessor
+	record          Loaded            // a live record joined with the copies
+	tombstone       journal.Tombstone // the tombstone that this process knows
+	named           state.Dot         // of the tombstone that the visitor's cookie names
+	loggedOut       state.Death       // by the revocation of the user
+	loginOf         state.State       // with the login that the revocation concerns
+	fromPredecessor state.Entries     // the predecessor's entries that this session takes over
 }
 
 // Settled returns the part of an older copy that still counts beside record, the
@@ -224,7 +224,7 @@ func (q *lookup) knownEnd() decide.Known {
 		return decide.LoginRevoked
 	}
 	if q.reader.supersededElsewhere(q.known, q.err == nil) {
-		return decide.Disowned
+		return decide.SupersededElsewhere
 	}
 	return decide.NotDead
 }
@@ -247,7 +247,7 @@ func (q *lookup) loginRevoked() (dead bool) {
 // readPredecessor reads the session that this one took over from, which decides
 // whether this one may live.
 func (q *lookup) readPredecessor(ctx context.Context) {
-	q.inherited, q.err = q.reader.mergePredecessor(ctx, q.known.Copy)
+	q.fromPredecessor, q.err = q.reader.mergePredecessor(ctx, q.known.Copy)
 	switch {
 	case q.err == nil:
 		q.facts.Predecessor = decide.Settled
@@ -304,8 +304,8 @@ func (q *lookup) fromCopy(d decide.Decision) Loaded {
 		known = q.reader.Settled(known, q.known.Saved, q.stored.State)
 	}
 	l.State = q.stored.Revive(known)
-	l.State.Entries = state.JoinEntries(l.State.Entries, q.inherited)
-	q.inheritKnown(&l)
+	l.State.Entries = state.JoinEntries(l.State.Entries, q.fromPredecessor)
+	q.joinPredecessor(&l)
 	if d.Effects&decide.Degraded != 0 {
 		q.reader.Degraded.Add(1)
 		l.AwaySince = q.reader.Clock.Now()
@@ -313,10 +313,10 @@ func (q *lookup) fromCopy(d decide.Decision) Loaded {
 	return l
 }
 
-// inheritKnown joins in what this process knows of the session that l took over from, which
+// joinPredecessor joins in what this process knows of the session that l took over from, which
 // another instance has renewed and the store has not ended yet: requests under the old token
 // may have changed it here since.
-func (q *lookup) inheritKnown(l *Loaded) {
+func (q *lookup) joinPredecessor(l *Loaded) {
 	if q.reader.Without.Lacks(mechanism.Superseded) {
 		return
 	}

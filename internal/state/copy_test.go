@@ -193,7 +193,7 @@ func TestACopyDoesNotShareItsListWithTheBytes(t *testing.T) {
 }
 
 // add says by name which is dropped: the first never stored, else the first of
-// which the store has the tombstone or that has no heir, else the oldest.
+// which the store has the tombstone or that has no successor, else the oldest.
 func add(l []Superseded, s Superseded) []Superseded {
 	for i := 0; len(l) == MaxSuperseded && i < MaxSuperseded; i++ {
 		if l[i].NeverStored {
