@@ -13,8 +13,8 @@ import (
 	"github.com/holdfast-go/session/storetest"
 )
 
-// visit asks for the session and does nothing with it; alive tells whether
-// there was one.
+// visit asks for the session and does nothing with it; alive reports whether there
+// was one.
 func visit(t *testing.T, m *session.Manager, v *sessiontest.Visitor) (alive bool) {
 	t.Helper()
 	v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { alive = s.ID() != "" })), "/")

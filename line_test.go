@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-go/session/storetest"
 )
 
-// verbs are what a thief does with a token that is not his.
+// verbs are what a thief does with a stolen token.
 var verbs = map[rune]func(*session.Session){'R': (*session.Session).Renew, 'T': rotate}
 
 // lines are what is made of a session while its visitor logs out: by R a Renew, by T a

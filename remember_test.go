@@ -244,8 +244,8 @@ func TestALoginByStartNewIsRemembered(t *testing.T) {
 	}
 }
 
-// A stale copy, and a Renew by whoever has stolen one, make no session last longer than its
-// last login said.
+// Neither a stale copy nor a Renew by a thief who has one makes a session last longer than
+// its last login said.
 func TestNoCopyProlongsASession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := remembers(t, memstore.New(nil))

@@ -180,8 +180,8 @@ func TestRotationsInARowAreFollowed(t *testing.T) {
 	})
 }
 
-// Across a Renew it would be session fixation: whoever planted the token before
-// the login would be let in after it.
+// Across a Renew it would be session fixation: an attacker who planted the token
+// before the login would be let in after it.
 func TestTheGraceOfARotationNeverLeadsAcrossARenew(t *testing.T) {
 	testRotations(t, func(s *site) {
 		v, planted := s.copied()
@@ -675,8 +675,8 @@ func TestALogoutUnderAnOldTokenInAnOutageEndsTheSuccessor(t *testing.T) {
 	})
 }
 
-// With the cookies that a thief has copied before the rotation he is let in for
-// the grace, and by no instance that reaches the store after it.
+// A thief who has copied the cookies before the rotation is let in for the grace,
+// and after it by no instance that reaches the store.
 func TestAStolenTokenIsOfNoUseAfterTheRotation(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		v, thief := s.rotated()

@@ -138,8 +138,9 @@ func namesOf(r *http.Request) (names []string) {
 	return names
 }
 
-// Whoever listens in the local net can send what a browser has sent, under the other names
-// too. A copy of there opens nothing over TLS: the store is away, and only copies count.
+// An attacker who listens in the local net can send what a browser has sent, under the
+// other names too. A copy from plain http opens nothing over TLS, even while the store is
+// away and only copies count.
 func TestACopyOfPlainHTTPVouchesForNothingOverTLS(t *testing.T) {
 	store := storetest.NewFaulty(memstore.New(nil))
 	m := mustNew(t, store, bothWays(t))

@@ -242,8 +242,8 @@ func TestRevokeOthersInAnOutage(t *testing.T) {
 		s.want(s.a, thief, "-")
 		s.serve(s.b, thief, func(x *session.Session) { color.Set(x, "stolen") })
 		s.heal()
-		// What another instance took under the old token, before it could know, is not lost,
-		// whoever it was. The thief is out.
+		// What another instance took under the old token before it could know is not lost,
+		// whether the visitor or the thief wrote it. The thief is out.
 		if a, b := s.holds(s.a, v), s.holds(s.b, v); a != b || a != "red/" && a != "stolen/" {
 			t.Errorf("the session holds %s and %s", a, b)
 		}
@@ -537,8 +537,8 @@ func TestARevocationReachesThePartsOfTheStoreThatAreThere(t *testing.T) {
 	}
 }
 
-// The part that is away is one of the others: who reaches that part alone does not hear of it,
-// and a login there may not count.
+// The part that is away is one of the others: an instance that reaches that part alone does
+// not hear of it, and a login there may not count.
 func TestARevocationThatAPartOfTheStoreLacksIsPending(t *testing.T) {
 	testUsers(t, session.Options{}, func(s userSite) {
 		store := &parts{Store: storetest.NewFaulty(memstore.New(nil))}

@@ -198,7 +198,7 @@ func TestWhatIsNoAttackIsServed(t *testing.T) {
 	}
 }
 
-// Who may look may not act, and on a read-only page nobody may.
+// An operator who may look may not act, and on a read-only page none may.
 func TestWhoMayOnlyLookDoesNotAct(t *testing.T) {
 	for name, c := range map[string]struct {
 		who      string

@@ -193,7 +193,7 @@ func TestAReplyTooManyEndsTheConnection(t *testing.T) {
 			if err != nil {
 				return
 			}
-			// The second has the opaque of whoever asks next.
+			// The second has the opaque of the next request.
 			fmt.Fprintf(nc, "VA 5 f0 c1 O%s\r\nright\r\nVA 5 f0 c1 O%s\r\nwrong\r\n", opaque, next(opaque))
 		}
 	})

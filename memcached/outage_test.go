@@ -310,8 +310,8 @@ func TestADeadServerIsAnErrorForItsOwnKeysOnly(t *testing.T) {
 	})
 }
 
-// The property that matters most: whoever gives up, whatever the server does,
-// nobody gets another's value.
+// The property that matters most: whichever caller gives up, and whatever the
+// server does, no caller gets another's value.
 func TestNobodyGetsAnothersValue(t *testing.T) {
 	noneLeft(t)
 	server := memcachedtest.Start(t)

@@ -110,8 +110,8 @@ func TestAuth(t *testing.T) {
 	}
 }
 
-// A listener on this machine's other addresses stands for a server on a
-// network: whoever answers there asks for the password.
+// A listener on this machine's other addresses stands for a server on a network,
+// where an attacker may answer and ask for the password.
 func TestAPasswordLeavesThisMachineOnlyOverTLS(t *testing.T) {
 	const secret = "sesame"
 	auth := memcached.Auth{User: "shop", Password: secret}

@@ -168,8 +168,8 @@ func TestWhatExceedsTheStoreIsTooLarge(t *testing.T) {
 	}
 }
 
-// The bound holds at every moment, whoever saves, and the count is exact: it
-// is zero when nothing is left.
+// The bound holds at every moment, whichever goroutine saves, and the count is
+// exact: it is zero when nothing is left.
 func TestTheBoundHoldsAcrossShards(t *testing.T) {
 	for _, evict := range []bool{false, true} {
 		t.Run(fmt.Sprintf("evict=%v", evict), func(t *testing.T) {

@@ -239,8 +239,8 @@ func TestExpiredRecordsAreDeletedByOneProcessAtATime(t *testing.T) {
 	}
 }
 
-// Records of one index page, made, changed and deleted at the same time: a deadlock is
-// nobody's failure.
+// Records of one index page, made, changed and deleted at the same time: no save fails
+// because of a deadlock.
 func TestSavesDuringACleanUp(t *testing.T) {
 	server := mariadbtest.Start(t)
 	s := newStore(t, server, mysqlstore.Options{CleanEvery: -1})

@@ -171,8 +171,8 @@ func TestAWriterNeverReadsItsOwnOldValue(t *testing.T) {
 }
 
 // writeAndRead has two writers for each of eight sessions, on two clients. Each
-// counts its own writes in its half of the data, by CAS, so that whoever reads
-// can tell which of them it has seen.
+// counts its own writes in its half of the data, by CAS, so that a reader can tell
+// which of them it has seen.
 func writeAndRead(t *testing.T, srv *redistest.Server, rounds int, withFloors bool) (stale, reads int64) {
 	const sessions = 8
 	stores := cached(t, srv, 2)

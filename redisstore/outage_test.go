@@ -219,7 +219,7 @@ func TestASaveWithoutAnAnswerMayHaveHappenedAndBreaksNothing(t *testing.T) {
 	if got := string(r.Data); got != "before" && got != "after!" {
 		t.Errorf("got %q, want the one or the other", got)
 	}
-	// Whoever reads the outcome can go on from it.
+	// A caller that reads the outcome can go on from it.
 	eventually(t, "a save over what stands there", func() bool {
 		r, err = s.Load(t.Context(), "x")
 		if err == nil {

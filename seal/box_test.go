@@ -21,7 +21,7 @@ var (
 	noon = time.Date(2026, 3, 4, 12, 0, 42, 0, time.UTC)
 )
 
-// testKey is the same in each run, and nobody's.
+// testKey returns a key that is the same in each run.
 func testKey(name string) seal.Key {
 	secret := sha256.Sum256([]byte("test key " + name))
 	k, err := seal.KeyFrom(secret[:])

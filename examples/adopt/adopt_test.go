@@ -197,8 +197,8 @@ func TestVisitorsOfGorillaStayAndTheirLogoutHolds(t *testing.T) {
 	}
 }
 
-// securecookie's base64 is not strict: whoever has a copy of the old cookie spells
-// it another way after the logout.
+// securecookie's base64 is not strict: after the logout a thief with a copy of the
+// old cookie tries another spelling of it.
 func TestAfterALogoutNoSpellingOfAGorillaCookieIsSomebodys(t *testing.T) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	others := 0

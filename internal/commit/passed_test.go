@@ -108,7 +108,7 @@ func TestWhatHappensMeanwhileIsSeen(t *testing.T) {
 	})
 }
 
-// A commit that renews, ends or is in doubt is nobody's companion.
+// A commit that renews, ends or is in doubt is not saved together with another.
 func TestSomeTakeTheirTurnAlone(t *testing.T) {
 	story(t, "a renewal behind others", func(v *visitor) {
 		v.slow(20 * time.Millisecond)

@@ -86,7 +86,7 @@ func select0(done <-chan struct{}) bool {
 	}
 }
 
-// Who comes a little later may end a little early, and never late.
+// A context that is made a little later may end a little early, and never late.
 func TestContextsShareTheirEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l deadline.SharedTimer
@@ -115,7 +115,7 @@ func TestContextsShareTheirEnd(t *testing.T) {
 	})
 }
 
-// A moment that is over is nobody's any more.
+// No new context shares a moment that is over.
 func TestAContextDoesNotBeginAtAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l deadline.SharedTimer

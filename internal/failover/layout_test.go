@@ -131,8 +131,8 @@ func closed(t *testing.T, i *instance.Instance) {
 	}
 }
 
-// Whoever hears of a tombstone here does not find it: it stands on a server that is not in
-// the other's list, and is lost.
+// An instance that hears of a tombstone here does not find it: it stands on a server that
+// is not in that instance's list, and is lost.
 func TestInstancesWhoseListsOfServersDiffer(t *testing.T) {
 	onlyThere := idOn(0, "abc", "c", "ab", "a") // for abc it lies on c, for ab on a
 	tests := []struct {

@@ -168,8 +168,9 @@ func TestWhatALogHas(t *testing.T) {
 	})
 }
 
-// A log that has gone from the members record leaves its number to another, and its
-// tombstones to nobody: whoever still knows them writes them after a loss.
+// When a log has gone from the members record, another log gets its number, and its
+// tombstones belong to no log: after a loss every instance that still has them
+// writes them.
 func TestTombstonesOfALogThatHasGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()

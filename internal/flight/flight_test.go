@@ -130,8 +130,8 @@ func TestOneWhoPanicsStrandsNobody(t *testing.T) {
 	})
 }
 
-// Nobody gets an answer that is older than his question, one question is under
-// way at a time, and nobody is left waiting.
+// No caller gets an answer that is older than its question, one question is under
+// way at a time, and no caller is left waiting.
 func TestAnswersAreNeverOlder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g flight.Group[string, int]

@@ -250,7 +250,7 @@ func TestAllLearnTheOutcome(t *testing.T) {
 	})
 }
 
-// Whoever takes a turn alone shares it with nobody, before or behind.
+// A commit that is saved alone shares its turn with none before or after it.
 func TestATurnAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cart{takes: time.Second}

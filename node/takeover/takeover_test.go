@@ -229,7 +229,7 @@ func TestAfterALogoutTheOldCookieIsNobodys(t *testing.T) {
 			if w.Code != http.StatusOK {
 				t.Fatalf("the logout: got %d", w.Code)
 			}
-			// Whoever has copied it, or a browser that keeps it.
+			// A thief who has copied it, or a browser that keeps it.
 			for _, cookie := range []string{o.cookie, ours + "; " + o.cookie} {
 				if got := get(h, "/", cookie).Body.String(); got != "nobody" {
 					t.Errorf("the old cookie after the logout: got %q, want nobody", got)
@@ -255,8 +255,8 @@ func TestALogoutBesideTheOldCookieDropsBoth(t *testing.T) {
 	}
 }
 
-// The old libraries read several texts as one cookie: whoever has a copy of it
-// spells it another way after the logout.
+// The old libraries read several texts as one cookie: after the logout a thief with
+// a copy of it tries another spelling.
 func TestAfterALogoutNoSpellingOfTheOldCookieIsSomebodys(t *testing.T) {
 	for name, o := range old(t) {
 		t.Run(name, func(t *testing.T) {

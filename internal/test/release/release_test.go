@@ -127,7 +127,7 @@ func TestAVersionIsThatOfAllModules(t *testing.T) {
 	}
 }
 
-// Whoever has the source can find out whether a program was built from it.
+// Anyone with the source can find out whether a program was built from it.
 func TestTheCommandIsTheSameWhenItIsBuiltElsewhere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the command twice: make test does, make race RACE=-short and make modules do not")
