@@ -6,7 +6,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,18 +16,13 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/bench/contestant"
+	"github.com/holdfast-go/session/internal/test/host"
 	"github.com/holdfast-go/session/internal/test/timeleft"
 )
 
 // A contestant's process is this program once more, which here is the test.
 func TestMain(m *testing.M) {
-	if what := os.Getenv(serveVar); what != "" {
-		if err := child(what); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
+	host.Child(serveVar, child)
 	os.Exit(m.Run())
 }
 

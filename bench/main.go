@@ -9,35 +9,17 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
-	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"runtime"
-	"syscall"
 
 	"github.com/holdfast-go/session/internal/test/host"
 )
 
 func main() {
-	if what := os.Getenv(serveVar); what != "" {
-		if err := child(what); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
+	host.Child(serveVar, child)
 	// One processor asks, so that the servers have the others.
 	runtime.GOMAXPROCS(1)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		stop()
-		os.Exit(1)
-	}
+	host.Main("bench", run)
 }
 
 // run is main, for the test too. It tells what it does as it goes.

@@ -13,19 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session/internal/test/host"
 	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/lab/peer"
 )
 
 // A peer's process is this program once more, which here is the test.
 func TestMain(m *testing.M) {
-	if name := os.Getenv(serveVar); name != "" {
-		if err := child(name); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
+	host.Child(serveVar, child)
 	os.Exit(m.Run())
 }
 

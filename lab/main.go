@@ -10,33 +10,17 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 
 	"github.com/holdfast-go/session/internal/test/host"
 )
 
 func main() {
-	if name := os.Getenv(serveVar); name != "" {
-		if err := child(name); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "lab:", err)
-		stop()
-		os.Exit(1)
-	}
+	host.Child(serveVar, child)
+	host.Main("lab", run)
 }
 
 // run is main, for the test too. It says what it does as it goes.

@@ -1,5 +1,5 @@
-// Package host lets a measuring program start the servers that tests start, and says
-// on what machine and what code it measured.
+// Package host lets a measuring program start the servers that tests start and processes of
+// its own, and says on what machine and what code it measured.
 package host
 
 import (
