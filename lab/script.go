@@ -48,13 +48,13 @@ func script() []act {
 			redis: onDisk, of: []peer.Store{peer.Redis},
 			play: fault{begin: func(s *stage) { s.redis.Kill() }, end: func(s *stage) { s.redis.Restart() }}.play},
 		{name: "killed, back empty", story: "The store is killed, all three nodes of it where it is memcached, and comes back without its data.",
-			play: fault{begin: killAll, end: restartAll}.play},
+			play: fault{begin: onAll(server.Kill), end: onAll(server.Restart)}.play},
 		{name: "frozen", story: "The store takes connections and answers nothing (SIGSTOP). Then it goes on.",
-			play: fault{begin: freezeAll, end: thawAll}.play},
+			play: fault{begin: onAll(server.Freeze), end: onAll(server.Thaw)}.play},
 		{name: "slow", story: fmt.Sprintf("Each answer of the store takes %d ms longer.", delayed.Milliseconds()), slow: true,
 			play: fault{begin: func(s *stage) { s.delay(delayed) }, end: func(s *stage) { s.delay(0) }}.play},
 		{name: "flushed", story: "The store loses its data while it runs (FLUSHALL, flush_all).",
-			play: fault{begin: flushAll}.play},
+			play: fault{begin: onAll(server.Flush)}.play},
 		{name: "rolled back", story: "Redis is killed and comes back at once with a snapshot of before the visitors' last changes and logouts.",
 			of: []peer.Store{peer.Redis}, play: fault{early: func(s *stage) { s.redis.Command("SAVE") }, begin: func(s *stage) { s.redis.Restart() }}.play},
 		{name: "one of three nodes", story: "One of three memcached nodes is killed, and comes back empty.",
@@ -65,38 +65,22 @@ func script() []act {
 	}
 }
 
-func killAll(s *stage) {
-	s.redis.Kill()
-	for _, m := range s.memcached {
-		m.Kill()
-	}
+// server is one of a stage's.
+type server interface {
+	Kill()
+	Restart()
+	Freeze()
+	Thaw()
+	Flush()
 }
 
-func restartAll(s *stage) {
-	s.redis.Restart()
-	for _, m := range s.memcached {
-		m.Restart()
-	}
-}
-
-func freezeAll(s *stage) {
-	s.redis.Freeze()
-	for _, m := range s.memcached {
-		m.Freeze()
-	}
-}
-
-func thawAll(s *stage) {
-	s.redis.Thaw()
-	for _, m := range s.memcached {
-		m.Thaw()
-	}
-}
-
-func flushAll(s *stage) {
-	s.redis.Flush()
-	for _, m := range s.memcached {
-		m.Flush()
+// onAll returns what does one thing to all servers of a stage.
+func onAll(do func(server)) func(*stage) {
+	return func(s *stage) {
+		do(s.redis)
+		for _, m := range s.memcached {
+			do(m)
+		}
 	}
 }
 
