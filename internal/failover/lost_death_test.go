@@ -92,6 +92,15 @@ func TestAnEndByIDOfASessionWhoseTombstoneTheStoreHasLost(t *testing.T) {
 		w.wantOwed(0, 0)
 		w.wantDead("a", state.Revoked)
 	})
+	story(t, "but an expired record has lost no tombstone", func(w *world) {
+		w.Store.Empty()
+		expired := w.live("x", "1")
+		expired.End = time.Now().Add(-time.Second).UnixMilli()
+		w.Store.Set("a", expired)
+		at := journal.IfLive("a", w.Clock.Death(state.Revoked))
+		w.end(&at, record.Any, failover.Durable)
+		w.wantDead("a", state.Revoked)
+	})
 	story(t, "a client whose copy vouches does not wait", func(w *world) {
 		w.Store.Empty()
 		at := journal.IfLive("a", w.Clock.Death(state.Destroyed))
