@@ -13,7 +13,7 @@ func Without(store Store, o *Options, skew time.Duration, mechanisms ...string) 
 	names := map[string]mechanism.Set{
 		"hints": mechanism.Hints, "ring": mechanism.Revocations, "pending states": mechanism.PendingStates, "early stamp": mechanism.EarlyStamp,
 		"quarantine": mechanism.Quarantine, "kill lists": mechanism.Superseded, "restore by create": mechanism.RestoreByCreate, "overlaps": mechanism.Overlaps, "logs": mechanism.Logs, "users": mechanism.Users,
-		"user logs": mechanism.UserLogs, "every shard": mechanism.EveryShard, "login copies": mechanism.LoginCopies, "login loads": mechanism.LoginLoads, "ahead": mechanism.Ahead,
+		"user logs": mechanism.UserLogs, "every shard": mechanism.EveryShard, "login copies": mechanism.LoginCopies, "login loads": mechanism.LoginLoads, "ahead": mechanism.Ahead, "stay copies": mechanism.StayCopies,
 	}
 	return newManager(store, o, func(m *Manager) {
 		m.clock.Skew = skew

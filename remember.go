@@ -66,7 +66,7 @@ func (m *Manager) stay(how Stay) state.Change {
 	if how == (Stay{Persistent: m.storage.Persistent}) {
 		return state.NoStay()
 	}
-	return state.Stay(how).Change()
+	return m.logins.Stay(state.Stay(how))
 }
 
 // forgetStay makes a session whose login is another user's last as the options say, but

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,8 +48,11 @@ var enabledWorlds = []simulation.World{
 	simulation.Withheld,
 }
 
+// rememberedWorlds has a name of its own, so that the seeds of enabledWorlds stay what they are.
+var rememberedWorlds = append(slices.Clone(enabledWorlds), simulation.Remembered)
+
 // Like -seed, it is for one look: -worlds "bursts,slow store" -seed 4711.
-var simWorlds = flag.String("worlds", "", "run these worlds of the simulation only, comma-separated; plain: the one without; all: every one; enabled: those of the default; default: the plain one, then those that are enabled")
+var simWorlds = flag.String("worlds", "", "run these worlds of the simulation only, comma-separated; plain: the one without; all: every one; enabled: those of the default; with remembered: the same, with logins that say how long they last; default: the plain one, then those that are enabled")
 
 func worldsWanted() []simulation.World {
 	switch *simWorlds {
@@ -58,6 +62,8 @@ func worldsWanted() []simulation.World {
 		return simulation.Worlds()
 	case "enabled":
 		return enabledWorlds
+	case "with remembered":
+		return rememberedWorlds
 	}
 	var out []simulation.World
 	for name := range strings.SplitSeq(*simWorlds, ",") {
@@ -87,7 +93,7 @@ func worlds(t testing.TB, without ...string) simulation.Config {
 	}
 	return simulation.Config{Copy: size, New: func(s simulation.Spec) (simulation.Instance, error) {
 		m, err := session.Without(s.Store, &session.Options{
-			Idle: s.Idle, Lifetime: s.Lifetime, Refresh: s.Refresh, ReadTimeout: s.ReadTimeout, SaveTimeout: s.SaveTimeout,
+			Idle: s.Idle, Lifetime: s.Lifetime, MaxLifetime: simulation.MaxLifetime, Refresh: s.Refresh, ReadTimeout: s.ReadTimeout, SaveTimeout: s.SaveTimeout,
 			Backup: &session.Backup{Audience: "shop-test", Keys: stages[s.Keys], Lease: s.Lease, MaxLease: s.MaxLease, Budget: s.Budget, Copy: s.Copy, ProxyBuffer: proxyBuffer(s.Copy), Journal: s.Journal},
 			Switch: s.Switch,
 			Hooks: session.Hooks{
@@ -124,7 +130,9 @@ func TestNoPromiseIsBroken(t *testing.T) {
 	if *simWorlds == "" {
 		noneIsBroken(t, cfg, seedsFor()*2/3)
 		cfg.Worlds = enabledWorlds
-		noneIsBroken(t, cfg, seedsFor()/3)
+		noneIsBroken(t, cfg, seedsFor()/6)
+		cfg.Worlds = rememberedWorlds
+		noneIsBroken(t, cfg, seedsFor()/6)
 		return
 	}
 	cfg.Worlds = worldsWanted()
@@ -186,6 +194,7 @@ func TestEveryMechanismIsMissed(t *testing.T) {
 	// tombstone that it would overwrite, and one world of 3,000 shows it. The tests of packages
 	// storage, commit and failover need it.
 	userWorlds := []simulation.World{simulation.Users}
+	remembered := []simulation.World{simulation.Remembered}
 	for without, test := range map[string]struct {
 		story, promise string
 		worlds         []simulation.World
@@ -203,6 +212,7 @@ func TestEveryMechanismIsMissed(t *testing.T) {
 		"ahead":          {"", "h: outlives the revocation", userWorlds},
 		"login loads":    {"", "b: logged out", userWorlds},
 		"login copies":   {"", "g: another user", userWorlds},
+		"stay copies":    {"", "f: too old", remembered},
 	} {
 		t.Run(without, func(t *testing.T) {
 			cfg := worlds(t, without)

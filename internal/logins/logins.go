@@ -83,6 +83,15 @@ func (l *Logins) Change(login state.Login) state.Change {
 	return c
 }
 
+// Stay returns the change that makes a session last as long as how says.
+func (l *Logins) Stay(how state.Stay) state.Change {
+	c := how.Change()
+	if l.Shards.Without.Lacks(mechanism.StayCopies) {
+		c.Flags |= state.ServerOnly
+	}
+	return c
+}
+
 // Find returns the login in a session that has these changes to come; zero: there is none.
 func (l *Logins) Find(st state.State, changes state.Changes) state.Login {
 	value, err := state.Lookup(st, changes, state.LoginEntry)

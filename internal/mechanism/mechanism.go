@@ -22,6 +22,7 @@ const (
 	LoginCopies                     // copies carry the login
 	LoginLoads                      // a login asks the store which revocation it comes after
 	Ahead                           // a revocation is ahead of the clocks of other instances
+	StayCopies                      // copies carry how long the session lasts
 )
 
 // Lacks reports whether a part is taken away.

@@ -116,10 +116,12 @@ type ask struct {
 	think time.Duration
 	raw   bool // without Update
 	user  string
+	stay  session.Stay
 }
 
 func (a ask) url() string {
-	return fmt.Sprintf("https://%s/%s?key=%d&op=%d&think=%d&raw=%t&user=%s", host, a.route, a.key, a.op, a.think, a.raw, a.user)
+	stay := fmt.Sprintf("stay=%t,%d,%d", a.stay.Persistent, a.stay.Lifetime, a.stay.Idle)
+	return fmt.Sprintf("https://%s/%s?%s&key=%d&op=%d&think=%d&raw=%t&user=%s", host, a.route, stay, a.key, a.op, a.think, a.raw, a.user)
 }
 
 // host is where the application is, for the browsers.
@@ -128,7 +130,8 @@ const host = "shop.test"
 func parseAsk(r *http.Request) (a ask, err error) {
 	numbers, user, _ := strings.Cut(r.URL.RawQuery, "&user=")
 	a.user = user
-	_, err = fmt.Sscanf(numbers, "key=%d&op=%d&think=%d&raw=%t", &a.key, &a.op, &a.think, &a.raw)
+	const form = "stay=%t,%d,%d&key=%d&op=%d&think=%d&raw=%t"
+	_, err = fmt.Sscanf(numbers, form, &a.stay.Persistent, &a.stay.Lifetime, &a.stay.Idle, &a.key, &a.op, &a.think, &a.raw)
 	if err == nil && (a.key < 0 || a.key >= keyCount) {
 		err = fmt.Errorf("simulation: no key %d", a.key)
 	}
@@ -205,6 +208,9 @@ func (a ask) serve(w http.ResponseWriter, r *http.Request) {
 		err = s.Err()
 	case SignIn:
 		s.SetUser(a.user)
+		if a.stay != (session.Stay{}) {
+			s.Remember(a.stay)
+		}
 		plainKeys[userKey].Set(s, mark(a.op))
 		err = s.Err()
 	case EndOthers:

@@ -133,7 +133,7 @@ func (o *oracle) owe(q *Request, a *asked, v *view, changed bool) {
 	}
 	stamp := a.confirmed + o.skew(q.Instance)
 	if !changed {
-		stamp -= min(o.Lease, o.Idle)/4 + time.Second
+		stamp -= min(o.Lease, o.stayOf(o.life(q.JarToken)).Idle)/4 + time.Second
 	}
 	for _, value := range append(slices.Clone(q.Bundle), q.Carried...) {
 		if b := o.bundles[value]; b != nil && b.id == q.JarToken && b.leaseMin >= stamp {

@@ -244,10 +244,11 @@ func (o *oracle) judgeAge(q *Request, _ *asked) {
 			used = max(used, u.Ended)
 		}
 	}
-	if over := q.Began - used - o.Idle - o.Refresh - o.spread(); over > tick {
+	stay := o.stayOf(x)
+	if over := q.Began - used - stay.Idle - o.refreshOf(stay) - o.spread(); over > tick {
 		o.violate(q, q.Ended, "f: too old", "nobody had used the session for %v longer than the idle timeout", over)
 	}
-	if over := q.Began - x.maker.Ended - o.Lifetime - o.spread(); over > tick {
+	if over := q.Began - x.maker.Ended - stay.Lifetime - o.spread(); over > tick {
 		o.violate(q, q.Ended, "f: too old", "the session had ended %v before, used or not", over)
 	}
 }

@@ -35,7 +35,7 @@ type Event struct {
 	Marks   ops           // of Stored: what stands in the record
 	Dead    bool          // of Stored: it is a tombstone
 	Until   time.Duration // of Stored: when the record expires
-	Gone    bool          // of Stored: nothing stands there now
+	Gone    bool          // of Stored: nothing stands there now. Of Closed: the token is not in the jar any more
 	Cached  bool          // of Loaded: the instance had it, since Sent
 
 	Unseen   bool         // of Forgot: the members record is the one of before
@@ -69,6 +69,7 @@ const (
 	Overridden             // an operator has moved the Switch of an instance
 	Crowded                // the last of a crowd of strangers has ended its session
 	Shaken                 // a shard stands still, or goes on, or has lost what is no session
+	Closed                 // a browser that held the token of Session was closed, and opened again
 )
 
 // Request is one request and what became of it.
@@ -80,7 +81,8 @@ type Request struct {
 	Route    Route
 	Key      int
 	Op       int
-	User     string // who logs in, or is revoked
+	User     string       // who logs in, or is revoked
+	Stay     session.Stay // for how long the login is to last; zero: it does not say
 	Instance int
 	Birth    int
 	Final    bool // sent when the world had settled

@@ -54,7 +54,7 @@ func (o *oracle) gone(n int, x *life, at time.Duration) bool {
 			return true
 		}
 	}
-	if x.maker != nil && at+o.spread()+tick > x.maker.Began+o.Lifetime {
+	if x.maker != nil && at+o.spread()+tick > x.maker.Began+o.stayOf(x).Lifetime {
 		return true // some clock says that the session is over
 	}
 	if o.idleFor(w, x) {
@@ -251,7 +251,8 @@ func (o *oracle) due(w *write, x *life, at time.Duration) bool {
 		reached = max(reached, m.since) // an operator kept it from the store until then
 	}
 	reached += o.Settle + o.spread() + 2*time.Second
-	inTime := reached <= q.Began+o.Idle && x.maker != nil && reached <= x.maker.Began+o.Lifetime
+	stay := o.stayOf(x)
+	inTime := reached <= q.Began+stay.Idle && x.maker != nil && reached <= x.maker.Began+stay.Lifetime
 	return inTime && reached <= o.leaseOf(q)+o.Lease
 }
 

@@ -105,6 +105,8 @@ func (w *world) nemesis(s Step) error {
 		return w.rekey(s)
 	case Start:
 		return w.startOne(s)
+	case CloseBrowser:
+		w.closeBrowser(s)
 	default:
 	}
 	return nil

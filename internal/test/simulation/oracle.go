@@ -77,6 +77,8 @@ func (o *oracle) rare(e *Event) {
 	switch e.Kind {
 	case Overridden:
 		o.override(e)
+	case Closed:
+		o.judgeClosed(e)
 	case Crowded:
 		o.births[e.Birth].crowded = e.At
 	case Shaken:
@@ -351,7 +353,7 @@ func (o *oracle) ended(q *Request) {
 // the header. Section 3: "Dead or no session: the visitor gets an empty session".
 func (o *oracle) endedLate(q *Request) bool {
 	x := o.life(q.Token)
-	over := x.maker != nil && q.Ended+o.spread() >= x.maker.Began+o.Lifetime
+	over := x.maker != nil && q.Ended+o.spread() >= x.maker.Began+o.stayOf(x).Lifetime
 	ended := over || x.endedBy(q) || o.endedElsewhere(x, q.Ended)
 	if q.Answer.Late != "ended" || !ended {
 		return false

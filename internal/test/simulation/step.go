@@ -20,6 +20,7 @@ type Step struct {
 	Route    Route
 	Key      int
 	User     string        // who logs in, or whom Revoke revokes
+	Stay     session.Stay  // and for how long; zero: the visitor does not say
 	Think    time.Duration // between the load and the commit
 	Up, Down time.Duration // how long the request and the answer travel
 	Lost     bool          // the answer is
@@ -63,6 +64,7 @@ const (
 	Operate        // an operator moves a Switch
 	Rekey          // an instance is closed, and another with the keys of stage Pick takes its place
 	Revoke         // an administrator revokes a user
+	CloseBrowser   // a browser is closed, and opened again
 )
 
 // Tamper is what the attacker does to a jar before using it.
@@ -134,6 +136,8 @@ func (s Step) rare() string {
 		return fmt.Sprintf("step %d: instance %c is deployed anew, with the keys of stage %d", s.N, 'A'+s.Instance, s.Pick)
 	case Revoke:
 		return fmt.Sprintf("step %d: an administrator has instance %c revoke %s", s.N, 'A'+s.Instance, s.User)
+	case CloseBrowser:
+		return fmt.Sprintf("step %d: browser %d is closed, and opened again", s.N, s.Browser)
 	case Start:
 		return fmt.Sprintf("step %d: instance %c starts", s.N, 'A'+s.Instance)
 	case StandStill:
@@ -160,6 +164,9 @@ func (s Step) request() string {
 	fmt.Fprintf(&b, " asks %c to %s", 'A'+s.Instance, s.Route)
 	if s.Route == SignIn {
 		fmt.Fprintf(&b, " as %s", s.User)
+		if s.Stay != (session.Stay{}) {
+			fmt.Fprintf(&b, " for %+v", s.Stay)
+		}
 	}
 	if s.Route == Set || s.Route == Add || s.Route == Delete || s.Route >= Count && s.Route < SignIn {
 		fmt.Fprintf(&b, " %s", keyNames[s.Key])

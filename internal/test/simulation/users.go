@@ -40,7 +40,7 @@ func (d *planner) people(at map[int][]World) {
 	users, undone := false, false
 	for _, worlds := range at {
 		for _, w := range worlds {
-			users = users || w == Users
+			users = users || w == Users || w == Remembered
 			undone = undone || w == Rollbacks && !d.worlds[LogoutsUndone]
 		}
 	}

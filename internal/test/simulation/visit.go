@@ -86,7 +86,7 @@ func (w *world) tamper(jar, other *Jar, how Tamper) *Jar {
 
 // send sends a request with the cookies of jar, which go back into b's.
 func (w *world) send(s Step, b *browser, jar *Jar, final bool) {
-	a := ask{route: s.Route, key: s.Key, think: s.Think, raw: w.cfg.Off.Update, user: s.User}
+	a := ask{route: s.Route, key: s.Key, think: s.Think, raw: w.cfg.Off.Update, user: s.User, stay: s.Stay}
 	if s.Route.writes() {
 		a.op = s.N
 	}
@@ -103,6 +103,7 @@ func (w *world) send(s Step, b *browser, jar *Jar, final bool) {
 		Instance: s.Instance % len(w.instances), Final: final, Sent: w.now(),
 	}
 	q.User = s.User
+	q.Stay = s.Stay
 	if q.Route == Login || q.Route == Begin || q.Route == SignIn {
 		q.Key = userKey
 	}

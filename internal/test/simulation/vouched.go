@@ -25,11 +25,12 @@ func (o *oracle) judgeVouched(q *Request, a *asked) {
 	}
 	// Section 3: "A bundle vouches until the earliest of the end of its lease,
 	// the session's absolute end, and lastSeen + Idle + one refresh interval".
-	if q.Ended+o.spread()+tick > a.active+o.Idle || q.Ended+o.spread()+tick > x.maker.Began+o.Lifetime {
+	stay := o.stayOf(x)
+	if q.Ended+o.spread()+tick > a.active+stay.Idle || q.Ended+o.spread()+tick > x.maker.Began+stay.Lifetime {
 		return
 	}
 	now := q.Ended + o.skew(q.Instance)
-	vouches := !o.WithoutBackup && !o.storeOnly(q) && a.backup && now+tick < a.leaseMin+o.Lease && now+tick < a.seen+o.Idle
+	vouches := !o.WithoutBackup && !o.storeOnly(q) && a.backup && now+tick < a.leaseMin+o.Lease && now+tick < a.seen+stay.Idle
 	// The record stood there all the time, and had not expired by any clock.
 	present := a.record != nil && !a.record.dead && x.record != nil && !x.record.dead && x.record.until > q.Ended+o.spread()+tick &&
 		o.forgot[x.shard] < q.Began

@@ -33,6 +33,8 @@ const (
 	ReadsOnly         World = "reads only"         // a store answers loads and refuses saves
 	Users             World = "users"              // visitors log in as users, who are revoked, and thieves have their jars
 
+	Remembered World = "remembered" // logins say how long they last, and browsers are closed
+
 	// ByTime adds no events. It judges by time which writes of one key are side
 	// by side: only those of two instances, of which the store has not answered
 	// one. Without it a stale base excuses itself.
@@ -46,7 +48,7 @@ var worldSteps = map[World]func(*planner){
 	EvictedSessions: evictSession, EvictedTombstones: evictTombstone, EvictedOthers: evictOther,
 	HangUps: hangUp, LateSaves: lateSaves, Starts: start,
 	Strangers: strangers, BackupOnly: backupOnly, StoreOnly: storeOnly, KeyRotations: rotateKeys,
-	ClientCache: cacheLoads, Withheld: withhold, ReadsOnly: readsOnly, Users: users, ByTime: func(*planner) {},
+	ClientCache: cacheLoads, Withheld: withhold, ReadsOnly: readsOnly, Users: users, Remembered: remember, ByTime: func(*planner) {},
 }
 
 // Worlds returns all that Config.Worlds may name.
