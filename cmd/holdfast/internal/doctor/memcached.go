@@ -211,8 +211,7 @@ var memcachedRules = []rule[memcachedFacts]{
 		"when the rest is used up sessions end early: people are logged out",
 		"-m, twice what the sessions of a busy hour take",
 		func(f memcachedFacts) string {
-			used, most := f.number("bytes"), f.number("limit_maxbytes")
-			return sayIf(most > 0 && used > 0.8*most, "%.0f %% of -m are used", 100*used/most)
+			return nearlyFull(f.number("bytes"), f.number("limit_maxbytes"), "-m")
 		},
 	},
 	{
@@ -239,7 +238,7 @@ var memcachedRules = []rule[memcachedFacts]{
 		func(f memcachedFacts) string {
 			used, most := f.number("curr_connections"), f.number("max_connections")
 			refused := f.number("listen_disabled_num") + f.number("rejected_connections")
-			return sayIf(refused > 0 || most > 0 && used > 0.8*most, "%.0f of %.0f connections are in use, and %.0f times there was none", used, most, refused)
+			return crowded(used, most, refused, "times there was none")
 		},
 	},
 	{

@@ -89,7 +89,7 @@ var mysqlRules = []rule[mysqlFacts]{
 		func(f mysqlFacts) string {
 			used, most := f.number("threads_connected"), f.number("max_connections")
 			refused := f.number("connection_errors_max_connections")
-			return sayIf(refused > 0 || most > 0 && used > 0.8*most, "%.0f of %.0f connections are in use, and %.0f were refused", used, most, refused)
+			return crowded(used, most, refused, "were refused")
 		},
 	},
 	{

@@ -179,6 +179,19 @@ func sayIf(is bool, format string, a ...any) string {
 	return fmt.Sprintf(format, a...)
 }
 
+// nearlyFull says where more than four fifths of the room of is used.
+func nearlyFull(used, most float64, of string) string {
+	return sayIf(isMost(used, most), "%.0f %% of %s are used", 100*used/most, of)
+}
+
+// crowded says where more than four fifths of the connections are in use, or some were
+// missing, which lack puts in words.
+func crowded(used, most, missing float64, lack string) string {
+	return sayIf(missing > 0 || isMost(used, most), "%.0f of %.0f connections are in use, and %.0f %s", used, most, missing, lack)
+}
+
+func isMost(used, most float64) bool { return most > 0 && used > 0.8*most }
+
 func withoutPassword(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -65,8 +65,7 @@ var redisRules = []rule[redisFacts]{
 		"when the rest is used up nothing is saved any more, or sessions end early, by the policy",
 		"maxmemory, twice what the sessions of a busy hour take",
 		func(f redisFacts) string {
-			used, most := f.number("used_memory"), f.number("maxmemory")
-			return sayIf(most > 0 && used > 0.8*most, "%.0f %% of maxmemory are used", 100*used/most)
+			return nearlyFull(f.number("used_memory"), f.number("maxmemory"), "maxmemory")
 		},
 	},
 	{
@@ -184,7 +183,7 @@ var redisRules = []rule[redisFacts]{
 		func(f redisFacts) string {
 			used, most := f.number("connected_clients"), f.number("maxclients")
 			refused := f.number("rejected_connections")
-			return sayIf(refused > 0 || most > 0 && used > 0.8*most, "%.0f of %.0f connections are in use, and %.0f were refused", used, most, refused)
+			return crowded(used, most, refused, "were refused")
 		},
 	},
 	{
