@@ -57,6 +57,7 @@ func (f *file) open(ctx context.Context, path string, o Options) error {
 	if f.info, err = os.Stat(path); err != nil {
 		return err
 	}
+	stores.add(f.info)
 	synchronous := "synchronous(FULL)"
 	if o.LosesOnPowerFailure {
 		synchronous = "synchronous(NORMAL)"

@@ -11,7 +11,8 @@ import (
 type Options struct {
 	// Table is the table of the sessions, "sessions" by default. The names of two more
 	// tables and an index begin with it. Stores of two applications in one file need two
-	// names. It is a letter or an underscore, then letters, digits and underscores.
+	// names. Beside tables of the application, see [Open] for which driver may have the
+	// file open. The name is a letter or an underscore, then letters, digits and underscores.
 	Table string
 
 	// LosesOnPowerFailure lets Save return before its record is on disk. A power

@@ -50,6 +50,12 @@ var (
 // are none: see [Schema]. A new file can be read by its owner only. Where another
 // process holds a lock, Open waits until ctx ends. A relative path stays that of the
 // working directory at the time of Open. Close the store at the end.
+//
+// Where the program also has another SQLite library than modernc.org/sqlite, such as
+// github.com/mattn/go-sqlite3, the sessions need a file of their own: two libraries in one
+// process do not see each other's locks, and destroy a file that they share. Open refuses a
+// file that the program has open already, where the system tells. Other processes may use
+// any library.
 func Open(ctx context.Context, path string, o *Options) (*Store, error) {
 	options, err := o.withDefaults()
 	if err != nil {
@@ -60,6 +66,9 @@ func Open(ctx context.Context, path string, o *Options) (*Store, error) {
 	}
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, fmt.Errorf("session: sqlite: %w", err)
+	}
+	if err := refuseShared(path); err != nil {
+		return nil, fmt.Errorf("session: sqlite: open %s: %w", path, err)
 	}
 	// O_EXCL: a file that exists is not opened here. Closing it would drop the locks of
 	// another store of this process (POSIX).
