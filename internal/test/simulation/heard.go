@@ -41,7 +41,16 @@ func (o *oracle) hear(now time.Duration) {
 // What a shard loses before an instance has asked it may be lost for that instance:
 // docs/RELIABILITY.md, "Within the first second".
 func (o *oracle) reached(n news, b int) bool {
-	return n.x.evicted <= n.e.Began && o.inReach(n.x.shard, n.e.Began, b)
+	return n.x.evicted <= n.e.Began && o.announces(n.e, n.x.shard) && o.inReach(n.x.shard, n.e.Began, b)
+}
+
+// announces reports whether the instance that made a logout durable has told the others that
+// its log goes further: it does so a moment after the answer. An instance that was cut off or
+// died before has the entry in its log, and nobody looks there until it counts as gone:
+// docs/RELIABILITY.md, "Cut off with the answer".
+func (o *oracle) announces(e *Request, shard int) bool {
+	l, i := o.links[linkOf{e.Birth, shard}], o.births[e.Birth]
+	return l != nil && l.healthy && l.since <= e.Began && (!i.died || i.until > e.Ended+time.Second)
 }
 
 // inReach is reached for one shard, and what is in its logs.

@@ -26,6 +26,20 @@ func TestTheOracleOfLogoutsThatWereHeardOf(t *testing.T) {
 			t.event(Event{Kind: Evicted, Session: s1})
 			t.answer(t.steal(2, s1, Read, "one"), "backup a=1", "")
 		}, ""},
+		{"a stolen jar, where the instance was cut off that made the logout durable", func(t *tale) {
+			t.logout(true)
+			t.link(1, false)
+			t.at += 3 * time.Second
+			t.link(2, false)
+			t.answer(t.steal(2, s1, Read, "one"), "backup a=1", "")
+		}, ""},
+		{"a stolen jar, where the instance died that made the logout durable", func(t *tale) {
+			t.logout(true)
+			t.event(Event{Kind: Died, Birth: 1})
+			t.at += 3 * time.Second
+			t.link(2, false)
+			t.answer(t.steal(2, s1, Read, "one"), "backup a=1", "")
+		}, ""},
 		{"a stolen jar, where an operator kept the instance from hearing", func(t *tale) {
 			t.event(Event{Kind: Overridden, Instance: 1, Birth: 2, Mode: session.BackupOnly})
 			t.logout(true)

@@ -134,6 +134,7 @@ type birth struct {
 	place int
 	since time.Duration
 	died  bool
+	until time.Duration // when it died
 
 	crowded time.Duration // when strangers last ended their sessions there
 }

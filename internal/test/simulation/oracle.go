@@ -61,7 +61,7 @@ func (o *oracle) event(e *Event) {
 			o.links[linkOf{e.Birth, s}] = &linkState{healthy: true, since: e.At}
 		}
 	case Died:
-		o.births[e.Birth].died = true
+		o.births[e.Birth].died, o.births[e.Birth].until = true, e.At
 	case Forgot:
 		o.forget(e)
 	case Settled:

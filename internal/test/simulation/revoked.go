@@ -112,7 +112,7 @@ func (o *oracle) hearUsers(now time.Duration) {
 		r.announced = true
 		for b := range o.births {
 			for shard := range o.shards() {
-				if _, known := r.known[b]; !known && o.inReach(shard, r.q.Began, b) {
+				if _, known := r.known[b]; !known && o.announces(r.q, shard) && o.inReach(shard, r.q.Began, b) {
 					r.known[b] = r.q.Ended + hearing
 				}
 			}
