@@ -120,7 +120,7 @@ func (a *Adopt) read(m *Manager, r *http.Request) (state.Changes, time.Time, err
 		err = ErrNoSession
 	case err != nil:
 		err = fmt.Errorf("%w: adopt: %w", ErrUnavailable, err)
-	case s.fault.err != nil:
+	case s.fault != nil:
 		err = fmt.Errorf("session: adopt: %w", s.fault.err)
 	}
 	return s.changes, until, err
@@ -173,7 +173,8 @@ func (s *Session) sendAdopted(l *lookup.Loaded) {
 	t := s.held
 	if !s.readOnly && !s.sealed {
 		s.tokenAction = transport.Action{Kind: transport.Send, Token: t, End: s.m.storage.CookieEnd(&l.State)}
-		s.adopted = ID(l.ID)
+		adopted := ID(l.ID)
+		s.adopted = &adopted
 	}
 }
 
@@ -197,7 +198,7 @@ func (s *Session) dropOldCookiesLocked(h http.Header) {
 	if s.m.library == nil {
 		return
 	}
-	if s.readOnly && s.tokenAction.Kind == transport.Send && ID(s.tokenAction.Token.ID()) == s.adopted {
+	if s.readOnly && s.tokenAction.Kind == transport.Send && s.adopted != nil && ID(s.tokenAction.Token.ID()) == *s.adopted {
 		s.tokenAction = transport.Action{} // a later answer sends it
 	}
 	if s.tokenAction.Kind == transport.Send || s.tokenAction.Kind == transport.Clear {

@@ -17,7 +17,7 @@ import (
 // idleLocked reports whether there is nothing to commit. s.mu is held.
 func (s *Session) idleLocked() bool {
 	unchanged := len(s.edits) == 0 && len(s.changes) == 0 && len(s.doubts) == 0
-	return s.fault.err == nil && unchanged && s.renewal == commit.KeepID && !s.loaded.Lacking()
+	return s.fault == nil && unchanged && s.renewal == commit.KeepID && !s.loaded.Lacking()
 }
 
 // commit saves what is not saved yet. cookies reports whether a cookie can still be
@@ -88,10 +88,10 @@ func (s *Session) newCommit(ctx context.Context, cookies bool) (c commit.Commit,
 		c.ForgottenSince = s.cookies.Use.ForgottenSince()
 		c.Use = &s.cookies.Use
 	}
-	fault = s.fault.err
+	fault = s.fault.reason()
 	if !cookies && fault != nil {
 		// The error is answered once: no response is left to replace.
-		s.refused, s.fault = s.fault, refusal{}
+		s.refused, s.fault = s.fault, nil
 	}
 	if c.Renewal == commit.RotateID && (c.Phase != lookup.Live || !cookies || failure.RequestOver(s.ctx)) {
 		c.Renewal = commit.KeepID // there is no token to exchange, or no answer to send the new one with

@@ -104,7 +104,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, nex
 	if links := m.transport.Links; links != nil {
 		links.Bind(x.Context, x.linked)
 	}
-	x.req = *r.WithContext(x) // inlined, so this copies and does not allocate
+	x.copyRequest(r)
 	if h := w.Header(); len(h) > 0 {
 		x.outer = h.Clone()
 	}
@@ -114,6 +114,13 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, c condition, nex
 	}
 	x.end()
 }
+
+// copyRequest makes x.req the request r with x as its context. WithContext is inlined here, so
+// that it copies and does not allocate; copyRequest is not, so that a handler which waits does
+// not hold a second copy on its stack.
+//
+//go:noinline
+func (x *exchange) copyRequest(r *http.Request) { x.req = *r.WithContext(x) }
 
 // linked returns the token that links of the answer carry, for package inlink. While a
 // token can still be sent it saves the session first, because the token of a new session

@@ -124,7 +124,7 @@ func (s *Session) handOff() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.returned = true
-	if len(s.edits) > 0 || s.fault.err != nil {
+	if len(s.edits) > 0 || s.fault != nil {
 		s.watchLocked()
 	}
 }
@@ -170,7 +170,7 @@ func (s *Session) saveRest() {
 // header was written.
 func (s *Session) late(ctx context.Context) {
 	s.mu.Lock()
-	seq, fault := s.seq, s.fault.err != nil
+	seq, fault := s.seq, s.fault != nil
 	late := fault || (len(s.edits) > 0 || s.renewal != commit.KeepID) && seq != s.lost
 	s.mu.Unlock()
 	if !late {

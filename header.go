@@ -104,23 +104,16 @@ func (s *Session) headerBuilt() (token bool) {
 	defer s.mu.Unlock()
 	token = s.tokenAction.Kind == transport.Send
 	if s.tokenAction.Shows(s.readOnly) {
-		s.sent.tokenAction = s.tokenAction
+		s.sent = s.tokenAction
 	}
 	s.tokenAction = transport.Action{}
 	if p := s.cookies; p != nil {
 		if len(p.Out) > 0 {
-			s.sent.out = p.Out
+			p.Sent = p.Out
 		}
 		p.Out, p.Later = nil, nil
 	}
 	return token
-}
-
-// sentHeader is what the last header told the visitor, for an answer whose header is
-// built again because the handler returned without writing it.
-type sentHeader struct {
-	tokenAction transport.Action
-	out         []string
 }
 
 // sendAgain makes buildHeader repeat what it wrote when the handler returned,
@@ -129,10 +122,10 @@ func (s *Session) sendAgain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.tokenAction.Kind == transport.Nothing {
-		s.tokenAction = s.sent.tokenAction
+		s.tokenAction = s.sent
 	}
 	if p := s.cookies; p != nil && len(p.Out) == 0 {
-		p.Out = s.sent.out
+		p.Out = p.Sent
 	}
 }
 

@@ -12,11 +12,13 @@ import (
 type recordStore struct{ Store }
 
 func (s recordStore) Load(ctx context.Context, id string, fresh bool) (record.Record, error) {
-	load := s.Store.Load
 	if f, ok := s.Store.(FreshLoader); ok && fresh {
-		load = f.LoadFresh
+		return recordOf(f.LoadFresh(ctx, ID(id)))
 	}
-	r, err := load(ctx, ID(id))
+	return recordOf(s.Store.Load(ctx, ID(id)))
+}
+
+func recordOf(r Record, err error) (record.Record, error) {
 	return record.Record{Data: r.Data, Version: record.Version(r.Version), Cached: r.Cached}, err
 }
 

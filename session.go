@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -41,14 +42,14 @@ type Session struct {
 	edits   []*state.Edit   // what is not saved yet
 	changes state.Changes   // what the edits come to
 	doubts  []state.InDoubt // saves that were not answered
-	seq     int             // changes with all of these
-	lost    int             // the seq that Hooks.Dropped has reported
+	seq     int32           // changes with all of these
+	lost    int32           // the seq that Hooks.Dropped has reported
 	broken  map[string]*ValueError
-	fault   refusal // the first write that failed; the commit answers it
-	refused refusal // a fault that a commit answered after the response header, for Err
+	fault   *refusal // the first write that failed; the commit answers it
+	refused *refusal // a fault that a commit answered after the response header, for Err
 
+	replaced    ID // the session that StartNew ends
 	renewal     commit.Renewal
-	replaced    ID   // the session that StartNew ends
 	readOnly    bool // ReadOnly
 	required    bool // Require: never begins a session
 	fresh       bool // RequireStore: reads past the store's caches
@@ -58,10 +59,10 @@ type Session struct {
 	answered    bool // by Manager.Commit
 	watched     bool // what is changed from now on is saved when the request is over
 	visits      bool // the Handler reports the end of the request
+	written     bool // something was saved
 	tokenAction transport.Action
-	written     bool             // something was saved
-	adopted     ID               // the session of an old one, whose token the visitor has not got yet
-	sent        sentHeader       // by the answer so far
+	sent        transport.Action // by the answer so far
+	adopted     *ID              // the session of an old one, whose token the visitor has not got yet; nil: none
 	cookies     *copies.Exchange // nil: there is no backup
 	varies      [1]string
 }
@@ -147,10 +148,7 @@ func (s *Session) Err() error {
 	if s.loaded.Phase == lookup.Unknown {
 		return s.loaded.Err
 	}
-	if s.fault.err == nil {
-		return s.refused.err
-	}
-	return s.fault.err
+	return cmp.Or(s.fault, s.refused).reason()
 }
 
 // Source returns where the session was loaded from.

@@ -33,6 +33,14 @@ type refusal struct {
 	err error
 }
 
+// reason returns why it failed, and nil where r is nil.
+func (r *refusal) reason() error {
+	if r == nil {
+		return nil
+	}
+	return r.err
+}
+
 // failLocked keeps the first error of a write, so that the answer of a handler which
 // ignores the error is not a success. s.mu is held.
 func (s *Session) failLocked(err error) error { return s.failKeyLocked("", err) }
@@ -47,15 +55,15 @@ func (s *Session) failKeyLocked(key string, err error) error {
 
 // keepFaultLocked keeps the first error that the commit is to answer. s.mu is held.
 func (s *Session) keepFaultLocked(key string, err error) {
-	if s.fault.err == nil {
-		s.fault = refusal{key, err}
+	if s.fault == nil {
+		s.fault = &refusal{key, err}
 	}
 }
 
 // acceptedLocked drops the error of an earlier write that this one repeats. s.mu is held.
 func (s *Session) acceptedLocked(key string) {
-	if s.refused.key == "" || s.refused.key == key {
-		s.refused = refusal{}
+	if s.refused != nil && (s.refused.key == "" || s.refused.key == key) {
+		s.refused = nil
 	}
 }
 
@@ -184,10 +192,10 @@ func (s *Session) forgetFaultLocked(key string) {
 	delete(s.broken, key)
 	var bad *ValueError
 	var lost *lostError
-	unreadable := errors.As(s.fault.err, &bad) && bad.Key == key
-	gone := errors.As(s.fault.err, &lost) && lost.key == key
+	unreadable := errors.As(s.fault.reason(), &bad) && bad.Key == key
+	gone := errors.As(s.fault.reason(), &lost) && lost.key == key
 	if unreadable || gone {
-		s.fault = refusal{}
+		s.fault = nil
 	}
 }
 
@@ -243,7 +251,7 @@ func (s *Session) forgetLocked() {
 	s.changes = nil
 	s.doubts = nil
 	s.broken = nil
-	s.fault, s.refused = refusal{}, refusal{}
+	s.fault, s.refused = nil, nil
 	s.renewal, s.replaced = commit.KeepID, ""
 	s.seq++
 }

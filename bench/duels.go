@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // duel is two contestants side by side, of whom one has to be so much faster.
@@ -38,10 +39,22 @@ func duels(many int) []duel {
 // two processes of one program differ by several percent, each for its life.
 const lives = 3
 
+// duelsText begins the section.
+const duelsText = `The lines about rates are duels: two contestants alone take turns, in %d rounds of %v each of %d pairs of processes.
+Processor time is that of each server's process for a request, the kernel's part included, and its ratio the other's time
+to the one's: 1 where both need the same, less where the one needs more. It is the ratio that repeats on a machine that does
+other things too. Quartiles are those of the rounds' own ratios.
+
+| | × by rate | the one | the other | × by processor time | quartiles |
+|---|--:|--:|--:|--:|--:|
+`
+
 // measureDuels lets the two of each line take turns alone, so that what the
 // machine does besides happens to both.
 func measureDuels(ctx context.Context, f *field, r *results) (string, error) {
 	r.duels = map[duel][2]*lane{}
+	var b strings.Builder
+	fmt.Fprintf(&b, duelsText, f.plan.rounds, f.plan.slice, lives)
 	for _, d := range duels(f.plan.most()) {
 		one, other := f.runner(d.one.name), f.runner(d.other.name)
 		if one == nil || other == nil {
@@ -55,8 +68,11 @@ func measureDuels(ctx context.Context, f *field, r *results) (string, error) {
 		}
 		r.duels[d] = all
 		fmt.Fprintf(f.out, "%s: %s\n", d.what, all[0].beside(all[1]))
+		c := all[0].computes(all[1])
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %.2f to %.2f |\n", d.what, all[0].beside(all[1]), micros(all[0].cpu()), micros(all[1].cpu()), c, c.low, c.high)
 	}
-	return fmt.Sprintf("The lines about rates are duels: two contestants alone take turns, in %d rounds of %v each of %d pairs of processes.\n\n", f.plan.rounds, f.plan.slice, lives), nil
+	b.WriteString("\n")
+	return b.String(), nil
 }
 
 // live is one life of both.
@@ -78,6 +94,7 @@ func (f *field) live(ctx context.Context, d duel, one, other *runner, all *[2]*l
 			all[i] = &lane{p: l.p}
 		}
 		all[i].rates = append(all[i].rates, l.rates...)
+		all[i].cpus = append(all[i].cpus, l.cpus...)
 	}
 	return nil
 }

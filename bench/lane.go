@@ -75,6 +75,21 @@ func (l *lane) beside(other *lane) ratio {
 	return ratio{l.rate() / other.rate(), low, high}
 }
 
+// computes is beside by the processor time of the servers' processes for a request: 1
+// where both need the same, less where l needs more. What else the machine does hardly
+// moves it.
+func (l *lane) computes(other *lane) ratio {
+	if l == nil || other == nil {
+		return ratio{}
+	}
+	var each []float64
+	for i := range l.cpus {
+		each = append(each, float64(other.cpus[i])/float64(l.cpus[i]))
+	}
+	low, middle, high := quartiles(each)
+	return ratio{middle, low, high}
+}
+
 // ratio is 0 where there is none.
 type ratio struct{ median, low, high float64 }
 

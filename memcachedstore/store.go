@@ -57,14 +57,15 @@ func (s *Store) ItemFlags() uint32 { return s.flags }
 // Load implements [session.Store]. Expires is zero: memcached does not tell.
 func (s *Store) Load(ctx context.Context, id session.ID) (session.Record, error) {
 	key := s.key(id)
-	item, err := s.client.Get(ctx, key)
-	for tries := 1; tries < attempts && isBroken(err); tries++ {
-		item, err = s.client.Get(ctx, key)
+	for tries := 1; ; tries++ {
+		item, err := s.client.Get(ctx, key)
+		if err == nil {
+			return session.Record{Data: item.Value, Version: version(item.Token)}, nil
+		}
+		if tries == attempts || !isBroken(err) {
+			return session.Record{}, failure("load", err)
+		}
 	}
-	if err != nil {
-		return session.Record{}, failure("load", err)
-	}
-	return session.Record{Data: item.Value, Version: version(item.Token)}, nil
 }
 
 // attempts is how often a load is sent whose connection breaks (decision 67): the client

@@ -187,11 +187,19 @@ func (s *Store) set(ctx context.Context, key string, data []byte, version, over 
 func (s *Store) load(ctx context.Context, key string) (session.Record, error) {
 	began := time.Now()
 	r, err := s.record(ctx, key, s.doRead(ctx, s.command("GET", key)))
-	if !errors.Is(err, errForeign) {
-		return r, err
+	if errors.Is(err, errForeign) {
+		return s.loadAgain(ctx, key, began, err)
 	}
-	first := err
-	if r, err = s.record(ctx, key, s.doRead(ctx, s.command("GET", key))); !errors.Is(err, errForeign) {
+	return r, err
+}
+
+// loadAgain is load after a record of another key, which first is the error of. Its variables
+// are not on the stack of a request that waits for the server.
+//
+//go:noinline
+func (s *Store) loadAgain(ctx context.Context, key string, began time.Time, first error) (session.Record, error) {
+	r, err := s.record(ctx, key, s.doRead(ctx, s.command("GET", key)))
+	if !errors.Is(err, errForeign) {
 		hangUp(s.client, began)
 		return r, err
 	}

@@ -51,7 +51,7 @@ type Stores struct {
 func All() []Contestant {
 	all := []Contestant{
 		{Name: "bare", Title: "bare handler", Unchanged: true, serve: handler(bare)},
-		{Name: "bare-cookies", Title: "bare handler, 7 KB of cookies, as with a backup", Unchanged: true, serve: handler(bareCookies)},
+		{Name: "bare-cookies", Title: "bare handler, 1.5 KB of cookies, as with a backup", Unchanged: true, serve: handler(bareCookies)},
 		{Name: "holdfast-memory", Title: "Holdfast, memory", Sessions: true, serve: holdfast(inMemory, false)},
 		{Name: "holdfast-redis", Title: "Holdfast, Redis", Store: Redis, Sessions: true, serve: holdfast(inRedis, false)},
 		{Name: "floor-redis", Title: "floor: bare + one GET by rueidis", Store: Redis, serve: handler(floorRedis)},

@@ -83,6 +83,7 @@ type Exchange struct {
 	Ended    []state.Superseded // the sessions that ended in this request
 	Out      []string           // the Set-Cookie lines that the answer takes along
 	Later    []string           // deletions that may wait for a later answer
+	Sent     []string           // the last Out that an answer took along
 
 	brought backup.Brought // the copies that the request carries, for Pack
 

@@ -59,7 +59,7 @@ func (a *Shards) AllowSave(ctx context.Context, id string) (Call, error) {
 // waits until the logs were read for the first time. Where the shard had lost its logs by
 // then and has no record of the session (found is false), it reads the logs once more,
 // because other instances write theirs again. It reports whether the answer may be used.
-func (c Call) HearLogs(ctx context.Context, found bool) bool {
+func (c *Call) HearLogs(ctx context.Context, found bool) bool {
 	if c.shard == nil || c.shard.members.heard.Load() {
 		return true
 	}

@@ -9,11 +9,11 @@ import (
 
 // Loaded is a session as a load has found it, and where the load has it from.
 type Loaded struct {
-	Phase Phase
 	state.Copy
 	Version record.Version
 	Err     error // why it is unknown
 
+	Phase     Phase
 	Source    Source
 	Placement Placement
 	AwaySince time.Time // when the store did not answer, so that a copy did; zero where it did

@@ -93,6 +93,14 @@ func (r *Reader) Fetch(ctx context.Context, id string, w Known, fresh bool) Load
 func (r *Reader) FetchAlone(ctx context.Context, id string, fresh bool, l *Loaded) {
 	var got record.Session
 	err := r.Storage.Load(ctx, id, false, fresh, &got)
+	r.decideAlone(ctx, id, &got, err, l)
+}
+
+// decideAlone makes l of what the store answered. Its variables are not on the stack of a
+// request that waits for the store.
+//
+//go:noinline
+func (r *Reader) decideAlone(ctx context.Context, id string, got *record.Session, err error, l *Loaded) {
 	l.Version = got.Version
 	d := decide.Read(decide.Facts{Answer: answerOf(err, got.State.Dead()), Foreign: r.Foreign})
 	if d.Verdict == decide.NoSession {

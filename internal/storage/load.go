@@ -31,7 +31,7 @@ import (
 // are kept small from here down: out is the caller's.
 func (s *Storage) Load(ctx context.Context, id string, vouched, fresh bool, out *record.Session) error {
 	if failure.RequestOver(ctx) {
-		return fmt.Errorf("%w: %w", failure.ErrUnavailable, failure.OfRequest(ctx))
+		return requestOver(ctx)
 	}
 	c, err := s.Shards.AllowLoad(ctx, id, vouched)
 	if err != nil {
@@ -49,19 +49,23 @@ func (s *Storage) Load(ctx context.Context, id string, vouched, fresh bool, out 
 	return s.loadAlone(ctx, budget, &c, false, out)
 }
 
+// requestOver is the error of a load whose request has ended.
+//
+//go:noinline
+func requestOver(ctx context.Context) error {
+	return fmt.Errorf("%w: %w", failure.ErrUnavailable, failure.OfRequest(ctx))
+}
+
 func (s *Storage) loadAlone(ctx, budget context.Context, c *failover.Call, fresh bool, out *record.Session) error {
 	s.Loads.Add(1)
-	err := s.readWithin(ctx, budget, c, fresh, out)
+	err := s.readWithin(ctx, budget, c, fresh, true, out)
 	absent := errors.Is(err, failure.ErrNotFound)
-	if err == nil {
-		s.use(&out.State)
-	}
 	if usable := err == nil && !out.State.Dead() || absent; !usable || c.HearLogs(budget, !absent) {
 		return err
 	}
 	if failure.RequestOver(ctx) {
 		*out = record.Session{}
-		return fmt.Errorf("%w: %w", failure.ErrUnavailable, failure.OfRequest(ctx))
+		return requestOver(ctx)
 	}
 	return &failure.Away{Cause: errLogsUnread}
 }
@@ -112,7 +116,7 @@ func (s *Storage) loadTogether(ctx context.Context, turn flight.Turn[string, loa
 // the request may have ended.
 func (s *Storage) loadNow(ctx context.Context, id string, vouched bool, out *record.Session) error {
 	if failure.RequestOver(ctx) {
-		return fmt.Errorf("%w: %w", failure.ErrUnavailable, failure.OfRequest(ctx))
+		return requestOver(ctx)
 	}
 	c, err := s.Shards.AllowLoad(ctx, id, vouched)
 	if err != nil {
@@ -128,21 +132,16 @@ func (s *Storage) loadNow(ctx context.Context, id string, vouched bool, out *rec
 // Whether a session is idle the store says, which has a record no longer than that (decision
 // 86). By a clock that is an hour ahead of those of other instances, or was just put forward,
 // all sessions in use would be idle. See use.
-func (s *Storage) counts(id string, st state.State) bool {
+func (s *Storage) counts(id string, st *state.State, now time.Time) bool {
 	if s.foreign() || st.Dead() {
 		return true
 	}
-	now := s.Clock.Now()
-	if now.UnixMilli() >= st.End || s.Shards.Undone(id, st) {
-		return false
-	}
-	return true
+	return now.UnixMilli() < st.End && !s.Shards.Undone(id, *st)
 }
 
 // use counts the last use of a session that a visitor uses now, and that is idle by this
 // process's clock, as a Refresh ago. To what the journal delivers it adds no time.
-func (s *Storage) use(st *state.State) {
-	now := s.Clock.Now()
+func (s *Storage) use(st *state.State, now time.Time) {
 	if !s.foreign() && !st.Dead() && s.Expired(*st, now) {
 		st.LastSeen = now.Add(-s.RefreshOf(st)).UnixMilli()
 	}
@@ -151,7 +150,7 @@ func (s *Storage) use(st *state.State) {
 // Read is Load past all caches, for a caller that may ask the shard. It is not
 // coalesced.
 func (s *Storage) Read(ctx context.Context, c failover.Call) (r record.Session, err error) {
-	err = s.readWithin(ctx, s.budget(ctx, &c), &c, true, &r)
+	err = s.readWithin(ctx, s.budget(ctx, &c), &c, true, false, &r)
 	return r, err
 }
 
@@ -184,12 +183,20 @@ const longPause = 20 * time.Millisecond
 // readWithin asks the store. It fails with failure.ErrNotFound, with a failure.Away
 // where the store failed, or with failure.ErrUnavailable where the store may be well
 // and it is still unknown whether there is a session: the request has ended, or this
-// program cannot read the record.
-func (s *Storage) readWithin(ctx, budget context.Context, c *failover.Call, fresh bool, out *record.Session) error {
+// program cannot read the record. visited says that a visitor uses the session now.
+func (s *Storage) readWithin(ctx, budget context.Context, c *failover.Call, fresh, visited bool, out *record.Session) error {
 	r, err := s.Store.Load(budget, c.ID, fresh)
 	if err != nil && stalled(budget) && !failure.RequestOver(ctx) {
 		r, err = s.Store.Load(s.budget(ctx, c), c.ID, fresh)
 	}
+	return s.take(ctx, budget, c, visited, &r, err, out)
+}
+
+// take makes out of what the store answered to a load. Its variables are not on the stack of a
+// request that waits for the store.
+//
+//go:noinline
+func (s *Storage) take(ctx, budget context.Context, c *failover.Call, visited bool, r *record.Record, err error, out *record.Session) error {
 	absent := errors.Is(err, failure.ErrNotFound)
 	switch {
 	case r.Cached: // a cached answer says nothing about the store
@@ -207,8 +214,12 @@ func (s *Storage) readWithin(ctx, budget context.Context, c *failover.Call, fres
 			out.Unreadable = r.Version
 		}
 	}
+	now := s.Clock.Now()
 	switch {
-	case err == nil && s.counts(c.ID, out.State):
+	case err == nil && s.counts(c.ID, &out.State, now):
+		if visited {
+			s.use(&out.State, now)
+		}
 		out.Version, out.Cached = r.Version, r.Cached
 		return nil
 	case err == nil:
