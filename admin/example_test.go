@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -86,4 +87,72 @@ func ExampleNew() {
 	}
 	defer page.Close(context.Background())
 	mux.Handle("/admin/", http.StripPrefix("/admin", page))
+}
+
+// A tool for the support desk shows whose sessions there are, and ends one.
+func ExampleClient() {
+	store, ctx := memstore.New(nil), context.Background()
+	sessions, err := session.New(store, nil)
+	if err != nil {
+		panic(err)
+	}
+	support := func(*http.Request) (string, admin.Access) { return "support", admin.MayAct } // yours
+	page, err := admin.New(sessions, support, &admin.Options{
+		Store: store, Values: []admin.Value{admin.ValueOf(company)}, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer page.Close(ctx)
+	server := httptest.NewServer(page)
+	defer server.Close()
+	login := sessions.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context())
+		s.SetUser("ada")
+		company.Set(s, "Analytical Engines")
+	})
+	login.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/login", nil))
+
+	client := admin.Client{URL: server.URL}
+	hers, err := client.Sessions(ctx, "ada")
+	if err != nil {
+		panic(err)
+	}
+	for _, s := range hers.Sessions {
+		one, err := client.Session(ctx, s.ID)
+		fmt.Println(one.User, one.Names, string(one.Values["company"]), one.Incomplete, err)
+		ended, err := client.End(ctx, s.ID)
+		fmt.Println(ended.Outcome, err)
+	}
+	// Output:
+	// ada [company] "Analytical Engines" false <nil>
+	// durable <nil>
+}
+
+// An order that is refused says why, and with which status of HTTP.
+func ExampleNewOrder() {
+	sessions, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	ann := func(*http.Request) (string, admin.Access) { return "ann", admin.MayAct } // yours
+	page, err := admin.New(sessions, ann, nil)                                       // nobody follows orders
+	if err != nil {
+		panic(err)
+	}
+	defer page.Close(context.Background())
+	server := httptest.NewServer(page)
+	defer server.Close()
+
+	client := admin.Client{URL: server.URL}
+	order := admin.NewOrder{Mode: "backup-only", For: "30m", Reason: "the store is slow"}
+	stands, err := client.SetOrder(context.Background(), order)
+	var refusal *admin.Error
+	if errors.As(err, &refusal) {
+		fmt.Println(refusal.Status, refusal.Message)
+	}
+	fmt.Println(stands.Mode == "", errors.Is(err, errors.ErrUnsupported))
+	// Output:
+	// 501 orders cannot be given here; set Options.Orders, to a source that can be written
+	// true true
 }

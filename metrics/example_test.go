@@ -1,8 +1,10 @@
 package metrics_test
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
@@ -19,4 +21,27 @@ func Example() {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", figures.Handler(sessions))
+}
+
+// A program that sends metrics elsewhere than to Prometheus asks for the figures themselves.
+func ExampleFigure() {
+	var figures metrics.Metrics
+	sessions, err := session.New(memstore.New(nil), &session.Options{Hooks: figures.Hooks(session.Hooks{})})
+	if err != nil {
+		panic(err)
+	}
+	page := sessions.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context())
+		s.SetUser("ada")
+	})
+	page.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/login", nil))
+	for _, f := range figures.Figures(sessions) {
+		if f.Name != "session_logins_total" {
+			continue
+		}
+		for _, s := range f.Samples {
+			fmt.Println(f.Name, f.Kind, s.Labels, s.Value)
+		}
+	}
+	// Output: session_logins_total counter [] 1
 }

@@ -1,0 +1,110 @@
+package session_test
+
+import (
+	"context"
+	"encoding"
+	"fmt"
+	"net/http"
+	"net/netip"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+)
+
+// marshaled stores values that turn themselves into bytes, without JSON around them.
+type marshaled struct{}
+
+func (marshaled) Encode(v any) ([]byte, error) {
+	m, ok := v.(encoding.BinaryMarshaler)
+	if !ok {
+		return nil, fmt.Errorf("a %T does not marshal itself", v)
+	}
+	return m.MarshalBinary()
+}
+
+func (marshaled) Decode(data []byte, v any) error {
+	m, ok := v.(encoding.BinaryUnmarshaler)
+	if !ok {
+		return fmt.Errorf("a %T does not unmarshal itself", v)
+	}
+	return m.UnmarshalBinary(data)
+}
+
+func ExampleCodec() {
+	address := session.NewKey[netip.Addr]("address", session.WithCodec(marshaled{}))
+	sessions, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context())
+		address.Set(s, netip.MustParseAddr("192.0.2.7"))
+		fmt.Fprintln(w, "welcome")
+	})
+	mux.HandleFunc("GET /me", func(w http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context())
+		fmt.Fprintln(w, "last login from", address.Or(s, netip.Addr{}))
+	})
+	browse(sessions.Handler(mux), "POST /login", "GET /me")
+	// Output:
+	// POST /login: 200 welcome
+	// GET /me: 200 last login from 192.0.2.7
+}
+
+// twoServers is a store of two servers. Each has the sessions whose IDs begin with half of the
+// digits.
+type twoServers struct {
+	low, high *memstore.Store
+	started   map[string]string // when each server says that it was
+}
+
+func (h twoServers) of(id session.ID) *memstore.Store {
+	if h.Shard(id) == "low" {
+		return h.low
+	}
+	return h.high
+}
+
+func (h twoServers) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	return h.of(id).Load(ctx, id)
+}
+
+func (h twoServers) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
+	return h.of(id).Save(ctx, id, r, over)
+}
+
+func (h twoServers) Shard(id session.ID) string {
+	if id < "8" {
+		return "low"
+	}
+	return "high"
+}
+
+func (h twoServers) Probe(_ context.Context, shard string) (string, error) {
+	started, ok := h.started[shard]
+	if !ok {
+		return "", fmt.Errorf("there is no server %q", shard)
+	}
+	return started, nil
+}
+
+func ExampleProber() {
+	store := twoServers{memstore.New(nil), memstore.New(nil), map[string]string{"low": "09:00", "high": "09:05"}}
+	sessions, err := session.New(store, nil) // one half can be away, and the other serves
+	if err != nil {
+		panic(err)
+	}
+	var p session.Prober = store
+	fmt.Println(p.Shard("7f1c"), p.Shard("c0de"))
+	fmt.Println(p.Probe(context.Background(), "low"))
+	fmt.Println(p.Probe(context.Background(), "middle"))
+	browse(sessions.HandlerFunc(login), "POST /login")
+	fmt.Println(store.low.Len()+store.high.Len(), "session")
+	// Output:
+	// low high
+	// 09:00 <nil>
+	//  there is no server "middle"
+	// POST /login: 200 welcome
+	// 1 session
+}
