@@ -250,6 +250,12 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 		{"a displaced, pending write, at an instance where the session was used lately", func(t *tale) {
 			displacedAndOwed(t, 20*time.Second)
 		}, "a: lost"},
+		{"a displaced deletion, whose record has expired", func(t *tale) {
+			deletedAndDisplaced(t, 10*time.Minute)
+		}, ""},
+		{"a displaced deletion, whose record stands", func(t *tale) {
+			deletedAndDisplaced(t, time.Minute)
+		}, "a: lost"},
 		{"a session that ends while it is read, and is read where nobody knows of that", func(t *tale) {
 			shownByOne(t, true)
 		}, ""},
@@ -543,4 +549,19 @@ func shownByOne(t *tale, ended bool) {
 	}
 	t.answer(r, "backup a=1 b=2", "", "one")
 	t.answer(t.ask(2, Read, 0, 0, "one"), "backup a=1", "", "one")
+}
+
+// deletedAndDisplaced has B delete what A has written, in an answer whose copy one of A's
+// displaces, and deliver the deletion. Some time later A restores the copy.
+func deletedAndDisplaced(t *tale, later time.Duration) {
+	t.h.Idle, t.h.Lease = time.Hour, time.Hour
+	r := t.ask(1, Read, 0, 0, "one")
+	t.event(Event{Kind: Evicted, Session: s1})
+	t.answer(t.ask(2, Delete, 0, 2, "one"), "backup", "two", "two")
+	t.save(nil, 2, s1, 0, false)
+	t.answer(r, "backup a=1", "three", "three")
+	t.at += later
+	q := t.ask(1, Read, 0, 0, "three")
+	q.Final = true
+	t.answer(q, "backup a=1", "", "three")
 }

@@ -39,6 +39,9 @@ func (o *oracle) gone(n int, x *life, at time.Duration) bool {
 	if w.durable > 0 && x.evicted >= max(w.durable, w.q.Began) {
 		return true
 	}
+	if r := x.record; w.q.Route == Delete && r != nil && r.since >= w.q.Began && r.until <= at {
+		return true // the record may have had the deletion, and has expired
+	}
 	if w.durable > 0 || w.q.Route == Delete { // of which nobody can see when the store has it
 		for _, f := range o.forgot {
 			if f >= max(w.durable, w.q.Began) {
