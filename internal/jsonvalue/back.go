@@ -81,7 +81,9 @@ func mayChange(t reflect.Type) bool {
 // embedsUnsettable reports whether a struct embeds a pointer that encoding/json cannot set.
 func embedsUnsettable(t reflect.Type) bool {
 	for i := range t.NumField() {
-		if f := t.Field(i); f.Anonymous && !f.IsExported() && f.Type.Kind() == reflect.Pointer && f.Tag.Get("json") != "-" {
+		f := t.Field(i)
+		isUnsettable := f.Anonymous && !f.IsExported() && f.Type.Kind() == reflect.Pointer
+		if isUnsettable && f.Tag.Get("json") != "-" {
 			return true
 		}
 	}

@@ -48,7 +48,8 @@ func named(shard string, attrs ...slog.Attr) []slog.Attr {
 func of(o failover.Outage) []slog.Attr {
 	attrs := []slog.Attr{slog.Duration("after", o.Duration.Round(time.Millisecond))}
 	waiting := o.States + o.Tombstones
-	if !o.Backup && o.Delivered == 0 && o.Lost == 0 && waiting == 0 {
+	isEmpty := o.Delivered == 0 && o.Lost == 0 && waiting == 0
+	if !o.Backup && isEmpty {
 		return attrs
 	}
 	return append(attrs, slog.Uint64("delivered", o.Delivered), slog.Uint64("lost", o.Lost), slog.Int("waiting", waiting))
@@ -97,7 +98,11 @@ func (o *Lines[_, _]) Early(ctx context.Context, tombstones int) {
 
 func (o *Lines[ID, Operation]) Failed(ctx context.Context, operation Operation, id ID, err error) {
 	shard, known := ctx.Value(failedShard{}).(string)
-	if known && o.down.Has(shard) || !known && o.down.Any() {
+	isDown := o.down.Any()
+	if known {
+		isDown = o.down.Has(shard)
+	}
+	if isDown {
 		return // the outage has its own line
 	}
 	if n, ok := o.failing.Add(string(operation), time.Now()); ok {
