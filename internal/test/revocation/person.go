@@ -24,6 +24,9 @@ type person struct {
 	revoked  int    // revocations so far, those under way included
 	last     ending // the last revocation that was durable
 	unheard  bool   // the store has lost it before all instances had heard of it
+
+	streams []*stream
+	ends    map[session.ID]*ending // of single sessions, which were durable
 }
 
 // visit is one login of a user. RevokeOthers begins one too, for the session that it leaves.
@@ -33,6 +36,7 @@ type visit struct {
 	jars     []jar   // all that its visitor ever had
 	mayEnd   string  // why it may be over; empty: it must not be
 	ended    *ending // by what it is over; nil: it may not be
+	renews   bool    // it has a session of another ID since, or will have: no stream follows there
 }
 
 // ending is a revocation that was durable at a time.
@@ -124,10 +128,12 @@ func (d *device) live() {
 		switch n := rand.IntN(1000); {
 		case n < 400:
 			d.ask(at, "/look")
-		case n < 550:
+		case n < 480:
 			d.ask(at, "/write")
+		case n < 500:
+			d.open(at)
 		case n < 650:
-			d.ask(at, "/renew")
+			d.renew(at)
 		case n < 750:
 			d.ask(at, "/list")
 		case n < 765:
@@ -138,6 +144,8 @@ func (d *device) live() {
 			d.revoke(at)
 		case n < 800:
 			d.revokeOthers(at)
+		case n < 820:
+			d.checkStreams()
 		default:
 			d.tryOne(at)
 		}
@@ -180,8 +188,13 @@ func (d *device) enter(l *visit) {
 
 // ask sends a request of the session. Its end is a fault where nothing has ended it.
 func (d *device) ask(at int, path string) (body string, ok bool) {
+	return d.askOf(at, account(d.all[at].Manager), path)
+}
+
+// askOf is ask, of a handler.
+func (d *device) askOf(at int, of http.Handler, path string) (body string, ok bool) {
 	d.requests.Add(1)
-	answer := d.own.send(account(d.all[at].Manager), path)
+	answer := d.own.send(of, path)
 	if id := answer.Header().Get("X-Session"); id != "" {
 		d.id = session.ID(id)
 	}
@@ -213,6 +226,14 @@ func (d *device) ask(at int, path string) (body string, ok bool) {
 	return body, true
 }
 
+// renew moves the session to another ID.
+func (d *device) renew(at int) {
+	d.mu.Lock()
+	d.visit.renews = true
+	d.mu.Unlock()
+	d.ask(at, "/renew")
+}
+
 func (d *device) may(why string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -234,7 +255,7 @@ func (d *device) endAnother(at int) {
 		return
 	}
 	_, done := d.begin("an end by the list") // of which one is not known
-	_, _ = d.all[at].Revoke(d.Context(), session.ID(fields[len(fields)-1]))
+	d.endOne(at, session.ID(fields[len(fields)-1]))
 	done(false)
 }
 

@@ -44,7 +44,10 @@ type storm struct {
 	upset  atomic.Bool  // the store is away, or was shortly before
 	losses atomic.Int64 // how often the store lost all that it had
 
+	outages atomic.Int64 // how often a server was lost that has the ends of single sessions
+
 	requests, refused, tries, letIn, revocations atomic.Int64
+	opened, streamsEnded                         atomic.Int64 // of streams
 }
 
 // Users lets a storm of users happen. Two seconds after each durable RevokeUser and
@@ -63,7 +66,7 @@ func Users(t *testing.T, p Place, w Weather) {
 	}
 	var wg sync.WaitGroup
 	for n := range people {
-		u := &person{storm: s, name: fmt.Sprint("user-", n)}
+		u := &person{storm: s, name: fmt.Sprint("user-", n), ends: map[session.ID]*ending{}}
 		s.people = append(s.people, u)
 		for range sessions {
 			d := &device{person: u}
@@ -77,6 +80,7 @@ func Users(t *testing.T, p Place, w Weather) {
 	time.Sleep(w.For)
 	s.upset.Store(true)
 	w.Away()
+	s.endsUnheard()
 	time.Sleep(w.For)
 	w.Back()
 	calm := time.Now()
@@ -91,13 +95,14 @@ func Users(t *testing.T, p Place, w Weather) {
 	time.Sleep(2 * time.Second)
 	timeleft.Poll(t, "instances that have heard of all revocations", func() bool { return s.heardOf(last) })
 	s.tryAll()
+	s.checkStreams()
 	timeleft.Poll(t, "instances that have delivered all", s.delivered)
 	time.Sleep(time.Until(calm.Add(3 * time.Second)))
 	s.settled()
 	s.checkLogins()
 	s.checkLists()
-	t.Logf("%d requests, %d of them refused; %d durable revocations of users; let in %d of %d tries, in %v",
-		s.requests.Load(), s.refused.Load(), s.revocations.Load(), s.letIn.Load(), s.tries.Load(), s.since())
+	t.Logf("%d requests, %d of them refused; %d durable revocations of users; let in %d of %d tries; %d streams, %d of which ended with their sessions; in %v",
+		s.requests.Load(), s.refused.Load(), s.revocations.Load(), s.letIn.Load(), s.tries.Load(), s.opened.Load(), s.streamsEnded.Load(), s.since())
 }
 
 // settled notes that the store is there for good, and that all instances have heard of all.
@@ -129,6 +134,7 @@ const tellIn = time.Second
 // afterwards.
 func (s *storm) loseAll(lose func()) {
 	s.losses.Add(1)
+	s.endsUnheard()
 	for _, u := range s.people {
 		u.mu.Lock()
 		u.unheard = u.revoking > 0 || !s.heardOf(u.last.at.Add(tellIn))
@@ -189,6 +195,16 @@ func (s *storm) tryAll() {
 		}
 	}
 	s.Logf("%d jars of sessions that have ended; %d tries when the storm was over", len(all), tried)
+}
+
+// checkStreams wants the streams of all sessions that have ended to have ended.
+func (s *storm) checkStreams() {
+	for _, u := range s.people {
+		u.checkStreams()
+	}
+	if s.streamsEnded.Load() == 0 {
+		s.Error("no stream had to end: the test shows nothing")
+	}
 }
 
 // checkLogins lets each device look at all instances, and those log in again that are out.
