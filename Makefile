@@ -19,7 +19,7 @@ help: ## list the targets
 .PHONY: demo
 demo: ## run the shop on http://127.0.0.1:8080
 	@[ -z "$$(go list -deps -f '{{if and .Stale (not .Standard)}}{{.ImportPath}}{{end}}' ./shop 2>/dev/null | head -20 | sed -n 20p)" ] || \
-		echo "Go downloads and compiles the shop with the clients of six stores first. That takes a minute or two, and seconds from then on."
+		echo "Go downloads and compiles the shop with the clients of all stores first. That takes a minute or two, and seconds from then on."
 	go run ./shop -insecure
 
 .PHONY: setup
