@@ -45,6 +45,41 @@ func TestAChangeWithoutTheStore(t *testing.T) {
 		v.must(c, failover.Pending) // what it set waits still
 		v.want("the commit", c.State, "a", "1")
 	})
+	story(t, "is made on what the journal is given while the store is asked once more", func(v *visitor) {
+		l := v.load()
+		v.refuseSaves()
+		other := l.Copy
+		other.State = l.State.Write(state.Changes{{Name: "n", Value: []byte("5")}}, v.Clock.Dot(l.State))
+		v.Store.Plan(func(c instance.Call) instance.Fate {
+			if c.Save {
+				return refused
+			}
+			if c.ID == v.id() {
+				v.Shards.Of(c.ID).AddHint(context.Background(), other)
+			}
+			return instance.Fate{}
+		})
+		c := v.commit(l, increment("n"))
+		v.must(c, failover.Pending)
+		v.want("the commit", c.State, "n", "6")
+		v.want("the journal", v.hinted().State, "n", "6")
+	})
+	story(t, "is refused where the journal has the end that the store lacks yet", func(v *visitor) {
+		l := v.load()
+		if err := v.Shards.Of(v.id()).AddTombstone(context.Background(), journal.Owed(v.id(), v.Clock.Death(state.Destroyed))); err != nil {
+			v.Fatal(err)
+		}
+		v.fails(v.commit(l, set("a", "1")), failure.ErrEnded)
+		v.stored("a", "")
+	})
+	awayStory(t, "of a session that this process has ended meanwhile is refused, once more", func(v *visitor, l lookup.Loaded) {
+		if err := v.Shards.Of(v.id()).AddTombstone(context.Background(), journal.Owed(v.id(), v.Clock.Death(state.Destroyed))); err != nil {
+			v.Fatal(err)
+		}
+		v.fails(v.commit(l, increment("n")), failure.ErrEnded)
+		v.fails(v.commit(l, set("a", "1")), failure.ErrEnded)
+		v.wantOwed(0, 1)
+	})
 	awayStory(t, "is refused where no copy vouches", func(v *visitor, l lookup.Loaded) {
 		time.Sleep(instance.Lease)
 		v.fails(v.commit(l, increment("n")), failure.ErrUnavailable)
