@@ -43,6 +43,8 @@ func TestTheEndOfALineIsToldForEachOfIt(t *testing.T) {
 	l.End(t.Context(), "a", live, line, audit.Administrator, failover.Durable)
 	l.Saw(t.Context(), "b", live, audit.Revocation)
 	l.End(t.Context(), "c", state.State{}, nil, audit.Visitor, failover.Durable) // there was no session
+	dead := state.State{Created: 1, Death: state.Death{Reason: state.Destroyed}}
+	l.End(t.Context(), "d", dead, nil, audit.Visitor, failover.Durable) // it had ended before
 	if got, want := fmt.Sprint(told), "[a 1 true b 1 true]"; got != want {
 		t.Errorf("told %s, want %s", got, want)
 	}
@@ -53,5 +55,48 @@ func TestNobodyIsTold(t *testing.T) {
 		l.Saw(t.Context(), "a", state.State{}, audit.Time)
 		l.End(t.Context(), "a", state.State{Created: 1}, nil, audit.Visitor, failover.Durable)
 		l.Refuse(t.Context(), "a", "ann")
+	}
+}
+
+// What was told is remembered over half of the memory at least.
+func TestWhatWasToldIsRememberedWhenTheMemoryTurns(t *testing.T) {
+	told := map[string]int{}
+	l := &audit.Log{Ended: func(_ context.Context, e audit.Ending) { told[e.ID]++ }}
+	for n := range 8000 {
+		l.Saw(t.Context(), fmt.Sprint("session ", n), state.State{}, audit.Time)
+		if before := n - 3000; before >= 0 {
+			l.Saw(t.Context(), fmt.Sprint("session ", before), state.State{}, audit.Time)
+		}
+	}
+	for id, n := range told {
+		if n != 1 {
+			t.Fatalf("%s: told %d times, want once", id, n)
+		}
+	}
+}
+
+func TestWhoRevokes(t *testing.T) {
+	of := func(id, user string) state.Copy {
+		c := state.Copy{ID: id, State: state.State{Created: 1}}
+		if user != "" {
+			login := state.Login{User: user, Clock: 1, At: 1}.Change()
+			c.State = c.State.Write([]state.Change{login}, state.Dot{Clock: 1, Instance: 1})
+		}
+		return c
+	}
+	for _, test := range []struct {
+		is          string
+		mine, ended state.Copy
+		want        audit.By
+	}{
+		{"the session of the request", of("a", "ann"), of("a", "ann"), audit.Visitor},
+		{"another one of the user", of("a", "ann"), of("b", "ann"), audit.Device},
+		{"that of another user", of("a", "ann"), of("b", "bob"), audit.Administrator},
+		{"that of nobody, by nobody", of("a", ""), of("b", ""), audit.Administrator},
+		{"outside of any request", state.Copy{}, of("b", "ann"), audit.Administrator},
+	} {
+		if got := audit.RevokedBy(test.mine, test.ended); got != test.want {
+			t.Errorf("%s: by %d, want %d", test.is, got, test.want)
+		}
 	}
 }
