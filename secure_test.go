@@ -375,6 +375,13 @@ func TestTLSBehind(t *testing.T) {
 		}
 	}
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.RemoteAddr = proxy
+	r.Header.Set("X-Forwarded-Proto", "http") // by the proxy, which leaves a field alone that the client has sent
+	r.Header.Set("Forwarded", "proto=https")
+	if behind(r) {
+		t.Error("a client has a say beside the proxy")
+	}
+	r = httptest.NewRequest(http.MethodGet, "/", nil)
 	r.TLS = new(tls.ConnectionState)
 	if !behind(r) {
 		t.Error("TLS to this process does not count")
