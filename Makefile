@@ -31,6 +31,7 @@ setup: ## install the servers and the browser that tests start
 	@[ -e /usr/share/java/zookeeper.jar ] && command -v java >/dev/null || scripts/setup zookeeper default-jre-headless
 	@command -v promtool >/dev/null || scripts/setup prometheus
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || scripts/setup postgresql
+	@command -v nutcracker >/dev/null || [ -x /usr/sbin/nutcracker ] || scripts/setup nutcracker
 	@command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || scripts/setup mariadb-server
 
 .PHONY: test
