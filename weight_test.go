@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"runtime"
 	"testing"
@@ -45,19 +46,23 @@ func TestWhatAReadHolds(t *testing.T) {
 	}
 	serve() // the stack has grown by the next
 	serve()
-	const runs = 1000
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for range runs {
-		serve()
+	const runs, mostBytes = 1000, 1250
+	bytes := uint64(math.MaxUint64)
+	for tries := 0; bytes > mostBytes && tries < 5; tries++ { // what other tests have left behind allocates too
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range runs {
+			serve()
+		}
+		runtime.ReadMemStats(&after)
+		bytes = min(bytes, (after.TotalAlloc-before.TotalAlloc)/runs)
 	}
-	runtime.ReadMemStats(&after)
 	for _, test := range []struct {
 		name      string
 		got, most uint64
 	}{
 		{"bytes of stack from the handler's caller to the store", uint64(top - store.at), 3500},
-		{"bytes allocated", (after.TotalAlloc - before.TotalAlloc) / runs, 1250},
+		{"bytes allocated", bytes, mostBytes},
 	} {
 		t.Logf("%s: %d", test.name, test.got)
 		if test.got > test.most {
