@@ -34,6 +34,9 @@ type Place struct {
 
 	Visitors int
 	For      time.Duration // of each fault
+
+	// ReadTimeout and SaveTimeout are those of the instances.
+	ReadTimeout, SaveTimeout time.Duration
 }
 
 // Fault is something that goes wrong for a while.
@@ -137,7 +140,11 @@ func start(t *testing.T, p Place) *run {
 }
 
 func (s *run) options() *session.Options {
-	return &session.Options{Cookie: session.Cookie{Insecure: true}, Backup: &session.Backup{Keys: s.keys, Audience: "chaos"}}
+	return &session.Options{
+		Cookie:      session.Cookie{Insecure: true},
+		Backup:      &session.Backup{Keys: s.keys, Audience: "chaos"},
+		ReadTimeout: s.ReadTimeout, SaveTimeout: s.SaveTimeout,
+	}
 }
 
 // serve is the application: /add/ITEM, /login, /logout, and all else shows.
