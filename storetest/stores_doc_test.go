@@ -59,6 +59,10 @@ var documented = []struct {
 		freshLoader: "there is no cache in front of it: each Load asks the server",
 		pinner:      "it is one shard",
 	}},
+	{"mirrorstore", map[capability]string{
+		connections: "its connections are those of the two stores",
+		pinner:      "a shard is a pair, one of each store",
+	}},
 }
 
 // docs/STORES.md quotes the contract, with the cases that check it, and says

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-go/session/memcached"
 	"github.com/holdfast-go/session/memcachedstore"
 	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/mirrorstore"
 	"github.com/holdfast-go/session/node/connectmemcached"
 	"github.com/holdfast-go/session/node/express"
 )
@@ -142,6 +143,7 @@ func TestAStoreThatNodeCannotReadIsRefused(t *testing.T) {
 		},
 		"flags of a number": {store: memcachedstore.New(client, memcachedstore.Flags(8)), want: "flags 8"},
 		"versions in front": {store: notRaw{memstore.New(nil)}, want: "redisstore.Raw"},
+		"a mirror":          {store: mirrorstore.New(memstore.New(nil), memstore.New(nil), nil), want: "two stores"},
 		"another cookie name": {
 			store: memstore.New(nil), options: func(o *session.Options) { o.Cookie.Name = "other" }, want: "Profile.Name",
 		},

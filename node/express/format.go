@@ -46,6 +46,9 @@ func (f *format) Check(s foreign.Settings) error {
 	if store, ok := s.Store.(interface{ IsRaw() bool }); ok && !store.IsRaw() {
 		bad("the store puts its versions in front of the sessions, which Node cannot read; make it with redisstore.Raw")
 	}
+	if store, ok := s.Store.(interface{ IsMirror() bool }); ok && store.IsMirror() {
+		bad("the store keeps the sessions in two stores, and Node writes to one of them only; use that one alone")
+	}
 	if store, ok := s.Store.(interface{ ItemFlags() uint32 }); ok {
 		const str, json = 0, 2 // how connect-memcached marks a string and an object
 		switch flags := store.ItemFlags(); {
