@@ -19,11 +19,16 @@ import (
 // the next number into the other one. Nothing is saved to one store alone until each process has
 // read that it decides: two stores that decide at once take two saves over one record.
 const (
-	// readEvery is how old what a process has read of the number may be when it saves.
+	// readEvery is how old what a process has read of the number may be when it saves to both
+	// stores. What it reads anew meanwhile may be older, by the time that it takes: where others
+	// save by another number, one of the two compare-and-sets fails.
 	readEvery = time.Second / 2
 
+	// validFor is how old it may be when a process saves to one store alone.
+	validFor = time.Second
+
 	// settled is how long after the number has changed no process saves by the one before:
-	// readEvery, and the time of a save.
+	// validFor, and the time of a save.
 	settled = 3 * time.Second / 2
 
 	// numberLives is how long the number stays in a store.
@@ -35,14 +40,22 @@ var errUndecided = errors.New("session: mirrorstore: one store is out, and not e
 
 // decider is what this process knows of the number for a shard, which is one of each store.
 type decider struct {
-	turn   chan struct{} // of the one caller that reads or writes the number
-	shards map[*side]string
-	ids    map[*side]session.ID
+	turn    chan struct{} // of the one caller that writes the next number
+	repairs chan struct{} // of the one probe that repairs
+	shards  map[*side]string
+	ids     map[*side]session.ID
 
-	mu     sync.Mutex
-	number uint64
-	since  time.Time // when the process has read the number first
-	read   map[*side]time.Time
+	mu      sync.Mutex
+	number  uint64
+	since   time.Time // when the process has read the number first
+	read    map[*side]time.Time
+	reading *reading // under way; nil: none
+}
+
+// reading is one read of the number from the stores, for all callers that need it meanwhile.
+type reading struct {
+	done chan struct{}
+	err  error // set before done is closed
 }
 
 func (s *Store) decider(id session.ID) *decider {
@@ -56,10 +69,11 @@ func (s *Store) deciderOf(first, second string) *decider {
 	d := s.deciders[shard]
 	if d == nil {
 		d = &decider{
-			turn:   make(chan struct{}, 1),
-			shards: map[*side]string{s.first: first, s.second: second},
-			ids:    make(map[*side]session.ID),
-			read:   make(map[*side]time.Time),
+			turn:    make(chan struct{}, 1),
+			repairs: make(chan struct{}, 1),
+			shards:  map[*side]string{s.first: first, s.second: second},
+			ids:     make(map[*side]session.ID),
+			read:    make(map[*side]time.Time),
 		}
 		for _, x := range s.both() {
 			d.ids[x] = x.numberID(shard, d.shards[x])
@@ -106,10 +120,11 @@ func (d *decider) readAt(x *side, t time.Time) {
 	d.read[x] = t
 }
 
-func (d *decider) fresh(x *side) bool {
+// isFresh reports whether what the process has read of a store is younger than age.
+func (d *decider) isFresh(x *side, age time.Duration) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return time.Since(d.read[x]) < readEvery
+	return time.Since(d.read[x]) < age
 }
 
 // enter waits for the turn.
@@ -140,15 +155,17 @@ func (s *Store) numbered(n uint64) *side {
 
 // decide returns the store that decides saves, and whether it may be saved to alone. It
 // returns an error where that is not known, or where the other store has to decide and not every
-// process knows yet.
-func (s *Store) decide(ctx context.Context, d *decider) (x *side, alone bool, err error) {
-	if err := s.readNumber(ctx, d); err != nil {
-		return nil, false, err
+// process knows yet. It waits for r, what readNumber has returned.
+func (s *Store) decide(ctx context.Context, d *decider, r *reading) (x *side, alone bool, err error) {
+	if err = r.wait(ctx); err != nil { // it may have ended with the time of another caller
+		if err = s.readNumber(ctx, d).wait(ctx); err != nil {
+			return nil, false, err
+		}
 	}
 	number, known := d.now()
 	x = s.numbered(number)
 	if !d.out(x, saving) || d.out(x.other, saving) {
-		return x, known, nil
+		return x, known && len(s.stale(d, validFor)) == 0, nil
 	}
 	if known {
 		if err := s.next(ctx, d, number+1); err != nil {
@@ -158,18 +175,42 @@ func (s *Store) decide(ctx context.Context, d *decider) (x *side, alone bool, er
 	return nil, false, errUndecided
 }
 
-// readNumber reads the number from the stores where that was not done of late.
-func (s *Store) readNumber(ctx context.Context, d *decider) error {
-	if len(s.stale(d)) == 0 {
+// readNumber begins to read the number from the stores where that was not done of late. It returns
+// the read that is under way, nil where none is needed.
+func (s *Store) readNumber(ctx context.Context, d *decider) *reading {
+	stale := s.stale(d, readEvery)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.reading != nil || len(stale) == 0 {
+		return d.reading
+	}
+	r := &reading{done: make(chan struct{})}
+	d.reading = r
+	began := time.Now()
+	go func() {
+		r.err = s.readFrom(ctx, d, stale, began)
+		d.mu.Lock()
+		d.reading = nil
+		d.mu.Unlock()
+		close(r.done)
+	}()
+	return r
+}
+
+func (r *reading) wait(ctx context.Context) error {
+	if r == nil {
 		return nil
 	}
-	if err := d.enter(ctx); err != nil {
-		return err
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return fmt.Errorf("session: mirrorstore: %w", ctx.Err())
 	}
-	defer d.leave()
-	stale := s.stale(d)
+}
+
+func (s *Store) readFrom(ctx context.Context, d *decider, stale []*side, began time.Time) error {
 	answers := make([]answer, len(stale))
-	began := time.Now()
 	var all sync.WaitGroup
 	for n, x := range stale {
 		all.Go(func() { answers[n] = s.loadOne(ctx, x, d.ids[x], true) })
@@ -194,11 +235,11 @@ func (s *Store) readNumber(ctx context.Context, d *decider) error {
 	return nil
 }
 
-// stale returns the stores of which the process has to read the number. One that is out decides
-// nothing.
-func (s *Store) stale(d *decider) (stale []*side) {
+// stale returns the stores of which the process has not read the number for as long as age. One that
+// is out decides nothing.
+func (s *Store) stale(d *decider, age time.Duration) (stale []*side) {
 	for _, x := range s.both() {
-		if !d.fresh(x) && !d.out(x, loading) {
+		if !d.isFresh(x, age) && !d.out(x, loading) {
 			stale = append(stale, x)
 		}
 	}

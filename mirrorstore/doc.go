@@ -61,7 +61,10 @@
 // SaveTimeout has to have room for three calls. A record that is too large for the store that does
 // not decide stands in the other alone.
 //
+// On a machine that has no processor to spare, an instance takes longer to come back after an outage
+// than with one store: each of the calls in a row waits for its turn.
+//
 // A Store has no Close. It repairs, and notices what store has to decide, when a Manager probes it,
-// which happens each second. A call to a store that does not answer may end after the Load that
-// did not wait for it, at the end of that Load's time.
+// which happens each second; repairs go on for about a second after that. A call to a store that
+// does not answer may end after the Load that did not wait for it, at the end of that Load's time.
 package mirrorstore

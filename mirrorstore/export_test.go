@@ -14,7 +14,11 @@ func Fill(s *Store) {
 }
 
 // Owed returns how many records the first store lacks, by what the Store knows.
-func Owed(s *Store) int { return len(s.first.owed.ids) }
+func Owed(s *Store) int {
+	s.first.owed.mu.Lock()
+	defer s.first.owed.mu.Unlock()
+	return len(s.first.owed.ids)
+}
 
 // Owes reports whether a record of id is one of them.
 func Owes(s *Store, id session.ID) bool {

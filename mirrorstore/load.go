@@ -13,6 +13,7 @@ import (
 // record, fails, or has not answered in half of the time. Where this process has reason to think
 // that the first store's record is older, it asks both at once.
 func (s *Store) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	ctx = lasting(ctx)
 	if s.first.owes(id) || s.first.doubted(id) || s.first.renewed(id) || s.second.renewed(id) {
 		return s.settle(ctx, id, false)
 	}
@@ -37,7 +38,7 @@ func (s *Store) Load(ctx context.Context, id session.ID) (session.Record, error)
 // their records, and repairs the store that lacks something. Where one of them does not answer,
 // and is not out, it returns an error.
 func (s *Store) LoadFresh(ctx context.Context, id session.ID) (session.Record, error) {
-	return s.settle(ctx, id, true)
+	return s.settle(lasting(ctx), id, true)
 }
 
 // loadFunc loads from one of the two stores.
@@ -48,15 +49,6 @@ func loadFresh(s session.Store, ctx context.Context, id session.ID) (session.Rec
 		return f.LoadFresh(ctx, id)
 	}
 	return s.Load(ctx, id)
-}
-
-// half is how long a call waits for one store before the other's answer does. Without a
-// deadline that is half a second.
-func half(ctx context.Context) time.Duration {
-	if end, ok := ctx.Deadline(); ok {
-		return time.Until(end) / 2
-	}
-	return time.Second / 2
 }
 
 // answer is what one store has answered.
@@ -107,19 +99,18 @@ func (s *Store) loadBoth(ctx context.Context, id session.ID, strict bool) (a, b 
 		}
 		go func() { answers[n] <- s.loadOne(ctx, x, id, strict) }()
 	}
-	late := time.NewTimer(half(ctx))
-	defer late.Stop()
+	late := s.halves.After(context.Background(), half(ctx)).Done()
 	select {
 	case a = <-answers[0]:
-		b = s.second.await(id, answers[1], late.C, needed[1] || a.err != nil)
+		b = s.second.await(id, answers[1], late, needed[1] || a.err != nil)
 	case b = <-answers[1]:
-		a = s.first.await(id, answers[0], late.C, needed[0] || b.err != nil)
+		a = s.first.await(id, answers[0], late, needed[0] || b.err != nil)
 	}
 	return a, b
 }
 
 // await returns the answer of a store, and no later than late one that says it is slow.
-func (s *side) await(id session.ID, answers <-chan answer, late <-chan time.Time, needed bool) answer {
+func (s *side) await(id session.ID, answers <-chan answer, late <-chan struct{}, needed bool) answer {
 	if needed {
 		return <-answers
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/deadline"
 	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/state"
 )
@@ -26,6 +27,9 @@ type Store struct {
 	first, second *side
 	idle          time.Duration
 	lifetime      time.Duration
+	halves        deadline.Patient // after which an operation goes on without one of the stores
+	repairing     deadline.Patient // of single records
+	twins         twins
 
 	mu       sync.Mutex
 	deciders map[string]*decider // by the shard of the mirror

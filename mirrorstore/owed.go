@@ -16,6 +16,9 @@ const (
 
 	// repairers is how many records are repaired together.
 	repairers = 16
+
+	// repairTime is how long after a probe repairs begin. The next probe begins more.
+	repairTime = time.Second
 )
 
 // owed is the IDs of the records that this process has saved to the other store alone. The zero
@@ -87,36 +90,64 @@ func (o *owed) all(tombstones bool, mine func(session.ID) bool) (ids []session.I
 	return ids
 }
 
-// repair writes what one of the two stores lacks of a shard's records, tombstones first, for
-// half of the time that is left.
-func (s *Store) repair(ctx context.Context, lacking *side, shard string) {
-	at, ok := ctx.Deadline()
-	if !ok {
-		at = time.Now().Add(time.Second)
+// any reports whether there is an ID that mine reports.
+func (o *owed) any(mine func(session.ID) bool) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id := range o.ids {
+		if mine(id) {
+			return true
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Until(at)/2)
-	defer cancel()
-	for _, tombstones := range []bool{true, false} {
-		ids := lacking.owed.all(tombstones, func(id session.ID) bool { return s.Shard(id) == shard })
-		s.repairAll(ctx, ids)
+	return false
+}
+
+// repair writes what each of the two stores lacks of a shard's records, tombstones first. It
+// returns after a quarter of the time of ctx: on a busy machine a probe would have none left for
+// anything else. The repairs go on for as long as repairTime, and a call, where none is
+// under way already.
+func (s *Store) repair(ctx context.Context, d *decider, shard string) {
+	mine := func(id session.ID) bool { return s.Shard(id) == shard }
+	if !s.first.owed.any(mine) && !s.second.owed.any(mine) {
+		return
+	}
+	select {
+	case d.repairs <- struct{}{}:
+	default:
+		return
+	}
+	end := time.Now().Add(repairTime)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { <-d.repairs }()
+		for _, tombstones := range []bool{true, false} {
+			for _, x := range s.both() {
+				s.repairAll(ctx, x.owed.all(tombstones, mine), end)
+			}
+		}
+	}()
+	select {
+	case <-done:
+	case <-s.halves.After(context.Background(), half(ctx)/2).Done():
 	}
 }
 
-// repairAll loads records from both stores, which repairs them. It returns when ctx ends, and
-// no goroutine stays.
-func (s *Store) repairAll(ctx context.Context, ids []session.ID) {
+// repairAll loads records from both stores, which repairs them. It begins none after end, and
+// returns when all are done: each has half of the time of ctx, which may have ended.
+func (s *Store) repairAll(ctx context.Context, ids []session.ID, end time.Time) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	room := make(chan struct{}, repairers)
 	for _, id := range ids {
-		if ctx.Err() != nil {
+		room <- struct{}{}
+		if time.Now().After(end) {
 			return
 		}
-		room <- struct{}{}
 		all.Go(func() {
 			defer func() { <-room }()
 			d := s.debts(id)
-			_, err := s.settle(ctx, id, true)
+			_, err := s.settle(s.repairing.After(ctx, half(ctx)), id, true)
 			if errors.Is(err, session.ErrNotFound) {
 				s.forgive(id, d) // it has expired meanwhile
 			}

@@ -2,7 +2,6 @@ package mirrorstore
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -18,27 +17,27 @@ func (s *Store) Save(ctx context.Context, id session.ID, r session.Record, over 
 	if r.Expires.IsZero() {
 		return session.Absent, errors.New("session: mirrorstore: Record.Expires is zero")
 	}
+	ctx = lasting(ctx)
 	w := write{Store: s, Record: r, id: id, over: over, dead: isTombstone(r.Data), debts: s.debts(id)}
 	w.first.side, w.second.side = s.first, s.second
-	decides, err := w.decide(ctx)
-	if err != nil {
+	d := s.decider(id)
+	number := s.readNumber(ctx, d)
+	if over == session.Any {
+		w.first.over, w.second.over = session.Any, session.Any
+	} else {
+		w.first.before, w.second.before = s.loadBoth(ctx, id, true)
+	}
+	if err := w.decide(ctx, d, number); err != nil {
 		return session.Absent, err
 	}
-	w.decides, w.follows = &w.second, &w.first
-	if decides == s.first {
-		w.decides, w.follows = w.follows, w.decides
-	}
-	began := time.Now()
-	if err := w.look(ctx); err != nil {
+	if err := w.look(); err != nil {
 		return session.Absent, err
-	}
-	if time.Since(began) > readEvery {
-		if now, err := w.decide(ctx); now != decides {
-			return session.Absent, cmp.Or(err, errUndecided)
-		}
 	}
 	if err := w.save(ctx); err != nil {
 		return session.Absent, err
+	}
+	if w.first.has && w.second.has {
+		s.twins.add(w.first.version, w.second.version)
 	}
 	if w.first.has {
 		return w.first.version, nil // as a load does
@@ -72,27 +71,28 @@ type part struct {
 	version session.Version // as this Version
 }
 
-// decide returns the store that decides. A tombstone absorbs what another instance saves
+// decide finds out which store decides. A tombstone absorbs what another instance saves
 // elsewhere, and goes to the one that takes it.
-func (w *write) decide(ctx context.Context) (decides *side, err error) {
-	decides, w.alone, err = w.Store.decide(ctx, w.decider(w.id))
-	if err != nil && w.dead {
-		decides, err = w.Store.decides(w.id), nil
+func (w *write) decide(ctx context.Context, d *decider, r *reading) error {
+	decides, alone, err := w.Store.decide(ctx, d, r)
+	if err != nil && !w.dead {
+		return err
 	}
-	w.alone = w.alone || w.dead
-	return decides, err
+	if err != nil {
+		decides = w.Store.decides(w.id)
+	}
+	w.alone = alone || w.dead
+	w.decides, w.follows = &w.second, &w.first
+	if decides == w.Store.first {
+		w.decides, w.follows = w.follows, w.decides
+	}
+	return nil
 }
 
-// look finds out what the save replaces in each store.
-func (w *write) look(ctx context.Context) error {
+// look finds out which of the stores are saved to, and whether they still have what the save is to
+// replace.
+func (w *write) look() error {
 	parts := [2]*part{&w.first, &w.second}
-	if w.over == session.Any {
-		for _, p := range parts {
-			p.over = session.Any
-		}
-	} else {
-		w.first.before, w.second.before = w.loadBoth(ctx, w.id, true)
-	}
 	for _, p := range parts {
 		err := p.before.err
 		isOut := errors.Is(err, errPaused) || p.side.out(w.id, loading)
@@ -126,12 +126,13 @@ func (w *write) compare() error {
 	if a.err != nil || w.over != a.Version {
 		read, other, from = b, a, w.Store.second
 	}
+	over := w.replaced()
 	switch {
 	case w.over == session.Absent && (a.err == nil || b.err == nil):
 		return session.ErrConflict
 	case w.over == session.Absent:
 		return nil
-	case read.err != nil || w.over != read.Version:
+	case read.err != nil || over != read.Version:
 		return session.ErrConflict
 	}
 	w.read = read.Data
@@ -149,6 +150,15 @@ func (w *write) compare() error {
 	case unrelated:
 	}
 	return session.ErrConflict
+}
+
+// replaced returns the Version that the save is to replace: the second store's, where the first has
+// lost what the caller knows by its own.
+func (w *write) replaced() session.Version {
+	if twin := w.twins.of(w.over); twin != session.Absent && w.first.before.none() {
+		return twin
+	}
+	return w.over
 }
 
 // save saves to the store that decides, and to the other one.

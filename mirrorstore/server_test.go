@@ -67,7 +67,7 @@ func (s *server) fail(fault string, d time.Duration) {
 func (s *server) do(ctx context.Context, call func(*memstore.Store) error) error {
 	s.mu.Lock()
 	there, back := time.Duration(s.r.Int64N(int64(s.slow))), time.Duration(s.r.Int64N(int64(s.slow)))
-	dice, kind := s.r.IntN(100), s.r.IntN(4)
+	stray, kind := s.r.IntN(100) < s.stray, s.r.IntN(4)
 	frozen := s.frozen
 	s.mu.Unlock()
 	wait := func(d time.Duration) error {
@@ -95,7 +95,6 @@ func (s *server) do(ctx context.Context, call func(*memstore.Store) error) error
 		case <-frozen:
 		}
 	}
-	stray := dice < s.stray
 	if stray && kind == 0 {
 		return errDied // it was not sent
 	}

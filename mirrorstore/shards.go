@@ -18,10 +18,11 @@ const between = " | "
 func (s *Store) Shard(id session.ID) string { return s.first.shard(id) + between + s.second.shard(id) }
 
 // Probe implements [session.Prober]. A shard answers where it does in one of the two stores, and
-// may have lost something where one of them may. Probe also repairs what this process has saved
-// to one store alone, for half of the time that is left. Of a store that is no Prober it loads a
+// may have lost something where one of them may. Probe also begins to repair what this process has
+// saved to one store alone, and waits for that a quarter of its time. Of a store that is no Prober it loads a
 // record that there is not.
 func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, err error) {
+	ctx = lasting(ctx)
 	nameA, nameB, ok := strings.Cut(shard, between)
 	if !ok {
 		return "", fmt.Errorf("session: mirrorstore: no session has shard %q", shard)
@@ -40,14 +41,13 @@ func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, er
 		}()
 	}
 	d := s.deciderOf(nameA, nameB)
-	_, _, _ = s.decide(ctx, d) // the next store does, where that is due
+	_, _, _ = s.decide(ctx, d, s.readNumber(ctx, d)) // the next store does, where that is due
 	var got [2]result
-	late := time.NewTimer(half(ctx))
-	defer late.Stop()
+	late := s.halves.After(context.Background(), half(ctx)).Done()
 	for n, x := range s.both() {
-		var gaveUp <-chan time.Time
+		var gaveUp <-chan struct{}
 		if d.out(x, loading) {
-			gaveUp = late.C
+			gaveUp = late
 		}
 		select {
 		case got[n] = <-results[n]:
@@ -60,8 +60,7 @@ func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, er
 		return "", errors.Join(errA, errB)
 	}
 	if errA == nil && errB == nil {
-		s.repair(ctx, s.first, shard)
-		s.repair(ctx, s.second, shard)
+		s.repair(ctx, d, shard)
 	}
 	return a + "/" + b, nil
 }

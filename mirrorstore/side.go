@@ -136,13 +136,13 @@ func (s *side) place(id session.ID) place { return place{s.shard(id), s.other.sh
 // call makes a call of a shard.
 func (s *side) call(ctx context.Context, at place, k kind, do func(context.Context) error) error {
 	began := time.Now()
-	err := do(ctx)
-	silent := ctx.Err() != nil
+	err := do(callOf(ctx))
+	silent := ctx.Err() != nil || time.Since(began) >= again // by a timeout of the client's own
 	switch {
 	case answered(err):
 		s.answers(at.shard, k)
 		return err
-	case !silent, errors.Is(ctx.Err(), context.DeadlineExceeded) && time.Since(began) >= again:
+	case ctx.Err() == nil, errors.Is(ctx.Err(), context.DeadlineExceeded) && time.Since(began) >= again:
 		s.fails(at, k, silent)
 	}
 	return s.named(err)

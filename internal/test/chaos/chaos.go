@@ -4,6 +4,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -37,6 +38,9 @@ type Place struct {
 
 	// ReadTimeout and SaveTimeout are those of the instances.
 	ReadTimeout, SaveTimeout time.Duration
+
+	// Patience is how long after a fault something may not be stored yet. Zero is a minute.
+	Patience time.Duration
 }
 
 // Fault is something that goes wrong for a while.
@@ -184,7 +188,7 @@ const patience = time.Minute
 // not come back.
 func (s *run) rest(t *testing.T, f Fault) {
 	t.Helper()
-	begun, most := time.Now(), timeleft.Within(t, patience)
+	begun, most := time.Now(), timeleft.Within(t, cmp.Or(s.Patience, patience))
 	for _, m := range s.managers {
 		for {
 			st := m.Stats()
