@@ -30,6 +30,7 @@ type visit struct {
 	x         *copies.Exchanger
 	token     token.Token
 	jar       map[string]string
+	lasts     map[string]time.Duration // how long the cookies of the last answer last
 	loaded    lookup.Loaded
 	faults    []backup.FaultKind
 	storeOnly bool
@@ -91,11 +92,13 @@ func (v *visit) answer(e *copies.Exchange, due bool, others int) int {
 	e.Build(v.Context(), v.loaded, due, func() int { return others })
 	h := make(http.Header)
 	e.Write(h)
+	v.lasts = map[string]time.Duration{}
 	for _, line := range h["Set-Cookie"] {
 		c, err := http.ParseSetCookie(line)
 		if err != nil {
 			v.Fatalf("%q: %v", line, err)
 		}
+		v.lasts[c.Name] = time.Duration(c.MaxAge) * time.Second
 		if v.jar[c.Name] = c.Value; c.MaxAge < 0 {
 			delete(v.jar, c.Name)
 		}
@@ -163,6 +166,23 @@ func TestACopyGoesToTheClientAndBack(t *testing.T) {
 			v.Errorf("the next request has %+v", e.Known.Ended)
 		}
 	})
+}
+
+// The list of ended sessions lasts as long as late answers may set what has ended again, and
+// where it carries a logout to the store until that is needed nowhere.
+func TestHowLongAListOfEndedSessionsLasts(t *testing.T) {
+	for durable, least := range map[bool]time.Duration{true: time.Second, false: 2 * time.Minute} {
+		story(t, fmt.Sprint("the store has it: ", durable), func(v *visit) {
+			e := v.request()
+			v.loaded = lookup.Loaded{Phase: lookup.Nobody}
+			e.Dirty = true
+			e.Ended = []state.Superseded{{ID: v.token.ID(), Dot: v.Clock.Dot(state.State{}), Durable: durable}}
+			v.answer(e, false, 0)
+			if lasts := v.lasts[name+"-x"]; lasts < least || durable && lasts > time.Minute {
+				v.Errorf("it lasts for %v", lasts)
+			}
+		})
+	}
 }
 
 // A logout that waited when its instance ended comes to the store with its visitor, also
