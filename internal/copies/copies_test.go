@@ -233,6 +233,31 @@ func TestACopyLeavesValuesOut(t *testing.T) {
 			v.Errorf("the copy has %v", e)
 		}
 	})
+	story(t, "for which the deletions of older copies leave no room", func(v *visit) {
+		for key := range strings.SplitSeq("bcdefghijklmnopq", "") {
+			v.write(key, 120)
+		}
+		partial := 0
+		for others := 1000; others <= 3000; others += 8 {
+			v.jar = map[string]string{name: v.token.Reveal()}
+			one, other := v.request(), v.request()
+			v.answer(one, false, 0)
+			v.answer(other, false, 0)
+			if len(v.jar) != 5 {
+				v.Fatalf("the jar has %d cookies, want two copies of two cookies each", len(v.jar))
+			}
+			e := v.request()
+			e.Dirty, v.faults = true, nil
+			v.answer(e, false, others)
+			if w := v.request().Known; !w.Found || slices.ContainsFunc(v.faults, func(k backup.FaultKind) bool { return k != backup.Partial }) {
+				v.Fatalf("beside %d bytes of others there is no copy, with the faults %v", others, v.faults)
+			}
+			partial += len(v.faults)
+		}
+		if partial == 0 {
+			v.Error("there was room for all")
+		}
+	})
 	story(t, "but not those that the store lacks", func(v *visit) {
 		saved := v.loaded.Saved
 		v.write("large", 1500)
