@@ -207,7 +207,8 @@ func (o *oracle) noneFree(q *Request) bool {
 	// under another's token takes over what its answers hold. And those of a
 	// thief do, also under a token of before: nobody can tell him from the visitor.
 	for other := range o.asked {
-		theirs := other.Browser == q.Browser || other.Token != "" && o.sessionOf(other).root() == o.sessionOf(q).root()
+		theirs := other.Browser == q.Browser ||
+			other.Token != "" && (o.sessionOf(other).root() == o.sessionOf(q).root() || o.life(other.Token).root() == o.sessionOf(q).root())
 		if other.Birth != q.Birth || !theirs ||
 			other.Began > q.Ended || other.Ended > 0 && other.Ended < q.Began-unseen {
 			continue

@@ -56,6 +56,9 @@ func (o *oracle) parted(w, r *write) bool {
 	if w.q.Birth != r.q.Birth && (w.unanswered() || r.unanswered()) {
 		return true
 	}
+	if (w.unanswered() || r.unanswered()) && (o.renewedElsewhere(w, r) || o.renewedElsewhere(r, w)) {
+		return true // as if an instance had two sessions
+	}
 	// Section 2, of what an instance knows beside the store: "until a request of that session
 	// has carried it back (...), or for 30 s". A jar that r was displaced from did not.
 	if w.unanswered() && r.q.Ended > 0 && w.q.Began-r.q.Ended > stillKnown {
@@ -69,6 +72,17 @@ func (o *oracle) parted(w, r *write) bool {
 		since = min(since, w.q.Began)
 	}
 	return o.lostMemory(o.sessionOf(r.q), since)
+}
+
+// renewedElsewhere reports whether w was written to a session that another instance than that
+// of w has made by Renew of the one that r was written to.
+func (o *oracle) renewedElsewhere(w, r *write) bool {
+	for x := o.sessionOf(w.q); x.parent != nil; x = x.parent {
+		if x.parent == o.sessionOf(r.q) {
+			return x.maker.Birth != w.q.Birth
+		}
+	}
+	return false
 }
 
 // lostMemory is when the store last lost what it had of a session, or of those

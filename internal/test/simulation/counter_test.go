@@ -250,6 +250,12 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 		{"a displaced, pending write, at an instance where the session was used lately", func(t *tale) {
 			displacedAndOwed(t, 20*time.Second)
 		}, "a: lost"},
+		{"updates under the token of before and one that another instance has made of it", func(t *tale) {
+			besideALogin(t, 1)
+		}, ""},
+		{"updates under the token of before and one that the same instance has made of it", func(t *tale) {
+			besideALogin(t, 2)
+		}, "d: older than what the visitor was told"},
 		{"a displaced deletion, whose record has expired", func(t *tale) {
 			deletedAndDisplaced(t, 10*time.Minute)
 		}, ""},
@@ -564,4 +570,24 @@ func deletedAndDisplaced(t *tale, later time.Duration) {
 	q := t.ask(1, Read, 0, 0, "three")
 	q.Final = true
 	t.answer(q, "backup a=1", "", "three")
+}
+
+// besideALogin has B add to a list under the token of before and under the one that an instance
+// has made of it without the store, and lose what came under the latter.
+func besideALogin(t *tale, by int) {
+	t.h.ByTime = true
+	t.link(1, false)
+	t.link(2, false)
+	slow := t.ask(2, Add, registers, 2, "one")
+	l := t.ask(by, Login, 0, 0, "one")
+	l.NewToken = "T"
+	t.answer(l, "backup a=1", "heir", "heir")
+	w := t.ask(2, Add, registers, 3, "heir")
+	w.Token = "T"
+	t.answer(w, "backup a=1 cart=3", "two", "two")
+	t.answer(slow, "backup a=1 cart=2", "three", "two", "three")
+	slow.JarToken = "T"
+	q := t.ask(2, Read, 0, 0, "two", "three")
+	q.Token = "T"
+	t.answer(q, "backup a=1 cart=2", "", "two", "three")
 }
