@@ -29,9 +29,9 @@ var unchecked = map[string]string{
 	"FreshLoader is a Store with a cache in front of it.": "says what it is",
 	"RequireStore and the retry after a conflict use it.": "says it of package session",
 	// Lister
-	"Lister is a Store that can tell what it holds.":                        "says what it is",
+	"Lister is a Store that can tell what it holds.":                                              "says what it is",
 	"The ID of a session that is saved while List runs may be missing, and an ID may come twice.": "allows, and asks for nothing",
-	"It may be slow, and is meant for operators, not for requests.":         "allows, and asks for nothing",
+	"It may be slow, and is meant for operators, not for requests.":                               "allows, and asks for nothing",
 	// Prober
 	"Prober is a Store made of shards, which fail one by one: servers, of which each has its part of the sessions.": "says what it is",
 	// Pinner
