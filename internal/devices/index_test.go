@@ -315,6 +315,24 @@ func TestATombstoneIsNoList(t *testing.T) {
 	})
 }
 
+// A list may be behind what its sessions are: one that has ended is not shown, nor one that
+// another user has logged in to since, and both leave the list.
+func TestWhatAListIsWrongAboutIsNotShown(t *testing.T) {
+	each(t, Limit{}, func(w *world) {
+		w.began("a", "ann")
+		w.began("b", "ann")
+		w.began("c", "ann")
+		w.want("ann", "a b c")
+		w.Store.Set("a", state.State{Death: w.Clock.Death(state.Revoked)})
+		w.session("b", "bob")
+		found, err := w.index.Sessions(w.Context(), "ann")
+		if len(found) != 1 || found[0].ID != "c" || !found[0].Read || err != nil {
+			w.Errorf("found %v, %v, want c", found, err)
+		}
+		w.want("ann", "c")
+	})
+}
+
 // Many sessions of a user are read a few at once.
 func TestSessionsAreReadAFewAtOnce(t *testing.T) {
 	each(t, Limit{}, func(w *world) {
