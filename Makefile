@@ -39,9 +39,9 @@ test: setup ## test every module, allocation gates included
 	go test -timeout 20m work
 
 .PHONY: race
-race: setup ## test every module under the race detector; packages that start servers one after the other, since servers and storms share the processors (RACE=-short: one fault a storm)
+race: setup ## test every module under the race detector; packages that start servers two at a time, since servers and storms share the processors (RACE=-short: one fault a storm)
 	go test -race -timeout 30m $(RACE) $$(scripts/packages alone)
-	go test -race -timeout 30m -p 1 $(RACE) $$(scripts/packages servers)
+	go test -race -timeout 30m -p 2 $(RACE) $$(scripts/packages servers)
 
 .PHONY: e2e
 e2e: setup ## the tests in a real browser only
