@@ -68,10 +68,6 @@ func New(first, second session.Store, o *Options) *Store {
 	return s
 }
 
-// IsMirror reports true. Formats of other systems ask for it: their programs would write to
-// one of the two stores only.
-func (s *Store) IsMirror() bool { return true }
-
 func (s *Store) both() [2]*side { return [2]*side{s.first, s.second} }
 
 // ofSecond is what tells a Version of the second store from one of the first: two stores of one

@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/mirrorstore"
 	"github.com/holdfast-go/session/node/fields"
 	"github.com/holdfast-go/session/node/internal/js"
 )
@@ -46,7 +47,7 @@ func (f *format) Check(s foreign.Settings) error {
 	if store, ok := s.Store.(interface{ IsRaw() bool }); ok && !store.IsRaw() {
 		bad("the store puts its versions in front of the sessions, which Node cannot read; make it with redisstore.Raw")
 	}
-	if store, ok := s.Store.(interface{ IsMirror() bool }); ok && store.IsMirror() {
+	if _, ok := s.Store.(*mirrorstore.Store); ok {
 		bad("the store keeps the sessions in two stores, and Node writes to one of them only; use that one alone")
 	}
 	if store, ok := s.Store.(interface{ ItemFlags() uint32 }); ok {
