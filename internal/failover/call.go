@@ -56,14 +56,16 @@ func (a *Shards) AllowSave(ctx context.Context, id string) (Call, error) {
 // HearLogs makes sure, until ctx ends, that this process has read in the logs which sessions
 // of the shard have ended before it uses a load's answer. Otherwise a store that went back in
 // time could show a session that has ended, or one whose tombstone it has lost. HearLogs
-// waits until the logs were read for the first time. Where the shard had lost its logs by
-// then and has no record of the session (found is false), it reads the logs once more,
-// because other instances write theirs again. It reports whether the answer may be used.
+// waits until the logs were read for the first time, also those of the other shards of a
+// store that is a Pinner: the session may have ended there, see layout. Where the shard had
+// lost its logs by then and has no record of the session (found is false), it reads the logs
+// once more, because other instances write theirs again. It reports whether the answer may be
+// used.
 func (c *Call) HearLogs(ctx context.Context, found bool) bool {
-	if c.shard == nil || c.shard.members.heard.Load() {
+	if c.shard == nil || c.shard.members.heard.Load() && c.all.layout.heard.Load() {
 		return true
 	}
-	if !c.shard.members.waitForLogs(ctx, c.all.Clock.Now()) {
+	if !c.shard.members.waitForLogs(ctx, c.all.Clock.Now()) || !c.all.hearOtherLogs(ctx) {
 		return false
 	}
 	if !found && c.shard.Quarantined() {

@@ -18,6 +18,7 @@ import (
 type layout struct {
 	own   atomic.Uint64 // its hash; 0: the store does not pin
 	began time.Time     // when this process began to watch the store
+	heard atomic.Bool   // the logs of all shards were read, or looked for once
 
 	mu    sync.Mutex   // held for writes of until
 	until atomic.Int64 // Unix milliseconds: until when tombstones go into the logs of all shards

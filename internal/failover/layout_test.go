@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/test/instance"
@@ -261,4 +262,65 @@ func TestOneLayoutTellsOneLog(t *testing.T) {
 			t.Errorf("logs were saved on %v, want on c alone", told)
 		}
 	})
+}
+
+// An instance that starts with another list of servers looks for a session where its tombstone
+// does not stand. It shows none before it has read the logs of all servers, so that it knows
+// what an instance with the former list has ended.
+func TestAProcessThatStartsWithAnotherList(t *testing.T) {
+	id := idOn(0, "ab", "a", "abc", "c")
+	start := func(t *testing.T, all servers) *world {
+		l := &list{all: all}
+		l.set("abc")
+		return &world{T: t, Instance: instance.Start(t, new(instance.Store), true, func(i *instance.Instance) {
+			i.Shards.Store = l
+			i.Storage.Store = l
+		})}
+	}
+	tests := []struct {
+		name       string
+		stands     bool // a record of the session, alive, on the server where the instance looks
+		log        instance.Fate
+		want       lookup.Phase
+		wantSource lookup.Source
+		most       time.Duration
+	}{
+		{"where it finds nothing", false, instance.Fate{Takes: 10 * time.Millisecond}, lookup.Dead, lookup.FromStore, 20 * time.Millisecond},
+		{"where it finds the session alive", true, instance.Fate{Takes: 10 * time.Millisecond}, lookup.Dead, lookup.FromStore, 20 * time.Millisecond},
+		{"no longer than a read may take", true, instance.Never, lookup.Live, lookup.FromBackup, instance.ReadTimeout},
+		{"and does not wait for a server that fails", true, instance.Fate{Err: instance.ErrRefused}, lookup.Live, lookup.FromStore, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				all := newServers()
+				before, _ := all.with(t, "ab")
+				stays, _ := all.with(t, "abc") // so that the server c has a log, and no quarantine
+				w := &world{T: t, Instance: before}
+				live := w.live("x", "1")
+				stolen := w.copyOf(id, live)
+				ends(t, before, id)
+				time.Sleep(2 * time.Second)
+				closed(t, before)
+				wantKnown(t, stays, id, "the one that stays")
+				if tt.stands {
+					all["c"].Set(id, live)
+				}
+				for _, server := range []string{"a", "b"} {
+					all[server].PlanFor(func(c instance.Call) bool { return !c.Save && segments(c) }, tt.log)
+				}
+				starts := start(t, all)
+				var k lookup.Known
+				k.Add(stolen, time.Now())
+				began := time.Now()
+				l := starts.Reader.Fetch(t.Context(), id, k, false)
+				if l.Phase != tt.want || l.Phase == lookup.Live && l.Source != tt.wantSource {
+					t.Errorf("the session is %v, from %v, %v; want %v, from %v", l.Phase, l.Source, l.Err, tt.want, tt.wantSource)
+				}
+				if took := time.Since(began); took > tt.most {
+					t.Errorf("it took %v, want %v at most", took, tt.most)
+				}
+			})
+		})
+	}
 }

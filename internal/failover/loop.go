@@ -106,6 +106,7 @@ func (s *Shard) probe(ctx context.Context, loads, saves circuit.Ticket) (deliver
 	limited, looking, cancel := s.all.probing.Until(ctx, s.all.SaveTimeout)
 	answered, err := s.look(limited, true)
 	cancel()
+	s.members.looked.pass()
 	hurried := looking.Hurried()
 	if !hurried {
 		budget = 0 // it was quick, as far as this process ran

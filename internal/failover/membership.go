@@ -20,33 +20,47 @@ type membership struct {
 	nothingBefore atomic.Uint32 // see undone
 	heard         atomic.Bool   // all logs were read once
 	began         time.Time     // when this process met the shard
-	read          atomic.Bool   // first is closed
-	first         chan struct{} // closed when the logs were read for the first time, as far as the store has them
+	read          milestone     // the logs were read for the first time, as far as the store has them
+	looked        milestone     // they were read, or the first probe could not read them
 
 	mu          sync.Mutex // guards the field below
 	incarnation string
 }
 
+// milestone is what happens once. The zero milestone is not usable.
+type milestone struct {
+	once   sync.Once
+	passed chan struct{} // closed when it has happened
+}
+
+func (m *milestone) pass() { m.once.Do(func() { close(m.passed) }) }
+
+// waitUntil waits until the milestone is passed, or until ctx ends, and reports whether it is.
+func (m *milestone) waitUntil(ctx context.Context) bool {
+	select {
+	case <-m.passed:
+		return true
+	default:
+	}
+	select {
+	case <-m.passed:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // firstRead notes that the logs were read, as far as the store has them.
 func (m *membership) firstRead() {
-	if m.read.CompareAndSwap(false, true) {
-		close(m.first)
-	}
+	m.read.pass()
+	m.looked.pass()
 }
 
 // waitForLogs waits until the logs were read for the first time, or until ctx ends. It
 // reports whether an answer of the shard may be used: the logs were read, or they could not
 // be read for longer than firstReads, and sessions are served without them.
 func (m *membership) waitForLogs(ctx context.Context, now time.Time) bool {
-	if m.read.Load() || m.silent || now.Sub(m.began) > firstReads {
-		return true
-	}
-	select {
-	case <-m.first:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return m.silent || now.Sub(m.began) > firstReads || m.read.waitUntil(ctx)
 }
 
 // meetIncarnation notes the incarnation of a shard. If it differs from the one before, the

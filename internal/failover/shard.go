@@ -66,7 +66,8 @@ func (s *Shard) join() *membership {
 		return own || everywhere || a.Store.Shard(x.Record()) == s.name
 	}
 	set.tellOthers = func(x revoked.Tombstone) { s.tellOthersLater(journal.Heard(x)) }
-	m := &membership{silent: silent, began: a.Clock.Now(), first: make(chan struct{})}
+	m := &membership{silent: silent, began: a.Clock.Now()}
+	m.read.passed, m.looked.passed = make(chan struct{}), make(chan struct{})
 	set.enter = func(g journal.Tombstone) {
 		m.graces.hear(g, a.Clock.Now(), s.enterHeard)
 		a.wake(g.ID)

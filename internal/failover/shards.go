@@ -354,3 +354,20 @@ func (a *Shards) begins() (begins bool) {
 	a.forShards(func(s *Shard) { begins = begins || !s.members.heard.Load() })
 	return begins
 }
+
+// hearOtherLogs waits, until ctx ends, until this process has looked once for the logs of all
+// shards. It reports whether it has. It waits for no shard that has failed, for the sake of the
+// visitors of the others.
+func (a *Shards) hearOtherLogs(ctx context.Context) bool {
+	if a.layout.heard.Load() {
+		return true
+	}
+	all := true
+	if a.layout.own.Load() != 0 { // else a session and its tombstone are on one shard
+		a.forShards(func(s *Shard) { all = all && (s.members.silent || s.members.looked.waitUntil(ctx)) })
+	}
+	if all {
+		a.layout.heard.Store(true)
+	}
+	return all
+}
