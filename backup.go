@@ -74,13 +74,13 @@ type Backup struct {
 	// Dir names a directory that keeps these writes, and the logouts among them, in a file
 	// too, so that they outlive the process: a crash, a deployment, a kill for want of
 	// memory. It must exist, on a disk of this machine, and instances on one machine share
-	// it: each has a file of its own in it, and takes over the file of one that has ended,
-	// when it starts and once a minute. A request waits until its entry is written, 50 ms
-	// at most. Where the disk is full, slow or broken, requests go on, and only what it
-	// did not take can be lost with the process, see Hooks.JournalFile. A file takes up at
-	// most twice Journal, and as much again for a moment while it is written anew. The
-	// lines are sealed with Keys. Empty, the default, is no file. Dir needs a system with
-	// flock, as Linux, macOS and the BSDs have: New fails elsewhere.
+	// it: each has a file of its own in it, and takes over the file of an instance that
+	// has ended, when it starts and once a minute. A request waits until its entry is
+	// written, 50 ms at most. Where the disk is full, slow or broken, requests go on, and
+	// only what it did not take can be lost with the process, see Hooks.JournalFile. A
+	// file takes up at most twice Journal, and as much again for a moment while it is
+	// written anew. The lines are sealed with Keys. Empty, the default, is no file. Dir
+	// needs a system with flock, as Linux, macOS and the BSDs have: New fails elsewhere.
 	Dir string
 
 	// Sync makes each write to the file go through to the disk before the request goes

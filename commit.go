@@ -47,8 +47,8 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	return d, err
 }
 
-// run saves what there is to save. What has nothing to save, such as a read in an
-// outage, does not come here, and its commit stays on the stack. s.io is held.
+// run saves the changes of c. A commit without changes, such as that of a read in
+// an outage, does not come here and stays on the stack. s.io is held.
 func (s *Session) run(ctx context.Context, c commit.Commit, began time.Time) (Durability, error) {
 	finished := false
 	defer func() {

@@ -64,9 +64,9 @@ type Cookie struct {
 
 // TLSBehind returns a function for Cookie.Secure. It reports that a request has come over
 // TLS where a proxy says so, in X-Forwarded-Proto or else in Forwarded, and the address
-// of the request's peer is in one of trusted. What connects through a unix
-// socket counts as such a proxy. The proxy must set the field itself, whatever its client
-// sends: docs/PROXIES.md has the directives. Of several values the first counts.
+// of the request's peer is in one of trusted. A peer that connects through a unix socket
+// counts as such a proxy. The proxy must set the field itself, whatever its client sends:
+// docs/PROXIES.md has the directives. Of several values the first counts.
 func TLSBehind(trusted ...netip.Prefix) func(*http.Request) bool { return transport.TLSBehind(trusted) }
 
 // complete fills in the defaults and reports every mistake.

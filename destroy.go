@@ -12,11 +12,11 @@ import (
 	"github.com/holdfast-go/session/internal/token"
 )
 
-// Destroy ends the session at once, on every instance, and drops what was
-// changed. The answer clears the visitor's token. What is set afterwards
-// begins a new session. Under a token that Rotate has replaced it ends the
-// session that it became, as long as the tombstones stand that lead there: for
-// Backup.MaxLease and five minutes, without a Backup for five minutes.
+// Destroy ends the session at once, on every instance, and drops its changes. The
+// answer clears the visitor's token. A value that is set afterwards begins a new
+// session. Under a token that Rotate has replaced it ends the session that it
+// became, as long as the tombstones stand that lead there: for Backup.MaxLease and
+// five minutes, without a Backup for five minutes.
 //
 // On error the session may or may not have ended, the token is kept, and the
 // error replaces the response, so that no response reports a logout that did

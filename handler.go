@@ -41,9 +41,9 @@ func (m *Manager) Handler(next http.Handler) http.Handler { return m.wrap(next, 
 
 // ReadOnly is Handler for routes that only read: every write is ErrReadOnly, the
 // session's expiry is not put off, and the answer sets no cookie. It lets visitors
-// without a session in; combine it with Require to turn them away. What a handler
-// further out has changed before is still saved; from then on the outer handler cannot
-// write either.
+// without a session in; combine it with Require to turn them away. Changes that a
+// handler further out has made before are still saved; from then on the outer handler
+// cannot write either.
 func (m *Manager) ReadOnly(next http.Handler) http.Handler { return m.wrap(next, readOnly) }
 
 // Require is Handler for routes that need a session: without one Options.Error answers

@@ -46,8 +46,8 @@ type Hooks struct {
 	// tombstones count alone. See JournalStats.Early.
 	Early func(ctx context.Context, tombstones int)
 
-	// Backup is called for each backup that a request brought and that cannot
-	// be used, and for one that cannot be made whole. The ID is empty for the
+	// Backup is called for each backup that a request brought and that cannot be
+	// used, and for a backup that cannot be made whole. The ID is empty for the
 	// cookie that says which sessions have ended.
 	Backup func(ctx context.Context, id ID, fault BackupFault, err error)
 

@@ -59,8 +59,8 @@ const (
 	// session lacks stay with the visitor until another mode.
 	StoreOnly
 
-	// BackupOnly leaves the store alone. What is written is delivered when the
-	// mode has ended.
+	// BackupOnly leaves the store alone. Writes are delivered when the mode has
+	// ended.
 	BackupOnly
 )
 

@@ -59,8 +59,8 @@ func (s *Session) Remember(how Stay) {
 
 var errNoStay = fmt.Errorf("session: Remember: the records of Options.Format have no place for how long a session lasts: %w", errors.ErrUnsupported)
 
-// stay returns the change that makes a session last as long as how says. What the options
-// say needs no entry.
+// stay returns the change that makes a session last as long as how says. The times of the
+// options need no entry.
 func (m *Manager) stay(how Stay) state.Change {
 	how.Idle = min(how.Idle, cmp.Or(how.Lifetime, m.storage.Lifetime))
 	if how == (Stay{Persistent: m.storage.Persistent}) {

@@ -19,9 +19,9 @@ import (
 	"github.com/holdfast-go/session/internal/words"
 )
 
-// Session is one visitor's session, as one request sees it. It is loaded when
-// it is first asked for. What a handler changes with its keys is saved when
-// the response header is about to be written, or by Save.
+// Session is one visitor's session, as one request sees it. It is loaded when it is
+// first asked for. Changes that a handler makes with its keys are saved when the
+// response header is about to be written, or by Save.
 //
 // A Session may be used by many goroutines at once, and outlives its request. A change
 // that is made afterwards is saved by Save, or else a second later by the library.

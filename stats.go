@@ -11,8 +11,8 @@ import (
 // ShardState is whether a shard of the store is asked.
 type ShardState uint8
 
-// A shard goes from Serving to Away, and back over Returning. One that refuses saves
-// goes from Serving to ReadsOnly.
+// A shard goes from Serving to Away, and back over Returning. A shard that refuses
+// saves goes from Serving to ReadsOnly.
 const (
 	Serving   ShardState = iota
 	Away                 // visitors' requests are not sent to it
@@ -103,7 +103,8 @@ type ShardStats struct {
 	Told  time.Time // when the shard last had all that this process has to tell the others
 
 	// Members is how many instances tell each other in this shard which sessions have
-	// ended, this one included. One that has ended or is cut off counts for three minutes.
+	// ended, this one included. An instance that has ended or is cut off counts for three
+	// minutes more.
 	Members int
 
 	// Evictions counts the records that the shard's server has dropped before their time, for

@@ -83,7 +83,7 @@ func (h *Handler) done(w http.ResponseWriter, r *http.Request, by operator, d se
 	return nil
 }
 
-// audit logs an act, one that was refused too.
+// audit logs an act, also a refused one.
 func (h *Handler) audit(r *http.Request, by, outcome, why string, more ...slog.Attr) {
 	attrs := append([]slog.Attr{slog.String("by", by), slog.String("act", r.URL.Path)}, more...)
 	attrs = append(attrs, slog.String("outcome", outcome))

@@ -128,8 +128,8 @@ func (c *Calls) work(w *waiter) {
 	}
 }
 
-// next returns the call to run after one that took so long. Where there is none, there is
-// room for one more.
+// next returns the call to run after a call that took so long. Where there is none, there
+// is room for one more.
 func (c *Calls) next(took time.Duration) *waiter {
 	c.mu.Lock()
 	defer c.mu.Unlock()

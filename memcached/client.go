@@ -34,9 +34,9 @@ type Item struct {
 // a Ring names. A server that is away is an error for its own keys: it is
 // neither left out nor replaced, so that it cannot come back with old values.
 //
-// It may be used by any number of goroutines at once. Every operation ends
-// with its context. One that ends with a *NodeError whose Sent is true may or
-// may not have happened. Nothing is retried.
+// It may be used by any number of goroutines at once. Every operation ends with its
+// context. An operation that ends with a *NodeError whose Sent is true may or may
+// not have happened. Nothing is retried.
 type Client struct {
 	options *Options
 	routes  atomic.Pointer[routes]

@@ -207,9 +207,9 @@ func readStats(br *bufio.Reader) (map[string]string, error) {
 	return nil, protocolError("stats without an end")
 }
 
-// supported reports whether a version is 1.6.13 or later: since 1.6.10 the
-// meta protocol has its present form, since 1.6.13 md compares CAS values.
-// What does not look like a version may be a fork, and is taken.
+// supported reports whether a version is 1.6.13 or later: since 1.6.10 the meta
+// protocol has its present form, since 1.6.13 md compares CAS values. A text that
+// does not look like a version may be a fork's, and is accepted.
 func supported(version string) bool {
 	var major, minor, patch int
 	if n, _ := fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &patch); n != 3 {

@@ -161,8 +161,8 @@ func (s *Store) put(id session.ID, fresh record, over session.Version) (v sessio
 	return s.version(fresh.write), 0, nil
 }
 
-// Len is how many records the Store holds. Those that have expired count until
-// their memory was reclaimed.
+// Len returns how many records the Store holds. Expired records count until their
+// memory is reclaimed.
 func (s *Store) Len() int {
 	n := 0
 	for i := range s.shards {
@@ -187,8 +187,8 @@ func (s *Store) version(write uint64) (v session.Version) {
 	return v
 }
 
-// nanoseconds is t since 1970. What is later than an int64 can say, in 2262,
-// is as good as never.
+// nanoseconds returns t since 1970. A time that is later than an int64 can say, in
+// 2262, counts as never.
 func nanoseconds(t time.Time) int64 {
 	if t.After(time.Unix(0, math.MaxInt64)) {
 		return math.MaxInt64

@@ -35,8 +35,8 @@ func (s *Store) makeRoom(n int64, keep session.ID) bool {
 			return false
 		}
 		sh.mu.Lock()
-		// Another Save may have been here in between. Whatever is nearest now
-		// will do, within the limit.
+		// Another Save may have been here in between. The record that is nearest
+		// now will do, within the limit.
 		if r := sh.nearest(keep); r != nil && r.expires <= limit {
 			sh.remove(r)
 			s.bytes.Add(-r.size(r.id))

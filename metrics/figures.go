@@ -56,8 +56,8 @@ func (f Figure) Unit() string {
 }
 
 // Figures returns all figures of a Manager as they are now, in the order of the page, and
-// always the same ones. What only hooks tell is zero unless the Manager has the hooks of x. It asks the
-// store for nothing.
+// always the same ones. Figures that only hooks can count are zero unless the Manager has the
+// hooks of x. It sends nothing to the store.
 func (x *Metrics) Figures(m *session.Manager) []Figure {
 	var l list
 	st := m.Stats()

@@ -79,8 +79,8 @@ func (x *Metrics) Hooks(next session.Hooks) session.Hooks {
 	}, next)
 }
 
-// Handler serves the metrics of a Manager. What only hooks tell is zero unless the Manager
-// has the hooks of x. It asks the store for nothing.
+// Handler serves the metrics of a Manager. Figures that only hooks can count are zero
+// unless the Manager has the hooks of x. It sends nothing to the store.
 func (x *Metrics) Handler(m *session.Manager) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		var t text

@@ -19,9 +19,9 @@ import (
 // the next number into the other one. Nothing is saved to one store alone until each process has
 // read that it decides: two stores that decide at once take two saves over one record.
 const (
-	// readEvery is how old what a process has read of the number may be when it saves to both
-	// stores. What it reads anew meanwhile may be older, by the time that it takes: where others
-	// save by another number, one of the two compare-and-sets fails.
+	// readEvery is how old a process's reading of the number may be when it saves to both
+	// stores. While it reads anew the old one may be older, by the time that the read takes.
+	// That is safe: where others save by another number, one of the two compare-and-sets fails.
 	readEvery = time.Second / 2
 
 	// validFor is how old it may be when a process saves to one store alone.
@@ -235,8 +235,8 @@ func (s *Store) readFrom(ctx context.Context, d *decider, stale []*side, began t
 	return nil
 }
 
-// stale returns the stores of which the process has not read the number for as long as age. One that
-// is out decides nothing.
+// stale returns the stores of which the process has not read the number for as long as age. It
+// leaves out a store that is out, because that one decides nothing.
 func (s *Store) stale(d *decider, age time.Duration) (stale []*side) {
 	for _, x := range s.both() {
 		if !d.isFresh(x, age) && !d.out(x, loading) {

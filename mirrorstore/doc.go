@@ -18,8 +18,8 @@
 // and each process reads it twice a second.
 //
 // Of two records of one session that differ, neither is chosen: they are joined, name by
-// name, and an ended session stays ended. What the table calls joined is written into the
-// store that lacks it when the session is next loaded from both, saved, or repaired.
+// name, and an ended session stays ended. The joined record is written into the store
+// that lacks it when the session is next loaded from both, saved, or repaired.
 //
 //	both answer            the contract of a store
 //	the store that does    loads, after half of their time at most, and after 0.3 to 1 s saves

@@ -107,7 +107,7 @@ func isSegment(id session.ID) bool {
 }
 
 // isShared reports whether id is that of a record by which instances tell each other of
-// something. What a probe saves, and a store's own, is of one store alone.
+// something. Records of a probe, and of a store itself, belong to one store alone.
 func isShared(id session.ID) bool {
 	own := strings.HasPrefix(string(id), "~") || strings.HasPrefix(string(id), "probe-")
 	return recordid.Reserved(string(id)) && !own

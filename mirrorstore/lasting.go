@@ -7,9 +7,9 @@ import (
 
 // A Manager's contexts end later than they say where the process is short of processor. An
 // operation of the mirror is several calls in a row, so the later ones may begin after that
-// moment, and a client that looks at the clock would refuse them unsent: a store that is well
-// would count as one that answers nothing. So each call is told all of the operation's time.
-// It ends with the operation all the same.
+// moment, and a client that looks at the clock would refuse them unsent, and a healthy store
+// would count as unreachable. So each call gets all of the operation's time as its deadline,
+// and is canceled when the operation ends.
 
 // shortest is the time of an operation that begins when its time should have been over.
 const shortest = 50 * time.Millisecond

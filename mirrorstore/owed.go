@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// mostOwed bounds the IDs of records that a store lacks, 120 bytes each. What is beyond
-	// is repaired when it is loaded from both stores, or saved.
+	// mostOwed bounds the IDs of records that a store lacks, 120 bytes each. A record
+	// beyond the bound is repaired when it is loaded from both stores, or saved.
 	mostOwed = 1 << 16
 
 	// repairers is how many records are repaired together.

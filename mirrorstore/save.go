@@ -117,8 +117,8 @@ func (w *write) look() error {
 }
 
 // compare returns ErrConflict where the caller has not read what the stores have, or where one
-// store has gone on from it alone: a dot that is newer says nothing of what its process had
-// read, so the two records have to be compared before there is a new one.
+// store has gone on from it alone: a newer dot does not say what its process had read, so the
+// two records have to be compared before there is a new one.
 func (w *write) compare() error {
 	a, b := w.first.before, w.second.before
 	w.first.over, w.second.over = a.Version, b.Version // Absent where there is none

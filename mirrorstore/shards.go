@@ -65,8 +65,9 @@ func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, er
 	return a + "/" + b, nil
 }
 
-// Evictions implements [session.EvictionCounter]. What both stores have evicted is the smaller of
-// their numbers at most. It is [errors.ErrUnsupported] where one of them does not count.
+// Evictions implements [session.EvictionCounter]. The stores have evicted no more records from
+// both than the smaller of their numbers. It is [errors.ErrUnsupported] where one of them does
+// not count.
 func (s *Store) Evictions(ctx context.Context, shard string) (uint64, error) {
 	nameA, nameB, ok := strings.Cut(shard, between)
 	if !ok {
@@ -111,9 +112,9 @@ func (s *side) shard(id session.ID) string {
 	return ""
 }
 
-// probe returns a shard's incarnation. Where it does not answer, it returns the last one
-// besides. One that is new may have gone back to older records, all of which have expired or were
-// loaded when idle has passed.
+// probe returns a shard's incarnation. Where the shard does not answer, it returns the last
+// incarnation beside the error. A shard with a new one may have gone back to older records, all
+// of which have expired or were loaded when idle has passed.
 func (s *side) probe(ctx context.Context, at place, idle time.Duration) (incarnation string, err error) {
 	shard := at.shard
 	p, isProber := s.store.(session.Prober)

@@ -157,8 +157,8 @@ func (s *side) named(err error) error {
 	return fmt.Errorf("session: mirrorstore: the %s store: %w", s.name, err)
 }
 
-// out reports whether the shard of id is out, for calls of a kind. One that answers no loads is not
-// saved to either.
+// out reports whether the shard of id is out, for calls of a kind. A shard that answers no
+// loads is not saved to either.
 func (s *side) out(id session.ID, k kind) bool { return s.isOut(s.shard(id), k) }
 
 func (s *side) isOut(shard string, k kind) bool {

@@ -201,8 +201,8 @@ func (s *Store) save(ctx context.Context, id string, version, data []byte, end t
 	expires := formatTime(end, isPast)
 	switch {
 	case over == session.Absent:
-		// One that is past at once is written so: no Load will see it. 1 row is changed
-		// where none stood there, 2 where one did that had expired.
+		// A record that is past at once is written so: no Load will see it. 1 row is
+		// changed where none stood there, 2 where one did that had expired.
 		return s.change(ctx, s.text.create, id, version, data, expires)
 	case over == session.Any && isPast:
 		err := s.change(ctx, s.text.removeAny, id)
@@ -227,8 +227,8 @@ func (s *Store) change(ctx context.Context, statement string, arguments ...any) 
 	return err
 }
 
-// execute executes a statement, and returns how many rows it changed. One that InnoDB
-// gave up in a deadlock has done nothing, and is sent again.
+// execute executes a statement, and returns how many rows it changed. A statement
+// that InnoDB gave up in a deadlock has done nothing, and is sent again.
 func (s *Store) execute(ctx context.Context, statement string, arguments ...any) (changed int64, err error) {
 	for {
 		done, err := s.db.ExecContext(ctx, statement, arguments...)
@@ -250,8 +250,8 @@ var (
 	before = time.Unix(1, 0).UTC()
 )
 
-// formatTime rounds up: a record is there until its expiry. What is past is so by the
-// server's clock too.
+// formatTime rounds up, because a record is there until its expiry. A time that is
+// past is so by the server's clock too.
 func formatTime(t time.Time, isPast bool) string {
 	switch {
 	case isPast:

@@ -151,8 +151,8 @@ func (c *check) rights() error {
 	return nil
 }
 
-// updates checks that an update can be a heap-only one. What an index depends on has
-// its expressions and its condition too.
+// updates checks that an update can be a heap-only one. The columns of an index are
+// those of its expressions and its condition too.
 func (c *check) updates() error {
 	if c.missing {
 		return nil

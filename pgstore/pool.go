@@ -41,7 +41,7 @@ const (
 //
 // A pooler in front that gives each transaction another connection (PgBouncer) refuses the
 // first two as parameters of a connection: delete them from ConnConfig.RuntimeParams, and
-// set them by ALTER ROLE. One that knows no prepared statements needs
+// set them by ALTER ROLE. A pooler that knows no prepared statements needs
 // default_query_exec_mode=exec in url as well.
 //
 // An error says what is wrong with the URL without quoting it, because there may be a

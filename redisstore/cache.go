@@ -8,11 +8,10 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// loadCached is Load by way of the client's cache. What came from there counts
-// only if it is a record, and, where this store wrote the key lately, the very
-// one that the floor names. Everything else is read again past the cache: what
-// is older than the write, what is newer, and what was not there when it was
-// cached.
+// loadCached is Load by way of the client's cache. An answer from there counts only
+// if it is a record, and, where this store wrote the key lately, the very one that
+// the floor names. Everything else is read again past the cache: a record older
+// than the write, a newer one, and a key that was not there when it was cached.
 func (s *Store) loadCached(ctx context.Context, key string) (session.Record, error) {
 	floor := s.floors.of(key)
 	if floor.closed() {
@@ -42,8 +41,8 @@ func (s *Store) loadCached(ctx context.Context, key string) (session.Record, err
 	return s.loadAbove(ctx, key, floor)
 }
 
-// loadAbove is Load past the cache. What it finds is at least as new as what
-// the floor stood for, so the cache may give that out from now on.
+// loadAbove is Load past the cache. The record that it finds is at least as new as
+// the one that the floor stood for, so the cache may give that out from now on.
 func (s *Store) loadAbove(ctx context.Context, key string, floor floor) (session.Record, error) {
 	r, err := s.load(ctx, key)
 	if err == nil {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// connection is one that the registry knows until it is closed. It compares the server's
-// answers with the commands, and ends where an answer makes no sense (decision 77). The
-// client would panic in a goroutine of its own, which ends the process.
+// connection is a connection that the registry knows until it is closed. It compares the
+// server's answers with the commands, and ends where an answer makes no sense (decision
+// 77). The client would panic in a goroutine of its own, which ends the process.
 type connection struct {
 	net.Conn
 	address string

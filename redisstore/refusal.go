@@ -81,7 +81,7 @@ func mayNotRun(commands []string) string {
 }
 
 // explained returns err, and where it is the server's refusal of a command an error
-// that says what to change. That one leaves out what Redis quotes of the command's
+// that says what to change. The text leaves out what Redis quotes of the command's
 // arguments, because they are sessions.
 func explained(err error) error {
 	reply, before := new(rueidis.RedisError), new(refusal)

@@ -42,13 +42,13 @@ const (
 	attempts = 4
 )
 
-// sender sends commands and returns when the caller's context ends. The client
-// does that too where its connection stands; it does not while it connects
-// (all callers wait for the one that does it, on that one's context) and when
-// its queue is full, after a second or two on a server that is frozen. So a
-// call is made in a goroutine of its own, which the caller may leave, unless
-// the server has been answering. That costs about a microsecond, and next to
-// nothing otherwise.
+// sender sends commands and returns when the caller's context ends. The client does
+// that too where its connection stands; it does not while it connects (all callers
+// wait for the one that does it, on that one's context) and when its queue is full,
+// after a second or two on a server that is frozen. So a call is made in a
+// goroutine of its own, which the caller may leave, unless the server has been
+// answering. The goroutine costs about a microsecond, and the check next to
+// nothing.
 type sender struct {
 	calls      atomic.Int32 // under way without a goroutine
 	answers    atomic.Int32 // since the last failure, up to familiar
@@ -75,8 +75,9 @@ func (r request) run(ctx context.Context) rueidis.RedisResult {
 }
 
 // runCached returns an error where the client panics: it takes an answer to EXEC of less
-// than two elements for one of two. What it has begun for its cache then never ends, so
-// that the connections end, and with them what they have cached.
+// than two elements for one of two. The cache's entry that it has begun would never be
+// filled then, so the connections are closed, and with them their cached entries are
+// dropped.
 func (r request) runCached(ctx context.Context) (reply rueidis.RedisResult) {
 	defer func() {
 		if p := recover(); p != nil {

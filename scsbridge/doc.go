@@ -40,8 +40,8 @@
 //     never has the token, and Options.Error of the Manager answers errors.
 //   - Token, Load, Commit, WriteSessionCookie and MergeSession: no part of the program
 //     gets the token. For a token in a header there is Options.Header of the Manager.
-//     What they were needed for after the header was written, in a websocket or an
-//     event stream, is session.Session.Save.
+//     After the header was written, in a websocket or an event stream,
+//     session.Session.Save takes their place.
 //   - Status, and Deadline and SetDeadline: there is session.Session.Renewed, from
 //     which on Options.Lifetime counts.
 //   - RememberMe: there is session.Session.Remember at a login, and

@@ -19,9 +19,9 @@ type Options struct {
 // Manager. Any number of goroutines may use it, also for one request.
 //
 // All its methods panic where ctx is not of a request that comes through LoadAndSave
-// or Handler of that Manager. Those that return no error make the answer an error
-// where it is unknown what the session holds, or where it must not be written: 503
-// where the store does not answer.
+// or Handler of that Manager. Methods without an error as result make the answer an
+// error where it is unknown what the session holds, or where it must not be written:
+// 503 where the store does not answer.
 type SessionManager struct {
 	sessions *session.Manager
 	options  Options

@@ -33,9 +33,9 @@
 //  2. move it to the first line, on every instance
 //  3. remove the old key when every text that it sealed has expired
 //
-// The word decrypt-only after a key makes it one that opens and never seals. A
-// program reads a file of keys again while it runs, see WatchFile. Replace the
-// file by renaming a new one over it, so that no program reads half of it.
+// With the word decrypt-only after it a key opens and never seals. A program reads
+// a file of keys again while it runs, see WatchFile. Replace the file by renaming a
+// new one over it, so that no program reads half of it.
 //
 // An application that has a random secret of its own can derive a key from it, see
 // DeriveKey. A password is not such a secret.

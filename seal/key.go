@@ -65,7 +65,7 @@ func (k Key) ID() KeyID {
 	return k.open().id
 }
 
-// DecryptOnly returns the key as one that opens and never seals.
+// DecryptOnly returns a key that opens what the key opens, and never seals.
 func (k Key) DecryptOnly() Key {
 	k.decryptOnly = true
 	return k

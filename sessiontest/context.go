@@ -16,8 +16,8 @@ import (
 // visitor has no session yet; with it the visitor has the one that set made, as if after
 // other requests: set may give values and a user.
 //
-// What the code under test changes is read by session.From(ctx) at once. It is saved by
-// End or Saved, and the context ends then, or with the test.
+// session.From(ctx) reads the changes of the code under test at once. End or Saved
+// saves them, and the context ends then, or with the test.
 //
 // Where the test needs options, a route that is read-only or a store that is away, see
 // Visitor.Context.

@@ -147,8 +147,8 @@ func (v *Visitor) Keep(answer *http.Response) {
 	}
 }
 
-// Session returns the visitor's session as the store has it now. What is
-// changed in it is kept by Save only.
+// Session returns the visitor's session as the store has it now. Changes in it are
+// kept by Save only.
 func (v *Visitor) Session() *session.Session {
 	v.t.Helper()
 	s := v.m.Load(context.Background(), v.carry())

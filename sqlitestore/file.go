@@ -201,7 +201,7 @@ func (f *file) close() {
 
 // discard closes a file to whose path another one was given, and removes from beside
 // the path what belongs to the old one: the new file would be taken to be in the state
-// that the old log says. What the log has goes into the old file first. The caller
+// that the old log says. The log's contents go into the old file first. The caller
 // holds the lock of the directory, so no other process makes a log for the new file
 // between the look and the removal.
 func (f *file) discard(path string) {

@@ -174,7 +174,7 @@ func (w *writeConn) save(id string, version, data []byte, end time.Time, over se
 	var err error
 	switch {
 	case over == session.Absent:
-		// One that is past at once is written so: no Load will see it.
+		// A record that is past at once is written so: no Load will see it.
 		done, err = w.create.ExecContext(ctx, id, version, data, expires, now)
 	case over == session.Any && isPast:
 		_, err = w.removeAny.ExecContext(ctx, id)

@@ -103,8 +103,8 @@ func (l *Library) Find(ctx context.Context, in http.Header) *OldSession {
 }
 
 // DropCookies deletes the old library's cookies by the header out of an answer, if the
-// request with the header in had the old cookie. What out says already is not repeated:
-// the header of an answer may be built again.
+// request with the header in had the old cookie. A line that out has already is not
+// added again, because the header of an answer may be built twice.
 func (l *Library) DropCookies(in, out http.Header) {
 	if !l.Carried(in) {
 		return

@@ -43,7 +43,8 @@ const (
 	MinBudget = 1024
 )
 
-// What copies and lists of ended sessions are sealed for, as seal.Box.Purpose.
+// The purposes that copies and lists of ended sessions are sealed for, see
+// seal.Box.Purpose.
 const (
 	CopiesPurpose  = "session backup"
 	EndingsPurpose = "session tombstones"

@@ -66,12 +66,12 @@ const (
 	maxPlain = 64 << 10
 )
 
-// Pack seals b so that it takes up no more than most bytes of cookies. It compresses
-// each value alone (decision 64), and withholds values that do not fit: last of all those
-// that the store lacks, and of the others those of the lowest rank first; within a rank
-// those that the client has already, and then the largest. What
-// fits beside the values that must be withheld stays. The login travels always: without it
-// nobody could tell whether the session is revoked. It fails with ErrTooLarge.
+// Pack seals b so that it takes up no more than most bytes of cookies. It compresses each
+// value alone (decision 64), and withholds values that do not fit: last of all those that
+// the store lacks, and of the others those of the lowest rank first; within a rank those
+// that the client has already, and then the largest. All other values stay. The login
+// always travels, because no instance could tell without it whether the session is
+// revoked. It fails with ErrTooLarge.
 func (c *Cookies) Pack(b state.Copy, brought Brought, now time.Time, most int) (Packed, error) {
 	generation := c.Copies.Keys.Generation()
 	p, ok := c.choose(b, brought, most)
@@ -195,7 +195,8 @@ func (c *Cookies) choose(b state.Copy, brought Brought, most int) (p packing, ok
 }
 
 // fill lets values travel that take up no more than room bytes, and as they are no more
-// than plain bytes. What was compressed in had, which may be nil, is not compressed again.
+// than plain bytes. A value that is compressed in had, which may be nil, is not compressed
+// again.
 func (p *packing) fill(room, plain int, had *kept) {
 	var few [16]*value // on the stack
 	order := few[:0]

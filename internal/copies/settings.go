@@ -37,8 +37,8 @@ const (
 	// the header of one answer.
 	defaultCopy = 2048
 
-	// What nginx takes of an answer's header by default, and what of it is for all but
-	// the copy.
+	// The size of an answer's header that nginx takes by default, and the share of it
+	// for all but the copy.
 	defaultProxyBuffer = 4096
 	besideCopy         = 2048
 

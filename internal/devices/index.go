@@ -34,8 +34,8 @@ type Index struct {
 
 const (
 	// maxUsers bounds the users whose lists are being saved, and maxWaiting the changes
-	// that wait for one list. What is beyond them is left out; the session registers
-	// with its next refresh.
+	// that wait for one list. A change beyond either is left out; its session registers
+	// with the next refresh.
 	maxUsers   = 1024
 	maxWaiting = 4096
 )
@@ -143,7 +143,8 @@ func (x *Index) enter(user string, c change) {
 	}
 }
 
-// work saves what waits for the list of a user. What the store does not take is left out.
+// work saves the changes that wait for the list of a user. It leaves out those that the
+// store does not take.
 func (x *Index) work(user string) {
 	for all := x.take(user); len(all) > 0; all = x.take(user) {
 		_ = x.save(context.Background(), user, all)

@@ -45,7 +45,7 @@ type Row struct {
 // List is the sessions of one user. It is immutable: its methods return another.
 //
 // It is a last-writer-wins map of session IDs to rows, as the entries of a session are.
-// One that has ended is a deleted entry.
+// A session that has ended is a deleted entry.
 type List struct{ entries state.Entries }
 
 // Decode returns the list in a state.

@@ -24,8 +24,8 @@ type Found struct {
 const readers = 8
 
 // Sessions returns the live sessions of a user, those seen last first. Beside an error, which
-// wraps failure.ErrUnavailable, the sessions may not be all, or some are not Read. What has
-// ended leaves the list, in the background.
+// wraps failure.ErrUnavailable, the sessions may not be all, or some are not Read. Sessions
+// that have ended are removed from the list, in the background.
 func (x *Index) Sessions(ctx context.Context, user string) ([]Found, error) {
 	l, v, err := x.load(ctx, user, true)
 	if err == nil && v == record.Absent && x.reader.Backup && x.lists.Shards.Of(ID(user)).Quarantined() {

@@ -79,8 +79,8 @@ type Error struct {
 func (e *Error) Error() string { return "etcd: " + e.Message }
 
 // call sends a request to the endpoints in turn until one answers, beginning with the
-// one that answered last. Each of them has its share of the time until ctx ends. A call
-// that may have been carried out is sent again, so a write must compare.
+// endpoint that answered last. Each of them has its share of the time until ctx ends. A
+// call that may have been carried out is sent again, so a write must compare.
 func (c *Client) call(ctx context.Context, path string, in, out any) error {
 	c.mu.Lock()
 	first := c.first

@@ -11,8 +11,9 @@ import (
 )
 
 // again is a walk through the revocation set, which writes into a shard that has lost its
-// data the tombstones that it had, the youngest first. One that the shard refuses does not
-// hold up the others: it is tried again by itself, until the set has forgotten it.
+// data the tombstones that it had, the youngest first. A tombstone that the shard refuses
+// does not hold up the others: it is tried again by itself, until the set has forgotten
+// it.
 type again struct {
 	left atomic.Int64 // tombstones still to be written, of all shards, about
 

@@ -113,9 +113,9 @@ func (a *Shards) appendSuccessors(all []journal.Tombstone, d state.Death, why st
 	return all
 }
 
-// successorTombstone returns the tombstone of the session that a rotation made of
-// one that ends. That session may have ended already, by a Renew above all; its own
-// tombstone stands then.
+// successorTombstone returns the tombstone of the session that a rotation made of a
+// session that ends. That session may have ended already, by a Renew above all; its
+// own tombstone stands then.
 func (a *Shards) successorTombstone(id string, why state.Reason) journal.Tombstone {
 	if why == state.Rotated {
 		why = state.Destroyed

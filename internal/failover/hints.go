@@ -296,7 +296,7 @@ func (a *Shards) written(id string) {
 	}
 }
 
-// closeSpool gives the file up. What the store lacks then is in it, for the next
+// closeSpool gives the file up. It holds then what the store lacks, for the next
 // process. The write of it gets lastWrite, also where ctx has ended.
 func (a *Shards) closeSpool(ctx context.Context) error {
 	if a.Spool == nil {

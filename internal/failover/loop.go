@@ -13,8 +13,9 @@ import (
 	"github.com/holdfast-go/session/internal/recordid"
 )
 
-// Delivery begins as soon as the journal holds something that the shard lacks. One
-// that fails is repeated after these times, whether or not the breaker has tripped.
+// Delivery begins as soon as the journal holds something that the shard lacks. A
+// delivery that fails is repeated after these times, whether or not the breaker has
+// tripped.
 const (
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = time.Second

@@ -181,7 +181,8 @@ func (s *Shard) lostMemory(ctx context.Context, known bool) {
 const oneLoss = 5 * time.Second
 
 // dropShard ends a shard that has no sessions any more, because the store's layout
-// has changed. What it lacked goes to the shards that have these sessions now.
+// has changed. The copies and tombstones that it lacked go to the shards that have
+// these sessions now.
 func (s *Shard) dropShard(ctx context.Context) {
 	s.all.byName.CompareAndDelete(s.name, s)
 	s.dropped.Store(true)

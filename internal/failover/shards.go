@@ -1,7 +1,7 @@
 // Package failover watches the shards of a store: whether requests are sent to each,
 // what each lacks, and when each is back. Each shard has two breakers (package circuit),
-// of loads and of saves. One that takes no saves is still read from; one whose loads
-// fail is away.
+// of loads and of saves. A shard that takes no saves is still read from; a shard whose
+// loads fail is away.
 //
 // Where to look: [Shards] holds the shards and bounds the restores a second (shards.go); [Call]
 // is the permission for one operation, and counts what came of it (call.go); status.go has a
@@ -314,9 +314,10 @@ func (a *Shards) tellsAll() bool {
 // layoutsDiffer notes that a member is there that has another layout.
 func (a *Shards) layoutsDiffer() { a.differ(false) }
 
-// differ makes tombstones go into the logs of all shards from now on. Those that went into
-// one log before go into the others once, where that was not so yet or the own layout has
-// changed: what this process has told, and what it heard from members that are gone.
+// differ makes tombstones go into the logs of all shards from now on. Where they went into
+// one log until now, or the own layout has changed, it also adds to the other logs once
+// the tombstones that this process has told and those that it heard from members that are
+// gone.
 func (a *Shards) differ(changed bool) {
 	a.layout.mu.Lock()
 	begins := !a.tellsAll()

@@ -41,9 +41,9 @@ var (
 // Away is a failure of the store itself: its own error, its silence for the whole
 // time that an operation has, or a breaker that is open. It wraps ErrUnavailable.
 // Only an Away lets a sealed copy stand in for the store (decision 41): a client
-// that hangs up, a request that has used up its own time and one that waited for
-// other requests learn nothing about the store, and a copy that they were served
-// from might be of a session that has ended.
+// that hangs up, a request that has used up its own time and a request that waited
+// for others learn nothing about the store, and a copy that they were served from
+// might be of a session that has ended.
 type Away struct{ Cause error }
 
 func (e *Away) Error() string { return ErrUnavailable.Error() + ": " + e.Cause.Error() }

@@ -8,8 +8,8 @@ import (
 
 // withMethods returns c with the methods that its connection has beyond those of net.Conn.
 // Libraries look for them: to close one direction, to wait for many connections at once, to
-// copy without a buffer. What goes past the connection to its descriptor, as with
-// SyscallConn, goes past the head too.
+// copy without a buffer. A caller that writes to the descriptor itself, as with
+// SyscallConn, bypasses the head too.
 func (c *conn) withMethods() net.Conn {
 	switch under := c.Conn.(type) {
 	case *net.TCPConn:
@@ -24,7 +24,7 @@ func (c *conn) withMethods() net.Conn {
 
 type closeWriter interface{ CloseWrite() error }
 
-// tcpConn has all methods of its connection. Those that write know of the head.
+// tcpConn has all methods of its connection. Its methods that write know of the head.
 type tcpConn struct {
 	*net.TCPConn
 	head *conn

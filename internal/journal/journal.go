@@ -93,8 +93,8 @@ type Journal struct {
 
 	kept chain[heldCopy] // those that Keep keeps, by expiry
 
-	// What the store lacks and has never had, in the order in which it began to lack them:
-	// see Oldest.
+	// The sessions that the store has never had, in the order in which it began to lack
+	// them: see Oldest.
 	undeliveredHints      chain[heldCopy]
 	undeliveredTombstones chain[Tombstone]
 }

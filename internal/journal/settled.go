@@ -46,7 +46,7 @@ func (s *settled) add(t *Tombstone, at time.Time) {
 }
 
 // hearAgain notes that a tombstone which is known stands in the log of another process,
-// too. What stands in the own log stays there.
+// too. A tombstone in the own log stays there.
 func (s *settled) hearAgain(id string, from uint8) {
 	own := revoked.IDOf(id)
 	if x, ok := s.set.Find(own); ok && x.From != revoked.Own && from != revoked.Unnumbered {

@@ -20,10 +20,10 @@ type Added struct {
 	Dropped        Dropped
 }
 
-// AddTombstone enters t, merged with what is known of the session, at a time. What the
-// store lacked of the session leaves the journal: it is lost unless keeps, which is
-// called with the journal locked, reports that nothing is lost with it. What is
-// kept of the session for reading leaves it too. Where the store lacks the
+// AddTombstone enters t, merged with what is known of the session, at a time. A copy
+// of the session that the store lacks is removed from the journal, and counts as lost
+// unless keeps, which is called with the journal locked, reports that nothing is lost
+// with it. A copy that is kept for reading is removed too. Where the store lacks the
 // tombstone, whenPending is called with the journal locked: a breaker that it tells
 // cannot let the shard serve before it knows.
 //

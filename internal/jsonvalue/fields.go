@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// field is one that encoding/json may write into the object of a struct.
+// field is a field that encoding/json may write into the object of a struct.
 type field struct {
 	name   string
 	depth  int  // in how many embedded structs it stands

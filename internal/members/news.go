@@ -19,8 +19,8 @@ const workers = 8
 const fewParts = 4
 
 // overdue is how long after the minute of its last renewal a member counts as one that
-// may have crashed: it renews once a minute. What it had appended and not announced yet
-// is looked for then.
+// may have crashed: it renews once a minute. The segments that it had appended and not
+// announced yet are looked for then.
 const overdue = 75 * time.Second
 
 // reader reads the log of another member.

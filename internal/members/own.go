@@ -14,8 +14,8 @@ import (
 // many is how many tombstones at once are written as blocks, and not part by part.
 const many = 4 * revoked.SmallPart
 
-// log is the log of this process. Its blocks are filled one after the other. What is
-// added stands in small segments first; a block that is closed gets one of its own, which
+// log is the log of this process. Its blocks are filled one after the other. Additions
+// stand in small segments first; a block that is closed gets a segment of its own, which
 // is all that later readers need.
 //
 // A tombstone whose save was tried once stays in the log even if the save failed: the store

@@ -12,7 +12,7 @@ import (
 // Version tells one write of a record from every other.
 type Version = [16]byte
 
-// What a save may be made over, besides the Version of a record.
+// The states that a save may be made over, besides the Version of a record.
 var (
 	Absent = Version{}                                      // there is no record
 	Any    = Version{15: 0xff, 14: 0xff, 13: 0xff, 0: 0xff} // over any record or none

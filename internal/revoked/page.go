@@ -8,8 +8,8 @@ type Cursor struct {
 }
 
 // Page returns the next n tombstones of a walk, the youngest of the highest class first,
-// and fewer at the end. What is entered after the walk has begun is not part of it, nor is
-// what has gone; what has changed its class may come twice.
+// and fewer at the end. Tombstones that are entered after the walk has begun are not part
+// of it, nor are those that have gone; a tombstone whose class has changed may come twice.
 func (s *Set) Page(from Cursor, n int) (page []Tombstone, next Cursor) {
 	at := from
 	if !at.begun {

@@ -328,9 +328,9 @@ func (s *Spool) Stats() Stats {
 	return st
 }
 
-// Close writes what is left and gives the file up: where nothing is owed any more it
-// is removed, else another process may take it over. What changes later is not
-// written. It fails where ctx ends first, or what is owed could not be written.
+// Close writes the rest and gives the file up: it removes the file where the store
+// lacks nothing, else another process may take it over. Later changes are not
+// written. It fails where ctx ends first, or the rest could not be written.
 func (s *Spool) Close(ctx context.Context) error {
 	s.mu.Lock()
 	again := s.closed

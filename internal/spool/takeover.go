@@ -175,7 +175,8 @@ func (s *Spool) damaged(path string, err error) {
 	s.tell(Damaged, fmt.Errorf("%s: %w", path, err))
 }
 
-// enter enters what a file holds. What finds no room stays in it.
+// enter enters the hints of a file into the journal. Those that find no room stay in the
+// file.
 func (s *Spool) enter(l *left, enter func(Entry) bool) {
 	for _, e := range l.entries {
 		if enter(e) {

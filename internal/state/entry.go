@@ -108,8 +108,8 @@ func cutBytes(b []byte) (field, rest []byte, ok bool) {
 	return b[:n:n], b[n:], true
 }
 
-// Check returns ErrCorrupt where l is not what Append writes, names ascending.
-// What passed it is safe for every method of Entries. Each load passes over all
+// Check returns ErrCorrupt where l is not what Append writes, names ascending. A
+// list that passes is safe for every method of Entries. Each load passes over all
 // entries here, so Check looks at the bytes where they lie.
 func (l Entries) Check() error {
 	const head = 1 + DotSize

@@ -103,8 +103,8 @@ func (s *Storage) loadTogether(ctx context.Context, turn flight.Turn[string, loa
 	}
 	defer turn.Leave()
 	err := s.loadNow(ctx, id, vouched, out)
-	// That the request has ended, or that the shard was not asked because a copy
-	// vouches, applies to this caller only.
+	// The end of the request, and a shard that was not asked because a copy
+	// vouches, are results of this caller only.
 	own := failure.RequestOver(ctx) || errors.Is(err, failure.ErrNotAsked)
 	if turn.Shared() && (err == nil || errors.Is(err, failure.ErrNotFound) || !own) {
 		turn.Answer(loadAnswer{*out, err})

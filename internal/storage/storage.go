@@ -71,10 +71,10 @@ func (s *Storage) Encode(ctx context.Context, st state.State) ([]byte, time.Time
 	return data, expires, nil
 }
 
-// decode returns the state in a record's bytes. One that was last seen in the future was
-// seen by a process whose clock was ahead and may be right by now: that counts as a
-// Refresh ago, so that the expiry, which the store counts from the real time of that
-// save, is put off again.
+// decode returns the state in a record's bytes. A session that was last seen in the
+// future was seen by a process whose clock was ahead and may be right by now: that
+// counts as a Refresh ago, so that the expiry, which the store counts from the real time
+// of that save, is put off again.
 func (s *Storage) decode(data []byte) (state.State, error) {
 	if s.foreign() {
 		return s.decodeForeign(data)

@@ -9,7 +9,7 @@
 //	holdfast override set backup-only --for 2h --order postgres://host/db#shop/override
 //
 // Use another store than the one whose outage the orders are for, or the same one for
-// planned work only: while the store is away no order can be given, and the last one
+// planned work only: while it does not answer no order can be given, and the last one
 // stands.
 package store
 
