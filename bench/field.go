@@ -20,7 +20,7 @@ type field struct {
 	stores  *stores
 	out     io.Writer // told what happens
 	runners []*runner
-	missing []string // why somebody is not here, a sentence each
+	missing []string // why a contestant is not here, a sentence each
 }
 
 // runner is a contestant with its visitors.

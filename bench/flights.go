@@ -32,7 +32,7 @@ func measureFlights(ctx context.Context, f *field, r *results) (string, error) {
 			}
 			loads = append(loads, float64(n))
 		}
-		r.flights[one.Name] = median(loads) // a probe of somebody else's may come in between
+		r.flights[one.Name] = median(loads) // another contestant's probe may come in between
 		fmt.Fprintf(&b, "| %s | %.0f |\n", one.Title, r.flights[one.Name])
 	}
 	b.WriteString("\n")

@@ -23,9 +23,9 @@ type lane struct {
 	latency load.Histogram  // of all rounds
 }
 
-// race lets lanes take turns of so long, so many rounds. Before them is one that
-// only warms up. Every other round goes backwards, so that nobody always
-// follows the same one.
+// race lets lanes take turns of so long, so many rounds. An extra round before them
+// only warms up. Every other round goes backwards, so that no lane always follows
+// the same one.
 func race(ctx context.Context, rounds int, length time.Duration, lanes []*lane) error {
 	for round := range rounds + 1 {
 		order := slices.Clone(lanes)
@@ -76,8 +76,8 @@ func (l *lane) beside(other *lane) ratio {
 }
 
 // computes is beside by the processor time of the servers' processes for a request: 1
-// where both need the same, less where l needs more. What else the machine does hardly
-// moves it.
+// where both need the same, less where l needs more. Other work of the machine hardly
+// changes it.
 func (l *lane) computes(other *lane) ratio {
 	if l == nil || other == nil {
 		return ratio{}

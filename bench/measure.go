@@ -59,8 +59,8 @@ type spot struct {
 	conns int
 }
 
-// measure runs all sections that the plan asks for, and writes the page. What
-// goes wrong in one section is an error at the end: the others are kept.
+// measure runs all sections that the plan asks for, and writes the page. A section
+// that fails is an error at the end, and the others are kept.
 func measure(ctx context.Context, p plan, s *stores, out io.Writer) error {
 	where := here(ctx, s, p)
 	f, err := newField(ctx, p, s, out)

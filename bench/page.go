@@ -20,8 +20,8 @@ func pageOrder() []string {
 	return append(append([]string{"run", "lines"}, sectionNames()...), "profiles")
 }
 
-// writePage replaces the sections that were measured, and adds those that the
-// page does not have. What stands between sections stays.
+// writePage replaces the sections that were measured, and adds those that the page
+// does not have. The text between sections stays.
 func writePage(path string, texts map[string]string) error {
 	content, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {

@@ -30,8 +30,8 @@ type plan struct {
 	profiles bool
 }
 
-// parse reads the arguments. What they do not say is as short as makes sense;
-// -full is as long as the page needs.
+// parse reads the arguments. Sections and durations that they do not give are as
+// short as makes sense; -full is as long as the page needs.
 func parse(args []string, out io.Writer) (p plan, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.BoolVar(&p.full, "full", false, "measure for the page: takes a quarter of an hour")

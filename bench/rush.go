@@ -99,8 +99,8 @@ func trusted(ctx context.Context, watch *load.Conn) error {
 	return errors.New("the store was not trusted within two minutes")
 }
 
-// rush lets everybody come once, evenly over a second. A request that finds no free
-// connection waits for one, which counts.
+// rush lets each visitor come once, evenly over a second. A request that finds no
+// free connection waits for one, which counts.
 func (c *crowd) rush(ctx context.Context, watch *load.Conn, name string) (*rush, error) {
 	one := &rush{name: name}
 	before, err := stateOf(watch)

@@ -13,8 +13,8 @@ import (
 	"github.com/holdfast-go/session/bench/contestant"
 )
 
-// This program starts itself once more for each contestant. What the new
-// process is to be, its environment says.
+// This program starts itself once more for each contestant. The environment of the
+// new process says which one it is.
 const (
 	serveVar     = "BENCH_SERVE"     // the contestant, or the other work of a process
 	redisVar     = "BENCH_REDIS"     // host:port
@@ -72,7 +72,8 @@ func (a *announced) Accept() (net.Conn, error) {
 	return a.Listener.Accept()
 }
 
-// profile begins a profile of this process. What it returns writes it.
+// profile begins a profile of this process, and returns a function that ends and writes
+// it.
 func profile(dir string) (stop func()) {
 	cpu, err := os.Create(filepath.Join(dir, "cpu.pprof"))
 	if err == nil {

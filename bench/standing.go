@@ -33,7 +33,7 @@ type standingRow struct {
 	Read, Write, Bare time.Duration // of a whole request, without a network; and of one without a session
 }
 
-// runStanding has a process of its own do it, whose memory is nobody else's.
+// runStanding measures in a process of its own, so that no other work's memory counts.
 func runStanding(ctx context.Context, f *field, r *results) (string, error) {
 	cmd, err := command(ctx, standing)
 	if err != nil {

@@ -80,7 +80,8 @@ func (s *stores) traffic(of contestant.Store) traffic {
 	return traffic{}
 }
 
-// since is what was done after before. What asking took is left out.
+// since returns the counts of what was done after before, without the commands that asked
+// for the counts.
 func (t traffic) since(before, asking traffic) traffic {
 	d := traffic{map[string]int{}, t.in - before.in - asking.in, t.out - before.out - asking.out}
 	for name, n := range t.commands {
@@ -112,8 +113,8 @@ func redisTraffic(s *redistest.Server) traffic {
 			delete(t.commands, name) // of connections, and of ours
 		}
 	}
-	// A script's own commands are counted too, but nobody sends them: the one of
-	// our store is a GETRANGE and, where it compares equal, a SET.
+	// A script's own commands are counted too, but no client sends them: the script
+	// of our store is a GETRANGE and, where it compares equal, a SET.
 	if scripts := t.commands["EVALSHA"] + t.commands["EVAL"]; scripts > 0 {
 		t.commands["SET"] -= min(scripts, t.commands["SET"])
 		delete(t.commands, "GETRANGE")
@@ -150,7 +151,7 @@ func (t traffic) per(requests int) string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(t.commands)) {
 		n := float64(t.commands[name]) / float64(requests)
-		if n < 0.05 { // a probe, or somebody else's
+		if n < 0.05 { // a command of a probe, or of another client
 			continue
 		}
 		all = append(all, name+" "+strings.TrimSuffix(strconv.FormatFloat(n, 'f', 1, 64), ".0"))

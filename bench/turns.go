@@ -24,8 +24,8 @@ type operation func(ctx context.Context, caller int) error
 // outcome is what a comparison came to. Rates are operations a second.
 type outcome struct {
 	ours, theirs side
-	// What ours did beside theirs, by the ratios of neighbouring slices: the
-	// median and the quartiles.
+	// The ratio of ours to theirs over neighbouring slices: the median and the
+	// quartiles.
 	ratio, low, high float64
 }
 

@@ -129,7 +129,7 @@ func (p *page) linksTo(s *site) (files []string) {
 }
 
 // render makes the page's HTML, with links that lead where they do in the repository. It
-// returns an error for each one that leads nowhere.
+// returns an error for each link that leads nowhere.
 func (p *page) render(s *site) (errs []error) {
 	_ = ast.Walk(p.tree, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering {

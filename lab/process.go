@@ -16,8 +16,8 @@ import (
 	"github.com/holdfast-go/session/lab/peer"
 )
 
-// This program starts itself once more for each peer. What the new process is to be, its
-// environment says.
+// This program starts itself once more for each peer. The environment of the new process
+// says which peer it is.
 const (
 	serveVar     = "LAB_SERVE"     // the peer's name
 	redisVar     = "LAB_REDIS"     // host:port

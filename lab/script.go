@@ -168,8 +168,8 @@ func (c *crowd) shop(ctx context.Context, i int, v *visitor, clock *phases) {
 	}
 }
 
-// judge looks at what each visitor has at the end. Whoever gets no answer tries again
-// for a while.
+// judge looks at what each visitor has at the end. A visitor without an answer tries
+// again for a while.
 func (s *stage) judge(ctx context.Context) {
 	s.eachVisitor(func(c *crowd, _ int, v *visitor) {
 		look := v.look
@@ -207,7 +207,7 @@ func (c *crowd) putAtOnce(ctx context.Context, v *visitor) {
 func gated(path, gate string) string { return path + "gate=" + gate }
 
 // races lets each visitor log out while a request is under way that has read the session.
-// What its answer sets, the browser keeps.
+// The browser keeps the cookies of its answer.
 func races(ctx context.Context, s *stage) error {
 	return s.eachVisitorAtGate(func(c *crowd, v *visitor, gate string) error {
 		if err := c.race(ctx, v, http.MethodGet, peer.MePath+"?", gate+".read"); err != nil {

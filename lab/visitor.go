@@ -123,7 +123,8 @@ func (v *visitor) remember(thing string) {
 	v.told = append(v.told, thing)
 }
 
-// logOut keeps the cookies of before: whoever has them must not be logged in afterwards.
+// logOut keeps the cookies of before: a thief who has them must not be logged in
+// afterwards.
 func (v *visitor) logOut(ctx context.Context) answer {
 	v.mu.Lock()
 	old := maps.Clone(v.cookies)

@@ -75,7 +75,7 @@ func wrongType(want string) error {
 	return &refusal{http.StatusUnsupportedMediaType, "Not understood", "The content type must be " + want + "."}
 }
 
-// reply answers a program. What it says belongs to one visitor.
+// reply answers a program. The answer belongs to one visitor, so no cache may keep it.
 func reply(w http.ResponseWriter, code int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {

@@ -32,7 +32,7 @@ func newCartView(c Cart) cartView {
 			r.Lines = append(r.Lines, line{Item: d, Label: label(item)})
 		}
 		r.Lines[i].Count++
-		// The price is the menu's. What the visitor wrote there is no price.
+		// The price is the menu's. A price that the visitor wrote there does not count.
 		price := known(item).Cents
 		r.Lines[i].Price += price
 		r.Total += price

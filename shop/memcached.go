@@ -14,9 +14,9 @@ import (
 
 const memcachedScheme = "memcached://"
 
-// openMemcached returns once every server has answered or failed to. Where one
-// of them answers the shop opens: one that is away is an error for its own
-// sessions, and nobody else's.
+// openMemcached returns once every server has answered or failed to. Where one of
+// them answers the shop opens: an unreachable server is an error for its own
+// sessions only.
 func openMemcached(ctx context.Context, address string, log *slog.Logger) (backend, error) {
 	b := backend{name: memcachedScheme}
 	servers, auth, err := memcachedServers(address)
@@ -55,8 +55,8 @@ func openMemcached(ctx context.Context, address string, log *slog.Logger) (backe
 
 var errMemcachedURL = errors.New("session: memcached URL: want memcached://user:password@host:port,host:port or memcached://unix:///path; write what is special in a password as %XX")
 
-// memcachedServers takes an address apart. What it says of a mistake quotes
-// nothing, because there may be a password in it.
+// memcachedServers takes an address apart. Its errors quote nothing of the address,
+// because there may be a password in it.
 func memcachedServers(address string) (servers []string, auth memcached.Auth, err error) {
 	list := strings.TrimSuffix(strings.TrimPrefix(address, memcachedScheme), "/")
 	if i := strings.LastIndexByte(list, '@'); i >= 0 {

@@ -55,8 +55,8 @@ type sample struct {
 	took         time.Duration
 }
 
-// measure wraps Handler, whose answer may be another than that of what it
-// wraps. That is wrapped in source.
+// measure wraps Handler, whose answer may be another than that of the handler
+// inside. source wraps that one.
 func (m *metrics) measure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := &sample{method: r.Method, path: r.URL.Path, began: time.Now()}

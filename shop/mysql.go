@@ -16,8 +16,8 @@ const mysqlScheme = "mysql://"
 
 var errMySQLURL = errors.New("mysql URL: want mysql://user:password@host:port/database; write what is special in a password as %XX")
 
-// openMySQL returns once the server has answered, or ctx ends. What it says of a
-// mistake quotes nothing, because there may be a password in it.
+// openMySQL returns once the server has answered, or ctx ends. Its errors quote
+// nothing of the address, because there may be a password in it.
 func openMySQL(ctx context.Context, address string, log *slog.Logger) (backend, error) {
 	b := backend{name: mysqlScheme}
 	u, err := url.Parse(address)

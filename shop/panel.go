@@ -133,8 +133,8 @@ func (p *panel) view(buttons bool) view {
 	return v
 }
 
-// inWords describes the store as the shop sees it. What a button has done to the store
-// shows only after a request or a probe.
+// inWords describes the store as the shop sees it. It shows the effect of a button
+// only after a request or a probe.
 func (p *panel) inWords(st session.Stats, is condition) (state, store string) {
 	switch l := p.worst(st); {
 	case l == away && !p.backup:

@@ -111,8 +111,8 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	return errors.Join(err, sessions.Close(ctx))
 }
 
-// steps says what to try on the page. Where there are no buttons the store is somebody
-// else's, and nobody should be told to kill it.
+// steps says what to try on the page. Where there are no buttons the store is not the
+// shop's own, and the page must not suggest to kill it.
 func steps(buttons, backup bool) string {
 	const begin = "Try it on that page: log in with any name and put something in your cart. Kill the store by its button"
 	switch {

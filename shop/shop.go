@@ -52,8 +52,8 @@ func newShop(sessions *session.Manager, panel *panel, log *slog.Logger) http.Han
 	return protect(recovered(h, log))
 }
 
-// action is a handler of a route that uses the session. What it returns is
-// answered by session.Error; it has written nothing then.
+// action is a handler of a route that uses the session. session.Error answers the
+// error that it returns; it has written nothing then.
 type action func(http.ResponseWriter, *http.Request) error
 
 func (do action) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -78,8 +78,8 @@ func protect(next http.Handler) http.Handler {
 	})
 }
 
-// recovered answers 500 where a handler panics. What it changed in the session
-// is dropped by then.
+// recovered answers 500 where a handler panics. The handler's changes of the
+// session are dropped by then.
 func recovered(next http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := &answer{ResponseWriter: w}

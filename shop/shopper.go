@@ -197,8 +197,8 @@ func (s *shopper) request(ctx context.Context, method, path, body string) *http.
 	return r
 }
 
-// send returns the answer. One that is not what is wanted counts as failed, and
-// as a logout where the shop does not know the shopper any more.
+// send returns the answer. An answer that is not the wanted one counts as failed,
+// and as a logout where the shop does not know the shopper any more.
 func (s *shopper) send(r *http.Request, want int) ([]byte, bool) {
 	for _, c := range s.jar.cookies() {
 		r.AddCookie(c)
@@ -235,8 +235,8 @@ func (s *shopper) send(r *http.Request, want int) ([]byte, bool) {
 	return nil, false
 }
 
-// compare holds the cart against what was acknowledged. Each thing that is
-// missing, and each that has returned, is one that the shop lost.
+// compare compares the cart with the writes that were acknowledged. The shop has
+// lost each thing that is missing, and each that has returned.
 func (s *shopper) compare(got []thing) {
 	there := map[string]bool{}
 	for _, t := range got {

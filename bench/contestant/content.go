@@ -10,10 +10,10 @@ import (
 // Content is what a visitor's session holds: the same for every library, in
 // types that each of them stores as they are.
 type Content struct {
-	Name   string // the one that is read
+	Name   string // the value that is read
 	Email  string
 	Visits int
-	Cart   []string // the one that is written
+	Cart   []string // the value that is written
 	Items  []Item   // what else there is
 }
 

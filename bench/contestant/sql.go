@@ -62,7 +62,7 @@ func newPool(ctx context.Context, stores Stores) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
-// scsSchema is the one that pgxstore's documentation asks for.
+// scsSchema is the schema that pgxstore's documentation asks for.
 const scsSchema = `CREATE TABLE IF NOT EXISTS sessions (token TEXT PRIMARY KEY, data BYTEA NOT NULL, expiry TIMESTAMPTZ NOT NULL);
 CREATE INDEX IF NOT EXISTS sessions_expiry_idx ON sessions (expiry)`
 

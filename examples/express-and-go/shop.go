@@ -16,8 +16,7 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// The fields of req.session that Go knows of. Those that it does not stay as
-// they are.
+// The fields of req.session that Go knows of. All others stay as they are.
 var (
 	user = session.NewKey[string]("user")
 	cart = session.NewKey[map[string]int]("cart")

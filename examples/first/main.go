@@ -22,7 +22,7 @@ func main() {
 	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		s, err := session.From(r.Context()) // loads on the first call; a route without it costs nothing
 		if err != nil {
-			session.Error(w, r, err) // the store does not answer: 503, and nobody is logged out
+			session.Error(w, r, err) // the store does not answer: 503, and no visitor is logged out
 			return
 		}
 		visits.Update(s, func(n *int) error { *n++; return nil })

@@ -3,8 +3,8 @@
 // It shows, for each, how the routes are wrapped, which context a handler passes
 // to session.From, and how an error that a handler returns becomes its answer.
 //
-// What the shop does is in this file and knows no framework. Each other file is
-// one framework's, to be copied from; docs/FRAMEWORKS.md quotes them.
+// This file has what the shop does, and knows no framework. Each other file is for
+// one framework, to be copied from; docs/FRAMEWORKS.md quotes them.
 package routers
 
 import (

@@ -66,8 +66,8 @@ func holdfast(in func(Servers) (session.Store, error), backup bool) func(Servers
 	}
 }
 
-// serving reports whether a Manager trusts its store. One that has just begun needs
-// some seconds to.
+// serving reports whether a Manager trusts its store. A Manager that has just begun
+// needs some seconds for it.
 func serving(s session.Stats) bool {
 	for _, shard := range s.Shards {
 		if shard.State != session.Serving || shard.Quarantine > 0 {

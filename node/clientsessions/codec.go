@@ -189,9 +189,9 @@ func join(iv, text []byte, created, duration float64, mac []byte) string {
 	return strings.Join(parts, ".")
 }
 
-// Decode reads the value of a cookie, however old it is, or returns
-// [ErrInvalid]. What it lets through is what the middleware does: numbers with
-// anything behind their digits, and both alphabets of base64.
+// Decode reads the value of a cookie, however old it is, or returns [ErrInvalid].
+// It accepts what the middleware accepts: numbers with anything behind their
+// digits, and both alphabets of base64.
 func (c *Codec) Decode(value string) (Box, error) {
 	b, _, err := c.DecodeCanonical(value)
 	return b, err

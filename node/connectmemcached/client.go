@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-go/session/node/internal/js"
 )
 
-// What is here is the client memcached 2.2.2, of the same name as the server.
+// This file follows the client memcached 2.2.2, of the same name as the server.
 
 // Flags tell what a value was in JavaScript. They are compared as a whole:
 // anything else is a string.

@@ -276,8 +276,8 @@ func boolean(b bool) json.RawMessage {
 	return json.RawMessage("false")
 }
 
-// SetExpires gives the cookie an end. What is left until then is what each
-// touch gives it again, as in JavaScript.
+// SetExpires gives the cookie an end. Each touch gives it as much time again as is
+// left until then, as in JavaScript.
 func (c *Cookie) SetExpires(t, now time.Time) {
 	c.expires = moment{date: true, valid: true, ms: t.UnixMilli()}
 	c.max = c.age(now)

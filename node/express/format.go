@@ -93,8 +93,8 @@ func (f *format) SetCookie(ctx context.Context, value string, s state.State, why
 	}
 	id, ok := f.ParseToken(value)
 	if why != foreign.Seen {
-		// As it was saved. What a fixed date leaves and what a touch adds to it are
-		// counted from one reading of the clock, or the date moves.
+		// As it was saved. The time until a fixed date and the time that a touch
+		// adds are counted from one reading of the clock, or the date would move.
 		now = time.UnixMilli(s.LastSeen)
 	}
 	c, err := f.cookie(v, s, now)
@@ -259,7 +259,7 @@ func (f *format) Decode(data []byte, now time.Time) (state.State, error) {
 		Created: m.created, Authenticated: m.renewed, LastSeen: m.lastSeen, End: m.end,
 		Entries: m.entries(record, c.attributes()), Origin: data, Bare: !marked,
 	}
-	// What Node saves has the time in its expiry.
+	// A record that Node saves has the time in its expiry.
 	if e, ok := c.Expires(); ok {
 		if ms, ok := c.OriginalMaxAge(); ok {
 			s.LastSeen = max(s.LastSeen, min(e.Add(-milliseconds(ms)).UnixMilli(), now.UnixMilli()))

@@ -136,9 +136,9 @@ type field struct {
 	value json.RawMessage
 }
 
-// entries returns the fields as a Manager has them, with the dots that the mark
-// has for them. What Node has written or removed since is later than all of it,
-// and of no instance.
+// entries returns the fields as a Manager has them, with the dots that the mark has
+// for them. A field that Node has written or removed since is later than all of
+// them, and its dot names no instance.
 func (m mark) entries(f *fields.Fields, attributes json.RawMessage) state.Entries {
 	later := state.Dot{Clock: m.latest() + 1}
 	var all []field
@@ -187,8 +187,8 @@ func encodeFields(all []field) state.Entries {
 	return out
 }
 
-// isEntry reports whether a field is one that a program can have a key for. Others
-// stay where they are.
+// isEntry reports whether a program can have a key for a field. Other fields stay
+// where they are.
 func isEntry(name string) bool {
 	return name != "" && len(name) <= maxName && name != markName && name != cookieName && !slices.Contains(reserved, name)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-go/session/node/internal/js"
 )
 
-// What the package cookie 0.7.2 lets through.
+// The texts that the package cookie 0.7.2 accepts.
 var (
 	nameForm   = regexp.MustCompile("^[!#$%&'*+\\-.^_`|~0-9A-Za-z]+$")
 	domainForm = regexp.MustCompile(`^(\.?[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$`)

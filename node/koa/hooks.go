@@ -11,7 +11,7 @@ import (
 // Go service that takes their place. Put [Hooks.Handler] into that of the
 // Manager.
 type Hooks struct {
-	// Valid is asked for each session that a visitor brings. One that is not
+	// Valid is asked for each session that a visitor brings. A session that is not
 	// valid ends, and the handler has an empty one.
 	Valid func(*http.Request, *session.Session) bool
 

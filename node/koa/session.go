@@ -105,8 +105,8 @@ func (s *Session) Replace(f *fields.Fields) { s.Fields, s.ends = f, false }
 // New reports whether the session was neither in the cookie nor in the store.
 func (s *Session) New() bool { return s.loaded == nil }
 
-// Expired reports whether the session is over. One that does not say when it
-// ends never is.
+// Expired reports whether the session is over. A session that does not say when it
+// ends is never over.
 func (s *Session) Expired(now time.Time) bool {
 	return s.ends && s.expire < float64(now.UnixMilli())
 }

@@ -109,9 +109,9 @@ func CookieSession(name string, keys *keygrip.Keys) *Source {
 	return signed(name, keys, func(value string, _ time.Time) (*fields.Fields, error) { return cookiesession.Decode(value) })
 }
 
-// Koa reads the sessions that koa-session keeps in cookies, which must be
-// signed. name is "koa.sess", or "koa:sess" before version 6. What CookieSession
-// says of visitors with the same values holds here too.
+// Koa reads the sessions that koa-session keeps in cookies, which must be signed.
+// name is "koa.sess", or "koa:sess" before version 6. CookieSession's words about
+// visitors with the same values hold here too.
 func Koa(name string, keys *keygrip.Keys) *Source {
 	return signed(name, keys, func(value string, now time.Time) (*fields.Fields, error) {
 		s, err := koa.DecodeSession(value)

@@ -123,8 +123,8 @@ func (s *Server) soon() context.Context {
 	return ctx
 }
 
-// EnableUsers asks every call for a user from now on, and makes one who may do
-// everything. Client is no such user.
+// EnableUsers makes a user with all rights, and has etcd ask every call for a user
+// from now on. Client gives no user.
 func (s *Server) EnableUsers(name, password string) {
 	s.t.Helper()
 	steps := []struct{ path, body string }{

@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// Host is a testing.TB outside of a test: servers of tests can be started on it. What
-// goes wrong with them is a panic, which Recover turns into an error, so servers must
-// be started and stopped on the goroutine that Recover is deferred on. The zero value
-// is ready for use.
+// Host is a testing.TB outside of a test: servers of tests can be started on it.
+// Their failures are panics, which Recover turns into errors, so servers must be
+// started and stopped on the goroutine that Recover is deferred on. The zero value is
+// ready for use.
 type Host struct {
 	testing.TB // for its private method
 	cleanups   []func()

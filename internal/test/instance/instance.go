@@ -25,7 +25,7 @@ import (
 	"github.com/holdfast-go/session/internal/token"
 )
 
-// What every Instance begins with.
+// The options that every Instance begins with.
 const (
 	ReadTimeout   = 50 * time.Millisecond
 	SaveTimeout   = 100 * time.Millisecond

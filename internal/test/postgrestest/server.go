@@ -23,8 +23,8 @@ const patience = 30 * time.Second
 
 // Server is a PostgreSQL of one test's own, with the database postgres and the
 // superuser test, who needs no password. Kill ends all its processes, as a crash of the
-// machine does. What was committed survives every way to stop it, but for tables that
-// are UNLOGGED: fsync is off, and only a crash of the machine would lose more.
+// machine does. Committed rows survive every way to stop it, except in tables that are
+// UNLOGGED: fsync is off, and only a crash of the machine would lose more.
 type Server struct {
 	*daemon.Server
 	t        testing.TB

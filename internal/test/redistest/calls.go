@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// Calls tells how often each command was called since the server started or
-// Reset was called, by the lower-case name that Redis counts it under. What
-// this package itself sends is left out, and so is what a client says to make
-// its connections and to keep them.
+// Calls returns how often each command was called since the server started or Reset
+// was called, by the lower-case name that Redis counts it under. It leaves out this
+// package's own commands, and those by which a client makes and keeps its
+// connections.
 func (s *Server) Calls(t testing.TB) map[string]int {
 	t.Helper()
 	calls := make(map[string]int)

@@ -152,8 +152,8 @@ func (d *device) live() {
 	}
 }
 
-// logIn begins a session. That it counts is asked for where no revocation of the user was
-// under way or lost, and the store was there.
+// logIn begins a session, and fails where it does not count although no revocation of the
+// user was under way or lost, and the store was there.
 func (d *device) logIn(at int) {
 	d.mu.Lock()
 	l := &visit{person: d.person}
@@ -259,7 +259,8 @@ func (d *device) endAnother(at int) {
 	done(false)
 }
 
-// revokeOthers ends the other sessions of the user. What its own was before is over too.
+// revokeOthers ends the other sessions of the user, and with them the predecessors of its
+// own.
 func (d *device) revokeOthers(at int) {
 	d.mu.Lock()
 	before := d.visit.mayEnd

@@ -154,8 +154,7 @@ func revokeMany(t testing.TB, all []*Instance) {
 
 // FirstSecond deletes each visitor's tombstone as soon as its logout is answered, and lets
 // the thief try at once and again, at all instances. It prints for how long a thief was let
-// in. That no thief is let in two seconds later, however often the thief has renewed, it
-// asks for.
+// in, and fails where one is let in two seconds later, however often the thief has renewed.
 func FirstSecond(t *testing.T, start func(testing.TB) Place) {
 	notShort(t)
 	p, keys := start(t), newKeys(t)

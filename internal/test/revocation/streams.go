@@ -36,7 +36,8 @@ func watch(ctx context.Context, m *session.Manager, ended *<-chan struct{}) http
 	}))
 }
 
-// open begins a stream. One that ends although nothing has ended its session is a fault.
+// open begins a stream. A stream that ends although nothing has ended its session is a
+// fault.
 func (d *device) open(at int) {
 	var ended <-chan struct{}
 	if _, ok := d.askOf(at, watch(d.Context(), d.all[at].Manager, &ended), "/stream"); !ok {
@@ -102,8 +103,8 @@ func (s *storm) endsUnheard() {
 	}
 }
 
-// endOne ends the session id at an instance. That its streams end is asked for where the end
-// is durable, and the store has lost nothing meanwhile.
+// endOne ends the session id at an instance. Its streams must end where the end is durable,
+// and the store has lost nothing meanwhile.
 func (u *person) endOne(at int, id session.ID) {
 	losses := u.losses.Load()
 	outages := u.outages.Load()

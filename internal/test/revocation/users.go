@@ -130,8 +130,8 @@ func (s *storm) evictLists() {
 // short while together.
 const tellIn = time.Second
 
-// loseAll has the store lose all. What an instance has not heard of before is not asked for
-// afterwards.
+// loseAll has the store lose all. Ends that an instance has not heard of before are not
+// asked for afterwards.
 func (s *storm) loseAll(lose func()) {
 	s.losses.Add(1)
 	s.endsUnheard()

@@ -82,8 +82,8 @@ func write(w io.Writer, info *debug.BuildInfo, version string) error {
 	return e.Encode(b)
 }
 
-// componentOf returns a module. One that is built from the tree has the program's
-// version, and no checksum.
+// componentOf returns a module. A module that is built from the tree has the
+// program's version, and no checksum.
 func componentOf(kind string, m *debug.Module, version string) (component, error) {
 	for m.Replace != nil {
 		m = m.Replace

@@ -25,8 +25,8 @@ type figures struct {
 	methods map[string]int // by type
 }
 
-// A function is one that was declared, or that a variable of the package holds
-// from the start. The functions written inside it are part of it.
+// Functions are those that are declared, and those that a variable of the package
+// holds from the start. A function that is written inside another is part of it.
 type function struct {
 	name     string
 	branches int

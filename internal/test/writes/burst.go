@@ -104,7 +104,8 @@ func barrier(n int, then func()) func() {
 	}
 }
 
-// check compares the store with what was acknowledged. What was refused may be there.
+// check compares the store with what was acknowledged. A write that was refused may be
+// there.
 func (w *world) check() {
 	w.Helper()
 	for _, i := range w.instances {

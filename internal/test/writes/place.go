@@ -106,7 +106,8 @@ func (i *instance) connect(t testing.TB, session http.Header) {
 	i.store.reset()
 }
 
-// open starts the instances. What they seal, keys open; nil is no backup.
+// open starts the instances, which seal their copies by keys; without keys they have no
+// backup.
 func (p Place) open(t testing.TB, s setting, keys *seal.Keys) []*instance {
 	t.Helper()
 	all := make([]*instance, s.instances)

@@ -12,7 +12,7 @@ import (
 
 var outageFor = flag.Duration("outage", 3*time.Second, "how long the outages last in which tabs are open")
 
-// Outage is what happens to the server while tabs are open. What it holds stays.
+// Outage is what happens to the server while tabs are open. The server keeps its data.
 type Outage struct {
 	Begin, End func()
 }

@@ -109,8 +109,8 @@ const (
 	lastBudget  = time.Second
 )
 
-// run makes one burst. It returns what the machine was too slow for. What is true of a
-// store that is slow or away too is tested then, and else everything.
+// run makes one burst. It returns a sentence where the machine was too slow to test
+// all: then it tests only what holds for a slow or unreachable store too.
 func (r row) run(t *testing.T, p Place, save time.Duration) (late string) {
 	s := setting{instances: r.instances, backup: r.backup, read: save, save: save, patient: true}
 	if r.timesOut() {

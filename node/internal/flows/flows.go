@@ -135,7 +135,7 @@ func Response() (*script.Object, *string) {
 }
 
 // Store makes the fields of a session those of the object that a handler has
-// changed. What has not changed keeps its bytes.
+// changed. Fields that have not changed keep their bytes.
 func Store(t testing.TB, f *fields.Fields, object *script.Object) {
 	t.Helper()
 	for _, name := range f.Names() {

@@ -78,7 +78,7 @@ func ParseAddress(text string) (Address, error) {
 	return a, nil
 }
 
-// Open returns the Coordinator at an address. It calls nobody yet.
+// Open returns the Coordinator at an address. It does not connect yet.
 func Open(a Address) (Coordinator, error) {
 	if a.Scheme == "zk" {
 		return openZooKeeper(a)

@@ -1,7 +1,7 @@
 // Package doctor looks at the servers, pages and keys of a site, and says what is set so that
 // visitors will suffer from it: what they would see, and which line to change.
 //
-// What it asks is collected first; rules without side effects judge it.
+// It collects the answers first, and then judges them by rules without side effects.
 package doctor
 
 import (
@@ -112,7 +112,8 @@ type Options struct {
 	// Table is the table of sessions in a database. Empty is the store's default.
 	Table string
 
-	// Boards are where instances write their status. One that has no instance is no finding.
+	// Boards are where instances write their status. A board without an instance is no
+	// finding.
 	Boards []Board
 }
 

@@ -101,7 +101,8 @@ func askMySQL(ctx context.Context, config *mysql.Config, table string) (mysqlFac
 	return f, f.askTable(ctx, db, table)
 }
 
-// askTable asks for the table of the sessions. What it lacks is no error.
+// askTable asks for the table of the sessions. A table or a column that is missing is no
+// error.
 func (f *mysqlFacts) askTable(ctx context.Context, db *sql.DB, table string) error {
 	var state int
 	err := db.QueryRowContext(ctx, `SELECT t.ENGINE, t.DATA_LENGTH + t.INDEX_LENGTH, t.DATA_FREE, COALESCE(c.COLLATION_NAME, ''),

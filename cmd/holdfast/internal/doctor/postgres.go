@@ -24,7 +24,7 @@ type postgresFacts struct {
 	rows, expired int64
 	dead          int64 // rows that no transaction needs, and VACUUM has not removed
 	oldest        time.Duration
-	slots         string // that nobody reads
+	slots         string // replication slots that no client reads
 	standbys      int    // for which a commit may wait
 	settings      map[string]string
 	skew          time.Duration

@@ -128,7 +128,7 @@ func (f *sqliteFacts) ask(ctx context.Context, path, table string) error {
 	}
 	defer func() { _ = conn.Close() }()
 	err = conn.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&f.journal)
-	if f.locked = isBusy(err); f.locked { // a writer without WAL lets nobody read
+	if f.locked = isBusy(err); f.locked { // without WAL a writer holds up all readers
 		return nil
 	}
 	if err != nil {

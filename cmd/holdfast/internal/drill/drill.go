@@ -154,7 +154,7 @@ func remove(ctx context.Context, o Options, text []byte) (bool, error) {
 	return o.Coordinator.Remove(limited, o.Order, entry.Revision)
 }
 
-// drill is one that is under way.
+// drill is a drill that is under way.
 type drill struct {
 	o        Options
 	watch    *watch

@@ -2,8 +2,8 @@
 // key is added, seals, and is removed, and each step waits for the one before it to have
 // reached every instance and every visitor.
 //
-// The file is one for seal.WatchFile. What the waits need stands in comments of it, one above
-// a key, so that the file alone says where a rotation is:
+// The file is one for seal.WatchFile. A comment above each key has the times that the waits
+// need, so that the file alone says how far a rotation is:
 //
 //	# holdfast: key 0223f8e0, added 2026-03-04T12:00:00Z, seals since 2026-03-04T12:05:00Z
 //

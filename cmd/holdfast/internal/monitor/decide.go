@@ -127,8 +127,8 @@ func (d *decider) exchange(ctx context.Context) (map[string]verdict.Ballot, erro
 	return ballots, nil
 }
 
-// removeGone removes the ballots of monitors that have been gone for long. One that has come back
-// meanwhile has another revision.
+// removeGone removes the ballots of monitors that have been gone for long. The ballot of a
+// monitor that has come back meanwhile has another revision, so it stays.
 func (d *decider) removeGone(ctx context.Context) error {
 	for _, name := range d.board.Gone(gone) {
 		entry, stands := d.entries[name]

@@ -25,7 +25,7 @@ type Probes struct {
 	read    map[string]string // by shard, the ID of a record that visitors' instances read
 }
 
-// NewProbes returns the Probes of a store. It asks nobody.
+// NewProbes returns the Probes of a store. It sends nothing.
 func NewProbes(store session.Store, b Budgets) *Probes {
 	asked := probed{store}
 	p := &Probes{budgets: b, store: asked, shards: map[string]*probe.Shard{}, read: map[string]string{}}

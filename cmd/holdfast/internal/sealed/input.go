@@ -1,5 +1,5 @@
 // Package sealed reads sealed cookies for people: what everybody can see of them, what they
-// hold for one who has the keys, and why they do not open.
+// hold, for a person with the keys, and why they do not open.
 //
 // input.go finds the cookies in a text, look.go opens them, and print.go prints what they hold.
 package sealed
@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-go/session/internal/token"
 )
 
-// cookie is one that a text has.
+// cookie is a cookie in a text.
 type cookie struct {
 	name, value string // no name: a bare value
 	domain      string // of a Set-Cookie line

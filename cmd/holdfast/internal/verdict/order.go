@@ -22,7 +22,8 @@ const (
 )
 
 // Act returns what s makes of the order that stands, which is nil for none. readable is
-// false where what stands is no order: it is somebody's, and not the monitor's to remove.
+// false where the text that stands is no order. The monitor leaves that alone, because
+// somebody else may have written it.
 func (r Rules) Act(s State, stands *override.Order, readable bool, now time.Time) Action {
 	ended := stands != nil && !stands.Until.IsZero() && !now.Before(stands.Until)
 	switch {
