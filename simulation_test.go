@@ -172,7 +172,7 @@ func TestWhatBrokeOnceDoesNot(t *testing.T) {
 	for seed, why := range map[uint64]string{
 		8518:   "a session that StartNew replaced was taken for nobody's although its client had brought a copy",
 		10445:  "a session that StartNew had ended in the store was taken for nobody's when the store came back empty",
-		101620: "a request of a session that a Renew had ended took the cookie of the new one's bundle",
+		101620: "a request of a session that a Renew had ended took the cookie of the new one's copy",
 		615246: "the log told of a logout that the store had as of one with a token that nobody had vouched for",
 		606209: "a logout that a log told of was not carried to the store, which lacked it",
 	} {

@@ -17,11 +17,11 @@ func (o *oracle) shown(q *Request) (all ops) {
 	return all
 }
 
-// content returns what the complete bundles among values hold of a session.
+// content returns what the complete copies among values hold of a session.
 func (o *oracle) content(values []string, id session.ID) (all ops) {
-	parts := map[*bundle]int{}
+	parts := map[*sealedCopy]int{}
 	for _, v := range values {
-		if b := o.bundles[v]; b != nil && b.id == id {
+		if b := o.copies[v]; b != nil && b.id == id {
 			if parts[b]++; parts[b] == b.parts {
 				all = all.or(b.content)
 			}
@@ -68,26 +68,26 @@ func (o *oracle) delivered(q *Request) {
 			o.owe(q, a, v, q.Op > 0 && q.Route != Delete) // which may have had nothing to delete
 		}
 	}
-	if q.ok() && len(q.Bundle) == 0 && o.storeOnly(q) {
+	if q.ok() && len(q.Sealed) == 0 && o.storeOnly(q) {
 		// Decision 50, while an operator trusts the store alone: "where none is free no
 		// copy is sent". So only the store has what this has written and shown.
 		o.exempt(noFreeCookie)
 		v.displaced = v.displaced.with(q.Op).or(o.shown(q))
 	}
-	if q.ok() && len(q.Bundle) == 0 && o.mayBeRevoked(o.life(q.JarToken), q.Ended) {
+	if q.ok() && len(q.Sealed) == 0 && o.mayBeRevoked(o.life(q.JarToken), q.Ended) {
 		// Section 3: "The revocation set is asked before any answer is used". A session
 		// that ends while it is read gets no copy of what was read.
 		o.exempt(revokedMeanwhile)
 		v.displaced = v.displaced.or(o.shown(q))
 	}
-	if q.ok() && len(q.Bundle) == 0 && o.life(q.JarToken).endedBy(q) {
+	if q.ok() && len(q.Sealed) == 0 && o.life(q.JarToken).endedBy(q) {
 		o.exempt(endedMeanwhile)
 		v.displaced = v.displaced.or(o.shown(q))
 	}
-	if q.Route == Delete && q.ok() && len(q.Bundle) == 0 {
+	if q.Route == Delete && q.ok() && len(q.Sealed) == 0 {
 		o.deletedNothing(q, v)
 	}
-	if q.Route == Read && q.ok() && len(q.Bundle) == 0 {
+	if q.Route == Read && q.ok() && len(q.Sealed) == 0 {
 		o.hold(q, v)
 	}
 	o.displace(q, v)
@@ -98,7 +98,7 @@ func (o *oracle) delivered(q *Request) {
 func (o *oracle) deletedNothing(q *Request, v *view) {
 	carried := false
 	for _, value := range q.Carried {
-		if b := o.bundles[value]; b != nil && b.id == q.JarToken {
+		if b := o.copies[value]; b != nil && b.id == q.JarToken {
 			b.content = b.content.with(q.Op)
 			carried = true
 		}
@@ -135,8 +135,8 @@ func (o *oracle) owe(q *Request, a *asked, v *view, changed bool) {
 	if !changed {
 		stamp -= min(o.Lease, o.stayOf(o.life(q.JarToken)).Idle)/4 + time.Second
 	}
-	for _, value := range append(slices.Clone(q.Bundle), q.Carried...) {
-		if b := o.bundles[value]; b != nil && b.id == q.JarToken && b.leaseMin >= stamp {
+	for _, value := range append(slices.Clone(q.Sealed), q.Carried...) {
+		if b := o.copies[value]; b != nil && b.id == q.JarToken && b.leaseMin >= stamp {
 			return
 		}
 	}
@@ -149,13 +149,13 @@ func (o *oracle) owe(q *Request, a *asked, v *view, changed bool) {
 // another from the jar; then only store or journal has it."
 func (o *oracle) displace(q *Request, v *view) {
 	before := v.content
-	if len(q.Bundle) > 0 && o.bundles[q.Bundle[0]].id == q.JarToken {
-		before = before.or(o.bundles[q.Bundle[0]].content)
+	if len(q.Sealed) > 0 && o.copies[q.Sealed[0]].id == q.JarToken {
+		before = before.or(o.copies[q.Sealed[0]].content)
 	}
 	after := o.content(q.Jar, q.JarToken)
 	granted := false
 	for _, value := range v.jar {
-		b := o.bundles[value]
+		b := o.copies[value]
 		if b == nil || b.id != q.JarToken || slices.Contains(q.Jar, value) || slices.Contains(q.Carried, value) {
 			continue
 		}
@@ -173,7 +173,7 @@ func (o *oracle) displace(q *Request, v *view) {
 			granted = true
 			o.exempt(displacedNoneFree)
 		default:
-			o.count("oracle: an instance displaced its own bundle")
+			o.count("oracle: an instance displaced its own copy")
 		}
 	}
 	if granted {
@@ -188,7 +188,7 @@ func (o *oracle) displace(q *Request, v *view) {
 // slotsOf: section 6, "As many slots as the budget (...) holds of this size, at
 // least one": each of the four cookies has a quarter of the budget, so that it
 // is the number of a copy's parts that counts.
-func slotsOf(q *Request) int { return max(1, 4/max(1, len(q.Bundle))) }
+func slotsOf(q *Request) int { return max(1, 4/max(1, len(q.Sealed))) }
 
 func oneSlot(q *Request) bool { return slotsOf(q) == 1 }
 
@@ -198,7 +198,7 @@ func oneSlot(q *Request) bool { return slotsOf(q) == 1 }
 // arrived; the instance cannot see that, and may take half a minute for it.
 func (o *oracle) noneFree(q *Request) bool {
 	const unseen = 30 * time.Second
-	slots, parts := slotsOf(q), max(1, len(q.Bundle))
+	slots, parts := slotsOf(q), max(1, len(q.Sealed))
 	taken := map[byte]bool{} // by the number that a cookie's name ends with
 	for _, name := range q.Used {
 		taken[name[len(name)-1]] = true

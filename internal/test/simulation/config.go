@@ -44,10 +44,10 @@ type Config struct {
 type Switches struct {
 	CAS             bool // a Save over a Version is one over Any
 	Tombstones      bool // the store keeps no tombstones
-	Slots           bool // browsers send only the bundle that was set last
+	Slots           bool // browsers send only the copy that was set last
 	TombstoneCookie bool // browsers do not send it
 	Incarnation     bool // a restart changes neither the incarnation nor what is no session
-	Backup          bool // browsers send no bundles
+	Backup          bool // browsers send no copies
 	Update          bool // the application reads a list and sets it, in place of Update
 	Tracking        bool // caches are not told what others have replaced
 	Patience        bool // the store, and nobody else, knows of a client that has left, and does not answer
@@ -59,7 +59,7 @@ type Timing struct {
 	Idle, Lifetime, Refresh  time.Duration
 	Lease, MaxLease          time.Duration
 	ReadTimeout, SaveTimeout time.Duration
-	Budget                   int           // of bytes, for all bundles
+	Budget                   int           // of bytes, for all copies
 	Copy                     int           // of bytes, for one
 	Settle                   time.Duration // after which a link that is well must serve
 }

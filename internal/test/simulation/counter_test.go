@@ -435,7 +435,7 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 			t.answer(q, "backup a=1", "", "one")
 		}, ""},
 
-		{"nobody, while a bundle vouches for an evicted session", func(t *tale) {
+		{"nobody, while a copy vouches for an evicted session", func(t *tale) {
 			t.event(Event{Kind: Evicted, Session: s1})
 			t.answer(t.ask(1, Read, 0, 0, "one"), "nowhere", "", "one")
 		}, "b: logged out"},

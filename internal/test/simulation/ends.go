@@ -228,7 +228,7 @@ func (o *oracle) judgeTombstone(x *life, at time.Duration) {
 }
 
 // judgeAge is promise (f). Section 4: "Stored expiry = lastSeen + Idle +
-// Refresh, capped by the absolute end"; section 3 says the same of a bundle.
+// Refresh, capped by the absolute end"; section 3 says the same of a copy.
 func (o *oracle) judgeAge(q *Request, _ *asked) {
 	x := o.life(q.Token)
 	if x.maker == nil {

@@ -89,7 +89,7 @@ type Request struct {
 
 	Token   session.ID // of the token it carried
 	Shard   int        // where that session is
-	Carried []string   // the values of the bundle cookies it carried
+	Carried []string   // the values of the copy cookies it carried
 	Used    []string   // and their names
 	Endings string     // the value of the tombstone cookie it carried
 
@@ -101,13 +101,13 @@ type Request struct {
 	NewToken session.ID // of the token that the answer sets
 	Cleared  bool       // the answer clears the token
 	Ending   string     // the value of the tombstone cookie that it sets
-	Bundle   []string   // the values of the bundle cookies that it sets
+	Sealed   []string   // the values of the copy cookies that it sets
 	Given    []string   // and their names
 	Size     int        // of those
 	Slots    string     // what it carries, sets and deletes, for the trace
 
 	JarToken session.ID // what the browser holds after the answer
-	Jar      []string   // the values of the bundle cookies in it
+	Jar      []string   // the values of the copy cookies in it
 }
 
 // ok tells whether the visitor was told that it worked.

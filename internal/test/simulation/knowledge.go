@@ -17,7 +17,7 @@ type oracle struct {
 
 	writes  [maxOps]*write
 	lives   map[session.ID]*life
-	bundles map[string]*bundle // by the value of each of their cookies
+	copies  map[string]*sealedCopy // by the value of each of their cookies
 	views   map[viewOf]*view
 	records map[int]*kept // by their save
 	links   map[linkOf]*linkState
@@ -70,7 +70,7 @@ type life struct {
 	confirms map[int]time.Duration // by birth: when the store last confirmed it
 	evicted  time.Duration         // when the store evicted what it had
 	nothing  time.Duration         // when the store last told anybody that it has nothing under the ID
-	vouched  map[int]time.Duration // by birth: the same, as bundles say that it made
+	vouched  map[int]time.Duration // by birth: the same, as copies say that it made
 	heard    map[int]*Request      // by birth: a logout of which the instance has heard
 }
 
@@ -90,8 +90,8 @@ type kept struct {
 	content      ops // marks, and all that they came after
 }
 
-// bundle is one backup that an answer set.
-type bundle struct {
+// sealedCopy is a copy that an answer set.
+type sealedCopy struct {
 	id      session.ID
 	q       *Request
 	parts   int
@@ -112,8 +112,8 @@ type view struct {
 	told      ops // what answers said is written
 	seen      ops // and what they have shown
 	displaced ops // of these, what an answer has displaced from the jar
-	content   ops // what the jar's bundles hold
-	joint     ops // what only some bundle holds of several that were carried, nobody can tell which
+	content   ops // what the jar's copies hold
+	joint     ops // what only some copy holds of several that were carried, nobody can tell which
 	jar       []string
 	active    time.Duration // began the last answered request that counts as use
 
@@ -145,8 +145,8 @@ type asked struct {
 	carried  ops           // what it knew when it was sent
 	required ops           // an answer must not be older than these
 	told     ops           // which of them the visitor was told are written
-	backup   bool          // it carries a complete bundle of its session
-	leaseMin time.Duration // of the bundles it carries
+	backup   bool          // it carries a complete copy of its session
+	leaseMin time.Duration // of the copies it carries
 	leaseMax time.Duration
 	seen     time.Duration
 	active   time.Duration // of the view, when it was sent
@@ -184,7 +184,7 @@ func (x *life) confirmedBy(birth int) time.Duration {
 	return never
 }
 
-// vouchedBy is the same for what an instance itself has put into bundles.
+// vouchedBy is the same for what an instance itself has put into copies.
 func (x *life) vouchedBy(birth int) time.Duration {
 	if at, ok := x.vouched[birth]; ok {
 		return at

@@ -27,7 +27,7 @@ func (o *oracle) required(v *view, q *Request) ops {
 // journal creates a record only while the state's lease holds; later it only
 // joins into a live record, or drops the state". A store that restarts empty
 // loses what only it had, and one whose record expires too: "Stored expiry =
-// lastSeen + Idle + Refresh", while a bundle sent later vouches for longer.
+// lastSeen + Idle + Refresh", while a copy sent later vouches for longer.
 func (o *oracle) gone(n int, x *life, at time.Duration) bool {
 	w := o.writes[n]
 	if w == nil {
@@ -64,8 +64,8 @@ func (o *oracle) gone(n int, x *life, at time.Duration) bool {
 		return true
 	}
 	lease := w.q.Began
-	if len(w.q.Bundle) > 0 {
-		lease = o.bundles[w.q.Bundle[0]].leaseMin
+	if len(w.q.Sealed) > 0 {
+		lease = o.copies[w.q.Sealed[0]].leaseMin
 	} else if w.q.Key == tallyKey {
 		lease = o.leaseOf(w.q)
 	}
@@ -109,7 +109,7 @@ func (o *oracle) judgeRead(q *Request, a *asked) {
 		name := keyNames[key]
 		if fault := q.Answer.Faults[name]; fault != "" {
 			// Section 4: "reading or updating a withheld key in an outage is
-			// ErrUnavailable; after a restore from a bundle it is ErrLost until
+			// ErrUnavailable; after a restore from a copy it is ErrLost until
 			// set again". Section 6: "ServerOnly keys always".
 			travels := key != secretKey && !o.tooLarge(key, o.life(q.Token))
 			switch {
@@ -264,8 +264,8 @@ func (o *oracle) due(w *write, x *life, at time.Duration) bool {
 func (o *oracle) leaseOf(q *Request) time.Duration {
 	a := o.asked[q]
 	switch {
-	case len(q.Bundle) > 0:
-		return o.bundles[q.Bundle[0]].leaseMin
+	case len(q.Sealed) > 0:
+		return o.copies[q.Sealed[0]].leaseMin
 	case q.Key != tallyKey:
 		return never // no copy of it went to the visitor
 	case a.isConfirmed:

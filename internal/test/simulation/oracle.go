@@ -12,7 +12,7 @@ func Judge(h History) []Violation { return judge(h, func(string) {}) }
 func judge(h History, count func(string)) []Violation {
 	o := &oracle{
 		History: h, count: count,
-		lives: map[session.ID]*life{}, bundles: map[string]*bundle{}, views: map[viewOf]*view{},
+		lives: map[session.ID]*life{}, copies: map[string]*sealedCopy{}, views: map[viewOf]*view{},
 		records: map[int]*kept{}, links: map[linkOf]*linkState{}, births: map[int]*birth{},
 		asked: map[*Request]*asked{}, ends: map[string]*Request{}, forgot: map[int]time.Duration{},
 		shaken: map[int]time.Duration{}, budget: map[linkOf]time.Duration{}, modes: map[int]*operated{},
@@ -109,9 +109,9 @@ func (o *oracle) sent(q *Request) {
 			x.ends = append(x.ends, q)
 		}
 	}
-	parts := map[*bundle]int{}
+	parts := map[*sealedCopy]int{}
 	for _, v := range q.Carried {
-		if b := o.bundles[v]; b != nil && b.id == q.Token {
+		if b := o.copies[v]; b != nil && b.id == q.Token {
 			if parts[b]++; parts[b] == b.parts {
 				a.carry(b)
 			}
@@ -136,7 +136,7 @@ func (o *oracle) sent(q *Request) {
 // never is before all times, by any clock.
 const never = time.Duration(-1 << 62)
 
-func (a *asked) carry(b *bundle) {
+func (a *asked) carry(b *sealedCopy) {
 	a.backup = true
 	a.know = a.know.or(b.content)
 	a.leaseMin = max(a.leaseMin, b.leaseMin)
@@ -322,7 +322,7 @@ func (o *oracle) ended(q *Request) {
 	}
 	o.announce(q)
 	o.answered(q)
-	o.keepBundle(q, a)
+	o.keepCopy(q, a)
 	a.known = map[int]time.Duration{q.Birth: q.Ended}
 	if q.Ending != "" {
 		o.ends[q.Ending] = q
@@ -362,27 +362,27 @@ func (o *oracle) endedLate(q *Request) bool {
 	return true
 }
 
-// keepCarried notes what the bundle that a request carried must hold, because the
+// keepCarried notes what the copy that a request carried must hold, because the
 // answer shows it and brings no other. Section 6: "It is sent again when something
 // changed".
 func (o *oracle) keepCarried(q *Request) {
-	var only *bundle
+	var only *sealedCopy
 	for _, v := range q.Carried {
-		b := o.bundles[v]
+		b := o.copies[v]
 		if b == nil || b.id != q.Token || only != nil && only != b {
 			return
 		}
 		only = b
 	}
-	if only != nil && q.Route == Read && q.shows() && !o.storeOnly(q) && // which reads no bundle
+	if only != nil && q.Route == Read && q.shows() && !o.storeOnly(q) && // which reads no copy
 		!o.life(q.Token).endedBy(q) { // which gets no copy any more
 		only.content = only.content.or(o.shown(q))
 	}
 }
 
-// keepBundle notes what an answer puts into the visitor's jar.
-func (o *oracle) keepBundle(q *Request, a *asked) {
-	if len(q.Bundle) == 0 {
+// keepCopy notes what an answer puts into the visitor's jar.
+func (o *oracle) keepCopy(q *Request, a *asked) {
+	if len(q.Sealed) == 0 {
 		if q.Answer.Late == "pending" { // the journal has it, with the lease of what was carried
 			y := o.life(q.Token)
 			y.vouched[q.Birth] = max(y.vouchedBy(q.Birth), a.leaseMax)
@@ -391,7 +391,7 @@ func (o *oracle) keepBundle(q *Request, a *asked) {
 		return
 	}
 	skew := o.skew(q.Instance)
-	b := &bundle{id: q.Token, q: q, parts: len(q.Bundle), content: a.know, seen: q.Began + skew, leaseMin: a.leaseMin, leaseMax: a.leaseMax}
+	b := &sealedCopy{id: q.Token, q: q, parts: len(q.Sealed), content: a.know, seen: q.Began + skew, leaseMin: a.leaseMin, leaseMax: a.leaseMax}
 	if q.NewToken != "" {
 		b.id = q.NewToken
 	}
@@ -415,8 +415,8 @@ func (o *oracle) keepBundle(q *Request, a *asked) {
 			b.leaseMin = q.Began + skew
 		}
 	}
-	for _, v := range q.Bundle {
-		o.bundles[v] = b
+	for _, v := range q.Sealed {
+		o.copies[v] = b
 	}
 	y := o.life(b.id)
 	y.vouched[q.Birth] = max(y.vouchedBy(q.Birth), b.leaseMax)

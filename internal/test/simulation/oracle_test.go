@@ -40,11 +40,11 @@ func (t *tale) event(e Event) {
 	t.h.Events = append(t.h.Events, e)
 }
 
-// ask sends a request to an instance, with the session and these bundles.
-func (t *tale) ask(birth int, route Route, key, op int, bundles ...string) *Request {
+// ask sends a request to an instance, with the session and these copies.
+func (t *tale) ask(birth int, route Route, key, op int, copies ...string) *Request {
 	t.at += time.Second
 	t.n++
-	q := &Request{N: t.n, Route: route, Key: key, Op: op, Instance: birth - 1, Birth: birth, Token: s1, Carried: bundles, Used: bundles, Sent: t.at, Began: t.at}
+	q := &Request{N: t.n, Route: route, Key: key, Op: op, Instance: birth - 1, Birth: birth, Token: s1, Carried: copies, Used: copies, Sent: t.at, Began: t.at}
 	t.event(Event{Kind: Sent, Request: q})
 	t.event(Event{Kind: Began, Request: q, Instance: q.Instance, Birth: birth})
 	return q
@@ -68,7 +68,7 @@ func (t *tale) save(q *Request, birth int, id session.ID, over int, dead bool, m
 	t.event(e)
 }
 
-// answer ends q: with a status, or with "store a=1 cart=2,3". The bundles that
+// answer ends q: with a status, or with "store a=1 cart=2,3". The copies that
 // the browser has then come after it.
 func (t *tale) answer(q *Request, what string, set string, jar ...string) {
 	t.at += time.Second
@@ -87,7 +87,7 @@ func (t *tale) answer(q *Request, what string, set string, jar ...string) {
 		}
 	}
 	if set != "" {
-		q.Bundle = []string{set}
+		q.Sealed = []string{set}
 		q.Given = []string{set}
 		q.Size = 300
 	}
@@ -108,7 +108,7 @@ func (t *tale) answer(q *Request, what string, set string, jar ...string) {
 	t.event(Event{Kind: Delivered, Request: q})
 }
 
-// begin gives the browser its session, with write 1 and bundle "one".
+// begin gives the browser its session, with write 1 and copy "one".
 func (t *tale) begin(birth int) {
 	q := t.ask(birth, Set, 0, 1)
 	q.Token, q.NewToken = "", s1
@@ -131,8 +131,8 @@ func heldByTwo(t *tale, by int) {
 }
 
 // steal is ask by the attacker.
-func (t *tale) steal(birth int, id session.ID, route Route, bundles ...string) *Request {
-	q := t.ask(birth, route, 0, 0, bundles...)
+func (t *tale) steal(birth int, id session.ID, route Route, copies ...string) *Request {
+	q := t.ask(birth, route, 0, 0, copies...)
 	q.Browser = -1
 	q.Copy = 1
 	q.Token = id
@@ -269,13 +269,13 @@ func TestTheOracle(t *testing.T) {
 			t.answer(w, "store a=1 cart=3", "three", "two", "three")
 			t.answer(t.ask(1, Read, 0, 0, "two", "three"), "backup a=1 cart=3", "", "two", "three")
 		}, "d: older than what the visitor was told"},
-		{"another instance's answer displaces a bundle", func(t *tale) {
+		{"another instance's answer displaces a copy", func(t *tale) {
 			v, w := t.ask(1, Set, 1, 2, "one"), t.ask(2, Set, 2, 3, "one")
 			t.answer(v, "backup a=1 b=2", "two", "two")
 			t.answer(w, "backup a=1 c=3", "three", "three")
 			t.answer(t.ask(2, Read, 0, 0, "three"), "backup a=1 c=3", "", "three")
 		}, ""},
-		{"an instance displaces its own bundle", func(t *tale) {
+		{"an instance displaces its own copy", func(t *tale) {
 			v, w := t.ask(1, Set, 1, 2, "one"), t.ask(1, Set, 2, 3, "one")
 			t.answer(v, "backup a=1 b=2", "two", "two")
 			t.answer(w, "backup a=1 c=3", "three", "three")
@@ -287,10 +287,10 @@ func TestTheOracle(t *testing.T) {
 		{"one of two copies that held what a read has shown is displaced by the same instance", func(t *tale) {
 			heldByTwo(t, 1)
 		}, "d: older than what the visitor was told, d: older than what the visitor was shown"},
-		{"a write without a bundle, which the store loses", func(t *tale) {
+		{"a write without a copy, which the store loses", func(t *tale) {
 			unsent(t, session.Auto)
 		}, "a: lost"},
-		{"a write without a bundle while the store alone is trusted, which the store loses", func(t *tale) {
+		{"a write without a copy while the store alone is trusted, which the store loses", func(t *tale) {
 			unsent(t, session.StoreOnly)
 		}, ""},
 		{"a write while the store alone is trusted, which a copy that it did not read outdoes", func(t *tale) {
@@ -299,7 +299,7 @@ func TestTheOracle(t *testing.T) {
 		{"a write that a copy outdoes which it has read", func(t *tale) {
 			unread(t, session.Auto)
 		}, "d: older than what the visitor was told"},
-		{"a read shows what no bundle has, and the next does not", func(t *tale) {
+		{"a read shows what no copy has, and the next does not", func(t *tale) {
 			w := t.ask(1, Set, 1, 2, "one")
 			t.load(w, 1)
 			t.save(w, 1, s1, 1, false, 1, 2)
@@ -312,7 +312,7 @@ func TestTheOracle(t *testing.T) {
 			t.answer(t.ask(1, Read, 0, 0, "one"), "backup a=1", "", "one")
 		}, "d: older than what the visitor was shown"},
 
-		{"503 while a bundle vouches", func(t *tale) {
+		{"503 while a copy vouches", func(t *tale) {
 			t.answer(t.ask(2, Read, 0, 0, "one"), "503", "", "one")
 		}, "b: turned away"},
 		{"503 of a lease that an instance confirmed", func(t *tale) {
@@ -359,7 +359,7 @@ func TestTheOracle(t *testing.T) {
 		{"a logout is refused", func(t *tale) {
 			t.answer(t.ask(2, Logout, 0, 0, "one"), "503", "", "one")
 		}, "b: turned away"},
-		{"nobody, while a bundle vouches", func(t *tale) {
+		{"nobody, while a copy vouches", func(t *tale) {
 			t.event(Event{Kind: Forgot})
 			t.answer(t.ask(2, Read, 0, 0, "one"), "nowhere", "", "one")
 		}, "b: logged out"},
@@ -521,7 +521,7 @@ func heir(t *tale) {
 	t.h.Events = append(t.h.Events, Event{At: t.at, Kind: Linked, Instance: 1, Birth: 2, Healthy: true})
 }
 
-// unsent has a visitor write in a mode and get no bundle, and look at the end, when the
+// unsent has a visitor write in a mode and get no copy, and look at the end, when the
 // store has lost the write.
 func unsent(t *tale, m session.Mode) {
 	t.event(Event{Kind: Overridden, Instance: 0, Birth: 1, Mode: m})

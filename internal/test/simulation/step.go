@@ -73,11 +73,11 @@ type Tamper uint8
 // The ways to tamper.
 const (
 	Genuine     Tamper = iota
-	Truncated          // bundles are cut
-	Flipped            // one bit of each bundle is changed
-	Swapped            // the bundles are those of the copy before
-	Mixed              // the bundles of the copy before are added under the free names
-	Bare               // no bundles
+	Truncated          // sealed copies are cut
+	Flipped            // one bit of each sealed copy is changed
+	Swapped            // the sealed copies are those of the attacker before
+	Mixed              // those of the attacker before are added under the free names
+	Bare               // no sealed copies
 	NoTombstone        // no tombstone cookie
 	tampers
 )

@@ -32,7 +32,7 @@ func idOf(token string) session.ID {
 	return session.ID(hex.EncodeToString(sum[:16]))
 }
 
-func (w *world) isBundle(name string) bool { return strings.HasPrefix(name, w.cookieName()+"-b") }
+func (w *world) isCopyName(name string) bool { return strings.HasPrefix(name, w.cookieName()+"-b") }
 
 func (w *world) visit(s Step, b *browser) { w.send(s, b, b.jar, false) }
 
@@ -56,11 +56,11 @@ func (w *world) tamper(jar, other *Jar, how Tamper) *Jar {
 	jar = jar.Clone()
 	var kept []Cookie
 	for _, c := range jar.Cookies {
-		bundle := w.isBundle(c.Name)
+		isCopy := w.isCopyName(c.Name)
 		switch {
-		case bundle && how == Truncated && len(c.Value) > 8:
+		case isCopy && how == Truncated && len(c.Value) > 8:
 			c.Value = c.Value[:len(c.Value)-5]
-		case bundle && how == Flipped && len(c.Value) > 40:
+		case isCopy && how == Flipped && len(c.Value) > 40:
 			b := []byte(c.Value)
 			if b[30] != 'A' {
 				b[30] = 'A'
@@ -68,7 +68,7 @@ func (w *world) tamper(jar, other *Jar, how Tamper) *Jar {
 				b[30] = 'B'
 			}
 			c.Value = string(b)
-		case bundle && (how == Swapped || how == Bare):
+		case isCopy && (how == Swapped || how == Bare):
 			continue
 		case c.Name == w.cookieName()+"-x" && how == NoTombstone:
 			continue
@@ -77,7 +77,7 @@ func (w *world) tamper(jar, other *Jar, how Tamper) *Jar {
 	}
 	jar.Cookies = kept
 	for _, c := range other.Cookies {
-		if w.isBundle(c.Name) && (how == Swapped || how == Mixed && jar.Value(c.Name) == "") {
+		if w.isCopyName(c.Name) && (how == Swapped || how == Mixed && jar.Value(c.Name) == "") {
 			jar.Cookies = append(jar.Cookies, c)
 		}
 	}
@@ -152,14 +152,14 @@ func (w *world) send(s Step, b *browser, jar *Jar, final bool) {
 func (w *world) filter(cookies []Cookie) []Cookie {
 	latest := 0
 	for _, c := range cookies {
-		if w.isBundle(c.Name) {
+		if w.isCopyName(c.Name) {
 			latest = max(latest, c.set)
 		}
 	}
 	var out []Cookie
 	for _, c := range cookies {
 		off := w.cfg.Off
-		if w.isBundle(c.Name) && (off.Backup || off.Slots && c.set != latest) || c.Name == w.cookieName()+"-x" && off.TombstoneCookie {
+		if w.isCopyName(c.Name) && (off.Backup || off.Slots && c.set != latest) || c.Name == w.cookieName()+"-x" && off.TombstoneCookie {
 			continue
 		}
 		out = append(out, c)
@@ -167,17 +167,17 @@ func (w *world) filter(cookies []Cookie) []Cookie {
 	return out
 }
 
-// read finds the session in a jar, and its bundles.
-func (w *world) read(cookies []Cookie) (id session.ID, bundles, names []string) {
+// read finds the session in a jar, and its copies.
+func (w *world) read(cookies []Cookie) (id session.ID, copies, names []string) {
 	for _, c := range cookies {
 		switch {
 		case c.Name == w.cookieName():
 			id = idOf(c.Value)
-		case w.isBundle(c.Name):
-			bundles, names = append(bundles, c.Value), append(names, c.Name)
+		case w.isCopyName(c.Name):
+			copies, names = append(copies, c.Value), append(names, c.Name)
 		}
 	}
-	return id, bundles, names
+	return id, copies, names
 }
 
 // serve lets an instance answer. It returns nil where no answer leaves it.
@@ -214,10 +214,10 @@ func (w *world) serve(q *Request, r *http.Request) *httptest.ResponseRecorder {
 	}
 	probe := Jar{Host: host}
 	probe.Take(answer.Header()["Set-Cookie"], time.Now())
-	q.NewToken, q.Bundle, q.Given = w.read(probe.Cookies)
+	q.NewToken, q.Sealed, q.Given = w.read(probe.Cookies)
 	q.Slots = w.slots(r.Header["Cookie"], "carries") + w.slots(answer.Header()["Set-Cookie"], "sets")
 	q.Ending = probe.Value(w.cookieName() + "-x")
-	for _, v := range q.Bundle {
+	for _, v := range q.Sealed {
 		q.Size += len(v)
 	}
 	for _, line := range answer.Header()["Set-Cookie"] {
@@ -253,17 +253,17 @@ func (w *world) countAnswer(q *Request) {
 	if q.revokes() && q.ok() && q.Answer.Durability != "" {
 		w.counts[who+q.Route.String()+" "+q.Answer.Durability]++
 	}
-	if len(q.Bundle) > 1 {
-		w.counts[who+"bundle in parts"]++
+	if len(q.Sealed) > 1 {
+		w.counts[who+"copy in parts"]++
 	}
 }
 
-// slots names the bundle cookies of a header.
+// slots names the copy cookies of a header.
 func (w *world) slots(lines []string, verb string) string {
 	var out []string
 	for _, line := range lines {
 		for part := range strings.SplitSeq(line, "; ") {
-			if name, value, _ := strings.Cut(part, "="); w.isBundle(name) {
+			if name, value, _ := strings.Cut(part, "="); w.isCopyName(name) {
 				if name = strings.TrimPrefix(name, w.cookieName()+"-"); value == "" {
 					name = "no " + name
 				}

@@ -7,7 +7,7 @@ import "time"
 const tick = 2 * time.Second
 
 // judgeVouched is promise (b): no fault logs a visitor out, and none turns away
-// one for whom a bundle vouches.
+// one for whom a copy vouches.
 func (o *oracle) judgeVouched(q *Request, a *asked) {
 	if q.Route == Begin || q.Token == "" {
 		o.judgeStranger(q)
@@ -23,7 +23,7 @@ func (o *oracle) judgeVouched(q *Request, a *asked) {
 	if q.shows() || !q.ok() && q.Status != 503 || x.maker == nil || x.endedBy(q) || o.endedElsewhere(x, q.Ended) {
 		return
 	}
-	// Section 3: "A bundle vouches until the earliest of the end of its lease,
+	// Section 3: "A copy vouches until the earliest of the end of its lease,
 	// the session's absolute end, and lastSeen + Idle + one refresh interval".
 	stay := o.stayOf(x)
 	if q.Ended+o.spread()+tick > a.active+stay.Idle || q.Ended+o.spread()+tick > x.maker.Began+stay.Lifetime {
@@ -38,7 +38,7 @@ func (o *oracle) judgeVouched(q *Request, a *asked) {
 	if q.ok() { // as if there were no session
 		switch {
 		case vouches:
-			o.violate(q, q.Ended, "b: logged out", "a bundle vouches for %v more", a.leaseMin+o.Lease-now)
+			o.violate(q, q.Ended, "b: logged out", "a copy vouches for %v more", a.leaseMin+o.Lease-now)
 		case present:
 			o.violate(q, q.Ended, "b: logged out", "the store has the session")
 		default:
@@ -50,7 +50,7 @@ func (o *oracle) judgeVouched(q *Request, a *asked) {
 	switch {
 	case o.exempt503(q, a):
 	case vouches:
-		o.violate(q, q.Ended, "b: turned away", "answered %d, and a bundle vouches for %v more", q.Status, a.leaseMin+o.Lease-now)
+		o.violate(q, q.Ended, "b: turned away", "answered %d, and a copy vouches for %v more", q.Status, a.leaseMin+o.Lease-now)
 	case present && a.settled && o.settled(q.Birth, x.shard, q.Ended) && !q.Route.renews(): // its new ID may be on another shard
 		o.violate(q, q.Ended, "b: turned away", "answered %d, and the store has the session", q.Status)
 	default:
@@ -59,7 +59,7 @@ func (o *oracle) judgeVouched(q *Request, a *asked) {
 	}
 }
 
-// exempt503 names the reasons for a 503 though a bundle vouches.
+// exempt503 names the reasons for a 503 though a copy vouches.
 func (o *oracle) exempt503(q *Request, a *asked) bool {
 	switch {
 	case q.Route == FromStore:
