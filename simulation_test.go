@@ -23,8 +23,8 @@ var (
 	simSeeds    = flag.Int("seeds", 0, "how many seeds at most, in half of the time until -timeout; 0: 1500, fewer with -race and -short")
 )
 
-// Worlds of the simulation besides the plain one that every seed has. One that is
-// listed here is run by TestNoPromiseIsBroken.
+// The worlds of the simulation that TestNoPromiseIsBroken runs besides the plain
+// one.
 var enabledWorlds = []simulation.World{
 	simulation.BackupOnly,
 	simulation.Bursts,
@@ -182,8 +182,8 @@ func TestWhatBrokeOnceDoesNot(t *testing.T) {
 	}
 }
 
-// What the model of the protocol says is lost without a mechanism is lost: the
-// oracle would notice.
+// Without a mechanism a promise breaks, as the model of the protocol says, and the
+// oracle notices.
 func TestEveryMechanismIsMissed(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("hunts through thousands of seeds: make test does, make race and make modules do not")
@@ -224,8 +224,8 @@ func TestEveryMechanismIsMissed(t *testing.T) {
 	}
 }
 
-// What no program may do, in each of the worlds: the oracle would notice there,
-// too. None of these depends on what the Manager does well or badly today.
+// In each of the worlds the oracle notices what no program may do. None of these
+// faults depends on what the Manager does well or badly today.
 func TestTheSimulationSeesWhatEachWorldIsFor(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("hunts through hundreds of seeds: make test does, make race and make modules do not")

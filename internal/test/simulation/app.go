@@ -37,13 +37,13 @@ func (r Route) String() string {
 	return [...]string{"read", "read-only", "read-store", "set", "add", "delete", "login", "logout", "begin", "count", "count-late", "or-set", "sign-in", "end-others", "end-all"}[r]
 }
 
-// writes tells whether the route leaves a mark in the session.
+// writes reports whether the route leaves a mark in the session.
 func (r Route) writes() bool { return r >= Set && r != Logout && r < EndOthers }
 
-// ends tells whether the route ends the session that the request carries.
+// ends reports whether the route ends the session that the request carries.
 func (r Route) ends() bool { return r >= Login && r <= Begin || r.renews() }
 
-// renews tells whether the route moves the session to a new token.
+// renews reports whether the route moves the session to a new token.
 func (r Route) renews() bool { return r == Login || r == SignIn || r == EndOthers }
 
 // The application's keys. Their values carry marks like #17#, the number of
@@ -164,8 +164,8 @@ func Application(m *session.Manager) http.Handler {
 	return mux
 }
 
-// serve loads the session, thinks, and changes it: what happens to the session
-// elsewhere meanwhile meets the commit.
+// serve loads the session, thinks, and changes it. While it thinks other requests
+// change the session, so that its commit conflicts with them.
 func (a ask) serve(w http.ResponseWriter, r *http.Request) {
 	if a.route == Begin {
 		time.Sleep(a.think)

@@ -30,8 +30,8 @@ func (o *oracle) content(values []string, id session.ID) (all ops) {
 	return all
 }
 
-// delivered is when an answer reaches its browser: the cookies first, then the
-// visitor's eyes.
+// delivered judges an answer when it reaches its browser: first its cookies, then
+// what the visitor sees.
 func (o *oracle) delivered(q *Request) {
 	if q.Browser < 0 || q.JarToken == "" {
 		return
@@ -60,8 +60,8 @@ func (o *oracle) delivered(q *Request) {
 			v.active = max(v.active, q.Began)
 		case ReadOnly:
 		default:
-			// handler.go, ReadOnly: "the session's expiry is not put off, and
-			// the answer sets no cookie". So what only it has shown is in no
+			// handler.go, ReadOnly: "the session's expiry is not put off, and the
+			// answer sets no cookie". So a write that only it has shown is in no
 			// backup.
 			v.seen = v.seen.or(o.shown(q))
 			v.active = max(v.active, q.Began)
@@ -70,7 +70,8 @@ func (o *oracle) delivered(q *Request) {
 	}
 	if q.ok() && len(q.Sealed) == 0 && o.storeOnly(q) {
 		// Decision 50, while an operator trusts the store alone: "where none is free no
-		// copy is sent". So only the store has what this has written and shown.
+		// copy is sent". So only the store has the writes that this answer made and
+		// showed.
 		o.exempt(noFreeCookie)
 		v.displaced = v.displaced.with(q.Op).or(o.shown(q))
 	}
@@ -93,8 +94,8 @@ func (o *oracle) delivered(q *Request) {
 	o.displace(q, v)
 }
 
-// deletedNothing is a deletion for which there was nothing to delete: what it
-// knows of that is what it carried, as long as the jar has it.
+// deletedNothing notes a deletion for which there was nothing to delete: it knows
+// of the writes that its request carried, as long as the jar has them.
 func (o *oracle) deletedNothing(q *Request, v *view) {
 	carried := false
 	for _, value := range q.Carried {
@@ -109,7 +110,7 @@ func (o *oracle) deletedNothing(q *Request, v *view) {
 }
 
 // hold notes what the copies that a request carried must hold together. See keepCarried for
-// one that carried a single one.
+// a request with a single copy.
 func (o *oracle) hold(q *Request, v *view) {
 	joint := o.shown(q).minus(o.content(q.Carried, q.JarToken))
 	if len(q.Carried) < 2 || joint == (ops{}) {
@@ -204,8 +205,9 @@ func (o *oracle) noneFree(q *Request) bool {
 		taken[name[len(name)-1]] = true
 	}
 	// Those of other sessions of this browser count too: a session that begins
-	// under another's token takes over what its answers hold. And those of a
-	// thief do, also under a token of before: nobody can tell him from the visitor.
+	// under another's token takes over what its answers hold. And those of a thief
+	// do, also under a token of before, because no instance can tell a thief from
+	// the visitor.
 	for other := range o.asked {
 		theirs := other.Browser == q.Browser ||
 			other.Token != "" && (o.sessionOf(other).root() == o.sessionOf(q).root() || o.life(other.Token).root() == o.sessionOf(q).root())

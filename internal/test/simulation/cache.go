@@ -68,8 +68,8 @@ func (c *cached) LoadFresh(ctx context.Context, id session.ID) (session.Record, 
 	return r, err
 }
 
-// Save implements session.Store. What it replaces is not loaded from the cache
-// again.
+// Save implements session.Store. A record that it replaces is not loaded from the
+// cache again.
 func (c *cached) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
 	c.drop(id)
 	defer c.drop(id)
@@ -83,7 +83,8 @@ func (c *cached) drop(id session.ID) {
 	c.changes[id]++
 }
 
-// changed is what the server says of a record; of all, if id is empty.
+// changed drops a record from the cache, as the server has told the client to; all
+// records, if id is empty.
 func (c *cached) changed(id session.ID) {
 	delay := 100*time.Microsecond + time.Duration(mix(c.c.seed, uint64(time.Since(c.start)), uint64(c.birth), 8)%uint64(5*time.Millisecond))
 	time.AfterFunc(delay|1, func() {
@@ -105,7 +106,7 @@ func (c *cached) changed(id session.ID) {
 // connection is still there.
 func (f Fault) silent() bool { return f == Hang || f == HangLate || f == HangAck }
 
-// broken is what a fault does to the connection.
+// broken does to the connection what a fault does.
 func (c *cached) broken(f Fault) {
 	switch {
 	case f == Refuse || f == LoseAck:

@@ -13,11 +13,11 @@ type Config struct {
 	// New starts an instance of the program.
 	New func(Spec) (Instance, error)
 
-	// WithoutBackup says that the instances keep no backup: what only a backup
-	// can promise is not asked of them.
+	// WithoutBackup says that the instances keep no backup, so that promises which
+	// only a backup can keep are not judged.
 	WithoutBackup bool
 
-	Calm     bool // nothing fails, nobody steals
+	Calm     bool // nothing fails, and there is no thief
 	OneClock bool // New cannot set the clock of an instance
 
 	// Steps of each world; default 20 to 60, as the seed says.
@@ -27,7 +27,7 @@ type Config struct {
 	// worlds have any.
 	Story string
 
-	// Worlds are what plans have besides what every plan has.
+	// Worlds are the classes of events that plans have in addition to the usual ones.
 	Worlds []World
 
 	// Copy is how many bytes of cookies a copy may take up; 0: as many as all may.
@@ -39,18 +39,18 @@ type Config struct {
 	Off Switches
 }
 
-// Switches turn off what the world, and not the program, does for sessions, so
-// that a run shows what it is good for.
+// Switches turn off what the world, and not the program, does for sessions, so that
+// a run shows which promises need it.
 type Switches struct {
 	CAS             bool // a Save over a Version is one over Any
 	Tombstones      bool // the store keeps no tombstones
 	Slots           bool // browsers send only the copy that was set last
 	TombstoneCookie bool // browsers do not send it
-	Incarnation     bool // a restart changes neither the incarnation nor what is no session
+	Incarnation     bool // a restart changes neither the incarnation nor the records that are no sessions
 	Backup          bool // browsers send no copies
 	Update          bool // the application reads a list and sets it, in place of Update
 	Tracking        bool // caches are not told what others have replaced
-	Patience        bool // the store, and nobody else, knows of a client that has left, and does not answer
+	Patience        bool // only the store knows of a client that has left, and does not answer
 }
 
 // Timing is how a world's sessions are configured. Worlds are short, so these

@@ -2,8 +2,8 @@ package simulation
 
 import "time"
 
-// A counter is a list of marks that Update lengthens: what it has lost, or
-// counted twice, has a name.
+// A counter is a list of marks that Update lengthens, so that a write which is
+// lost, or counted twice, can be named.
 
 // acknowledged reports whether the visitor was told that the write is done.
 func (q *Request) acknowledged() bool {
@@ -41,14 +41,15 @@ func (x *life) root() *life {
 // was answered.
 func (w *write) unanswered() bool { return w.saved == 0 || w.q.Ended == 0 || w.saved > w.q.Ended }
 
-// stillKnown is how long an instance knows what it has saved, if nobody carries it back.
+// stillKnown is how long an instance knows what it has saved, if no request carries it
+// back.
 const stillKnown = 30 * time.Second
 
-// parted reports whether two writes of one key may be apart, so that only the
-// later of them stays. Section 11: "with one instance always (...); with several
-// as long as each of them is answered, however slowly. Where one is not,
-// Updates of one key at two instances at once keep the later (one tab at a time
-// loses nothing)". What a store has forgotten binds nobody who did not carry it.
+// parted reports whether two writes of one key may be apart, so that only the later
+// of them stays. Section 11: "with one instance always (...); with several as long
+// as each of them is answered, however slowly. Where one is not, Updates of one key
+// at two instances at once keep the later (one tab at a time loses nothing)". A
+// write that a store has forgotten does not bind a request that did not carry it.
 func (o *oracle) parted(w, r *write) bool {
 	if w.know.has(r.n) || r.know.has(w.n) {
 		return false
@@ -198,8 +199,8 @@ func (o *oracle) inBudget(b, shard int, at time.Duration) bool {
 	return ok && o.auto(b, at) && at-since >= o.Settle && at-o.shaken[shard] >= o.Settle && (o.forgot[shard] == 0 || at-o.forgot[shard] >= o.Settle)
 }
 
-// writtenElsewhere reports whether another instance has written the session
-// while q was under way: who comes too late too often may be refused.
+// writtenElsewhere reports whether another instance has written the session while q
+// was under way: a write that comes too late too often may be refused.
 func (o *oracle) writtenElsewhere(q *Request) bool {
 	root := o.life(q.Token).root()
 	for _, w := range o.writes {

@@ -11,24 +11,22 @@
 // again, and made shorter until nothing in it can be left out ([Shrink]).
 //
 // Config.Worlds adds classes of events that the plans of a run have besides: see
-// [World]. What holds today and what does not yet is the business of whoever
-// runs them.
+// [World]. The test that runs them says which of them hold.
 //
-// What is left to chance is what no seed reaches: the tokens (crypto/rand), the
-// number that a Manager draws for itself, and the order in which goroutines run
-// that wake in the same instant. The world avoids the last: all delays are odd
-// nanoseconds drawn from the seed, so that two things rarely fall in the same
-// instant, and a token's place among the shards follows from the order in which
-// tokens appear, not from their bytes.
+// A seed does not decide the tokens (crypto/rand), the number that a Manager draws
+// for itself, and the order in which goroutines run that wake in the same instant.
+// The world avoids the last: all delays are odd nanoseconds drawn from the seed, so
+// that two things rarely fall in the same instant, and a token's place among the
+// shards follows from the order in which tokens appear, not from their bytes.
 //
 // The oracle knows nothing of how sessions are made. It knows what was sent and
-// answered, which records the store was given, and finds in them the marks that
-// the simulation's own small application wrote. [Judge] holds a [History] to
-// the promises of the design, in which the comments name sections; each exemption
-// stands in the code with the sentence that grants it.
+// answered, which records the store was given, and finds in them the marks that the
+// simulation's own small application wrote. [Judge] compares a [History] with the
+// promises of the design, whose sections the comments name; each exemption stands
+// in the code with the sentence that grants it.
 //
-// The package knows the Manager only as an application does. Who runs it says
-// how an instance is made:
+// The package knows the Manager only as an application does. The test that runs it
+// says how an instance is made:
 //
 //	cfg := simulation.Config{New: func(s simulation.Spec) (simulation.Instance, error) {
 //		m, err := session.New(s.Store, &session.Options{

@@ -37,8 +37,8 @@ func (o *oracle) judgeShown(q *Request, a *asked) {
 		return
 	}
 	// Section 1: "from the time taken before sending the store request that last
-	// confirmed the session". What an instance itself was told by the store, and
-	// a session that it began itself, it may vouch for as long: its journal holds
+	// confirmed the session". An instance may vouch for as long for a session that
+	// the store confirmed to it, or that it began itself, because its journal holds
 	// the state.
 	last := a.leaseMax
 	for y := x; y != nil && y.maker != nil; y = y.parent {
@@ -57,7 +57,7 @@ func (o *oracle) judgeShown(q *Request, a *asked) {
 	}
 }
 
-// done tells whether a request has ended its session, as far as anybody was
+// done reports whether a request has ended its session, as far as any client was
 // told.
 func (q *Request) done() bool {
 	if !q.ok() || q.Ended == 0 {
@@ -154,8 +154,8 @@ func (o *oracle) judgeHeir(q *Request, y *life, within bool) {
 		case renewed:
 			o.exempt(renewedBefore)
 		case y.stored > 0 && y.stored <= byAnother+o.ReadTimeout+o.SaveTimeout:
-			// Where the old ID was read just before the tombstone came, the new one
-			// is made just after.
+			// A request that read the old ID just before the tombstone came makes
+			// the new one just after.
 			o.exempt(renewedBefore)
 		case stands:
 			o.violate(q, q.Ended, "e: outlives the logout", "its session %s was logged out by request %d", short8(x.id), e.N)
@@ -167,10 +167,10 @@ func (o *oracle) judgeHeir(q *Request, y *life, within bool) {
 	}
 }
 
-// watched tells whether the instance that took a logout was there when the
-// store lost the tombstone, and within reach of it until now. Section 5: "for
-// 5 s nothing counts as no answer, so that every connected instance publishes
-// before anyone restores".
+// watched reports whether the instance that took a logout was there when the store
+// lost the tombstone, and within reach of it until now. Section 5: "for 5 s nothing
+// counts as no answer, so that every connected instance publishes before anyone
+// restores".
 func (o *oracle) watched(e *Request, x *life) bool {
 	l := o.links[linkOf{e.Birth, x.shard}]
 	return o.alive(e.Birth) && l != nil && l.healthy && x.lostTomb-l.since >= o.Settle
@@ -199,8 +199,9 @@ func (o *oracle) judgeTombstone(x *life, at time.Duration) {
 	}
 	if x.unseen > 0 && x.unseen == x.lostTomb && (x.record == nil || x.record.since < x.unseen) {
 		// The members record that came back is the one that was there: the logs that it
-		// names are whole, and have the end of whatever lost its tombstone. It was
-		// delivered to the store since, and is missing as one that was evicted.
+		// names are whole, and have the end of each session that lost its tombstone.
+		// The tombstone was delivered to the store since, and is missing as an evicted
+		// one is.
 		o.exempt(tombstoneUndone)
 		return
 	}

@@ -1,7 +1,7 @@
 package simulation
 
-// exemption is a reason why an answer breaks no promise though it looks as if it did. Where
-// one is granted stands the condition; how often, the counts of a run say.
+// exemption is a reason why an answer breaks no promise though it looks as if it did. The
+// condition stands where an exemption is granted; the counts of a run say how often it was.
 type exemption int
 
 const (

@@ -34,8 +34,9 @@ func hangUp(d *planner) {
 	d.alone(6 * time.Second)
 }
 
-// hangUp ends the context of a request that has arrived when its client will
-// have gone. It is for whoever reads the answer all the same: see Step.Abort.
+// hangUp ends the context of a request that has arrived when its client will have
+// gone. The browser reads the answer all the same, as a client does that has only
+// half-closed its connection: see Step.Abort.
 func (w *world) hangUp(ctx context.Context, s Step, q *Request) (context.Context, context.CancelFunc) {
 	if s.Hangup == 0 {
 		return ctx, func() {}

@@ -13,7 +13,7 @@ type news struct {
 	e *Request
 }
 
-// announce notes a logout of which all instances hear that reach the store.
+// announce notes a logout of which all instances hear, if they reach the store.
 func (o *oracle) announce(e *Request) {
 	x := o.life(e.Token)
 	durable := e.Route == Logout && e.done() && e.Answer.Durability == "durable"
@@ -37,16 +37,16 @@ func (o *oracle) hear(now time.Duration) {
 }
 
 // reached reports whether an instance has had the shard within reach for long enough
-// when a logout was made, and since, and the shard has kept what it had meanwhile.
-// What a shard loses before an instance has asked it may be lost for that instance:
-// docs/RELIABILITY.md, "Within the first second".
+// when a logout was made, and since, and the shard has kept what it had meanwhile. A
+// logout that a shard loses before an instance has asked it may be lost for that
+// instance: docs/RELIABILITY.md, "Within the first second".
 func (o *oracle) reached(n news, b int) bool {
 	return n.x.evicted <= n.e.Began && o.announces(n.e, n.x.shard) && o.inReach(n.x.shard, n.e.Began, b)
 }
 
 // announces reports whether the instance that made a logout durable has told the others that
 // its log goes further: it does so a moment after the answer. An instance that was cut off or
-// died before has the entry in its log, and nobody looks there until it counts as gone:
+// died before has the entry in its log, where no other looks until it counts as gone:
 // docs/RELIABILITY.md, "Cut off with the answer".
 func (o *oracle) announces(e *Request, shard int) bool {
 	l, i := o.links[linkOf{e.Birth, shard}], o.births[e.Birth]

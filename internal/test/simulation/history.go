@@ -6,7 +6,7 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// History is all that happened in a world, as it was seen from outside.
+// History is everything that happened in a world, as it was seen from outside.
 type History struct {
 	Timing
 	Skews         []time.Duration // how far each instance's clock is ahead of the store's
@@ -38,7 +38,7 @@ type Event struct {
 	Gone    bool          // of Stored: nothing stands there now. Of Closed: the token is not in the jar any more
 	Cached  bool          // of Loaded: the instance had it, since Sent
 
-	Unseen   bool         // of Forgot: the members record is the one of before
+	Unseen   bool         // of Forgot: the members record is the one from before
 	Healthy  bool         // of Linked
 	Mode     session.Mode // of Overridden
 	InBudget bool         // of Linked: all calls are answered in time
@@ -110,11 +110,11 @@ type Request struct {
 	Jar      []string   // the values of the copy cookies in it
 }
 
-// ok tells whether the visitor was told that it worked.
+// ok reports whether the visitor was told that it worked.
 func (r *Request) ok() bool { return r.Status >= 200 && r.Status < 300 }
 
-// shows tells whether the answer showed the visitor's session.
+// shows reports whether the answer showed the visitor's session.
 func (r *Request) shows() bool { return r.ok() && r.Answer.Session != "" }
 
-// arrived tells whether the visitor saw the answer.
+// arrived reports whether the visitor saw the answer.
 func (r *Request) arrived() bool { return r.Delivered > 0 }

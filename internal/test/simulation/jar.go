@@ -18,7 +18,7 @@ type Jar struct {
 	age int
 }
 
-// Cookie is one that a Jar keeps.
+// Cookie is a cookie in a Jar.
 type Cookie struct {
 	Name, Value    string
 	Path           string

@@ -44,7 +44,8 @@ type write struct {
 
 	// sent says that its own request's save was done. Its mark is not in there where
 	// another write of the key, side by side with it, is in the same save (section 2:
-	// "the next save carries all of them"). What the store says from then on came after.
+	// "the next save carries all of them"). Answers of the store from then on came
+	// after.
 	sent     bool
 	read     bool // its own request has loaded the session
 	returned bool // a later request has carried it to its instance
@@ -113,7 +114,7 @@ type view struct {
 	seen      ops // and what they have shown
 	displaced ops // of these, what an answer has displaced from the jar
 	content   ops // what the jar's copies hold
-	joint     ops // what only some copy holds of several that were carried, nobody can tell which
+	joint     ops // what one copy of several that were carried holds, and the oracle cannot tell which
 	jar       []string
 	active    time.Duration // began the last answered request that counts as use
 
@@ -215,9 +216,9 @@ func (o *oracle) skew(place int) time.Duration {
 // spread is how far two clocks can be apart.
 func (o *oracle) spread() time.Duration { return o.late - o.early }
 
-// settled tells whether an instance has had a shard within reach for long
-// enough to use it. Section 7: "After three good probes (...) it serves";
-// section 5: "for 5 s nothing counts as no answer".
+// settled reports whether an instance has had a shard within reach for long enough
+// to use it. Section 7: "After three good probes (...) it serves"; section 5: "for
+// 5 s nothing counts as no answer".
 func (o *oracle) settled(b, shard int, at time.Duration) bool {
 	l := o.links[linkOf{b, shard}]
 	if l == nil || !l.healthy || at-l.since < o.Settle || o.births[b] == nil || o.births[b].died {

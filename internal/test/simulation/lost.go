@@ -22,12 +22,12 @@ func (o *oracle) required(v *view, q *Request) ops {
 	return out
 }
 
-// gone tells whether a write that is in no jar may be nowhere. Section 4: "A
-// crash loses journal and ring (cookies and peers have the rest)", and "The
-// journal creates a record only while the state's lease holds; later it only
-// joins into a live record, or drops the state". A store that restarts empty
-// loses what only it had, and one whose record expires too: "Stored expiry =
-// lastSeen + Idle + Refresh", while a copy sent later vouches for longer.
+// gone reports whether a write that is in no jar may be nowhere. Section 4: "A
+// crash loses journal and ring (cookies and peers have the rest)", and "The journal
+// creates a record only while the state's lease holds; later it only joins into a
+// live record, or drops the state". A store that restarts empty loses what only it
+// had, and one whose record expires too: "Stored expiry = lastSeen + Idle +
+// Refresh", while a copy sent later vouches for longer.
 func (o *oracle) gone(n int, x *life, at time.Duration) bool {
 	w := o.writes[n]
 	if w == nil {
@@ -177,8 +177,7 @@ func (o *oracle) judgeCart(q *Request, promise func(int) string, key int, requir
 	}
 }
 
-// beside tells whether a write of key was sent before q ended for which is
-// holds.
+// beside reports whether a write of key for which is holds was sent before q ended.
 func (o *oracle) beside(q *Request, key int, is func(*write) bool) bool {
 	for _, w := range o.writes {
 		if w != nil && w.q.Key == key && w.q.Sent <= q.Ended && is(w) {

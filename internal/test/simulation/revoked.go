@@ -18,7 +18,7 @@ type revocation struct {
 // minute after it on, since clocks differ".
 const maxAhead = time.Minute
 
-// revokes tells whether the route revokes a user.
+// revokes reports whether the route revokes a user.
 func (r *Request) revokes() bool { return r.Route == EndOthers || r.Route == EndAll }
 
 // loginOf returns the request that was the last login to a session, and who logged in; nil:

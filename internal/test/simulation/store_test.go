@@ -9,7 +9,8 @@ import (
 	"github.com/holdfast-go/session/storetest"
 )
 
-// What the world gives to an instance is a store, as long as nothing is broken.
+// The store that the world gives to an instance keeps the contract, as long as nothing is
+// broken.
 func TestTheSimulatedStoreKeepsTheContract(t *testing.T) {
 	var c *cluster
 	var clients []*client

@@ -42,8 +42,8 @@ func strangers(d *planner) {
 	d.alone(16 * time.Second)
 }
 
-// crowd has as many strangers as Pick says begin a session and end it. Nobody
-// sees what they are told.
+// crowd has as many strangers as Pick says begin a session and end it. Their
+// answers are not judged.
 func (w *world) crowd(s Step) {
 	w.mu.Lock()
 	i := w.instances[s.Instance%len(w.instances)]

@@ -81,7 +81,7 @@ func TestAStoreAloneBreaksThePromisesOfABackup(t *testing.T) {
 	}
 }
 
-// What the world does for sessions is not left out without a promise broken.
+// Whatever the world does for sessions, a run without it breaks a promise.
 func TestEverySwitchOfTheWorldIsMissed(t *testing.T) {
 	if raceEnabled && testing.Short() {
 		t.Skip("hunts through hundreds of seeds: make test does, make race RACE=-short does not")

@@ -66,10 +66,10 @@ func (d *planner) logIn(s *Step) {
 
 func (d *planner) user() string { return userNames[d.IntN(len(userNames))] }
 
-// users has a visitor log in, a thief copy what there is of the session and go on from it,
-// and the user revoked: by an administrator, by the visitor or by the thief, at an instance that
+// users has a visitor log in, a thief copy what there is of the session and go on from it, and
+// the user revoked: by an administrator, by the visitor or by the thief, at an instance that
 // reaches the store or at one that is cut off, before or after the store has lost its memory.
-// Then everybody is there again, at once and later.
+// Then all of them are there again, at once and later.
 func users(d *planner) {
 	if d.mood.stays {
 		return
@@ -132,7 +132,8 @@ func users(d *planner) {
 	d.alone(end)
 }
 
-// revoke has a user revoked: by an administrator, or by whoever has a session of that user.
+// revoke has a user revoked: by an administrator, or by a visitor or a thief with a session
+// of that user.
 func (d *planner) revoke(at time.Duration, browser, instance int, user string) {
 	switch d.IntN(6) {
 	case 0:

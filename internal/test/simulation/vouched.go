@@ -109,8 +109,8 @@ func (o *oracle) judgeStranger(q *Request) {
 	o.violate(q, q.Ended, "b: turned away", "answered 503 without a session to ask for")
 }
 
-// endedBy tells whether anybody has asked to end the session before q was
-// answered. Whatever came of it, the session may be gone: section 5.
+// endedBy reports whether a request to end the session was made before q was
+// answered. Whether or not it was answered, the session may be gone: section 5.
 func (x *life) endedBy(q *Request) bool {
 	for _, e := range x.ends {
 		if e != q && e.Sent <= q.Ended {

@@ -57,8 +57,8 @@ func (d *planner) standsStill() Step {
 
 func stall(d *planner) { d.after(0, d.standsStill()) }
 
-// standStill makes a shard hear nothing for a while. What arrives meanwhile it
-// does afterwards, whether or not somebody still waits.
+// standStill makes a shard hear nothing for a while. Calls that arrive meanwhile
+// are carried out afterwards, whether or not their caller still waits.
 func (w *world) standStill(s Step) {
 	w.mu.Lock()
 	instances := append([]*instance(nil), w.instances...)

@@ -38,8 +38,8 @@ func (a ask) item() string {
 	return mark(a.op)
 }
 
-// overlap reports whether two requests were at their instances at once. What is
-// read and set, without Update, may then lose the other's.
+// overlap reports whether two requests were at their instances at the same time. A
+// value that is read and set, without Update, may then lose the other's change.
 func overlap(a, b *Request) bool {
 	apart := a.Ended > 0 && a.Ended < b.Began || b.Ended > 0 && b.Ended < a.Began
 	return !apart

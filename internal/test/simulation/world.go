@@ -239,7 +239,7 @@ func (w *world) breakLinks(place, shard int, f Fault) {
 	}
 }
 
-// replace puts a new instance in the place of one that crashes, or that is
+// replace puts a new instance in the place of an instance that crashes, or that is
 // closed once its requests are answered.
 func (w *world) replace(s Step) error {
 	w.mu.Lock()
@@ -287,7 +287,7 @@ func (w *world) replace(s Step) error {
 	return nil
 }
 
-// settle heals the world, lets time pass, and has everybody look once more.
+// settle heals the world, lets time pass, and has each browser and thief look once more.
 func (w *world) settle() {
 	w.breakLinks(-1, -1, Healthy)
 	w.setMode(-1, session.Auto)
@@ -306,7 +306,7 @@ func (w *world) settle() {
 	}
 }
 
-// look has somebody ask every instance for what it shows.
+// look has each of the browsers ask every instance for what it shows.
 func (w *world) look(who []*browser) {
 	for place := range w.instances {
 		for _, b := range who {

@@ -16,7 +16,7 @@ const (
 	Bursts            World = "bursts"             // parallel requests of one session, each of which counts by Update
 	SlowStore         World = "slow store"         // saves take 20, 40 or 90 % of SaveTimeout
 	Stalls            World = "stalls"             // a shard stands still once, and goes on
-	Rollbacks         World = "rollbacks"          // a shard comes back with a snapshot, and nobody logs out
+	Rollbacks         World = "rollbacks"          // a shard comes back with a snapshot, and no visitor logs out
 	LogoutsUndone     World = "logouts undone"     // the same, and what it has forgotten is a logout
 	EvictedSessions   World = "evicted sessions"   // a shard evicts a live session
 	EvictedTombstones World = "evicted tombstones" // a shard evicts a tombstone
@@ -93,7 +93,7 @@ func (d *planner) room() int { return max(0, maxOps-1-d.next-afterwards) }
 // afterwards is how many steps of a plan are not those of a burst.
 const afterwards = 256
 
-// start has another instance begin, which everybody asks from then on, too.
+// start has another instance begin, which browsers ask from then on, too.
 func start(d *planner) {
 	place := len(d.p.Skews)
 	for _, s := range d.p.Steps {
