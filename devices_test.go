@@ -3,7 +3,6 @@ package session_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"net/http"
@@ -16,12 +15,11 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/devices"
+	"github.com/holdfast-go/session/internal/test/acceptance"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/sessiontest"
 	"github.com/holdfast-go/session/storetest"
 )
-
-var logins = flag.Int("logins", 5_000, "how many logins and ends of one user there are in TestManyLoginsAndEndsLeaveTheLiveOnes")
 
 // household is visitors of one application who log in as a few users.
 type household struct {
@@ -448,7 +446,7 @@ func TestManyLoginsAndEndsLeaveTheLiveOnes(t *testing.T) {
 		time.Sleep(time.Second)
 		h.login("ann", "safari")
 		largest := 0
-		for range *logins {
+		for range *acceptance.Logins {
 			v := h.login("ann", "edge")
 			inRequest(v, h.m, func(s *session.Session) { _, _ = s.Destroy(h.Context()) })
 			synctest.Wait()
@@ -459,7 +457,7 @@ func TestManyLoginsAndEndsLeaveTheLiveOnes(t *testing.T) {
 			largest = max(largest, len(r.Data))
 		}
 		h.want("ann", "safari firefox")
-		h.Logf("%d logins and ends: the list took up %d bytes at most", *logins, largest)
+		h.Logf("%d logins and ends: the list took up %d bytes at most", *acceptance.Logins, largest)
 		if largest > 2500 {
 			h.Error("that is more than two sessions and the 32 last ends take up")
 		}

@@ -61,6 +61,10 @@ func TestListsOfUsersSurviveAFlush(t *testing.T) {
 	})
 }
 
+func TestManyLoginsLeaveAListThatIsSmall(t *testing.T) {
+	acceptance.ListsStaySmall(t, newStore(t, memcachedtest.Start(t), memcachedtest.Start(t), memcachedtest.Start(t)))
+}
+
 func TestItKeepsTheContract(t *testing.T) {
 	for _, nodes := range []int{1, 3} {
 		t.Run(fmt.Sprintf("%d nodes", nodes), func(t *testing.T) {

@@ -39,6 +39,10 @@ func TestListsOfUsersSurviveAFlush(t *testing.T) {
 	acceptance.ListsSurvive(t, newStore(t, server), server.Flush)
 }
 
+func TestManyLoginsLeaveAListThatIsSmall(t *testing.T) {
+	acceptance.ListsStaySmall(t, newStore(t, redistest.Start(t)))
+}
+
 var (
 	user = session.NewKey[string]("user")
 	size = session.NewKey[int]("size")

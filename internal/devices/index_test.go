@@ -156,6 +156,22 @@ func TestChangesOfOneListAreCombined(t *testing.T) {
 	})
 }
 
+// Sessions that begin and end while a list is being saved are in none, and displace nobody.
+func TestSessionsThatEndAtOnceAreNotListed(t *testing.T) {
+	each(t, Limit{}, func(w *world) {
+		w.began("stays", "ann")
+		synctest.Wait()
+		w.takes = 10 * time.Millisecond
+		for i := range 2 * MaxRows {
+			c := w.began(fmt.Sprintf("%03d", i), "ann")
+			w.index.Moved(c, state.Copy{}, Place{})
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		w.want("ann", "stays")
+	})
+}
+
 // Instances that change one list at once lose nothing of each other.
 func TestInstancesShareAList(t *testing.T) {
 	each(t, Limit{}, func(w *world) {

@@ -44,8 +44,8 @@ type Row struct {
 
 // List is the sessions of one user. It is immutable: its methods return another.
 //
-// It is a last-writer-wins map of session IDs to rows, as the entries of a session are.
-// A session that has ended is a deleted entry.
+// It is a map of session IDs to rows, in the form of a session's entries. A session that has
+// ended is a deleted entry.
 type List struct{ entries state.Entries }
 
 // Decode returns the list in a state.
@@ -91,7 +91,17 @@ func (l List) without(prefix string) List {
 
 func (l List) equal(other List) bool { return bytes.Equal(l.entries, other.entries) }
 
-func (l List) with(e state.Entry) List { return List{state.JoinEntries(l.entries, e.Append(nil))} }
+// with returns l with an entry, in place of the one of that name. Dots do not decide between the
+// two: those of a list all precede the dot of a change, and changes that are saved together have
+// the same one.
+func (l List) with(e state.Entry) List {
+	rest := l.entries.From(string(e.Name))
+	before := l.entries[:len(l.entries)-len(rest)]
+	if old, after, ok := rest.Cut(); ok && bytes.Equal(old.Name, e.Name) {
+		rest = after
+	}
+	return List{slices.Concat(before, e.Append(nil), rest)}
+}
 
 // Rows returns the sessions that are not over at a time, those seen last first.
 func (l List) Rows(now int64) []Row {

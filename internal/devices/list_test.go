@@ -74,6 +74,20 @@ func TestThoseSeenLastComeFirst(t *testing.T) {
 	}
 }
 
+// Changes that are saved together have one dot. The last of them counts.
+func TestChangesOfOneDotCountInTheirOrder(t *testing.T) {
+	l := List{}.Put(seen("b", 9), dot(10)).Put(seen("a", 12), dot(11)).Remove("a", dot(11)).Put(seen("c", 12), dot(11))
+	if got := sessions(l, 0); got != "c b" {
+		t.Errorf("got %q after the end of a", got)
+	}
+	for _, at := range []int64{127, 128, 16_383, 16_384} { // as varints, some of them are smaller
+		l = l.Put(seen("b", at), dot(12))
+		if got := l.Rows(0)[0].Seen; got != at {
+			t.Errorf("b was seen at %d, want %d", got, at)
+		}
+	}
+}
+
 // A refresh that was under way when its session ended does not enter it again.
 func TestWhatHasEndedStaysOut(t *testing.T) {
 	l := List{}.Put(seen("a", 10), dot(10)).Remove("a", dot(11)).Put(seen("a", 12), dot(12))

@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,6 +17,9 @@ import (
 	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
 )
+
+// Logins is how often a user logs in and out in the tests of how large a list grows.
+var Logins = flag.Int("logins", 2_000, "how often one user logs in and out where a test looks at how large the list grows")
 
 // refreshing is how often the sessions of users register in these tests.
 const refreshing = 500 * time.Millisecond
@@ -130,4 +134,53 @@ func ListsSurvive(t *testing.T, store session.Store, lose func()) {
 	use(t, m, "ann", all...)
 	lose()
 	use(t, m, "ann", all...)
+}
+
+// listBytes bounds the list of a user with a few live sessions: their rows, and the last 32 ends.
+const listBytes = 2_500
+
+// ListsStaySmall has one user log in and out many times, at two instances and with two browsers
+// at each. The user has two more sessions meanwhile. The list never takes up more than the live
+// sessions and the ends that it remembers, and has the two sessions afterwards.
+func ListsStaySmall(t *testing.T, store session.Store) {
+	keys, err := seal.NewKeys(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := session.Options{Refresh: refreshing, Backup: &session.Backup{Keys: keys, Audience: "test"}}
+	instances := []*session.Manager{manager(t, store, o), manager(t, store, o)}
+	stay := []*sessiontest.Visitor{
+		sessiontest.NewVisitor(t, instances[0], login("ann")),
+		sessiontest.NewVisitor(t, instances[1], login("ann")),
+	}
+	var wg sync.WaitGroup
+	var begun, largest atomic.Int64
+	for i := range 4 {
+		m := instances[i%2]
+		logout := m.Handler(do(t, func(_ http.ResponseWriter, r *http.Request, s *session.Session) {
+			if how, err := s.Destroy(r.Context()); how != session.Durable || err != nil {
+				t.Errorf("a logout is %v, %v", how, err)
+			}
+		}))
+		wg.Go(func() {
+			for begun.Add(1) <= int64(*Logins) && !t.Failed() {
+				sessiontest.NewVisitor(t, m, login("ann")).Get(logout, "/")
+				r, err := store.Load(t.Context(), session.ID(devices.ID("ann")))
+				if err != nil && !errors.Is(err, session.ErrNotFound) {
+					t.Error(err)
+				}
+				for n := int64(len(r.Data)); ; {
+					if old := largest.Load(); n <= old || largest.CompareAndSwap(old, n) {
+						break
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	use(t, instances[0], "ann", stay...)
+	t.Logf("%d logins and logouts: the list took up %d bytes at most", *Logins, largest.Load())
+	if n := largest.Load(); n == 0 || n > listBytes {
+		t.Errorf("that is none, or more than %d bytes", listBytes)
+	}
 }
