@@ -90,11 +90,17 @@ func (c *Commit) move(ctx context.Context) error {
 	}
 	l, sent := c.successor(), c.Writer.Clock.Now()
 	copied, err := c.Writer.Storage.Save(ctx, l.ID, l.State, c.copied)
-	if errors.Is(err, failure.ErrConflict) {
-		err = fmt.Errorf("renew: %w", c.Writer.Shards.Refused(ctx, l.ID, c.copied))
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case !errors.Is(err, failure.ErrConflict):
 		return c.moveLater(ctx, err)
+	case c.copied != record.Absent:
+		// Only this commit writes under the new ID, so the store has lost the record of the
+		// attempt before. It may have lost the session too: the next attempt reads it first.
+		c.copied = record.Absent
+		return err
+	default:
+		return c.moveLater(ctx, fmt.Errorf("renew: %w", c.Writer.Shards.Refused(ctx, l.ID, record.Absent)))
 	}
 	c.copied = copied
 	err = c.saveTombstone(ctx)

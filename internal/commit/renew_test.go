@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session/internal/commit"
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
@@ -116,6 +117,50 @@ func TestARenewalMovesTheSession(t *testing.T) {
 			v.Error("the old session has ended")
 		}
 	})
+	story(t, "although the store evicts both records between the two saves", func(v *visitor) {
+		c, failures := v.renew(v.load(), set("user", "anna")), v.Shards.Failures.Load()
+		v.once(instance.SavesOf(v.id()), func() {
+			v.Store.Remove(v.id())
+			v.Store.Remove(c.Token.ID())
+		})
+		v.must(c, failover.Durable)
+		v.movedTo(c, "anna")
+		if n := v.Shards.Failures.Load() - failures; n != 0 {
+			v.Errorf("%d failures of the store are counted, want none", n)
+		}
+	})
+	story(t, "although the store loses all data between the two saves, as soon as the revocation logs are known", func(v *visitor) {
+		c := v.renew(v.load(), set("user", "anna"))
+		v.once(instance.SavesOf(v.id()), v.Store.Empty)
+		v.must(c, failover.Pending)
+		time.Sleep(20 * time.Second)
+		v.movedTo(c, "anna")
+	})
+	story(t, "although another instance wrote to the session, and the store evicts the new record afterwards", func(v *visitor) {
+		c := v.renew(v.load(), set("user", "anna"))
+		v.elsewhere("other", "x")
+		newRecords := 0
+		v.once(func(call instance.Call) bool {
+			if call.Save && call.ID != v.id() {
+				newRecords++
+			}
+			return newRecords == 2
+		}, func() { v.Store.Remove(c.Token.ID()) })
+		v.must(c, failover.Durable)
+		st := v.movedTo(c, "anna")
+		v.want("the new record", st, "other", "x")
+	})
+	story(t, "unless its new record was ended where it stood", func(v *visitor) {
+		c := v.renew(v.load())
+		v.once(instance.SavesOf(v.id()), func() {
+			v.elsewhere("other", "x")
+			v.Store.Set(c.Token.ID(), state.State{Death: v.Clock.Death(state.Revoked)})
+		})
+		v.fails(c, failure.ErrUnavailable)
+		if st, _ := v.Store.Get(c.Token.ID()); st.Death.Reason != state.Revoked || c.Begun {
+			v.Errorf("the new record is %+v, want the tombstone", st)
+		}
+	})
 	story(t, "although others come first twice and the store is slow", func(v *visitor) {
 		l := v.load()
 		v.contestTimes(2, 90*time.Millisecond)
@@ -130,6 +175,31 @@ func TestARenewalMovesTheSession(t *testing.T) {
 			v.Errorf("it took %v, want 120ms", took)
 		}
 	})
+}
+
+// once runs do before the first call that matches.
+func (v *visitor) once(matches func(instance.Call) bool, do func()) {
+	done := false
+	v.Store.Plan(func(c instance.Call) instance.Fate {
+		if !done && matches(c) {
+			done = true
+			do()
+		}
+		return instance.Fate{}
+	})
+}
+
+// movedTo wants a session that stands under its new ID, with a user, and has ended under the
+// one before. It returns the new record.
+func (v *visitor) movedTo(c *commit.Commit, user string) state.State {
+	v.Helper()
+	st, _ := v.Store.Get(c.Token.ID())
+	v.want("the new record", st, "user", user)
+	v.want("the new record", st, "n", "0")
+	if old, _ := v.Store.Get(v.id()); old.Death.Reason != state.Renewed || old.Death.Successor != c.Token.ID() {
+		v.Errorf("the old session is %+v, want one whose tombstone names the new session", old)
+	}
+	return st
 }
 
 // The token of a renewal goes out although nobody knows whether the old session has
