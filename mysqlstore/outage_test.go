@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -65,6 +66,7 @@ func TestVisitorsInChaos(t *testing.T) {
 			{Name: "set back to an older state", Begin: do(func() { restore(t, server, "sessions") }), End: nothing},
 			{Name: "frozen", Begin: do(server.Freeze), End: do(server.Thaw)},
 			{Name: "killed", Begin: do(server.Kill), End: do(server.Restart)},
+			{Name: "shut down", Begin: do(func() { server.Stop(syscall.SIGTERM) }), End: do(server.Restart)},
 		},
 	})
 }
