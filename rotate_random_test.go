@@ -37,7 +37,7 @@ type pages struct {
 	out     int // answers that showed no session
 }
 
-func (p *pages) learn() {
+func (p *pages) learnLocked() {
 	if t := cookieOf(p.v); t != "" && !slices.Contains(p.tokens, t) {
 		p.tokens = append(p.tokens, t)
 		p.since[t] = time.Now()
@@ -74,7 +74,7 @@ func (p *pages) call(n, instance int, write bool, think, down time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.v.Keep(answer)
-	p.learn()
+	p.learnLocked()
 	switch {
 	case answer.StatusCode != http.StatusOK:
 		p.refused++
@@ -170,7 +170,7 @@ func testPages(t *testing.T, seed uint64, backup bool, run func(p *pages)) {
 		}
 		time.Sleep(10 * time.Second)
 		p.v = sessiontest.NewVisitor(t, p.ms[0], bob)
-		p.learn()
+		p.learnLocked()
 		run(p)
 		for _, link := range p.links {
 			link.Heal()

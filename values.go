@@ -166,7 +166,7 @@ func (s *Session) set(c state.Change) {
 		return
 	}
 	s.edits = edits
-	s.add(&state.Edit{Change: c}, s.changes.With(c))
+	s.addLocked(&state.Edit{Change: c}, s.changes.With(c))
 }
 
 // admitLocked returns why a change cannot be made. s.mu is held.
@@ -232,7 +232,7 @@ func (s *Session) update(e *state.Edit) error {
 			return s.failKeyLocked(e.Name, errTooMany)
 		case s.seq == seq:
 			s.acceptedLocked(e.Name)
-			s.add(e, after)
+			s.addLocked(e, after)
 			s.mu.Unlock()
 			return nil
 		}
@@ -256,7 +256,7 @@ func (s *Session) forgetLocked() {
 	s.seq++
 }
 
-func (s *Session) add(e *state.Edit, after state.Changes) {
+func (s *Session) addLocked(e *state.Edit, after state.Changes) {
 	s.edits, s.changes = append(s.edits, e), after
 	s.seq++
 	s.watchLocked()

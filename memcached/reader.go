@@ -37,7 +37,7 @@ func (c *conn) claimReadLocked(alone bool) (lead bool) {
 	}
 	c.reads = byCaller
 	c.leads++
-	c.setTend()
+	c.setTendLocked()
 	return true
 }
 
@@ -79,7 +79,7 @@ func (c *conn) tendLeads() {
 	case c.err != nil || c.reads == byReader:
 	case c.leads != c.seen:
 		c.seen = c.leads
-		c.setTend()
+		c.setTendLocked()
 	case c.reads == byNobody:
 		c.reads = byReader
 		c.toRead <- struct{}{}
@@ -89,7 +89,7 @@ func (c *conn) tendLeads() {
 	}
 }
 
-func (c *conn) setTend() {
+func (c *conn) setTendLocked() {
 	if !c.tended {
 		c.tended = true
 		c.tend.Reset(maxLead)
@@ -111,7 +111,7 @@ func (c *conn) read() {
 			c.mu.Lock()
 			if c.inFlight.Load() == 0 && c.br.Buffered() == 0 {
 				more, c.reads = false, byNobody
-				c.setTend()
+				c.setTendLocked()
 			}
 			c.mu.Unlock()
 		}

@@ -89,7 +89,7 @@ func (s *Store) Load(ctx context.Context, id session.ID) (session.Record, error)
 	sh := s.shard(id)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	r := sh.live(id, time.Now().UnixNano())
+	r := sh.liveLocked(id, time.Now().UnixNano())
 	if r == nil {
 		return session.Record{}, session.ErrNotFound
 	}
@@ -125,16 +125,16 @@ func (s *Store) Save(ctx context.Context, id session.ID, r session.Record, over 
 	}
 }
 
-// put is a Save, if there is room. Else it changes nothing and returns by how
+// putLocked is a Save, if there is room. Else it changes nothing and returns by how
 // much the Store would have to grow.
 func (s *Store) put(id session.ID, fresh record, over session.Version) (v session.Version, grow int64, err error) {
 	sh := s.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := time.Now().UnixNano()
-	s.bytes.Add(-sh.reclaim(now, 16))
+	s.bytes.Add(-sh.reclaimLocked(now, 16))
 
-	old := sh.live(id, now)
+	old := sh.liveLocked(id, now)
 	switch {
 	case over == session.Any:
 	case over == session.Absent && old == nil:
@@ -154,9 +154,9 @@ func (s *Store) put(id session.ID, fresh record, over session.Version) (v sessio
 	}
 	fresh.write = s.writes.Add(1)
 	if fresh.expires > now {
-		sh.put(id, old, fresh)
+		sh.putLocked(id, old, fresh)
 	} else if old != nil {
-		sh.remove(old)
+		sh.removeLocked(old)
 	}
 	return s.version(fresh.write), 0, nil
 }

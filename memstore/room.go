@@ -37,8 +37,8 @@ func (s *Store) makeRoom(n int64, keep session.ID) bool {
 		sh.mu.Lock()
 		// Another Save may have been here in between. The record that is nearest
 		// now will do, within the limit.
-		if r := sh.nearest(keep); r != nil && r.expires <= limit {
-			sh.remove(r)
+		if r := sh.nearestLocked(keep); r != nil && r.expires <= limit {
+			sh.removeLocked(r)
 			s.bytes.Add(-r.size(r.id))
 		}
 		sh.mu.Unlock()
@@ -46,13 +46,13 @@ func (s *Store) makeRoom(n int64, keep session.ID) bool {
 	return true
 }
 
-// nearest is the shard of the record nearest to its expiry, keep aside, if
+// nearestLocked is the shard of the record nearest to its expiry, keep aside, if
 // that is no later than limit; else nil.
 func (s *Store) nearest(limit int64, keep session.ID) (nearest *shard) {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.RLock()
-		if r := sh.nearest(keep); r != nil && r.expires <= limit {
+		if r := sh.nearestLocked(keep); r != nil && r.expires <= limit {
 			nearest, limit = sh, r.expires
 		}
 		sh.mu.RUnlock()

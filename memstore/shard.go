@@ -37,17 +37,17 @@ func (r *record) size(id session.ID) int64 {
 	return int64(len(id) + cap(r.data) + overhead)
 }
 
-// live is the record that stands under id, or nil.
-func (sh *shard) live(id session.ID, now int64) *record {
+// liveLocked is the record that stands under id, or nil.
+func (sh *shard) liveLocked(id session.ID, now int64) *record {
 	if r := sh.records[id]; r != nil && now < r.expires {
 		return r
 	}
 	return nil
 }
 
-// put writes fresh in the place of old, which may be nil. The ID is copied: it
+// putLocked writes fresh in the place of old, which may be nil. The ID is copied: it
 // may be a piece of a larger string.
-func (sh *shard) put(id session.ID, old *record, fresh record) {
+func (sh *shard) putLocked(id session.ID, old *record, fresh record) {
 	if old != nil {
 		old.data = fresh.data
 		old.expires = fresh.expires
@@ -60,23 +60,23 @@ func (sh *shard) put(id session.ID, old *record, fresh record) {
 	heap.Push(&sh.expiry, r)
 }
 
-func (sh *shard) remove(r *record) {
+func (sh *shard) removeLocked(r *record) {
 	heap.Remove(&sh.expiry, r.place)
 	delete(sh.records, r.id)
 }
 
-// reclaim removes up to n expired records and returns their size.
-func (sh *shard) reclaim(now int64, n int) (freed int64) {
+// reclaimLocked removes up to n expired records and returns their size.
+func (sh *shard) reclaimLocked(now int64, n int) (freed int64) {
 	for ; n > 0 && len(sh.expiry) > 0 && sh.expiry[0].expires <= now; n-- {
 		r := sh.expiry[0]
 		freed += r.size(r.id)
-		sh.remove(r)
+		sh.removeLocked(r)
 	}
 	return freed
 }
 
-// nearest is the record nearest to its expiry, keep aside; nil if there is none.
-func (sh *shard) nearest(keep session.ID) *record {
+// nearestLocked is the record nearest to its expiry, keep aside; nil if there is none.
+func (sh *shard) nearestLocked(keep session.ID) *record {
 	var nearest *record
 	for _, r := range sh.expiry[:min(3, len(sh.expiry))] { // the root and its children
 		if r.id != keep && (nearest == nil || r.expires < nearest.expires) {

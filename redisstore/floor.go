@@ -115,7 +115,7 @@ func (f *floors) lift(key string) {
 	s := f.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.prune(time.Now().UnixMilli())
+	s.pruneLocked(time.Now().UnixMilli())
 	k := s.keys[key]
 	if k == nil {
 		k = &keyFloor{key: key}
@@ -128,7 +128,7 @@ func (f *floors) lift(key string) {
 	if k.writes++; k.writes > 1 {
 		k.crowded = true
 	}
-	s.put(k, session.Absent)
+	s.putLocked(k, session.Absent)
 }
 
 // settle ends what lift began. Where the write was acknowledged, and no other
@@ -148,7 +148,7 @@ func (f *floors) settle(key string, v session.Version, acknowledged bool) {
 	if !acknowledged || k.crowded {
 		v = session.Absent
 	}
-	s.put(k, v)
+	s.putLocked(k, v)
 	k.crowded = false
 	k.lapses = time.Now().UnixMilli() + f.life
 	k.place = s.oldest.PushBack(k)
@@ -163,18 +163,18 @@ func (f *floors) raise(key string, was floor, v session.Version) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if k := s.keys[key]; k != nil && k.writes == 0 && k.floor.turn == was.turn {
-		s.put(k, v)
+		s.putLocked(k, v)
 	}
 }
 
-func (s *floorShard) put(k *keyFloor, v session.Version) {
+func (s *floorShard) putLocked(k *keyFloor, v session.Version) {
 	s.turn++
 	k.floor = floor{set: true, version: v, turn: s.turn}
 }
 
-// prune drops what has lapsed, and the oldest where there are too many. Those
+// pruneLocked drops what has lapsed, and the oldest where there are too many. Those
 // of writes under way stay.
-func (s *floorShard) prune(now int64) {
+func (s *floorShard) pruneLocked(now int64) {
 	if now >= s.blindBefore {
 		s.blindBefore = 0
 	}

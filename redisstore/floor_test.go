@@ -153,7 +153,7 @@ func TestFloorsTakeBoundedMemoryAndWhatIsDroppedIsNotReadFromTheCache(t *testing
 		}
 		for i := range f.shards { // the next write tidies up
 			f.shards[i].mu.Lock()
-			f.shards[i].prune(time.Now().UnixMilli())
+			f.shards[i].pruneLocked(time.Now().UnixMilli())
 			if got := len(f.shards[i].keys) + f.shards[i].oldest.Len(); got != 0 {
 				t.Errorf("shard %d: got %d floors, want none", i, got)
 			}

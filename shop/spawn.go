@@ -93,16 +93,16 @@ func spawn(ctx context.Context, kind server) (*spawned, error) {
 		}
 		p := &spawned{kind: kind, addr: l.Addr().String()}
 		_ = l.Close()
-		if err = p.start(ctx); err == nil || ctx.Err() != nil {
+		if err = p.startLocked(ctx); err == nil || ctx.Err() != nil {
 			return p, err
 		}
 	}
 	return nil, err
 }
 
-// start returns when the server takes connections. p.mu is held, or p is not
+// startLocked returns when the server takes connections. p.mu is held, or p is not
 // shared yet.
-func (p *spawned) start(ctx context.Context) error {
+func (p *spawned) startLocked(ctx context.Context) error {
 	if p.closed {
 		return errors.New("the shop is closing")
 	}
@@ -149,12 +149,12 @@ func (p *spawned) start(ctx context.Context) error {
 func (p *spawned) kill() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.end()
+	p.endLocked()
 	return nil
 }
 
-// end is SIGKILL, which ends a frozen process too.
-func (p *spawned) end() {
+// endLocked is SIGKILL, which ends a frozen process too.
+func (p *spawned) endLocked() {
 	_ = p.cmd.Process.Kill() // an error says that it has ended
 	<-p.gone
 	p.frozen = false
@@ -163,7 +163,7 @@ func (p *spawned) end() {
 func (p *spawned) freeze() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.isGone() || p.frozen {
+	if p.isGoneLocked() || p.frozen {
 		return nil
 	}
 	if err := p.cmd.Process.Signal(stopSignal); err != nil {
@@ -195,16 +195,16 @@ func stopped(pid int) bool {
 func (p *spawned) restart() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.end()
-	return p.start(context.Background())
+	p.endLocked()
+	return p.startLocked(context.Background())
 }
 
 func (p *spawned) back() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.isGone():
-		return p.start(context.Background())
+	case p.isGoneLocked():
+		return p.startLocked(context.Background())
 	case p.frozen:
 		p.frozen = false
 		return p.cmd.Process.Signal(continueSignal)
@@ -216,7 +216,7 @@ func (p *spawned) condition() condition {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.isGone():
+	case p.isGoneLocked():
 		return dead
 	case p.frozen:
 		return frozen
@@ -224,7 +224,7 @@ func (p *spawned) condition() condition {
 	return running
 }
 
-func (p *spawned) isGone() bool {
+func (p *spawned) isGoneLocked() bool {
 	select {
 	case <-p.gone:
 		return true
@@ -238,5 +238,5 @@ func (p *spawned) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
-	p.end()
+	p.endLocked()
 }

@@ -58,7 +58,7 @@ func (g *Group[K, V]) Enter(key K) (t Turn[K, V], asks bool) {
 	s := g.slot(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	q := s.find(key)
+	q := s.findLocked(key)
 	if q == nil {
 		s.underWay = append(s.underWay, question[K, V]{key: key})
 		return Turn[K, V]{Key: key, slot: s}, true
@@ -117,7 +117,7 @@ func (t Turn[K, V]) quit() {
 	if t.crew.members--; t.crew.members > 0 {
 		return
 	}
-	if q := s.find(t.Key); q != nil && q.crew == t.crew {
+	if q := s.findLocked(t.Key); q != nil && q.crew == t.crew {
 		q.crew = nil
 		return
 	}
@@ -128,7 +128,7 @@ func (t Turn[K, V]) quit() {
 	}
 }
 
-func (s *slot[K, V]) find(key K) *question[K, V] {
+func (s *slot[K, V]) findLocked(key K) *question[K, V] {
 	for i := range s.underWay {
 		if s.underWay[i].key == key {
 			return &s.underWay[i]
@@ -139,7 +139,7 @@ func (s *slot[K, V]) find(key K) *question[K, V] {
 
 // nextLocked gives the turn to the crew that waits for it.
 func (s *slot[K, V]) nextLocked(key K) {
-	q := s.find(key)
+	q := s.findLocked(key)
 	if c := q.crew; c != nil {
 		q.crew = nil
 		c.turn <- struct{}{}

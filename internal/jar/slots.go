@@ -55,51 +55,51 @@ func (s *Slots) Enter(id string, carried Mask, names []string, now time.Time) *V
 	v := &Visit{slots: s, carried: carried & all}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sweep(now)
+	s.sweepLocked(now)
 	j := s.sessions[id]
 	if j == nil {
 		j = &session{id: id}
 		if id != "" {
-			s.name(id, j)
+			s.nameLocked(id, j)
 		}
 	}
 	for i := 0; i < len(j.answers); {
 		if a := j.answers[i]; slices.Contains(names, a.name) || a.expired(now) {
-			a.release()
+			a.releaseLocked()
 		} else {
 			i++
 		}
 	}
 	v.session = j
 	v.busy, v.theirs = j.held.now(), j.set.now()
-	v.hold()
+	v.holdLocked()
 	j.visits++
 	return v
 }
 
-func (s *Slots) name(id string, j *session) {
+func (s *Slots) nameLocked(id string, j *session) {
 	if s.sessions == nil {
 		s.sessions = make(map[string]*session)
 	}
 	s.sessions[id] = j
 }
 
-// sweep forgets answers that no request has shown to have arrived, more of them in
+// sweepLocked forgets answers that no request has shown to have arrived, more of them in
 // one call than one call can add.
-func (s *Slots) sweep(now time.Time) {
+func (s *Slots) sweepLocked(now time.Time) {
 	for range 2 {
 		v := s.oldest
 		if v == nil || !v.expired(now) {
 			return
 		}
-		j := v.home()
-		v.release()
-		s.forget(j)
+		j := v.homeLocked()
+		v.releaseLocked()
+		s.forgetLocked(j)
 	}
 }
 
-// forget drops a session of which no request or answer is under way.
-func (s *Slots) forget(j *session) {
+// forgetLocked drops a session of which no request or answer is under way.
+func (s *Slots) forgetLocked(j *session) {
 	if j.visits > 0 || len(j.answers) > 0 {
 		return
 	}
@@ -109,8 +109,8 @@ func (s *Slots) forget(j *session) {
 	}
 }
 
-// queue puts a visit that has left behind all others.
-func (s *Slots) queue(v *Visit) {
+// queueLocked puts a visit that has left behind all others.
+func (s *Slots) queueLocked(v *Visit) {
 	v.before = s.newest
 	if s.newest == nil {
 		s.oldest = v
@@ -121,7 +121,7 @@ func (s *Slots) queue(v *Visit) {
 	v.queued = true
 }
 
-func (s *Slots) unqueue(v *Visit) {
+func (s *Slots) unqueueLocked(v *Visit) {
 	if v.before == nil {
 		s.oldest = v.after
 	} else {
@@ -136,8 +136,8 @@ func (s *Slots) unqueue(v *Visit) {
 	v.queued = false
 }
 
-// also gives j another ID. The session that was known by it is the same one.
-func (s *Slots) also(j *session, id string) {
+// alsoLocked gives j another ID. The session that was known by it is the same one.
+func (s *Slots) alsoLocked(j *session, id string) {
 	other := s.sessions[id]
 	if other == j {
 		return
@@ -153,7 +153,7 @@ func (s *Slots) also(j *session, id string) {
 		other.into, other.answers = j, nil
 	}
 	for _, id := range ids {
-		s.name(id, j)
+		s.nameLocked(id, j)
 		if j.id == "" {
 			j.id = id
 		} else {
@@ -170,7 +170,7 @@ func (s *Slots) also(j *session, id string) {
 // bound drops the oldest answers beyond mostAnswers.
 func (j *session) bound() {
 	for len(j.answers) > mostAnswers {
-		j.answers[0].release()
+		j.answers[0].releaseLocked()
 	}
 }
 

@@ -46,22 +46,22 @@ func (v *Visit) Take(name string, parts int, now time.Time) (set, drop Mask) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !v.left {
-		s.sweep(now)
+		s.sweepLocked(now)
 		v.learn()
-		v.release()
+		v.releaseLocked()
 		if !v.fits(parts, slots) {
 			v.set = v.choose(parts, slots)
 		}
 		v.name = name
-		v.hold()
-		v.list()
+		v.holdLocked()
+		v.listLocked()
 	}
 	return v.set, v.carried &^ v.set &^ v.theirs
 }
 
 // learn notes what others have begun to hold since the last time.
 func (v *Visit) learn() {
-	j := v.home()
+	j := v.homeLocked()
 	v.busy |= j.held.since(v.seen)
 	v.theirs |= j.set.since(v.seen)
 }
@@ -103,7 +103,7 @@ func (v *Visit) choose(parts, slots int) Mask {
 	// Other visits hold all slots: take the one that was taken longest ago.
 	best, oldest := slot(0, parts), ^uint64(0)
 	for i := range slots {
-		if at := v.home().set.latest(slot(i, parts)); at < oldest {
+		if at := v.homeLocked().set.latest(slot(i, parts)); at < oldest {
 			best, oldest = slot(i, parts), at
 		}
 	}
@@ -116,7 +116,7 @@ func (v *Visit) Also(id string) {
 	v.slots.mu.Lock()
 	defer v.slots.mu.Unlock()
 	if id != "" && !v.left {
-		v.slots.also(v.home(), id)
+		v.slots.alsoLocked(v.homeLocked(), id)
 	}
 }
 
@@ -130,51 +130,51 @@ func (v *Visit) Leave(now time.Time) {
 		return
 	}
 	v.left = true
-	j := v.home()
+	j := v.homeLocked()
 	j.visits--
 	if v.listed {
 		v.expires = now.Add(unseen)
-		s.queue(v)
+		s.queueLocked(v)
 	} else {
-		v.release()
+		v.releaseLocked()
 	}
-	s.forget(j)
-	s.sweep(now)
+	s.forgetLocked(j)
+	s.sweepLocked(now)
 }
 
 func (v *Visit) expired(now time.Time) bool { return v.left && !now.Before(v.expires) }
 
-// home returns the visit's session. Where that was joined with another session, home
+// homeLocked returns the visit's session. Where that was joined with another session, it
 // returns the joined one.
-func (v *Visit) home() *session {
+func (v *Visit) homeLocked() *session {
 	for v.session.into != nil {
 		v.session = v.session.into
 	}
 	return v.session
 }
 
-// hold keeps the cookies that the visit carried and those that it sets from other
+// holdLocked keeps the cookies that the visit carried and those that it sets from other
 // visits.
-func (v *Visit) hold() {
+func (v *Visit) holdLocked() {
 	v.slots.clock++
 	v.seen = v.slots.clock
 	v.holding = v.carried | v.set
-	j := v.home()
+	j := v.homeLocked()
 	j.held.add(v.holding, v.seen)
 	j.set.add(v.set, v.seen)
 }
 
-// list makes the visit wait for a request that carries the cookies it set.
-func (v *Visit) list() {
-	j := v.home()
+// listLocked makes the visit wait for a request that carries the cookies it set.
+func (v *Visit) listLocked() {
+	j := v.homeLocked()
 	v.listed = true
 	j.answers = append(j.answers, v)
 	j.bound()
 }
 
-// release lets go of all that it holds.
-func (v *Visit) release() {
-	j := v.home()
+// releaseLocked lets go of all that it holds.
+func (v *Visit) releaseLocked() {
+	j := v.homeLocked()
 	j.held.sub(v.holding)
 	if v.holding != 0 {
 		j.set.sub(v.set)
@@ -185,6 +185,6 @@ func (v *Visit) release() {
 		j.answers = slices.DeleteFunc(j.answers, func(a *Visit) bool { return a == v })
 	}
 	if v.queued {
-		v.slots.unqueue(v)
+		v.slots.unqueueLocked(v)
 	}
 }

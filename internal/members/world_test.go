@@ -65,7 +65,7 @@ func (f *store) wait() {
 	time.Sleep(d)
 }
 
-func (f *store) ask(operation, id string, at func(string, string) error) error {
+func (f *store) askLocked(operation, id string, at func(string, string) error) error {
 	if at == nil {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (f *store) Load(ctx context.Context, id string) ([]byte, Version, bool, err
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.counts["load"]++
-	if err := errors.Join(ctx.Err(), f.ask("load", id, f.fails)); err != nil {
+	if err := errors.Join(ctx.Err(), f.askLocked("load", id, f.fails)); err != nil {
 		return nil, Version{}, false, err
 	}
 	r, ok := f.records[id]
@@ -97,7 +97,7 @@ func (f *store) Save(ctx context.Context, id string, data []byte, expires time.T
 	if over == (Version{}) {
 		operation = "create"
 	}
-	if err := errors.Join(ctx.Err(), f.ask(operation, id, f.fails)); err != nil {
+	if err := errors.Join(ctx.Err(), f.askLocked(operation, id, f.fails)); err != nil {
 		return Version{}, false, err
 	}
 	r, ok := f.records[id]
@@ -119,7 +119,7 @@ func (f *store) Save(ctx context.Context, id string, data []byte, expires time.T
 	v := Version{15: 1}
 	binary.BigEndian.PutUint64(v[:], f.n)
 	f.records[id] = record{slices.Clone(data), v, expires}
-	if err := f.ask(operation, id, f.after); err != nil {
+	if err := f.askLocked(operation, id, f.after); err != nil {
 		return Version{}, false, err // the answer was lost
 	}
 	return v, false, nil

@@ -175,11 +175,11 @@ func (d *device) logIn(at int) {
 	if !counts {
 		l.mayEnd = "an earlier revocation, of which its instance need not know"
 	}
-	d.enter(l)
+	d.enterLocked(l)
 }
 
-// enter makes a login that of the device, with mu held.
-func (d *device) enter(l *visit) {
+// enterLocked makes a login that of the device. d.mu is held.
+func (d *device) enterLocked(l *visit) {
 	l.answered = time.Now()
 	l.jars = []jar{maps.Clone(d.own)}
 	d.visit = l
@@ -280,7 +280,7 @@ func (d *device) revokeOthers(at int) {
 		case d.revoking > 1 || d.revoked != count || d.upset.Load() || !durable:
 			l.mayEnd = "a revocation beside its own"
 		}
-		d.enter(l)
+		d.enterLocked(l)
 	} else if answer.Code == http.StatusOK {
 		d.visit = nil
 	}

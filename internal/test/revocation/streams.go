@@ -58,8 +58,8 @@ func (d *device) open(at int) {
 	}()
 }
 
-// endOf returns by what the session of a stream is over, with mu held; nil: it may not be.
-func (u *person) endOf(x *stream) *ending {
+// endOfLocked returns what has ended the session of a stream, nil: nothing. u.mu is held.
+func (u *person) endOfLocked(x *stream) *ending {
 	if e := u.ends[x.id]; e != nil {
 		return e
 	}
@@ -72,7 +72,7 @@ func (u *person) checkStreams() {
 	u.mu.Lock()
 	var due []*stream
 	for _, x := range u.streams {
-		e := u.endOf(x)
+		e := u.endOfLocked(x)
 		if e != nil && !x.shown && time.Since(e.at) >= 2*time.Second && u.all[x.at].heardOf(e.at) {
 			x.shown = true
 			due = append(due, x)

@@ -131,8 +131,8 @@ func (c *cluster) watch(f func(session.ID)) {
 	c.watchers = append(c.watchers, f)
 }
 
-// changed tells the caches. c.mu is held.
-func (c *cluster) changed(id session.ID) {
+// changedLocked tells the caches. c.mu is held.
+func (c *cluster) changedLocked(id session.ID) {
 	for _, f := range c.watchers {
 		f(id)
 	}

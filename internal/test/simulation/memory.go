@@ -32,22 +32,22 @@ func (c *cluster) rollback(shard int, restart bool) {
 	if restart {
 		sh.incarnation++
 	}
-	c.changed("")
+	c.changedLocked("")
 	c.log(Event{Kind: Forgot, Shard: shard, Unseen: unseen})
-	for _, id := range c.ordered(shard) {
+	for _, id := range c.orderedLocked(shard) {
 		c.log(Event{Kind: Restored, Shard: shard, Session: id, Save: sh.records[id].save})
 	}
 }
 
-// ordered returns the sessions of a shard as they have appeared. c.mu is held.
-func (c *cluster) ordered(shard int) []session.ID {
+// orderedLocked returns the sessions of a shard as they have appeared. c.mu is held.
+func (c *cluster) orderedLocked(shard int) []session.ID {
 	var out []session.ID
 	for id, r := range c.shards[shard].records {
 		if isSession(id) && time.Now().Before(r.expires) {
 			out = append(out, id)
 		}
 	}
-	slices.SortFunc(out, func(a, b session.ID) int { return cmp.Compare(c.number(a), c.number(b)) })
+	slices.SortFunc(out, func(a, b session.ID) int { return cmp.Compare(c.numberLocked(a), c.numberLocked(b)) })
 	return out
 }
 
@@ -57,7 +57,7 @@ func (c *cluster) evict(shard int, do Deed, pick int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	sh := &c.shards[shard]
-	candidates := c.ordered(shard)
+	candidates := c.orderedLocked(shard)
 	candidates = slices.DeleteFunc(candidates, func(id session.ID) bool {
 		return sh.records[id].dead() != (do == EvictTombstone)
 	})
@@ -71,7 +71,7 @@ func (c *cluster) evict(shard int, do Deed, pick int) bool {
 	pick = (pick + len(candidates)) % len(candidates)
 	id := candidates[pick]
 	delete(sh.records, id)
-	c.changed(id)
+	c.changedLocked(id)
 	if do == EvictOther {
 		c.log(Event{Kind: Shaken, Shard: shard})
 	} else {

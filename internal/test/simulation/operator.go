@@ -43,7 +43,7 @@ func (w *world) setMode(place int, mode session.Mode) {
 	for _, i := range w.instances {
 		if place < 0 || place == i.place {
 			i.lever.mode.Store(uint32(mode))
-			w.append(Event{Kind: Overridden, Instance: i.place, Birth: i.birth, Mode: mode})
+			w.appendLocked(Event{Kind: Overridden, Instance: i.place, Birth: i.birth, Mode: mode})
 		}
 	}
 }

@@ -78,7 +78,7 @@ func (w *world) closeBrowser(s Step) {
 	left, _, _ := w.read(jar.Cookies)
 	w.counts["a browser was closed"]++
 	if token != "" {
-		w.append(Event{Kind: Closed, Session: token, Gone: left == ""})
+		w.appendLocked(Event{Kind: Closed, Session: token, Gone: left == ""})
 	}
 }
 

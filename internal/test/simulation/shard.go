@@ -81,19 +81,19 @@ func isSession(id session.ID) bool {
 func (c *cluster) of(id session.ID) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.place(id)
+	return c.placeLocked(id)
 }
 
-func (c *cluster) place(id session.ID) int {
+func (c *cluster) placeLocked(id session.ID) int {
 	if !isSession(id) {
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(id))
 		return int(h.Sum32() % uint32(len(c.shards)))
 	}
-	return int(mix(c.seed, uint64(c.number(id))) % uint64(len(c.shards)))
+	return int(mix(c.seed, uint64(c.numberLocked(id))) % uint64(len(c.shards)))
 }
 
-func (c *cluster) number(id session.ID) int {
+func (c *cluster) numberLocked(id session.ID) int {
 	n, ok := c.names[id]
 	if !ok {
 		n = len(c.names) + 1
@@ -109,7 +109,7 @@ func (c *cluster) name(id session.ID) string {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return fmt.Sprintf("S%d", c.number(id))
+	return fmt.Sprintf("S%d", c.numberLocked(id))
 }
 
 func (c *cluster) version(save int) (v session.Version) {
@@ -121,7 +121,7 @@ func (c *cluster) version(save int) (v session.Version) {
 func (c *cluster) load(id session.ID, now time.Time) (session.Record, int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r, ok := c.shards[c.place(id)].records[id]
+	r, ok := c.shards[c.placeLocked(id)].records[id]
 	if !ok || !now.Before(r.expires) {
 		return session.Record{}, 0, session.ErrNotFound
 	}
@@ -134,7 +134,7 @@ func (c *cluster) save(id session.ID, r session.Record, over session.Version, in
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	sh := &c.shards[c.place(id)]
+	sh := &c.shards[c.placeLocked(id)]
 	if sh.incarnation != incarnation {
 		return session.Absent, 0, errReset
 	}
@@ -150,7 +150,7 @@ func (c *cluster) save(id session.ID, r session.Record, over session.Version, in
 		return session.Absent, 0, session.ErrConflict
 	}
 	c.saves++
-	c.changed(id)
+	c.changedLocked(id)
 	e.Save, e.Marks = c.saves, findMarks(r.Data)
 	e.Dead = isSession(id) && !bytes.Contains(r.Data, []byte(alive))
 	if !now.Before(r.Expires) || e.Dead && c.off.Tombstones {
@@ -184,7 +184,7 @@ func (c *cluster) forget(shard int, restart bool) {
 	if restart {
 		sh.incarnation++
 	}
-	c.changed("")
+	c.changedLocked("")
 	c.log(Event{Kind: Forgot, Shard: shard})
 }
 

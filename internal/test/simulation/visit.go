@@ -113,7 +113,7 @@ func (w *world) send(s Step, b *browser, jar *Jar, final bool) {
 	if q.Endings != "" && !w.cfg.Off.TombstoneCookie {
 		w.counts["tombstone cookie sent"]++
 	}
-	w.append(Event{Kind: Sent, Request: q})
+	w.appendLocked(Event{Kind: Sent, Request: q})
 	w.mu.Unlock()
 
 	r := httptest.NewRequest(http.MethodPost, a.url(), nil)
@@ -187,7 +187,7 @@ func (w *world) serve(q *Request, r *http.Request) *httptest.ResponseRecorder {
 	i.busy.Add(1)
 	defer i.busy.Done()
 	q.Birth, q.Began = i.birth, w.now()
-	w.append(Event{Kind: Began, Request: q, Instance: i.place, Birth: i.birth})
+	w.appendLocked(Event{Kind: Began, Request: q, Instance: i.place, Birth: i.birth})
 	w.mu.Unlock()
 
 	answer := httptest.NewRecorder()
@@ -223,15 +223,15 @@ func (w *world) serve(q *Request, r *http.Request) *httptest.ResponseRecorder {
 	for _, line := range answer.Header()["Set-Cookie"] {
 		q.Cleared = q.Cleared || strings.HasPrefix(line, w.cookieName()+"=;")
 	}
-	w.append(Event{Kind: Ended, Request: q, Instance: i.place, Birth: i.birth})
-	w.countAnswer(q)
+	w.appendLocked(Event{Kind: Ended, Request: q, Instance: i.place, Birth: i.birth})
+	w.countAnswerLocked(q)
 	w.mu.Unlock()
 	w.tell("  %s", w.describe(q))
 	return answer
 }
 
-// countAnswer says how much of the promises a run has touched. w.mu is held.
-func (w *world) countAnswer(q *Request) {
+// countAnswerLocked says how much of the promises a run has touched. w.mu is held.
+func (w *world) countAnswerLocked(q *Request) {
 	who := "answer: "
 	if q.Browser < 0 {
 		who = "attacker: "
@@ -328,7 +328,7 @@ func (w *world) deliver(q *Request, b *browser, answer *httptest.ResponseRecorde
 	b.jar.Take(answer.Header()["Set-Cookie"], time.Now())
 	q.Delivered = w.now()
 	q.JarToken, q.Jar, _ = w.read(b.jar.Cookies)
-	w.append(Event{Kind: Delivered, Request: q})
+	w.appendLocked(Event{Kind: Delivered, Request: q})
 	w.mu.Unlock()
 	if q.Delivered-q.Ended > 50*time.Millisecond {
 		w.tell("  r%d arrives", q.N)

@@ -63,7 +63,7 @@ func (w *world) standStill(s Step) {
 	w.mu.Lock()
 	instances := append([]*instance(nil), w.instances...)
 	w.counts["a shard stood still"]++
-	w.append(Event{Kind: Shaken, Shard: s.Shard})
+	w.appendLocked(Event{Kind: Shaken, Shard: s.Shard})
 	w.mu.Unlock()
 	until := time.Now().Add(s.Think)
 	for _, i := range instances {

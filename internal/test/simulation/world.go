@@ -118,11 +118,11 @@ func (w *world) now() time.Duration { return time.Since(w.start) }
 func (w *world) log(e Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.append(e)
+	w.appendLocked(e)
 }
 
-// append is log with w.mu held.
-func (w *world) append(e Event) {
+// appendLocked is log with w.mu held.
+func (w *world) appendLocked(e Event) {
 	e.At = w.now()
 	w.history.Events = append(w.history.Events, e)
 }
@@ -149,7 +149,7 @@ func (w *world) born(place, generation int) (*instance, error) {
 	w.mu.Lock()
 	w.births++
 	birth := w.births
-	w.append(Event{Kind: Born, Instance: place, Birth: birth})
+	w.appendLocked(Event{Kind: Born, Instance: place, Birth: birth})
 	stage := w.stages[place]
 	w.mu.Unlock()
 	i := &instance{place: place, generation: generation, birth: birth, client: newClient(w.store, place, birth), lever: &lever{}}
@@ -269,7 +269,7 @@ func (w *world) replace(s Step) error {
 	w.mu.Lock()
 	mode := old.lever.mode.Load()
 	fresh.lever.mode.Store(mode)
-	w.append(Event{Kind: Overridden, Instance: fresh.place, Birth: fresh.birth, Mode: session.Mode(mode)})
+	w.appendLocked(Event{Kind: Overridden, Instance: fresh.place, Birth: fresh.birth, Mode: session.Mode(mode)})
 	w.instances[s.Instance] = fresh
 	w.mu.Unlock()
 	if s.Do == Deploy {

@@ -49,8 +49,8 @@ func newBrowser(t *testing.T) *browser {
 	return &browser{T: t, client: &http.Client{Transport: transport}, cookies: map[string]cookie{}}
 }
 
-// line is the Cookie header. b.mu is held.
-func (b *browser) line() string {
+// headerLocked returns the Cookie header. b.mu is held.
+func (b *browser) headerLocked() string {
 	var pairs []string
 	for name, c := range b.cookies {
 		pairs = append(pairs, name+"="+c.value)
@@ -100,7 +100,7 @@ func (b *browser) ask(r request) {
 	if r.write || r.after {
 		b.writes++
 	}
-	knew, line := b.known.clone(), b.line()
+	knew, header := b.known.clone(), b.headerLocked()
 	seen := b.arrived
 	b.mu.Unlock()
 
@@ -108,7 +108,7 @@ func (b *browser) ask(r request) {
 	if err != nil {
 		panic(err)
 	}
-	q.Header.Set("Cookie", line)
+	q.Header.Set("Cookie", header)
 	answer, err := b.client.Do(q)
 	if err != nil {
 		b.fail(fmt.Sprint(r.path(number), ": ", err))
@@ -150,7 +150,7 @@ func (b *browser) learn(r request, number int, knew Marks, a told) {
 		b.degraded++
 	}
 	if backwards := a.Shown.lacks(knew); backwards != nil {
-		b.note("%s is shown nothing of %v, which was told before it was sent (degraded: %v)", r.path(number), backwards, a.Degrade)
+		b.noteLocked("%s is shown nothing of %v, which was told before it was sent (degraded: %v)", r.path(number), backwards, a.Degrade)
 	}
 	b.known.join(a.Shown)
 	switch {
@@ -167,11 +167,11 @@ func (b *browser) learn(r request, number int, knew Marks, a told) {
 func (b *browser) fail(what string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.note("%s", what)
+	b.noteLocked("%s", what)
 }
 
-// note fails the test, for some of the first failures aloud. b.mu is held.
-func (b *browser) note(format string, a ...any) {
+// noteLocked fails the test, for some of the first failures aloud. b.mu is held.
+func (b *browser) noteLocked(format string, a ...any) {
 	b.failed++
 	if b.failed <= 10 {
 		b.Errorf(format, a...)

@@ -175,7 +175,7 @@ func (b *browser) check(p Place, s setting) {
 	b.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	in := p.beside(b.T, s, nil).Load(b.Context(), map[string][]string{"Cookie": {b.line()}})
+	in := p.beside(b.T, s, nil).Load(b.Context(), map[string][]string{"Cookie": {b.headerLocked()}})
 	got, err := marks.Get(in)
 	if err != nil {
 		b.Errorf("the store has no marks: %v", err)
