@@ -324,25 +324,40 @@ func TestWhatAListCosts(t *testing.T) {
 }
 
 // With a backup a login loads the revocation of its user before, so that it counts wherever
-// the user was revoked. No other request asks the store for more because of a user.
+// the user was revoked. No other request asks the store for more because of a user, except for
+// the list, where the session has another ID, is refreshed or ends.
 func TestWhatAUserCostsWithABackup(t *testing.T) {
 	inHousehold(t, "", func(t *testing.T) *session.Options { return &session.Options{Backup: testBackup(t)} }, func(h *household) {
 		h.took()
-		v := h.login("ann", "firefox")
+		user := h.login("ann", "firefox")
 		if got, want := h.took(), "1 load, 1 load list, 1 save, 1 save list"; got != want {
 			h.Errorf("a login: %s, want %s", got, want)
 		}
 		stranger := sessiontest.NewVisitor(h.T, h.m, func(s *session.Session) { color.Set(s, "red") })
-		h.took()
-		for name, do := range map[string]func(*session.Session){
-			"a read":  read,
-			"a write": func(s *session.Session) { count.Set(s, 1) },
+		if got, want := h.took(), "1 save"; got != want {
+			h.Errorf("a session without a login: %s, want %s", got, want)
+		}
+		logout := func(s *session.Session) { _, _ = s.Destroy(h.Context()) }
+		for _, step := range []struct {
+			name        string
+			after       time.Duration
+			do          func(*session.Session)
+			without, by string
+		}{
+			{"a read", 0, read, "1 load", "1 load"},
+			{"a write", 0, func(s *session.Session) { count.Set(s, 1) }, "1 load, 1 save", "1 load, 1 save"},
+			{"a read with a refresh", 4 * time.Minute, read, "1 load, 1 save", "1 load, 1 load list, 1 save, 1 save list"},
+			{"a Renew", 0, (*session.Session).Renew, "1 load, 3 save", "1 load, 1 load list, 3 save, 1 save list"}, // one of them of the revocation log
+			{"a read after it", 0, read, "1 load", "1 load"},
+			{"a logout", 0, logout, "1 load, 2 save", "1 load, 1 load list, 2 save, 1 save list"},
 		} {
-			inRequest(stranger, h.m, do)
-			want := h.took()
-			inRequest(v, h.m, do)
-			if got := h.took(); got != want {
-				h.Errorf("%s: %s, want %s as without a user", name, got, want)
+			time.Sleep(step.after)
+			h.took() // of the probes meanwhile
+			inRequest(stranger, h.m, step.do)
+			without := h.took()
+			inRequest(user, h.m, step.do)
+			if by := h.took(); without != step.without || by != step.by {
+				h.Errorf("%s: %s without a user, want %s; %s by a user, want %s", step.name, without, step.without, by, step.by)
 			}
 		}
 	})
