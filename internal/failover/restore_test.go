@@ -232,6 +232,26 @@ func TestAShardThatHasNothingIsAskedWhetherItRemembers(t *testing.T) {
 			w.Errorf("after five seconds it came to %v", err)
 		}
 	})
+	story(t, "it does not, and this process is told late", func(w *world) {
+		w.Store.Empty()
+		w.Store.PlanFor(instance.CallsFor(members), instance.Fate{Takes: 40 * time.Millisecond})
+		if err := restore(context.Background(), w); !failure.IsAway(err) { // the loss is found after the read's budget
+			w.Errorf("it came to %v", err)
+		}
+		time.Sleep(200 * time.Millisecond)
+		w.wantHeard()
+		w.Store.Plan(nil)
+		time.Sleep(900 * time.Millisecond)
+		w.wantHeard("forgot ")
+		time.Sleep(4700 * time.Millisecond) // five seconds after the loss was found, and less than five after this process was told
+		if err := restore(context.Background(), w); !errors.Is(err, failure.ErrForgetful) {
+			w.Errorf("less than five seconds after this process was told it came to %v", err)
+		}
+		time.Sleep(300 * time.Millisecond)
+		if err := restore(context.Background(), w); err != nil {
+			w.Errorf("after five seconds it came to %v", err)
+		}
+	})
 	story(t, "it does not answer", func(w *world) {
 		w.Store.Away(true)
 		if err := restore(context.Background(), w); !failure.IsAway(err) {

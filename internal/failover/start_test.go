@@ -3,6 +3,7 @@ package failover_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/mechanism"
+	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/test/instance"
 )
@@ -155,7 +157,8 @@ func TestAProcessThatStarts(t *testing.T) {
 		time.Sleep(490 * time.Millisecond)
 		s.Store.Empty()
 		s.start(instance.Fate{}, nil)
-		time.Sleep(600 * time.Millisecond) // the other one has noticed, and the next probe is due in 400 ms
+		s.Store.PlanFor(instance.SavesOf(s.id), instance.Fate{Err: errors.New("out of memory")}) // the log alone says so
+		time.Sleep(600 * time.Millisecond)                                                       // the other one has noticed, and the next probe is due in 400 ms
 		refused(s, true)
 	})
 }
@@ -167,6 +170,36 @@ func TestAProcessThatStartsOnANewStore(t *testing.T) {
 		w.Store.Set("a", w.live("x", "1"))
 		if l := w.Reader.Fetch(t.Context(), "a", lookup.Known{}, false); l.Phase != lookup.Live {
 			t.Errorf("the session is %v, %v, want live", l.Phase, l.Err)
+		}
+	})
+}
+
+// A process that has heard the logs does not ask for them whenever a load finds nothing.
+func TestALoadOfNothingAsksForNoLog(t *testing.T) {
+	story(t, "of a shard that has lost its memory", func(w *world) {
+		fetch := func() lookup.Loaded {
+			return w.Reader.Fetch(w.Context(), "a", lookup.Known{}, false)
+		}
+		fetch()
+		w.Store.Empty()
+		time.Sleep(1100 * time.Millisecond)
+		if !w.Shards.Of("a").Quarantined() {
+			w.Fatal("the loss was not noticed")
+		}
+		var loads atomic.Int64
+		w.Store.PlanFor(func(c instance.Call) bool {
+			if !c.Save && recordid.Reserved(c.ID) {
+				loads.Add(1)
+			}
+			return false
+		}, instance.Fate{})
+		for range 10 {
+			if l := fetch(); l.Phase != lookup.Unknown {
+				w.Errorf("the session is %v, %v, want unknown", l.Phase, l.Err)
+			}
+		}
+		if n := loads.Load(); n > 0 {
+			w.Errorf("ten loads of nothing made %d of the logs", n)
 		}
 	})
 }
