@@ -258,6 +258,19 @@ func TestATombstoneIsDelivered(t *testing.T) {
 		time.Sleep(time.Second)
 		w.wantDead(next, state.Revoked)
 	})
+	story(t, "of a rotation that the store has lost, and what the rotation has made lives", func(w *world) {
+		next := longID("next")
+		death := w.rotated("next")
+		w.Store.Set(next, w.live("x", "1"))
+		w.Shards.Learn(w.Context(), "a", death)
+		w.entomb(journal.Stored("a", death).Missing())
+		time.Sleep(time.Second)
+		if got := w.wantDead("a", state.Rotated); got.Link.Successor() != next {
+			w.Error("the link is gone")
+		}
+		w.stored(next, "x", "1")
+		w.wantOwed(0, 0)
+	})
 	story(t, "and what was written to a session that was renewed is the successor's", func(w *world) {
 		w.Store.Set("old", w.live("late", "1"))
 		w.Store.Set("new", w.live("x", "1"))
