@@ -204,13 +204,12 @@ func (o *oracle) noneFree(q *Request) bool {
 	for _, name := range q.Used {
 		taken[name[len(name)-1]] = true
 	}
-	// Those of other sessions of this browser count too: a session that begins
-	// under another's token takes over what its answers hold. And those of a thief
-	// do, also under a token of before, because no instance can tell a thief from
-	// the visitor.
+	// Those of other sessions of this browser count too, and those of a thief, also under
+	// a token of before, because no instance can tell a thief from the visitor.
+	share := o.shareSlots(q)
 	for other := range o.asked {
 		theirs := other.Browser == q.Browser ||
-			other.Token != "" && (o.sessionOf(other).root() == o.sessionOf(q).root() || o.life(other.Token).root() == o.sessionOf(q).root())
+			other.Token != "" && (share[o.sessionOf(other).root()] || share[o.life(other.Token).root()])
 		if other.Birth != q.Birth || !theirs ||
 			other.Began > q.Ended || other.Ended > 0 && other.Ended < q.Began-unseen {
 			continue
@@ -229,4 +228,18 @@ func (o *oracle) noneFree(q *Request) bool {
 		}
 	}
 	return true
+}
+
+// shareSlots returns the first of each line of sessions that share the slots of a request's
+// session at its instance: a session that begins under another's token takes over what that
+// one's answers hold.
+func (o *oracle) shareSlots(q *Request) map[*life]bool {
+	share := map[*life]bool{o.sessionOf(q).root(): true}
+	for other := range o.asked {
+		began := other.Token != "" && other.NewToken != ""
+		if began && other.Browser == q.Browser && other.Birth == q.Birth {
+			share[o.life(other.Token).root()] = true
+		}
+	}
+	return share
 }
