@@ -299,7 +299,8 @@ func TestNothingOldComesBack(t *testing.T) {
 func TestAStoreComesBackOlder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace()
-		one, two, late := p.mirror(), p.mirror(), p.mirror()
+		one, two := p.mirror(), p.mirror()
+		late := p.mirror()
 		mustSave(t, one, alice, encoded(begun()), session.Absent)
 		stale, v := loaded(t, late)
 		away(p.first, func() {

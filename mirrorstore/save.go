@@ -122,9 +122,11 @@ func (w *write) look() error {
 func (w *write) compare() error {
 	a, b := w.first.before, w.second.before
 	w.first.over, w.second.over = a.Version, b.Version // Absent where there is none
-	read, other, from := a, b, w.Store.first
+	read, other := a, b
+	from := w.Store.first
 	if a.err != nil || w.over != a.Version {
-		read, other, from = b, a, w.Store.second
+		read, other = b, a
+		from = w.Store.second
 	}
 	over := w.replaced()
 	switch {

@@ -55,7 +55,8 @@ func (s *Store) Probe(ctx context.Context, shard string) (incarnation string, er
 			got[n] = result{x.last(d.shards[x]), x.named(errSlow)}
 		}
 	}
-	a, errA, b, errB := got[0].incarnation, got[0].err, got[1].incarnation, got[1].err
+	a, errA := got[0].incarnation, got[0].err
+	b, errB := got[1].incarnation, got[1].err
 	if errA != nil && errB != nil {
 		return "", errors.Join(errA, errB)
 	}

@@ -26,7 +26,8 @@ func TestSettingsThatSayNothingHaveDefaults(t *testing.T) {
 	given := settings(t)
 	want := given
 	want.Lease, want.MaxLease = time.Hour, time.Hour
-	want.Budget, want.Copy, want.ProxyBuffer = 6144, 2048, 4096
+	want.Budget, want.Copy = 6144, 2048
+	want.ProxyBuffer = 4096
 	want.Restores, want.Journal = 1000, 64<<20
 	if got, err := given.Complete(transport.Attributes{Name: name}, true, false); got != want || err != nil {
 		t.Errorf("got %+v and %v, want %+v", got, err, want)

@@ -119,7 +119,9 @@ func (t *tale) begin(birth int) {
 // heldByTwo has an instance show a write whose own answer is lost, to a request with two of its
 // copies, and another answer displace one of these.
 func heldByTwo(t *tale, by int) {
-	v, w, late := t.ask(1, Set, 1, 2, "one"), t.ask(1, Set, 2, 3, "one"), t.ask(by, Set, 1, 4, "one")
+	v := t.ask(1, Set, 1, 2, "one")
+	w := t.ask(1, Set, 2, 3, "one")
+	late := t.ask(by, Set, 1, 4, "one")
 	t.answer(v, "backup a=1 b=2", "two", "two")
 	t.answer(w, "backup a=1 b=2 c=3", "three", "two", "three")
 	lost := t.ask(1, Add, registers, 5, "two", "three")

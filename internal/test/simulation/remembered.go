@@ -29,7 +29,8 @@ func remember(d *planner) {
 	if d.mood.stays {
 		return
 	}
-	b, user, stay := d.IntN(d.p.Browsers), d.user(), d.stay()
+	b := d.IntN(d.p.Browsers)
+	user, stay := d.user(), d.stay()
 	cut, well := d.two()
 	d.after(0, Step{Do: Visit, Browser: b, Instance: d.instance(), Route: SignIn, User: user, Stay: stay})
 	d.after(d.span(100*time.Millisecond, 300*time.Millisecond), Step{Do: Visit, Browser: b, Instance: d.instance(), Route: Set, Key: d.IntN(registers)})

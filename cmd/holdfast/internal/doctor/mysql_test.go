@@ -155,9 +155,12 @@ func TestRulesOfAMySQLThatIsNotHere(t *testing.T) {
 		}
 		return f
 	}
-	open, skewed, far := facts(), facts(), facts()
+	open := facts()
 	open.loopback = false
-	skewed.skew, far.skew = 30*time.Second, -2*time.Minute
+	skewed := facts()
+	skewed.skew = 30 * time.Second
+	far := facts()
+	far.skew = -2 * time.Minute
 	for want, f := range map[string]mysqlFacts{
 		"":                facts("wsrep_on", "ON", "wsrep_ready", "ON"),
 		"mysql-old":       facts("version", "5.7.44-log"),
