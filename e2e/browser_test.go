@@ -190,7 +190,8 @@ func (b *browser) withoutScripts() {
 	}))
 }
 
-// sessionCookie is the browser's, for a request that it does not make.
+// sessionCookie is the browser's, for a request that it does not make. It has no Expires where
+// it goes with the browser.
 func (b *browser) sessionCookie() *http.Cookie {
 	b.t.Helper()
 	cookies := run(b, func(ctx context.Context, _ *chromedp.Target) (network.GetCookiesResult, error) {
@@ -198,7 +199,11 @@ func (b *browser) sessionCookie() *http.Cookie {
 	})
 	for _, c := range cookies.Cookies {
 		if c.Name == "session" {
-			return &http.Cookie{Name: c.Name, Value: c.Value}
+			cookie := &http.Cookie{Name: c.Name, Value: c.Value}
+			if !c.Session {
+				cookie.Expires = time.Unix(int64(c.Expires), 0)
+			}
+			return cookie
 		}
 	}
 	b.t.Fatal("the browser has no session cookie")

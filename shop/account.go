@@ -56,7 +56,10 @@ func (a accountPages) show(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := devicesPage{User: s.User(), Devices: all, Away: status != http.StatusOK}
-	if !shown.Away {
+	switch {
+	case r.URL.Query().Has("waits"):
+		shown.Message = othersWait
+	case !shown.Away:
 		shown.Message, _ = flash.Take(s)
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -104,8 +107,12 @@ func (a accountPages) end(w http.ResponseWriter, r *http.Request) error {
 	case other.User != s.User():
 		return &refusal{http.StatusForbidden, "Not your device", "Only devices that you are logged in on can be logged out here."}
 	default:
-		if _, err := a.sessions.Revoke(r.Context(), id); err != nil {
+		waits, err := a.sessions.Revoke(r.Context(), id)
+		if err != nil {
 			return err
+		}
+		if waits == session.Pending { // the store answers reads, and refuses writes
+			message = "The device is logged out as soon as the store takes it."
 		}
 	}
 	return a.done(w, r, s, message)
@@ -124,12 +131,14 @@ func (a accountPages) endOthers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	message := "Your other devices are logged out."
-	if waits == session.Pending {
-		message = "Your other devices are logged out as soon as the store is back."
+	if waits == session.Pending && isForm(r) {
+		http.Redirect(w, r, "/account?waits", http.StatusSeeOther) // no message of this kind is worth a write while the store is away
+		return nil
 	}
-	return a.done(w, r, s, message)
+	return a.done(w, r, s, "Your other devices are logged out.")
 }
+
+const othersWait = "Your other devices are logged out as soon as the store is back."
 
 // endListed is endOthers for a shop without a backup, in which no session can be ended that
 // the list lacks.

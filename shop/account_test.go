@@ -202,6 +202,13 @@ func TestWhileTheStoreIsAwayTheCurrentDeviceIsShown(t *testing.T) {
 	}
 	v.postJSON("/account/devices/end", `{"id":"`+string(id)+`"}`).ok(t, http.StatusServiceUnavailable)
 	v.postForm("/checkout", "").ok(t, http.StatusServiceUnavailable)
+	if at := v.postForm("/account/devices/end-others", "").ok(t, http.StatusSeeOther).header.Get("Location"); !strings.Contains(v.get(at, "Accept", "text/html").body, othersWait) {
+		t.Errorf("the page at %s does not say that the other devices wait for the store", at)
+	}
+	at := s.visitor().postForm("/users/end", "user=Bea").ok(t, http.StatusSeeOther).header.Get("Location")
+	if page := s.visitor().get(at, "Accept", "text/html"); !strings.Contains(page.body, "All sessions of Bea end as soon as the store is back.") {
+		t.Errorf("the administrator is told, at %s, %s", at, page.body)
+	}
 	if v.postJSON("/login", `{"name":"Ada"}`).ok(t, http.StatusOK); !v.isIn() {
 		t.Error("nobody can log in")
 	}

@@ -40,6 +40,9 @@ func (u usersPages) show(w http.ResponseWriter, r *http.Request) error {
 		shown.Message = "All sessions of " + shown.User + " have ended."
 	}
 	status := http.StatusOK
+	if r.URL.Query().Has("waits") {
+		shown.Message = "All sessions of " + shown.User + " end as soon as the store is back."
+	}
 	if shown.User != "" {
 		views, err := u.sessions.Sessions(r.Context(), shown.User)
 		if err != nil {
@@ -65,13 +68,17 @@ func (u usersPages) end(w http.ResponseWriter, r *http.Request) error {
 	if name == "" || len(name) > 255 {
 		return badName
 	}
-	_, err := u.sessions.RevokeUser(r.Context(), name)
+	waits, err := u.sessions.RevokeUser(r.Context(), name)
 	if errors.Is(err, errors.ErrUnsupported) {
-		err = accountPages{u.sessions}.endListed(r.Context(), name)
+		waits, err = session.Durable, accountPages{u.sessions}.endListed(r.Context(), name)
 	}
 	if err != nil {
 		return err
 	}
-	http.Redirect(w, r, "/users?"+url.Values{"user": {name}, "ended": {""}}.Encode(), http.StatusSeeOther)
+	done := "ended"
+	if waits == session.Pending {
+		done = "waits"
+	}
+	http.Redirect(w, r, "/users?"+url.Values{"user": {name}, done: {""}}.Encode(), http.StatusSeeOther)
 	return nil
 }
