@@ -32,7 +32,9 @@
 // and may do so after the handlers have returned: clone the texts of c that it uses, or
 // set fiber.Config.Immutable.
 //
-// A panic drops what is not saved. Put fiber's recover middleware before Handler.
+// A panic drops what is not saved. Put fiber's recover middleware before Handler. So does
+// fiber's timeout middleware where it answers for a handler that still runs: its answer takes
+// no token. Below Handler c.Context() stays the session's then, also for middleware further out.
 //
 // # Streams and websockets
 //

@@ -50,7 +50,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 func (x *exchange) read(c fiber.Ctx) {
 	clear(x.header)
 	for k, v := range c.Response().Header.All() {
-		switch name := string(k); name {
+		switch name := http.CanonicalHeaderKey(string(k)); name {
 		case fiber.HeaderContentType, fiber.HeaderContentLength, fiber.HeaderContentEncoding:
 		default:
 			x.header[name] = append(x.header[name], string(v))
@@ -78,19 +78,36 @@ func (x *exchange) write(c fiber.Ctx) {
 		if slices.Equal(values, x.before[name]) {
 			continue
 		}
-		h.Del(name)
+		remove(h, name)
 		for _, v := range values {
 			h.Add(name, v)
 		}
 	}
 }
 
-// answer makes the answer of Options.Error, if there is one, fiber's response.
+// remove removes a field however it is spelled: with fiber.Config.DisableHeaderNormalizing
+// the names are as handlers have written them.
+func remove(h *fasthttp.ResponseHeader, name string) {
+	var spelled []string
+	for k := range h.All() {
+		if http.CanonicalHeaderKey(string(k)) == name {
+			spelled = append(spelled, string(k))
+		}
+	}
+	for _, k := range spelled {
+		h.Del(k)
+	}
+}
+
+// answer makes the answer of Options.Error, if there is one, fiber's response. The connection
+// is not hijacked then: a handler asked for that with an answer which is not sent.
 func (x *exchange) answer(c fiber.Ctx) {
 	if x.status == 0 || x.sent {
 		return
 	}
 	x.sent = true
+	c.RequestCtx().Hijack(nil)
+	c.RequestCtx().HijackSetNoResponse(false)
 	res := c.Response()
 	res.Reset()
 	res.SetStatusCode(x.status)
@@ -136,7 +153,7 @@ func copyHeader(in *fasthttp.RequestHeader) http.Header {
 	rest, values := all.String(), make([]string, fields)
 	h := make(http.Header, fields)
 	for name, value := range in.All() {
-		key := rest[:len(name)]
+		key := http.CanonicalHeaderKey(rest[:len(name)]) // the same text but with DisableHeaderNormalizing
 		values[0] = rest[len(name):][:len(value)]
 		rest = rest[len(name)+len(value):]
 		if key == fiber.HeaderHost {

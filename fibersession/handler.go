@@ -49,23 +49,40 @@ func serve(c fiber.Ctx, m *session.Manager, with func(http.Handler) http.Handler
 	x.read(c)
 	outer := c.Context()
 	ctx, end := context.WithCancel(context.WithValue(outer, key{m}, x))
-	panicked := true
+	finished := false
 	defer func() {
 		end()
-		c.SetContext(outer)
-		if panicked {
+		switch {
+		case finished:
+			c.SetContext(outer)
+		case !c.IsAbandoned():
+			c.SetContext(outer)
 			x.write(c) // a token that was saved before
+		default:
+			p := recover()
+			if _, own := p.(abandoned); p != nil && !own {
+				panic(p)
+			}
 		}
 	}()
 	with(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x.session, x.request = w, r
 		c.SetContext(r.Context())
 		next(c)
+		if c.IsAbandoned() {
+			panic(abandoned{})
+		}
 		x.commit(c, r)
 	})).ServeHTTP(x, request(c).WithContext(ctx))
-	panicked = false
+	finished = true
 	x.answer(c)
 }
+
+// abandoned is a panic that drops what the handlers have not saved, as any panic below a
+// Manager's Handler does. Middleware such as fiber's timeout has left a handler that still runs
+// and uses c, and has fixed the answer, which takes no token any more: a login that was saved
+// now would log the visitor out.
+type abandoned struct{}
 
 // next runs the handlers that follow, and fiber's ErrorHandler on what they return.
 func next(c fiber.Ctx) {
