@@ -44,6 +44,15 @@ func TestALogGetsWhatItLacks(t *testing.T) {
 			w.Errorf("%d saves of what the log has", saves.Load())
 		}
 	})
+	story(t, "although a request ends the session while the process ends", func(w *world) {
+		other := w.beside()
+		w.Store.PlanFor(func(c instance.Call) bool { return c.Save && strings.HasPrefix(c.ID, "probe-") }, instance.Fate{Takes: 90 * time.Millisecond, Deaf: true})
+		time.Sleep(time.Second) // a probe is under way, and Close waits for it
+		time.AfterFunc(10*time.Millisecond, func() { w.Shards.Wrote(ctx, longID("a"), w.Clock.Death(state.Destroyed)) })
+		closed(w.T, w.Instance)
+		time.Sleep(3 * time.Second)
+		other.knows(longID("a"), state.Destroyed)
+	})
 	story(t, "although others write the members record first", func(w *world) {
 		other := w.beside()
 		var saves atomic.Int64
@@ -82,12 +91,33 @@ func TestALogGetsWhatItLacks(t *testing.T) {
 
 // An instance that starts does not take the name of a server for a restart.
 func TestTheFirstIncarnationIsNoRestart(t *testing.T) {
+	ctx := context.Background()
 	named := func(i *instance.Instance) {
 		i.Store.Incarnation = func(string) (string, error) { return "1", nil }
 	}
 	storyOf(t, "for those that are there", true, named, func(w *world) {
 		w.beside()
 		w.wantHeard()
+	})
+	var answers atomic.Bool
+	late := func(i *instance.Instance) {
+		i.Store.Incarnation = func(string) (string, error) {
+			if !answers.Load() {
+				return "", errors.New("no answer")
+			}
+			return "1", nil
+		}
+	}
+	storyOf(t, "for one that learns the name after it has heard the logs", true, late, func(w *world) {
+		for range 2 { // the first look finds a store without a members record
+			_, _ = w.Shards.PrepareRestore(ctx, w.copyOf("a", w.live("x", "1")), true)
+		}
+		time.Sleep(10 * time.Second)
+		answers.Store(true)
+		time.Sleep(10 * time.Second)
+		if told := w.heard(); slices.ContainsFunc(told, func(s string) bool { return strings.HasPrefix(s, "forgot") }) {
+			w.Errorf("the hooks were told %q", told)
+		}
 	})
 }
 

@@ -309,6 +309,13 @@ func TestWhatTheSimulationTakesAway(t *testing.T) {
 			w.Error("it is known")
 		}
 	})
+	without("logs", mechanism.Logs, func(w *world) {
+		ends(w.T, w.Instance, longID("a"))
+		time.Sleep(2 * time.Second)
+		if told := w.logged(); len(told) > 0 {
+			w.Errorf("the log has %v", told)
+		}
+	})
 	without("quarantine", mechanism.Quarantine, func(w *world) {
 		w.Store.Empty()
 		time.Sleep(1100 * time.Millisecond)
