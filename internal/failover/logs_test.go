@@ -454,6 +454,10 @@ func TestTombstonesAreWrittenAgain(t *testing.T) {
 	})
 	story(t, "also where it takes longer than one delivery to write a page", func(w *world) {
 		fill(w)
+		for i := range 59 { // so that the last page is nearly full
+			w.Shards.Wrote(ctx, id(many+i), w.Clock.Death(state.Destroyed))
+		}
+		time.Sleep(2 * time.Second)
 		w.Store.Plan(func(c instance.Call) instance.Fate {
 			if c.Save && !recordid.Reserved(c.ID) {
 				return instance.Fate{Takes: 90 * time.Millisecond}
@@ -461,9 +465,26 @@ func TestTombstonesAreWrittenAgain(t *testing.T) {
 			return instance.Fate{}
 		})
 		w.Store.Empty()
-		time.Sleep(time.Minute)
+		time.Sleep(1100 * time.Millisecond)
+		for began := time.Now(); w.Shards.Stats().Journal.Again > 0 && time.Since(began) < time.Minute; {
+			time.Sleep(10 * time.Millisecond)
+		}
 		if n := wrote(w); n != many {
-			w.Errorf("%d in the end", n)
+			w.Errorf("%d are there when none is to come", n)
+		}
+	})
+	story(t, "and what ends meanwhile does not wait for them", func(w *world) {
+		fill(w)
+		w.Store.Empty()
+		time.Sleep(1100 * time.Millisecond)
+		for i := range 4 {
+			time.Sleep(200 * time.Millisecond)
+			w.entomb(journal.Owed(longID(fmt.Sprint("late", i)), w.Clock.Death(state.Destroyed)))
+			time.Sleep(60 * time.Millisecond)
+			w.wantDead(longID(fmt.Sprint("late", i)), state.Destroyed)
+		}
+		if w.Shards.Stats().Journal.Again == 0 {
+			w.Error("none was to come any more")
 		}
 	})
 	story(t, "although the store refuses a state", func(w *world) {

@@ -310,10 +310,16 @@ func TestWhatTheSimulationTakesAway(t *testing.T) {
 		}
 	})
 	without("logs", mechanism.Logs, func(w *world) {
+		other := w.beside()
 		ends(w.T, w.Instance, longID("a"))
-		time.Sleep(2 * time.Second)
-		if told := w.logged(); len(told) > 0 {
-			w.Errorf("the log has %v", told)
+		ends(w.T, other.Instance, longID("b"))
+		for _, when := range []string{"told", "written again"} {
+			time.Sleep(3 * time.Second)
+			w.knows(longID("b"), 0)
+			if log := w.logged(); len(log) > 0 {
+				w.Errorf("%s, the log has %v", when, log)
+			}
+			w.Store.Empty()
 		}
 	})
 	without("quarantine", mechanism.Quarantine, func(w *world) {
