@@ -48,7 +48,8 @@
 //
 // # Stores
 //
-// Package memstore keeps sessions in the process, memcachedstore in memcached,
-// and redisstore and pgstore, modules of their own, in Redis and PostgreSQL.
-// Package storetest checks a store of your own.
+// Package memstore keeps sessions in the process, memcachedstore in memcached, and
+// mirrorstore in two stores at once. Modules of their own keep them elsewhere:
+// redisstore in Redis, pgstore in PostgreSQL, mysqlstore in MariaDB and MySQL, and
+// sqlitestore in a SQLite file. Package storetest checks a store of your own.
 package session

@@ -131,7 +131,13 @@ func ExampleBackup() {
 	if err != nil {
 		panic(err)
 	}
-	defer sessions.Close(context.Background()) // delivers what the store is owed
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // the store may be away now
+		defer cancel()
+		if err := sessions.Close(ctx); err != nil { // delivers what the store is owed
+			slog.Error("shutdown", "error", err)
+		}
+	}()
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /cart/{sku}", add)

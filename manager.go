@@ -69,9 +69,10 @@ func checkID(id ID) error {
 // Close waits until everything in the background is done, or ctx ends. With a
 // Backup it delivers the writes that the store still lacks, and its error says how
 // many did not arrive; with Backup.Dir these are in the file, for the next process,
-// unless the error says otherwise, and where all arrived the file is removed. Requests
-// may go on, but expiries are not put off any more, and a write that the store does
-// not take then is in its visitor's cookies alone.
+// unless the error says otherwise, and where all arrived the file is removed. While the
+// store is away Close waits as long as ctx lets it, so give it a deadline, of some
+// seconds. Requests may go on, but expiries are not put off any more, and a write that
+// the store does not take then is in its visitor's cookies alone.
 func (m *Manager) Close(ctx context.Context) error {
 	err := errors.Join(m.reader.Refreshes.Close(ctx), m.devices.Close(ctx))
 	if m.backup == nil {

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -28,10 +29,35 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer sessions.Close(context.Background())
+	defer sessions.Close(context.Background()) // waits for refreshes; with a Backup give it a deadline
 
 	mux := http.NewServeMux()
 	http.ListenAndServe("localhost:8080", sessions.Handler(mux))
+}
+
+// An application with a Backup starts while its only Redis is away, too: its visitors are
+// served from their copies, and the client connects when the server is back.
+func ExampleClientOption() {
+	option, err := redisstore.ClientOption("redis://localhost:1") // where nothing listens
+	if err != nil {
+		log.Fatal(err)
+	}
+	option.ForceSingleClient = true
+	client, err := rueidis.NewClient(option)
+	if client == nil {
+		log.Fatal(err) // the options are wrong
+	}
+	defer client.Close()
+	if err != nil {
+		fmt.Println("Redis is away")
+	}
+
+	store := redisstore.New(client)
+	_, err = store.Load(context.Background(), "b3f1")
+	fmt.Println("no session:", errors.Is(err, session.ErrNotFound))
+	// Output:
+	// Redis is away
+	// no session: false
 }
 
 func ExampleNew() {
