@@ -93,8 +93,11 @@ func (s *Session) newCommit(ctx context.Context, cookies bool) (c commit.Commit,
 		// The error is answered once: no response is left to replace.
 		s.refused, s.fault = s.fault, nil
 	}
-	if c.Renewal == commit.RotateID && (c.Phase != lookup.Live || !cookies || failure.RequestOver(s.ctx)) {
-		c.Renewal = commit.KeepID // there is no token to exchange, or no answer to send the new one with
+	if c.Renewal == commit.RotateID {
+		canRotate := c.Phase == lookup.Live && cookies && !failure.RequestOver(s.ctx)
+		if !canRotate {
+			c.Renewal = commit.KeepID // there is no token to exchange, or no answer to send the new one with
+		}
 	}
 	return c, fault
 }

@@ -133,7 +133,9 @@ func (s *Session) sendAgain() {
 func (s *Session) repeatForeignCookie() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t, ok := s.transport.Receive(s.in); ok && s.tokenAction.Kind == transport.Nothing && s.loaded.Phase == lookup.Live && t.ID() == s.loaded.ID {
+	t, ok := s.transport.Receive(s.in)
+	opensLoaded := ok && s.loaded.Phase == lookup.Live && t.ID() == s.loaded.ID
+	if opensLoaded && s.tokenAction.Kind == transport.Nothing {
 		s.tokenAction = transport.Action{Kind: transport.Repeat, Token: t}
 	}
 }

@@ -191,7 +191,8 @@ func (s *Session) Reload(ctx context.Context) error {
 	case lookup.Unknown:
 		return l.Err // what was loaded before still stands
 	case lookup.Live:
-		if !readOnly && !l.Away() && l.Placement != lookup.Missing && !s.m.resaves() && s.m.reader.Due(l) {
+		mayPutOff := !readOnly && !l.Away() && l.Placement != lookup.Missing && !s.m.resaves()
+		if mayPutOff && s.m.reader.Due(l) {
 			l = s.m.reader.PutOff(ctx, l) // not in the background: the next Save needs the version
 		}
 		s.read(l.ID, began)

@@ -186,9 +186,7 @@ func (s *Session) Issued() time.Time {
 
 // Expires returns when the session ends if no further request uses it. It may last
 // longer, by Options.Refresh at most.
-func (s *Session) Expires() time.Time {
-	return s.date(s.m.storage.EndsUnused)
-}
+func (s *Session) Expires() time.Time { return s.date(s.m.storage.EndsUnused) }
 
 func (s *Session) date(of func(state.State) time.Time) time.Time {
 	s.lockLoaded()

@@ -142,15 +142,11 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 // User returns the user of the last SetUser, or "" where no user has logged in or there
 // is no session. Where it is unknown whether there is a session User is empty too, and
 // as with ID the commit answers the error.
-func (s *Session) User() string {
-	return s.login().User
-}
+func (s *Session) User() string { return s.login().User }
 
 // LoggedIn returns when User has logged in; zero: no user has. Renewed, which Renew
 // without a login moves too, is that time or later.
-func (s *Session) LoggedIn() time.Time {
-	return s.login().Time()
-}
+func (s *Session) LoggedIn() time.Time { return s.login().Time() }
 
 // login returns the last login, one that is not saved yet included; zero: there is none.
 func (s *Session) login() state.Login {

@@ -106,7 +106,8 @@ func (s *Storage) loadTogether(ctx context.Context, turn flight.Turn[string, loa
 	// The end of the request, and a shard that was not asked because a copy
 	// vouches, are results of this caller only.
 	own := failure.RequestOver(ctx) || errors.Is(err, failure.ErrNotAsked)
-	if turn.Shared() && (err == nil || errors.Is(err, failure.ErrNotFound) || !own) {
+	isForAll := err == nil || errors.Is(err, failure.ErrNotFound) || !own
+	if turn.Shared() && isForAll {
 		turn.Answer(loadAnswer{*out, err})
 	}
 	return err

@@ -85,10 +85,12 @@ func (s *Stay) CheckStay(lifetime, idle time.Duration) error {
 	switch {
 	case lifetime < 0 || idle < 0:
 		return fmt.Errorf("session: Remember: Lifetime %v or Idle %v is negative", lifetime, idle)
-	case 0 < lifetime && lifetime < time.Second || 0 < idle && idle < time.Second:
+	case isShort(lifetime) || isShort(idle):
 		return fmt.Errorf("session: Remember: Lifetime %v or Idle %v is shorter than a second, which is as fine as stores count", lifetime, idle)
 	case lifetime > s.MaxLifetime:
 		return fmt.Errorf("session: Remember: Lifetime %v is longer than Options.MaxLifetime, %v", lifetime, s.MaxLifetime)
 	}
 	return nil
 }
+
+func isShort(d time.Duration) bool { return 0 < d && d < time.Second }

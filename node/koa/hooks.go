@@ -68,7 +68,8 @@ func (b *beforeSave) once() bool {
 }
 
 func (b *beforeSave) WriteHeader(status int) {
-	if status >= 100 && status <= 199 && status != http.StatusSwitchingProtocols || b.once() {
+	isInformational := status >= 100 && status <= 199 && status != http.StatusSwitchingProtocols
+	if isInformational || b.once() {
 		b.ResponseWriter.WriteHeader(status)
 	}
 }

@@ -8,7 +8,11 @@ import (
 
 // Number returns the number that a JSON value is, as JavaScript has it.
 func Number(value json.RawMessage) (float64, bool) {
-	if len(value) == 0 || value[0] != '-' && (value[0] < '0' || value[0] > '9') {
+	if len(value) == 0 {
+		return 0, false
+	}
+	isDigit := '0' <= value[0] && value[0] <= '9'
+	if value[0] != '-' && !isDigit {
 		return 0, false
 	}
 	n, _ := strconv.ParseFloat(string(value), 64) // ±Inf beyond the range, as in JavaScript
