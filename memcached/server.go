@@ -90,7 +90,9 @@ func checkServers(servers []Server) error {
 		}
 		if network == "tcp" {
 			host, port := s.hostPort()
-			if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" || strings.ContainsAny(host, "/ ") {
+			n, err := strconv.ParseUint(port, 10, 16)
+			isPort := err == nil && n != 0
+			if !isPort || host == "" || strings.ContainsAny(host, "/ ") {
 				errs = append(errs, fmt.Errorf("memcached: server %q: want host:port or unix:///path", s.Addr))
 			}
 		}

@@ -154,7 +154,8 @@ func parseSlotRange(entry rueidis.RedisMessage, asked string) (slotRange, error)
 	first, err1 := fields[0].AsInt64()
 	last, err2 := fields[1].AsInt64()
 	node, err3 := fields[2].ToArray()
-	if errors.Join(err1, err2, err3) != nil || len(node) < 2 || first < 0 || last < first || last >= slotCount {
+	isRange := 0 <= first && first <= last && last < slotCount
+	if errors.Join(err1, err2, err3) != nil || len(node) < 2 || !isRange {
 		return slotRange{}, errSlots
 	}
 	host, _ := node[0].ToString() // may be null

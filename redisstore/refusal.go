@@ -58,7 +58,9 @@ func inScript(text string) (commands []string) {
 		if m == nil {
 			break
 		}
-		if n, err := strconv.Atoi(m[1]); err == nil && 1 <= n && n <= len(lines) && calledInScript.MatchString(lines[n-1]) {
+		n, err := strconv.Atoi(m[1])
+		isLine := err == nil && 1 <= n && n <= len(lines)
+		if isLine && calledInScript.MatchString(lines[n-1]) {
 			scripts[name] = lines[n-1]
 		}
 		break

@@ -35,7 +35,9 @@ func (p page) client() (*admin.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if host := u.Hostname(); token != "" && u.Scheme == "http" && host != "localhost" && !net.ParseIP(host).IsLoopback() {
+	host := u.Hostname()
+	readable := u.Scheme == "http" && host != "localhost" && !net.ParseIP(host).IsLoopback()
+	if token != "" && readable {
 		return nil, errors.New("the token would go in clear text; ask the page by https, or at 127.0.0.1")
 	}
 	c := &admin.Client{URL: p.URL, HTTP: &http.Client{

@@ -66,7 +66,9 @@ func New(servers []string, path string, o *Options) (*Source, error) {
 		return nil, errors.New("zookeeper: no servers; name one, like 127.0.0.1:2181")
 	}
 	for _, server := range servers {
-		if host, port, err := net.SplitHostPort(server); err != nil || host == "" || port == "" || strings.Contains(server, "@") {
+		host, port, err := net.SplitHostPort(server)
+		isAddress := err == nil && host != "" && port != "" && !strings.Contains(server, "@")
+		if !isAddress {
 			return nil, errors.New("zookeeper: a server is no host:port")
 		}
 	}

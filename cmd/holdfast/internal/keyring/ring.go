@@ -141,7 +141,9 @@ func (k *Key) times() []struct {
 func parseNote(note string) (Key, error) {
 	parts := strings.Split(note, ", ")
 	id, ok := strings.CutPrefix(parts[0], "key ")
-	if raw, err := hex.DecodeString(id); !ok || err != nil || len(raw) != 4 || strings.ToLower(id) != id {
+	raw, err := hex.DecodeString(id)
+	isID := ok && err == nil && len(raw) == 4 && strings.ToLower(id) == id
+	if !isID {
 		return Key{}, fmt.Errorf("%skey must be followed by the ID of a key, as keys ls shows it", notePrefix)
 	}
 	k := Key{ID: id}

@@ -152,8 +152,12 @@ func splitName(name string) (base, suffix string) {
 	if base, ok := strings.CutSuffix(name, "-x"); ok {
 		return base, "x"
 	}
-	if n := len(name) - len("-b0"); n > 0 && name[n:n+2] == "-b" && '0' <= name[n+2] && name[n+2] <= '3' {
-		return name[:n], name[n+2:]
+	if n := len(name) - len("-b0"); n > 0 {
+		digit := name[n+2]
+		isPart := name[n:n+2] == "-b" && '0' <= digit && digit <= '3'
+		if isPart {
+			return name[:n], name[n+2:]
+		}
 	}
 	return name, ""
 }
@@ -161,7 +165,8 @@ func splitName(name string) (base, suffix string) {
 // parsePart reads the value of a cookie with a part of a copy, docs/SPEC.md.
 func parsePart(c cookie) (part, bool) {
 	fields := strings.SplitN(c.value, ".", 4)
-	if len(fields) != 4 || len(fields[0]) != 6 || len(fields[1]) != 1 || len(fields[2]) != 1 {
+	isPart := len(fields) == 4 && len(fields[0]) == 6 && len(fields[1]) == 1 && len(fields[2]) == 1
+	if !isPart {
 		return part{}, false
 	}
 	p := part{cookie: c, copy: fields[0], number: int(fields[1][0]) - '0', count: int(fields[2][0]) - '0', text: fields[3]}
