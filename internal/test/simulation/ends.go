@@ -132,39 +132,65 @@ func (o *oracle) judgeHeir(q *Request, y *life, within bool) {
 	if x == nil || !within || !o.settled(q.Birth, x.shard, q.Began) {
 		return
 	}
-	thief := y.maker
 	for _, e := range x.ends {
-		if e == thief || e.Route != Logout || !e.done() || e.Ended > q.Began {
+		if e == y.maker || e.Route != Logout || !e.done() || e.Ended > q.Began {
 			continue
 		}
-		renewed := false   // before the logout got there, which found nothing to end
-		byAnother := never // when the store first had the logout's tombstone, or one after it
-		for _, t := range x.tombs {
-			own := t.by == thief || t.by == nil && t.birth == thief.Birth && e.Birth != thief.Birth ||
-				t.by != nil && t.by.Token == y.id // which makes sure that the old one is dead before it comes to life
-			renewed = renewed || own && t.at < e.Began
-			if !own && t.at >= e.Began {
-				byAnother = t.at
-				break
-			}
-		}
-		stands := x.record != nil && x.record.dead && x.lostTomb == 0
-		switch {
-		case byAnother == never:
-		case renewed:
-			o.exempt(renewedBefore)
-		case y.stored > 0 && y.stored <= byAnother+o.ReadTimeout+o.SaveTimeout:
-			// A request that read the old ID just before the tombstone came makes
-			// the new one just after.
-			o.exempt(renewedBefore)
-		case stands:
-			o.violate(q, q.Ended, "e: outlives the logout", "its session %s was logged out by request %d", short8(x.id), e.N)
-			return
-		case thief.Began > byAnother && thief.Began > e.Ended && x.lostTomb > 0 && o.watched(e, x):
-			o.violate(q, q.Ended, "e: outlives the logout", "made by request %d of session %s, which request %d had logged out", thief.N, short8(x.id), e.N)
+		if broken := o.judgeHeirOf(q, y, e); broken {
 			return
 		}
 	}
+}
+
+// judgeHeirOf is judgeHeir for one logout of the session that y was made of. It reports
+// whether the promise is broken.
+func (o *oracle) judgeHeirOf(q *Request, y *life, e *Request) (broken bool) {
+	x, thief := y.parent, y.maker
+	renewed, byAnother := y.parentEnded(e)
+	stands := x.record != nil && x.record.dead && x.lostTomb == 0
+	afterwards := thief.Began > byAnother && thief.Began > e.Ended
+	switch {
+	case byAnother == never:
+	case renewed:
+		o.exempt(renewedBefore)
+	case y.stored > 0 && y.stored <= byAnother+o.ReadTimeout+o.SaveTimeout:
+		// A request that read the old ID just before the tombstone came makes the
+		// new one just after.
+		o.exempt(renewedBefore)
+	case stands:
+		o.violate(q, q.Ended, "e: outlives the logout", "its session %s was logged out by request %d", short8(x.id), e.N)
+		return true
+	case afterwards && x.lostTomb > 0 && o.watched(e, x):
+		o.violate(q, q.Ended, "e: outlives the logout", "made by request %d of session %s, which request %d had logged out", thief.N, short8(x.id), e.N)
+		return true
+	}
+	return false
+}
+
+// parentEnded returns whether the renewal that made y had ended the session before the
+// logout e got there, which found nothing to end then, and when the store first had the
+// tombstone of e or one after it; never: it had none.
+func (y *life) parentEnded(e *Request) (renewed bool, byAnother time.Duration) {
+	for _, t := range y.parent.tombs {
+		own := y.wrote(t, e)
+		if own && t.at < e.Began {
+			renewed = true
+		}
+		if !own && t.at >= e.Began {
+			return renewed, t.at
+		}
+	}
+	return renewed, never
+}
+
+// wrote reports whether a tombstone of y's predecessor, which e has ended too, is that of
+// the renewal which made y. A request of y makes sure that the predecessor is dead before
+// y comes to life.
+func (y *life) wrote(t tomb, e *Request) bool {
+	if t.by != nil {
+		return t.by == y.maker || t.by.Token == y.id
+	}
+	return t.birth == y.maker.Birth && e.Birth != y.maker.Birth
 }
 
 // watched reports whether the instance that took a logout was there when the store
@@ -192,27 +218,11 @@ func (o *oracle) endedNothing(e *Request, x *life) bool {
 
 // judgeTombstone looks for the tombstone of a session that was ended.
 func (o *oracle) judgeTombstone(x *life, at time.Duration) {
-	if x.evicted >= x.lostTomb && x.lostTomb > 0 && x.record == nil {
-		// Section 5: "Single tombstones are written again (...) whenever one is met".
-		o.exempt(tombstoneEvicted)
-		return
-	}
-	if x.unseen > 0 && x.unseen == x.lostTomb && (x.record == nil || x.record.since < x.unseen) {
-		// The members record that came back is the one that was there: the logs that it
-		// names are whole, and have the end of each session that lost its tombstone.
-		// The tombstone was delivered to the store since, and is missing as an evicted
-		// one is.
-		o.exempt(tombstoneUndone)
+	if o.lostTombstone(x) {
 		return
 	}
 	for _, e := range x.ends {
-		if !e.done() || x.shard < 0 || at > e.Ended+o.ringLife()-tick {
-			continue
-		}
-		if e.Route == Logout && o.holder(e, x, at) == 0 || e.Route != Logout && (x.tomb == 0 || !o.settled(e.Birth, x.shard, at)) {
-			continue // of a login in an outage the kill list of the new session knows
-		}
-		if o.endedNothing(e, x) {
+		if !o.tombstoneDue(e, x, at) || o.endedNothing(e, x) {
 			continue
 		}
 		o.count("oracle: a tombstone is looked for in the store")
@@ -226,6 +236,38 @@ func (o *oracle) judgeTombstone(x *life, at time.Duration) {
 			return
 		}
 	}
+}
+
+// lostTombstone reports whether the store has lost the tombstone of a session in a way
+// that no instance notices.
+func (o *oracle) lostTombstone(x *life) bool {
+	if x.evicted >= x.lostTomb && x.lostTomb > 0 && x.record == nil {
+		// Section 5: "Single tombstones are written again (...) whenever one is met".
+		o.exempt(tombstoneEvicted)
+		return true
+	}
+	if x.unseen > 0 && x.unseen == x.lostTomb && (x.record == nil || x.record.since < x.unseen) {
+		// The members record that came back is the one that was there: the logs that it
+		// names are whole, and have the end of each session that lost its tombstone.
+		// The tombstone was delivered to the store since, and is missing as an evicted
+		// one is.
+		o.exempt(tombstoneUndone)
+		return true
+	}
+	return false
+}
+
+// tombstoneDue reports whether the store must have the tombstone of a session that e has
+// ended: an instance that knows of the end has had the time to write it.
+func (o *oracle) tombstoneDue(e *Request, x *life, at time.Duration) bool {
+	if !e.done() || x.shard < 0 || at > e.Ended+o.ringLife()-tick {
+		return false
+	}
+	if e.Route == Logout {
+		return o.holder(e, x, at) != 0
+	}
+	// Of a login in an outage the new session knows which one it has ended.
+	return x.tomb != 0 && o.settled(e.Birth, x.shard, at)
 }
 
 // judgeAge is promise (f). Section 4: "Stored expiry = lastSeen + Idle +

@@ -30,46 +30,74 @@ func (o *oracle) required(v *view, q *Request) ops {
 // Refresh", while a copy sent later vouches for longer.
 func (o *oracle) gone(n int, x *life, at time.Duration) bool {
 	w := o.writes[n]
-	if w == nil {
+	switch {
+	case w == nil || o.lostWithRecord(w, x, at) || o.lostWithShard(w):
 		return true
-	}
-	if w.durable > 0 && (x.record == nil || x.record.until <= at || x.expired > w.durable) {
-		return true
-	}
-	if w.durable > 0 && x.evicted >= max(w.durable, w.q.Began) {
-		return true
-	}
-	if r := x.record; w.q.Route == Delete && r != nil && r.since >= w.q.Began && r.until <= at {
-		return true // the record may have had the deletion, and has expired
-	}
-	if w.durable > 0 || w.q.Route == Delete { // of which nobody can see when the store has it
-		for _, f := range o.forgot {
-			if f >= max(w.durable, w.q.Began) {
-				return true
-			}
-		}
-	}
-	if w.durable > 0 {
+	case w.durable > 0:
 		return false
 	}
-	for _, other := range o.writes { // which may have taken its place, side by side with it
-		if other != nil && other != w && other.q.Key == w.q.Key && !w.know.has(other.n) && other.durable > 0 && o.gone(other.n, x, at) {
+	return o.lostBeside(w, x, at) || o.isOver(x, at) || o.idleFor(w, x) || !o.stillOwed(w, at)
+}
+
+// lostWithRecord reports whether the record that had a write has expired or was evicted.
+func (o *oracle) lostWithRecord(w *write, x *life, at time.Duration) bool {
+	r := x.record
+	if w.durable > 0 {
+		expired := r == nil || r.until <= at || x.expired > w.durable
+		if expired || x.evicted >= max(w.durable, w.q.Began) {
 			return true
 		}
 	}
-	if x.maker != nil && at+o.spread()+tick > x.maker.Began+o.stayOf(x).Lifetime {
-		return true // some clock says that the session is over
+	// The record may have had the deletion.
+	return w.q.Route == Delete && r != nil && r.since >= w.q.Began && r.until <= at
+}
+
+// lostWithShard reports whether a shard that may have had a write has lost its memory
+// since. Nobody can see when a shard has a deletion.
+func (o *oracle) lostWithShard(w *write) bool {
+	if w.durable == 0 && w.q.Route != Delete {
+		return false
 	}
-	if o.idleFor(w, x) {
-		return true
+	for _, f := range o.forgot {
+		if f >= max(w.durable, w.q.Began) {
+			return true
+		}
 	}
+	return false
+}
+
+// lostBeside reports whether a write may have been replaced by another one, side by side
+// with it, that is lost itself.
+func (o *oracle) lostBeside(w *write, x *life, at time.Duration) bool {
+	for _, other := range o.writes {
+		if other != nil && other.mayReplace(w) && other.durable > 0 && o.gone(other.n, x, at) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayReplace reports whether w is another write of the same key as v, and v did not come
+// after it.
+func (w *write) mayReplace(v *write) bool {
+	return w != v && w.q.Key == v.q.Key && !v.know.has(w.n)
+}
+
+// isOver reports whether some clock says that a session has lived for its lifetime.
+func (o *oracle) isOver(x *life, at time.Duration) bool {
+	return x.maker != nil && at+o.spread()+tick > x.maker.Began+o.stayOf(x).Lifetime
+}
+
+// stillOwed reports whether the instance that took a write is there and may still deliver
+// it, because the lease of its copy has not ended.
+func (o *oracle) stillOwed(w *write, at time.Duration) bool {
 	lease := w.q.Began
 	if len(w.q.Sealed) > 0 {
 		lease = o.copies[w.q.Sealed[0]].leaseMin
 	} else if w.q.Key == tallyKey {
 		lease = o.leaseOf(w.q)
 	}
-	return !o.alive(w.q.Birth) || at > lease+o.Lease-o.spread()
+	return o.alive(w.q.Birth) && at <= lease+o.Lease-o.spread()
 }
 
 // idleFor reports whether the instance that owes the store a write found nothing there when
@@ -204,8 +232,7 @@ func (o *oracle) atRest(at time.Duration) {
 // back, so that the write arrives even if the visitor never returns".
 func (o *oracle) judgeDelivered(w *write, at time.Duration) {
 	q := w.q
-	pending := w.durable == 0 || w.durable > q.Ended
-	if q.Browser < 0 || !q.arrived() || !q.ok() || q.Route == Delete || o.WithoutBackup || !pending || !q.shows() && q.NewToken == "" || q.Key == tallyKey {
+	if o.WithoutBackup || !w.isPending() {
 		return
 	}
 	x := o.sessionOf(q)
@@ -222,15 +249,32 @@ func (o *oracle) judgeDelivered(w *write, at time.Duration) {
 	if w.durable > 0 {
 		return // it was there, and came into the cookies with it
 	}
-	if x.record != nil && !x.record.dead && x.record.content.has(w.n) {
+	stands := x.record != nil && !x.record.dead && x.record.content.has(w.n)
+	if stands || o.replacedBeside(w) {
 		return
 	}
-	for _, other := range o.writes { // one that came later, or side by side
-		if other != nil && other != w && other.q.Key == q.Key && !w.know.has(other.n) && (other.durable > 0 || other.q.Route == Delete) {
-			return
+	o.violate(q, at, "a: not delivered", "write %d is not in the store, %v after all was well", w.n, o.Settle)
+}
+
+// isPending reports whether a visitor was told that a write is done which the store had
+// not taken by then. Deletions leave no mark, and judgeCount looks for the tally's writes.
+func (w *write) isPending() bool {
+	q := w.q
+	told := q.Browser >= 0 && q.arrived() && q.ok()
+	pending := w.durable == 0 || w.durable > q.Ended
+	hasSession := q.shows() || q.NewToken != ""
+	return told && pending && hasSession && q.Route != Delete && q.Key != tallyKey
+}
+
+// replacedBeside reports whether a write that came later than w, or side by side with it,
+// may stand in its place.
+func (o *oracle) replacedBeside(w *write) bool {
+	for _, other := range o.writes {
+		if other != nil && other.mayReplace(w) && (other.durable > 0 || other.q.Route == Delete) {
+			return true
 		}
 	}
-	o.violate(q, at, "a: not delivered", "write %d is not in the store, %v after all was well", w.n, o.Settle)
+	return false
 }
 
 // due reports whether the instance that holds a pending write must have

@@ -199,13 +199,7 @@ func (o *oracle) confirm(e *Event) {
 		o.life(e.Session).nothing = e.At
 	}
 	if a := o.asked[e.Request]; a != nil && e.Session == e.Request.Token {
-		// Section 4, of the lookup after a timeout: "if another version stands,
-		// join and apply again with new dots, or 503". That nothing stood is known too.
-		asked := a.base > 0 || a.answered
-		a.conflict = a.conflict || asked && e.Kind == Loaded && e.Save != a.base && !e.Cached
-		a.answered = true
-		a.base = e.Save
-		a.cached = a.cached || e.Cached
+		a.lookedUp(e)
 	}
 	if e.Save == 0 || r == nil || r.dead {
 		return
@@ -227,13 +221,30 @@ func (o *oracle) confirm(e *Event) {
 	}
 	if e.Kind == Loaded && e.Session == q.Token {
 		a.know = a.know.or(r.content)
-		// To delete what is not there changes nothing (section 4), so a deletion
-		// may be over when its request first asks for the session.
-		// And what the store says when it has the write already came after it.
-		w := o.writes[q.Op]
-		if w != nil && w.q == q && w.saved == 0 && !w.sent && (q.Route != Delete || !w.read && e.Sent <= q.Began+o.ReadTimeout) {
-			w.know, w.read = a.know.minus(ops{}.with(w.n)), true
+		if w := o.writes[q.Op]; w != nil && w.q == q {
+			o.readBefore(w, a, e)
 		}
+	}
+}
+
+// lookedUp notes an answer of the store about the session of a request. Section 4, of
+// the lookup after a timeout: "if another version stands, join and apply again with new
+// dots, or 503". That nothing stood is known too.
+func (a *asked) lookedUp(e *Event) {
+	asked := a.base > 0 || a.answered
+	a.conflict = a.conflict || asked && e.Kind == Loaded && e.Save != a.base && !e.Cached
+	a.answered = true
+	a.base = e.Save
+	a.cached = a.cached || e.Cached
+}
+
+// readBefore notes what the request of a write knew when it made it. To delete what is
+// not there changes nothing (section 4), so a deletion may be over when its request first
+// asks for the session. And an answer of the store that has the write came after it.
+func (o *oracle) readBefore(w *write, a *asked, e *Event) {
+	mayBeOver := w.q.Route == Delete && (w.read || e.Sent > w.q.Began+o.ReadTimeout)
+	if w.saved == 0 && !w.sent && !mayBeOver {
+		w.know, w.read = a.know.minus(ops{}.with(w.n)), true
 	}
 }
 
@@ -241,19 +252,8 @@ func (o *oracle) confirm(e *Event) {
 func (o *oracle) stored(e *Event) {
 	x := o.life(e.Session)
 	x.shard = e.Shard
-	r := &kept{since: e.At, until: e.Until, dead: e.Dead, marks: e.Marks, content: e.Marks}
-	for _, n := range e.Marks.list() {
-		if w := o.writes[n]; w != nil {
-			r.content = r.content.or(w.know)
-		}
-	}
 	prev := o.records[e.Prev]
-	if prev != nil && e.Prev > 0 {
-		r.content = r.content.or(prev.content)
-	}
-	if q := e.Request; q != nil && !r.dead && q.Route == Delete && q.Token == e.Session && e.Prev > 0 {
-		r.content = r.content.with(q.Op) // a deletion leaves no mark
-	}
+	r := o.keptBy(e, prev)
 	o.records[e.Save] = r
 	if a := o.asked[e.Request]; a != nil && e.Session == e.Request.Token {
 		a.base = e.Save
@@ -268,16 +268,39 @@ func (o *oracle) stored(e *Event) {
 	if e.Gone {
 		x.record = nil
 	}
-	if r.dead {
-		x.tombs = append(x.tombs, tomb{e.At, e.Birth, e.Request})
-		if x.tomb == 0 {
-			x.tomb = e.At
-		}
-		if a := o.asked[e.Request]; a != nil && prev != nil {
-			a.moved = prev.content
-		}
+	if !r.dead {
+		o.storedLive(e, x, r)
 		return
 	}
+	x.tombs = append(x.tombs, tomb{e.At, e.Birth, e.Request})
+	if x.tomb == 0 {
+		x.tomb = e.At
+	}
+	if a := o.asked[e.Request]; a != nil && prev != nil {
+		a.moved = prev.content
+	}
+}
+
+// keptBy returns the record of a save, which replaces prev by comparison. It has what the
+// writes in it knew.
+func (o *oracle) keptBy(e *Event, prev *kept) *kept {
+	r := &kept{since: e.At, until: e.Until, dead: e.Dead, marks: e.Marks, content: e.Marks}
+	for _, n := range e.Marks.list() {
+		if w := o.writes[n]; w != nil {
+			r.content = r.content.or(w.know)
+		}
+	}
+	if prev != nil && e.Prev > 0 {
+		r.content = r.content.or(prev.content)
+	}
+	if q := e.Request; q != nil && !r.dead && q.Route == Delete && q.Token == e.Session && e.Prev > 0 {
+		r.content = r.content.with(q.Op) // a deletion leaves no mark
+	}
+	return r
+}
+
+// storedLive notes since when the store has a session, and the writes in its record.
+func (o *oracle) storedLive(e *Event, x *life, r *kept) {
 	if x.stored == 0 {
 		x.stored = e.At
 	}

@@ -13,50 +13,77 @@ func (o *oracle) judgeVouched(q *Request, a *asked) {
 		o.judgeStranger(q)
 		return
 	}
-	x := o.life(q.Token)
 	if q.Route == Logout {
 		if q.Status == 503 && !o.WithoutBackup && !q.hungUp() && !o.storeOnly(q) {
 			o.violate(q, q.Ended, "b: turned away", "a logout was answered 503")
 		}
 		return
 	}
-	if q.shows() || !q.ok() && q.Status != 503 || x.maker == nil || x.endedBy(q) || o.endedElsewhere(x, q.Ended) {
+	x := o.life(q.Token)
+	isRefused := !q.shows() && (q.ok() || q.Status == 503)
+	if !isRefused || x.maker == nil || x.endedBy(q) || o.endedElsewhere(x, q.Ended) || o.mayBeTooOld(q, a, x) {
 		return
 	}
-	// Section 3: "A copy vouches until the earliest of the end of its lease,
-	// the session's absolute end, and lastSeen + Idle + one refresh interval".
-	stay := o.stayOf(x)
-	if q.Ended+o.spread()+tick > a.active+stay.Idle || q.Ended+o.spread()+tick > x.maker.Began+stay.Lifetime {
-		return
-	}
-	now := q.Ended + o.skew(q.Instance)
-	vouches := !o.WithoutBackup && !o.storeOnly(q) && a.backup && now+tick < a.leaseMin+o.Lease && now+tick < a.seen+stay.Idle
-	// The record stood there all the time, and had not expired by any clock.
-	present := a.record != nil && !a.record.dead && x.record != nil && !x.record.dead && x.record.until > q.Ended+o.spread()+tick &&
-		o.forgot[x.shard] < q.Began
-
 	if q.ok() { // as if there were no session
-		switch {
-		case vouches:
-			o.violate(q, q.Ended, "b: logged out", "a copy vouches for %v more", a.leaseMin+o.Lease-now)
-		case present:
-			o.violate(q, q.Ended, "b: logged out", "the store has the session")
-		default:
-			// Section 5: "An empty store logs out whoever was not seen for a lease."
-			o.exempt(nothingVouches)
-		}
-		return
+		o.judgeLoggedOut(q, a, x)
+	} else {
+		o.judgeTurnedAway(q, a, x)
 	}
+}
+
+// mayBeTooOld reports whether a session has outlived its timeouts by some clock. Section
+// 3: "A copy vouches until the earliest of the end of its lease, the session's absolute
+// end, and lastSeen + Idle + one refresh interval".
+func (o *oracle) mayBeTooOld(q *Request, a *asked, x *life) bool {
+	stay, latest := o.stayOf(x), q.Ended+o.spread()+tick
+	return latest > a.active+stay.Idle || latest > x.maker.Began+stay.Lifetime
+}
+
+func (o *oracle) judgeLoggedOut(q *Request, a *asked, x *life) {
+	switch {
+	case o.vouches(q, a, x):
+		o.violate(q, q.Ended, "b: logged out", "a copy vouches for %v more", o.leaseLeft(q, a))
+	case o.stoodThere(q, a, x):
+		o.violate(q, q.Ended, "b: logged out", "the store has the session")
+	default:
+		// Section 5: "An empty store logs out whoever was not seen for a lease."
+		o.exempt(nothingVouches)
+	}
+}
+
+func (o *oracle) judgeTurnedAway(q *Request, a *asked, x *life) {
+	within := a.settled && o.settled(q.Birth, x.shard, q.Ended)
 	switch {
 	case o.exempt503(q, a):
-	case vouches:
-		o.violate(q, q.Ended, "b: turned away", "answered %d, and a copy vouches for %v more", q.Status, a.leaseMin+o.Lease-now)
-	case present && a.settled && o.settled(q.Birth, x.shard, q.Ended) && !q.Route.renews(): // its new ID may be on another shard
+	case o.vouches(q, a, x):
+		o.violate(q, q.Ended, "b: turned away", "answered %d, and a copy vouches for %v more", q.Status, o.leaseLeft(q, a))
+	case o.stoodThere(q, a, x) && within && !q.Route.renews(): // its new ID may be on another shard
 		o.violate(q, q.Ended, "b: turned away", "answered %d, and the store has the session", q.Status)
 	default:
 		// Section 3: "Else unknown: ErrUnavailable, by default 503".
 		o.exempt(cannotVouch)
 	}
+}
+
+// leaseLeft returns how long the copies that a request carried may vouch after its answer.
+func (o *oracle) leaseLeft(q *Request, a *asked) time.Duration {
+	return a.leaseMin + o.Lease - q.Ended - o.skew(q.Instance)
+}
+
+// vouches reports whether the copies that a request carried vouch for its session.
+func (o *oracle) vouches(q *Request, a *asked, x *life) bool {
+	if o.WithoutBackup || o.storeOnly(q) || !a.backup {
+		return false
+	}
+	now := q.Ended + o.skew(q.Instance)
+	return o.leaseLeft(q, a) > tick && now+tick < a.seen+o.stayOf(x).Idle
+}
+
+// stoodThere reports whether the store had the session's record all the time that a
+// request took, and the record had not expired by any clock.
+func (o *oracle) stoodThere(q *Request, a *asked, x *life) bool {
+	live := func(r *kept) bool { return r != nil && !r.dead }
+	return live(a.record) && live(x.record) && x.record.until > q.Ended+o.spread()+tick && o.forgot[x.shard] < q.Began
 }
 
 // exempt503 names the reasons for a 503 though a copy vouches.
