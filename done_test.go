@@ -239,3 +239,19 @@ func TestAStreamEndsWithoutABackup(t *testing.T) {
 		}
 	})
 }
+
+// A Manager that is closed hears of no ends: no stream outlives it.
+func TestAStreamEndsWithItsManager(t *testing.T) {
+	testUsers(t, session.Options{}, func(s userSite) {
+		v := s.logsIn(s.a, "ann")
+		here, there := s.opens(s.a, v), s.opens(s.b, v)
+		s.after(2 * time.Second)
+		here.want("before", false)
+		if err := s.a.Close(s.Context()); err != nil {
+			s.Fatal(err)
+		}
+		here.want("at the Manager that was closed", true)
+		there.want("at the other one", false)
+		s.opens(s.a, v).want("opened afterwards", true)
+	})
+}

@@ -165,6 +165,15 @@ func (a *Shards) Close(ctx context.Context) error {
 	return errors.Join(err, a.closeSpool(ctx))
 }
 
+// Closed returns a channel that is closed when nobody watches the store any more; nil, which
+// blocks for ever, where there is no backup.
+func (a *Shards) Closed() <-chan struct{} {
+	if a.ctx == nil {
+		return nil
+	}
+	return a.ctx.Done()
+}
+
 // deliverLast delivers what is left, until ctx ends.
 func (a *Shards) deliverLast(ctx context.Context) error {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {

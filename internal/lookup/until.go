@@ -8,7 +8,7 @@ import (
 )
 
 // Done returns a channel that is closed when a session has ended, as far as this process
-// knows, or ctx ends. Until then a goroutine waits: for what the revocation set learns, and
+// knows, when it hears of no ends any more because it is closed, or ctx ends. Until then a goroutine waits: for what the revocation set learns, and
 // for the expiry. At the expiry it loads the session once, and goes on if the session was used
 // meanwhile. Where there is a backup it loads nothing else while the session lives; without
 // one it loads the session when it begins, and when this process has ended it.
@@ -47,6 +47,8 @@ func (r *Reader) untilMoved(ctx context.Context, c state.Copy) (next state.Copy,
 		}
 		select {
 		case <-ctx.Done():
+			return c, false
+		case <-r.Shards.Closed(): // it hears of no end from now on
 			return c, false
 		case <-w.News:
 		case <-timer.C:
