@@ -61,7 +61,7 @@ func checkID(id ID) error {
 		return ErrNoSession
 	}
 	if len(id) > 200 || strings.ContainsFunc(string(id), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return fmt.Errorf("%q is no session ID: it has 1 to 200 printable ASCII characters and no blanks", id)
+		return fmt.Errorf("%.200q is no session ID: it has 1 to 200 printable ASCII characters and no blanks", id)
 	}
 	return nil
 }

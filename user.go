@@ -14,7 +14,8 @@ import (
 )
 
 // SetUser says that a user has logged in: id is the user's name in the application, of
-// which User returns the last one. Call it once for each login, when the credentials
+// which User returns the last one. Names are compared byte by byte, so that an application in
+// which "Ann" and "ann" are one user passes one spelling. Call it once for each login, when the credentials
 // have been checked. It renews the session as Renew does, so a login needs no other call;
 // a login of the same user again is another login, at a later time.
 //

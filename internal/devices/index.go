@@ -185,7 +185,7 @@ func (x *Index) swap(ctx context.Context, user string, step func(List, time.Time
 	end := x.lists.Attempts()
 	for fresh := false; ; fresh = true {
 		before, over, err := x.load(ctx, user, fresh)
-		if err != nil {
+		if err != nil && !errors.Is(err, state.ErrCorrupt) { // one that is damaged is written anew
 			return err
 		}
 		now := x.clock.Now()
@@ -206,12 +206,16 @@ func (x *Index) swap(ctx context.Context, user string, step func(List, time.Time
 var errContested = errors.New("session: too many changes of the list of a user's sessions at once")
 
 // load returns the list of a user, and the version over which it is replaced. Where the store
-// has none the list is empty.
+// has none the list is empty, and where that is damaged too, beside state.ErrCorrupt. A list in a
+// format that this program does not know is another error: a newer program may know it.
 func (x *Index) load(ctx context.Context, user string, fresh bool) (List, record.Version, error) {
 	var r record.Session
 	err := x.lists.Load(ctx, ID(user), false, fresh, &r)
 	if errors.Is(err, failure.ErrNotFound) {
 		return List{}, r.Version, nil
+	}
+	if errors.Is(err, state.ErrCorrupt) {
+		return List{}, r.Unreadable, err
 	}
 	return Decode(r.State), r.Version, err
 }
