@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
@@ -185,6 +186,12 @@ func TestReadOnlyRefusesEveryWrite(t *testing.T) {
 		"Renew":    func(_ context.Context, s *session.Session) error { s.Renew(); return s.Err() },
 		"Destroy":  func(ctx context.Context, s *session.Session) error { _, err := s.Destroy(ctx); return err },
 		"StartNew": func(ctx context.Context, _ *session.Session) error { _, err := session.StartNew(ctx); return err },
+		"SetUser":  func(_ context.Context, s *session.Session) error { s.SetUser("eve"); return s.Err() },
+		"Rotate":   func(_ context.Context, s *session.Session) error { s.Rotate(); return s.Err() },
+		"Remember": func(_ context.Context, s *session.Session) error {
+			s.Remember(session.Stay{Idle: time.Minute})
+			return s.Err()
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := sessiontest.NewVisitor(t, m, func(s *session.Session) { user.Set(s, "bob") })

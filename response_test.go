@@ -197,7 +197,7 @@ func TestAFailedSaveReplacesTheWholeResponse(t *testing.T) {
 				inner.ServeHTTP(w, r)
 			}))
 			defer srv.Close()
-			store.Fail(errors.New("away"))
+			store.Fail(errors.New("the store's own words"))
 			answer, err := srv.Client().Get(srv.URL)
 			if err != nil {
 				t.Fatal(err)
@@ -209,6 +209,9 @@ func TestAFailedSaveReplacesTheWholeResponse(t *testing.T) {
 			}
 			if strings.Contains(string(body), "put-ok") {
 				t.Errorf("the handler's body was sent: %q", body)
+			}
+			if strings.Contains(string(body), "own words") {
+				t.Errorf("the visitor reads why the store failed: %q", body)
 			}
 			if got := answer.Header.Get("X-Outer"); got != "kept" {
 				t.Errorf("the outer middleware's header is %q", got)

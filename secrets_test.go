@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,11 @@ import (
 // Everything that the package prints, logs, returns, stores or tells a hook is
 // searched for the token and for a value.
 func TestTheTokenIsNowhereButInTheCookie(t *testing.T) {
+	t.Run("without a backup", func(t *testing.T) { lookForTheToken(t, nil) })
+	t.Run("with a backup", func(t *testing.T) { lookForTheToken(t, testBackup(t)) })
+}
+
+func lookForTheToken(t *testing.T, backup *session.Backup) {
 	const value = "a-value-of-the-visitor"
 	var mu sync.Mutex
 	var seen bytes.Buffer
@@ -33,25 +39,9 @@ func TestTheTokenIsNowhereButInTheCookie(t *testing.T) {
 		}
 	}
 	log := session.LogHooks(slog.New(slog.NewTextHandler(writerFunc(func(p []byte) { note(string(p)) }), nil)))
-	hooks := session.Hooks{
-		Down:      func(ctx context.Context, shard string, err error) { note(ctx, shard, err); log.Down(ctx, shard, err) },
-		Up:        func(ctx context.Context, o session.Outage) { note(ctx, o); log.Up(ctx, o) },
-		StillDown: func(ctx context.Context, o session.Outage) { note(ctx, o); log.StillDown(ctx, o) },
-		Failed: func(ctx context.Context, op session.Operation, id session.ID, err error) {
-			note(ctx, op, id, err)
-		},
-		Conflict: func(ctx context.Context, id session.ID, n int) { note(ctx, id, n) },
-		BadValue: func(ctx context.Context, id session.ID, err *session.ValueError) {
-			note(ctx, id, err)
-			log.BadValue(ctx, id, err)
-		},
-		Dropped: func(ctx context.Context, id session.ID, err error) { note(ctx, id, err); log.Dropped(ctx, id, err) },
-		Began:   func(ctx context.Context, id, previous session.ID, user string) { note(ctx, id, previous, user) },
-		Renewed: func(ctx context.Context, id, previous session.ID, user string) { note(ctx, id, previous, user) },
-		Ended:   func(ctx context.Context, e session.Ending) { note(ctx, e); log.Ended(ctx, e) },
-	}
+	hooks := notedHooks(note, log)
 	store := storetest.NewFaulty(memstore.New(nil))
-	m := mustNew(t, store, &session.Options{Hooks: hooks, Error: func(w http.ResponseWriter, r *http.Request, err error) {
+	m := mustNew(t, store, &session.Options{Hooks: hooks, Backup: backup, Error: func(w http.ResponseWriter, r *http.Request, err error) {
 		note(err)
 		http.Error(w, "failed", http.StatusInternalServerError)
 	}})
@@ -98,6 +88,8 @@ func TestTheTokenIsNowhereButInTheCookie(t *testing.T) {
 		s.Save(r.Context())
 		note(s)
 	})
+	run("a login of a user", func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { s.SetUser("ann") })
+	run("a rotation", func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { s.Rotate() })
 	run("too late", func(w http.ResponseWriter, _ *http.Request, s *session.Session) {
 		w.WriteHeader(http.StatusOK)
 		s.Renew()
@@ -152,6 +144,25 @@ func TestTheTokenIsNowhereButInTheCookie(t *testing.T) {
 type writerFunc func(p []byte)
 
 func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
+
+// notedHooks returns hooks that note what each is told, and pass it on to those of log.
+func notedHooks(note func(...any), log session.Hooks) session.Hooks {
+	var hooks session.Hooks
+	all, inner := reflect.ValueOf(&hooks).Elem(), reflect.ValueOf(log)
+	for i := range all.NumField() {
+		next := inner.Field(i)
+		all.Field(i).Set(reflect.MakeFunc(next.Type(), func(in []reflect.Value) []reflect.Value {
+			for _, v := range in {
+				note(v.Interface())
+			}
+			if !next.IsNil() {
+				next.Call(in)
+			}
+			return nil
+		}))
+	}
+	return hooks
+}
 
 func tokenOf(t *testing.T, v *sessiontest.Visitor) string {
 	t.Helper()

@@ -86,6 +86,9 @@ func TestCookiesAreSecureAsTheRequestIs(t *testing.T) {
 			if got := strings.Contains(line, "; Secure"); got != secure || prefixed != secure || !secure && !strings.HasPrefix(line, "session") {
 				t.Errorf("%s: want Secure and the prefix %v", line, secure)
 			}
+			if !strings.Contains(line, "; HttpOnly") {
+				t.Errorf("%s: scripts can read it", line)
+			}
 		}
 	}
 
