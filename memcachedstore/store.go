@@ -31,8 +31,11 @@ type Store struct {
 type Option func(*Store)
 
 // New returns a store that works through client. How sessions are laid out
-// over several servers is the client's Options.Ring.
+// over several servers is the client's Options.Ring. New panics where client is nil.
 func New(client *memcached.Client, options ...Option) *Store {
+	if client == nil {
+		panic("session: memcachedstore: the client is nil")
+	}
 	s := &Store{client: client, prefix: "session:"}
 	for _, o := range options {
 		o(s)

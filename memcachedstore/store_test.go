@@ -278,3 +278,12 @@ func TestAMemcachedWithoutCASIsAnOutageThatNamesIt(t *testing.T) {
 	server := memcachedtest.Start(t, "-C")
 	acceptance.RefusedChanges(t, func(t testing.TB) session.Store { return newStore(t, server) }, server.Addr, "-C")
 }
+
+func TestNewNamesWhatIsNil(t *testing.T) {
+	defer func() {
+		if got, want := recover(), "session: memcachedstore: the client is nil"; got != want {
+			t.Errorf("it panics with %v, want %q", got, want)
+		}
+	}()
+	memcachedstore.New(nil)
+}

@@ -57,6 +57,9 @@ func (c *connector) setUp(ctx context.Context, conn driver.Conn) error {
 
 // connect returns a pool for the store alone. It connects nothing yet.
 func connect(config *mysql.Config, o Options) (*sql.DB, error) {
+	if config == nil {
+		return nil, errors.New("open: the mysql.Config is nil")
+	}
 	c := config.Clone()
 	c.ClientFoundRows = false  // a create tells by the rows changed whether one stood there
 	c.InterpolateParams = true // one round trip

@@ -171,6 +171,12 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+func TestOpenRefusesANilConfig(t *testing.T) {
+	if _, err := mysqlstore.Open(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "the mysql.Config is nil") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // The store sets what it relies on, whatever the server and the caller's config say.
 func TestAServerAndAConfigWithOtherDefaults(t *testing.T) {
 	server := mariadbtest.Start(t, "--transaction-isolation=SERIALIZABLE", "--autocommit=0", "--sql-mode=NO_BACKSLASH_ESCAPES",

@@ -77,4 +77,4 @@ func PoolConfig(url string) (*pgxpool.Config, error) {
 	return c, nil
 }
 
-var errURL = errors.New("session: postgres URL: want postgres://user:password@host:port/database; write what is special in a password as %XX")
+var errURL = errors.New("session: postgres URL: want postgres://user:password@host:port/database, and behind a question mark parameters with values that pgx knows; write what is special in a password as %XX")

@@ -56,3 +56,12 @@ func TestAnErrorQuotesNoURL(t *testing.T) {
 		}
 	}
 }
+
+func TestNewNamesWhatIsNil(t *testing.T) {
+	defer func() {
+		if got, want := recover(), "session: pgstore: the pool is nil"; got != want {
+			t.Errorf("it panics with %v, want %q", got, want)
+		}
+	}()
+	pgstore.New(nil)
+}

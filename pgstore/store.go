@@ -34,8 +34,11 @@ type Store struct {
 
 // New returns a store that works through pool, whose options [PoolConfig] explains. It
 // does not ask the server: a program may start while that is away. See [Store.Check].
-// The pool stays the caller's, to be closed after [Store.Close].
+// The pool stays the caller's, to be closed after [Store.Close]. New panics where pool is nil.
 func New(pool *pgxpool.Pool, all ...Option) *Store {
+	if pool == nil {
+		panic("session: pgstore: the pool is nil")
+	}
 	s := &Store{options: optionsOf(all), pool: pool, calls: background.New(int(pool.Config().MaxConns), budget)}
 	s.sql = newStatements(s.options)
 	rand.Read(s.name[:])

@@ -40,8 +40,11 @@ type Option func(*Store)
 
 // New returns a store that works through client, whose options
 // [ClientOption] explains. A cluster is asked for its layout, for up to a
-// second: see [Store.Shard].
+// second: see [Store.Shard]. New panics where client is nil.
 func New(client rueidis.Client, options ...Option) *Store {
+	if client == nil {
+		panic("session: redisstore: the client is nil")
+	}
 	s := &Store{client: client, prefix: "session:", shard: onlyShard(client)}
 	for _, o := range options {
 		o(s)

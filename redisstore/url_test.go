@@ -104,3 +104,12 @@ func TestAnErrorNeverShowsThePassword(t *testing.T) {
 		}
 	}
 }
+
+func TestNewNamesWhatIsNil(t *testing.T) {
+	defer func() {
+		if got, want := recover(), "session: redisstore: the client is nil"; got != want {
+			t.Errorf("it panics with %v, want %q", got, want)
+		}
+	}()
+	redisstore.New(nil)
+}

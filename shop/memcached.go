@@ -53,7 +53,7 @@ func openMemcached(ctx context.Context, address string, log *slog.Logger) (backe
 	return b, nil
 }
 
-var errMemcachedURL = errors.New("session: memcached URL: want memcached://user:password@host:port,host:port or memcached://unix:///path; write what is special in a password as %XX")
+var errMemcachedURL = errors.New("session: memcached URL: want memcached://user:password@host:port,host:port or memcached://unix:///path, each server once; write what is special in a password as %XX")
 
 // memcachedServers takes an address apart. Its errors quote nothing of the address,
 // because there may be a password in it.

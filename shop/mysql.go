@@ -14,7 +14,7 @@ import (
 
 const mysqlScheme = "mysql://"
 
-var errMySQLURL = errors.New("mysql URL: want mysql://user:password@host:port/database; write what is special in a password as %XX")
+var errMySQLURL = errors.New("mysql URL: want mysql://user:password@host:port/database, without parameters; write what is special in a password as %XX")
 
 // openMySQL returns once the server has answered, or ctx ends. Its errors quote
 // nothing of the address, because there may be a password in it.

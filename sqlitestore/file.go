@@ -57,6 +57,9 @@ func (f *file) open(ctx context.Context, path string, o Options) error {
 	if f.info, err = os.Stat(path); err != nil {
 		return err
 	}
+	if f.info.IsDir() {
+		return errors.New("it is a directory; want the path of a file")
+	}
 	stores.add(f.info)
 	synchronous := "synchronous(FULL)"
 	if o.LosesOnPowerFailure {

@@ -77,7 +77,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"memory", ":memory:", sqlitestore.Options{}, "memstore"},
 		{"no path", "", sqlitestore.Options{}, "memstore"},
 		{"a directory that is not there", "/nowhere/shop.db", sqlitestore.Options{}, "/nowhere/shop.db"},
-		{"a directory", t.TempDir(), sqlitestore.Options{}, "unable to open"},
+		{"a directory", t.TempDir(), sqlitestore.Options{}, "it is a directory"},
 		{"a table of another program", foreign, sqlitestore.Options{}, "Options.Table"},
 		{"a newer schema", newer, sqlitestore.Options{}, "version 2"},
 		{"a file of another kind", text, sqlitestore.Options{}, "not a database"},
