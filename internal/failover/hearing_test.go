@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session/internal/failover"
+	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/test/instance"
 )
@@ -187,6 +189,42 @@ func TestALogIsToldAtOnce(t *testing.T) {
 		slices.Sort(told) // one whose save failed may stand there twice
 		if n := len(slices.Compact(told)); n != 500 {
 			w.Errorf("the log has %d of 500", n)
+		}
+	})
+	story(t, "but not by an end that finds the shard away", func(w *world) {
+		w.Store.Plan(func(instance.Call) instance.Fate { return instance.Never })
+		time.Sleep(20 * time.Second)
+		began := time.Now()
+		endsAs(w.T, w.Instance, longID("a"), failover.Pending)
+		if took := time.Since(began); took > instance.SaveTimeout {
+			w.Errorf("it took %v, want a save's budget", took)
+		}
+	})
+	story(t, "but not of a token that somebody may have made up", func(w *world) {
+		w.entomb(journal.Unseen(longID("made up"), w.Clock.Death(state.Destroyed)))
+		time.Sleep(2 * time.Second)
+		if log := w.logged(); len(log) > 0 {
+			w.Errorf("the log has %v", log)
+		}
+	})
+}
+
+// A look that a request waits for asks for no more than the logs.
+func TestALookForARequestAsksForNoIncarnation(t *testing.T) {
+	var asked atomic.Int64
+	counted := func(i *instance.Instance) {
+		i.Store.Incarnation = func(string) (string, error) {
+			asked.Add(1)
+			return "1", nil
+		}
+	}
+	storyOf(t, "of a session that is put back", true, counted, func(w *world) {
+		before := asked.Load()
+		if _, err := w.Shards.PrepareRestore(w.Context(), w.copyOf("a", w.live("x", "1")), true); err != nil {
+			w.Error(err)
+		}
+		if n := asked.Load() - before; n > 0 {
+			w.Errorf("it was asked for %d times", n)
 		}
 	})
 }
