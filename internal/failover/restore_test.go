@@ -252,6 +252,29 @@ func TestAShardThatHasNothingIsAskedWhetherItRemembers(t *testing.T) {
 			w.Errorf("after five seconds it came to %v", err)
 		}
 	})
+	story(t, "it does not, which is told once and gets to work at once", func(w *world) {
+		w.Shards.Wrote(w.Context(), longID("gone"), w.Clock.Death(state.Destroyed))
+		time.Sleep(2 * time.Second)
+		for range 2 {
+			w.Store.Empty()
+			if err := restore(w.Context(), w); !errors.Is(err, failure.ErrForgetful) {
+				w.Errorf("it came to %v", err)
+			}
+			time.Sleep(100 * time.Millisecond) // the next probe is due in 890 ms
+			w.wantDead(longID("gone"), state.Destroyed)
+			time.Sleep(1900 * time.Millisecond)
+		}
+		w.wantHeard("forgot ")
+	})
+	foreign := func(i *instance.Instance) { i.Shards.Foreign = true }
+	storyOf(t, "it does not, and another system's tombstones are not ours to write again", true, foreign, func(w *world) {
+		w.Shards.Wrote(w.Context(), longID("gone"), w.Clock.Death(state.Destroyed))
+		time.Sleep(2 * time.Second)
+		w.Store.Empty()
+		time.Sleep(3 * time.Second)
+		w.wantHeard("forgot ")
+		w.wantNothing(longID("gone"))
+	})
 	story(t, "it does not answer", func(w *world) {
 		w.Store.Away(true)
 		if err := restore(context.Background(), w); !failure.IsAway(err) {
@@ -320,6 +343,15 @@ func TestWhatTheSimulationTakesAway(t *testing.T) {
 				w.Errorf("%s, the log has %v", when, log)
 			}
 			w.Store.Empty()
+		}
+	})
+	without("logs, which are not waited for", mechanism.Logs, func(w *world) {
+		other := w.beside()
+		w.Store.PlanFor(func(c instance.Call) bool { return !c.Save && segments(c) }, instance.Fate{Err: errors.New("corrupt")})
+		ends(w.T, other.Instance, longID("b"))
+		time.Sleep(4 * time.Second)
+		if _, err := w.Shards.PrepareRestore(w.Context(), w.copyOf("a", w.live("x", "1")), true); err != nil {
+			w.Errorf("it came to %v", err)
 		}
 	})
 	without("quarantine", mechanism.Quarantine, func(w *world) {
