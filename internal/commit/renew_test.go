@@ -305,3 +305,30 @@ func TestARenewalInAnOutage(t *testing.T) {
 		v.fails(v.commit(l, set("a", "1")), failure.ErrEnded)
 	})
 }
+
+// A renewal that waits for the store takes along what other requests of this process have
+// written without it, and is none of a session that has ended meanwhile.
+func TestARenewalInAnOutageKnowsWhatWaits(t *testing.T) {
+	awayStory(t, "a value that another request has written", func(v *visitor, l lookup.Loaded) {
+		l = v.loadWith(carried(l))
+		v.must(v.commit(l, set("a", "1")), failover.Pending)
+		c := v.renew(l, set("user", "anna"))
+		v.must(c, failover.Pending)
+		v.want("the new session", c.State, "a", "1")
+		if c.Version != record.Absent {
+			v.Errorf("the new session has the version %v, and stands nowhere", c.Version)
+		}
+	})
+	story(t, "an end while the store was asked", func(v *visitor) {
+		l := v.load()
+		v.Store.PlanFor(instance.Saves, instance.Fate{Takes: 50 * time.Millisecond, Err: instance.ErrRefused})
+		time.AfterFunc(20*time.Millisecond, func() {
+			v.Shards.Learn(context.Background(), v.id(), v.Clock.Death(state.Destroyed))
+		})
+		c := v.renew(l, set("user", "anna"))
+		v.fails(c, failure.ErrEnded)
+		if c.Begun {
+			v.Error("it has begun")
+		}
+	})
+}
