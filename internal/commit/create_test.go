@@ -265,3 +265,26 @@ func TestAWriteAfterTheEndIsRefusedForAWhile(t *testing.T) {
 		})
 	}
 }
+
+// A stay of its own says when a session ends from the moment that it is set, by the save that
+// begins the session or gives it a new ID.
+func TestASessionWithAStayOfItsOwnEndsAsThatSays(t *testing.T) {
+	const lifetime = 2 * time.Hour
+	stays := &state.Edit{Change: state.Stay{Lifetime: lifetime, Idle: time.Hour}.Change()}
+	ends := func(v *visitor, what string, c *commit.Commit) {
+		v.Helper()
+		v.must(c, failover.Durable)
+		st, _ := v.Store.Get(c.Token.ID())
+		if want := time.Now().Add(lifetime).UnixMilli(); st.End != want || c.State.End != want {
+			v.Errorf("%s ends at %d in the store and at %d by the commit, want %d", what, st.End, c.State.End, want)
+		}
+	}
+	story(t, "from the first request on", func(v *visitor) {
+		ends(v, "the new session", v.commit(lookup.Loaded{Phase: lookup.Nobody}, stays))
+	})
+	story(t, "by a Renew", func(v *visitor) {
+		l := v.load()
+		time.Sleep(time.Minute)
+		ends(v, "the renewed session", v.renew(l, stays))
+	})
+}
