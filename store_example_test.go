@@ -3,9 +3,11 @@ package session_test
 import (
 	"context"
 	"encoding"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
@@ -107,4 +109,64 @@ func ExampleProber() {
 	//  there is no server "middle"
 	// POST /login: 200 welcome
 	// 1 session
+}
+
+// A Version lets a program change a record that nobody else has changed meanwhile.
+func ExampleStore() {
+	var store session.Store = memstore.New(nil) // or any other
+	ctx, later := context.Background(), time.Now().Add(time.Hour)
+
+	first, err := store.Save(ctx, "b3f1", session.Record{Data: []byte("one"), Expires: later}, session.Absent)
+	fmt.Println("created:", err)
+	_, err = store.Save(ctx, "b3f1", session.Record{Data: []byte("two"), Expires: later}, first)
+	fmt.Println("replaced:", err)
+	_, err = store.Save(ctx, "b3f1", session.Record{Data: []byte("three"), Expires: later}, first)
+	fmt.Println("replaced again:", errors.Is(err, session.ErrConflict))
+
+	r, err := store.Load(ctx, "b3f1")
+	fmt.Println(string(r.Data), r.Version != first, err)
+	_, err = store.Load(ctx, "0000")
+	fmt.Println(errors.Is(err, session.ErrNotFound))
+	// Output:
+	// created: <nil>
+	// replaced: <nil>
+	// replaced again: true
+	// two true <nil>
+	// true
+}
+
+// cached is a store of one's own with a cache in front of it.
+type cached struct {
+	session.Store
+	cache map[session.ID]session.Record // with a mutex
+}
+
+func (c cached) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	if r, ok := c.cache[id]; ok {
+		r.Cached = true
+		return r, nil
+	}
+	return c.LoadFresh(ctx, id)
+}
+
+func (c cached) LoadFresh(ctx context.Context, id session.ID) (session.Record, error) {
+	r, err := c.Store.Load(ctx, id)
+	if err == nil {
+		c.cache[id] = r
+	}
+	return r, err
+}
+
+// RequireStore and the retry after a conflict go past the cache.
+func ExampleFreshLoader() {
+	store := cached{memstore.New(nil), map[session.ID]session.Record{}}
+	ctx, later := context.Background(), time.Now().Add(time.Hour)
+	store.Save(ctx, "b3f1", session.Record{Data: []byte("one"), Expires: later}, session.Any)
+	store.Load(ctx, "b3f1")
+	store.Save(ctx, "b3f1", session.Record{Data: []byte("two"), Expires: later}, session.Any) // of another process
+
+	old, _ := store.Load(ctx, "b3f1")
+	fresh, _ := store.LoadFresh(ctx, "b3f1")
+	fmt.Println(string(old.Data), old.Cached, string(fresh.Data), fresh.Cached)
+	// Output: one true two false
 }

@@ -156,3 +156,49 @@ func ExampleNewOrder() {
 	// 501 orders cannot be given here; set Options.Orders, to a source that can be written
 	// true true
 }
+
+// What happened lately, beside the log lines. One Events is for one Manager.
+func ExampleEvents() {
+	store, ctx := memstore.New(nil), context.Background()
+	var events admin.Events
+	sessions, err := session.New(store, &session.Options{Hooks: events.Hooks(session.Hooks{})})
+	if err != nil {
+		panic(err)
+	}
+	ann := func(*http.Request) (string, admin.Access) { return "ann", admin.MayLook } // yours
+	page, err := admin.New(sessions, ann, &admin.Options{Store: store, Events: &events})
+	if err != nil {
+		panic(err)
+	}
+	defer page.Close(ctx)
+	server := httptest.NewServer(page)
+	defer server.Close()
+
+	status, err := (&admin.Client{URL: server.URL}).Status(ctx)
+	fmt.Println(status.Events, err)
+	// Output: true <nil>
+}
+
+// Which instances there are, for a program that has the store and no page.
+func ExampleInstance() {
+	store, ctx := memstore.New(nil), context.Background()
+	sessions, err := session.New(store, nil)
+	if err != nil {
+		panic(err)
+	}
+	nobody := func(*http.Request) (string, admin.Access) { return "", admin.Denied }
+	page, err := admin.New(sessions, nobody, &admin.Options{Store: store, Name: "shop-1"})
+	if err != nil {
+		panic(err)
+	}
+	defer page.Close(ctx)
+
+	var all []admin.Instance
+	for len(all) == 0 { // it leaves word in the background
+		if all, err = admin.Instances(ctx, store); err != nil {
+			panic(err)
+		}
+	}
+	fmt.Println(all[0].Name, all[0].Every, all[0].Gone)
+	// Output: shop-1 5s false
+}

@@ -2,6 +2,7 @@ package memcachedstore_test
 
 import (
 	"context"
+	"fmt"
 	"log"
 	"net/http"
 
@@ -26,4 +27,19 @@ func Example() {
 
 	mux := http.NewServeMux()
 	log.Fatal(http.ListenAndServe("localhost:8080", sessions.Handler(mux)))
+}
+
+// The shard of a session is the server that has its record, by the ring of the client.
+func ExampleStore() {
+	client, err := memcached.New(memcached.Servers("10.0.0.1:11211", "10.0.0.2:11211"), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	store := memcachedstore.New(client)
+	fmt.Println(store.Shards())
+	fmt.Println(store.Shard("b3f1") == store.Shard("b3f1"))
+	// Output:
+	// [10.0.0.1:11211 10.0.0.2:11211]
+	// true
 }

@@ -45,3 +45,33 @@ func ExampleFigure() {
 	}
 	// Output: session_logins_total counter [] 1
 }
+
+// How long the calls of a store take, beside what the hooks count.
+func ExampleMetrics() {
+	var figures metrics.Metrics
+	store := figures.Store(memstore.New(nil), "memory")
+	sessions, err := session.New(store, &session.Options{Hooks: figures.Hooks(session.Hooks{})})
+	if err != nil {
+		panic(err)
+	}
+	page := sessions.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context())
+		s.SetUser("ada")
+	})
+	page.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/login", nil))
+	for _, f := range figures.Figures(sessions) {
+		if f.Kind != metrics.Histogram {
+			continue
+		}
+		for _, s := range f.Samples {
+			total := uint64(0)
+			for _, n := range s.Calls.Counts {
+				total += n
+			}
+			if total > 0 {
+				fmt.Println(f.Name, s.Labels[0].Value, s.Labels[1].Value, total)
+			}
+		}
+	}
+	// Output: db_client_operation_duration_seconds memory save 1
+}

@@ -116,3 +116,51 @@ func ExampleFollow() {
 	fmt.Println(order.Mode, order.Until, order.By)
 	// Output: backup only 2099-11-01 18:00:00 +0000 UTC alice
 }
+
+// An order that ends by itself, as text for any source.
+func ExampleOrder() {
+	o := override.Order{
+		Override: session.Override{Mode: session.BackupOnly, Lease: 2 * time.Hour},
+		Until:    time.Date(2099, 11, 1, 18, 0, 0, 0, time.UTC),
+		By:       "alice",
+	}
+	text, err := o.Text()
+	if err != nil {
+		log.Fatal(err)
+	}
+	again, err := override.Parse(text)
+	fmt.Println(again.Mode, again.Lease, again.By, again == o, err)
+	// Output: backup only 2h0m0s alice true <nil>
+}
+
+// A file with a mistake in it is reported, and what was ordered before stays in force.
+func ExampleFile() {
+	dir, _ := os.MkdirTemp("", "")
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "override")
+	os.WriteFile(path, []byte("backup-only\n"), 0o600)
+	file, err := override.WatchFile(path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer file.Close()
+
+	os.WriteFile(path, []byte("backup-olny\n"), 0o600)
+	err = file.Reload() // now, instead of within two seconds
+	fmt.Println(err != nil, file.Override().Mode)
+	// Output: true backup only
+}
+
+// Whether the order in force has been confirmed by its source, for a page or a metric.
+func ExampleFollowStats() {
+	source := flags{make(chan string, 1)}
+	source.text <- "backup-only"
+	follower, err := override.Follow(source, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer follower.Close()
+	s := follower.Stats()
+	fmt.Println(s.Order.Mode, !s.Read.IsZero(), s.Kept, s.Err)
+	// Output: backup only true false <nil>
+}

@@ -146,3 +146,45 @@ func ExampleWatchFile() {
 	// told: <nil>
 	// bread <nil>
 }
+
+// A rotation, as the second of its three steps leaves the keys: the new one seals, and texts
+// of the old one open.
+func ExampleKeys() {
+	oldKey, newKey := seal.NewKey(), seal.NewKey()
+	before, err := seal.NewKeys(oldKey)
+	if err != nil {
+		panic(err)
+	}
+	now, err := seal.NewKeys(newKey, oldKey)
+	if err != nil {
+		panic(err)
+	}
+	text, err := (&seal.Box{Keys: before}).Seal(time.Now(), []byte("bread"))
+	if err != nil {
+		panic(err)
+	}
+	plaintext, _, err := (&seal.Box{Keys: now}).Open(text)
+	fmt.Println(now.Len(), string(plaintext), err)
+	fmt.Println(strings.Contains(fmt.Sprint(now), newKey.ID().String())) // keys print as their IDs
+	// Output:
+	// 2 bread <nil>
+	// true
+}
+
+// A text of a key that is not there names that key, and when it says that it was sealed.
+func ExampleUnknownKeyError() {
+	theirs := seal.NewKey()
+	keys, _ := seal.NewKeys(theirs)
+	noon := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	text, err := (&seal.Box{Keys: keys}).Seal(noon, nil)
+	if err != nil {
+		panic(err)
+	}
+	ours, _ := seal.NewKeys(seal.NewKey())
+	_, _, err = (&seal.Box{Keys: ours}).Open(text)
+	var unknown *seal.UnknownKeyError
+	if errors.As(err, &unknown) {
+		fmt.Println(unknown.ID == theirs.ID(), unknown.SealedAt.UTC().Format("15:04"))
+	}
+	// Output: true 12:00
+}

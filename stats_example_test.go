@@ -1,0 +1,154 @@
+package session_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/memstore"
+	"github.com/holdfast-go/session/override"
+	"github.com/holdfast-go/session/seal"
+	"github.com/holdfast-go/session/storetest"
+)
+
+// newBackedUp returns a Manager with a Backup, and the store that a test may break.
+func newBackedUp(o session.Options) (*session.Manager, *storetest.Faulty) {
+	keys, err := seal.NewKeys(seal.NewKey())
+	if err != nil {
+		panic(err)
+	}
+	store := storetest.NewFaulty(memstore.New(nil))
+	o.Backup = &session.Backup{Keys: keys, Audience: "shop-production"}
+	sessions, err := session.New(store, &o)
+	if err != nil {
+		panic(err)
+	}
+	return sessions, store
+}
+
+// closeSoon ends a Manager whose store may be away.
+func closeSoon(sessions *session.Manager) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	sessions.Close(ctx)
+}
+
+// logIn is a request of a new visitor, answered.
+func logIn(sessions *session.Manager) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	login := sessions.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.From(r.Context())
+		if err != nil {
+			session.Error(w, r, err)
+			return
+		}
+		s.SetUser("ada")
+	})
+	login.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "https://shop.example/login", http.NoBody))
+	return w
+}
+
+// A page for those on call. Stats is for people and programs: it goes through JSON and back.
+func ExampleStats() {
+	sessions, _ := newBackedUp(session.Options{})
+	defer closeSoon(sessions)
+	logIn(sessions)
+
+	text, err := json.Marshal(sessions.Stats())
+	if err != nil {
+		panic(err)
+	}
+	var s session.Stats
+	err = json.Unmarshal(text, &s)
+	fmt.Println(s.Failing, s.Saves, s.Failures, s.Degraded, err)
+	// Output: false 1 0 0 <nil>
+}
+
+// An instance whose store is away serves its visitors from their copies. So a check of health
+// tells of the shard, and does not take the instance out of the balancer.
+func ExampleShardStats() {
+	sessions, _ := newBackedUp(session.Options{})
+	defer closeSoon(sessions)
+	logIn(sessions)
+
+	for _, shard := range sessions.Stats().Shards {
+		if shard.State == session.Serving {
+			fmt.Println(shard.State, shard.Mode)
+			continue
+		}
+		fmt.Println(shard.Name, shard.State, shard.Cause, time.Since(shard.Since))
+	}
+	// Output: serving auto
+}
+
+// What would be lost if the process ended now, and its visitors did not come back.
+func ExampleJournalStats() {
+	sessions, store := newBackedUp(session.Options{})
+	defer closeSoon(sessions)
+	logIn(sessions)
+	store.Fail(errors.New("connection refused"))
+	logIn(sessions)
+
+	j := sessions.Stats().Journal
+	fmt.Println(j.States, j.Tombstones, j.Lost, j.Bytes < j.Most, !j.Oldest.IsZero())
+	store.Heal()
+	// Output: 1 0 0 true true
+}
+
+// Before an old key is removed, see that no rotation is under way.
+func ExampleCopyStats() {
+	sessions, _ := newBackedUp(session.Options{})
+	defer closeSoon(sessions)
+	logIn(sessions)
+
+	c := sessions.Stats().Copies
+	fmt.Println(c.Keys, c.Built, c.Bytes > 0)
+	// Output: 1 1 true
+}
+
+// Without Backup.Dir there is no file, and all is zero.
+func ExampleFileStats() {
+	sessions, _ := newBackedUp(session.Options{})
+	defer closeSoon(sessions)
+	fmt.Println(sessions.Stats().Journal.File.Unwritten)
+	// Output: 0
+}
+
+// What the operator has ordered, and until when.
+func ExampleOrderStats() {
+	var order override.Value
+	sessions, _ := newBackedUp(session.Options{Switch: &order})
+	defer closeSoon(sessions)
+	order.SetUntil(session.Override{Mode: session.BackupOnly}, time.Date(2099, 11, 1, 18, 0, 0, 0, time.UTC))
+
+	o := sessions.Stats().Order
+	fmt.Println(o.Mode, o.Until)
+	// Output: backup only 2099-11-01 18:00:00 +0000 UTC
+}
+
+// A Switch of one's own: a function that returns at once.
+func ExampleSwitch() {
+	maintenance := true // an atomic.Bool, say, that a feature flag sets
+	order := switchFunc(func() session.Override {
+		if maintenance {
+			return session.Override{Mode: session.BackupOnly}
+		}
+		return session.Override{} // as the Manager would do by itself
+	})
+	sessions, store := newBackedUp(session.Options{Switch: order})
+	defer closeSoon(sessions)
+
+	before := store.Saves()
+	fmt.Println(logIn(sessions).Code, "and the store was asked to save", store.Saves()-before, "sessions")
+	maintenance = false
+	// Output: 200 and the store was asked to save 0 sessions
+}
+
+type switchFunc func() session.Override
+
+func (f switchFunc) Override() session.Override { return f() }
