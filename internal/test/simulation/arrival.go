@@ -40,58 +40,76 @@ func (o *oracle) delivered(q *Request) {
 	v := o.view(q.Browser, q.JarToken)
 	switch {
 	case q.NewToken != "" && q.NewToken == q.JarToken:
-		if q.ok() {
-			v.told = ops{}.with(q.told())
-			v.seen = v.told
-		}
-		if y := o.life(q.NewToken); y.parent != nil && q.ok() {
-			// Section 5: "the same values (...), so that no parallel write is lost".
-			old := o.view(q.Browser, q.Token)
-			v.told = v.told.or(old.told.and(a.know.or(a.moved)))
-			v.seen = v.seen.or(v.told).or(old.seen.and(a.know))
-		}
-		v.active = q.Began
-		o.owe(q, a, v, true)
+		o.begins(q, a, v)
 	case q.JarToken == q.Token && q.shows():
-		v.told, v.seen = v.told.with(q.told()), v.seen.with(q.told())
-		switch q.Route {
-		case Late: // its cookies had gone before
-			v.displaced = v.displaced.with(q.told())
-			v.active = max(v.active, q.Began)
-		case ReadOnly:
-		default:
-			// handler.go, ReadOnly: "the session's expiry is not put off, and the
-			// answer sets no cookie". So a write that only it has shown is in no
-			// backup.
-			v.seen = v.seen.or(o.shown(q))
-			v.active = max(v.active, q.Began)
-			o.owe(q, a, v, q.Op > 0 && q.Route != Delete) // which may have had nothing to delete
-		}
+		o.goesOn(q, a, v)
 	}
-	if q.ok() && len(q.Sealed) == 0 && o.storeOnly(q) {
+	if q.ok() && len(q.Sealed) == 0 {
+		o.bringsNoCopy(q, v)
+	}
+	o.displace(q, v)
+}
+
+// begins notes what a visitor knows of a session that an answer has made.
+func (o *oracle) begins(q *Request, a *asked, v *view) {
+	if q.ok() {
+		v.told = ops{}.with(q.told())
+		v.seen = v.told
+	}
+	if y := o.life(q.NewToken); y.parent != nil && q.ok() {
+		// Section 5: "the same values (...), so that no parallel write is lost".
+		old := o.view(q.Browser, q.Token)
+		v.told = v.told.or(old.told.and(a.know.or(a.moved)))
+		v.seen = v.seen.or(v.told).or(old.seen.and(a.know))
+	}
+	v.active = q.Began
+	o.owe(q, a, v, true)
+}
+
+// goesOn notes what an answer tells the visitor of the session that the request had.
+func (o *oracle) goesOn(q *Request, a *asked, v *view) {
+	v.told, v.seen = v.told.with(q.told()), v.seen.with(q.told())
+	switch q.Route {
+	case Late: // its cookies had gone before
+		v.displaced = v.displaced.with(q.told())
+		v.active = max(v.active, q.Began)
+	case ReadOnly:
+	default:
+		// handler.go, ReadOnly: "the session's expiry is not put off, and the answer
+		// sets no cookie". So a write that only it has shown is in no backup.
+		v.seen = v.seen.or(o.shown(q))
+		v.active = max(v.active, q.Began)
+		o.owe(q, a, v, q.Op > 0 && q.Route != Delete) // which may have had nothing to delete
+	}
+}
+
+// bringsNoCopy notes which writes may be in no jar, because the answer that shows them
+// brings no copy.
+func (o *oracle) bringsNoCopy(q *Request, v *view) {
+	if o.storeOnly(q) {
 		// Decision 50, while an operator trusts the store alone: "where none is free no
 		// copy is sent". So only the store has the writes that this answer made and
 		// showed.
 		o.exempt(noFreeCookie)
 		v.displaced = v.displaced.with(q.Op).or(o.shown(q))
 	}
-	if q.ok() && len(q.Sealed) == 0 && o.mayBeRevoked(o.life(q.JarToken), q.Ended) {
+	if o.mayBeRevoked(o.life(q.JarToken), q.Ended) {
 		// Section 3: "The revocation set is asked before any answer is used". A session
 		// that ends while it is read gets no copy of what was read.
 		o.exempt(revokedMeanwhile)
 		v.displaced = v.displaced.or(o.shown(q))
 	}
-	if q.ok() && len(q.Sealed) == 0 && o.life(q.JarToken).endedBy(q) {
+	if o.life(q.JarToken).endedBy(q) {
 		o.exempt(endedMeanwhile)
 		v.displaced = v.displaced.or(o.shown(q))
 	}
-	if q.Route == Delete && q.ok() && len(q.Sealed) == 0 {
+	switch q.Route {
+	case Delete:
 		o.deletedNothing(q, v)
-	}
-	if q.Route == Read && q.ok() && len(q.Sealed) == 0 {
+	case Read:
 		o.hold(q, v)
+	default:
 	}
-	o.displace(q, v)
 }
 
 // deletedNothing notes a deletion for which there was nothing to delete: it knows

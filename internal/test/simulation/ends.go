@@ -81,7 +81,8 @@ func (o *oracle) judgeEnds(q *Request, a *asked) {
 		if e == q || !e.done() || e.Ended > q.Began {
 			continue
 		}
-		if e.Route == Logout && q.Browser >= 0 && q.Browser == e.Browser && e.arrived() && e.Delivered <= q.Sent {
+		ownLogout := e.Route == Logout && q.Browser >= 0 && q.Browser == e.Browser
+		if ownLogout && e.arrived() && e.Delivered <= q.Sent {
 			o.violate(q, q.Ended, "c: revived", "the browser had logged out by request %d", e.N)
 			return
 		}
