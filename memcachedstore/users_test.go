@@ -1,8 +1,10 @@
 package memcachedstore_test
 
 import (
+	"sync/atomic"
 	"testing"
 
+	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/test/memcachedtest"
 	"github.com/holdfast-go/session/internal/test/revocation"
 )
@@ -19,9 +21,25 @@ func TestUsersInAStorm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			servers := threeServers(t)
-			revocation.Users(t, revocationPlace(servers...), revocation.Weather{
-				Away: func() { o.begin(servers[0]) },
-				Back: func() { o.end(servers[0]) },
+			place := revocationPlace(servers...)
+			var away atomic.Bool
+			place.Delete = func(t testing.TB, id session.ID) {
+				for _, s := range servers {
+					_, err := s.Try("delete session:"+string(id)+"\r\n", "\r\n")
+					if err != nil && !away.Load() { // the outage may have begun meanwhile
+						t.Error(err)
+					}
+				}
+			}
+			revocation.Users(t, place, revocation.Weather{
+				Away: func() {
+					away.Store(true)
+					o.begin(servers[0])
+				},
+				Back: func() {
+					o.end(servers[0])
+					away.Store(false)
+				},
 				Lose: func() {
 					for _, s := range servers {
 						s.Flush()

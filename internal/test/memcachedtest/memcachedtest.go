@@ -111,22 +111,31 @@ func (s *Server) Command(command string) string {
 // CommandUntil sends one command and returns the answer up to end.
 func (s *Server) CommandUntil(command, end string) string {
 	s.t.Helper()
-	nc, err := s.dial()
+	answer, err := s.Try(command, end)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return answer
+}
+
+// Try is CommandUntil for a server that may be away.
+func (s *Server) Try(command, end string) (string, error) {
+	nc, err := s.dial()
+	if err != nil {
+		return "", err
+	}
 	defer func() { _ = nc.Close() }()
 	if err := nc.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		s.t.Fatal(err)
+		return "", err
 	}
 	if _, err := nc.Write([]byte(command)); err != nil {
-		s.t.Fatal(err)
+		return "", err
 	}
 	var answer []byte
 	for b := make([]byte, 1); !bytes.HasSuffix(answer, []byte(end)); answer = append(answer, b...) {
 		if _, err := nc.Read(b); err != nil {
-			s.t.Fatal(err)
+			return "", err
 		}
 	}
-	return string(answer)
+	return string(answer), nil
 }
