@@ -90,17 +90,8 @@ func (c *Commit) move(ctx context.Context) error {
 	}
 	l, sent := c.successor(), c.Writer.Clock.Now()
 	copied, err := c.Writer.Storage.Save(ctx, l.ID, l.State, c.copied)
-	switch {
-	case err == nil:
-	case !errors.Is(err, failure.ErrConflict):
-		return c.moveLater(ctx, err)
-	case c.copied != record.Absent:
-		// Only this commit writes under the new ID, so the store has lost the record of the
-		// attempt before. It may have lost the session too: the next attempt reads it first.
-		c.copied = record.Absent
-		return err
-	default:
-		return c.moveLater(ctx, fmt.Errorf("renew: %w", c.Writer.Shards.Refused(ctx, l.ID, record.Absent)))
+	if err != nil {
+		return c.notCopied(ctx, l.ID, err)
 	}
 	c.copied = copied
 	err = c.saveTombstone(ctx)
@@ -125,6 +116,20 @@ func (c *Commit) move(ctx context.Context) error {
 	c.Loaded = l
 	c.Begun, c.wrote = true, err == nil
 	return err
+}
+
+// notCopied decides what follows where the store did not take the new record.
+func (c *Commit) notCopied(ctx context.Context, id string, err error) error {
+	switch {
+	case !errors.Is(err, failure.ErrConflict):
+		return c.moveLater(ctx, err)
+	case c.copied != record.Absent:
+		// Only this commit writes under the new ID, so the store has lost the record of the
+		// attempt before. It may have lost the session too: the next attempt reads it first.
+		c.copied = record.Absent
+		return err
+	}
+	return c.moveLater(ctx, fmt.Errorf("renew: %w", c.Writer.Shards.Refused(ctx, id, record.Absent)))
 }
 
 // renew gives the session its new token, and the tombstone which names the session of
