@@ -97,9 +97,14 @@ func TestSegmentsFitTheirRecords(t *testing.T) {
 
 func TestAnEntryThatNobodyWritesIsRefused(t *testing.T) {
 	x := tombstone(1, Known)
+	alone := Segment{Tombstones: []Tombstone{x}}.Append(nil)
 	x.Successor = idOf(2)
 	whole := Segment{Tombstones: []Tombstone{x}}.Append(nil)
 	const flags = 14 + 28
+	alone[flags] |= byRotationBit
+	if s, err := DecodeSegment(resealed(alone)); !errors.Is(err, ErrMalformed) {
+		t.Errorf("a rotation without a successor: got %v, %v", s, err)
+	}
 	for name, change := range map[string]func([]byte){
 		"no reason":            func(b []byte) { b[flags] &^= reasonBits },
 		"an unknown reason":    func(b []byte) { b[flags] |= reasonBits },
@@ -460,5 +465,37 @@ func TestTheSpecificationHasTheFirstVector(t *testing.T) {
 	}
 	if want := vectors()[0].Bytes; got.String() != want {
 		t.Errorf("docs/SPEC.md has %s, the vector is %s", got.String(), want)
+	}
+}
+
+// A checksum that fits does not make a record one that Append has written: a reader takes none
+// of another length, and panics on none.
+func TestAContentOfAnotherLengthIsMalformed(t *testing.T) {
+	named := tombstone(2, Known)
+	named.Successor = idOf(3)
+	segment := Segment{Minute: 1, Tombstones: []Tombstone{named, tombstone(1, Known), named}}.Append(nil)
+	m := &Members{Minute: 1}
+	m.Put(Row{Log: LogName{1}, Next: 1})
+	m.Put(Row{Log: LogName{2}, Next: 1})
+	m.Ask(LogName{3})
+	for what, test := range map[string]struct {
+		record []byte
+		decode func([]byte) error
+	}{
+		"a segment": {segment, func(b []byte) error { _, err := DecodeSegment(b); return err }},
+		"members":   {m.Append(nil), func(b []byte) error { _, err := DecodeMembers(b); return err }},
+	} {
+		size := len(test.record) - 4 // the checksum
+		for n := range size {
+			if err := test.decode(resealed(slices.Clone(test.record[:n+4]))); !errors.Is(err, ErrMalformed) {
+				t.Errorf("%s of %d bytes, cut to %d: got %v", what, size, n, err)
+			}
+		}
+		for _, more := range []int{1, 16, entryHead, rowSize} {
+			long := append(slices.Clone(test.record), make([]byte, more)...)
+			if err := test.decode(resealed(long)); !errors.Is(err, ErrMalformed) {
+				t.Errorf("%s and %d bytes more: got %v", what, more, err)
+			}
+		}
 	}
 }
