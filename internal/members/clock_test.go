@@ -15,7 +15,7 @@ func TestAWrongClockMakesNoShortWayBackALongOne(t *testing.T) {
 			snapshot := f.snapshot()
 			time.Sleep(1500 * time.Millisecond)
 			wrong := startAhead(f, 9, by)
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(3 * time.Second) // until it has met its own minute in the record
 			f.restore(snapshot) // without its row
 			time.Sleep(rewritten)
 			again := f.snapshot()

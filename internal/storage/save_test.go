@@ -216,3 +216,37 @@ func TestTheBreakerIsToldOfLoads(t *testing.T) {
 		want(w, failover.Away)
 	})
 }
+
+// And what it answers to saves: one that fails them all is sent none any more.
+func TestTheBreakerIsToldOfSaves(t *testing.T) {
+	save := func(w *world, err error, n int) {
+		w.Store.Plan(func(c instance.Call) (f instance.Fate) {
+			if c.ID == "a" {
+				f.Err = err
+			}
+			return f
+		})
+		for range n {
+			_, _ = w.Storage.Save(context.Background(), "a", w.st.Seen(time.Now()), record.Any)
+		}
+	}
+	story(t, "five that fail in a row", func(w *world) {
+		save(w, instance.ErrRefused, 4)
+		if !w.Shards.TakesSaves("a") {
+			w.Error("after four it is sent none")
+		}
+		save(w, instance.ErrRefused, 1)
+		if w.Shards.TakesSaves("a") {
+			w.Error("after five it is sent more")
+		}
+	})
+	story(t, "and one that works between them", func(w *world) {
+		for range 2 {
+			save(w, instance.ErrRefused, 4)
+			save(w, nil, 1)
+		}
+		if !w.Shards.TakesSaves("a") {
+			w.Error("it is sent none")
+		}
+	})
+}

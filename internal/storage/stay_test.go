@@ -65,5 +65,12 @@ func TestAShortStaySeenByAClockAhead(t *testing.T) {
 		if r, err := w.load(w.Context(), true); err != nil || r.State.LastSeen != time.Now().Add(-6*time.Second).UnixMilli() {
 			w.Errorf("it came to %v, seen %v ago", err, time.Since(time.UnixMilli(r.State.LastSeen)))
 		}
+		c, err := w.Shards.AllowLoad(w.Context(), "a", true)
+		if err != nil {
+			w.Fatal(err)
+		}
+		if r, err := w.Storage.Read(w.Context(), c); err != nil || r.State.LastSeen != time.Now().Add(-6*time.Second).UnixMilli() {
+			w.Errorf("without a visitor it came to %v, seen %v ago", err, time.Since(time.UnixMilli(r.State.LastSeen)))
+		}
 	})
 }
