@@ -142,6 +142,13 @@ func TestConflictsEndWithTheBudget(t *testing.T) {
 		v.contestTimes(3, 90*time.Millisecond)
 		v.fails(v.commit(l, set("a", "1")), failure.ErrUnavailable)
 	})
+	story(t, "others come first three times, and the first save had no answer", func(v *visitor) {
+		l := v.load()
+		v.contestAfterSilence()
+		v.must(v.commit(l, set("a", "1")), failover.Durable)
+		v.stored("a", "1")
+		v.stored("other", "3")
+	})
 	story(t, "the store refuses what nobody else writes", func(v *visitor) {
 		l := v.load()
 		v.Store.PlanFor(instance.SavesOf(v.id()), instance.Fate{Err: failure.ErrConflict})

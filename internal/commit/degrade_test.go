@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/revoked"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/test/instance"
 	"github.com/holdfast-go/session/internal/token"
@@ -292,6 +293,26 @@ func TestASessionThatTheStoreLostIsPutBack(t *testing.T) {
 		if st, _ := v.Store.Get(v.id()); st.Death != death {
 			v.Errorf("the store has %+v, want the tombstone again", st)
 		}
+	})
+	story(t, "not at all, where the logs have just said that its user was revoked", func(v *visitor) {
+		login := state.Login{User: "ann", Clock: v.Clock.Login(0), At: time.Now().UnixMilli()}
+		v.must(v.commit(v.load(), &state.Edit{Change: login.Change()}), failover.Durable)
+		l := v.load()
+		other := instance.New(v.T, v.Store, true, nil)
+		death := other.Clock.Death(state.Revoked)
+		other.Shards.Wrote(context.Background(), token.New().ID(), death)
+		time.Sleep(2500 * time.Millisecond) // its log is named
+		v.Store.Remove(v.id())
+		other.Shards.Wrote(context.Background(), revoked.UserID("ann"), death)
+		time.Sleep(10 * time.Millisecond) // no probe is due, so only the restore hears it
+		l.Placement, l.Version = lookup.Missing, record.Absent
+		v.Store.Calls()
+		c := v.commit(l, set("a", "1"))
+		v.fails(c, failure.ErrEnded)
+		if c.State.Death != death {
+			v.Errorf("it has ended by %+v, want the revocation of its user, %+v", c.State.Death, death)
+		}
+		v.wantSaves(0) // whoever meets the session knows the revocation
 	})
 	story(t, "not at all, where it is contested who ended its predecessor", func(v *visitor) {
 		l := v.load()

@@ -91,3 +91,21 @@ func (v *visitor) contestTimes(times int, takes time.Duration) {
 		return instance.Fate{Takes: takes}
 	})
 }
+
+// contestAfterSilence makes another instance write before each of the first three saves of
+// the session. The first one has no answer, which takes its whole time; the others take 30 ms.
+func (v *visitor) contestAfterSilence() {
+	id := v.id()
+	saves := 0
+	v.Store.Plan(func(c instance.Call) instance.Fate {
+		if !c.Save || c.ID != id || saves == 3 {
+			return instance.Fate{}
+		}
+		saves++
+		v.elsewhere("other", strconv.Itoa(saves))
+		if saves == 1 {
+			return instance.Never
+		}
+		return instance.Fate{Takes: 30 * time.Millisecond}
+	})
+}

@@ -319,6 +319,15 @@ func TestARenewalInAnOutageKnowsWhatWaits(t *testing.T) {
 			v.Errorf("the new session has the version %v, and stands nowhere", c.Version)
 		}
 	})
+	story(t, "a record that the new session is not", func(v *visitor) {
+		l := v.load()
+		v.Store.Away(true) // the breaker has not tripped yet
+		c := v.renew(l, set("user", "anna"))
+		v.must(c, failover.Pending)
+		if c.Version != record.Absent || !c.NeverStored || c.Placement != lookup.Missing {
+			v.Errorf("the new session has the version %v, and stands nowhere: %+v", c.Version, c.Loaded)
+		}
+	})
 	story(t, "an end while the store was asked", func(v *visitor) {
 		l := v.load()
 		v.Store.PlanFor(instance.Saves, instance.Fate{Takes: 50 * time.Millisecond, Err: instance.ErrRefused})

@@ -199,6 +199,14 @@ func TestARotationWithoutAnAnswerIsLookedUp(t *testing.T) {
 				v.Errorf("the old session is %+v", old)
 			}
 		})
+		storyOf(t, "other writers were faster, also afterwards, and it has the time of a rotation again"+name, backup, nil, func(v *visitor) {
+			c := v.rotate(v.load(), increment("n"))
+			v.contestAfterSilence()
+			v.must(c, failover.Durable)
+			st, _ := v.Store.Get(c.Token.ID())
+			v.want("the new record", st, "n", "1")
+			v.want("the new record", st, "other", "3")
+		})
 		storyOf(t, "nobody answers"+name, backup, nil, func(v *visitor) {
 			c := v.rotate(v.load(), increment("n"))
 			v.plan([]instance.Fate{refused}, []instance.Fate{instance.Never})

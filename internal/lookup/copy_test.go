@@ -103,6 +103,22 @@ func TestWithoutARecord(t *testing.T) {
 			w.Errorf("it is away since %v, and %d were served so", l.AwaySince, w.Reader.Degraded.Load()-before)
 		}
 	})
+	story(t, "no answer, and this process knows what was written to the session before another instance renewed it", func(w *world) {
+		w.Store.Away(true)
+		for _, id := range []string{"old", "older", "stranger"} {
+			w.Shards.Of(id).AddHint(context.Background(), state.Copy{ID: id, State: w.write(w.st, id, "1"), Confirmed: time.Now().UnixMilli()})
+		}
+		renewed := func() state.Dot { return w.Clock.Death(state.Renewed).Dot }
+		l := w.fetch(w.known(w.st,
+			state.Superseded{ID: "old", Dot: renewed(), Predecessor: true},
+			state.Superseded{ID: "older", Dot: renewed(), Predecessor: true, Durable: true},
+			state.Superseded{ID: "stranger", Dot: renewed()}))
+		w.want(l, lookup.Live, lookup.FromBackup, lookup.Missing, true)
+		w.value(l.State, "x", "1")
+		w.value(l.State, "old", "1")
+		w.value(l.State, "older", "") // the store has had the end of it, with all that was written before
+		w.value(l.State, "stranger", "")
+	})
 	story(t, "no answer, and no copy vouches", func(w *world) {
 		w.Store.Away(true)
 		if l := w.fetch(lookup.Known{}); l.Phase != lookup.Unknown || !failure.IsAway(l.Err) || l.ID != "a" {
