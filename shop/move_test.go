@@ -93,8 +93,8 @@ func (s *site) shop(count int) {
 }
 
 // Shoppers buy while their sessions move from one store to another, instance by instance and
-// step by step. Nobody notices, nor where the new store dies half-way and the old one when all
-// is over. With SHOP_OUTAGE there are 50.
+// step by step. Nobody notices, nor that the new store dies half-way, nor that the old one, where
+// it is a server, is killed after the last step. With SHOP_OUTAGE there are 50.
 func TestShoppersDoNotNoticeThatTheirSessionsMove(t *testing.T) {
 	disk, database := filepath.Join(t.TempDir(), "disk"), postgrestest.Start(t)
 	if err := os.Mkdir(disk, 0o700); err != nil {
