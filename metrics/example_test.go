@@ -56,9 +56,9 @@ func ExampleMetrics() {
 	}
 	page := sessions.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		s, _ := session.From(r.Context())
-		s.SetUser("ada")
+		session.NewKey[int]("visits").Set(s, 1)
 	})
-	page.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/login", nil))
+	page.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil))
 	for _, f := range figures.Figures(sessions) {
 		if f.Kind != metrics.Histogram {
 			continue
