@@ -182,7 +182,6 @@ func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.V
 		return d, nil
 	}
 	s.tellLater(*g)
-	s.signal()
 	return Pending, nil
 }
 

@@ -68,7 +68,11 @@ func TestALogGetsWhatItLacks(t *testing.T) {
 			return instance.Fate{}
 		})
 		w.Shards.Wrote(ctx, longID("a"), w.Clock.Death(state.Destroyed))
-		time.Sleep(1100 * time.Millisecond)
+		time.Sleep(300 * time.Millisecond) // the next exchange has not begun
+		if log := w.log(""); !slices.Equal(log, []string{longID("a")}) {
+			w.Errorf("by the members record the log has %q", log)
+		}
+		time.Sleep(800 * time.Millisecond)
 		if saves.Load() < 2 {
 			w.Errorf("%d saves of the members record", saves.Load())
 		}
@@ -167,6 +171,21 @@ func TestALogIsToldAtOnce(t *testing.T) {
 		}
 		if n := len(w.logged()); n != 20 {
 			w.Errorf("the log has %d of 20", n)
+		}
+	})
+	story(t, "and again, where it has refused an end", func(w *world) {
+		refusals := 2 // that of the end, and the one with which the log is tried again at once
+		w.Store.Plan(func(c instance.Call) instance.Fate {
+			if c.Save && segments(c) && refusals > 0 {
+				refusals--
+				return instance.Fate{Err: errors.New("out of memory")}
+			}
+			return instance.Fate{}
+		})
+		endsAs(w.T, w.Instance, longID("a"), failover.Pending)
+		time.Sleep(100 * time.Millisecond) // neither a probe nor an exchange has begun
+		if log := w.logged(); log[longID("a")] == 0 {
+			w.Errorf("the log has %v", log)
 		}
 	})
 	story(t, "but not by each request where it refuses", func(w *world) {
