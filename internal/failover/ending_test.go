@@ -293,6 +293,63 @@ func TestAnEndInAnOutage(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		w.wantDead(longID("next"), state.Destroyed)
 	})
+	story(t, "by a token that was replaced ends the line up to a renewal", func(w *world) {
+		ids := []string{longID("a"), longID("b"), longID("c"), longID("d")}
+		end := w.outage()
+		shown := journal.IfLive(ids[0], w.Clock.Death(state.Destroyed))
+		w.end(&shown, record.Any, failover.Pending)
+		w.Store.Set(ids[0], state.State{Death: w.rotated("b")})
+		w.Store.Set(ids[1], state.State{Death: w.rotated("c")})
+		w.Store.Set(ids[2], state.State{Death: w.renewed("d")})
+		w.Store.Set(ids[3], w.live("x", "1"))
+		end()
+		time.Sleep(5 * time.Second)
+		for n, id := range ids[:3] {
+			if _, known := w.Shards.Tombstone(id); !known {
+				w.Errorf("this process does not know that session %d of the line has ended", n)
+			}
+		}
+		w.stored(ids[3], "x", "1")
+		w.wantOwed(0, 0)
+	})
+	story(t, "by a token that was replaced ends the session that rotations have led to", func(w *world) {
+		end := w.outage()
+		shown := journal.IfLive(longID("a"), w.Clock.Death(state.Destroyed))
+		w.end(&shown, record.Any, failover.Pending)
+		w.Store.Set(longID("a"), state.State{Death: w.rotated("b")})
+		w.Store.Set(longID("b"), state.State{Death: w.rotated("c")})
+		w.Store.Set(longID("c"), w.live("x", "1"))
+		end()
+		time.Sleep(5 * time.Second)
+		w.wantDead(longID("c"), state.Destroyed)
+		w.wantOwed(0, 0)
+	})
+	story(t, "ends what rotations have made of the successor, although the journal is full when it is delivered", func(w *world) {
+		old, next, last := longID("old"), longID("next"), longID("last")
+		end := w.outage()
+		w.hint(w.copyOf(next, w.live("x", "1")))
+		w.entomb(journal.Moved(old, w.death(state.Renewed).Follow(next), next))
+		time.Sleep(time.Second)
+		w.entomb(journal.Owed(old, w.Clock.Death(state.Destroyed)))
+		others := make(map[string]bool)
+		for n := 0; ; n++ {
+			id := longID(fmt.Sprint(n))
+			if err := w.Shards.Of(id).AddTombstone(w.Context(), journal.Owed(id, w.Clock.Death(state.Destroyed))); err != nil {
+				break
+			}
+			others[id] = true
+		}
+		w.Store.Set(next, state.State{Death: w.rotated("last")})
+		w.Store.Set(last, w.live("x", "1"))
+		w.Store.PlanFor(func(c instance.Call) bool { return c.Save && others[c.ID] }, instance.Fate{Err: errors.New("out of memory")})
+		end()
+		time.Sleep(5 * time.Second)
+		w.wantDead(next, state.Revoked)
+		w.Store.Plan(nil)
+		time.Sleep(30 * time.Second)
+		w.wantDead(last, state.Revoked)
+		w.wantOwed(0, 0)
+	})
 	story(t, "of a made-up token says so", func(w *world) {
 		end := w.outage()
 		at := journal.Unseen("made-up", w.Clock.Death(state.Destroyed))

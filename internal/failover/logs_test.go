@@ -185,9 +185,11 @@ func TestOthersHearOfAnEnd(t *testing.T) {
 		v := w.Store.Set(a, w.live("x", "1"))
 		w.end(w.destroyed(a), v, failover.Pending)
 		w.wantDead(a, state.Destroyed)
+		w.end(w.destroyed(b), record.Any, failover.Pending) // which the log is not even given while it lacks the first
 		w.Store.Plan(nil)
 		time.Sleep(2500 * time.Millisecond)
 		other.knows(a, state.Destroyed)
+		other.knows(b, state.Destroyed)
 		w.wantOwed(0, 0)
 	})
 	two("although the request has gone", func(w, other *world) {
