@@ -120,6 +120,7 @@ func TestShardsThatComeAndGoUseUpNoNumbers(t *testing.T) {
 			l.set("abc")
 			time.Sleep(1100 * time.Millisecond)
 		}
+		time.Sleep(2 * instance.TombstoneLife) // tombstones go into the log of their own shard alone again
 		x := idOn(0, "abc", "c", "abc", "c")
 		ends(t, other, x)
 		time.Sleep(2 * time.Second)

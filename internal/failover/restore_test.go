@@ -339,8 +339,8 @@ func TestWhatTheSimulationTakesAway(t *testing.T) {
 		for _, when := range []string{"told", "written again"} {
 			time.Sleep(3 * time.Second)
 			w.knows(longID("b"), 0)
-			if log := w.logged(); len(log) > 0 {
-				w.Errorf("%s, the log has %v", when, log)
+			if log := w.log(""); len(log) > 0 {
+				w.Errorf("%s, the log has %q", when, log)
 			}
 			w.Store.Empty()
 		}

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/record"
+	"github.com/holdfast-go/session/internal/revoked"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/test/instance"
 )
@@ -49,6 +52,43 @@ func TestStatsTellHowFarInstancesAreBehind(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		w.wantAgo("heard", w.shard().Heard, 0)
 		w.wantAgo("told", w.shard().Told, 9*time.Second)
+	})
+	sharded := func(i *instance.Instance) {
+		i.Store.ShardOf = func(id string) string { return string("ab"[id[len(id)-1]%2]) }
+	}
+	storyOf(t, "while a shard refuses saves, whose log is to have the revocation of a user as well", true, sharded, func(w *world) {
+		user := revoked.UserID("ann")
+		home := w.Shards.Store.Shard(user)
+		away := map[string]string{"a": "b", "b": "a"}[home]
+		told := func() time.Time {
+			for _, s := range w.Shards.Stats().Shards {
+				if s.Name == away {
+					return s.Told
+				}
+			}
+			w.Fatal("there is no such shard")
+			return time.Time{}
+		}
+		w.Store.PlanFor(func(c instance.Call) bool {
+			return c.Save && strings.HasPrefix(c.ID, "probe-") && w.Shards.Store.Shard(c.ID) == away
+		}, instance.Fate{Err: errors.New("out of memory")})
+		time.Sleep(10 * time.Second)
+		w.wantAgo("told, before", told(), 0)
+		g := journal.Stored(user, w.Clock.Death(state.Revoked))
+		if _, err := w.Shards.EndOne(w.Context(), &g, record.Any); err != nil {
+			w.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		w.wantAgo("told", told(), 10*time.Second)
+		if log := w.log(away); len(log) > 0 {
+			w.Errorf("the log has %q, which it is to get when the shard takes saves", log)
+		}
+		w.Store.Plan(nil)
+		time.Sleep(10 * time.Second)
+		w.wantAgo("told, afterwards", told(), 0)
+		if log := w.log(away); !slices.Contains(log, revoked.IDOf(user).String()) {
+			w.Errorf("the log has %q, want the revocation", log)
+		}
 	})
 }
 
