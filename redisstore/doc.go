@@ -8,10 +8,10 @@
 // script. The server needs no preparation. [ClientCache] needs Redis 6 or later.
 //
 // The store's user needs the rights to get, set, del, exists, getrange, evalsha and
-// eval on the prefix. List needs scan, and in a cluster role and cluster|slots. The
-// cache needs client|tracking, client|caching, multi, exec and pttl. The error of a
-// refused command names the command and the right, also inside a script. The probe,
-// which a session.Backup makes each second, should have info, and notices less
+// eval on the prefix. List needs scan. In a cluster the probe needs cluster|slots, and
+// List role. The cache needs client|tracking, client|caching, multi, exec and pttl. The
+// error of a refused command names the command and the right, also inside a script. The
+// probe, which a session.Backup makes each second, should have info, and notices less
 // without it: see [Store.Probe].
 //
 // The server's configuration decides:
