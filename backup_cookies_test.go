@@ -226,6 +226,27 @@ func TestCompressionFitsMore(t *testing.T) {
 	})
 }
 
+// While the store answers, a copy of before a write undoes nothing, and neither does a write
+// of a visitor who brings it.
+func TestAnOldCopyLosesAgainstEveryNewerWrite(t *testing.T) {
+	testSite(t, session.Options{}, func(s *site) {
+		c, link := s.cutOff()
+		v := s.visitor()
+		old := s.copyOf(v)
+		s.serve(s.a, v, func(x *session.Session) { color.Set(x, "blue") })
+		s.want(s.b, s.copyOf(old), "blue/")
+		s.after(forgotten)
+		s.want(s.a, s.copyOf(old), "blue/")
+		late := s.copyOf(old)
+		s.serve(s.b, late, func(x *session.Session) { food.Set(x, "tofu") })
+		s.wantAtBoth(late, "blue/tofu")
+		s.wantAtBoth(v, "blue/tofu")
+		link.Fail(errRefused)
+		s.after(5 * time.Second)
+		s.want(c, old, "red/") // it vouches, or the test would show nothing
+	})
+}
+
 func TestAnAnswerThatComesLateShowsNothingOlder(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		v := s.visitor()

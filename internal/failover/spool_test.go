@@ -143,6 +143,25 @@ func TestWhatIsTakenOverFollowsTheRulesOfTheJournal(t *testing.T) {
 			t.Errorf("there are %q, want the file that is in use", left)
 		}
 	})
+	fileStory(t, "a value that was written since stays, and so does an end", func(w *world, from string, next func(dir string) *world) {
+		back := w.outage()
+		st := w.live("x", "1", "y", "1")
+		w.hint(w.copyOf("older", w.write(w.write(st, "x", "2"), "y", "2")))
+		w.hint(w.copyOf("ended", w.live("x", "1")))
+		dir := t.TempDir()
+		leave(t, from, dir)
+		_ = w.Shards.Close(canceled()) // it delivers nothing any more
+		w.Store.Set("older", w.write(st, "x", "3"))
+		w.Store.Set("ended", state.State{Death: w.death(state.Destroyed)})
+		n := next(dir)
+		n.wantOwed(2, 0)
+		back()
+		time.Sleep(20 * time.Second)
+		n.stored("older", "x", "3")
+		n.stored("older", "y", "2")
+		n.wantDead("ended", state.Destroyed)
+		n.wantOwed(0, 0)
+	})
 	fileStory(t, "no tombstone of a session that is over by itself", func(w *world, from string, next func(dir string) *world) {
 		w.outage()
 		w.entomb(journal.Owed("old", w.death(state.Destroyed)))
