@@ -2,8 +2,9 @@
 // net/http, and keeps visitors logged in while that store is away.
 //
 // A route that does not ask for its session costs nothing, and a route that
-// reads costs one load. A session is written only when a value changed. The
-// write is a compare-and-set, so that two requests at once lose nothing, and it
+// reads costs one load. A session is written only when a value changed, and in
+// the background once in each Options.Refresh to put its expiry off. The write of
+// a change is a compare-and-set, so that two requests at once lose nothing, and it
 // happens before the first byte of the response, so that a visitor is told only
 // of changes that are saved. When the store does not answer, the answer is 503
 // and the cookie stays: no visitor is logged out. With Options.Backup such
@@ -26,9 +27,10 @@
 //
 // # Lifetime
 //
-// A session begins when the first value is set. It ends by Destroy, by Revoke,
-// when its visitor made no request for Options.Idle, and at the latest
-// Options.Lifetime after it began or was renewed. Call Renew at every login, and
+// A session begins when the first value is set. It ends by Destroy, by Revoke and
+// its like, when its visitor made no request for Options.Idle, and at the latest
+// Options.Lifetime after it began or was renewed. Remember gives one session other
+// times. Call SetUser at every login, or Renew where no user is to be known, and
 // Rotate to exchange an ageing token.
 //
 // # Concurrency

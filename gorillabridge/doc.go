@@ -54,5 +54,5 @@
 //     Backup.Copy is not served while the store is away.
 //
 // gorilla has no way to renew a token. At a login call session.From and
-// session.Session.Renew.
+// session.Session.SetUser, or Renew where no user is to be known.
 package gorillabridge

@@ -7,7 +7,8 @@
 //   - a Value as an HTTP handler, for a curl in an incident,
 //   - [WatchFile], a file that is read again while the program runs,
 //   - [Follow], one order for a whole fleet, from a key of etcd (package
-//     override/etcd), a node of ZooKeeper (module override/zookeeper) or another [Source].
+//     override/etcd), a node of ZooKeeper (module override/zookeeper), a record of a session
+//     store (package override/store) or another [Source].
 //
 // # Other sources
 //
