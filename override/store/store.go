@@ -1,7 +1,7 @@
 // Package store is a source of orders for a whole fleet: a record of a session store, for a
 // site that has neither etcd nor ZooKeeper.
 //
-//	source, err := store.New(sessions, "shop/override", nil)
+//	source, err := store.New(pgstore.New(pool), "shop/override", nil)
 //	follower, err := override.Follow(source, &override.FollowOptions{Keep: "/var/lib/shop/override"})
 //
 // An operator gives an order by
