@@ -34,6 +34,10 @@ func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error
 		if g.Death != known { // another writer's tombstone stood there, and may name a successor
 			s.all.Learn(ctx, g.ID, g.Death)
 		}
+		if err := s.all.endNamed(ctx, g.Death); err != nil {
+			s.all.journal.Refused(g.ID) // a full journal does not keep the shard from serving for ever
+			return err
+		}
 		if err := s.all.endSuccessor(ctx, g, known.Reason); err != nil {
 			return err
 		}
@@ -52,6 +56,23 @@ func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error
 	g.Unverified, g.IfStored = false, false // the store had it
 	if s.all.journal.Arrived(g, known, s.all.Clock.Now()) {
 		s.tellLater(g)
+	}
+	return nil
+}
+
+// endNamed makes sure that the sessions which a death names and which end with it have ended, as
+// far as this process knows. It fails where the journal has no room for one of them: Learn has
+// tried the same, but only a delivery is repeated.
+func (a *Shards) endNamed(ctx context.Context, d state.Death) error {
+	for _, id := range d.EndedSuccessors() {
+		t, known := a.Tombstone(id)
+		livesOn := t.Death.Reason == state.Rotated || t.Death.Reason == state.Renewed
+		if known && !livesOn {
+			continue
+		}
+		if err := a.endWithSuccessors(ctx, id); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -324,31 +324,54 @@ func TestAnEndInAnOutage(t *testing.T) {
 		w.wantDead(longID("c"), state.Destroyed)
 		w.wantOwed(0, 0)
 	})
-	story(t, "ends what rotations have made of the successor, although the journal is full when it is delivered", func(w *world) {
-		old, next, last := longID("old"), longID("next"), longID("last")
-		end := w.outage()
-		w.hint(w.copyOf(next, w.live("x", "1")))
-		w.entomb(journal.Moved(old, w.death(state.Renewed).Follow(next), next))
-		time.Sleep(time.Second)
-		w.entomb(journal.Owed(old, w.Clock.Death(state.Destroyed)))
-		others := make(map[string]bool)
-		for n := 0; ; n++ {
-			id := longID(fmt.Sprint(n))
-			if err := w.Shards.Of(id).AddTombstone(w.Context(), journal.Owed(id, w.Clock.Death(state.Destroyed))); err != nil {
-				break
+	// full is a story of a session that ends with its predecessor, and whose tombstone alone the
+	// store takes while the journal has no room for another one. Another instance has made a
+	// session of it, by this death.
+	full := func(name string, death func(w *world, successor string) state.Death, before func(w *world, successor string), do func(w *world, successor string)) {
+		t.Helper()
+		small := func(i *instance.Instance) { i.Shards.JournalBytes = 1 << 15 }
+		storyOf(t, name+", although the journal is full when it is delivered", true, small, func(w *world) {
+			old, next, last := longID("old"), longID("next"), longID("last")
+			w.Store.Set(last, w.live("x", "1"))
+			before(w, last)
+			end := w.outage()
+			w.hint(w.copyOf(next, w.live("x", "1")))
+			w.entomb(journal.Moved(old, w.death(state.Renewed).Follow(next), next))
+			time.Sleep(time.Second)
+			w.entomb(journal.Owed(old, w.Clock.Death(state.Destroyed)))
+			others := map[string]bool{old: true}
+			for n := 0; ; n++ {
+				id := longID(fmt.Sprint(n))
+				if err := w.Shards.Of(id).AddTombstone(w.Context(), journal.Owed(id, w.Clock.Death(state.Destroyed))); err != nil {
+					break
+				}
+				others[id] = true
 			}
-			others[id] = true
-		}
-		w.Store.Set(next, state.State{Death: w.rotated("last")})
-		w.Store.Set(last, w.live("x", "1"))
-		w.Store.PlanFor(func(c instance.Call) bool { return c.Save && others[c.ID] }, instance.Fate{Err: errors.New("out of memory")})
-		end()
-		time.Sleep(5 * time.Second)
-		w.wantDead(next, state.Revoked)
-		w.Store.Plan(nil)
-		time.Sleep(30 * time.Second)
-		w.wantDead(last, state.Revoked)
-		w.wantOwed(0, 0)
+			w.Store.Set(next, state.State{Death: death(w, "last")})
+			w.Store.PlanFor(func(c instance.Call) bool { return c.Save && others[c.ID] }, instance.Fate{Err: errors.New("out of memory")})
+			end()
+			time.Sleep(40 * time.Second)
+			w.wantDead(next, state.Revoked)
+			if st := w.Shards.Stats().Shards[0]; st.State != failover.Serving {
+				w.Errorf("the shard is %v: it has been asked for long enough", st.State)
+			}
+			w.Store.Plan(nil)
+			time.Sleep(30 * time.Second)
+			w.wantDead(last, state.Revoked)
+			w.wantOwed(0, 0)
+			do(w, last)
+		})
+	}
+	nothing := func(*world, string) {}
+	full("ends what a rotation has made of the successor", (*world).rotated, nothing, nothing)
+	full("ends what a Renew has made of the successor", (*world).renewed, nothing, nothing)
+	full("ends what a Renew has made of that, which this process knows", (*world).renewed, func(w *world, last string) {
+		w.Store.Set(longID("later"), w.live("x", "1"))
+		w.Store.Set(last, state.State{Death: w.renewed("later")})
+		st, _ := w.Store.Get(last)
+		w.Shards.Learn(w.Context(), last, st.Death)
+	}, func(w *world, _ string) {
+		w.wantDead(longID("later"), state.Revoked)
 	})
 	story(t, "of a made-up token says so", func(w *world) {
 		end := w.outage()
