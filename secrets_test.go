@@ -47,7 +47,7 @@ func lookForTheToken(t *testing.T, backup *session.Backup) {
 	}})
 	v := sessiontest.NewVisitor(t, m, func(s *session.Session) {
 		user.Set(s, value)
-		note(s, m)
+		note(s)
 	})
 	tokens := []string{tokenOf(t, v)}
 	run := func(name string, f func(w http.ResponseWriter, r *http.Request, s *session.Session)) {
