@@ -454,3 +454,23 @@ func TestStoreOnlyThrowsNoUnreadCopyAway(t *testing.T) {
 		cut.Heal()
 	})
 }
+
+// Nor does a request whose session was read while no copy was trusted, and that is answered when
+// copies are trusted again.
+func TestARequestThatReadNoCopyThrowsNoneAwayAfterTheOrder(t *testing.T) {
+	l := &lever{}
+	testSite(t, session.Options{Switch: l}, func(s *site) {
+		v := s.visitor()
+		c, cut := s.cutOff()
+		cut.Fail(errRefused)
+		s.serve(c, v, func(x *session.Session) { color.Set(x, "blue") }) // in the visitor's copy, and waits at c
+		l.set(session.Override{Mode: session.StoreOnly})
+		s.after(time.Second)
+		s.serve(s.a, v, func(x *session.Session) {
+			food.Set(x, "rice")
+			l.set(session.Override{})
+		})
+		s.want(s.b, v, "blue/rice")
+		cut.Heal()
+	})
+}

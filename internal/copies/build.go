@@ -240,8 +240,9 @@ func (e *Exchange) placeCopy(l lookup.Loaded, b state.Copy, text string, now, en
 }
 
 // holdsUnread reports whether the request carried copies of the session that hold what
-// the session lacks, because the operator trusts no copy now. They may have what the
-// store lacks, and stay until a copy is trusted again.
+// the session lacks, because the operator trusts no copy now, or trusted none when the session
+// was read. They may have what the store lacks, and stay until a request reads them.
 func (e *Exchange) holdsUnread(l lookup.Loaded) bool {
-	return e.with.StoreOnly() && e.Known.Found && e.Known.ID == l.ID && !l.State.Entries.Covers(e.Known.State.Entries)
+	unread := e.untrusted || e.with.StoreOnly()
+	return unread && e.Known.Found && e.Known.ID == l.ID && !l.State.Entries.Covers(e.Known.State.Entries)
 }

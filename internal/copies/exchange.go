@@ -94,6 +94,8 @@ type Exchange struct {
 	visits bool   // the end of the request is reported
 	left   bool   // the request is over
 	name   string // of the copy that is sent
+
+	untrusted bool // the operator trusted no copy when the copies were opened
 }
 
 // New returns the exchange of one request, whose token has this transport.

@@ -21,6 +21,7 @@ import (
 func (e *Exchange) Open(ctx context.Context, in http.Header, visits, answers bool) {
 	x := e.with
 	e.visits = visits
+	e.untrusted = x.StoreOnly()
 	e.collect(in)
 	ended := e.openEndings(ctx)
 	for _, k := range ended {
