@@ -309,20 +309,22 @@ func TestWhatARequestCarriesIsJudged(t *testing.T) {
 			v.Errorf("it is excused for too long: %+v", e.Known)
 		}
 	})
-	story(t, "and kept for an operator who trusts no copy now", func(v *visit) {
-		behind := v.loaded
-		v.write("late", 10)
-		v.answer(v.request(), false, 0)
-		v.loaded, v.storeOnly = behind, true
-		before := len(v.jar)
-		e := v.request()
-		e.Dirty = true
-		v.answer(e, false, 0)
-		v.storeOnly = false
-		if _, ok := v.request().Known.State.Entries.Find("late"); !ok || len(v.jar) != before+1 {
-			v.Errorf("the jar has %d cookies, want %d", len(v.jar), before+1)
-		}
-	})
+	for when, stillAt := range map[string]bool{"now": true, "when the request read": false} {
+		story(t, "and kept where an operator trusts no copy "+when, func(v *visit) {
+			behind := v.loaded
+			v.write("late", 10)
+			v.answer(v.request(), false, 0)
+			v.loaded, v.storeOnly = behind, true
+			before := len(v.jar)
+			e := v.request()
+			e.Dirty, v.storeOnly = true, stillAt
+			v.answer(e, false, 0)
+			v.storeOnly = false
+			if _, ok := v.request().Known.State.Entries.Find("late"); !ok || len(v.jar) != before+1 {
+				v.Errorf("the jar has %d cookies, want %d", len(v.jar), before+1)
+			}
+		})
+	}
 	story(t, "and read again for what rotations lead to, without faults", func(v *visit) {
 		v.answer(v.request(), false, 0)
 		v.jar[name] = token.New().Reveal()
