@@ -16,7 +16,7 @@ func TestAWrongClockMakesNoShortWayBackALongOne(t *testing.T) {
 			time.Sleep(1500 * time.Millisecond)
 			wrong := startAhead(f, 9, by)
 			time.Sleep(3 * time.Second) // until it has met its own minute in the record
-			f.restore(snapshot) // without its row
+			f.restore(snapshot)         // without its row
 			time.Sleep(rewritten)
 			again := f.snapshot()
 			time.Sleep(90 * time.Second)
