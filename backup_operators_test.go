@@ -432,45 +432,41 @@ func TestOptionsOfABackupAreChecked(t *testing.T) {
 }
 
 // While the operator trusts no copy, copies that hold what the store may lack stay where
-// they are, however often the session is written: they count again afterwards.
+// they are, however often the session is written: they count again afterwards. Nor does a
+// request throw them away that has read its session under the order and is answered after it.
 func TestStoreOnlyThrowsNoUnreadCopyAway(t *testing.T) {
-	l := &lever{}
-	testSite(t, session.Options{Switch: l}, func(s *site) {
-		v := s.visitor()
-		c, cut := s.cutOff()
-		cut.Fail(errRefused)
-		s.serve(c, v, func(x *session.Session) { color.Set(x, "blue") }) // in the visitor's copy, and waits at c
-		l.set(session.Override{Mode: session.StoreOnly})
+	ordered := func(name string, do func(t *testing.T, s *site, v *sessiontest.Visitor, l *lever)) {
+		t.Run(name, func(t *testing.T) {
+			l := &lever{}
+			testSite(t, session.Options{Switch: l}, func(s *site) {
+				v := s.visitor()
+				c, cut := s.cutOff()
+				cut.Fail(errRefused)
+				s.serve(c, v, func(x *session.Session) { color.Set(x, "blue") }) // in the visitor's copy, and waits at c
+				l.set(session.Override{Mode: session.StoreOnly})
+				s.after(time.Second)
+				do(t, s, v, l)
+				cut.Heal()
+			})
+		})
+	}
+	ordered("however often the session is written", func(t *testing.T, s *site, v *sessiontest.Visitor, l *lever) {
 		for _, value := range []string{"rice", "tofu", "beans", "kale", "leek", "corn"} {
-			s.after(time.Second)
 			s.serve(s.a, v, func(x *session.Session) { food.Set(x, value) })
 			s.want(s.a, v, "red/"+value)
+			s.after(time.Second)
 		}
 		l.set(session.Override{})
 		s.want(s.b, v, "blue/corn")
 		if n := len(v.Request("GET", "/", nil).Cookies()); n > 3 {
 			t.Errorf("the visitor still has %d cookies", n)
 		}
-		cut.Heal()
 	})
-}
-
-// Nor does a request whose session was read while no copy was trusted, and that is answered when
-// copies are trusted again.
-func TestARequestThatReadNoCopyThrowsNoneAwayAfterTheOrder(t *testing.T) {
-	l := &lever{}
-	testSite(t, session.Options{Switch: l}, func(s *site) {
-		v := s.visitor()
-		c, cut := s.cutOff()
-		cut.Fail(errRefused)
-		s.serve(c, v, func(x *session.Session) { color.Set(x, "blue") }) // in the visitor's copy, and waits at c
-		l.set(session.Override{Mode: session.StoreOnly})
-		s.after(time.Second)
+	ordered("where the order is lifted during the request", func(_ *testing.T, s *site, v *sessiontest.Visitor, l *lever) {
 		s.serve(s.a, v, func(x *session.Session) {
 			food.Set(x, "rice")
 			l.set(session.Override{})
 		})
 		s.want(s.b, v, "blue/rice")
-		cut.Heal()
 	})
 }
