@@ -71,7 +71,7 @@ func TestThePageWritesOnlyToTakeAMessage(t *testing.T) {
 	v := s.visitor()
 	v.postForm("/login", "name=Ada").ok(t, http.StatusSeeOther)
 	v.postForm("/user/shoppingcart", "sku=rye").ok(t, http.StatusSeeOther)
-	v.devices(1) // the login is listed in the background
+	s.listed("Ada")
 	saves := s.store.Saves()
 	v.do(http.MethodHead, "/", "").ok(t, http.StatusOK)
 	if got := s.store.Saves() - saves; got != 0 {

@@ -203,7 +203,7 @@ func TestAFormOfAnotherSiteIsRefused(t *testing.T) {
 	s := openShop(t)
 	v := s.visitor()
 	v.postForm("/login", "name=Ada").ok(t, http.StatusSeeOther)
-	v.devices(1) // the login is listed in the background
+	s.listed("Ada")
 	saves := s.store.Saves()
 	for _, header := range [][]string{
 		{"Sec-Fetch-Site", "cross-site"},
