@@ -42,7 +42,7 @@ func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error
 			return err
 		}
 	} else {
-		_, err := s.all.ensureDead(ctx, s.bypass(g.ID), g)
+		_, err := s.all.ensureDead(ctx, s.bypass(g.ID), g, state.Copy{})
 		if errors.Is(err, failure.ErrEnded) {
 			err = s.all.endWithSuccessors(ctx, g.Successor)
 		}
@@ -110,6 +110,9 @@ func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 // or failure.ErrConflict where a later attempt may succeed. It returns the death of
 // a session that has ended.
 func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death, err error) {
+	if err := a.mayGoOn(b); err != nil {
+		return ended, err
+	}
 	c := a.Of(b.ID).bypass(b.ID)
 	for tries := a.attempts(); ; {
 		r, err := a.Backend.Read(ctx, c)
@@ -117,7 +120,7 @@ func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death
 		switch {
 		case errors.Is(err, failure.ErrNotFound):
 			if a.Foreign && !b.Born || !a.Vouches(b) {
-				return ended, fmt.Errorf("%w: %w", failure.ErrLost, failure.ErrStale)
+				return ended, a.notRestored(b)
 			}
 			if !a.AllowRestore() {
 				return ended, fmt.Errorf("%w: too many restores at once", failure.ErrUnavailable)
@@ -147,6 +150,32 @@ func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death
 	}
 }
 
+// mayGoOn fails where the user of a session was revoked so lately that another instance may have
+// renewed the session with that, as RevokeOthers does, which this process has not heard yet. The
+// session's successor takes over what waits here.
+func (a *Shards) mayGoOn(b state.Copy) error {
+	d, dead := a.LoginRevoked(b.State)
+	if dead && a.Clock.Now().Sub(d.Dot.Time()) < keepFor {
+		return errMayGoOn
+	}
+	return nil
+}
+
+var errMayGoOn = fmt.Errorf("%w: the user of the session was revoked just now", failure.ErrUnavailable)
+
+// notRestored returns why b is not put into a store that lacks its session. Values that a
+// session takes over, of which no more is known here, wait for a while for whoever has a copy
+// of the session.
+func (a *Shards) notRestored(b state.Copy) error {
+	written := state.Dot{Clock: b.State.Entries.Latest()}
+	if b.Confirmed == 0 && a.Clock.Now().Sub(written.Time()) < keepFor {
+		return errNotYetThere
+	}
+	return fmt.Errorf("%w: %w", failure.ErrLost, failure.ErrStale)
+}
+
+var errNotYetThere = fmt.Errorf("%w: the session that takes this over is not in the store yet", failure.ErrUnavailable)
+
 // joinHint joins b into st, a state of the store.
 func (a *Shards) joinHint(st state.State, b state.Copy) state.State {
 	old := b.State
@@ -156,12 +185,11 @@ func (a *Shards) joinHint(st state.State, b state.Copy) state.State {
 	return state.Join(st, old)
 }
 
-// applyToSuccessor delivers b, of a session that has ended, to the session that a
-// rotation made of it. It delivers the entries that were written before the
-// rotation's grace ended, and fails with failure.ErrEnded where these are not all of
-// b.
+// applyToSuccessor delivers what belongs to it of b, of a session that has ended, to the
+// session that goes on in its place, see successorCopy. It fails with failure.ErrEnded where
+// that is not all of b.
 func (a *Shards) applyToSuccessor(ctx context.Context, b state.Copy, d state.Death) error {
-	successor, all, ok := successorCopy(b, d)
+	successor, all, ok := a.successorCopy(b, d)
 	if !ok {
 		return failure.ErrEnded
 	}
@@ -171,19 +199,31 @@ func (a *Shards) applyToSuccessor(ctx context.Context, b state.Copy, d state.Dea
 	return failure.ErrEnded
 }
 
-// successorCopy returns the part of b that belongs to the session which a rotation
-// made: the entries that were written before the grace ended. all reports whether
-// these are all entries of b, and ok whether there is at least one.
-func successorCopy(b state.Copy, d state.Death) (successor state.Copy, all, ok bool) {
-	if d.Reason != state.Rotated || d.Link == "" {
+// successorCopy returns the part of b that belongs to the session which goes on in its place:
+// the entries that were written before a rotation's grace ended, or before another instance
+// renewed the session, and all that this process has acknowledged before it renewed the
+// session itself. all reports whether these are all entries of b, and ok whether there is at
+// least one.
+func (a *Shards) successorCopy(b state.Copy, d state.Death) (successor state.Copy, all, ok bool) {
+	var id string
+	belongs := func(state.Dot) bool { return true }
+	switch {
+	case d.Reason == state.Rotated && d.Link != "":
+		end := d.Dot.Time().Add(state.RotationGrace)
+		id, belongs = d.Link.Successor(), func(e state.Dot) bool { return e.Time().Before(end) }
+	case d.Reason == state.Renewed && d.Successor != "":
+		id = d.Successor
+		if d.Dot.Instance != a.Clock.Instance {
+			belongs = func(e state.Dot) bool { return e.Clock < d.Dot.Clock }
+		}
+	default:
 		return successor, false, false
 	}
-	end := d.Dot.Time().Add(state.RotationGrace)
 	var kept state.Entries
 	all = true
 	for l := b.State.Entries; len(l) > 0; {
 		e, rest, _ := l.Cut()
-		if l = rest; e.Dot.Time().Before(end) {
+		if l = rest; belongs(e.Dot) {
 			kept = append(kept, e.Raw...)
 		} else {
 			all = false
@@ -191,7 +231,7 @@ func successorCopy(b state.Copy, d state.Death) (successor state.Copy, all, ok b
 	}
 	st := b.State
 	st.Entries = kept
-	return state.Copy{ID: d.Link.Successor(), State: st.Values()}, all, len(kept) > 0
+	return state.Inherited(id, st), all, len(kept) > 0
 }
 
 // errPaced is the error of a walk that stops for now, so that the shard has time for visitors.

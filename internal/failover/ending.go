@@ -24,7 +24,7 @@ import (
 // nothing to end, see journal.Tombstone.EndedNothing.
 func (a *Shards) writeTombstone(ctx context.Context, c Call, g *journal.Tombstone, over record.Version) error {
 	if g.IfLive {
-		done, err := a.ensureDead(ctx, c, *g)
+		done, err := a.ensureDead(ctx, c, *g, state.Copy{})
 		if err == nil {
 			g.Death = done.Death
 		}

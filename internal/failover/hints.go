@@ -38,12 +38,16 @@ func (s *Shard) addHint(ctx context.Context, c state.Copy, anonymous bool) (kept
 	s.handOver()
 	s.all.tellDropped(ctx, added.Dropped)
 	if added.Ended {
-		successor, all, ok := successorCopy(c, added.Tombstone.Death)
+		death := added.Tombstone.Death
+		if death.Reason != state.Rotated { // a token that a Renew has replaced opens nothing
+			return false, death
+		}
+		successor, all, ok := s.all.successorCopy(c, death)
 		if ok {
 			kept, ended = s.all.Of(successor.ID).AddHint(ctx, successor)
 		}
 		if !ok || !all {
-			return false, added.Tombstone.Death
+			return false, death
 		}
 		return kept, ended
 	}
@@ -131,7 +135,7 @@ func (s *Shard) enter(ctx context.Context, t journal.Tombstone) (e entered, err 
 	}
 	s.handOver()
 	s.all.tellDropped(ctx, added.Dropped)
-	if successor, _, ok := successorCopy(added.Owed, added.Tombstone.Death); ok {
+	if successor, _, ok := s.all.successorCopy(added.Owed, added.Tombstone.Death); ok {
 		s.all.Of(successor.ID).AddHint(ctx, successor)
 	}
 	if added.EndsSuccessors {
@@ -163,7 +167,7 @@ func (a *Shards) endWithSuccessors(ctx context.Context, id string) error {
 // this process ended the session itself, so that no request needs its values, or
 // all entries belong to the successor.
 func (s *Shard) losesNothing(owed state.Copy, g journal.Tombstone) bool {
-	_, all, travels := successorCopy(owed, g.Death)
+	_, all, travels := s.all.successorCopy(owed, g.Death)
 	return g.Death.Dot.Instance == s.all.Clock.Instance || travels && all
 }
 

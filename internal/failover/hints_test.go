@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/revoked"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/test/instance"
 )
@@ -85,6 +86,130 @@ func TestWhatWasWrittenUnderAnOldTokenIsTheSuccessors(t *testing.T) {
 			w.Errorf("what this process has ended itself is counted as lost: %+v", j)
 		}
 		end()
+	})
+}
+
+// What an instance has acknowledged before another one renewed the session belongs to the session
+// that goes on, and what it acknowledged later does not: the token of before opens nothing.
+func TestWhatWasWrittenBeforeARenewElsewhereIsTheSuccessors(t *testing.T) {
+	next := longID("next")
+	renewed := func(w *world) state.Death { return w.death(state.Renewed).Follow(next) }
+	waits := func(w *world) state.State {
+		st := w.write(w.live("x", "1"), "x", "2")
+		w.hint(w.copyOf("a", st))
+		return st
+	}
+	story(t, "where it hears of the Renew while the state waits", func(w *world) {
+		end := w.outage()
+		waits(w)
+		w.Store.Set(next, w.live("y", "1"))
+		w.Shards.Learn(context.Background(), "a", renewed(w))
+		if j := w.Shards.Stats().Journal; j.Lost != 0 {
+			w.Errorf("the journal has %+v", j)
+		}
+		end()
+		time.Sleep(5 * time.Second)
+		w.stored(next, "x", "2")
+		w.stored(next, "y", "1")
+	})
+	story(t, "where it finds the tombstone when it delivers", func(w *world) {
+		end := w.outage()
+		waits(w)
+		w.Store.Set(next, w.live("y", "1"))
+		w.Store.Set("a", state.State{Death: renewed(w)})
+		end()
+		time.Sleep(5 * time.Second)
+		w.stored(next, "x", "2")
+		w.wantOwed(0, 0)
+	})
+	story(t, "and nothing that came later", func(w *world) {
+		end := w.outage()
+		st := waits(w)
+		death := renewed(w)
+		w.Store.Set(next, w.live("y", "1"))
+		w.hint(w.copyOf("a", w.write(st, "z", "1")))
+		w.Shards.Learn(context.Background(), "a", death)
+		if j := w.Shards.Stats().Journal; j.Lost != 1 {
+			w.Errorf("the journal has %+v", j)
+		}
+		end()
+		time.Sleep(5 * time.Second)
+		w.stored(next, "x", "2")
+		w.stored(next, "z", "")
+	})
+	story(t, "nor by a request that comes when the Renew is known", func(w *world) {
+		st := w.write(w.live("x", "1"), "x", "2")
+		w.Store.Set(next, w.live("y", "1"))
+		w.Shards.Learn(context.Background(), "a", renewed(w))
+		kept, ended := w.Shards.Of("a").AddHint(context.Background(), w.copyOf("a", st))
+		if kept || ended.Reason != state.Renewed {
+			w.Errorf("it came to %v, %+v", kept, ended)
+		}
+		time.Sleep(5 * time.Second)
+		w.stored(next, "x", "")
+	})
+	story(t, "all of it where this process has renewed the session itself", func(w *world) {
+		end := w.outage()
+		death := w.Clock.Death(state.Renewed).Follow(next)
+		waits(w) // by a request that was under way
+		w.Store.Set(next, w.live("y", "1"))
+		w.entomb(journal.Moved("a", death, next))
+		end()
+		time.Sleep(5 * time.Second)
+		w.stored(next, "x", "2")
+		w.wantOwed(0, 0)
+	})
+	story(t, "and waits for that session where the store has none yet", func(w *world) {
+		end := w.outage()
+		waits(w)
+		w.Shards.Learn(context.Background(), "a", renewed(w))
+		end()
+		time.Sleep(5 * time.Second)
+		w.wantOwed(1, 0)
+		w.Store.Set(next, w.live("y", "1"))
+		time.Sleep(2 * time.Second)
+		w.stored(next, "x", "2")
+		w.wantOwed(0, 0)
+	})
+	for _, renewedToo := range []bool{true, false} {
+		story(t, "also where the revocation of its user is heard first; renewed: "+strconv.FormatBool(renewedToo), func(w *world) {
+			end := w.outage()
+			login := state.Login{User: "ann", Clock: w.Clock.Login(0)}
+			st := w.live("x", "1")
+			st = st.Write([]state.Change{login.Change()}, w.Clock.Dot(st))
+			w.hint(w.copyOf("a", w.write(st, "x", "2")))
+			w.Store.Set("a", st)
+			death := renewed(w)
+			w.Shards.Learn(context.Background(), revoked.UserID("ann"), w.death(state.Revoked))
+			login.Clock = w.Clock.Login(w.Shards.RevokedUpTo(context.Background(), "ann"))
+			w.Store.Set(next, st.Write([]state.Change{login.Change()}, w.Clock.Dot(st)))
+			end()
+			time.Sleep(20 * time.Second)
+			w.wantOwed(1, 0)
+			if renewedToo {
+				w.Shards.Learn(context.Background(), "a", death)
+			}
+			time.Sleep(12 * time.Second)
+			w.wantOwed(0, 0)
+			w.stored("a", "x", "1")
+			want := "1"
+			if renewedToo {
+				want = "2"
+			}
+			w.stored(next, "x", want)
+		})
+	}
+	story(t, "for half a minute", func(w *world) {
+		end := w.outage()
+		waits(w)
+		w.Shards.Learn(context.Background(), "a", renewed(w))
+		end()
+		time.Sleep(32 * time.Second)
+		w.wantOwed(0, 0)
+		w.wantNothing(next)
+		if j := w.Shards.Stats().Journal; j.Lost != 1 {
+			w.Errorf("the journal has %+v", j)
+		}
 	})
 }
 

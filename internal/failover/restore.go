@@ -72,7 +72,7 @@ func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Supers
 	}
 	var done state.State
 	if err == nil {
-		done, err = a.ensureDead(ctx, c, t)
+		done, err = a.ensureDead(ctx, c, t, b)
 	}
 	switch {
 	case err != nil && inherits:
@@ -81,6 +81,9 @@ func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Supers
 		return nil, nil //nolint:nilerr // see above
 	case inherits:
 		held = done.Entries
+		if known, ok := a.journal.Copy(b.ID); ok { // another request, or a delivery, may have come first
+			held = state.JoinEntries(held, known.State.Entries)
+		}
 	}
 	return held, s.AddTombstone(ctx, journal.Stored(k.ID, done.Death)) // this process has written it
 }
@@ -94,8 +97,12 @@ func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Supers
 // Where another instance has rotated the session that g renews, the sessions that
 // the rotation led to end for the successor as well, because a login ends all
 // earlier tokens.
-func (a *Shards) ensureDead(ctx context.Context, c Call, g journal.Tombstone) (state.State, error) {
-	st, err := a.ensureOneDead(ctx, c, g)
+//
+// heir is the successor, as far as the caller knows it. The journal gets all of it, because a
+// delivery can put back only a session whose lease is known.
+func (a *Shards) ensureDead(ctx context.Context, c Call, g journal.Tombstone, heir state.Copy) (state.State, error) {
+	heir.ID = g.Successor
+	st, err := a.ensureOneDead(ctx, c, g, heir)
 	for at, hops := st, 0; err == nil && g.Supersedes(at.Death.Link); hops++ {
 		if hops == maxSuccessors {
 			return state.State{}, fmt.Errorf("%w: more than %d rotations to follow", failure.ErrUnavailable, maxSuccessors)
@@ -105,10 +112,10 @@ func (a *Shards) ensureDead(ctx context.Context, c Call, g journal.Tombstone) (s
 		next.Death.Link = ""
 		s := a.Of(next.ID)
 		if b, ok := s.all.journal.Copy(next.ID); ok {
-			a.Of(g.Successor).AddHint(ctx, state.Copy{ID: g.Successor, State: b.State.Values()})
+			a.Of(g.Successor).AddHint(ctx, inherit(heir, b.State))
 		}
 		c := Call{all: a, ID: next.ID, shard: s, Budget: c.Budget, Patient: c.Patient}
-		if at, err = a.ensureOneDead(ctx, c, next); err == nil {
+		if at, err = a.ensureOneDead(ctx, c, next, heir); err == nil {
 			a.Learn(ctx, next.ID, at.Death)
 			st.Entries = state.JoinEntries(st.Entries, at.Entries)
 		}
@@ -118,7 +125,7 @@ func (a *Shards) ensureDead(ctx context.Context, c Call, g journal.Tombstone) (s
 
 // ensureOneDead is ensureDead for the session alone, without those that rotations
 // made of it.
-func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone) (state.State, error) {
+func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone, heir state.Copy) (state.State, error) {
 	for tries := a.attempts(); ; {
 		r, err := a.Backend.Read(ctx, c)
 		st := r.State
@@ -144,7 +151,7 @@ func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone)
 		if g.Successor != "" && len(st.Entries) > 0 {
 			// These entries belong to the successor. The journal has them before the
 			// tombstone takes them out of the store.
-			a.Of(g.Successor).AddHint(ctx, state.Copy{ID: g.Successor, State: st.Values()})
+			a.Of(g.Successor).AddHint(ctx, inherit(heir, st))
 		}
 		_, err = a.Backend.Put(ctx, c, Deliver, dead, r.Version)
 		switch {
@@ -157,6 +164,16 @@ func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone)
 			return state.State{}, errContested
 		}
 	}
+}
+
+// inherit returns heir with the entries of a session that it takes over from. Where only the
+// ID of heir is known, it returns these entries alone.
+func inherit(heir state.Copy, from state.State) state.Copy {
+	values := state.Inherited(heir.ID, from)
+	if heir.State.Created == 0 {
+		return values
+	}
+	return heir.Join(values)
 }
 
 // nothingThere reports whether the tombstone t cannot be written, because the store

@@ -58,6 +58,27 @@ func TestWhatASessionSupersedesIsDeadBeforeItIsPutBack(t *testing.T) {
 				w.Errorf("this process knows %+v, %v", known, ok)
 			}
 		})
+		story(t, "and what its predecessor held is not lost with the answer"+name, func(w *world) {
+			w.Store.Set("old", w.live("late", "1"))
+			if _, err := prepare(w, visitor, predecessor(w)); err != nil {
+				w.Fatal(err)
+			}
+			time.Sleep(5 * time.Second)
+			w.stored("new", "late", "1")
+			w.stored("new", "x", "1")
+			w.wantHeard()
+		})
+		story(t, "nor where another request of this process has ended it first"+name, func(w *world) {
+			w.Store.Set("old", w.live("late", "1"))
+			k := predecessor(w)
+			if _, err := prepare(w, visitor, k); err != nil {
+				w.Fatal(err)
+			}
+			more, err := prepare(w, visitor, k)
+			if _, ok := more.Find("late"); err != nil || !ok {
+				w.Errorf("it came to %v, %v", more, err)
+			}
+		})
 		story(t, "its predecessor, of which the store has nothing"+name, func(w *world) {
 			if _, err := prepare(w, visitor, predecessor(w)); err != nil {
 				w.Fatal(err)

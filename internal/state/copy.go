@@ -32,6 +32,11 @@ func (c Copy) Join(d Copy) Copy {
 	return c
 }
 
+// Inherited returns a copy that adds the entries of st to a session, and says nothing else of it.
+func Inherited(id string, st State) Copy {
+	return Copy{ID: id, State: st.Values(), NeverStored: true}
+}
+
 // Superseded names a session that ended when another began.
 type Superseded struct {
 	ID  string
