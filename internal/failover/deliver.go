@@ -88,6 +88,13 @@ func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 		end = t.Death
 	}
 	endedHere := end.Reason != 0 && end.Dot.Instance == s.all.Clock.Instance
+	if early := (*earlyError)(nil); errors.As(err, &early) {
+		now := s.all.Clock.Now()
+		if now.Sub(s.all.journal.Awaits(d.ID, now)) < keepFor {
+			return err
+		}
+		err = early.lost
+	}
 	switch {
 	case errors.Is(err, failure.ErrConflict), errors.Is(err, failure.ErrUnavailable):
 		return err
@@ -110,9 +117,6 @@ func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 // or failure.ErrConflict where a later attempt may succeed. It returns the death of
 // a session that has ended.
 func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death, err error) {
-	if err := a.mayGoOn(b); err != nil {
-		return ended, err
-	}
 	c := a.Of(b.ID).bypass(b.ID)
 	for tries := a.attempts(); ; {
 		r, err := a.Backend.Read(ctx, c)
@@ -121,6 +125,9 @@ func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death
 		case errors.Is(err, failure.ErrNotFound):
 			if a.Foreign && !b.Born || !a.Vouches(b) {
 				return ended, a.notRestored(b)
+			}
+			if err := a.mayGoOn(b.State); err != nil {
+				return ended, err
 			}
 			if !a.AllowRestore() {
 				return ended, fmt.Errorf("%w: too many restores at once", failure.ErrUnavailable)
@@ -133,8 +140,8 @@ func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death
 			return st.Death, a.applyToSuccessor(ctx, b, st.Death)
 		case err == nil:
 			joined := a.joinHint(st, b)
-			if _, dead := a.LoginRevoked(joined); dead {
-				return ended, failure.ErrEnded
+			if err := a.mayGoOn(joined); err != nil {
+				return ended, err
 			}
 			if joined.Equal(st) {
 				return ended, nil
@@ -150,31 +157,33 @@ func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death
 	}
 }
 
-// mayGoOn fails where the user of a session was revoked so lately that another instance may have
-// renewed the session with that, as RevokeOthers does, which this process has not heard yet. The
-// session's successor takes over what waits here.
-func (a *Shards) mayGoOn(b state.Copy) error {
-	d, dead := a.LoginRevoked(b.State)
-	if dead && a.Clock.Now().Sub(d.Dot.Time()) < keepFor {
-		return errMayGoOn
+// earlyError is the error of a state of which this process may hear in a moment where it belongs.
+type earlyError struct {
+	lost error // why it is lost otherwise
+}
+
+func (e *earlyError) Error() string { return "session: it may turn out where this belongs" }
+
+// mayGoOn fails where the user of a session was revoked: another instance may have renewed the
+// session with that, as RevokeOthers does, which this process has not heard yet. The session's
+// successor takes over what waits here.
+func (a *Shards) mayGoOn(st state.State) error {
+	if _, dead := a.LoginRevoked(st); dead {
+		return &earlyError{failure.ErrEnded}
 	}
 	return nil
 }
 
-var errMayGoOn = fmt.Errorf("%w: the user of the session was revoked just now", failure.ErrUnavailable)
-
 // notRestored returns why b is not put into a store that lacks its session. Values that a
-// session takes over, of which no more is known here, wait for a while for whoever has a copy
-// of the session.
+// session takes over, of which no more is known here, wait for whoever has a copy of the
+// session.
 func (a *Shards) notRestored(b state.Copy) error {
-	written := state.Dot{Clock: b.State.Entries.Latest()}
-	if b.Confirmed == 0 && a.Clock.Now().Sub(written.Time()) < keepFor {
-		return errNotYetThere
+	lost := fmt.Errorf("%w: %w", failure.ErrLost, failure.ErrStale)
+	if b.Confirmed == 0 {
+		return &earlyError{lost}
 	}
-	return fmt.Errorf("%w: %w", failure.ErrLost, failure.ErrStale)
+	return lost
 }
-
-var errNotYetThere = fmt.Errorf("%w: the session that takes this over is not in the store yet", failure.ErrUnavailable)
 
 // joinHint joins b into st, a state of the store.
 func (a *Shards) joinHint(st state.State, b state.Copy) state.State {

@@ -13,7 +13,8 @@ type heldCopy struct {
 	state.Copy
 	owed bool // a hint
 
-	anonymous bool // of a hint: the session knew no user
+	anonymous bool      // of a hint: the session knew no user
+	awaits    time.Time // of a hint: since when it waits for news, see Awaits
 
 	// Of one kept for reading: why it is, one of them or both.
 	delivered time.Time // since when the store has it
@@ -61,6 +62,7 @@ func (j *Journal) Add(shard string, c state.Copy, anonymous bool) (o Outcome, er
 	if old != nil {
 		h.Copy = old.value.Join(c)
 		h.anonymous = anonymous && old.value.anonymous
+		h.awaits = old.value.awaits
 	}
 	return o, j.replaceLocked(old, shard, h, hint, &o.Dropped)
 }
@@ -176,6 +178,7 @@ func (j *Journal) Remove(d Hint, delivered bool, at time.Time) {
 	}
 	n.part.delivered++
 	h.owed, h.anonymous = false, false
+	h.awaits = time.Time{}
 	h.delivered = at
 	if old := j.reading[d.ID]; old != nil {
 		h.joinReading(old.value)
@@ -183,6 +186,21 @@ func (j *Journal) Remove(d Hint, delivered bool, at time.Time) {
 	}
 	h.stored()
 	j.enterCopyLocked(n) // takes up no more than before
+}
+
+// Awaits notes that the hint of a session waits at a time until more becomes known of the
+// session, and returns since when it does.
+func (j *Journal) Awaits(id string, at time.Time) (since time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n := j.hints[id]
+	switch {
+	case n == nil:
+		return at
+	case n.value.awaits.IsZero():
+		n.value.awaits = at
+	}
+	return n.value.awaits
 }
 
 // stored notes that the store has all of the copy.

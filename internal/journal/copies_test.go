@@ -27,6 +27,24 @@ func TestAHintIsJoinedWithTheOneThatIsThere(t *testing.T) {
 	wantStats(t, j, Stats{States: 1})
 }
 
+func TestAHintWaitsForNewsSinceItDidFirst(t *testing.T) {
+	j := New(plenty, plenty)
+	if got := j.Awaits("a", unix(1)); !got.Equal(unix(1)) {
+		t.Errorf("what is not there waits since %v", got)
+	}
+	j.add("A", copyOf("a", 5, "old"))
+	j.Awaits("a", unix(2))
+	j.add("A", copyOf("a", 9, "new"))
+	if got := j.Awaits("a", unix(3)); !got.Equal(unix(2)) {
+		t.Errorf("it waits since %v, want %v", got, unix(2))
+	}
+	j.Remove(j.Hints("A")[0], true, unix(4))
+	j.add("A", copyOf("a", 11, "newer"))
+	if got := j.Awaits("a", unix(5)); !got.Equal(unix(5)) {
+		t.Errorf("one that came after the delivery waits since %v, want %v", got, unix(5))
+	}
+}
+
 func TestADeadSessionIsOwedNothing(t *testing.T) {
 	j := New(plenty, plenty)
 	j.enter(Stored("a", death(3, 1, state.Destroyed)))

@@ -211,6 +211,19 @@ func add(l []Superseded, s Superseded) []Superseded {
 	return slices.Concat(l, []Superseded{s})
 }
 
+func TestWhatASessionTakesOverSaysNothingElseOfIt(t *testing.T) {
+	old := State{Created: 5, LastSeen: 9, Authenticated: 9, End: 20, Entries: PackChanges([]Change{{Name: "x", Value: []byte("1")}}, Dot{7, 1})}
+	heir := Copy{ID: "b", State: State{Created: 5, LastSeen: 6, Authenticated: 6, End: 30}, Confirmed: 4, NeverStored: true, Born: true}
+	want := heir
+	want.State.Entries = old.Entries
+	for _, got := range []Copy{heir.Join(Inherited("b", old)), Inherited("b", old).Join(heir)} {
+		got.ID = "b"
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
+
 func TestAFullListDropsWhatMattersLeast(t *testing.T) {
 	r := rand.New(rand.NewPCG(15, 4))
 	for range 5_000 {
