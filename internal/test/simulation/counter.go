@@ -245,9 +245,27 @@ func (o *oracle) keptHere(q *Request) (kept ops) {
 		if w == nil || w.q.Birth != q.Birth || w.q.Ended == 0 || o.gone(n, o.life(q.Token), q.Began) {
 			continue
 		}
+		if o.renewedByAnother(w, q) {
+			o.exempt(renewedByAnother)
+			continue
+		}
 		if w.durable == 0 || !w.returned && q.Began-w.q.Ended <= known {
 			kept = kept.with(n)
 		}
 	}
 	return kept
+}
+
+// renewedByAnother reports whether another instance than that of q has renewed the session of w
+// to that of q, or to one in between: what an instance knows of the session before it does not
+// know of the one that another has made.
+func (o *oracle) renewedByAnother(w *write, q *Request) bool {
+	another := false
+	for x := o.life(q.Token); x.parent != nil; x = x.parent {
+		another = another || x.maker.Birth != q.Birth
+		if x.parent == o.sessionOf(w.q) {
+			return another
+		}
+	}
+	return false
 }

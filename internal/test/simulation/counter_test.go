@@ -76,6 +76,23 @@ func displacedItem(t *tale, later time.Duration) {
 	t.answer(r, "store a=4 cart=3", "", "five")
 }
 
+// writtenBeforeARenew has A write under a token, an instance renew the session without the store,
+// and a late answer displace the copy that the renewal gave. A is asked then.
+func writtenBeforeARenew(t *tale, by int) {
+	t.h.ByTime = true
+	const next = session.ID("T")
+	late := t.ask(2, Set, 0, 4, "one")
+	t.answer(t.ask(1, Set, 1, 2, "one"), "backup a=1 b=2", "two", "two")
+	l := t.ask(by, Login, 0, 0, "two")
+	l.NewToken = next
+	t.answer(l, "backup a=1 b=2", "heir", "heir")
+	t.answer(late, "backup a=4", "three", "three")
+	late.JarToken = next
+	r := t.ask(1, Read, 0, 0, "three")
+	r.Token = next
+	t.answer(r, "backup a=4", "", "three")
+}
+
 func TestTheOracleOfTheWorlds(t *testing.T) {
 	judged(t, []story{
 		{"each of two counts stands on the other", func(t *tale) {
@@ -390,6 +407,13 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 		}, "d: older than what the visitor was told"},
 		{"one instance adds to a cart from which another has displaced an item that it has forgotten, by time", func(t *tale) {
 			displacedItem(t, 40*time.Second)
+		}, ""},
+
+		{"an instance knows what it has written before it renewed the session", func(t *tale) {
+			writtenBeforeARenew(t, 1)
+		}, "d: older than what the visitor was told"},
+		{"and not where another has renewed it", func(t *tale) {
+			writtenBeforeARenew(t, 2)
 		}, ""},
 
 		{"503 of a store that saves in time", func(t *tale) {

@@ -20,6 +20,7 @@ const (
 	cachedBefore
 	cannotKnowEnd
 	renewedBefore
+	renewedByAnother
 	nothingToEnd
 	tombstoneEvicted
 	tombstoneUndone
@@ -60,6 +61,7 @@ var exemptions = [...]struct{ name, sentence string }{
 	cachedBefore:           {"loaded from a cache that was not told yet", "section 5: an instance honors it within two intervals"},
 	cannotKnowEnd:          {"an ended session is served, by an instance that cannot know", "section 5: an instance that reaches the store honors it at once, and one that does not after the lease"},
 	renewedBefore:          {"renewed in the store before the logout got there", "section 5: Renew had ended the old ID, and its successor was no part of the logout"},
+	renewedByAnother:       {"displaced from the jar, and the session was renewed by another than the instance that knows it", "section 2: what a commit has saved stays known until a request of that session has carried it back"},
 	nothingToEnd:           {"the store had nothing to end, and no copy came along", "section 5: then the end makes no key in the store"},
 	tombstoneEvicted:       {"a tombstone was evicted, and nobody came", "section 5: single tombstones are written again whenever one is met"},
 	tombstoneUndone:        {"a tombstone was undone that the logs have, and nobody came", "section 5: the same, where the logs have the end"},
