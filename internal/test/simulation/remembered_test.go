@@ -86,3 +86,34 @@ func TestTheOracleKnowsHowLongALoginLasts(t *testing.T) {
 		}, ""},
 	})
 }
+
+// An administrator revokes the user at B just after a RevokeOthers at A, which is cut off.
+func TestTheOracleKnowsWhatClocksCannotOrder(t *testing.T) {
+	const second, third = session.ID("S2"), session.ID("S3")
+	revokedTwice := func(ahead, later time.Duration) func(*tale) {
+		return func(t *tale) {
+			t.h.Skews = []time.Duration{ahead, 0}
+			t.login(s1, second, "", "ann", session.Stay{})
+			t.link(1, false)
+			q := t.ask(1, EndOthers, 0, 0, "one")
+			q.Token, q.NewToken = second, third
+			t.answer(q, "backup a=1", "two", "two")
+			q.Answer.User, q.Answer.Durability = "ann", "pending"
+			t.at += later
+			all := t.ask(2, EndAll, 0, 0)
+			all.Token, all.User, all.Browser = "", "ann", -1
+			t.answer(all, "nowhere", "")
+			all.Answer.Durability = "durable"
+			t.at += 5 * time.Second
+			r := t.ask(2, Read, 0, 0, "two")
+			r.Token = third
+			t.answer(r, "backup a=1", "", "two")
+			r.Answer.User = "ann"
+		}
+	}
+	judged(t, []story{
+		{"no further apart than the clocks", revokedTwice(5*time.Second, 2*time.Second), ""},
+		{"further apart", revokedTwice(5*time.Second, 9*time.Second), "h: outlives the revocation"},
+		{"by clocks that agree", revokedTwice(0, 2*time.Second), "h: outlives the revocation"},
+	})
+}

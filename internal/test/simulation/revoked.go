@@ -193,6 +193,9 @@ func (o *oracle) toldBy(r *revocation, shard int, at time.Duration) int {
 // minute, the joined revocation is the later one of two by clocks that may differ". The login
 // came after that other one, of which the one that was cut off had not heard.
 func (o *oracle) unordered(login *Request, r *revocation) bool {
+	if o.asksAhead(login, r) {
+		return true
+	}
 	if r.q.Answer.Durability == "durable" {
 		return false // it has read the store
 	}
@@ -202,6 +205,22 @@ func (o *oracle) unordered(login *Request, r *revocation) bool {
 		}
 		if other.q.Began <= login.Ended && r.q.Began <= other.q.Began+maxAhead+o.spread()+tick {
 			return true
+		}
+	}
+	return false
+}
+
+// asksAhead reports whether the login is a RevokeOthers at an instance that was cut off, of which
+// the instance of a later revocation had not heard, and whose clock may have been as far ahead
+// as the two lie apart: the later one of the joined revocations may be that one, and it excepts
+// the session of whoever asked.
+func (o *oracle) asksAhead(login *Request, r *revocation) bool {
+	if login.Route != EndOthers || login.Answer.Durability == "durable" || r.q.Began > login.Ended+o.spread()+tick {
+		return false
+	}
+	for _, other := range o.revoked {
+		if other.q == login {
+			return !o.knows(other, r.q.Birth, r.q.Began)
 		}
 	}
 	return false
