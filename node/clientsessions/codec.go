@@ -54,9 +54,9 @@ type Box struct {
 	Duration time.Duration   // in milliseconds, counted from Created
 }
 
-// MaxValue is the longest value of a cookie that is decoded. Node's servers
+// maxValue is the longest value of a cookie that is decoded. Node's servers
 // take headers of 16 KB, all cookies together; browsers keep 4096 bytes of one.
-const MaxValue = 16 << 10
+const maxValue = 16 << 10
 
 // ErrInvalid is that a cookie is not one that was made with these keys, for
 // this name, and not changed.
@@ -203,7 +203,7 @@ func (c *Codec) Decode(value string) (Box, error) {
 // text.
 func (c *Codec) DecodeCanonical(value string) (Box, string, error) {
 	parts := strings.Split(value, ".")
-	if len(value) > MaxValue || len(parts) != 5 {
+	if len(value) > maxValue || len(parts) != 5 {
 		return Box{}, "", ErrInvalid
 	}
 	iv, ivOK := decode(parts[0])

@@ -168,7 +168,7 @@ func (c *Cipher) Seal(text []byte) (string, error) {
 // Open decrypts what Seal returned. Other than kruptein, which computes the MAC
 // and forgets the result, it compares it.
 func (c *Cipher) Open(value string) ([]byte, error) {
-	if len(value) > MaxValue {
+	if len(value) > maxValue {
 		return nil, errSealed
 	}
 	var e envelope

@@ -14,18 +14,16 @@ import (
 
 // This file follows the client memcached 2.2.2, of the same name as the server.
 
-// Flags tell what a value was in JavaScript. They are compared as a whole:
-// anything else is a string.
+// Flags tell the client what a session was in JavaScript. It has more of them, for
+// values that are no sessions.
 const (
 	FlagString uint32 = 0
-	FlagJSON   uint32 = 2 // objects, arrays and booleans
-	FlagBuffer uint32 = 4
-	FlagNumber uint32 = 8
+	FlagJSON   uint32 = 2
 )
 
-// MaxValue is the longest value that the client sends, and that memcached
+// maxValue is the longest value that the client sends, and that memcached
 // takes, in bytes.
-const MaxValue = 1 << 20
+const maxValue = 1 << 20
 
 // maxKey is in characters, as JavaScript counts them.
 const maxKey = 250

@@ -143,7 +143,7 @@ func TestAValueThatIsTooLargeIsAnError(t *testing.T) {
 	if _, _, err := o.Encode(large(t)); err == nil {
 		t.Error("got no error")
 	}
-	if _, err := o.Decode(connectmemcached.FlagJSON, make([]byte, 2*connectmemcached.MaxValue+1), time.UnixMilli(0)); err == nil {
+	if _, err := o.Decode(connectmemcached.FlagJSON, make([]byte, 2<<20+1), time.UnixMilli(0)); err == nil {
 		t.Error("decoded: got no error")
 	}
 	o.Cipher = newCipher(t)
@@ -155,7 +155,7 @@ func TestAValueThatIsTooLargeIsAnError(t *testing.T) {
 // large is a session that no memcached takes.
 func large(t *testing.T) *express.Record {
 	t.Helper()
-	r, err := express.ParseRecord([]byte(`{"cookie":{},"a":"`+strings.Repeat("x", connectmemcached.MaxValue)+`"}`), time.UnixMilli(0))
+	r, err := express.ParseRecord([]byte(`{"cookie":{},"a":"`+strings.Repeat("x", 1<<20)+`"}`), time.UnixMilli(0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,8 @@ func toInt32(n float64) int32 {
 	return int32(uint32(int64(math.Mod(math.Trunc(n), 1<<32))))
 }
 
-// Encode returns the flags and the value that a session is stored with.
+// Encode returns the flags and the value that a session is stored with. It fails
+// where the value is longer than 1 MiB, which memcached takes at most.
 func (o Options) Encode(r *express.Record) (flags uint32, value []byte, err error) {
 	text := r.Bytes()
 	switch {
@@ -95,16 +96,17 @@ func (o Options) Encode(r *express.Record) (flags uint32, value []byte, err erro
 	default:
 		flags, value = FlagJSON, escape(text)
 	}
-	if len(value) > MaxValue {
-		return 0, nil, fmt.Errorf("connectmemcached: value: %d bytes, more than memcached's %d", len(value), MaxValue)
+	if len(value) > maxValue {
+		return 0, nil, fmt.Errorf("connectmemcached: value: %d bytes, more than memcached's %d", len(value), maxValue)
 	}
 	return flags, value, nil
 }
 
-// Decode reads what Encode wrote, in either form.
+// Decode reads what Encode or connect-memcached has written, with either flags. It
+// fails where a value is no session, or not encrypted with the Cipher.
 func (o Options) Decode(flags uint32, value []byte, now time.Time) (*express.Record, error) {
-	if len(value) > 2*MaxValue { // each CR and LF has a backslash
-		return nil, fmt.Errorf("connectmemcached: value: %d bytes, more than memcached's %d", len(value), MaxValue)
+	if len(value) > 2*maxValue { // each CR and LF has a backslash
+		return nil, fmt.Errorf("connectmemcached: value: %d bytes, more than memcached's %d", len(value), maxValue)
 	}
 	if flags != FlagString && flags != FlagJSON {
 		return nil, fmt.Errorf("connectmemcached: value: flags %d are of no session", flags)

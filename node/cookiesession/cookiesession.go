@@ -16,9 +16,9 @@ import (
 // Name is the default of the option name.
 const Name = "session"
 
-// MaxValue is the longest value that is decoded. Node's servers take headers of
+// maxValue is the longest value that is decoded. Node's servers take headers of
 // 16 KB, all cookies together; browsers keep 4096 bytes of a cookie.
-const MaxValue = 16 << 10
+const maxValue = 16 << 10
 
 // ErrInvalid is that a value holds no session. The middleware begins a new one
 // then.
@@ -38,7 +38,7 @@ func Encode(f *fields.Fields) string { return base64.StdEncoding.EncodeToString(
 // Decode reads the value of a cookie whose signature is right. A null is an
 // empty session.
 func Decode(value string) (*fields.Fields, error) {
-	if len(value) > MaxValue {
+	if len(value) > maxValue {
 		return nil, ErrInvalid
 	}
 	text := js.UTF8(js.Base64(value))

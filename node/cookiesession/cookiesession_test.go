@@ -15,7 +15,7 @@ import (
 )
 
 func TestWhatIsNoSessionIsRefused(t *testing.T) {
-	for _, value := range []string{"", "garbage", "W10=", "MQ==", "eyJh", "eyJhIjp9", strings.Repeat("A", cookiesession.MaxValue+1)} {
+	for _, value := range []string{"", "garbage", "W10=", "MQ==", "eyJh", "eyJhIjp9", strings.Repeat("A", 16<<10+1)} {
 		if f, err := cookiesession.Decode(value); !errors.Is(err, cookiesession.ErrInvalid) {
 			t.Errorf("%.20q: got %v, %v", value, f, err)
 		}
@@ -45,7 +45,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		again, err := cookiesession.Decode(cookiesession.Encode(got))
-		if len(value) < cookiesession.MaxValue/4 && (err != nil || string(again.Append(nil)) != string(got.Append(nil))) {
+		if len(value) < 4<<10 && (err != nil || string(again.Append(nil)) != string(got.Append(nil))) {
 			t.Errorf("%q: got %v, %v, want %s", value, again, err, got.Append(nil))
 		}
 		for _, name := range got.Names() {

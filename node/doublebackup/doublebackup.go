@@ -17,8 +17,8 @@ import (
 	"github.com/holdfast-go/session/node/fields"
 )
 
-// Field is the field of the client session that holds the other one.
-const Field = "sessionBack"
+// field is the field of the client session that holds the other one.
+const field = "sessionBack"
 
 // ErrNone is that a cookie is good and holds no session, as after a logout.
 var ErrNone = errors.New("doublebackup: the cookie holds no session")
@@ -42,7 +42,7 @@ func Read(c *clientsessions.Codec, value string, now time.Time) (*express.Record
 	if err != nil {
 		return nil, until, ErrNone
 	}
-	text, ok := f.Get(Field)
+	text, ok := f.Get(field)
 	if !ok {
 		return nil, until, ErrNone
 	}
@@ -58,7 +58,7 @@ func Read(c *clientsessions.Codec, value string, now time.Time) (*express.Record
 func Box(c *clientsessions.Codec, r *express.Record, now time.Time) (clientsessions.Box, error) {
 	b := c.New(now)
 	f := new(fields.Fields)
-	if err := f.Set(Field, r.Bytes()); err != nil {
+	if err := f.Set(field, r.Bytes()); err != nil {
 		return clientsessions.Box{}, fmt.Errorf("doublebackup: %w", err)
 	}
 	b.Content = f.Append(nil)

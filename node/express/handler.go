@@ -62,7 +62,7 @@ func (p *Profile) Handler(m *session.Manager, next http.Handler) http.Handler {
 			return
 		}
 		path, _ := js.String(c.member("path"))
-		if !InPath(path, originalPath(r)) {
+		if !inPath(path, originalPath(r)) {
 			next.ServeHTTP(w, r)
 			return
 		}

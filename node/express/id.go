@@ -13,9 +13,9 @@ const idBytes = 24
 func NewID() string {
 	b := make([]byte, idBytes)
 	rand.Read(b) // never fails, see crypto/rand
-	return EncodeID(b)
+	return encodeID(b)
 }
 
-// EncodeID is the package uid-safe 2.1.5: random bytes in base64url without
+// encodeID is the package uid-safe 2.1.5: random bytes in base64url without
 // padding.
-func EncodeID(random []byte) string { return base64.RawURLEncoding.EncodeToString(random) }
+func encodeID(random []byte) string { return base64.RawURLEncoding.EncodeToString(random) }

@@ -117,9 +117,9 @@ func Secure(p Proxy, tls, express bool, forwarded string) bool {
 	return strings.ToLower(textproto.TrimString(proto)) == "https"
 }
 
-// InPath reports whether the middleware looks at a request at all: its path must
+// inPath reports whether the middleware looks at a request at all: its path must
 // begin with the cookie's, letter by letter, so that /admin has /adminx too.
-func InPath(cookiePath, requestPath string) bool {
+func inPath(cookiePath, requestPath string) bool {
 	if cookiePath == "" {
 		cookiePath = "/"
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/holdfast-go/session/node/internal/js"
 )
 
-// MaxText is the longest JSON text that Parse accepts, in bytes: four times
+// maxText is the longest JSON text that Parse accepts, in bytes: four times
 // what memcached takes in its default configuration.
-const MaxText = 4 << 20
+const maxText = 4 << 20
 
 // Fields are the members of a JSON object as JSON.parse sees it, each with the
 // bytes it was written in. The zero value is the empty object. It is not safe
@@ -34,10 +34,11 @@ const manyMembers = 16
 
 // Parse reads a JSON object. Of a name that is written twice the first place
 // and the last value count. Bytes that are not UTF-8 count as U+FFFD, which is
-// what Node's clients make of them before they parse.
+// what Node's clients make of them before they parse. A text longer than 4 MiB is
+// an error.
 func Parse(text []byte) (*Fields, error) {
-	if len(text) > MaxText {
-		return nil, fmt.Errorf("fields: %d bytes of JSON, more than %d", len(text), MaxText)
+	if len(text) > maxText {
+		return nil, fmt.Errorf("fields: %d bytes of JSON, more than %d", len(text), maxText)
 	}
 	if !json.Valid(text) {
 		return nil, errors.New("fields: not JSON")

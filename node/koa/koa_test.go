@@ -16,7 +16,7 @@ import (
 )
 
 func TestWhatIsNoSessionIsRefused(t *testing.T) {
-	for _, value := range []string{"", "aGVsbG8=", "W10=", "bnVsbA==", strings.Repeat("A", koa.MaxValue+1)} {
+	for _, value := range []string{"", "aGVsbG8=", "W10=", "bnVsbA==", strings.Repeat("A", 16<<10+1)} {
 		if _, err := koa.DecodeSession(value); !errors.Is(err, koa.ErrInvalid) {
 			t.Errorf("%.20q: got %v", value, err)
 		}

@@ -16,10 +16,10 @@ import (
 // was "koa:sess".
 const SessionKey = "koa.sess"
 
-// MaxValue is the longest value of a cookie that is decoded. Node's servers
+// maxValue is the longest value of a cookie that is decoded. Node's servers
 // take headers of 16 KB, all cookies together; browsers keep 4096 bytes of a
 // cookie.
-const MaxValue = 16 << 10
+const maxValue = 16 << 10
 
 const (
 	day = 24 * time.Hour
@@ -60,7 +60,7 @@ func NewSession(maxAge time.Duration, untilClosed bool) *Session {
 // DecodeSession reads the value of a cookie whose signature is right, where no
 // store is used.
 func DecodeSession(value string) (*Session, error) {
-	if len(value) > MaxValue {
+	if len(value) > maxValue {
 		return nil, ErrInvalid
 	}
 	return ParseSession(js.UTF8(js.Base64(value)))
