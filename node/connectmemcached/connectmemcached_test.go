@@ -3,7 +3,6 @@ package connectmemcached_test
 import (
 	"crypto"
 	"fmt"
-	"log"
 	"strings"
 	"testing"
 	"time"
@@ -253,24 +252,4 @@ func FuzzKey(f *testing.F) {
 			t.Errorf("%q: got %q", key, got)
 		}
 	})
-}
-
-func ExampleOptions() {
-	o := connectmemcached.Options{Prefix: "shop:"}
-	now := time.UnixMilli(1700000000000)
-	r, err := o.Decode(connectmemcached.FlagJSON, []byte(`{"cookie":{"originalMaxAge":60000},"user":"bob"}`), now)
-	if err != nil {
-		log.Fatal(err)
-	}
-	r.Touch(now)
-	key, err := o.Key("apple")
-	if err != nil {
-		log.Fatal(err)
-	}
-	flags, value, err := o.Encode(r)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(key, flags, o.Expires(r, now).Sub(now), string(value))
-	// Output: shop:apple 2 1m0s {"cookie":{"originalMaxAge":60000,"expires":"2023-11-14T22:14:20.000Z","httpOnly":true,"path":"/"},"user":"bob"}
 }
