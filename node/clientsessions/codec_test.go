@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log"
 	"strings"
 	"testing"
 	"time"
@@ -135,31 +134,4 @@ func FuzzEncode(f *testing.F) {
 			t.Errorf("%q: %q is good, and holds %v", value, changed, got)
 		}
 	})
-}
-
-func ExampleCodec() {
-	c, err := clientsessions.New(clientsessions.Options{Name: "session", Secret: []byte("yo")})
-	if err != nil {
-		log.Fatal(err)
-	}
-	session, send := c.Load(good, time.UnixMilli(1700000005000))
-	fmt.Println(string(session.Content), send)
-	// Output: {"foo":"bar"} false
-}
-
-func ExampleCodec_SetCookie() {
-	c, err := clientsessions.New(clientsessions.Options{Name: "session", Secret: []byte("yo"), Duration: time.Hour})
-	if err != nil {
-		log.Fatal(err)
-	}
-	now := time.UnixMilli(1700000000000)
-	session := c.New(now)
-	session.Content = []byte(`{"user":"bob"}`)
-	header, err := c.SetCookie(session, now, true)
-	if err != nil {
-		log.Fatal(err)
-	}
-	_, attributes, _ := strings.Cut(header, ";")
-	fmt.Println(attributes)
-	// Output: path=/; expires=Tue, 14 Nov 2023 23:13:21 GMT; secure; httponly
 }

@@ -49,3 +49,16 @@ func ExampleHeader() {
 	// theme=dark; expires=Thu, 01 Jan 1970 01:00:00 GMT; httponly <nil>
 	// cookies: option sameSite is invalid
 }
+
+// Behind a proxy that ends TLS the application itself is reached over plain http.
+func ExampleSecure() {
+	for _, secure := range []cookies.Secure{cookies.AsConnection, cookies.Always, cookies.AlwaysProxied, cookies.Never} {
+		line, err := cookies.Header("theme", "dark", &cookies.Attributes{Secure: secure}, cookies.V09, time.Now(), false)
+		fmt.Println(line, err)
+	}
+	// Output:
+	// theme=dark; path=/; httponly <nil>
+	//  cookies: a secure cookie over a connection that is not
+	// theme=dark; path=/; secure; httponly <nil>
+	// theme=dark; path=/; httponly <nil>
+}

@@ -2,16 +2,12 @@ package cookiesession_test
 
 import (
 	"errors"
-	"fmt"
-	"log"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/holdfast-go/session/node/cookies"
 	"github.com/holdfast-go/session/node/cookiesession"
 	"github.com/holdfast-go/session/node/fields"
-	"github.com/holdfast-go/session/node/keygrip"
 )
 
 func TestWhatIsNoSessionIsRefused(t *testing.T) {
@@ -54,28 +50,4 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
-}
-
-func ExampleLoad() {
-	keys, err := keygrip.New([][]byte{[]byte("key1")}, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	jar := &cookies.Jar{Request: "session=eyJ1c2VyIjoiYm9iIn0=; session.sig=uJ1Dqx_t3D5_0Y4wENfMmFWP2eE", Keys: keys}
-	session, err := cookiesession.Load(jar, cookiesession.Name, cookies.Attributes{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := session.Fields.Set("user", []byte(`"alice"`)); err != nil {
-		log.Fatal(err)
-	}
-	if err := session.Save(jar, cookiesession.Name, cookies.Attributes{}); err != nil {
-		log.Fatal(err)
-	}
-	for _, header := range jar.Header() {
-		fmt.Println(header)
-	}
-	// Output:
-	// session=eyJ1c2VyIjoiYWxpY2UifQ==; path=/; httponly
-	// session.sig=MCV8D0UjvmIt9EzTRTRfNDn_L2k; path=/; httponly
 }

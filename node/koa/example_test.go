@@ -12,8 +12,11 @@ import (
 	"github.com/holdfast-go/session/node/koa"
 )
 
+// The site logs out visitors whom it has banned, and counts what each session has written.
 func ExampleHooks() {
+	banned := map[string]bool{"mallory": true}
 	hooks := koa.Hooks{
+		Valid:      func(_ *http.Request, s *session.Session) bool { return !banned[user.Or(s, "")] },
 		BeforeSave: func(_ *http.Request, s *session.Session) error { writes.Set(s, 1); return s.Err() },
 	}
 	sessions, err := session.New(memstore.New(nil), nil)

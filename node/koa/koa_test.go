@@ -3,14 +3,11 @@ package koa_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
-	"log"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/session/node/fields"
 	"github.com/holdfast-go/session/node/internal/js"
 	"github.com/holdfast-go/session/node/koa"
 )
@@ -109,36 +106,4 @@ func FuzzParseRecord(f *testing.F) {
 			t.Errorf("%q: got %q", text, got)
 		}
 	})
-}
-
-func ExampleSession() {
-	now := time.UnixMilli(1700000000000)
-	s, err := koa.DecodeSession("eyJ1c2VyIjoiYm9iIiwiX2V4cGlyZSI6MTcwMDA4NjQwMDAwMCwiX21heEFnZSI6ODY0MDAwMDB9")
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(string(s.Fields.Append(nil)), s.Expired(now), s.MaxAge)
-	f, err := fields.Parse([]byte(`{"user":"alice"}`))
-	if err != nil {
-		log.Fatal(err)
-	}
-	s.Replace(f)
-	fmt.Println(s.Due(false, false, now), string(s.Bytes(now)))
-	// Output:
-	// {"user":"bob"} false 24h0m0s
-	// changed {"user":"alice","_expire":1700086400000,"_maxAge":86400000}
-}
-
-func ExampleRecord() {
-	r, err := koa.NewRecord(koa.Generic, []byte(`{"maxAge": 60000}`))
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := r.Set("user", json.RawMessage(`"bob"`)); err != nil {
-		log.Fatal(err)
-	}
-	var store koa.Store
-	ttl, ends := store.Expiry(r, time.UnixMilli(0))
-	fmt.Println(koa.RedisSet(store.Key("SID"), r.Bytes(), ttl, ends))
-	// Output: [SETEX koa:sess:SID 60 {"cookie":{"maxAge":60000,"httpOnly":true,"path":"/","overwrite":true,"signed":true},"user":"bob"}]
 }
