@@ -1,6 +1,8 @@
 package keygrip_test
 
 import (
+	"crypto"
+	_ "crypto/sha256"
 	"fmt"
 
 	"github.com/holdfast-go/session/node/keygrip"
@@ -35,4 +37,20 @@ func ExampleOptions() {
 	}
 	fmt.Println(len(keys.Sign("cart=3")), "digits of SHA-1")
 	// Output: 40 digits of SHA-1
+}
+
+// The application says
+//
+//	new Keygrip(['key of summer'], 'sha256')
+func ExampleNew() {
+	keys, err := keygrip.New([][]byte{[]byte("key of summer")}, &keygrip.Options{Hash: crypto.SHA256})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(keys.Sign("cart=3"))
+	_, err = keygrip.New(nil, nil)
+	fmt.Println(err)
+	// Output:
+	// 8XrcPLrXMx3gUS-tUPfLs4UG4hVl_OPFEMCHy4Hr6YQ
+	// keygrip: keys: at least one is needed
 }

@@ -13,12 +13,10 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/node/clientsessions"
-	"github.com/holdfast-go/session/node/cookies"
 	"github.com/holdfast-go/session/node/cookiesession"
 	"github.com/holdfast-go/session/node/doublebackup"
 	"github.com/holdfast-go/session/node/express"
 	"github.com/holdfast-go/session/node/fields"
-	"github.com/holdfast-go/session/node/keygrip"
 	"github.com/holdfast-go/session/node/koa"
 	"github.com/holdfast-go/session/node/takeover"
 )
@@ -41,30 +39,6 @@ func codec(t testing.TB) *clientsessions.Codec {
 		t.Fatal(err)
 	}
 	return c
-}
-
-func keys(t testing.TB) *keygrip.Keys {
-	t.Helper()
-	k, err := keygrip.New([][]byte{[]byte("a key of the old site")}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-// signed returns the Cookie header of a cookie and its signature.
-func signed(t testing.TB, name, value string) string {
-	t.Helper()
-	jar := cookies.Jar{Keys: keys(t), Now: time.Now()}
-	if err := jar.Set(name, value, &cookies.Attributes{}); err != nil {
-		t.Fatal(err)
-	}
-	var pairs []string
-	for _, h := range jar.Header() {
-		pair, _, _ := strings.Cut(h, ";")
-		pairs = append(pairs, pair)
-	}
-	return strings.Join(pairs, "; ")
 }
 
 // old returns, for each system, its source and a cookie with a session of bob.
@@ -103,8 +77,8 @@ func old(t testing.TB) map[string]struct {
 	}{
 		"double backup":   {takeover.DoubleBackup(c), encode(double)},
 		"client-sessions": {takeover.ClientSessions(c), encode(box)},
-		"cookie-session":  {takeover.CookieSession("session", keys(t)), signed(t, "session", cookiesession.Encode(object(t, `{"user":"bob"}`)))},
-		"koa-session":     {takeover.Koa("koa.sess", keys(t)), signed(t, "koa.sess", koaSession.Encode(now))},
+		"cookie-session":  {takeover.CookieSession("session", oldKeys()), signedCookie("session", cookiesession.Encode(object(t, `{"user":"bob"}`)))},
+		"koa-session":     {takeover.Koa("koa.sess", oldKeys()), signedCookie("koa.sess", koaSession.Encode(now))},
 	}
 }
 
