@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"time"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/admin"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/override"
+	orders "github.com/holdfast-go/session/override/store"
 )
 
 var company = session.NewKey[string]("company")
@@ -106,12 +108,7 @@ func ExampleClient() {
 	defer page.Close(ctx)
 	server := httptest.NewServer(page)
 	defer server.Close()
-	login := sessions.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		s, _ := session.From(r.Context())
-		s.SetUser("ada")
-		company.Set(s, "Analytical Engines")
-	})
-	login.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/login", nil))
+	login(sessions, "ada")
 
 	client := admin.Client{URL: server.URL}
 	hers, err := client.Sessions(ctx, "ada")
@@ -120,12 +117,12 @@ func ExampleClient() {
 	}
 	for _, s := range hers.Sessions {
 		one, err := client.Session(ctx, s.ID)
-		fmt.Println(one.User, one.Names, string(one.Values["company"]), one.Incomplete, err)
+		fmt.Println(one.User, one.Names, string(one.Values["company"]), one.Incomplete, one.Renewed.Equal(one.Began), err)
 		ended, err := client.End(ctx, s.ID)
 		fmt.Println(ended.Outcome, err)
 	}
 	// Output:
-	// ada [company] "Analytical Engines" false <nil>
+	// ada [company] "Analytical Engines" false true <nil>
 	// durable <nil>
 }
 
@@ -201,4 +198,127 @@ func ExampleInstance() {
 	}
 	fmt.Println(all[0].Name, all[0].Every, all[0].Gone)
 	// Output: shop-1 5s false
+}
+
+// During planned work on the store the operator on duty has backups serve, from a script,
+// and ends that when the work is done.
+func ExampleClient_SetOrder() {
+	records, ctx := memstore.New(nil), context.Background()
+	source, err := orders.New(records, "shop/override", nil)
+	if err != nil {
+		panic(err)
+	}
+	follower, err := override.Follow(source, nil)
+	if err != nil {
+		panic(err)
+	}
+	defer follower.Close()
+	sessions, err := session.New(memstore.New(nil), nil) // the follower is its Switch, beside a Backup
+	if err != nil {
+		panic(err)
+	}
+	ann := func(*http.Request) (string, admin.Access) { return "ann", admin.MayAct } // yours
+	page, err := admin.New(sessions, ann, &admin.Options{
+		Order: follower.Order, Orders: source, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer page.Close(ctx)
+	server := httptest.NewServer(page)
+	defer server.Close()
+
+	client := admin.Client{URL: server.URL}
+	status, err := client.Status(ctx)
+	if err != nil || !status.Orders {
+		panic("no order can be given there")
+	}
+	stands, err := client.SetOrder(ctx, admin.NewOrder{
+		Mode: "backup-only", Shard: "redis-1:6379", Lease: "4h", For: "2h", Reason: "new disks",
+	})
+	fmt.Println(stands.Mode, stands.Shard, stands.Lease, stands.By, err)
+	fmt.Println(client.ClearOrder(ctx, "the disks are in"))
+	// Output:
+	// backup-only redis-1:6379 4h0m0s ann: new disks <nil>
+	// <nil>
+}
+
+// A log collector reads what happens at an instance, for as long as it likes.
+func ExampleClient_Events() {
+	store, ctx := memstore.New(nil), context.Background()
+	var events admin.Events
+	sessions, err := session.New(store, &session.Options{Hooks: events.Hooks(session.Hooks{})})
+	if err != nil {
+		panic(err)
+	}
+	page, err := admin.New(sessions, looks, &admin.Options{Events: &events})
+	if err != nil {
+		panic(err)
+	}
+	defer page.Close(ctx)
+	server := httptest.NewServer(page)
+	defer server.Close()
+	login(sessions, "ada")
+
+	client := admin.Client{URL: server.URL}
+	for e, err := range client.Events(ctx) {
+		if err != nil {
+			panic(err)
+		}
+		switch {
+		case e.Kind == "login":
+			fmt.Println(e.Number, !e.At.IsZero(), e.User, "has logged in, as session", len(e.Session), "digits long")
+			return
+		case e.Shard != "":
+			fmt.Println("shard", e.Shard, "is", e.Kind, e.Detail, "and", e.Unseen, "times more")
+		}
+	}
+	// Output: 1 true ada has logged in, as session 32 digits long
+}
+
+// looks is the check of a page that everybody may read.
+func looks(*http.Request) (string, admin.Access) { return "lou", admin.MayLook }
+
+// login begins a session of a user.
+func login(sessions *session.Manager, user string) {
+	handler := sessions.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context())
+		s.SetUser(user)
+		company.Set(s, "Analytical Engines")
+	})
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/login", nil))
+}
+
+// A board in the office shows the instances of a busy site, which leave word twice a minute,
+// and may end nothing, whoever stands before it.
+func ExampleOptions() {
+	store, ctx := memstore.New(nil), context.Background()
+	sessions, err := session.New(store, nil)
+	if err != nil {
+		panic(err)
+	}
+	ann := func(*http.Request) (string, admin.Access) { return "ann", admin.MayAct } // yours
+	page, err := admin.New(sessions, ann, &admin.Options{Store: store, Every: 30 * time.Second, ReadOnly: true,
+		Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		panic(err)
+	}
+	defer page.Close(ctx)
+	server := httptest.NewServer(page)
+	defer server.Close()
+
+	client := admin.Client{URL: server.URL}
+	var status admin.Status
+	for status.Read.IsZero() { // the page reads the others' word in the background
+		if status, err = client.Status(ctx); err != nil {
+			panic(err)
+		}
+	}
+	one := status.Instances[0]
+	fmt.Println(status.MayAct, one.Every, !one.Started.After(status.Now))
+	_, err = client.EndUser(ctx, "ada")
+	fmt.Println(err)
+	// Output:
+	// false 30s true
+	// the page is read-only (403 Forbidden)
 }

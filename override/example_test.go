@@ -21,8 +21,13 @@ import (
 func ExampleValue() {
 	var v override.Value // the Switch of session.Options is &v
 	v.SetUntil(session.Override{Mode: session.BackupOnly}, time.Now().Add(time.Hour))
-	fmt.Println(v.Override().Mode)
-	// Output: backup only
+	fmt.Println(v.Override().Mode, v.Order().Until.IsZero())
+
+	v.Set(session.Override{Mode: session.StoreOnly}) // this one can be forgotten
+	fmt.Println(v.Order().Mode, v.Order().Until.IsZero())
+	// Output:
+	// backup only false
+	// store only true
 }
 
 // An operator gives an order by HTTP.
@@ -52,7 +57,7 @@ func ExampleWatchFile() {
 	path := filepath.Join(dir, "override")
 	os.WriteFile(path, []byte("backup-only 2h\n"), 0o600)
 
-	file, err := override.WatchFile(path, &override.FileOptions{Report: func(err error) {
+	file, err := override.WatchFile(path, &override.FileOptions{Every: 10 * time.Second, Report: func(err error) {
 		if err != nil {
 			log.Print(err) // what was said before stays in force
 		}
@@ -107,7 +112,7 @@ func ExampleFollow() {
 	source := flags{make(chan string, 1)}
 	source.text <- `{"mode":"backup-only","until":"2099-11-01T18:00:00Z","by":"alice"}`
 
-	follower, err := override.Follow(source, nil)
+	follower, err := override.Follow(source, &override.FollowOptions{Every: 2 * time.Second})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package seal_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -53,7 +54,11 @@ func ExampleBox_Open() {
 		}
 	case errors.Is(err, seal.ErrForged):
 		fmt.Println("count it: somebody is trying")
-	default:
+	case errors.Is(err, seal.ErrFormat):
+		fmt.Println("perhaps a later version of this program has sealed it: leave it where it is")
+	case errors.Is(err, seal.ErrMalformed), errors.Is(err, seal.ErrCompression):
+		fmt.Println("it was cut short, or a program with the key is at fault: as if there were none")
+	default: // for another audience, or too large
 		fmt.Println("as if there were none:", err)
 	}
 	// Output: perhaps a key that this instance does not have yet: try again, log nobody out
@@ -125,7 +130,9 @@ func ExampleWatchFile() {
 		file.Close()
 	}
 	file, err := seal.WatchFile(path, &seal.FileOptions{
-		Report: func(err error) { fmt.Println("told:", err) },
+		Every:             time.Minute,
+		AllowOtherReaders: true, // the container mounts its secrets so
+		Report:            func(err error) { fmt.Println("told:", err) },
 	})
 	if err != nil {
 		panic(err)
@@ -138,7 +145,7 @@ func ExampleWatchFile() {
 	old, _ := os.ReadFile(path)
 	os.WriteFile(path+".new", append([]byte(seal.NewKey().Reveal()+"\n"), old...), 0o600)
 	os.Rename(path+".new", path)
-	file.Reload() // or wait for 5 s
+	file.Reload() // or wait for a minute
 
 	plaintext, _, err := box.Open(text)
 	fmt.Printf("%s %v\n", plaintext, err)
@@ -187,4 +194,76 @@ func ExampleUnknownKeyError() {
 		fmt.Println(unknown.ID == theirs.ID(), unknown.SealedAt.UTC().Format("15:04"))
 	}
 	// Output: true 12:00
+}
+
+// The key comes from a service that keeps keys, as 32 bytes.
+func ExampleKeyFrom() {
+	secret := make([]byte, 32)
+	if _, err := rand.Read(secret); err != nil { // the answer of the service
+		panic(err)
+	}
+	key, err := seal.KeyFrom(secret)
+	if err != nil {
+		panic(err)
+	}
+	again, _ := seal.KeyFrom(secret)
+	fmt.Println(key.ID() == again.ID())
+	_, err = seal.KeyFrom(secret[:16])
+	fmt.Println(err)
+	// Output:
+	// true
+	// seal: the key has 16 bytes, want 32; make one with: openssl rand -base64 32
+}
+
+// A column of a table has room for so many characters, and the largest note that fits in
+// is found before it is sealed.
+func ExampleSealedLen() {
+	const column = 512
+	largest := 0
+	for seal.SealedLen(largest+1) <= column {
+		largest++
+	}
+	keys, _ := seal.NewKeys(seal.NewKey())
+	box := seal.Box{Keys: keys, Purpose: "note", Limit: largest}
+	text, err := box.Seal(time.Now(), make([]byte, largest))
+	fmt.Println(largest, len(text) <= column, err)
+	_, err = box.Seal(time.Now(), make([]byte, largest+1))
+	fmt.Println(errors.Is(err, seal.ErrTooLarge))
+	// Output:
+	// 254 true <nil>
+	// true
+}
+
+// A program remembers what it has opened. With other keys a text may no longer open, so
+// that nothing counts that was opened with those of before.
+func ExampleKeys_Generation() {
+	type opened struct {
+		plaintext  []byte
+		generation uint64
+	}
+	remembered := map[string]opened{}
+	open := func(box *seal.Box, text string) ([]byte, error) {
+		generation := box.Keys.Generation() // before the text is opened
+		if o, ok := remembered[text]; ok && o.generation == generation {
+			return o.plaintext, nil
+		}
+		plaintext, _, err := box.Open(text)
+		if err == nil {
+			remembered[text] = opened{plaintext, generation}
+		}
+		return plaintext, err
+	}
+	keys, _ := seal.NewKeys(seal.NewKey())
+	text, _ := (&seal.Box{Keys: keys}).Seal(time.Now(), []byte("bread"))
+	for range 2 {
+		plaintext, err := open(&seal.Box{Keys: keys}, text)
+		fmt.Println(string(plaintext), err)
+	}
+	other, _ := seal.NewKeys(seal.NewKey())
+	_, err := open(&seal.Box{Keys: other}, text)
+	fmt.Println(err != nil)
+	// Output:
+	// bread <nil>
+	// bread <nil>
+	// true
 }

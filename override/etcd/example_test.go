@@ -1,8 +1,11 @@
 package etcd_test
 
 import (
+	"crypto/tls"
 	"log"
 	"log/slog"
+	"net/http"
+	"os"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
@@ -37,4 +40,22 @@ func Example() {
 		log.Fatal(err)
 	}
 	log.Print(sessions.Stats().Order)
+}
+
+// The etcd of this fleet wants a certificate from its clients, and a password.
+func ExampleNew() {
+	certificate, err := tls.LoadX509KeyPair("/etc/shop/etcd.pem", "/etc/shop/etcd.key")
+	if err != nil {
+		log.Fatal(err)
+	}
+	source, err := etcd.New([]string{"https://etcd-1:2379"}, "shop/override", &etcd.Options{
+		Client: &http.Client{Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{certificate}},
+		}},
+		User: "shop", Password: os.Getenv("ETCD_PASSWORD"),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Print(source)
 }

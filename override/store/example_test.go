@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/override"
@@ -12,7 +13,8 @@ import (
 // Every instance follows the order that stands in a store. Where nothing stands there,
 // it is auto.
 func Example() {
-	source, err := store.New(memstore.New(nil), "shop/override", nil) // yours: a store that all instances share
+	records := memstore.New(nil) // yours: a store that all instances share
+	source, err := store.New(records, "shop/override", &store.Options{Every: 5 * time.Second})
 	if err != nil {
 		log.Fatal(err)
 	}

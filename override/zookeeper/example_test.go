@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
@@ -25,7 +26,7 @@ func ExampleNew() {
 
 // A program that starts while ZooKeeper is away serves, by the last order that it has kept.
 func ExampleSource() {
-	source, err := zookeeper.New([]string{"127.0.0.1:1"}, "/shop/override", &zookeeper.Options{})
+	source, err := zookeeper.New([]string{"127.0.0.1:1"}, "/shop/override", &zookeeper.Options{Session: 10 * time.Second})
 	if err != nil {
 		panic(err)
 	}
