@@ -1,8 +1,10 @@
 package routers
 
 import (
+	"bufio"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"time"
 
@@ -31,11 +33,13 @@ func GinChain(sessions *session.Manager) http.Handler {
 }
 
 // answerPanic is what Recovery calls where it stands inside Handler, which then
-// sees no panic. session.Error drops what the handler had changed.
+// sees no panic. session.Error drops what the handler had changed. Behind the header there
+// is no answer to give: a panic through Handler drops it, and ends the connection.
 func answerPanic(c *gin.Context, _ any) {
-	if !c.Writer.Written() {
-		session.Error(c.Writer, c.Request, errPanic)
+	if c.Writer.Written() {
+		panic(http.ErrAbortHandler)
 	}
+	session.Error(c.Writer, c.Request, errPanic)
 	c.Abort()
 }
 
@@ -103,6 +107,11 @@ func (w *ginWriter) Write(p []byte) (int, error) { return w.session.Write(p) }
 func (w *ginWriter) WriteString(s string) (int, error) { return io.WriteString(w.session, s) }
 
 func (w *ginWriter) Flush() { _ = http.NewResponseController(w.session).Flush() }
+
+// Hijack saves, and sends the cookies with the handshake.
+func (w *ginWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return http.NewResponseController(w.session).Hijack()
+}
 
 func (w *ginWriter) Unwrap() http.ResponseWriter { return w.session }
 
