@@ -20,7 +20,7 @@ type proxy struct {
 	server string
 
 	mu       sync.Mutex
-	answers  map[string]string // by the command, as in "GET"
+	answers  map[string]string // by the command, as in "GET", or with its first argument, as in "HELLO 3"
 	answered []string          // the commands that it answered itself
 }
 
@@ -82,6 +82,9 @@ func (p *proxy) serve(client net.Conn) {
 		name := strings.ToUpper(words[0])
 		p.mu.Lock()
 		answer, own := p.answers[name]
+		if !own && len(words) > 1 {
+			answer, own = p.answers[name+" "+words[1]]
+		}
 		if own {
 			p.answered = append(p.answered, name)
 		}

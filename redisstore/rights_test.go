@@ -202,6 +202,24 @@ func TestARefusedCommandIsNamedWithItsRight(t *testing.T) {
 	}
 }
 
+// Only a list needs SCAN.
+func TestAListThatIsRefusedIsAnError(t *testing.T) {
+	s := redisstore.New(newClient(t, userURL(redistest.Start(t), strings.ReplaceAll(needed, "+scan ", ""))))
+	v := mustSave(t, s, "x", record("a"), session.Absent)
+	mustSave(t, s, "x", record("b"), v)
+	mustLoad(t, s, "x")
+	yielded := 0
+	for id, err := range s.List(t.Context()) {
+		yielded++
+		if id != "" || err == nil || !strings.Contains(err.Error(), "+scan") {
+			t.Errorf("a list yields %q, %v, want an error that names +scan", id, err)
+		}
+	}
+	if yielded != 1 {
+		t.Errorf("a list yields %d times, want the error once", yielded)
+	}
+}
+
 // Redis 7.0 names the script whose command is refused, and its line.
 func TestACommandThatIsRefusedInsideAScriptIsNamed(t *testing.T) {
 	srv := redistest.Start(t)
