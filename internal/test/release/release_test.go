@@ -129,6 +129,44 @@ func TestAVersionIsThatOfAllModules(t *testing.T) {
 	}
 }
 
+// Each module's tag is at the same commit as the version's, and may be the younger one.
+func TestTheBillsHaveTheVersionAndNoModulesTag(t *testing.T) {
+	dir := t.TempDir()
+	text, err := os.ReadFile(filepath.Join(root, "scripts", "release"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "scripts"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "scripts", "release"), text, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	git := func(date string, args ...string) {
+		t.Helper()
+		cmd := exec.Command("git", args...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_COMMITTER_DATE="+date,
+			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@b.test", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@b.test")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %q: %v\n%s", args, err, out)
+		}
+	}
+	git("", "init", "-q")
+	git("", "add", ".")
+	git("2031-01-02T00:00:00Z", "commit", "-q", "-m", "one")
+	git("2031-01-02T00:00:01Z", "tag", "-a", "-m", "v0.9.0", "v0.9.0")
+	git("2031-01-02T00:00:02Z", "tag", "-a", "-m", "v0.9.0", "cmd/holdfast/v0.9.0")
+	git("2031-01-02T00:00:03Z", "tag", "-a", "-m", "v0.9.0", "sqlitestore/v0.9.0")
+	if out, err := script(dir, "commit"); err != nil || out != "v0.9.0\n" {
+		t.Errorf("got %q, %v, want v0.9.0", out, err)
+	}
+	git("2031-01-03T00:00:00Z", "commit", "-q", "--allow-empty", "-m", "two")
+	if out, err := script(dir, "commit"); err != nil || !strings.HasPrefix(out, "v0.9.0-1-g") {
+		t.Errorf("got %q, %v, want v0.9.0-1-g and the hash", out, err)
+	}
+}
+
 // Anyone with the source can find out whether a program was built from it.
 func TestTheCommandIsTheSameWhenItIsBuiltElsewhere(t *testing.T) {
 	if testing.Short() {

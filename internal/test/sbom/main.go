@@ -85,8 +85,11 @@ func write(w io.Writer, info *debug.BuildInfo, version string) error {
 // componentOf returns a module. A module that is built from the tree has the
 // program's version, and no checksum.
 func componentOf(kind string, m *debug.Module, version string) (component, error) {
-	for m.Replace != nil {
+	for m.Replace != nil && m.Replace.Sum != "" { // a folder has no checksum, and its path names nothing elsewhere
 		m = m.Replace
+	}
+	if m.Replace != nil {
+		m = &debug.Module{Path: m.Path}
 	}
 	if m.Version != "(devel)" && m.Version != "" && m.Sum != "" {
 		version = m.Version
