@@ -25,11 +25,14 @@ function search (words) {
   return hits.sort((a, b) => b.score - a.score).map((h) => h.s)
 }
 
-// around is the text beside the first word that is in it.
+// around is the text beside the first word that is in it, from a whole word to a whole word.
 function around (text, words) {
   const at = words.map((w) => text.toLowerCase().indexOf(w)).filter((i) => i >= 0)
-  const from = Math.max(0, Math.min(...at, text.length) - 60)
-  return (from > 0 ? '… ' : '') + text.slice(from, from + 220) + (from + 220 < text.length ? ' …' : '')
+  const first = Math.min(...at, text.length)
+  const from = first > 60 ? text.lastIndexOf(' ', first - 60) + 1 : 0
+  const end = text.length > from + 220 ? text.lastIndexOf(' ', from + 220) : text.length
+  const to = end > first ? end : from + 220 // a word that is longer than all that is shown
+  return (from > 0 ? '… ' : '') + text.slice(from, to) + (to < text.length ? ' …' : '')
 }
 
 // marked is text in which the words are marked.
