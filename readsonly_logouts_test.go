@@ -13,7 +13,7 @@ import (
 
 // shortLease has leases that are short, beside the idle timeout too.
 func shortLease() session.Options {
-	return session.Options{Idle: 24 * time.Hour, Backup: &session.Backup{Lease: 12 * time.Minute}}
+	return session.Options{Idle: 24 * time.Hour, Backup: &session.Backup{Lease: 4 * time.Minute}}
 }
 
 // A deploy, while the store takes no saves for longer than a lease: the instance that starts
@@ -23,17 +23,17 @@ func TestADeployInAReadOnlyStoreConfirmsNoLease(t *testing.T) {
 		v, thief := s.copied()
 		s.refuseSaves()
 		s.serve(s.b, v, s.ends(session.Pending)) // at b
-		s.after(24 * time.Minute)
+		s.after(8 * time.Minute)
 		s.want(s.a, thief, "503") // over a lease after the logout
 		c := s.startInstance(s.store, shortLease())
 		got := s.holds(c, thief) // its first request
 		s.after(10 * time.Second)
 		if a := s.holds(s.a, thief); a == "red/" {
-			t.Errorf("24 minutes after the logout the thief is served at an instance that ran all the time (%q at the new one), because the new one has confirmed the lease", got)
+			t.Errorf("8 minutes after the logout the thief is served at an instance that ran all the time (%q at the new one), because the new one has confirmed the lease", got)
 		}
-		s.after(10 * time.Minute)
+		s.after(200 * time.Second)
 		if a := s.holds(s.a, thief); a == "red/" {
-			t.Error("and 10 minutes later still")
+			t.Error("and 200 seconds later still")
 		}
 		if s.takeSaves(); false {
 			return
@@ -48,12 +48,12 @@ func TestADeployInAReadOnlyStoreMakesACopyThatVouches(t *testing.T) {
 		thief := s.withoutCopies(v)
 		s.refuseSaves()
 		s.serve(s.b, v, s.ends(session.Pending))
-		s.after(24 * time.Minute)
+		s.after(8 * time.Minute)
 		s.want(s.a, thief, "503")
 		c := s.startInstance(s.store, shortLease())
 		s.after(2 * time.Second)
 		s.holds(c, thief)
-		s.after(11 * time.Minute)
+		s.after(220 * time.Second)
 		s.want(s.a, thief, "503")
 		s.takeSaves()
 	})
@@ -68,7 +68,7 @@ func TestStoreOnlyOnAReadOnlyStoreConfirmsNoLease(t *testing.T) {
 		v, thief := s.copied()
 		s.refuseSaves()
 		s.serve(s.b, v, s.ends(session.Pending))
-		s.after(6 * time.Minute)
+		s.after(2 * time.Minute)
 		l.set(session.Override{Mode: session.StoreOnly})
 		s.after(2 * time.Second)
 		s.holds(s.a, thief)
@@ -78,9 +78,9 @@ func TestStoreOnlyOnAReadOnlyStoreConfirmsNoLease(t *testing.T) {
 		}
 		l.set(session.Override{})
 		s.after(10 * time.Second)
-		s.after(9 * time.Minute)
+		s.after(3 * time.Minute)
 		if got := s.holds(s.a, thief); got == "red/" {
-			t.Errorf("15 minutes after the logout: %s, because a read in the mode StoreOnly has confirmed a lease", got)
+			t.Errorf("5 minutes after the logout: %s, because a read in the mode StoreOnly has confirmed a lease", got)
 		}
 		s.takeSaves()
 	})
@@ -88,17 +88,18 @@ func TestStoreOnlyOnAReadOnlyStoreConfirmsNoLease(t *testing.T) {
 
 // A visitor who goes on reading is not idle, though the store cannot note it.
 func TestAnActiveVisitorStaysInAReadOnlyStore(t *testing.T) {
-	testSite(t, session.Options{}, func(s *site) {
+	o := session.Options{Idle: 10 * time.Minute, Backup: &session.Backup{Lease: 20 * time.Minute}}
+	testSite(t, o, func(s *site) {
 		v := s.visitor()
 		s.refuseSaves()
 		for i := range 11 {
-			s.after(5 * time.Minute)
+			s.after(100 * time.Second)
 			m := s.a
 			if i%2 == 1 {
 				m = s.b
 			}
 			if got := s.holds(m, v); got != "red/" {
-				t.Fatalf("after %d minutes: %s", 5*(i+1), got)
+				t.Fatalf("after %d seconds: %s", 100*(i+1), got)
 			}
 		}
 		s.takeSaves()
@@ -114,7 +115,7 @@ func TestALogoutWaitsLongerThanATombstoneLives(t *testing.T) {
 		bare := s.withoutCopies(v)
 		s.refuseSaves()
 		s.serve(s.b, v, s.ends(session.Pending))
-		s.after(time.Hour)
+		s.after(20 * time.Minute)
 		s.want(s.b, thief, "-")
 		s.want(s.b, bare, "-")
 		s.want(s.a, thief, "503")
@@ -127,7 +128,7 @@ func TestALogoutWaitsLongerThanATombstoneLives(t *testing.T) {
 
 // The instance with the logout has gone; the visitor's browser carries the logout.
 func TestTheCookieCarriesALogout(t *testing.T) {
-	for _, wait := range []time.Duration{6 * time.Minute, 24 * time.Minute} {
+	for _, wait := range []time.Duration{2 * time.Minute, 12 * time.Minute} {
 		t.Run(wait.String(), func(t *testing.T) { cookieCarriesALogout(t, wait) })
 	}
 }
@@ -160,7 +161,7 @@ func TestALogoutAfterALeaseInAReadOnlyStore(t *testing.T) {
 				v = s.withoutCopies(v)
 			}
 			s.refuseSaves()
-			s.after(24 * time.Minute)
+			s.after(8 * time.Minute)
 			s.want(s.a, v, "503")
 			status := v.Get(s.b.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				x, _ := session.From(r.Context())
@@ -190,7 +191,7 @@ func TestAnEmptyReadOnlyStore(t *testing.T) {
 		s.wantAtBoth(w, "red/")
 		s.serve(s.b, w, func(x *session.Session) { food.Set(x, "tofu") })
 		s.want(s.a, w, "red/tofu")
-		s.after(6 * time.Minute)
+		s.after(2 * time.Minute)
 		s.want(s.a, w, "red/tofu")
 		s.takeSaves()
 		s.want(s.a, w, "red/tofu")
@@ -205,11 +206,11 @@ func TestALoginInAReadOnlyStoreEndsTheOldTokenAfterALease(t *testing.T) {
 		v, thief := s.copied()
 		s.refuseSaves()
 		s.logIn(s.b, v, "blue")
-		s.after(6 * time.Minute)
+		s.after(2 * time.Minute)
 		s.wantAtBoth(v, "blue/")
 		s.serve(s.a, v, func(x *session.Session) { food.Set(x, "rice") })
 		s.want(s.b, v, "blue/rice")
-		s.after(4 * time.Minute)
+		s.after(80 * time.Second)
 		s.want(s.a, v, "blue/rice")
 		s.takeSaves()
 		s.wantAtBoth(v, "blue/rice")
@@ -229,7 +230,7 @@ func TestASessionBegunAndEndedElsewhereInAReadOnlyStore(t *testing.T) {
 		s.want(s.b, v, "green/")
 		s.serve(s.b, v, s.ends(session.Pending))
 		s.want(s.b, thief, "-")
-		s.after(24 * time.Minute)
+		s.after(8 * time.Minute)
 		s.takeSaves()
 		s.after(10 * time.Second)
 		s.wantAtBoth(thief, "-")

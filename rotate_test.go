@@ -50,7 +50,11 @@ func tokenIn(answer *http.Response) string {
 
 // testRotations runs test with and without a backup, in a bubble.
 func testRotations(t *testing.T, test func(*site)) {
-	o := session.Options{Lifetime: 3 * time.Hour}
+	testRotationsWithin(t, 3*time.Hour, test)
+}
+
+func testRotationsWithin(t *testing.T, lifetime time.Duration, test func(*site)) {
+	o := session.Options{Lifetime: lifetime}
 	t.Run("with a backup", func(t *testing.T) { testSite(t, o, test) })
 	t.Run("without a backup", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -341,7 +345,7 @@ func TestReloadFollowsARotation(t *testing.T) {
 }
 
 func TestRotateGainsNoRightsAndNoTime(t *testing.T) {
-	testRotations(t, func(s *site) {
+	testRotationsWithin(t, 30*time.Minute, func(s *site) {
 		v := s.visitor()
 		began := time.Now()
 		var id session.ID
@@ -351,7 +355,7 @@ func TestRotateGainsNoRightsAndNoTime(t *testing.T) {
 			}
 		})
 		for range 3 {
-			s.after(20 * time.Minute)
+			s.after(200 * time.Second)
 			s.serve(s.a, v, rotate)
 			s.serve(s.b, v, func(x *session.Session) {
 				if !x.Renewed().Equal(began.Truncate(time.Millisecond)) || !x.Created().Equal(x.Renewed()) {
@@ -363,12 +367,12 @@ func TestRotateGainsNoRightsAndNoTime(t *testing.T) {
 				id = x.ID()
 			})
 		}
-		for time.Since(began) < 3*time.Hour-20*time.Minute {
-			s.after(15 * time.Minute)
+		for time.Since(began) < 30*time.Minute-200*time.Second {
+			s.after(150 * time.Second)
 			s.serve(s.a, v, rotate)
 		}
 		s.want(s.b, v, "red/")
-		s.after(20 * time.Minute)
+		s.after(200 * time.Second)
 		s.want(s.b, v, "-")
 		s.serve(s.a, v, func(x *session.Session) {
 			if !x.Issued().IsZero() {
