@@ -62,7 +62,7 @@ func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error
 
 // endNamed makes sure that the sessions which a death names and which end with it have ended, as
 // far as this process knows. It fails where the journal has no room for one of them: Learn has
-// tried the same, but only a delivery is repeated.
+// tried the same, but only a caller that gets the error tries again.
 func (a *Shards) endNamed(ctx context.Context, d state.Death) error {
 	for _, id := range d.EndedSuccessors() {
 		t, known := a.Tombstone(id)
@@ -297,10 +297,11 @@ func (s *Shard) had(g journal.Tombstone) bool {
 func (s *Shard) writeOneAgain(ctx context.Context, g journal.Tombstone) error {
 	known := g.Death
 	err := s.all.writeTombstone(context.WithoutCancel(ctx), s.bypass(g.ID), &g, record.Absent)
-	if err == nil && g.Death != known {
-		s.all.Learn(ctx, g.ID, g.Death)
+	if err != nil || g.Death == known {
+		return err
 	}
-	return err
+	s.all.Learn(ctx, g.ID, g.Death)
+	return s.all.endNamed(ctx, g.Death) // a full journal has kept Learn from it
 }
 
 // tellOthers goes on with the walk until end, and reports whether there is more to tell.

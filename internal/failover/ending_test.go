@@ -324,6 +324,17 @@ func TestAnEndInAnOutage(t *testing.T) {
 		w.wantDead(longID("c"), state.Destroyed)
 		w.wantOwed(0, 0)
 	})
+	// fill fills the journal with tombstones that the store lacks.
+	fill := func(w *world) (all map[string]bool) {
+		all = make(map[string]bool)
+		for n := 0; ; n++ {
+			id := longID(fmt.Sprint(n))
+			if err := w.Shards.Of(id).AddTombstone(w.Context(), journal.Owed(id, w.Clock.Death(state.Destroyed))); err != nil {
+				return all
+			}
+			all[id] = true
+		}
+	}
 	// full is a story of a session that ends with its predecessor, and whose tombstone alone the
 	// store takes while the journal has no room for another one. Another instance has made a
 	// session of it, by this death.
@@ -339,14 +350,8 @@ func TestAnEndInAnOutage(t *testing.T) {
 			w.entomb(journal.Moved(old, w.death(state.Renewed).Follow(next), next))
 			time.Sleep(time.Second)
 			w.entomb(journal.Owed(old, w.Clock.Death(state.Destroyed)))
-			others := map[string]bool{old: true}
-			for n := 0; ; n++ {
-				id := longID(fmt.Sprint(n))
-				if err := w.Shards.Of(id).AddTombstone(w.Context(), journal.Owed(id, w.Clock.Death(state.Destroyed))); err != nil {
-					break
-				}
-				others[id] = true
-			}
+			others := fill(w)
+			others[old] = true
 			w.Store.Set(next, state.State{Death: death(w, "last")})
 			w.Store.PlanFor(func(c instance.Call) bool { return c.Save && others[c.ID] }, instance.Fate{Err: errors.New("out of memory")})
 			end()
@@ -373,6 +378,22 @@ func TestAnEndInAnOutage(t *testing.T) {
 	}, func(w *world, _ string) {
 		w.wantDead(longID("later"), state.Revoked)
 	})
+	storyOf(t, "ends what a Renew elsewhere has made, although the journal is full when a store that has lost it gets it again", true,
+		func(i *instance.Instance) { i.Shards.JournalBytes = 1 << 15 }, func(w *world) {
+			old, last := longID("old"), longID("last")
+			w.entomb(journal.Stored(old, w.Clock.Death(state.Destroyed)))
+			w.Store.Empty()
+			w.Store.Set(old, state.State{Death: w.renewed("last")})
+			w.Store.Set(last, w.live("x", "1"))
+			others := fill(w)
+			w.Store.PlanFor(func(c instance.Call) bool { return c.Save && others[c.ID] }, instance.Fate{Err: errors.New("out of memory")})
+			time.Sleep(30 * time.Second)
+			w.wantDead(old, state.Destroyed)
+			w.Store.Plan(nil)
+			time.Sleep(2 * time.Minute)
+			w.wantDead(last, state.Revoked)
+			w.wantOwed(0, 0)
+		})
 	story(t, "of a made-up token says so", func(w *world) {
 		end := w.outage()
 		at := journal.Unseen("made-up", w.Clock.Death(state.Destroyed))
