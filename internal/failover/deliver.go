@@ -297,11 +297,13 @@ func (s *Shard) had(g journal.Tombstone) bool {
 func (s *Shard) writeOneAgain(ctx context.Context, g journal.Tombstone) error {
 	known := g.Death
 	err := s.all.writeTombstone(context.WithoutCancel(ctx), s.bypass(g.ID), &g, record.Absent)
-	if err != nil || g.Death == known {
+	if err != nil {
 		return err
 	}
-	s.all.Learn(ctx, g.ID, g.Death)
-	return s.all.endNamed(ctx, g.Death) // a full journal has kept Learn from it
+	if g.Death != known {
+		s.all.Learn(ctx, g.ID, g.Death)
+	}
+	return s.all.endNamed(ctx, g.Death) // a full journal has kept Learn from it, now or before
 }
 
 // tellOthers goes on with the walk until end, and reports whether there is more to tell.
