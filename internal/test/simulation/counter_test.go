@@ -441,6 +441,19 @@ func TestTheOracleOfTheWorlds(t *testing.T) {
 			t.answer(w, "503", "", "two")
 		}, "b: turned away"},
 
+		{"503 of two writes that are saved together over another instance's", func(t *tale) {
+			v, w := t.ask(1, Set, 0, 2, "one"), t.ask(1, Set, 0, 3, "one")
+			t.event(Event{Kind: Conflicted, Request: v})
+			t.answer(v, "503", "", "one")
+			t.answer(w, "503", "", "one")
+		}, ""},
+		{"503 of a write that comes when the other has met with a conflict", func(t *tale) {
+			v := t.ask(1, Set, 0, 2, "one")
+			t.event(Event{Kind: Conflicted, Request: v})
+			t.answer(v, "503", "", "one")
+			t.answer(t.ask(1, Set, 0, 3, "one"), "503", "", "one")
+		}, "b: turned away"},
+
 		{"503 for a client that has left", func(t *tale) {
 			t.answer(t.leave(1, "one"), "503", "", "one")
 		}, ""},

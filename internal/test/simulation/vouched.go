@@ -111,7 +111,7 @@ func (o *oracle) exempt503(q *Request, a *asked) bool {
 		// Section 4, of what goes first when the journal is full: "delivered copies kept
 		// only for reading". Without them an Update knows no base.
 		o.exempt(strangers503)
-	case a.conflict && q.Op > 0:
+	case q.Op > 0 && (a.conflict || o.crewHadConflict(q)):
 		// Section 4: "until the budget ends, then an error (it never degrades on
 		// conflict)".
 		o.exempt(conflict503)
@@ -119,6 +119,18 @@ func (o *oracle) exempt503(q *Request, a *asked) bool {
 		return false
 	}
 	return true
+}
+
+// crewHadConflict reports whether another write of the session, which the instance had under way
+// together with q, has met with a conflict: one of those that are saved together asks for all.
+func (o *oracle) crewHadConflict(q *Request) bool {
+	for p, a := range o.asked {
+		together := p != q && p.Op > 0 && p.Birth == q.Birth && p.Token == q.Token
+		if together && a.conflict && p.Began <= q.Ended && (p.Ended == 0 || p.Ended >= q.Began) {
+			return true
+		}
+	}
+	return false
 }
 
 // judgeStranger: who has no session is not told about the store. Section 3:
