@@ -166,6 +166,13 @@ func TestWhatASessionSupersedesIsDeadBeforeItIsPutBack(t *testing.T) {
 			w.wantDead("old", state.Rotated)
 		})
 	}
+	storyOf(t, "its predecessor, which leaves what it held, where the journal has room for nothing", true, func(i *instance.Instance) { i.Shards.JournalBytes = 1 }, func(w *world) {
+		w.Store.Set("old", w.live("late", "1"))
+		more, err := prepare(w, true, predecessor(w))
+		if _, ok := more.Find("late"); err != nil || !ok {
+			w.Errorf("it came to %v, %v", more, err)
+		}
+	})
 	story(t, "for a visitor who does not wait for a shard that is away", func(w *world) {
 		end := w.outage()
 		w.Store.Plan(nil)
