@@ -35,6 +35,15 @@ func showBasket(c fiber.Ctx) error {
 	return c.JSON(basket.Or(s, nil))
 }
 
+func pay(c fiber.Ctx) error {
+	s, err := fibersession.From(c)
+	if err != nil {
+		return err
+	}
+	basket.Delete(s)
+	return c.SendString("paid")
+}
+
 func Example() {
 	sessions, err := session.New(memstore.New(nil), &session.Options{Cookie: session.Cookie{Insecure: true}})
 	if err != nil {
@@ -45,6 +54,7 @@ func Example() {
 	app.Use(fiberrecover.New(), fibersession.Handler(sessions))
 	app.Post("/basket/:sku", addToBasket)
 	app.Get("/basket", fibersession.ReadOnly(sessions), showBasket)
+	app.Post("/pay", fibersession.RequireStore(sessions), pay) // never by a backup alone
 	app.Get("/mine", fibersession.Require(sessions), fibersession.ReadOnly(sessions), showBasket)
 
 	added, err := app.Test(httptest.NewRequest(fiber.MethodPost, "/basket/tofu", nil))

@@ -75,12 +75,16 @@ func ExampleOptions() {
 		},
 	})
 	manager.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		cart, err := store.New(r, "cart")
+		cart, err := store.Get(r, "cart")
 		if err != nil {
 			panic(err)
 		}
 		cart.Values["items"] = 3
 		fmt.Println(cart.IsNew, store.Save(r, w, cart))
+		saved, err := store.New(r, "cart") // not what other handlers of this request have changed and not saved
+		fmt.Println(saved.Values["items"], err)
 	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil))
-	// Output: true <nil>
+	// Output:
+	// true <nil>
+	// 3 <nil>
 }

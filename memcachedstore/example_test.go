@@ -44,3 +44,17 @@ func ExampleStore() {
 	// [10.0.0.1:11211 10.0.0.2:11211]
 	// true
 }
+
+// Another program writes the same items, and marks each by its flags, as the Node client
+// does for objects.
+func ExampleFlags() {
+	client, err := memcached.New(memcached.Servers("10.0.0.1:11211"), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	const objects = 2
+	store := memcachedstore.New(client, memcachedstore.Flags(objects))
+	fmt.Println(store.ItemFlags(), memcachedstore.New(client).ItemFlags())
+	// Output: 2 0
+}

@@ -64,14 +64,18 @@ func ExampleMetrics() {
 			continue
 		}
 		for _, s := range f.Samples {
-			total := uint64(0)
-			for _, n := range s.Calls.Counts {
+			total, slow := uint64(0), uint64(0)
+			for i, n := range s.Calls.Counts {
 				total += n
+				if i == len(s.Calls.Bounds) { // above the last bound
+					slow = n
+				}
 			}
 			if total > 0 {
-				fmt.Println(f.Name, s.Labels[0].Value, s.Labels[1].Value, total)
+				mean := s.Calls.Sum / float64(total)
+				fmt.Println(f.Name, s.Labels[0].Value, s.Labels[1].Value, total, slow, mean > 0)
 			}
 		}
 	}
-	// Output: db_client_operation_duration_seconds memory save 1
+	// Output: db_client_operation_duration_seconds memory save 1 0 true
 }

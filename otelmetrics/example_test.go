@@ -1,6 +1,7 @@
 package otelmetrics_test
 
 import (
+	"fmt"
 	"log/slog"
 
 	"go.opentelemetry.io/otel"
@@ -27,4 +28,22 @@ func Example() {
 		panic(err)
 	}
 	defer func() { _ = registration.Unregister() }()
+}
+
+// A dashboard for the application asks for the instruments by their names.
+func ExampleName() {
+	var figures metrics.Metrics
+	sessions, err := session.New(memstore.New(nil), &session.Options{Hooks: figures.Hooks(session.Hooks{})})
+	if err != nil {
+		panic(err)
+	}
+	for _, f := range figures.Figures(sessions) {
+		if f.Name == "session_logins_total" {
+			fmt.Println(otelmetrics.Name(f))
+		}
+	}
+	fmt.Println(otelmetrics.Duration)
+	// Output:
+	// session.logins
+	// db.client.operation.duration
 }

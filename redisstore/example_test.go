@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/http"
 	"os"
 	"time"
@@ -83,5 +84,24 @@ func ExampleNew() {
 			log.Fatal(err)
 		}
 		fmt.Println(id)
+	}
+}
+
+// The store of an application whose server refuses INFO says so in its log, once. Raw
+// is for sessions that it shares with programs which write nothing but the data.
+func ExampleLog() {
+	option, err := redisstore.ClientOption(os.Getenv("REDIS_URL"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err := rueidis.NewClient(option)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("part", "sessions")
+	store := redisstore.New(client, redisstore.Log(logger), redisstore.Raw())
+	if !store.IsRaw() {
+		log.Fatal("Node could not read these records")
 	}
 }
