@@ -103,7 +103,8 @@ func (m *Manager) RevokeUser(ctx context.Context, user string) (Durability, erro
 // RevokeBefore ends all sessions of the application in which the last login was at a time t or
 // before, or which, knowing no user, began or were last renewed by then: for the day after a
 // breach. The rest is as with RevokeUser. t is at most a minute from now. Where the clocks of
-// instances differ, add the difference.
+// instances differ, add the difference. A login that follows at an instance which has heard of
+// this counts, also before t; LoggedIn is later than t then.
 func (m *Manager) RevokeBefore(ctx context.Context, t time.Time) (Durability, error) {
 	d, err := m.logins.RevokeEverybody(ctx, t)
 	return Durability(d), err

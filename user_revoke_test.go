@@ -447,6 +447,67 @@ func TestRevokeBefore(t *testing.T) {
 	})
 }
 
+// RevokeBefore goes by the time of the login. The clock value of a login is up to a minute later
+// where the user was revoked shortly before, or has revoked the others: neither saves a thief.
+func TestRevokeBeforeEndsLoginsThatFollowARevocation(t *testing.T) {
+	testUsers(t, session.Options{}, func(s userSite) {
+		thief := s.logsIn(s.a, "bob")
+		s.after(time.Minute)
+		closed := time.Now()
+		s.after(time.Minute)
+		s.revoke(s.a, "ann", session.Durable)
+		again := s.logsIn(s.a, "ann")
+		if status := s.serve(s.b, thief, func(x *session.Session) {
+			if d, err := x.RevokeOthers(s.Context()); d != session.Durable || err != nil {
+				t.Errorf("RevokeOthers: %v, %v", d, err)
+			}
+		}); status != http.StatusOK {
+			t.Errorf("RevokeOthers was answered %d", status)
+		}
+		s.after(2 * time.Second)
+		s.wantAtBoth(thief, "red/")
+		if d, err := s.b.RevokeBefore(s.Context(), closed); d != session.Durable || err != nil {
+			t.Errorf("RevokeBefore: %v, %v", d, err)
+		}
+		s.after(2 * time.Second)
+		s.wantAtBoth(thief, "-")
+		s.wantAtBoth(again, "red/")
+		if d, err := s.b.RevokeBefore(s.Context(), time.Now()); d != session.Durable || err != nil {
+			t.Errorf("RevokeBefore: %v, %v", d, err)
+		}
+		v := s.logsIn(s.b, "ann")
+		s.after(2 * time.Second)
+		s.wantAtBoth(again, "-")
+		s.wantAtBoth(v, "red/")
+	})
+}
+
+// A login after RevokeBefore counts, although the time it was given is to come.
+func TestALoginAfterRevokeBeforeOfATimeToComeCounts(t *testing.T) {
+	testUsers(t, session.Options{}, func(s userSite) {
+		before := s.logsIn(s.a, "ann")
+		s.after(time.Second)
+		if d, err := s.b.RevokeBefore(s.Context(), time.Now().Add(30*time.Second)); d != session.Durable || err != nil {
+			t.Errorf("RevokeBefore: %v, %v", d, err)
+		}
+		s.after(2 * time.Second)
+		v, w := s.logsIn(s.a, "ann"), s.logsIn(s.b, "bob")
+		s.after(2 * time.Second)
+		s.wantAtBoth(before, "-")
+		s.wantAtBoth(v, "red/")
+		s.wantAtBoth(w, "red/")
+		if status := s.serve(s.b, w, func(x *session.Session) {
+			if d, err := x.RevokeOthers(s.Context()); d != session.Durable || err != nil {
+				t.Errorf("RevokeOthers: %v, %v", d, err)
+			}
+		}); status != http.StatusOK {
+			t.Errorf("RevokeOthers was answered %d", status)
+		}
+		s.after(2 * time.Second)
+		s.wantAtBoth(w, "red/")
+	})
+}
+
 func TestUsersCannotBeRevokedWithoutABackup(t *testing.T) {
 	m := mustNew(t, memstore.New(nil), nil)
 	if d, err := m.RevokeUser(t.Context(), "ann"); d != 0 || !errors.Is(err, errors.ErrUnsupported) {

@@ -261,7 +261,16 @@ func (a *Shards) RevokedUpTo(ctx context.Context, user string) uint64 {
 			a.Learn(ctx, id, r.State.Death)
 		}
 	}
-	return a.journal.RevocationOf(user).Dot.Clock
+	return a.journal.RevocationOf(id).Dot.Clock
+}
+
+// EverybodyRevokedUpTo returns the time up to which nobody's logins count, as far as this process
+// knows. The first time that a clock value has means that all count.
+func (a *Shards) EverybodyRevokedUpTo() time.Time {
+	if a.JournalBytes == 0 {
+		return state.Dot{}.Time()
+	}
+	return a.journal.RevocationOf(revoked.Everybody).Dot.Time()
 }
 
 // Copy returns what this process knows of a session besides the store: what the store

@@ -361,7 +361,7 @@ func TestTheRevocationOfEverybody(t *testing.T) {
 	}
 	noon := time.Unix(1000, 0)
 	ann := func(at time.Time) state.State {
-		return state.State{}.Write([]state.Change{state.Login{User: "ann", Clock: state.ClockAt(at)}.Change()}, state.Dot{Clock: 1, Instance: 1})
+		return state.State{}.Write([]state.Change{state.Login{User: "ann", Clock: state.ClockAt(at), At: at.UnixMilli()}.Change()}, state.Dot{Clock: 1, Instance: 1})
 	}
 	anonymous := func(at time.Time) state.State { return state.State{Authenticated: at.UnixMilli()} }
 	for _, step := range []struct {
@@ -383,6 +383,17 @@ func TestTheRevocationOfEverybody(t *testing.T) {
 			if _, dead := j.LoginRevoked(anonymous(at)); dead != !at.After(step.nobody) {
 				t.Errorf("after %+v: a session of %v is dead: %v", step, off, dead)
 			}
+		}
+	}
+	late := state.Login{User: "carol", Clock: state.ClockAt(noon.Add(time.Minute)), At: noon.UnixMilli()}
+	for _, step := range []struct {
+		at   int64
+		dead bool
+	}{{late.At, true}, {late.At + 1, false}} {
+		late.At = step.at
+		st := state.State{}.Write([]state.Change{late.Change()}, state.Dot{Clock: 1, Instance: 1})
+		if _, dead := j.LoginRevoked(st); dead != step.dead {
+			t.Errorf("a login %v after the time, whose clock value is a minute later, is dead: %v", time.UnixMilli(late.At).Sub(noon), dead)
 		}
 	}
 	if _, dead := New(1<<20, 1<<20).LoginRevoked(state.State{}); dead {

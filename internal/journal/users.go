@@ -13,31 +13,29 @@ import (
 // tombstones do: the later one stays.
 
 // LoginRevoked reports whether the login to a session was revoked, and returns the death
-// of the session then. A session without a login counts as of when it was authenticated, for
-// the revocation of everybody. Where no user is revoked LoginRevoked takes no lock.
+// of the session then. For the revocation of everybody the time of the login counts, or of a
+// session without a login when it was authenticated: the clock value of a login may be later, by
+// the revocations of its user. Where no user is revoked LoginRevoked takes no lock.
 func (j *Journal) LoginRevoked(st state.State) (d state.Death, dead bool) {
 	if !j.users.Load() {
 		return d, false
 	}
 	login, known := st.Login()
 	if !known {
-		login.Clock = state.ClockAt(time.UnixMilli(st.Authenticated))
+		login.At = st.Authenticated
 	}
-	d = j.RevocationOf(login.User)
+	if d = j.RevocationOf(revoked.Everybody); d.Reason != 0 && state.ClockAt(time.UnixMilli(login.At)) <= d.Dot.Clock {
+		return d, true
+	}
+	if !known {
+		return d, false
+	}
+	d = j.RevocationOf(revoked.UserID(login.User))
 	return d, d.Reason != 0 && login.Clock <= d.Dot.Clock
 }
 
-// RevocationOf returns the later one of the revocations of a user and of everybody; zero:
-// there is none. The empty name is that of no user.
-func (j *Journal) RevocationOf(user string) (d state.Death) {
-	if t, ok := j.Tombstone(revoked.Everybody); ok {
-		d = t.Death
-	}
-	if user == "" {
-		return d
-	}
-	if t, ok := j.Tombstone(revoked.UserID(user)); ok && t.Death.Dot.Clock > d.Dot.Clock {
-		d = t.Death
-	}
-	return d
+// RevocationOf returns the revocation that has an ID; zero: there is none.
+func (j *Journal) RevocationOf(id string) state.Death {
+	t, _ := j.Tombstone(id)
+	return t.Death
 }

@@ -70,8 +70,8 @@ func (l *Logins) Login(ctx context.Context, user string) (state.Login, error) {
 	if !l.Shards.Without.Lacks(mechanism.LoginLoads) {
 		after = l.Shards.RevokedUpTo(ctx, user)
 	}
-	clock := l.Clock.Login(after)
-	return state.Login{User: user, Clock: clock, At: l.Clock.Now().UnixMilli()}, nil
+	at := max(l.Clock.Now().UnixMilli(), l.Shards.EverybodyRevokedUpTo().UnixMilli()+1)
+	return state.Login{User: user, Clock: l.Clock.Login(after), At: at}, nil
 }
 
 // Change returns the change that makes a login that of a session.
