@@ -32,7 +32,7 @@ func (c *drillCommand) Run(ctx context.Context, stdout io.Writer, log *slog.Logg
 	if min(c.For, c.Patience) <= 0 {
 		return fmt.Errorf("--for %v, --patience %v: must be longer than 0", c.For, c.Patience)
 	}
-	shared, order, err := openOrder(ctx, c.Order, log)
+	shared, order, err := openOrder(ctx, c.Order, openStore, log)
 	if err != nil {
 		return err
 	}

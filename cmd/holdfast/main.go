@@ -37,7 +37,7 @@ type commands struct {
 	Doctor   doctorCommand   `cmd:"" help:"Look at stores, pages and keys, and say what is set so that visitors will suffer from it."`
 	Override overrideCommand `cmd:"" help:"Show, give or end the order that a fleet goes by."`
 	Status   statusCommand   `cmd:"" help:"Show every instance of an application with its shards, by its operators' page. The exit status is 0 where all are there and served, 1 where one is not, 2 where the page cannot be asked."`
-	Sessions sessionsCommand `cmd:"" help:"List, show and end sessions, by the operators' page of an application. The exit status is 0 where it is done, 1 where there is no such session or the end waits for the store, 2 where the page cannot be asked or refuses."`
+	Sessions sessionsCommand `cmd:"" help:"List, show and end sessions, by the operators' page of an application. The exit status is 0 where it is done, 1 where show and ls find no session or an end waits for the store, 2 where the page cannot be asked or refuses."`
 	Drill    drillCommand    `cmd:"" help:"Take the store away from a fleet for a while, by an order, and report what visitors noticed. It stops by itself at its limits."`
 
 	Move       moveCommand       `cmd:"" help:"Show how many sessions of a move (package moving) are left in the old store. It changes nothing. The exit status is 0 where none is left, 1 where some are, 2 where it cannot be told."`

@@ -43,12 +43,12 @@ func (c *monitorCommand) Run(ctx context.Context, stdout io.Writer, log *slog.Lo
 	if c.JSON {
 		log = slog.New(slog.NewJSONHandler(stdout, nil))
 	}
-	shared, order, err := openOrder(ctx, c.Order, log)
+	shared, order, err := openOrder(ctx, c.Order, awaitStore, log)
 	if err != nil {
 		return err
 	}
 	defer shared.Close()
-	store, closeStore, err := openStore(ctx, c.Store, log)
+	store, closeStore, err := awaitStore(ctx, c.Store, log)
 	if err != nil {
 		return fmt.Errorf("--store: %w", err)
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,28 @@ func keep(t *testing.T, s session.Store, n int) {
 	r := session.Record{Data: []byte("a session of another format"), Expires: time.Now().Add(time.Hour)}
 	if _, err := s.Save(t.Context(), session.ID(fmt.Sprintf("%032x", n)), r, session.Absent); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A store that is away is told at once, and not waited for as a monitor waits.
+func TestAMoveDoesNotWaitForAStoreThatIsAway(t *testing.T) {
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := "redis://" + l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{
+		"move --from " + at + " --to sqlite:" + t.TempDir() + "/none.db --within 1m",
+		"override get --order " + at + "#shop/override --within 1m",
+	} {
+		var said, failed printed.Text
+		got := run(t.Context(), strings.Fields(args), &said, &failed)
+		if got != 2 || !strings.Contains(failed.String(), "connection refused") || strings.Contains(failed.String(), "yet") {
+			t.Errorf("%s: exit status %d, want 2 and that the connection is refused: %s%s", args, got, said.String(), failed.String())
+		}
 	}
 }
 

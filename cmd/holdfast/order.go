@@ -10,10 +10,10 @@ import (
 )
 
 // openOrder returns the coordinator that the flag --order names, and the order's name
-// there.
-func openOrder(ctx context.Context, flag string, log *slog.Logger) (coordinator.Coordinator, string, error) {
+// there. A store that keeps the order is opened by open.
+func openOrder(ctx context.Context, flag string, open opener, log *slog.Logger) (coordinator.Coordinator, string, error) {
 	if address, name, ok := strings.Cut(flag, "#"); ok && name != "" {
-		store, closeStore, err := openStore(ctx, address, log)
+		store, closeStore, err := open(ctx, address, log)
 		if err != nil {
 			return nil, "", fmt.Errorf("--order: %w", err)
 		}

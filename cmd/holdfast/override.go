@@ -34,7 +34,7 @@ type orderPlace struct {
 func (p orderPlace) do(ctx context.Context, log *slog.Logger, f func(context.Context, coordinator.Coordinator, string, coordinator.Entry) error) error {
 	ctx, cancel := context.WithTimeout(ctx, p.Within)
 	defer cancel()
-	shared, name, err := openOrder(ctx, p.Order, log)
+	shared, name, err := openOrder(ctx, p.Order, openStore, log)
 	if err != nil {
 		return err
 	}

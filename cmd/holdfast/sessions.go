@@ -20,7 +20,7 @@ import (
 type sessionsCommand struct {
 	Ls        listSessions `cmd:"" help:"List the sessions that a user is logged in with."`
 	Show      showSession  `cmd:"" help:"Show one session: its dates, its user and the names of its values."`
-	End       endSession   `cmd:"" help:"End one session, on every instance."`
+	End       endSession   `cmd:"" help:"End one session, on every instance. An ID without a session is ended too, and none can begin under it: show says whether there is one."`
 	EndUser   endUser      `cmd:"" help:"End all sessions of a user, wherever they are."`
 	EndBefore endBefore    `cmd:"" help:"End everybody's sessions that began, or last logged in, at a time or before."`
 }

@@ -22,15 +22,42 @@ import (
 	"github.com/redis/rueidis"
 )
 
+// opener opens the store at an address.
+type opener func(ctx context.Context, text string, log *slog.Logger) (session.Store, func(), error)
+
+// silentError says that a Redis does not answer: its client wants to know what it talks to.
+type silentError struct{ error }
+
+func (e silentError) Unwrap() error { return e.error }
+
+// awaitStore opens the store at an address as openStore does, and waits for a Redis that
+// does not answer until ctx ends.
+func awaitStore(ctx context.Context, text string, log *slog.Logger) (session.Store, func(), error) {
+	for told := false; ; told = true {
+		store, closeStore, err := openStore(ctx, text, log)
+		var silent silentError
+		if !errors.As(err, &silent) {
+			return store, closeStore, err
+		}
+		if !told {
+			log.WarnContext(ctx, "the Redis does not answer yet, and this monitor votes once it has", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, err
+		case <-time.After(time.Second):
+		}
+	}
+}
+
 // openStore opens the store at an address. It makes neither a file nor
-// tables. A memcached need not answer; a Redis is waited
-// for until ctx ends, because its client wants to know what it talks to.
+// tables. A memcached and a PostgreSQL need not answer.
 func openStore(ctx context.Context, text string, log *slog.Logger) (session.Store, func(), error) {
 	switch scheme, _, _ := strings.Cut(text, "://"); scheme {
 	case "memcached":
 		return openMemcached(text)
 	case "redis", "rediss":
-		return openRedis(ctx, text, log)
+		return openRedis(text)
 	case "postgres", "postgresql":
 		return openPostgres(ctx, text, log)
 	case "mysql":
@@ -62,25 +89,16 @@ func openMemcached(text string) (session.Store, func(), error) {
 	return memcachedstore.New(client), func() { _ = client.Close() }, nil
 }
 
-func openRedis(ctx context.Context, text string, log *slog.Logger) (session.Store, func(), error) {
+func openRedis(text string) (session.Store, func(), error) {
 	o, err := redisstore.ClientOption(text)
 	if err != nil {
 		return nil, nil, err
 	}
-	for told := false; ; told = true {
-		client, err := rueidis.NewClient(o)
-		if err == nil {
-			return redisstore.New(client), client.Close, nil
-		}
-		if !told {
-			log.WarnContext(ctx, "the Redis does not answer yet, and this monitor votes once it has", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, nil, err
-		case <-time.After(time.Second):
-		}
+	client, err := rueidis.NewClient(o)
+	if err != nil {
+		return nil, nil, silentError{err}
 	}
+	return redisstore.New(client), client.Close, nil
 }
 
 func openPostgres(ctx context.Context, text string, log *slog.Logger) (session.Store, func(), error) {

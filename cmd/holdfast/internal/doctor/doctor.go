@@ -76,7 +76,11 @@ func (r *Report) Write(w io.Writer) {
 		fmt.Fprintf(w, "%s at %s: %s\n", p.Red("could not look"), b.Subject, b.Why)
 	}
 	if len(r.Looked) > 0 {
-		fmt.Fprintf(w, "%d findings; looked at %s\n", len(r.Findings), strings.Join(r.Looked, ", "))
+		findings := "findings"
+		if len(r.Findings) == 1 {
+			findings = "finding"
+		}
+		fmt.Fprintf(w, "%d %s; looked at %s\n", len(r.Findings), findings, strings.Join(r.Looked, ", "))
 	}
 }
 
