@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
@@ -183,7 +184,7 @@ func overHTTP(t *testing.T, serve func(m *session.Manager) http.Handler, visit b
 		get("/set")
 	}
 	get("/")
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(timeleft.Within(t, timeleft.Patience)); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		held = get("/show")
 		mu.Lock()
 		done := held == "blue" || len(dropped) > 0
@@ -232,12 +233,15 @@ func TestWhatIsChangedAfterTheHandlerReturnedIsSavedWhenTheRequestIsOver(t *test
 			})
 		},
 		"a handler that http.TimeoutHandler does not wait for": func(m *session.Manager) http.Handler {
-			return m.Handler(http.TimeoutHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-				s := sessionOf(t, r)
+			late := http.TimeoutHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				<-r.Context().Done()
 				time.Sleep(20 * time.Millisecond) // and the request is over
-				color.Set(s, "blue")
-			}), 10*time.Millisecond, "too slow"))
+				color.Set(sessionOf(t, r), "blue")
+			}), 10*time.Millisecond, "too slow")
+			return m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				sessionOf(t, r) // the time for that is the store's, and not the handler's
+				late.ServeHTTP(w, r)
+			}))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
