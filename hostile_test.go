@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
@@ -184,7 +185,7 @@ func TestHostileConnectionsAreNotServedFromTheirCopy(t *testing.T) {
 		_, _ = io.ReadAll(r.Body) // fails where the rest does not come
 		select {
 		case <-r.Context().Done():
-		case <-time.After(10 * time.Second): // net/http did not notice
+		case <-time.After(timeleft.Patience): // net/http did not notice
 			h.Error("the request was not canceled")
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdfast-go/session/internal/test/timeleft"
 )
 
 func TestTheStreamTellsTheNewsAtOnceAndEndsWithTheShop(t *testing.T) {
@@ -47,7 +49,7 @@ func TestTheStreamTellsTheNewsAtOnceAndEndsWithTheShop(t *testing.T) {
 	} else {
 		a.Body.Close()
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(timeleft.Within(t, timeleft.Patience)); ; {
 		if e := next(); e["condition"] == "dead" && strings.Contains(e["live-notes"], "The store was killed") {
 			break
 		}

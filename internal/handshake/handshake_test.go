@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/handshake"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 )
 
 const (
@@ -93,7 +94,7 @@ func TestCloseEndsAWriteThatIsHeldUp(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(timeleft.Patience):
 		_ = server.Close()
 		t.Error("Close waits for the Write")
 	}

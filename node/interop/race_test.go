@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/test/memcachedtest"
 	"github.com/holdfast-go/session/internal/test/redistest"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/node/connectmemcached"
 	"github.com/holdfast-go/session/seal"
 )
@@ -188,7 +189,7 @@ func TestALogoutThatASlowNodeRequestUndoesIsDoneAgain(t *testing.T) {
 			// saves what it has read, so one that read just before brings the session back again,
 			// until the Go side is asked again.
 			a := copied.twin(s.node).get(s.node + "/read")
-			for end := time.Now().Add(10 * time.Second); a.ID == id && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			for end := time.Now().Add(timeleft.Within(t, timeleft.Patience)); a.ID == id && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 				copied.twin(s.node).get(s.goSide + "/read")
 				a = copied.twin(s.node).get(s.node + "/read")
 			}

@@ -124,7 +124,7 @@ func start(t *testing.T, p Place) *run {
 		srv := httptest.NewServer(m.HandlerFunc(s.serve))
 		t.Cleanup(func() {
 			srv.Close()
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), timeleft.Patience)
 			defer cancel()
 			if err := m.Close(ctx); err != nil {
 				t.Error(err)
