@@ -53,7 +53,8 @@
 // # The source
 //
 // client.go has the operations, call.go and node.go send one to a server, and ring.go
-// chooses the server. conn.go, writer.go and reader.go are a connection, and request.go and
+// chooses the server. errors.go says what a caller gets: whether to call again is for callers to
+// decide. conn.go, writer.go and reader.go are a connection, and request.go and
 // reply.go the protocol. handshake.go asks a server who it is, token.go names a write, and
 // key.go, expiry.go and options.go have what their names say.
 package memcached

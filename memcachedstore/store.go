@@ -4,6 +4,9 @@
 // memcached loses sessions when it restarts, when a server leaves the list, and
 // when its memory is full: then it evicts the items that were used least. Give it
 // memory for all sessions at once, and -I where a session may exceed a megabyte.
+//
+// A load whose connection broke is sent again, and no save is: that is decided here and not
+// by the client, which repeats only what it has not sent.
 package memcachedstore
 
 import (

@@ -7,8 +7,8 @@
 // Where to look: request.go collects a request's cookies, open.go opens the copies in
 // them and says what is wrong with those that do not open (package copies
 // reports that), opened.go keeps the copies that were opened or sealed lately, pack.go
-// chooses what a copy holds, and cookies.go has the names of the cookies, and whom a copy
-// is sealed for.
+// chooses what a copy holds, and cookies.go has the names of the cookies, that of the
+// tombstone cookie too, and whom a copy is sealed for.
 //
 // Package jar divides a sealed text among cookies, and puts the pieces that a request
 // carries together again, with a bound on what planted cookies can make of them.

@@ -6,7 +6,9 @@
 //
 // Where to look: exchange.go has both types and what they hold, open.go what a request
 // carries, build.go what an answer takes along, and settings.go what an application says
-// of its backup.
+// of its backup. The tombstone cookie, whose entries are called endings, is written by
+// build.go and read by open.go; for how long an entry is needed LifeOf of package failover says
+// to both.
 package copies
 
 import (

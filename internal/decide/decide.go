@@ -4,8 +4,10 @@
 //
 // The visitor has a session, has none, or it is unknown. The caller asks the store,
 // states the facts, and carries out the decision. Package lookup is that caller: it
-// turns what package storage returned into facts (answerOf in lookup.go). Package
-// failover decides about the end of a session and about a restore.
+// turns what package storage returned, and what is known besides, into facts (ask in
+// lookup.go). Whether a copy vouches is a fact and not decided here: CopyVouches of package
+// lookup says it, for reads, and for commits that do without the store. Package failover
+// decides about the end of a session and about a restore.
 package decide
 
 // Facts are what is known when the store was asked. The zero Facts are a live

@@ -9,7 +9,7 @@
 // loop.go probes a shard and delivers what it lacks, tombstones before copies, and deliver.go
 // delivers one of them; hints.go keeps what is to be delivered, in memory and in a file;
 // restore.go and ending.go read the sessions that one supersedes before it is restored or
-// ended. membership.go has this process as a member of a shard; heardset.go takes in what other
+// ended, and ending.go says how long a tombstone is needed outside the store. membership.go has this process as a member of a shard; heardset.go takes in what other
 // members have ended, graces.go keeps it back while a rotated token still opens its session,
 // and ownlog.go tells the others, with telling.go for what is on its way. layout.go says where
 // other members may have other shards, and again.go walks through the revocation set for a

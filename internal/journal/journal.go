@@ -25,7 +25,8 @@
 // Where to look: copies.go enters hints and copies for reading, tombstones.go
 // tombstones, and tombstone.go says what a tombstone is and how two of one session
 // merge; users.go has the revocations of users. room.go says what a full journal
-// displaces, and what expires; chain.go keeps the orders by age. part.go counts what a
+// displaces, and what expires, by classes, of which each needs an order by age of its own
+// (journal.go); chain.go keeps the orders by age. part.go counts what a
 // shard lacks, and moves entries when the store's layout changes; undelivered.go and
 // oldest.go say what is undelivered. settled.go has the tombstones that the store has.
 //

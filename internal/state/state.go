@@ -11,10 +11,10 @@
 // The package is pure: it knows neither HTTP nor a store nor what time it is,
 // starts no goroutine and keeps no lock. How long a rotation's old token leads on is its
 // RotationGrace, beside the link (link.go). It does not decide which copy may vouch
-// for a session (package decide does), how a copy is sealed (package backup), or how
+// for a session (package lookup does), how a copy is sealed (package backup), or how
 // long a tombstone lives (manager.go of the root package computes that from the
-// options; package storage stores a tombstone for so long, and package journal drops
-// it then).
+// options; package storage stores a tombstone for so long, package journal drops
+// it then, and package copies gives it that long in a cookie).
 package state
 
 import (

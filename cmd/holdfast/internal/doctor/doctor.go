@@ -1,7 +1,9 @@
 // Package doctor looks at the servers, pages and keys of a site, and says what is set so that
 // visitors will suffer from it: what they would see, and which line to change.
 //
-// It collects the answers first, and then judges them by rules without side effects.
+// It collects the answers first, and then judges them by rules without side effects. Each kind
+// of place has a file that asks (page.go, redis.go) and a table of rules, there or in a file of
+// its own: a rule can judge only what that file has asked for.
 package doctor
 
 import (
