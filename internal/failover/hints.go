@@ -74,6 +74,9 @@ func (s *Shard) Keep(ctx context.Context, c state.Copy) {
 	}
 }
 
+// Found notes that the shard has a record of a session, which the journal may not know.
+func (s *Shard) Found(id string) { s.all.journal.Found(id) }
+
 // Lately is how long the journal keeps a copy at least after a request has carried
 // it: requests that were sent earlier may still arrive with an older one.
 const Lately = 5 * time.Second

@@ -163,11 +163,7 @@ func (j *Journal) Remove(d Hint, delivered bool, at time.Time) {
 	h := &n.value
 	if n.age != d.version {
 		if delivered {
-			h.Born, h.NeverStored = false, false
-			n.leave(bySince)
-			n.since = changedAt(h.State)
-			n.moveTo(bySince, &j.undeliveredHints)
-			j.changedLocked(d.ID, true)
+			j.foundLocked(n)
 		}
 		return
 	}
@@ -186,6 +182,26 @@ func (j *Journal) Remove(d Hint, delivered bool, at time.Time) {
 	}
 	h.stored()
 	j.enterCopyLocked(n) // takes up no more than before
+}
+
+// Found notes that the store has a record of a session: that of the hint may have been taken
+// although no answer said so.
+func (j *Journal) Found(id string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if n := j.hints[id]; n != nil && n.value.Born {
+		j.foundLocked(n)
+	}
+}
+
+// foundLocked notes that the store has a record of the session of a hint, and lacks only what
+// the hint has besides.
+func (j *Journal) foundLocked(n *node[heldCopy]) {
+	n.value.Born, n.value.NeverStored = false, false
+	n.leave(bySince)
+	n.since = changedAt(n.value.State)
+	n.moveTo(bySince, &j.undeliveredHints)
+	j.changedLocked(n.value.ID, true)
 }
 
 // Awaits notes that the hint of a session waits at a time until more becomes known of the

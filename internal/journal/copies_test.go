@@ -27,6 +27,27 @@ func TestAHintIsJoinedWithTheOneThatIsThere(t *testing.T) {
 	wantStats(t, j, Stats{States: 1})
 }
 
+func TestTheStoreMayHaveASessionThatNoAnswerSaid(t *testing.T) {
+	for _, found := range []bool{false, true} {
+		j := New(plenty, plenty)
+		c := copyOf("a", 5, "v")
+		c.Born, c.NeverStored = true, true
+		if _, err := j.Add("A", c, true); err != nil {
+			t.Fatal(err)
+		}
+		if j.Found("b"); found {
+			j.Found("a")
+		}
+		if got, _ := j.Copy("a"); got.Born == found || got.NeverStored == found || !got.Owed {
+			t.Errorf("found: %v, and the journal has %+v", found, got)
+		}
+		j.enter(Owed("a", death(9, 1, state.Destroyed)))
+		if got, _ := j.Tombstone("a"); got.Stranger == found {
+			t.Errorf("found: %v, and the tombstone of a stranger: %v", found, got.Stranger)
+		}
+	}
+}
+
 func TestAHintWaitsForNewsSinceItDidFirst(t *testing.T) {
 	j := New(plenty, plenty)
 	if got := j.Awaits("a", unix(1)); !got.Equal(unix(1)) {

@@ -103,6 +103,15 @@ func TestWithoutARecord(t *testing.T) {
 			w.Errorf("it is away since %v, and %d were served so", l.AwaySince, w.Reader.Degraded.Load()-before)
 		}
 	})
+	story(t, "a record of a session that began here without an answer", func(w *world) {
+		born := state.Copy{ID: "a", State: w.st, Confirmed: time.Now().UnixMilli(), Born: true, NeverStored: true}
+		w.Store.PlanFor(instance.SavesOf("a"), instance.Fate{Err: instance.ErrRefused})
+		w.Shards.Of("a").AddHint(context.Background(), born)
+		w.want(w.fetch(lookup.Known{}), lookup.Live, lookup.FromStore, lookup.Complete, false)
+		if held, ok := w.Shards.Of("a").Copy("a"); !ok || held.Born || held.NeverStored {
+			w.Errorf("the journal has %+v, %v, want that the store has the session", held, ok)
+		}
+	})
 	story(t, "no answer, and this process knows what was written to the session before another instance renewed it", func(w *world) {
 		w.Store.Away(true)
 		for _, id := range []string{"old", "older", "stranger"} {

@@ -185,6 +185,9 @@ func answerOf(err error, dead bool) decide.Answer {
 func (q *lookup) compare(sent time.Time, fresh, confirms bool) {
 	record, behind := q.reader.fetchStore(q.id, q.known, q.stored, sent)
 	q.record = record
+	if q.known.Born {
+		q.reader.Shards.Of(q.id).Found(q.id)
+	}
 	if q.stored.Cached || !confirms {
 		q.record.Confirmed = max(q.known.Confirmed, q.lease)
 	}
