@@ -454,6 +454,43 @@ func TestASessionThatTheStoreLacksIsIncomplete(t *testing.T) {
 	})
 }
 
+// The list of a request whose own session is on a part that is away, and that goes on by its copy,
+// has the values of that session.
+func TestTheCurrentSessionIsListedAsItsRequestHasIt(t *testing.T) {
+	testUsers(t, session.Options{}, func(s userSite) {
+		store := &parts{Store: s.store}
+		store.away.Store("")
+		m := s.startInstance(store, session.Options{})
+		s.after(10 * time.Second)
+		list := store.Shard(session.ID(devices.ID("ann")))
+		v, n := s.logsIn(m, "ann"), 1
+		for ; store.Shard(v.Session().ID()) == list; n++ {
+			v = s.logsIn(m, "ann")
+		}
+		s.after(time.Second)
+		store.away.Store(store.Shard(v.Session().ID()))
+		s.after(3 * time.Second)
+		v.Get(m.Handler(ask(t, func(_ http.ResponseWriter, r *http.Request, x *session.Session) {
+			if x.Source() != session.FromBackup {
+				t.Errorf("the session is from %v: the test shows nothing", x.Source())
+			}
+			all, err := m.Sessions(r.Context(), "ann")
+			if len(all) != n || !errors.Is(err, session.ErrUnavailable) {
+				t.Errorf("got %d sessions, %v, want %d", len(all), err, n)
+			}
+			current := slices.IndexFunc(all, func(v session.View) bool { return v.Current })
+			if current < 0 {
+				t.Fatal("the current session is not listed")
+			}
+			own := &all[current]
+			if value, err := color.In(own); own.Incomplete || own.LoggedIn.IsZero() || value != "red" || err != nil {
+				t.Errorf("got %+v, and the value %q, %v", own, value, err)
+			}
+		})), "/")
+		store.away.Store("")
+	})
+}
+
 // Logins and ends of one user leave the list as large as its live sessions and its bound.
 func TestManyLoginsAndEndsLeaveTheLiveOnes(t *testing.T) {
 	inHousehold(t, "", func(*testing.T) *session.Options { return nil }, func(h *household) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -108,11 +107,7 @@ func (m *Manager) Open(ctx context.Context, id ID) (*View, error) {
 func (m *Manager) Sessions(ctx context.Context, user string) ([]View, error) {
 	found, err := m.devices.Sessions(ctx, user)
 	current := m.current(ctx)
-	login, _ := current.State.Login()
-	listed := slices.ContainsFunc(found, func(f devices.Found) bool { return f.ID == current.ID })
-	if own := current.ID != "" && login.User == user; own && !listed {
-		found = slices.Insert(found, 0, devices.Found{Copy: current, Read: true})
-	}
+	found = devices.With(current, user, found)
 	views := make([]View, 0, len(found))
 	for i := range found {
 		v := m.view(&found[i].Copy)

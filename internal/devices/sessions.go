@@ -41,6 +41,24 @@ func (x *Index) Sessions(ctx context.Context, user string) ([]Found, error) {
 	return found, err
 }
 
+// With returns the sessions of a user with one that is known otherwise, by a request of it for
+// example: where the list lacks it in front, and as it is known where it was not read. One of
+// another user, or the zero Copy, changes nothing.
+func With(known state.Copy, user string, found []Found) []Found {
+	login, _ := known.State.Login()
+	if known.ID == "" || login.User != user {
+		return found
+	}
+	at := slices.IndexFunc(found, func(f Found) bool { return f.ID == known.ID })
+	switch {
+	case at < 0:
+		return slices.Insert(found, 0, Found{known, true})
+	case !found[at].Read:
+		found[at] = Found{known, true}
+	}
+	return found
+}
+
 // Renewed returns when a listed session of a user was last renewed, by the clock of the
 // instance that did it; zero: there is none, or the list cannot be read.
 func (x *Index) Renewed(ctx context.Context, user string) (last time.Time) {
