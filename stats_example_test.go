@@ -148,6 +148,28 @@ func ExampleSwitch() {
 	// Output: 200 and the store lacks 1 session
 }
 
+// An order with an end: Stats tells an operator when it ends by itself.
+func ExampleEndingSwitch() {
+	sessions, _ := newBackedUp(session.Options{Switch: maintenance{time.Date(2131, 1, 2, 18, 0, 0, 0, time.UTC)}})
+	defer closeSoon(sessions)
+
+	order := sessions.Stats().Order
+	fmt.Println(order.Mode, "until", order.Until.Format("15:04"))
+	// Output: backup only until 18:00
+}
+
+// maintenance is a Switch that leaves the store alone until a time.
+type maintenance struct{ end time.Time }
+
+func (m maintenance) Override() session.Override {
+	if time.Now().After(m.end) {
+		return session.Override{}
+	}
+	return session.Override{Mode: session.BackupOnly}
+}
+
+func (m maintenance) Until() time.Time { return m.end }
+
 type switchFunc func() session.Override
 
 func (f switchFunc) Override() session.Override { return f() }

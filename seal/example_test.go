@@ -267,3 +267,39 @@ func ExampleKeys_Generation() {
 	// bread <nil>
 	// true
 }
+
+// A rotation: the new key is given to all instances to open, seals from then on, and the old
+// one goes when nothing that it has sealed is of use any more.
+func ExampleKey() {
+	old, next := seal.NewKey(), seal.NewKey()
+	text := func(keys ...seal.Key) string {
+		k, err := seal.NewKeys(keys...)
+		if err != nil {
+			panic(err)
+		}
+		box := seal.Box{Keys: k, Purpose: "cart", Audience: "shop.test"}
+		sealed, err := box.Seal(time.Now(), []byte("bread"))
+		if err != nil {
+			panic(err)
+		}
+		return sealed
+	}
+	opens := func(sealed string, keys ...seal.Key) bool {
+		k, err := seal.NewKeys(keys...)
+		if err != nil {
+			panic(err)
+		}
+		box := seal.Box{Keys: k, Purpose: "cart", Audience: "shop.test"}
+		_, _, err = box.Open(sealed)
+		return err == nil
+	}
+
+	before := text(old, next) // step 1: the first key seals, all open
+	during := text(next, old) // step 2
+	after := text(next)       // step 3
+	fmt.Println(opens(before, next, old), opens(during, old, next), opens(after, old, next))
+	fmt.Println(opens(before, next), strings.Contains(fmt.Sprint(old), old.Reveal()))
+	// Output:
+	// true true true
+	// false false
+}
