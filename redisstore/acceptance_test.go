@@ -176,8 +176,9 @@ func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
 		{sessiontest.NewVisitor(t, m), http.MethodGet, "/user", http.StatusOK, nothing},
 		{visitor, http.MethodGet, "/food", http.StatusOK, nothing},
 	} {
-		best := patience // of several, as this machine may be busy
-		for range 5 {
+		most := request.budget + 25*time.Millisecond
+		best := patience // of several, and of more where this machine is busy
+		for try := 0; try < 5 || best > most && try < 40; try++ {
 			answer, took := send(request.v, request.method, request.path)
 			best = min(best, took)
 			if answer.StatusCode != request.status {
@@ -191,7 +192,7 @@ func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
 			}
 		}
 		t.Logf("%s %s: %d after %v", request.method, request.path, request.status, best.Round(time.Millisecond))
-		if most := request.budget + 25*time.Millisecond; best > most {
+		if best > most {
 			t.Errorf("%s %s took %v at best, want at most %v", request.method, request.path, best, most)
 		}
 	}
@@ -200,7 +201,7 @@ func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
 	}
 
 	best := patience
-	for range 5 {
+	for range 20 {
 		back(server)
 		begun := time.Now()
 		eventually(t, "the store's return", func() bool {
