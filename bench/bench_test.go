@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 // small is a run that only has to go through.
 func small(t *testing.T, args ...string) (out string) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("processes that are measured, this program once more: make test and make race run them")
+	}
 	rounds, late := "2", timeleft.Half(t)
 	t.Parallel() // processes start, and a store that was away is not trusted for seconds
 	if late() {
@@ -156,9 +159,6 @@ func TestTheBusiestHourFailsNobody(t *testing.T) {
 }
 
 func TestTheOtherSectionsGoThrough(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a minute of measuring: make test does, make race RACE=-short does not")
-	}
 	out := small(t, "-sections", "duels|steps|growth|standing|flights|memcached", "-only", "^(bare|holdfast-redis|floor-redis|holdfast-cache)$", "-profiles")
 	for _, want := range []string{"## The steps of a request", "### Size of the session", "### Keys of the session", "### Connections",
 		"## Sessions in memory", "| 1000 |", "## A page with 20 calls", "beside gomemcache", "| 100 | CAS over the last save |",
