@@ -287,7 +287,8 @@ func (o *oracle) due(w *write, x *life, at time.Duration) bool {
 	// Section 4: "The journal creates a record only while the state's lease
 	// holds".
 	// It is there when the shards are of the sessions that it took the place of.
-	reached := o.links[linkOf{q.Birth, x.shard}].since
+	// A session that is over by then is put back by nobody.
+	reached := max(q.Ended, o.links[linkOf{q.Birth, x.shard}].since)
 	for link, state := range o.links {
 		if link.birth == q.Birth {
 			reached = max(reached, state.since, o.forgot[link.shard])

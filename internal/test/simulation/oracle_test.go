@@ -456,6 +456,14 @@ func TestTheOracle(t *testing.T) {
 			t.at += 20 * time.Second
 			t.event(Event{Kind: Settled})
 		}, "a: not delivered"},
+		{"a pending write in the last seconds of its session", func(t *tale) {
+			t.h.Lifetime, t.h.Lease = 40*time.Second, 5*time.Minute
+			t.link(1, true)
+			t.at += 35 * time.Second
+			t.answer(t.ask(1, Set, 1, 2, "one"), "backup a=1 b=2", "two", "two")
+			t.at += 20 * time.Second
+			t.event(Event{Kind: Settled})
+		}, ""},
 		{"a pending write of an instance that crashed", func(t *tale) {
 			t.link(1, false)
 			t.answer(t.ask(1, Set, 1, 2, "one"), "backup a=1 b=2", "two", "two")
