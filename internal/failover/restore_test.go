@@ -166,8 +166,18 @@ func TestWhatASessionSupersedesIsDeadBeforeItIsPutBack(t *testing.T) {
 			w.wantDead("old", state.Rotated)
 		})
 	}
-	storyOf(t, "its predecessor, which leaves what it held, where the journal has room for nothing", true, func(i *instance.Instance) { i.Shards.JournalBytes = 1 }, func(w *world) {
+	noRoom := func(i *instance.Instance) { i.Shards.JournalBytes = 1 }
+	storyOf(t, "its predecessor, which leaves what it held, where the journal has room for nothing", true, noRoom, func(w *world) {
 		w.Store.Set("old", w.live("late", "1"))
+		more, err := prepare(w, true, predecessor(w))
+		if _, ok := more.Find("late"); err != nil || !ok {
+			w.Errorf("it came to %v, %v", more, err)
+		}
+	})
+	storyOf(t, "and what a rotation elsewhere has led to, likewise", true, noRoom, func(w *world) {
+		next := longID("next")
+		w.Store.Set("old", state.State{Death: w.rotated("next")})
+		w.Store.Set(next, w.live("late", "1"))
 		more, err := prepare(w, true, predecessor(w))
 		if _, ok := more.Find("late"); err != nil || !ok {
 			w.Errorf("it came to %v, %v", more, err)
