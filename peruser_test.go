@@ -221,6 +221,36 @@ func TestNoLoginIsRefusedWhileTheStoreIsAway(t *testing.T) {
 	})
 }
 
+// Logins of an outage, at two instances that do not hear of each other, keep to the limit when the
+// store is back and each has been used for one refresh interval. With Refuse they stay.
+func TestLoginsOfAnOutageKeepToTheLimitAfterIt(t *testing.T) {
+	for refuse, want := range map[bool]int{false: 2, true: 6} {
+		testUsers(t, session.Options{PerUser: session.PerUser{Most: 2, Refuse: refuse}}, func(s userSite) {
+			s.store.Fail(errRefused)
+			s.after(3 * time.Second)
+			var all []*sessiontest.Visitor
+			for range 3 {
+				all = append(all, s.logsIn(s.a, "ann"), s.logsIn(s.b, "ann"))
+			}
+			s.heal()
+			live := 0
+			for minute := range 5 { // one interval is three minutes
+				live = 0
+				for i, v := range all {
+					if s.holds([]*session.Manager{s.a, s.b}[(i+minute)%2], v) == "red/" {
+						live++
+					}
+				}
+				s.after(time.Minute)
+			}
+			found, err := s.a.Sessions(s.Context(), "ann")
+			if live != want || len(found) != want || err != nil {
+				t.Errorf("refuse %v: %d are logged in, and %d listed, %v; want %d", refuse, live, len(found), err, want)
+			}
+		})
+	}
+}
+
 func TestTheLimitIsChecked(t *testing.T) {
 	for n, want := range map[int]bool{-1: false, 0: true, 100: true, 101: false} {
 		m, err := session.New(memstore.New(nil), &session.Options{PerUser: session.PerUser{Most: n}})
