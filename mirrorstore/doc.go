@@ -59,7 +59,8 @@
 // Save is three calls one after the other: a load from both stores at once, to see that neither has
 // gone on alone, and a save to each. So the first store should be the nearer one, and
 // SaveTimeout has to have room for three calls. A record that is too large for the store that does
-// not decide stands in the other alone.
+// not decide stands in the other alone. One that is too large for the store that decides is
+// [session.ErrTooLarge]: put the store that takes less in front.
 //
 // On a machine that has no processor to spare, an instance takes longer to come back after an outage
 // than with one store: each of the calls in a row waits for its turn.

@@ -49,15 +49,16 @@ type server struct {
 }
 
 var servers = map[string]func(testing.TB) server{
-	"memcached":  startMemcached,
-	"Redis":      startRedis,
-	"PostgreSQL": startPostgreSQL,
-	"MariaDB":    startMariaDB,
-	"SQLite":     startSQLite,
+	"memcached":       func(t testing.TB) server { return startMemcached(t) },
+	"large memcached": func(t testing.TB) server { return startMemcached(t, "-I", "2m") }, // takes a record of a megabyte
+	"Redis":           startRedis,
+	"PostgreSQL":      startPostgreSQL,
+	"MariaDB":         startMariaDB,
+	"SQLite":          startSQLite,
 }
 
-func startMemcached(t testing.TB) server {
-	s := memcachedtest.Start(t)
+func startMemcached(t testing.TB, args ...string) server {
+	s := memcachedtest.Start(t, args...)
 	uptime := regexp.MustCompile(`STAT uptime ([0-9]+)`)
 	return server{
 		open: func(t testing.TB, n int, wire *chaos.Wire) session.Store {
