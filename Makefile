@@ -4,8 +4,8 @@
 GOLANGCI_LINT := v2.15.0
 BENCHSTAT := v0.0.0-20260908200009-22c9c6c9d4da
 MODULES := $(shell sed -n 's/^\t\(\.[^ ]*\)$$/\1/p' go.work)
-# Modules whose tests say something about Go, and not about a server.
-SERVERLESS := . ./examples/adopt ./examples/routers ./fibersession ./gorillabridge ./gorillabridge/interop ./otelmetrics ./redisstore/interop ./scsbridge ./sqlitestore
+# Modules besides the root whose tests say something about Go, and not about a server.
+SERVERLESS := ./examples/adopt ./examples/routers ./fibersession ./gorillabridge ./gorillabridge/interop ./otelmetrics ./redisstore/interop ./scsbridge ./sqlitestore
 # Of the oldest Go the newest patch: before go1.25.3 testing/synctest takes a WaitGroup for
 # another bubble's now and then, because the runtime allocates its records without a lock.
 OLDEST_GO := go1.25.14
@@ -34,14 +34,19 @@ setup: ## install the servers and the browser that tests start
 	@command -v nutcracker >/dev/null || [ -x /usr/sbin/nutcracker ] || scripts/setup nutcracker
 	@command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || scripts/setup mariadb-server
 
+# Tests that start servers wait most of their time: four packages of them take less than half of
+# two processors. In reverse order, since the longest stand near the end of the alphabet.
+SERVERS := -p 4 $$(scripts/packages servers | sort -r)
+
 .PHONY: test
 test: setup ## test every module, allocation gates included
-	go test -timeout 20m work
+	go test -timeout 20m $$(scripts/packages alone)
+	go test -timeout 20m $(SERVERS)
 
 .PHONY: race
-race: setup ## test every module under the race detector; packages that start servers two at a time, since servers and storms share the processors (RACE=-short: one fault a storm)
+race: setup ## test every module under the race detector (RACE=-short: one fault a storm, and nothing of other processes)
 	go test -race -timeout 30m $(RACE) $$(scripts/packages alone)
-	go test -race -timeout 30m -p 2 $(RACE) $$(scripts/packages servers)
+	go test -race -timeout 30m $(RACE) $(SERVERS)
 
 .PHONY: e2e
 e2e: setup ## the tests in a real browser only
@@ -92,6 +97,7 @@ tidy: ## fail where a go.mod or go.sum is not tidy
 modules: setup ## build each module and its tests by itself, on the newest patch of the oldest Go or the oldest that it names, and run the short tests that need no server of their own; the root builds on the oldest too
 	@GOWORK=off GOTOOLCHAIN=go$(shell sed -n 's/^go //p' go.mod) go build ./...
 	@for m in $(MODULES); do echo "vet, $(OLDEST_GO) $$m"; (cd $$m && GOWORK=off GOTOOLCHAIN=$(OLDEST_GO)+auto go vet ./...) || exit 1; done
+	@echo "test, $(OLDEST_GO) ." && GOWORK=off GOTOOLCHAIN=$(OLDEST_GO)+auto go test -short $$(GOWORK=off scripts/packages alone ./...)
 	@for m in $(SERVERLESS); do echo "test, $(OLDEST_GO) $$m"; (cd $$m && GOWORK=off GOTOOLCHAIN=$(OLDEST_GO)+auto go test -short ./...) || exit 1; done
 
 .PHONY: vulncheck
