@@ -45,80 +45,109 @@ func (j *Jar) Take(lines []string, now time.Time) {
 	}
 }
 
+// setCookie is a Set-Cookie line while it is read.
+type setCookie struct {
+	Cookie
+
+	secure    bool // it has the attribute Secure
+	hasDomain bool // it has had a Domain that is not empty
+	isRoot    bool // its last Path is /
+	aged      bool // it has a Max-Age, which goes before Expires
+}
+
 // parse follows 5.6 and the refusals of 5.7.
 func (j *Jar) parse(line string, now time.Time) (Cookie, bool) {
 	if strings.ContainsFunc(line, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
 		return Cookie{}, false
 	}
-	pair, rest, _ := strings.Cut(line, ";")
+	pair, attributes, _ := strings.Cut(line, ";")
+	s := setCookie{Cookie: Cookie{Session: true, Path: "/"}}
+	s.Name, s.Value = nameAndValue(pair)
+	isEmpty, isTooLong := s.Name == "" && s.Value == "", len(s.Name)+len(s.Value) > maxPair
+	if isEmpty || isTooLong {
+		return Cookie{}, false
+	}
+	s.readAttributes(attributes, now)
+	if !s.isOf(j.Host) || s.SameSite == "none" && !s.secure || s.breaksPrefix() {
+		return Cookie{}, false
+	}
+	return s.Cookie, true
+}
+
+// nameAndValue splits a pair. Without a = all of it is the value.
+func nameAndValue(pair string) (name, value string) {
 	name, value, ok := strings.Cut(pair, "=")
 	if !ok {
 		name, value = "", pair
 	}
-	c := Cookie{Name: strings.Trim(name, " \t"), Value: strings.Trim(value, " \t"), Session: true, Path: "/"}
-	if c.Name == "" && c.Value == "" || len(c.Name)+len(c.Value) > maxPair {
-		return Cookie{}, false
-	}
-	var secure, path, aged, domain bool
+	return strings.Trim(name, " \t"), strings.Trim(value, " \t")
+}
+
+// readAttributes follows 5.6.1 to 5.6.7. Of an attribute that comes twice the last one
+// counts.
+func (s *setCookie) readAttributes(rest string, now time.Time) {
 	for rest != "" {
 		var attribute string
 		attribute, rest, _ = strings.Cut(rest, ";")
 		key, v, _ := strings.Cut(attribute, "=")
 		key, v = strings.ToLower(strings.Trim(key, " \t")), strings.Trim(v, " \t")
-		if len(v) > maxAttribute {
-			continue
-		}
-		switch key {
-		case "secure":
-			secure = true
-		case "path":
-			path = v == "/"
-			if c.Path = v; !strings.HasPrefix(v, "/") {
-				c.Path = "/"
-			}
-		case "domain":
-			v = strings.ToLower(strings.TrimPrefix(v, "."))
-			if c.Domain = v; v != "" {
-				domain = true
-			}
-		case "samesite":
-			c.SameSite = strings.ToLower(v)
-		case "max-age":
-			if n, ok := delta(v); ok {
-				aged, c.Session = true, false
-				c.Expires = now.Add(min(n, maxAge))
-			}
-		case "expires":
-			if t, err := http.ParseTime(v); err == nil && !aged {
-				c.Session, c.Expires = false, t
-				if latest := now.Add(maxAge); t.After(latest) {
-					c.Expires = latest
-				}
-			}
+		if len(v) <= maxAttribute {
+			s.readAttribute(key, v, now)
 		}
 	}
-	if domain && c.Domain != j.Host && !strings.HasSuffix(j.Host, "."+c.Domain) {
-		return Cookie{}, false
-	}
-	if c.SameSite == "none" && !secure {
-		return Cookie{}, false
-	}
-	// 5.7: prefixes are compared without regard to case, in the value too
-	// where there is no name.
-	named := strings.ToLower(c.Name)
-	if c.Name == "" {
-		named = strings.ToLower(c.Value)
-		if strings.HasPrefix(named, "__secure-") || strings.HasPrefix(named, "__host-") {
-			return Cookie{}, false
+}
+
+func (s *setCookie) readAttribute(key, v string, now time.Time) {
+	switch key {
+	case "secure":
+		s.secure = true
+	case "path":
+		s.isRoot = v == "/"
+		if s.Path = v; !strings.HasPrefix(v, "/") {
+			s.Path = "/"
+		}
+	case "domain":
+		s.Domain = strings.ToLower(strings.TrimPrefix(v, "."))
+		s.hasDomain = s.hasDomain || s.Domain != ""
+	case "samesite":
+		s.SameSite = strings.ToLower(v)
+	case "max-age":
+		if n, ok := delta(v); ok {
+			s.aged, s.Session = true, false
+			s.Expires = now.Add(min(n, maxAge))
+		}
+	case "expires":
+		if t, err := http.ParseTime(v); err == nil && !s.aged {
+			s.Session, s.Expires = false, t
+			if latest := now.Add(maxAge); t.After(latest) {
+				s.Expires = latest
+			}
 		}
 	}
-	if strings.HasPrefix(named, "__secure-") && !secure {
-		return Cookie{}, false
+}
+
+// isOf reports whether an answer of host may set the cookie.
+func (s *setCookie) isOf(host string) bool {
+	return !s.hasDomain || s.Domain == host || strings.HasSuffix(host, "."+s.Domain)
+}
+
+// breaksPrefix follows 5.7: prefixes are compared without regard to case, in the value too
+// where there is no name.
+func (s *setCookie) breaksPrefix() bool {
+	named := strings.ToLower(s.Name)
+	if s.Name == "" {
+		named = strings.ToLower(s.Value)
 	}
-	if strings.HasPrefix(named, "__host-") && (!secure || domain || !path) {
-		return Cookie{}, false
+	isSecure, isHost := strings.HasPrefix(named, "__secure-"), strings.HasPrefix(named, "__host-")
+	switch {
+	case s.Name == "":
+		return isSecure || isHost
+	case isSecure:
+		return !s.secure
+	case isHost:
+		return !s.secure || s.hasDomain || !s.isRoot
 	}
-	return c, true
+	return false
 }
 
 // delta is a Max-Age in seconds: digits, perhaps behind a minus.

@@ -38,28 +38,15 @@ func (o *oracle) event(e *Event) {
 	case Stored:
 		o.stored(e)
 	case Conflicted:
-		if a := o.asked[e.Request]; a != nil {
-			a.conflict = true
-		}
+		o.conflicted(e.Request)
 	case Ended:
 		o.ended(e.Request)
 	case Delivered:
 		o.delivered(e.Request)
 	case Linked:
-		k := linkOf{e.Birth, e.Shard}
-		if l := o.links[k]; l == nil || l.healthy != e.Healthy || !e.Healthy {
-			o.links[k] = &linkState{healthy: e.Healthy, failed: !e.Healthy || l != nil && l.failed, since: e.At}
-		}
-		if _, ok := o.budget[k]; !e.InBudget {
-			delete(o.budget, k)
-		} else if !ok {
-			o.budget[k] = e.At
-		}
+		o.linked(e)
 	case Born:
-		o.births[e.Birth] = &birth{place: e.Instance, since: e.At}
-		for s := range 8 { // more shards than any world has
-			o.links[linkOf{e.Birth, s}] = &linkState{healthy: true, since: e.At}
-		}
+		o.born(e)
 	case Died:
 		o.births[e.Birth].died, o.births[e.Birth].until = true, e.At
 	case Forgot:
@@ -68,6 +55,35 @@ func (o *oracle) event(e *Event) {
 		o.atRest(e.At)
 	default:
 		o.rare(e)
+	}
+}
+
+// conflicted is a comparison that a save of a request has lost.
+func (o *oracle) conflicted(q *Request) {
+	if a := o.asked[q]; a != nil {
+		a.conflict = true
+	}
+}
+
+// linked notes how an instance reaches a shard from now on.
+func (o *oracle) linked(e *Event) {
+	k := linkOf{e.Birth, e.Shard}
+	l := o.links[k]
+	if l == nil || l.healthy != e.Healthy || !e.Healthy {
+		o.links[k] = &linkState{healthy: e.Healthy, failed: !e.Healthy || l != nil && l.failed, since: e.At}
+	}
+	if !e.InBudget {
+		delete(o.budget, k)
+	} else if _, ok := o.budget[k]; !ok {
+		o.budget[k] = e.At
+	}
+}
+
+// born notes a process that starts, with all links well.
+func (o *oracle) born(e *Event) {
+	o.births[e.Birth] = &birth{place: e.Instance, since: e.At}
+	for s := range 8 { // more shards than any world has
+		o.links[linkOf{e.Birth, s}] = &linkState{healthy: true, since: e.At}
 	}
 }
 
