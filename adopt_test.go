@@ -377,7 +377,7 @@ func TestWhetherAnOldSessionWasTakenIsUnknownInAnOutage(t *testing.T) {
 	}
 }
 
-// What an adopted visitor has with a backup is what everybody has.
+// With a backup an adopted visitor has the same copies as any other visitor.
 func TestAnAdoptedSessionIsServedFromItsBackupAndLogsOutInAnOutage(t *testing.T) {
 	t.Parallel() // it waits until a new shard counts
 	old := &library{}

@@ -90,8 +90,8 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// What a write and a logout cost, of a visitor who sends one request after the other:
-// nobody else waits for what they save, so that combining commits costs them nothing. With
+// The store commands of a write and of a logout, for a visitor who sends one request after
+// the other. Combining commits adds none, because no other request waits for a save. With
 // a backup a logout writes the tombstone and, beside it, the log of this process.
 func TestAllocationsOfACommit(t *testing.T) {
 	if raceEnabled {

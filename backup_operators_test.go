@@ -238,8 +238,8 @@ func TestCloseDeliversAndTellsWhatIsLeft(t *testing.T) {
 	})
 }
 
-// What the store had before it lost its memory is published again, and nobody
-// waited for it.
+// Tombstones that the store had before it lost its data are published again. They were
+// never pending.
 func TestTombstonesThatAreToldAgainAreNotCountedAsDelivered(t *testing.T) {
 	var log bytes.Buffer
 	testSite(t, session.Options{Hooks: session.LogHooks(slog.New(slog.NewTextHandler(&log, nil)))}, func(s *site) {
@@ -273,7 +273,7 @@ func TestTombstonesThatAreToldAgainAreNotCountedAsDelivered(t *testing.T) {
 			t.Errorf("the log of it:\n%s", got)
 		}
 
-		// What is owed is counted beside it.
+		// Writes that wait for the store are counted beside it.
 		log.Reset()
 		s.store.Fail(errRefused)
 		s.serve(s.a, changed, func(x *session.Session) { color.Set(x, "blue") })

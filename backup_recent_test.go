@@ -61,7 +61,7 @@ func TestACopyIsOpenedOnceByAProcess(t *testing.T) {
 	})
 }
 
-// What is kept is what would be opened, and not more than it may be.
+// The cache of opened copies keeps copies that a request would open, up to its bound.
 func TestCopiesThatAreKept(t *testing.T) {
 	size := 0
 	testSite(t, session.Options{}, func(s *site) {
@@ -74,7 +74,7 @@ func TestCopiesThatAreKept(t *testing.T) {
 	if size < 8<<20 || size > 17<<20 {
 		t.Errorf("%d bytes of copies were kept, want 8 to 16 MiB", size)
 	}
-	// What stays on the server does not stay in here.
+	// ServerOnly values are not kept.
 	testSite(t, session.Options{}, func(s *site) {
 		for range 100 {
 			v := sessiontest.NewVisitor(s.T, s.a)
@@ -89,8 +89,8 @@ func TestCopiesThatAreKept(t *testing.T) {
 	})
 }
 
-// What was opened by a key is not in mind any more once the key is taken away:
-// the visitor gets a copy that opens.
+// A copy in the cache counts as unopened once its key is taken away, and the visitor gets
+// a new copy.
 func TestAKeyThatIsTakenAwayOpensNothing(t *testing.T) {
 	first, second := seal.NewKey(), seal.NewKey()
 	path := filepath.Join(t.TempDir(), "keys")

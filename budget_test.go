@@ -267,8 +267,9 @@ func noise(t *testing.T, seed byte, n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)[:n]
 }
 
-// What waits for the store must travel. Where the answer as it is has no room for it, the
-// write is refused, because nginx would answer 502 after it; what the store has gives way.
+// A degraded write must travel in a copy. Where the answer has no room for the copy the
+// write is refused, because nginx would answer 502. Copies of durable sessions are left
+// out first.
 func TestNoDegradedWriteMakesAnAnswerTooLarge(t *testing.T) {
 	const nginx, tokenLine = 4096, 150
 	for _, test := range []struct {

@@ -38,7 +38,7 @@ func meanwhile(t *testing.T, v *sessiontest.Visitor, set func(*session.Session))
 	}
 }
 
-// What a request did not change, it must not write back.
+// A request writes back no value that it has not changed.
 func TestSettingWhatIsThereNeverOverwritesANewerValue(t *testing.T) {
 	alice := func(s *session.Session) { user.Set(s, "alice") }
 	for name, run := range map[string]func(t *testing.T, v *sessiontest.Visitor, w http.ResponseWriter, s *session.Session){

@@ -263,8 +263,8 @@ func (w *updates) again(store session.Store, o *session.Options) *session.Manage
 	return m
 }
 
-// What one member has read of another instance's writes is in what the crew makes its
-// changes on, also where the store stops to answer.
+// A crew makes its changes on top of every write of another instance that one of its
+// members has read, also where the store stops answering.
 func TestACrewKnowsWhatItsMembersHaveRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newUpdates(t, true)

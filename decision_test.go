@@ -243,7 +243,7 @@ func (s situation) String() string {
 	return strings.Join(append(words, s.mode.String()), " ")
 }
 
-// What package decide says of the same situations.
+// Package decide decides the same rows.
 func TestTheTableDecidesLikeARead(t *testing.T) {
 	for _, row := range readings {
 		if row.known == "dead, pending" {

@@ -288,7 +288,7 @@ func TestALostListIsCompleteAfterOneRefreshInterval(t *testing.T) {
 	}
 }
 
-// What each kind of request asks of the store, beside the session itself.
+// The store commands of each kind of request, apart from those for the session itself.
 func TestWhatAListCosts(t *testing.T) {
 	inHousehold(t, "", func(*testing.T) *session.Options { return nil }, func(h *household) {
 		h.took()

@@ -40,8 +40,8 @@ func (f dated) Encode(_ context.Context, s state.State, _ time.Time) ([]byte, ti
 	return []byte("record"), time.Time{}, nil
 }
 
-// What another system does not say of a session is settled when it is read: it
-// begins now, and ends when the record does.
+// A session without dates of its own, from another system, begins when it is first read
+// and ends with its record.
 func TestDatesThatAForeignRecordDoesNotSay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
@@ -119,8 +119,8 @@ func TestForeignEntriesThatAreBrokenAreNoSession(t *testing.T) {
 	})
 }
 
-// What the other system has saved meanwhile is what the fields that nobody here
-// knows are taken from, whichever of the two is the larger.
+// Fields that this program does not know are taken from the record that the other system
+// has saved meanwhile, whichever of the two records is larger.
 func TestAForeignRecordThatIsNewerIsTheOneToChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, theirs := range []string{"a record", "the record"} {

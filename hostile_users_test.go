@@ -40,7 +40,7 @@ func TestNamesThatLookAlikeAreOfSeveralUsers(t *testing.T) {
 	})
 }
 
-// What no user can be called has no sessions to list, and none to revoke.
+// A name that SetUser refuses has no sessions: none are listed, and none revoked.
 func TestNamesThatNoUserCanHaveHaveNoSessions(t *testing.T) {
 	inHousehold(t, "", func(t *testing.T) *session.Options { return &session.Options{Backup: testBackup(t)} }, func(h *household) {
 		h.login("ann", "firefox")

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// What the README and the page of recipes show is part of an example or a program that
-// runs.
+// The code in the README and on the page of recipes is part of an example or of a program
+// that runs.
 func TestTheREADMEQuotesExamples(t *testing.T) {
 	flat := func(s string) string { return strings.Join(strings.Fields(s), " ") }
 	examples := ""

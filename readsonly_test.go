@@ -135,8 +135,8 @@ func TestManySavesThatAreRefusedKeepNoLoadAway(t *testing.T) {
 	})
 }
 
-// What another instance has saved before the store stopped to take saves is not
-// undone by a request that had loaded the session earlier.
+// A request that has loaded its session early does not undo a write that another instance
+// saved just before the store began to refuse saves.
 func TestAWriteLoadsOnceMoreWhereTheStoreRefusesSaves(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		list := session.NewKey[[]string]("list")

@@ -536,7 +536,7 @@ func TestWhatIsSetAfterTheHeader(t *testing.T) {
 	})
 }
 
-// What stands between the Manager and a handler in real programs.
+// Handlers that real programs put between the Manager and their own.
 func TestTheStandardLibrarysHandlersWorkUnderASession(t *testing.T) {
 	m := sessiontest.New(t, nil)
 	begin := func(r *http.Request) {

@@ -252,7 +252,7 @@ func TestWhatIsChangedAfterTheHandlerReturnedIsSavedWhenTheRequestIsOver(t *test
 	}
 }
 
-// What needs a cookie cannot be saved any more, and that is told.
+// After the header a change that needs a cookie is lost, and a hook says so.
 func TestWhatCannotBeSavedAfterTheResponseIsTold(t *testing.T) {
 	for name, after := range map[string]func(r *http.Request){
 		"a new session": func(r *http.Request) { color.Set(sessionOf(t, r), "blue") },
@@ -274,7 +274,7 @@ func TestWhatCannotBeSavedAfterTheResponseIsTold(t *testing.T) {
 	}
 }
 
-// What is told to be lost is not tried again when the request is over.
+// A change that a hook has called lost is not tried again at the end of the request.
 func TestALossAfterTheHeaderIsToldOnce(t *testing.T) {
 	for name, late := range map[string]func(*session.Session){
 		"a change":    func(s *session.Session) { color.Set(s, "blue") },
@@ -486,8 +486,8 @@ func TestARequestThatAsksAfterTheHandlerLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-// What the answer of middleware says is not saved is told to nobody else, and is
-// not saved afterwards.
+// Where middleware answers the error of a commit, the change is neither reported to a hook
+// nor saved afterwards.
 func TestAWriteThatFailedAfterTheHandlerAndWasAnsweredIsNotDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := storetest.NewFaulty(memstore.New(nil))

@@ -60,8 +60,7 @@ func TestReloadGivesNoGraceWithoutTheStoresAnswer(t *testing.T) {
 	})
 }
 
-// What is known after an outage is known of the new token, which the next
-// rotation goes on from.
+// After an outage a process knows the new token, and the next rotation replaces that one.
 func TestARotationAfterAReloadGoesOnFromTheNewToken(t *testing.T) {
 	testRotations(t, func(s *site) {
 		v, old := s.rotated()

@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast-go/session/internal/token"
 )
 
-// What docs/SPEC.md says of rotations, so that another language can be held to
-// it.
+// The rules of docs/SPEC.md for rotations, as an implementation in another language can
+// test them.
 func TestTheSpecificationOfRotations(t *testing.T) {
 	page, err := os.ReadFile("docs/SPEC.md")
 	if err != nil {

@@ -254,8 +254,8 @@ func TestSecureThatContradictsOtherOptionsIsRefused(t *testing.T) {
 	}
 }
 
-// What is told once is that a cookie is lost, and that one goes without Secure where it need
-// not; neither where Cookie.Secure has seen how the visitor came.
+// The hooks report once that a cookie is lost, and once that a cookie goes without Secure
+// over TLS. They report neither where Cookie.Secure knows how the visitor came.
 func TestWhatSecureDoesNotSeeIsTold(t *testing.T) {
 	for _, test := range []struct {
 		name   string

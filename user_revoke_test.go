@@ -242,8 +242,8 @@ func TestRevokeOthersInAnOutage(t *testing.T) {
 		s.want(s.a, thief, "-")
 		s.serve(s.b, thief, func(x *session.Session) { color.Set(x, "stolen") })
 		s.heal()
-		// What another instance took under the old token before it could know is not lost,
-		// whether the visitor or the thief wrote it. The thief is out.
+		// Another instance may have taken a write under the old token before it heard of the
+		// end. That write is kept, whether the visitor or the thief made it; the thief is out.
 		if a, b := s.holds(s.a, v), s.holds(s.b, v); a != b || a != "red/" && a != "stolen/" {
 			t.Errorf("the session holds %s and %s", a, b)
 		}

@@ -94,8 +94,8 @@ func TestATimeoutOfTheClientIsNoRefusal(t *testing.T) {
 	})
 }
 
-// What this process saved to one store alone is repaired while the probe goes on, which has its time
-// for other things.
+// Records that this process saved to one store alone are repaired beside the probe, whose
+// time is for the probe itself.
 func TestAProbeDoesNotWaitForRepairs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace()

@@ -214,8 +214,8 @@ func TestASaveIsNoSuccessInOneStoreThatOneCallDidNotReach(t *testing.T) {
 	})
 }
 
-// What cannot be read as a session is saved to the second store alone only over what was read
-// there.
+// A record that is no session is saved to the second store alone only over the record that
+// was read there.
 func TestARecordThatIsNoSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace()
@@ -228,7 +228,7 @@ func TestARecordThatIsNoSession(t *testing.T) {
 		r := mustLoad(t, s, alice)
 		mustSave(t, s, alice, record("b"), r.Version)
 		p.first.Heal()
-		// That of the store which decides counts.
+		// The record of the deciding store counts.
 		for _, s := range []*mirrorstore.Store{s, p.mirror()} {
 			if r, err := s.LoadFresh(t.Context(), alice); err != nil || string(r.Data) != "b" {
 				t.Errorf("loaded %q, %v, want b", r.Data, err)
@@ -237,7 +237,7 @@ func TestARecordThatIsNoSession(t *testing.T) {
 	})
 }
 
-// What one store lacks may be in the one that does not answer.
+// A record that one store lacks may be in the store that does not answer.
 func TestNothingIsNoAnswerWhileAStoreIsAway(t *testing.T) {
 	p := newPlace()
 	for _, store := range []*storetest.Faulty{p.first, p.second} {
@@ -468,8 +468,7 @@ func TestTombstonesFirst(t *testing.T) {
 	})
 }
 
-// What is known of the records that a store lacks is bounded, and live ones make room for
-// tombstones.
+// The list of records that a store lacks is bounded. Live records make room for tombstones.
 func TestWhatIsOwedIsBounded(t *testing.T) {
 	p := newPlace()
 	s := p.mirror()
@@ -501,7 +500,7 @@ func TestAVersionSaysWhichStoreItIsOf(t *testing.T) {
 	}
 }
 
-// What instances tell each other is joined too.
+// The records by which instances tell each other of logouts are joined too.
 func TestMembersAndLogsAreJoined(t *testing.T) {
 	p := newPlace()
 	const members, segment = session.ID("members-0"), session.ID("log-0123456789abcdef0123456789abcdef-s0-0")
@@ -698,7 +697,8 @@ func TestATombstoneMeetsTheOtherSide(t *testing.T) {
 	}
 }
 
-// What the first store does not take is in the second alone, and nothing older in the first.
+// A record that the first store refuses is in the second alone, and the first keeps no older
+// one.
 func TestARecordThatIsTooLargeForTheFirstStore(t *testing.T) {
 	p := newPlace()
 	p.first.Replace(silentStore{memstore.New(&memstore.Options{MaxBytes: 4096})})
@@ -765,7 +765,8 @@ func TestASlowFirstStore(t *testing.T) {
 	})
 }
 
-// What a process knows to be older than what the store has that is out is not returned.
+// A process does not return a record that it knows to be older than that of the store that
+// is out.
 func TestWhatIsKnownToBeOlderIsNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace()
@@ -812,8 +813,7 @@ func TestAProbeOfAFrozenStore(t *testing.T) {
 	})
 }
 
-// What one store alone answers is no answer for a caller that must have the newest, unless the
-// other one is out.
+// A fresh load needs the answers of both stores, unless one is out.
 func TestAFreshLoadIsOfBothStores(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace()

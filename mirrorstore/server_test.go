@@ -84,7 +84,7 @@ func (s *server) do(ctx context.Context, call func(*memstore.Store) error) error
 	if frozen != nil {
 		select {
 		case <-ctx.Done():
-			// What was sent is done when the server goes on, or is not.
+			// A frozen server may still do the request when it goes on.
 			if kind == 0 {
 				go func() {
 					<-frozen

@@ -34,8 +34,8 @@ var sizes = []struct {
 	n    int
 }{{"1KB", 1 << 10}, {"4KB", 4 << 10}}
 
-// What sealing costs beside AES-256-GCM and base64url, which any sealed cookie
-// costs at least.
+// The cost of sealing beside that of AES-256-GCM and base64url, which every sealed cookie
+// pays.
 func BenchmarkSeal(b *testing.B) {
 	gcm := plainGCM(b)
 	for _, size := range sizes {
@@ -71,7 +71,7 @@ func BenchmarkOpen(b *testing.B) {
 		})
 		run(b, size.n, "gcm/"+size.name, func() { gcm.Open(nil, nil, raw, nil) })
 	}
-	// What a flood of forged cookies costs.
+	// The cost of a flood of forged cookies.
 	opener := box(b)
 	text := []byte(mustSeal(b, opener, cartOf(4<<10)))
 	text[1000] ^= 1

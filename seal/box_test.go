@@ -265,7 +265,7 @@ func TestTheLimitHoldsBothWays(t *testing.T) {
 	if _, err := b.Seal(noon, make([]byte, 64<<10+1)); !errors.Is(err, seal.ErrTooLarge) {
 		t.Errorf("sealing over 64 KiB: %v", err)
 	}
-	// What is too long is not even looked at.
+	// Too long a text is refused unread.
 	if _, _, err := b.Open(strings.Repeat("!", seal.SealedLen(64<<10)+1)); !errors.Is(err, seal.ErrTooLarge) {
 		t.Errorf("a long text: %v", err)
 	}

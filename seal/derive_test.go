@@ -18,7 +18,7 @@ func secret40() []byte {
 	return secret
 }
 
-// What the key must be was computed by another program, from RFC 5869 alone.
+// Another program has computed the expected key, from RFC 5869 alone.
 func TestADerivedKeyIsThatOfTheSpecification(t *testing.T) {
 	k, err := seal.DeriveKey(secret40(), "cookie backups 1")
 	if err != nil {

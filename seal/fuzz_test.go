@@ -54,7 +54,7 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// What is sealed opens as it was, and for nobody else.
+// A sealed text opens unchanged, and for no other purpose, audience or key.
 func FuzzRoundTrip(f *testing.F) {
 	f.Add([]byte(nil), "", "", int64(0), false)
 	f.Add([]byte{0x80, 0, 0}, "bundle", "shop.test", int64(1_772_625_642), false)
