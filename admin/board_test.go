@@ -221,8 +221,8 @@ func TestAShardThatIsAwayHidesNobody(t *testing.T) {
 	})
 }
 
-// What another program has written there is a problem that is said, and nothing is taken from
-// it but what can be.
+// A record of another program is reported as a problem, and only its readable parts are
+// shown.
 func TestRecordsThatMakeNoSense(t *testing.T) {
 	for name, test := range map[string]struct{ id, text string }{
 		"a list of another format":          {"~instances-0", `{"holdfast-instances":2}`},

@@ -121,8 +121,8 @@ func TestEveryAnswerIsProtected(t *testing.T) {
 	}
 }
 
-// What another site makes an operator's browser send never reaches the application's own
-// check, and changes and tells nothing.
+// A request that another site makes an operator's browser send never reaches the
+// application's own check. It changes nothing, and its answer reveals nothing.
 func TestAnotherSiteGetsNothing(t *testing.T) {
 	m := sessiontest.New(t, nil)
 	asked := 0

@@ -171,8 +171,8 @@ func growBesideAPolicy(t *testing.T, size int) {
 	}
 }
 
-// What docs/PROXIES.md says of a larger Copy: as it comes nginx refuses the
-// answer, and with the directives it takes it.
+// docs/PROXIES.md says of a larger Copy that nginx refuses the answer with its defaults, and
+// takes it with the directives of that page.
 func TestALargerCopyNeedsTheDirectivesOfTheDocs(t *testing.T) {
 	page, err := os.ReadFile("../docs/PROXIES.md")
 	if err != nil {

@@ -103,8 +103,8 @@ func TestWhatASiblingHostPlantsIsNotBelieved(t *testing.T) {
 			plant = append(plant, fmt.Sprintf("%s%s=%s; Domain=shop.test; Path=/", blank, c.Name, c.Value))
 		}
 	}
-	// What the browser refuses from a sibling, so that the test has an attacker
-	// who is no weaker than a real one.
+	// The browser refuses this cookie from a sibling. It is here so that the attacker of the
+	// test is no weaker than a real one.
 	plant = append(plant, fmt.Sprintf("%s=%s; Domain=shop.test; Path=/", planted[0].Name, planted[0].Value))
 
 	b.open(evil)

@@ -151,7 +151,7 @@ func TestVisitorsAreServedFromTheBackup(t *testing.T) {
 	})
 	s.faulty.Heal()
 
-	// What the copy has no room for is unknown meanwhile, and not empty.
+	// A value that the copy has no room for is unknown meanwhile, and not empty.
 	large := ""
 	for range 300 { // 8 KB that no compression makes small
 		large += rand.Text()

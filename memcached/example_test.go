@@ -152,7 +152,7 @@ func ExampleHashKey() {
 	// Output: sha256:c6d135b92cd6cde3cbbb59656b69aea966c46d14c39a761e9938a531397276c3
 }
 
-// What stands under a key lives on while somebody asks for it.
+// An item lives on for as long as callers ask for it.
 func ExampleClient_GetAndTouch() {
 	client, err := memcached.New(memcached.Servers(addr), nil)
 	if err != nil {

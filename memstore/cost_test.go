@@ -29,7 +29,7 @@ func TestLoadDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// What the store counts against MaxBytes is what it takes.
+// The bytes that the store counts against MaxBytes are those that it takes.
 func TestBytesIsTheMemoryInUse(t *testing.T) {
 	for _, n := range []int{20_000, 90_000, 150_000} {
 		x := stand(t, n)

@@ -426,7 +426,7 @@ func TestTheFiguresAreAlwaysTheSame(t *testing.T) {
 	}
 }
 
-// What is measured costs a request nothing but time.
+// A timed call allocates nothing.
 func TestTimedCallsAllocateNothing(t *testing.T) {
 	var figures metrics.Metrics
 	store := memstore.New(nil)

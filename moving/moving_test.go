@@ -164,7 +164,8 @@ func TestAnInstanceDiesWhileItMoves(t *testing.T) {
 	}
 }
 
-// What the new store has lost does not come back as it was when it was moved.
+// A session that the new store has lost does not come back in the state in which it was
+// moved.
 func TestNothingOldComesBack(t *testing.T) {
 	from, to := memstore.New(nil), storetest.NewFaulty(memstore.New(nil))
 	v := mustSave(t, from, "x", record("a"), session.Absent)
@@ -219,7 +220,8 @@ func TestATombstoneStandsInBoth(t *testing.T) {
 	}
 }
 
-// What instances tell each other moves when it is read, and nothing else does.
+// The records by which instances tell each other of logouts move when they are read, and no
+// others do.
 func TestWhatInstancesTellEachOtherMovesWhenItIsRead(t *testing.T) {
 	const log = session.ID("log-0123456789abcdef0123456789abcdef-s0-0")
 	for _, step := range steps {

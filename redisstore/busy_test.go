@@ -14,8 +14,8 @@ import (
 	"github.com/holdfast-go/session/redisstore"
 )
 
-// What a server answers to everybody for a while is no refusal of INFO: the incarnation
-// stays what it is, or a store that lost nothing would be one that lost its memory.
+// An error that a busy server gives to every command is no refusal of INFO. The incarnation
+// stays the same; else a store that has lost nothing would count as emptied.
 func TestABusyServerHasNotRefusedINFO(t *testing.T) {
 	srv := redistest.Start(t)
 	p := startProxy(t, srv)

@@ -92,7 +92,7 @@ func TestRawSharesItsKeysWithOtherPrograms(t *testing.T) {
 	}
 }
 
-// What the comment of Raw admits.
+// The comment of Raw names this limit.
 func TestARawVersionIsThatOfTheBytes(t *testing.T) {
 	s := newStore(t, redistest.Start(t), redisstore.Raw())
 	first := mustSave(t, s, "a", record("x"), session.Any)

@@ -80,7 +80,8 @@ func TestAnAnswerTooManyReachesNoOtherVisitor(t *testing.T) {
 	}
 }
 
-// What another program has put there is an error, and costs the others no connection.
+// A value of another program is an error for its own reader, and costs other callers no
+// connection.
 func TestARecordOfAnotherKeyIsNone(t *testing.T) {
 	server := redistest.Start(t)
 	store := newStore(t, server)

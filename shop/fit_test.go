@@ -125,8 +125,8 @@ func TestTheCartsOfShoppersFitTheBackupBesideTheirUsers(t *testing.T) {
 	}
 }
 
-// What does not fit the cookies is in the store only. The visitor is told, and
-// stays logged in.
+// A cart that does not fit the cookies is in the store only. The page says so, and the
+// visitor stays logged in.
 func TestACartThatIsTooLargeForTheBackup(t *testing.T) {
 	s := openLive(t, "memory:")
 	x := s.panel.shoppers.newShopper()

@@ -52,7 +52,7 @@ func TestShoppersAreLetInAndSentHome(t *testing.T) {
 	}
 }
 
-// What the shoppers count can be other than 0: the same without a backup.
+// The shoppers do notice losses: without a backup their counts are not 0.
 func TestWithoutABackupShoppersNoticeThatTheStoreStops(t *testing.T) {
 	s := openLive(t, "memory:", func(o *session.Options) {
 		o.Backup = nil

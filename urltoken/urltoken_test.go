@@ -421,7 +421,7 @@ func sealed(t *testing.T, keys *seal.Keys, audience, agent string) string {
 	return strings.TrimPrefix(textIn.FindString(d.body), "session=")
 }
 
-// What an attacker plants is a session of the attacker's own, before a login.
+// An attacker plants a session of their own, before the visitor logs in.
 func TestALoginLeavesThePlantedSession(t *testing.T) {
 	s := newSite(t)
 	attacker := s.device()

@@ -51,7 +51,7 @@ func TestValuesAreCompressedFrom256BytesOn(t *testing.T) {
 	}
 }
 
-// What a client brought compressed travels on so, as long as it is the same value.
+// A value that a client has sent compressed is sent on as it is while it does not change.
 func TestWhatWasCompressedIsNotCompressedAgain(t *testing.T) {
 	keys := mustKeys(t, seal.NewKey())
 	cart := state.Change{Name: "cart", Value: text(900)}

@@ -96,7 +96,7 @@ func TestTheCacheIsBounded(t *testing.T) {
 	}
 }
 
-// What is asked for often outlives what is not.
+// A copy that is asked for often outlives one that is not.
 func TestWhatIsUsedStaysInTheCache(t *testing.T) {
 	var o openedCache
 	b := copyWith(plain("v", 5000))

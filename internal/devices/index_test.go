@@ -228,7 +228,7 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// What waits for a store that is slow is bounded.
+// The queue for a slow store is bounded.
 func TestWhatWaitsIsBounded(t *testing.T) {
 	each(t, Limit{}, func(w *world) {
 		w.takes = 20 * time.Millisecond
@@ -262,7 +262,7 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 	})
 }
 
-// What the store cannot tell of one session is an error beside the others.
+// A session that the store cannot answer for is an error beside the other sessions.
 func TestOneShardIsAway(t *testing.T) {
 	shards := func(i *instance.Instance) {
 		i.Store.ShardOf = func(id string) string { return map[bool]string{true: "two", false: "one"}[id == "b"] }
@@ -293,7 +293,8 @@ func TestOneShardIsAway(t *testing.T) {
 	}
 }
 
-// That a store which has just lost its data has no list says nothing.
+// A store that has just lost its data has no list, which does not mean that the user has no
+// sessions.
 func TestAQuarantinedStoreHasNoAnswer(t *testing.T) {
 	var incarnation atomic.Int64
 	adjust := func(i *instance.Instance) {
@@ -400,7 +401,7 @@ func TestTheOldestSessionsEnd(t *testing.T) {
 		w.Store.Set("d", d.State)
 		w.index.Moved(state.Copy{}, d, Place{})
 		w.want("ann", "c d")
-		// What cannot be ended stays in the list.
+		// A session that cannot be ended stays in the list.
 		w.Store.PlanFor(instance.SavesOf("d"), instance.Fate{Err: instance.ErrRefused})
 		w.began("e", "ann")
 		synctest.Wait()

@@ -66,7 +66,7 @@ func TestAPackedCopyDecodesToWhatItWas(t *testing.T) {
 	}
 }
 
-// What a reader allows is for all values together.
+// The reader's limit is for all values together.
 func TestTheValuesOfAPackedCopyShareItsRoom(t *testing.T) {
 	var packed Entries
 	for _, name := range []string{"a", "b", "c"} {

@@ -47,8 +47,8 @@ type row struct {
 	}
 }
 
-// What a request brings is read, and what a response sends is read and could
-// have been written here.
+// Read takes the cookies of requests and of responses, and Box could have made those of
+// responses.
 func TestVectors(t *testing.T) {
 	secrets, codec := codecs(t)
 	vectors.Run(t, "double-backup.json", "cases", func(t *testing.T, r row) {

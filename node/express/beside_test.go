@@ -238,8 +238,8 @@ func TestWhomNodeLoggedOutStaysOutWhenTheStoreMayHaveLostItsMemory(t *testing.T)
 	})
 }
 
-// What a Go program could not save is delivered on top of what Node has written
-// meanwhile, and does not undo it.
+// A write that waited for the store is delivered on top of the values that Node has saved
+// meanwhile, and does not undo them.
 func TestWhatNodeWritesInAnOutageOfTheGoProgramStays(t *testing.T) {
 	for value, want := range map[string]string{"8": "8", "1": "1", "null": "none"} {
 		withNode(t, func(t *testing.T, b *beside) {

@@ -364,8 +364,8 @@ var errTest = errors.New("the store says no")
 
 var _ session.Store = (*testStore)(nil)
 
-// What is left until a fixed date, and when that begins, are of one moment: by
-// two readings of the clock the date goes out a second early, and flips.
+// The time until a fixed date is counted from one reading of the clock. With two readings
+// the date is sent a second early in some responses.
 func TestAFixedDateGoesOutAsItIs(t *testing.T) {
 	const date = "2030-01-01T00:00:00.000Z"
 	for name, profile := range map[string]func(*express.Profile){

@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-go/session/node/fields"
 )
 
-// What node -e 'console.log(JSON.stringify(JSON.parse(text)))' prints.
+// The wanted texts are those that node -e 'console.log(JSON.stringify(JSON.parse(text)))' prints.
 func TestCanonicalIsWhatNodeWritesBack(t *testing.T) {
 	for _, test := range []struct {
 		text, want string

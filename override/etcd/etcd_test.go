@@ -43,7 +43,7 @@ func TestAKeyOfEtcdIsASource(t *testing.T) {
 	sourcetest.Run(t, place(t, etcdtest.Start(t)))
 }
 
-// What is written over another's order counts, and removing it removes the key.
+// An order replaces the order of another operator, and Remove deletes the key.
 func TestAnOrderIsWritten(t *testing.T) {
 	server := etcdtest.Start(t)
 	s, err := etcd.New([]string{server.URL()}, "key", nil)
@@ -77,7 +77,7 @@ func TestAnOrderIsWritten(t *testing.T) {
 	}
 }
 
-// What the watch has to begin with is compacted between the read and the watch.
+// The revision at which the watch begins is compacted between the read and the watch.
 func TestAWatchOnWhatIsCompactedBeginsAnew(t *testing.T) {
 	server := etcdtest.Start(t)
 	server.Put("key", "store-only")

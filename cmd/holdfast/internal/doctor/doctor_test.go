@@ -148,7 +148,7 @@ func TestMemcached(t *testing.T) {
 	examine(t, Options{Stores: []string{"memcached://" + a.Addr, other}}).finds(t, "memcached-lists")
 }
 
-// What a server does not do here, the rules are told.
+// No server of a test does this, so the rules get the facts directly.
 func TestRulesOfWhatNoServerShowsHere(t *testing.T) {
 	redis := func(set ...string) redisFacts {
 		f := redisFacts{loopback: true, config: map[string]string{"save": "", "timeout": "0", "min-replicas-to-write": "0"}, info: map[string]string{
@@ -353,7 +353,7 @@ func TestCopiesOfSeveralInstances(t *testing.T) {
 	}
 }
 
-// What cannot be looked at is no finding, and has an exit status of its own.
+// A store that cannot be examined is no finding, and has an exit status of its own.
 func TestBlind(t *testing.T) {
 	passwords := filepath.Join(memcachedtest.Dir(t), "passwords")
 	if err := os.WriteFile(passwords, []byte("user:words\n"), 0o644); err != nil {

@@ -144,7 +144,7 @@ func TestMySQLStarts(t *testing.T) {
 	examine(t, Options{Stores: []string{text}}).finds(t, "mysql-binlog")
 }
 
-// What no server shows here, the rules are told.
+// No server of a test shows this, so the rules get the facts directly.
 func TestRulesOfAMySQLThatIsNotHere(t *testing.T) {
 	facts := func(set ...string) mysqlFacts {
 		f := mysqlFacts{loopback: true, engine: "InnoDB", ids: "ascii_bin", indexed: true, status: map[string]string{}, variables: map[string]string{

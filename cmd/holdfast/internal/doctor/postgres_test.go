@@ -121,7 +121,7 @@ func oldTransaction(t *testing.T, s *postgrestest.Server, run func(string)) {
 	run(`TRUNCATE web_sessions`)
 }
 
-// What no server shows here, the rules are told.
+// No server of a test shows this, so the rules get the facts directly.
 func TestRulesOfAPostgresThatIsNotHere(t *testing.T) {
 	facts := postgresFacts{most: 100, autovacuum: true, tableVacuum: true, local: true, settings: map[string]string{"synchronous_standby_names": "", "idle_session_timeout": "0"}}
 	for want, change := range map[string]func(*postgresFacts){

@@ -182,7 +182,7 @@ func TestSQLitePlaces(t *testing.T) {
 	}
 }
 
-// What no disk shows here, the rules are told.
+// No disk of a test shows this, so the rules get the facts directly.
 func TestRulesOfFilesThatAreNotHere(t *testing.T) {
 	well := sqliteFacts{journal: "wal", disk: diskAs(0xef53, 4096, 1<<20, 2<<20)}
 	for want, change := range map[string]func(*sqliteFacts){
