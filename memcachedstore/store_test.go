@@ -61,6 +61,16 @@ func TestListsOfUsersSurviveAFlush(t *testing.T) {
 	})
 }
 
+// A list that memcached has evicted is complete again after one refresh interval.
+func TestAnEvictedListIsCompleteAfterOneRefreshInterval(t *testing.T) {
+	servers := threeServers(t)
+	acceptance.ListsAreComplete(t, newStore(t, servers...), func(id session.ID) {
+		for _, s := range servers {
+			s.Command("delete session:" + string(id) + "\r\n")
+		}
+	})
+}
+
 func TestManyLoginsLeaveAListThatIsSmall(t *testing.T) {
 	acceptance.ListsStaySmall(t, newStore(t, memcachedtest.Start(t), memcachedtest.Start(t), memcachedtest.Start(t)))
 }

@@ -41,6 +41,12 @@ func TestListsOfUsersSurviveAFlush(t *testing.T) {
 	acceptance.ListsSurvive(t, newStore(t, server), server.Flush)
 }
 
+// A list that Redis has evicted is complete again after one refresh interval.
+func TestAnEvictedListIsCompleteAfterOneRefreshInterval(t *testing.T) {
+	server := redistest.Start(t)
+	acceptance.ListsAreComplete(t, newStore(t, server), func(id session.ID) { server.Command("DEL", "session:"+string(id)) })
+}
+
 func TestManyLoginsLeaveAListThatIsSmall(t *testing.T) {
 	acceptance.ListsStaySmall(t, newStore(t, redistest.Start(t)))
 }

@@ -136,12 +136,84 @@ func ListsSurvive(t *testing.T, store session.Store, lose func()) {
 	use(t, m, "ann", all...)
 }
 
-// listBytes bounds the list of a user with a few live sessions: their rows, and the last 32 ends.
-const listBytes = 2_500
+// interval is the refresh interval of the test that says how long a lost list is incomplete.
+var interval = flag.Duration("interval", refreshing, "the refresh interval of the test that loses lists of sessions in use")
 
-// ListsStaySmall has one user log in and out many times, at two instances and with two browsers
-// at each. The user has two more sessions meanwhile. The list never takes up more than the live
-// sessions and the ends that it remembers, and has the two sessions afterwards.
+const (
+	inUse = 24 // sessions whose list is lost
+	every = 20 * time.Millisecond
+)
+
+// ListsAreComplete has a store lose the list of a user's sessions, which are in use at two
+// instances, and says after how long all of them are listed again. Each session is used until one
+// refresh interval is over, and not again: the list must be complete by then, but for what is
+// under way.
+func ListsAreComplete(t *testing.T, store session.Store, evict func(session.ID)) {
+	keys, err := seal.NewKeys(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := session.Options{Refresh: *interval, Idle: 10 * *interval, Backup: &session.Backup{Keys: keys, Audience: "test"}}
+	instances := []*session.Manager{manager(t, store, o), manager(t, store, o)}
+	var all []*sessiontest.Visitor
+	for i := range inUse {
+		all = append(all, sessiontest.NewVisitor(t, instances[i%2], login("ann")))
+	}
+	list := func() int {
+		views, err := instances[0].Sessions(t.Context(), "ann")
+		if err != nil {
+			return 0
+		}
+		return len(views)
+	}
+	timeleft.Poll(t, "a list of all sessions", func() bool { return list() == inUse })
+	longest := time.Duration(0)
+	for round := range timeleft.Each(t, "lists lost", 5) {
+		evict(session.ID(devices.ID("ann")))
+		lost := time.Now()
+		if n := list(); n == inUse {
+			t.Fatal("the list is there: the test shows nothing")
+		}
+		var wg sync.WaitGroup
+		for i, v := range all {
+			wg.Go(func() { useFor(t, v, instances, i+round, lost.Add(*interval)) })
+		}
+		took := make(chan time.Duration, 1)
+		wg.Go(func() {
+			timeleft.Poll(t, fmt.Sprintf("a list of %d sessions that were used for one refresh interval", inUse), func() bool { return list() == inUse })
+			took <- time.Since(lost)
+		})
+		wg.Wait()
+		if t.Failed() {
+			return
+		}
+		longest = max(longest, <-took)
+	}
+	t.Logf("%d sessions in use were listed again %v after the list was lost, at most: %.2f of Options.Refresh, which is %v",
+		inUse, longest.Round(time.Millisecond), longest.Seconds()/interval.Seconds(), *interval)
+}
+
+// useFor has a visitor read the session at instances in turn. The last request begins when a
+// time has come.
+func useFor(t *testing.T, v *sessiontest.Visitor, instances []*session.Manager, first int, until time.Time) {
+	for i, last := first, false; !last; i++ {
+		last = !time.Now().Before(until)
+		m := instances[i%len(instances)]
+		v.Get(m.Handler(do(t, func(_ http.ResponseWriter, _ *http.Request, s *session.Session) { left.Or(s, "") })), "/")
+		time.Sleep(every)
+	}
+}
+
+// browsers is how many browsers log in and out at once at each instance.
+const browsers = 8
+
+// listBytes bounds the list of a user with two sessions and those of all browsers: their rows, and
+// the last 32 ends.
+const listBytes = 3_000
+
+// ListsStaySmall has one user log in and out many times, at two instances and with several
+// browsers at each. The user has two more sessions meanwhile. The list never takes up more than
+// the live sessions and the ends that it remembers, and has the two sessions afterwards.
 func ListsStaySmall(t *testing.T, store session.Store) {
 	keys, err := seal.NewKeys(seal.NewKey())
 	if err != nil {
@@ -153,9 +225,10 @@ func ListsStaySmall(t *testing.T, store session.Store) {
 		sessiontest.NewVisitor(t, instances[0], login("ann")),
 		sessiontest.NewVisitor(t, instances[1], login("ann")),
 	}
+	over := timeleft.Half(t)
 	var wg sync.WaitGroup
-	var begun, largest atomic.Int64
-	for i := range 4 {
+	var begun, done, largest atomic.Int64
+	for i := range 2 * browsers {
 		m := instances[i%2]
 		logout := m.Handler(do(t, func(_ http.ResponseWriter, r *http.Request, s *session.Session) {
 			if how, err := s.Destroy(r.Context()); how != session.Durable || err != nil {
@@ -163,12 +236,13 @@ func ListsStaySmall(t *testing.T, store session.Store) {
 			}
 		}))
 		wg.Go(func() {
-			for begun.Add(1) <= int64(*Logins) && !t.Failed() {
+			for begun.Add(1) <= int64(*Logins) && !t.Failed() && !over() {
 				sessiontest.NewVisitor(t, m, login("ann")).Get(logout, "/")
 				r, err := store.Load(t.Context(), session.ID(devices.ID("ann")))
 				if err != nil && !errors.Is(err, session.ErrNotFound) {
 					t.Error(err)
 				}
+				done.Add(1)
 				for n := int64(len(r.Data)); ; {
 					if old := largest.Load(); n <= old || largest.CompareAndSwap(old, n) {
 						break
@@ -179,8 +253,16 @@ func ListsStaySmall(t *testing.T, store session.Store) {
 	}
 	wg.Wait()
 	use(t, instances[0], "ann", stay...)
-	t.Logf("%d logins and logouts: the list took up %d bytes at most", *Logins, largest.Load())
+	r, err := store.Load(t.Context(), session.ID(devices.ID("ann")))
+	if err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d of %d logins and logouts: the list took up %d bytes at most, %d in the end", done.Load(), *Logins, largest.Load(), len(r.Data))
 	if n := largest.Load(); n == 0 || n > listBytes {
 		t.Errorf("that is none, or more than %d bytes", listBytes)
 	}
+	for i, v := range stay {
+		v.Get(instances[i].Handler(do(t, func(_ http.ResponseWriter, r *http.Request, s *session.Session) { _, _ = s.Destroy(r.Context()) })), "/")
+	}
+	use(t, instances[0], "ann")
 }
