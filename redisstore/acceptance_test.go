@@ -184,7 +184,10 @@ func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
 	} {
 		most := request.budget + 25*time.Millisecond
 		best := patience // of several, and of more where this machine is busy
-		for try := 0; try < 5 || best > most && try < 40; try++ {
+		for try := range 40 {
+			if try >= 5 && best <= most {
+				break
+			}
 			answer, took := send(request.v, request.method, request.path)
 			best = min(best, took)
 			if answer.StatusCode != request.status {
