@@ -879,6 +879,25 @@ func TestBothStoresWereOut(t *testing.T) {
 	})
 }
 
+// Where one store went out, and then the other, no pause keeps either from being asked.
+func TestOneStoreWasOutAndThenTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace()
+		s := p.mirror()
+		mustSave(t, s, alice, encoded(begun()), session.Absent)
+		for _, x := range []*storetest.Faulty{p.first, p.second} {
+			x.Fail(errDied)
+			for range 12 {
+				_, _ = s.LoadFresh(t.Context(), alice)
+				time.Sleep(200 * time.Millisecond)
+			}
+		}
+		p.first.Heal()
+		p.second.Heal()
+		mustLoad(t, s, alice)
+	})
+}
+
 // A process whose calls to both stores get no answer now and then is short of processor: it takes
 // neither for out, and saves to none alone.
 func TestAProcessThatIsShortOfProcessor(t *testing.T) {
