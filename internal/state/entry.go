@@ -251,6 +251,20 @@ func (l Entries) Latest() uint64 {
 	return c
 }
 
+// Before returns the entries with a smaller clock value than end, and whether that is all of l.
+func (l Entries) Before(end uint64) (before Entries, all bool) {
+	if l.Latest() < end {
+		return l, true
+	}
+	for len(l) > 0 {
+		e, rest, _ := l.Cut()
+		if l = rest; e.Dot.Clock < end {
+			before = append(before, e.Raw...)
+		}
+	}
+	return before, false
+}
+
 // JoinEntries returns the entries of both, and of two of one name the one with
 // the larger dot. It is commutative, associative and idempotent. Between equal
 // dots a value stays rather than its deletion, and both rather than withheld;

@@ -239,3 +239,21 @@ func TestAValueDoesNotGrowIntoTheEntryBehindIt(t *testing.T) {
 		t.Errorf("the entries are %x now, were %x", l, before)
 	}
 }
+
+func TestEntriesBefore(t *testing.T) {
+	one := PackChanges([]Change{{Name: "a", Value: []byte("1")}}, Dot{Clock: 1})
+	three := PackChanges([]Change{{Name: "b", Value: []byte("2")}}, Dot{Clock: 3})
+	both := JoinEntries(one, three)
+	for _, c := range []struct {
+		end  uint64
+		want Entries
+		all  bool
+	}{{1, nil, false}, {2, one, false}, {3, one, false}, {4, both, true}} {
+		if got, all := both.Before(c.end); string(got) != string(c.want) || all != c.all {
+			t.Errorf("before %d there is %q, %v, want %q, %v", c.end, got, all, c.want, c.all)
+		}
+	}
+	if got, all := Entries(nil).Before(1); len(got) != 0 || !all {
+		t.Errorf("of nothing there is %q, %v", got, all)
+	}
+}
