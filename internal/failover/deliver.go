@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -82,7 +83,7 @@ func (a *Shards) endNamed(ctx context.Context, d state.Death) error {
 func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 	ctx = context.WithoutCancel(ctx)
 	delivered := true
-	ended, err := s.all.applyHint(ctx, d.Copy)
+	ended, err := s.all.applyHint(ctx, d.Copy, true)
 	end := ended
 	if t, known := s.Tombstone(d.ID); known && end.Reason == 0 { // since the delivery has begun
 		end = t.Death
@@ -115,8 +116,8 @@ func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 // applyHint joins b into the store's record, or creates the record where the store
 // has none and the copy's lease still holds. Its error wraps failure.ErrUnavailable
 // or failure.ErrConflict where a later attempt may succeed. It returns the death of
-// a session that has ended.
-func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death, err error) {
+// a session that has ended. direct is as in successorCopy.
+func (a *Shards) applyHint(ctx context.Context, b state.Copy, direct bool) (ended state.Death, err error) {
 	c := a.Of(b.ID).bypass(b.ID)
 	for tries := a.attempts(); ; {
 		r, err := a.Backend.Read(ctx, c)
@@ -137,7 +138,7 @@ func (a *Shards) applyHint(ctx context.Context, b state.Copy) (ended state.Death
 			st = r.Revive(b.State)
 			st.Entries = state.JoinEntries(st.Entries, more)
 		case err == nil && st.Dead():
-			return st.Death, a.applyToSuccessor(ctx, b, st.Death)
+			return st.Death, a.applyToSuccessor(ctx, b, st.Death, direct)
 		case err == nil:
 			joined := a.joinHint(st, b)
 			if err := a.mayGoOn(joined); err != nil {
@@ -197,50 +198,39 @@ func (a *Shards) joinHint(st state.State, b state.Copy) state.State {
 // applyToSuccessor delivers what belongs to it of b, of a session that has ended, to the
 // session that goes on in its place, see successorCopy. It fails with failure.ErrEnded where
 // that is not all of b.
-func (a *Shards) applyToSuccessor(ctx context.Context, b state.Copy, d state.Death) error {
-	successor, all, ok := a.successorCopy(b, d)
+func (a *Shards) applyToSuccessor(ctx context.Context, b state.Copy, d state.Death, direct bool) error {
+	successor, all, ok := a.successorCopy(b, d, direct)
 	if !ok {
 		return failure.ErrEnded
 	}
-	if _, err := a.applyHint(ctx, successor); err != nil || all {
+	if _, err := a.applyHint(ctx, successor, false); err != nil || all {
 		return err
 	}
 	return failure.ErrEnded
 }
 
 // successorCopy returns the part of b that belongs to the session which goes on in its place:
-// the entries that were written before a rotation's grace ended, or before another instance
-// renewed the session, and all that this process has acknowledged before it renewed the
-// session itself. all reports whether these are all entries of b, and ok whether there is at
-// least one.
-func (a *Shards) successorCopy(b state.Copy, d state.Death) (successor state.Copy, all, ok bool) {
+// the entries that were written before a rotation's grace ended, or before the session was
+// renewed. Where this process has renewed it, that is all which it has acknowledged under the
+// session's own token; direct reports whether b is that. all reports whether these are all
+// entries of b, and ok whether there is at least one.
+func (a *Shards) successorCopy(b state.Copy, d state.Death, direct bool) (successor state.Copy, all, ok bool) {
 	var id string
-	belongs := func(state.Dot) bool { return true }
+	var end uint64
 	switch {
 	case d.Reason == state.Rotated && d.Link != "":
-		end := d.Dot.Time().Add(state.RotationGrace)
-		id, belongs = d.Link.Successor(), func(e state.Dot) bool { return e.Time().Before(end) }
+		id, end = d.Link.Successor(), state.ClockAt(d.Dot.Time().Add(state.RotationGrace))
 	case d.Reason == state.Renewed && d.Successor != "":
-		id = d.Successor
-		if d.Dot.Instance != a.Clock.Instance {
-			belongs = func(e state.Dot) bool { return e.Clock < d.Dot.Clock }
+		id, end = d.Successor, d.Dot.Clock
+		if direct && d.Dot.Instance == a.Clock.Instance {
+			end = math.MaxUint64
 		}
 	default:
 		return successor, false, false
 	}
-	var kept state.Entries
-	all = true
-	for l := b.State.Entries; len(l) > 0; {
-		e, rest, _ := l.Cut()
-		if l = rest; belongs(e.Dot) {
-			kept = append(kept, e.Raw...)
-		} else {
-			all = false
-		}
-	}
 	st := b.State
-	st.Entries = kept
-	return state.Inherited(id, st), all, len(kept) > 0
+	st.Entries, all = st.Entries.Before(end)
+	return state.Inherited(id, st), all, len(st.Entries) > 0
 }
 
 // errPaced is the error of a walk that stops for now, so that the shard has time for visitors.

@@ -21,13 +21,14 @@ import (
 // death where it is everything. Where there is a file, the hint is in it when AddHint
 // returns.
 func (s *Shard) AddHint(ctx context.Context, c state.Copy) (kept bool, ended state.Death) {
-	kept, ended = s.addHint(ctx, c, c.State.NeverRenewed())
+	kept, ended = s.addHint(ctx, c, c.State.NeverRenewed(), false)
 	s.all.written(c.ID)
 	return kept, ended
 }
 
-// addHint is AddHint without the file. anonymous is as in Journal.Add of package journal.
-func (s *Shard) addHint(ctx context.Context, c state.Copy, anonymous bool) (kept bool, ended state.Death) {
+// addHint is AddHint without the file. anonymous is as in Journal.Add of package journal, and
+// acknowledged as in handOn.
+func (s *Shard) addHint(ctx context.Context, c state.Copy, anonymous, acknowledged bool) (kept bool, ended state.Death) {
 	if s.all.Without.Lacks(mechanism.PendingStates) {
 		return true, ended
 	}
@@ -38,21 +39,42 @@ func (s *Shard) addHint(ctx context.Context, c state.Copy, anonymous bool) (kept
 	s.handOver()
 	s.all.tellDropped(ctx, added.Dropped)
 	if added.Ended {
-		death := added.Tombstone.Death
-		if death.Reason != state.Rotated { // a token that a Renew has replaced opens nothing
-			return false, death
-		}
-		successor, all, ok := s.all.successorCopy(c, death)
-		if ok {
-			kept, ended = s.all.Of(successor.ID).AddHint(ctx, successor)
-		}
-		if !ok || !all {
-			return false, death
-		}
-		return kept, ended
+		return s.all.handOn(ctx, c, added.Tombstone.Death, acknowledged)
 	}
 	s.signal()
 	return true, ended
+}
+
+// handOn is AddHint for a session that has ended by d, as this process knows. A token that a
+// Renew has replaced opens nothing, so the successor gets only what was acknowledged before
+// this process knew of the Renew; acknowledged reports whether c was.
+func (a *Shards) handOn(ctx context.Context, c state.Copy, d state.Death, acknowledged bool) (kept bool, ended state.Death) {
+	if d.Reason != state.Rotated && !acknowledged {
+		return false, d
+	}
+	successor, all, ok := a.successorCopy(c, d, false)
+	if ok {
+		kept, ended = a.inherits(ctx, successor, acknowledged)
+	}
+	if !ok || !all {
+		return false, d
+	}
+	return kept, ended
+}
+
+// inherits is AddHint for what a session takes over. acknowledged is as in handOn.
+func (a *Shards) inherits(ctx context.Context, c state.Copy, acknowledged bool) (kept bool, ended state.Death) {
+	kept, ended = a.Of(c.ID).addHint(ctx, c, c.State.NeverRenewed(), acknowledged)
+	a.written(c.ID)
+	return kept, ended
+}
+
+// countLost counts a state that was acknowledged and that the journal does not keep, unless
+// this process has ended its session itself, and no session goes on.
+func (a *Shards) countLost(id string, ended state.Death) {
+	if ended.Dot.Instance != a.Clock.Instance || ended.Reason == state.Renewed {
+		a.journal.CountLost(a.Of(id).name)
+	}
 }
 
 // keepFor is how long the journal keeps a copy that the store has, if no request of
@@ -138,8 +160,10 @@ func (s *Shard) enter(ctx context.Context, t journal.Tombstone) (e entered, err 
 	}
 	s.handOver()
 	s.all.tellDropped(ctx, added.Dropped)
-	if successor, _, ok := s.all.successorCopy(added.Owed, added.Tombstone.Death); ok {
-		s.all.Of(successor.ID).AddHint(ctx, successor)
+	if successor, all, ok := s.all.successorCopy(added.Owed, added.Tombstone.Death, true); ok {
+		if kept, ended := s.all.inherits(ctx, successor, true); all && !kept { // else it is counted, see losesNothing
+			s.all.countLost(successor.ID, ended)
+		}
 	}
 	if added.EndsSuccessors {
 		_ = s.all.endSuccessor(ctx, added.Tombstone, state.Destroyed)
@@ -170,7 +194,7 @@ func (a *Shards) endWithSuccessors(ctx context.Context, id string) error {
 // this process ended the session itself, so that no request needs its values, or
 // all entries belong to the successor.
 func (s *Shard) losesNothing(owed state.Copy, g journal.Tombstone) bool {
-	_, all, travels := s.all.successorCopy(owed, g.Death)
+	_, all, travels := s.all.successorCopy(owed, g.Death, true)
 	return g.Death.Dot.Instance == s.all.Clock.Instance || travels && all
 }
 
@@ -231,7 +255,10 @@ func (a *Shards) enter(ctx context.Context, e spool.Entry) bool {
 	s := a.Of(e.ID)
 	switch e.Kind {
 	case spool.Hint:
-		kept, ended := s.addHint(ctx, *e.Owed.Hint, e.Owed.Anonymous)
+		kept, ended := s.addHint(ctx, *e.Owed.Hint, e.Owed.Anonymous, true)
+		if ended.Reason != 0 {
+			a.countLost(e.ID, ended)
+		}
 		return kept || ended.Reason != 0
 	case spool.Tombstone:
 		t := e.Owed.Tombstone

@@ -199,6 +199,44 @@ func TestWhatWasWrittenBeforeARenewElsewhereIsTheSuccessors(t *testing.T) {
 			w.stored(next, "x", want)
 		})
 	}
+	story(t, "also by way of a rotation, where the Renew is heard first", func(w *world) {
+		end := w.outage()
+		mid := longID("mid")
+		waits(w)
+		rotated := w.rotated("mid")
+		w.Store.Set(next, w.live("y", "1"))
+		w.Shards.Learn(context.Background(), mid, renewed(w))
+		w.Shards.Learn(context.Background(), "a", rotated)
+		if j := w.Shards.Stats().Journal; j.Lost != 0 {
+			w.Errorf("the journal has %+v", j)
+		}
+		end()
+		time.Sleep(5 * time.Second)
+		w.stored(next, "x", "2")
+	})
+	for _, heard := range []bool{true, false} {
+		story(t, "and nothing under a token from before a rotation, after a Renew by this process; heard: "+strconv.FormatBool(heard), func(w *world) {
+			end := w.outage()
+			mid := longID("mid")
+			st := waits(w)
+			rotated, death := w.rotated("mid"), w.Clock.Death(state.Renewed).Follow(next)
+			w.Store.Set(next, w.live("y", "1"))
+			w.hint(w.copyOf("a", w.write(st, "z", "1")))
+			w.Store.Set("a", state.State{Death: rotated})
+			w.Store.Set(mid, state.State{Death: death})
+			if heard {
+				w.Shards.Learn(context.Background(), mid, death)
+				w.Shards.Learn(context.Background(), "a", rotated)
+				if j := w.Shards.Stats().Journal; j.Lost != 1 {
+					w.Errorf("the journal has %+v", j)
+				}
+			}
+			end()
+			time.Sleep(5 * time.Second)
+			w.stored(next, "x", "2")
+			w.stored(next, "z", "")
+		})
+	}
 	story(t, "for half a minute", func(w *world) {
 		end := w.outage()
 		waits(w)

@@ -112,7 +112,7 @@ func (a *Shards) ensureDead(ctx context.Context, c Call, g journal.Tombstone, he
 		next.Death.Link = ""
 		s := a.Of(next.ID)
 		if b, ok := s.all.journal.Copy(next.ID); ok {
-			a.Of(g.Successor).AddHint(ctx, inherit(heir, b.State))
+			a.inherits(ctx, inherit(heir, b.State), true)
 		}
 		c := Call{all: a, ID: next.ID, shard: s, Budget: c.Budget, Patient: c.Patient}
 		if at, err = a.ensureOneDead(ctx, c, next, heir); err == nil {
@@ -151,7 +151,7 @@ func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone,
 		if g.Successor != "" && len(st.Entries) > 0 {
 			// These entries belong to the successor. The journal has them before the
 			// tombstone takes them out of the store.
-			a.Of(g.Successor).AddHint(ctx, inherit(heir, st))
+			a.inherits(ctx, inherit(heir, st), true)
 		}
 		_, err = a.Backend.Put(ctx, c, Deliver, dead, r.Version)
 		switch {

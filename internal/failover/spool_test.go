@@ -111,6 +111,31 @@ func TestAnInstanceDeliversWhatAnotherHasLeft(t *testing.T) {
 }
 
 func TestWhatIsTakenOverFollowsTheRulesOfTheJournal(t *testing.T) {
+	fileStory(t, "what came before a Renew that is known is the successor's", func(w *world, from string, next func(dir string) *world) {
+		dir, successor := t.TempDir(), longID("next")
+		n := next(dir)
+		back := w.outage()
+		st := w.write(w.live("x", "1"), "x", "2")
+		w.hint(w.copyOf("a", st))
+		time.Sleep(time.Second)
+		death := n.Clock.Death(state.Renewed).Follow(successor)
+		time.Sleep(time.Second)
+		w.hint(w.copyOf("a", w.write(st, "z", "1")))
+		leave(t, from, dir)
+		_ = w.Shards.Close(canceled())
+		w.Store.Set(successor, w.live("y", "1"))
+		n.entomb(journal.Moved("a", death, successor))
+		time.Sleep(time.Minute)
+		n.wantOwed(1, 1)
+		if j := n.Shards.Stats().Journal; j.Lost != 1 {
+			t.Errorf("the journal has %+v", j)
+		}
+		back()
+		time.Sleep(20 * time.Second)
+		n.stored(successor, "x", "2")
+		n.stored(successor, "z", "")
+		n.wantOwed(0, 0)
+	})
 	fileStory(t, "a lease that has run out creates nothing, and is told", func(w *world, from string, next func(dir string) *world) {
 		back := w.outage()
 		w.hint(w.copyOf("late", w.live("x", "1")))

@@ -116,6 +116,13 @@ func (j *Journal) Total() (all Stats) {
 	return all
 }
 
+// CountLost counts a state that a shard lacks and for which there was no room, or no session.
+func (j *Journal) CountLost(shard string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.partLocked(shard).lost++
+}
+
 // Early returns how many tombstones have left the revocation set before their time.
 func (j *Journal) Early() int {
 	j.mu.RLock()
