@@ -124,14 +124,8 @@ func (a *Shards) applyHint(ctx context.Context, b state.Copy, direct bool) (ende
 		st := r.State
 		switch {
 		case errors.Is(err, failure.ErrNotFound):
-			if a.Foreign && !b.Born || !a.Vouches(b) {
-				return ended, a.notRestored(b)
-			}
-			if err := a.mayGoOn(b.State); err != nil {
+			if err := a.mayPutBack(b); err != nil {
 				return ended, err
-			}
-			if !a.AllowRestore() {
-				return ended, fmt.Errorf("%w: too many restores at once", failure.ErrUnavailable)
 			}
 			var more state.Entries
 			more, err = a.PrepareRestore(ctx, b, false)
@@ -175,15 +169,24 @@ func (a *Shards) mayGoOn(st state.State) error {
 	return nil
 }
 
-// notRestored returns why b is not put into a store that lacks its session. Values that a
+// mayPutBack returns why b is not put into a store that lacks its session. Values that a
 // session takes over, of which no more is known here, wait for whoever has a copy of the
 // session.
-func (a *Shards) notRestored(b state.Copy) error {
-	lost := fmt.Errorf("%w: %w", failure.ErrLost, failure.ErrStale)
-	if b.Confirmed == 0 {
-		return &earlyError{lost}
+func (a *Shards) mayPutBack(b state.Copy) error {
+	if a.Foreign && !b.Born || !a.Vouches(b) {
+		lost := fmt.Errorf("%w: %w", failure.ErrLost, failure.ErrStale)
+		if b.Confirmed == 0 {
+			return &earlyError{lost}
+		}
+		return lost
 	}
-	return lost
+	if err := a.mayGoOn(b.State); err != nil {
+		return err
+	}
+	if !a.AllowRestore() {
+		return fmt.Errorf("%w: too many restores at once", failure.ErrUnavailable)
+	}
+	return nil
 }
 
 // joinHint joins b into st, a state of the store.
