@@ -54,8 +54,8 @@ func Example() {
 	app.Use(fiberrecover.New(), fibersession.Handler(sessions))
 	app.Post("/basket/:sku", addToBasket)
 	app.Get("/basket", fibersession.ReadOnly(sessions), showBasket)
-	app.Post("/pay", fibersession.RequireStore(sessions), pay) // never by a backup alone
 	app.Get("/mine", fibersession.Require(sessions), fibersession.ReadOnly(sessions), showBasket)
+	app.Post("/pay", fibersession.RequireStore(sessions), pay) // never by a backup alone
 
 	added, err := app.Test(httptest.NewRequest(fiber.MethodPost, "/basket/tofu", nil))
 	if err != nil {

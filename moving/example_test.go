@@ -30,12 +30,12 @@ func Example() {
 	}
 	cookies := visit(before, func(s *session.Session) { name.Set(s, "ann") })
 
-	store := moving.New(from, to, moving.Move, &moving.Options{Idle: idle, Lifetime: lifetime}) // moving.Prepare at first
 	options.Hooks.Failed = func(_ context.Context, _ session.Operation, id session.ID, err error) {
 		if errors.Is(err, moving.ErrUnknown) { // the Manager looks it up
 			log.Print("two instances have moved session ", id, ": count it, it should be rare")
 		}
 	}
+	store := moving.New(from, to, moving.Move, &moving.Options{Idle: idle, Lifetime: lifetime}) // moving.Prepare at first
 	sessions, err := session.New(store, options)
 	if err != nil {
 		log.Fatal(err)

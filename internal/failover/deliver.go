@@ -91,7 +91,7 @@ func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 	endedHere := end.Reason != 0 && end.Dot.Instance == s.all.Clock.Instance
 	if early := (*earlyError)(nil); errors.As(err, &early) {
 		now := s.all.Clock.Now()
-		if now.Sub(s.all.journal.Awaits(d.ID, now)) < keepFor {
+		if now.Sub(s.all.journal.Awaits(d.ID, now)) < heardWithin {
 			return err
 		}
 		err = early.lost

@@ -184,12 +184,12 @@ func TestWhatWasWrittenBeforeARenewElsewhereIsTheSuccessors(t *testing.T) {
 			login.Clock = w.Clock.Login(w.Shards.RevokedUpTo(context.Background(), "ann"))
 			w.Store.Set(next, st.Write([]state.Change{login.Change()}, w.Clock.Dot(st)))
 			end()
-			time.Sleep(20 * time.Second)
+			time.Sleep(8 * time.Second)
 			w.wantOwed(1, 0)
 			if renewedToo {
 				w.Shards.Learn(context.Background(), "a", death)
 			}
-			time.Sleep(12 * time.Second)
+			time.Sleep(6 * time.Second)
 			w.wantOwed(0, 0)
 			w.stored("a", "x", "1")
 			want := "1"
@@ -237,12 +237,12 @@ func TestWhatWasWrittenBeforeARenewElsewhereIsTheSuccessors(t *testing.T) {
 			w.stored(next, "z", "")
 		})
 	}
-	story(t, "for half a minute", func(w *world) {
+	story(t, "for ten seconds", func(w *world) {
 		end := w.outage()
 		waits(w)
 		w.Shards.Learn(context.Background(), "a", renewed(w))
 		end()
-		time.Sleep(32 * time.Second)
+		time.Sleep(14 * time.Second)
 		w.wantOwed(0, 0)
 		w.wantNothing(next)
 		if j := w.Shards.Stats().Journal; j.Lost != 1 {
@@ -286,7 +286,7 @@ func TestWhatWasTakenStaysKnown(t *testing.T) {
 		_, ok := w.Shards.Of("a").Copy("a")
 		return ok
 	}
-	story(t, "for half a minute", func(w *world) {
+	story(t, "for ten seconds", func(w *world) {
 		w.Shards.Of("a").Keep(context.Background(), w.copyOf("a", w.live("x", "1")))
 		time.Sleep(29 * time.Second)
 		if !known(w) {

@@ -6,7 +6,7 @@ import (
 )
 
 // heardWithin is how long after a restore this process has heard of every end of the
-// session that came before it.
+// session that came before it, and how long a state waits for news of its session.
 const heardWithin = 10 * time.Second
 
 // putBack remembers for 10 to 20 seconds which sessions this process has put into a store
