@@ -128,28 +128,6 @@ func TestWithoutARecord(t *testing.T) {
 		w.value(l.State, "older", "") // the store has had the end of it, with all that was written before
 		w.value(l.State, "stranger", "")
 	})
-	story(t, "no answer, and the token that another instance has renewed was used here since", func(w *world) {
-		w.Store.Away(true)
-		renewed := w.Clock.Death(state.Renewed).Dot
-		rotated := w.Clock.Death(state.Rotated).Dot
-		write := func(id, name string) {
-			w.Shards.Of(id).AddHint(context.Background(), state.Copy{ID: id, State: w.write(w.st, name, "1"), Confirmed: time.Now().UnixMilli()})
-		}
-		write("old", "planted")
-		write("rotated", "late")
-		time.Sleep(state.RotationGrace)
-		write("rotated", "later")
-		l := w.fetch(w.known(w.st, state.Superseded{ID: "old", Dot: renewed, Predecessor: true}))
-		w.value(l.State, "planted", "")
-		w.st.Rotated = time.Now().UnixMilli()
-		l = w.fetch(w.known(w.st,
-			state.Superseded{ID: "old", Dot: renewed, Predecessor: true},
-			state.Superseded{ID: "rotated", Dot: rotated, Predecessor: true},
-			state.Superseded{ID: "stranger", Dot: rotated}))
-		w.value(l.State, "planted", "")
-		w.value(l.State, "late", "1")
-		w.value(l.State, "later", "")
-	})
 	story(t, "no answer, and no copy vouches", func(w *world) {
 		w.Store.Away(true)
 		if l := w.fetch(lookup.Known{}); l.Phase != lookup.Unknown || !failure.IsAway(l.Err) || l.ID != "a" {

@@ -325,29 +325,19 @@ func (q *lookup) fromCopy(d decide.Decision) Loaded {
 }
 
 // joinPredecessor joins in what this process knows of the session that l took over from, which
-// another instance has renewed or rotated and the store has not ended yet: requests under the
-// old token may have changed it here before that, or while a rotation's grace lasted. What is
-// written under it later must not reach whoever has logged in.
+// another instance has renewed and the store has not ended yet: requests under the old token
+// may have changed it here since.
 func (q *lookup) joinPredecessor(l *Loaded) {
 	if q.reader.Without.Lacks(mechanism.Superseded) {
 		return
 	}
-	for n, k := range q.known.Supersedes {
+	for _, k := range q.known.Supersedes {
 		if !k.Predecessor || k.Durable {
 			continue
 		}
-		b, known := q.reader.Shards.Copy(k.ID)
-		if !known {
-			continue
+		if b, known := q.reader.Shards.Copy(k.ID); known {
+			l.State.Entries = state.JoinEntries(l.State.Entries, b.State.Entries)
 		}
-		end := k.Dot.Clock
-		isPredecessor := func(s state.Superseded) bool { return s.Predecessor }
-		last := !slices.ContainsFunc(q.known.Supersedes[n+1:], isPredecessor)
-		if rotated := q.known.State.Rotated != 0 && last; rotated {
-			end = state.ClockAt(k.Dot.Time().Add(state.RotationGrace))
-		}
-		before, _ := b.State.Entries.Before(end)
-		l.State.Entries = state.JoinEntries(l.State.Entries, before)
 	}
 }
 
