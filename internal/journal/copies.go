@@ -134,19 +134,27 @@ func (j *Journal) removeCopyLocked(n *node[heldCopy]) {
 	j.chargeLocked(n.part, -n.size)
 }
 
-// Hints lists the states that a shard lacks, the oldest first.
+// Hints lists the states that a shard lacks, the oldest first, and those that wait for news of
+// their session behind the others.
 func (j *Journal) Hints(shard string) []Hint {
 	j.mu.RLock()
-	var out []Hint
+	var out, waiting []Hint
 	if p := j.parts[shard]; p != nil {
 		out = make([]Hint, 0, p.hints.n)
 		for n := range p.hints.all(byShard) {
-			out = append(out, Hint{n.value.Copy, n.age})
+			h := Hint{n.value.Copy, n.age}
+			if n.value.awaits.IsZero() {
+				out = append(out, h)
+			} else {
+				waiting = append(waiting, h)
+			}
 		}
 	}
 	j.mu.RUnlock()
-	slices.SortFunc(out, func(a, b Hint) int { return cmp.Compare(a.version, b.version) })
-	return out
+	for _, hints := range [...][]Hint{out, waiting} {
+		slices.SortFunc(hints, func(a, b Hint) int { return cmp.Compare(a.version, b.version) })
+	}
+	return append(out, waiting...)
 }
 
 // Remove notes that the store has taken a hint, at that time, or else that the

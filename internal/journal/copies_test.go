@@ -93,6 +93,8 @@ func TestHintsComeOldestFirst(t *testing.T) {
 		return ids
 	}
 	wantIDs(t, hints("A"), "b", "c", "a")
+	j.Awaits("b", unix(1))
+	wantIDs(t, hints("A"), "c", "a", "b")
 	wantIDs(t, hints("C"))
 }
 
