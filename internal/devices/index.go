@@ -143,11 +143,18 @@ func (x *Index) enter(user string, c change) {
 	}
 }
 
+// contests is how often changes are saved anew where others came first each time.
+const contests = 10
+
 // work saves the changes that wait for the list of a user. It leaves out those that the
 // store does not take.
 func (x *Index) work(user string) {
 	for all := x.take(user); len(all) > 0; all = x.take(user) {
-		_ = x.save(context.Background(), user, all)
+		for range contests {
+			if err := x.save(context.Background(), user, all); !errors.Is(err, errContested) {
+				break
+			}
+		}
 	}
 }
 

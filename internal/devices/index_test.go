@@ -81,6 +81,23 @@ func (w *world) want(user, want string) {
 	}
 }
 
+// Other instances may come first for longer than one attempt lasts.
+func TestAChangeThatIsContestedIsSavedInTheEnd(t *testing.T) {
+	each(t, Limit{}, func(w *world) {
+		conflicts := 0
+		w.Store.Plan(func(c instance.Call) instance.Fate {
+			if !c.Save || !strings.HasPrefix(c.ID, "user-") || conflicts == 20 {
+				return instance.Fate{}
+			}
+			conflicts++
+			return instance.Fate{Takes: 30 * time.Millisecond, Err: failure.ErrConflict}
+		})
+		w.began("a", "ann")
+		time.Sleep(time.Minute)
+		w.want("ann", "a")
+	})
+}
+
 func TestWhatBecomesOfASessionIsEntered(t *testing.T) {
 	each(t, Limit{}, func(w *world) {
 		a := w.began("a", "ann")
