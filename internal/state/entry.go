@@ -159,11 +159,15 @@ func (l Entries) field() (field, rest Entries, ok bool) {
 // Find returns the entry of that name, deleted and withheld ones too, and
 // reports whether there is one.
 func (l Entries) Find(name string) (Entry, bool) {
-	e, _, ok := l.From(name).Cut()
-	if !ok || string(e.Name) != name {
+	l = l.From(name)
+	if len(l) == 0 {
 		return Entry{}, false
 	}
-	return e, true
+	if n, _, _ := l[1+DotSize:].field(); string(n) != name {
+		return Entry{}, false
+	}
+	e, _, ok := l.Cut()
+	return e, ok
 }
 
 // From leaves out the entries whose names come before name.

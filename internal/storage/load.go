@@ -209,13 +209,13 @@ func (s *Storage) take(ctx, budget context.Context, c *failover.Call, visited bo
 		s.Shards.CountFailure(ctx, failover.Load, c.ID, err)
 		return &failure.Away{Cause: err}
 	}
+	now := s.Clock.Now()
 	if err == nil {
-		if out.State, err = s.decode(r.Data); err != nil {
+		if out.State, err = s.decode(r.Data, now); err != nil {
 			s.Shards.CountFailure(ctx, failover.Load, c.ID, err)
 			out.Unreadable = r.Version
 		}
 	}
-	now := s.Clock.Now()
 	switch {
 	case err == nil && s.counts(c.ID, &out.State, now):
 		if visited {

@@ -75,20 +75,19 @@ func (s *Storage) Encode(ctx context.Context, st state.State) ([]byte, time.Time
 // future was seen by a process whose clock was ahead and may be right by now: that
 // counts as a Refresh ago, so that the expiry, which the store counts from the real time
 // of that save, is put off again.
-func (s *Storage) decode(data []byte) (state.State, error) {
+func (s *Storage) decode(data []byte, now time.Time) (state.State, error) {
 	if s.foreign() {
-		return s.decodeForeign(data)
+		return s.decodeForeign(data, now)
 	}
 	st, err := state.Decode(data)
-	if now := s.Clock.Now(); err == nil && st.LastSeen > now.Add(min(state.MaxAhead, s.Refresh)).UnixMilli() {
+	if err == nil && st.LastSeen > now.Add(min(state.MaxAhead, s.Refresh)).UnixMilli() {
 		st.LastSeen = now.Add(-s.RefreshOf(&st)).UnixMilli()
 	}
 	return st, err
 }
 
 // decodeForeign is decode for a record that another program may have written.
-func (s *Storage) decodeForeign(data []byte) (state.State, error) {
-	now := s.Clock.Now()
+func (s *Storage) decodeForeign(data []byte, now time.Time) (state.State, error) {
 	st, err := s.Format.Decode(data, now)
 	if err != nil || st.Dead() {
 		return st, err
