@@ -412,7 +412,7 @@ func (r *reading) read() string {
 	add(l.Placement == lookup.Behind, "repair")
 	add(l.Placement == lookup.Missing && !l.Away(), "restore")
 	add(l.Away() && m.Stats().Degraded == degraded+1, "degraded")
-	add(l.Phase == lookup.Live && l.Source == lookup.FromStore && r.brought.Found && l.Confirmed == r.brought.Confirmed, "confirms nothing")
+	add(l.Phase == lookup.Live && l.Source == lookup.FromStore && r.brought.Found && l.Confirmed == r.brought.Copy().Confirmed, "confirms nothing")
 	add(r.store.fresh > 0, "asked past the cache")
 	after, knows := r.tombstone()
 	add(after.Pending, "tombstone owed")
@@ -512,7 +512,7 @@ func (r *reading) carry() {
 	case "stamped ahead":
 		b.Confirmed = now.Add(2 * time.Minute).UnixMilli()
 	}
-	r.brought.Add(b, now)
+	r.brought.Add(&b, now)
 }
 
 // know makes this process know what the situation says.

@@ -93,7 +93,7 @@ func (s *Session) askBoth(ctx context.Context, fresh bool, l *lookup.Loaded) {
 	m, p := s.m, s.cookies
 	if p == nil {
 		if t, ok := s.transport.Receive(s.in); ok {
-			*l = m.reader.Fetch(ctx, t.ID(), lookup.Known{}, fresh)
+			m.reader.FetchInto(ctx, t.ID(), lookup.Known{}, fresh, l)
 			s.hold(ctx, t, l)
 		} else {
 			l.Phase = lookup.Nobody
@@ -108,7 +108,7 @@ func (s *Session) askBoth(ctx context.Context, fresh bool, l *lookup.Loaded) {
 	s.mu.Lock()
 	renewable := !s.readOnly && !s.sealed
 	s.mu.Unlock()
-	*l = m.reader.Fetch(ctx, p.Token.ID(), p.Known, fresh || renewable && p.WornOut())
+	m.reader.FetchInto(ctx, p.Token.ID(), p.Known, fresh || renewable && p.WornOut(), l)
 	s.hold(ctx, p.Token, l)
 }
 
@@ -216,7 +216,8 @@ func (s *Session) loadAgain(ctx context.Context, l lookup.Loaded, held token.Tok
 		s.find(ctx, true, &l) // the session may be an old one, whose marker is not read or which is not saved here
 		return l
 	}
-	w := lookup.Known{Copy: l.Copy, Found: l.Phase == lookup.Live && s.transport.Header == ""}
+	before := l.Copy
+	w := lookup.KnownAs(&before, l.Phase == lookup.Live && s.transport.Header == "")
 	l = s.m.reader.Fetch(ctx, l.ID, w, true)
 	s.hold(ctx, held, &l)
 	return l

@@ -65,13 +65,13 @@ func (o *Opened) Brought(entries state.Entries) Brought {
 	return Brought{entries, o.first}
 }
 
-// Copies yields the copies of the session that was asked for.
-func (o *Opened) Copies(yield func(state.Copy) bool) {
-	if o.first == nil || !yield(o.first.Copy) {
+// Copies yields the copies of the session that was asked for. Nobody may alter them.
+func (o *Opened) Copies(yield func(*state.Copy) bool) {
+	if o.first == nil || !yield(&o.first.Copy) {
 		return
 	}
 	for _, b := range o.more {
-		if !yield(b.Copy) {
+		if !yield(&b.Copy) {
 			return
 		}
 	}

@@ -63,9 +63,9 @@ func (in *RequestCookies) Size(which jar.Mask) (n int) {
 	return n
 }
 
-// Names returns the names of the copies whose parts are all there, by which
-// package jar knows that the answers which set them have arrived.
-func (in *RequestCookies) Names() (names []string) {
+// AppendNames appends the names of the copies whose parts are all there to names. By them
+// package jar knows that the answers which set the copies have arrived.
+func (in *RequestCookies) AppendNames(names []string) []string {
 	for b := range in.parts.Copies {
 		if b.Len() <= MaxBudget {
 			names = append(names, b.Name)

@@ -104,7 +104,7 @@ func (c *Commit) takeOver(ctx context.Context, b base) (base, error) {
 
 // known returns the crew's copy, for a load to join with the store's answer.
 func (c *Commit) known(b base) lookup.Known {
-	return lookup.Known{Copy: b.Copy, Found: c.Writer.Copies}
+	return lookup.KnownAs(&b.Copy, c.Writer.Copies)
 }
 
 // onto joins b with l, which was read last, and drops the changes that were made on

@@ -39,11 +39,12 @@ func (c *Commit) travels() bool {
 }
 
 // vouchedByCopy reports whether a copy can stand in for the store.
-func (c *Commit) vouchedByCopy() bool { return c.travels() && c.Writer.Reader.Vouches(c.knownCopy()) }
+func (c *Commit) vouchedByCopy() bool { return c.travels() && c.Writer.Reader.CopyVouches(c.Copy) }
 
 // knownCopy returns the commit's copy, for a load to join with the store's answer.
 func (c *Commit) knownCopy() lookup.Known {
-	return lookup.Known{Copy: c.Copy, Found: c.Writer.Copies}
+	b := c.Copy
+	return lookup.KnownAs(&b, c.Writer.Copies)
 }
 
 // renewLater gives the session a new ID without the store. The copy has the new ID from now

@@ -200,9 +200,8 @@ func TestASessionThatTheStoreLostIsPutBack(t *testing.T) {
 	lost := func(v *visitor, supersedes ...state.Superseded) lookup.Loaded {
 		l := v.load()
 		v.Store.Remove(v.id())
-		known := carried(l)
-		known.Supersedes = supersedes
-		return v.loadWith(known)
+		l.Supersedes = supersedes
+		return v.loadWith(carried(l))
 	}
 	story(t, "with its change", func(v *visitor) {
 		l := lost(v)

@@ -92,7 +92,7 @@ func (v *visitor) loadWith(known lookup.Known) lookup.Loaded {
 }
 
 // carried is the copy that the answer of a commit had.
-func carried(l lookup.Loaded) lookup.Known { return lookup.Known{Copy: l.Copy, Found: true} }
+func carried(l lookup.Loaded) lookup.Known { return lookup.KnownAs(&l.Copy, true) }
 
 // commit returns a commit of edits that were made on what a request has loaded.
 func (v *visitor) commit(l lookup.Loaded, edits ...*state.Edit) *commit.Commit {

@@ -68,8 +68,8 @@ const attributesMost = 512
 // expiry is put off, no copy opened, the session holds more than the copies that did,
 // or they are worn out and the store has confirmed the session since.
 func (e *Exchange) needsCopy(l lookup.Loaded, due bool) bool {
-	return e.Dirty || due || !e.Known.Found || !e.Known.State.Entries.Covers(l.State.Entries) ||
-		e.WornOut() && l.Confirmed > e.Known.Confirmed
+	return e.Dirty || due || !e.Known.Found || !e.Known.Copy().State.Entries.Covers(l.State.Entries) ||
+		e.WornOut() && l.Confirmed > e.Known.Copy().Confirmed
 }
 
 // buildCopy builds the cookies that carry a copy of the session, in room bytes of
@@ -168,7 +168,7 @@ func (e *Exchange) narrow(l lookup.Loaded, b state.Copy, room int, end time.Time
 	if here == most || x.CheckRoom(b, here) == nil {
 		return here, false
 	}
-	return most, e.Known.Found && e.Known.State.Entries.Covers(l.State.Entries)
+	return most, e.Known.Found && e.Known.Copy().State.Entries.Covers(l.State.Entries)
 }
 
 // errNoRoom is the fault of an answer that a proxy would refuse with any copy.
@@ -244,5 +244,5 @@ func (e *Exchange) placeCopy(l lookup.Loaded, b state.Copy, text string, now, en
 // was read. They may have what the store lacks, and stay until a request reads them.
 func (e *Exchange) holdsUnread(l lookup.Loaded) bool {
 	unread := e.untrusted || e.with.StoreOnly()
-	return unread && e.Known.Found && e.Known.ID == l.ID && !l.State.Entries.Covers(e.Known.State.Entries)
+	return unread && e.Known.Found && e.Known.Copy().ID == l.ID && !l.State.Entries.Covers(e.Known.Copy().State.Entries)
 }

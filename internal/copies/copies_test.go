@@ -111,14 +111,14 @@ func TestACopyGoesToTheClientAndBack(t *testing.T) {
 	story(t, "and is sent again when something calls for it", func(v *visit) {
 		e := v.request()
 		if e.Vouched() || !e.WornOut() || e.Token != v.token {
-			v.Errorf("the first request has %+v", e.Known)
+			v.Errorf("the first request has %+v", e.Known.Copy())
 		}
 		if n := v.answer(e, false, 0); n != 1 {
 			v.Fatalf("the first answer has %d cookies, want the copy", n)
 		}
 		e = v.request()
-		if !e.Vouched() || e.WornOut() || e.Known.ID != v.token.ID() || !e.Known.State.Equal(v.loaded.State) {
-			v.Errorf("the second request has %+v", e.Known)
+		if !e.Vouched() || e.WornOut() || e.Known.Copy().ID != v.token.ID() || !e.Known.Copy().State.Equal(v.loaded.State) {
+			v.Errorf("the second request has %+v", e.Known.Copy())
 		}
 		if n := v.answer(e, false, 0); n != 0 {
 			v.Errorf("an answer for which nothing has changed has %d cookies", n)
@@ -228,7 +228,7 @@ func TestACopyLeavesValuesOut(t *testing.T) {
 		if !slices.Equal(v.faults, []backup.FaultKind{backup.Partial}) {
 			v.Errorf("the faults are %v, want that it is partial", v.faults)
 		}
-		e, _ := v.request().Known.State.Entries.Find("large")
+		e, _ := v.request().Known.Copy().State.Entries.Find("large")
 		if e.Flags.Kind() != state.Withheld {
 			v.Errorf("the copy has %v", e)
 		}
@@ -263,7 +263,7 @@ func TestACopyLeavesValuesOut(t *testing.T) {
 		v.write("large", 1500)
 		v.loaded.Saved = saved
 		v.answer(v.request(), false, 2500)
-		e, _ := v.request().Known.State.Entries.Find("large")
+		e, _ := v.request().Known.Copy().State.Entries.Find("large")
 		if v.faults != nil || len(e.Value) != 1500 {
 			v.Errorf("the copy has %d bytes, with the faults %v", len(e.Value), v.faults)
 		}
@@ -306,7 +306,7 @@ func TestWhatARequestCarriesIsJudged(t *testing.T) {
 		}
 		time.Sleep(v.x.MaxLease)
 		if e := v.request(); e.Known.Excused || e.Known.Keep != 0 {
-			v.Errorf("it is excused for too long: %+v", e.Known)
+			v.Errorf("it is excused for too long: %+v", e.Known.Copy())
 		}
 	})
 	for when, stillAt := range map[string]bool{"now": true, "when the request read": false} {
@@ -320,7 +320,7 @@ func TestWhatARequestCarriesIsJudged(t *testing.T) {
 			e.Dirty, v.storeOnly = true, stillAt
 			v.answer(e, false, 0)
 			v.storeOnly = false
-			if _, ok := v.request().Known.State.Entries.Find("late"); !ok || len(v.jar) != before+1 {
+			if _, ok := v.request().Known.Copy().State.Entries.Find("late"); !ok || len(v.jar) != before+1 {
 				v.Errorf("the jar has %d cookies, want %d", len(v.jar), before+1)
 			}
 		})
@@ -330,7 +330,7 @@ func TestWhatARequestCarriesIsJudged(t *testing.T) {
 		v.jar[name] = token.New().Reveal()
 		e := v.request()
 		told := len(v.faults)
-		if w := e.Reopen(v.token.ID(), e.Known); !w.Found || w.ID != v.token.ID() || told != 1 || len(v.faults) != told {
+		if w := e.Reopen(v.token.ID(), e.Known); !w.Found || w.Copy().ID != v.token.ID() || told != 1 || len(v.faults) != told {
 			v.Errorf("it has %+v, with the faults %v", w, v.faults)
 		}
 	})
@@ -351,7 +351,7 @@ func TestARequestWithoutCopiesHasNothing(t *testing.T) {
 			v.Errorf("it has %+v", w)
 		}
 		if e = v.request(); !e.Opened() || e.HasToken || e.Vouched() {
-			v.Errorf("it has %+v", e.Known)
+			v.Errorf("it has %+v", e.Known.Copy())
 		}
 	})
 }
@@ -396,13 +396,13 @@ func TestACopyGivesWayToTheOtherFields(t *testing.T) {
 			v.write(fmt.Sprint("key", i), 30)
 		}
 		v.answer(v.request(), true, 0)
-		if e := v.request(); !e.Known.State.Equal(v.loaded.State) {
-			t.Fatalf("the first copy has %+v", e.Known)
+		if e := v.request(); !e.Known.Copy().State.Equal(v.loaded.State) {
+			t.Fatalf("the first copy has %+v", e.Known.Copy())
 		}
 		least := v.x.Cookies.Least(v.loaded.Copy)
 		v.answer(v.request(), true, v.x.AnswerSize-least)
-		if e := v.request(); !e.Known.Found || e.Known.State.Equal(v.loaded.State) {
-			t.Errorf("the copy without values is %+v", e.Known)
+		if e := v.request(); !e.Known.Found || e.Known.Copy().State.Equal(v.loaded.State) {
+			t.Errorf("the copy without values is %+v", e.Known.Copy())
 		}
 		for cookie, value := range v.jar {
 			if size := jar.Bytes(cookie, value); cookie != name && size > least {

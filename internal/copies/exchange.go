@@ -151,8 +151,8 @@ func (e *Exchange) WornOut() bool {
 	if !e.Known.Found {
 		return true
 	}
-	fresh := min(e.with.Fresh, e.with.Storage.IdleOf(&e.Known.State)/4)
-	return e.with.Clock.Now().UnixMilli() >= e.Known.Confirmed+fresh.Milliseconds()
+	fresh := min(e.with.Fresh, e.with.Storage.IdleOf(&e.Known.Copy().State)/4)
+	return e.with.Clock.Now().UnixMilli() >= e.Known.Copy().Confirmed+fresh.Milliseconds()
 }
 
 // Write adds the cookies to the header of an answer. Cookies that only tidy up

@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/cookieheader"
+	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/mechanism"
@@ -39,7 +40,7 @@ func (e *Exchange) Open(ctx context.Context, in http.Header, visits, answers boo
 		e.Read(id, now, visits)
 		e.Known = e.open(ctx, id, now)
 		if e.Known.Found {
-			x.Shards.Carried(e.Known.ID, e.Known.State.Entries)
+			x.Shards.Carried(id, e.Known.Copy().State.Entries)
 		}
 		if visits && answers {
 			e.enterSlots(id, now)
@@ -60,7 +61,7 @@ func (e *Exchange) Turn(t token.Token) (known lookup.Known, back func()) {
 	e.Token, e.Known = t, e.Reopen(id, brought)
 	e.Read(id, e.with.Clock.Now(), e.visits)
 	if e.Known.Found {
-		e.with.Shards.Carried(id, e.Known.State.Entries)
+		e.with.Shards.Carried(id, e.Known.Copy().State.Entries)
 	}
 	if e.visit != nil {
 		e.visit.Also(id)
@@ -101,7 +102,7 @@ func (e *Exchange) open(ctx context.Context, id string, now time.Time) (w lookup
 	for b := range opened.Copies {
 		w.Add(b, now)
 	}
-	e.brought = opened.Brought(w.State.Entries)
+	e.brought = opened.Brought(w.Copy().State.Entries)
 	return w
 }
 
@@ -135,5 +136,6 @@ func (e *Exchange) enterSlots(id string, now time.Time) {
 	if e.visit != nil || e.with.Without.Lacks(mechanism.Overlaps) {
 		return
 	}
-	e.visit = e.jar.Slots.Enter(id, e.in.Cookies(), e.in.Names(), now)
+	var few [jar.Most]string // on the stack
+	e.visit = e.jar.Slots.Enter(id, e.in.Cookies(), e.in.AppendNames(few[:0]), now)
 }

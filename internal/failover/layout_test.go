@@ -311,7 +311,7 @@ func TestAProcessThatStartsWithAnotherList(t *testing.T) {
 				}
 				starts := start(t, all)
 				var k lookup.Known
-				k.Add(stolen, time.Now())
+				k.Add(&stolen, time.Now())
 				began := time.Now()
 				l := starts.Reader.Fetch(t.Context(), id, k, false)
 				if l.Phase != tt.want || l.Phase == lookup.Live && l.Source != tt.wantSource {

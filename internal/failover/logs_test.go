@@ -56,7 +56,7 @@ func TestALogTellsOfAnEndDuringARestore(t *testing.T) {
 		other.Shards.Wrote(w.Context(), a, death)
 		time.Sleep(10 * time.Millisecond) // no probe is due, so only the restore hears it
 		w.knows(a, 0)
-		l := w.Reader.Fetch(w.Context(), a, lookup.Known{Copy: c, Found: true}, false)
+		l := w.Reader.Fetch(w.Context(), a, lookup.KnownAs(&c, true), false)
 		if l.Phase != lookup.Dead || l.State.Death != death {
 			w.Errorf("the session is %v by %+v, want dead by %+v", l.Phase, l.State.Death, death)
 		}

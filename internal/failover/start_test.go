@@ -36,7 +36,7 @@ func (s *starts) start(segment instance.Fate, adjust func(*instance.Instance)) {
 func (s *starts) fetch(ctx context.Context, withCopy bool) lookup.Loaded {
 	var k lookup.Known
 	if withCopy {
-		k.Add(s.copy, time.Now())
+		k.Add(&s.copy, time.Now())
 	}
 	return s.Reader.Fetch(ctx, s.id, k, false)
 }

@@ -8,7 +8,7 @@ type Carried struct {
 	there    Mask
 	stranger bool // a value was no part, or one too many
 	n        int
-	first    [Most]piece // without an allocation, as jars should be
+	first    [2]piece // without an allocation: most jars have a copy in one cookie, or are given another
 	more     []piece
 }
 

@@ -36,6 +36,10 @@ type session struct {
 	into    *session // where this one went, if it was the same as another
 }
 
+// sessions are those of which nothing is under way. Most are entered and forgotten with
+// each request.
+var sessions = sync.Pool{New: func() any { return new(session) }}
+
 const (
 	// unseen is the time after which an answer that no request has shown counts as
 	// arrived.
@@ -58,7 +62,8 @@ func (s *Slots) Enter(id string, carried Mask, names []string, now time.Time) *V
 	s.sweepLocked(now)
 	j := s.sessions[id]
 	if j == nil {
-		j = &session{id: id}
+		j = sessions.Get().(*session)
+		j.id = id
 		if id != "" {
 			s.nameLocked(id, j)
 		}
@@ -107,6 +112,8 @@ func (s *Slots) forgetLocked(j *session) {
 	for _, id := range j.also {
 		delete(s.sessions, id)
 	}
+	*j = session{}
+	sessions.Put(j)
 }
 
 // queueLocked puts a visit that has left behind all others.

@@ -170,28 +170,40 @@ func TestWhatVouches(t *testing.T) {
 	story(t, "a copy", func(w *world) {
 		k := w.known(w.st)
 		time.Sleep(instance.Lease - time.Millisecond)
-		if !w.Reader.Vouches(k) {
+		if !w.Reader.CopyVouches(*k.Copy()) {
 			w.Error("its lease is over too early")
 		}
 		time.Sleep(time.Millisecond)
-		if w.Reader.Vouches(k) {
+		if w.Reader.CopyVouches(*k.Copy()) {
 			w.Error("its lease lasts too long")
 		}
-		if w.Reader.Vouches(lookup.Known{Copy: w.known(w.st).Copy}) {
-			w.Error("what was not found vouches")
-		}
 		time.Sleep(instance.Idle + instance.Refresh)
-		if w.Reader.Vouches(w.known(w.st)) {
+		if k := w.known(w.st); w.Reader.CopyVouches(*k.Copy()) {
 			w.Error("a session that is over vouches")
 		}
 		var ahead lookup.Known
-		ahead.Add(state.Copy{ID: "a", State: w.st, Confirmed: time.Now().Add(state.MaxAhead).UnixMilli()}, time.Now())
-		if ahead.Confirmed == 0 {
+		ahead.Add(&state.Copy{ID: "a", State: w.st, Confirmed: time.Now().Add(state.MaxAhead).UnixMilli()}, time.Now())
+		if ahead.Copy().Confirmed == 0 {
 			w.Error("a clock that is a minute ahead vouches for nothing")
 		}
-		ahead.Add(state.Copy{ID: "a", State: w.st, Confirmed: time.Now().Add(state.MaxAhead + time.Millisecond).UnixMilli()}, time.Now())
-		if ahead.Confirmed != time.Now().Add(state.MaxAhead).UnixMilli() {
+		ahead.Add(&state.Copy{ID: "a", State: w.st, Confirmed: time.Now().Add(state.MaxAhead + time.Millisecond).UnixMilli()}, time.Now())
+		if ahead.Copy().Confirmed != time.Now().Add(state.MaxAhead).UnixMilli() {
 			w.Error("a clock that is further ahead vouches")
+		}
+		late := time.Now().Add(time.Hour)
+		for _, b := range []state.Copy{
+			{ID: "a", State: w.st, Confirmed: late.UnixMilli()},
+			{ID: "a", State: w.st.Seen(late), Confirmed: time.Now().UnixMilli()},
+		} {
+			var k lookup.Known
+			before := b
+			k.Add(&b, time.Now())
+			if got := k.Copy(); got.Confirmed > time.Now().UnixMilli() || got.State.LastSeen > time.Now().UnixMilli() {
+				w.Errorf("%+v counts although its clock is an hour ahead", got)
+			}
+			if b.Confirmed != before.Confirmed || b.State.LastSeen != before.State.LastSeen {
+				w.Errorf("the copy was altered: %+v, was %+v", b, before)
+			}
 		}
 	})
 }

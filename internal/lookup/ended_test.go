@@ -87,7 +87,7 @@ func TestASessionThatHasEnded(t *testing.T) {
 		k := w.known(w.st, predecessor(w))
 		k.Ended = []state.Superseded{{ID: "old", Dot: w.Clock.Death(state.Destroyed).Dot, IfLive: true}}
 		w.want(w.fetch(k), lookup.Live, lookup.FromStore, lookup.Complete, false)
-		k.Ended = []state.Superseded{{ID: "old", Dot: k.Supersedes[0].Dot}}
+		k.Ended = []state.Superseded{{ID: "old", Dot: k.Copy().Supersedes[0].Dot}}
 		w.want(w.fetch(k), lookup.Live, lookup.FromStore, lookup.Complete, false)
 	})
 	story(t, "with its predecessor, as this process knows, where the store lacks it", func(w *world) {
@@ -96,7 +96,7 @@ func TestASessionThatHasEnded(t *testing.T) {
 		w.want(w.fetch(k), lookup.Live, lookup.FromStore, lookup.Complete, false)
 		w.Store.Remove("a")
 		dead(w, w.fetch(k), state.Revoked)
-		k.Supersedes[0].Durable = true
+		k.Copy().Supersedes[0].Durable = true
 		w.Store.Away(true)
 		dead(w, w.fetch(k), state.Revoked) // as this process knows now
 	})

@@ -10,7 +10,7 @@ import (
 // Known is what this process knows of a session before it asks the store: the join
 // of the copies that the request carried and of the journal's.
 type Known struct {
-	state.Copy
+	copy  *state.Copy // see Copy; nil: a zero one
 	Found bool
 
 	// Excused: a copy was sealed with a key that is not known here, not long ago
@@ -22,21 +22,43 @@ type Known struct {
 	Ended []state.Superseded // the sessions that this visitor has ended, by the tombstone cookie
 }
 
-// Add joins a copy in. A lease that is stamped more than MaxAhead in the future
-// vouches for nothing, and a session that was last seen then was seen now: the clock
-// that stamped it was ahead.
-func (w *Known) Add(c state.Copy, now time.Time) {
+// KnownAs returns what is known of a session where that is c, which nobody may alter any more.
+// found says that c may stand in for a store that does not answer.
+func KnownAs(c *state.Copy, found bool) Known { return Known{copy: c, Found: found} }
+
+var noCopy state.Copy
+
+// Copy returns the join of the copies, a zero one where there is none. Nobody may alter it: it
+// may be one that other requests share.
+func (w *Known) Copy() *state.Copy {
+	if w.copy == nil {
+		return &noCopy
+	}
+	return w.copy
+}
+
+// Add joins a copy in, which nobody may alter any more. A lease that is stamped more than
+// MaxAhead in the future vouches for nothing, and a session that was last seen then was seen
+// now: the clock that stamped it was ahead.
+func (w *Known) Add(c *state.Copy, now time.Time) {
 	future := now.Add(state.MaxAhead).UnixMilli()
+	if c.Confirmed > future || c.State.LastSeen > future {
+		c = notAhead(*c, future, now)
+	}
+	if w.Found {
+		joined := w.copy.Join(*c)
+		c = &joined
+	}
+	w.copy, w.Found = c, true
+}
+
+// notAhead returns c without dates that are later than future.
+func notAhead(c state.Copy, future int64, now time.Time) *state.Copy {
 	if c.Confirmed > future {
 		c.Confirmed = 0
 	}
 	if c.State.LastSeen > future {
 		c.State.LastSeen = now.UnixMilli()
 	}
-	if !w.Found {
-		w.Copy = c
-		w.Found = true
-		return
-	}
-	w.Copy = w.Join(c)
+	return &c
 }

@@ -13,10 +13,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/holdfast-go/session/internal/audit"
 	"github.com/holdfast-go/session/internal/decide"
+	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/foreign"
 	"github.com/holdfast-go/session/internal/journal"
@@ -62,20 +64,19 @@ var ErrExcused = fmt.Errorf("%w: a backup is sealed with a key that is not known
 // session, there is none, or it is unknown. It is unknown where the request has
 // ended or this program cannot read the store's record, and then no copy takes the
 // store's place.
-func (r *Reader) Fetch(ctx context.Context, id string, w Known, fresh bool) Loaded {
+func (r *Reader) Fetch(ctx context.Context, id string, w Known, fresh bool) (l Loaded) {
+	r.FetchInto(ctx, id, w, fresh, &l)
+	return l
+}
+
+// FetchInto is Fetch. l is zero before it.
+func (r *Reader) FetchInto(ctx context.Context, id string, w Known, fresh bool, l *Loaded) {
 	if !r.Backup {
-		var l Loaded
-		r.FetchAlone(ctx, id, fresh, &l)
-		return l
+		r.FetchAlone(ctx, id, fresh, l)
+		return
 	}
-	mode := r.Mode()
-	q := lookup{reader: r, id: id, known: w}
-	if mode == decide.StoreOnly {
-		q.lease = w.Confirmed
-		q.known = Known{}
-	}
-	q.facts.Mode = mode
-	q.facts.Foreign = r.Foreign
+	q := lookups.Get().(*lookup)
+	q.begin(r, id, w)
 	q.ask(ctx, fresh)
 	for {
 		switch d := decide.Read(q.facts); d.Verdict {
@@ -84,9 +85,34 @@ func (r *Reader) Fetch(ctx context.Context, id string, w Known, fresh bool) Load
 		case decide.ReadPredecessor:
 			q.readPredecessor(ctx)
 		default:
-			return q.act(ctx, d)
+			q.end(ctx, d, l)
+			return
 		}
 	}
+}
+
+// lookups are those that no request uses. While a request waits for the store, the collector
+// walks its stack, and a lookup takes up two KB.
+var lookups = sync.Pool{New: func() any { return new(lookup) }}
+
+// begin makes q the lookup of a session of which w is known.
+func (q *lookup) begin(r *Reader, id string, w Known) {
+	q.reader, q.id, q.known = r, id, w
+	q.facts = decide.Facts{Mode: r.Mode(), Foreign: r.Foreign}
+	if q.facts.Mode == decide.StoreOnly {
+		q.lease = w.Copy().Confirmed
+		q.known = Known{}
+	}
+}
+
+// end carries out the decision, and gives q back. Like learn it is not inlined, so that its
+// variables are not on the stack of a request that waits for the store.
+//
+//go:noinline
+func (q *lookup) end(ctx context.Context, d decide.Decision, l *Loaded) {
+	*l = q.act(ctx, d)
+	*q = lookup{}
+	lookups.Put(q)
 }
 
 // FetchAlone is Fetch without a backup. l is zero before it.
@@ -126,37 +152,54 @@ func (r *Reader) decideAlone(ctx context.Context, id string, got *record.Session
 
 // ask loads the session and sets the facts.
 func (q *lookup) ask(ctx context.Context, fresh bool) {
-	r, f := q.reader, &q.facts
+	r := q.reader
 	s := r.Shards.Of(q.id)
+	sent := r.Clock.Now()
+	q.recall(s, sent)
+	vouched := q.facts.Copy == decide.Vouches && q.facts.Mode != decide.StoreOnly
+	confirms := s.Confirms()
+	q.stored = record.Session{}
+	q.err = r.Storage.Load(ctx, q.id, vouched, fresh, &q.stored)
+	q.learn(ctx, sent, fresh, confirms)
+}
+
+// recall joins in what the journal knows, and sets the facts about the copies.
+//
+//go:noinline
+func (q *lookup) recall(s *failover.Shard, now time.Time) {
 	if b, ok := s.Copy(q.id); ok {
-		q.known.Add(b, r.Clock.Now())
+		held := b // so that b is not on the heap where there is none
+		q.known.Add(&held, now)
 	}
 	switch {
 	case !q.known.Found:
-		f.Copy = decide.NoCopy
-	case r.Vouches(q.known):
-		f.Copy = decide.Vouches
+		q.facts.Copy = decide.NoCopy
+	case q.reader.vouches(q.known.Copy(), now):
+		q.facts.Copy = decide.Vouches
 	default:
-		f.Copy = decide.Stale
+		q.facts.Copy = decide.Stale
 	}
-	vouched := f.Copy == decide.Vouches && f.Mode != decide.StoreOnly
-	confirms := s.Confirms()
-	sent := r.Clock.Now()
-	q.stored = record.Session{}
-	q.err = r.Storage.Load(ctx, q.id, vouched, fresh, &q.stored)
+}
 
+// learn sets the facts about the store's answer. The load was sent at that time, when the
+// shard confirmed leases or did not.
+//
+//go:noinline
+func (q *lookup) learn(ctx context.Context, sent time.Time, fresh, confirms bool) {
+	f, s := &q.facts, q.reader.Shards.Of(q.id)
 	f.Answer = answerOf(q.err, q.stored.State.Dead())
 	if f.Answer == decide.Record {
 		q.compare(sent, fresh, confirms)
 		q.share(ctx)
 	}
+	known := q.known.Copy()
 	f.Quarantined = f.Answer == decide.Nothing && s.Quarantined()
-	f.Unwritable = !confirms && s.UnwritableFor(r.Lease())
+	f.Unwritable = !confirms && s.UnwritableFor(q.reader.Lease())
 	f.Known = q.knownEnd()
-	f.NeverStored = q.known.Born
+	f.NeverStored = known.Born
 	f.Excused = q.known.Excused
 	f.Predecessor = decide.Settled
-	if slices.ContainsFunc(q.known.Supersedes, func(k state.Superseded) bool { return k.Predecessor && !k.Durable }) {
+	if slices.ContainsFunc(known.Supersedes, func(k state.Superseded) bool { return k.Predecessor && !k.Durable }) {
 		f.Predecessor = decide.Unread
 	}
 }
@@ -185,11 +228,11 @@ func answerOf(err error, dead bool) decide.Answer {
 func (q *lookup) compare(sent time.Time, fresh, confirms bool) {
 	record, behind := q.reader.fetchStore(q.id, q.known, q.stored, sent)
 	q.record = record
-	if q.known.Born {
+	if q.known.Copy().Born {
 		q.reader.Shards.Of(q.id).Found(q.id)
 	}
 	if q.stored.Cached || !confirms {
-		q.record.Confirmed = max(q.known.Confirmed, q.lease)
+		q.record.Confirmed = max(q.known.Copy().Confirmed, q.lease)
 	}
 	if !behind {
 		return
@@ -243,7 +286,7 @@ func (q *lookup) knownEnd() decide.Known {
 // loginRevoked reports whether the login to the session was revoked: the login in the join of
 // the store's record and the copies, or in the copies alone where there is no live record.
 func (q *lookup) loginRevoked() (dead bool) {
-	st := q.known.State
+	st := q.known.Copy().State
 	switch {
 	case q.err == nil && !q.stored.State.Dead():
 		st = q.record.State
@@ -258,7 +301,7 @@ func (q *lookup) loginRevoked() (dead bool) {
 // readPredecessor reads the session that this one took over from, which decides
 // whether this one may live.
 func (q *lookup) readPredecessor(ctx context.Context) {
-	q.fromPredecessor, q.err = q.reader.mergePredecessor(ctx, q.known.Copy)
+	q.fromPredecessor, q.err = q.reader.mergePredecessor(ctx, *q.known.Copy())
 	switch {
 	case q.err == nil:
 		q.facts.Predecessor = decide.Settled
@@ -309,10 +352,10 @@ func (q *lookup) act(ctx context.Context, d decide.Decision) Loaded {
 // not answer. A record that was loaded, but does not prove that the session lives, is joined
 // in, so that later changes are made on everything that this process knows.
 func (q *lookup) fromCopy(d decide.Decision) Loaded {
-	l := Loaded{Phase: Live, Copy: q.known.Copy, Version: q.stored.Version, Source: FromBackup, Placement: Missing}
-	known := q.known.State
+	l := Loaded{Phase: Live, Copy: *q.known.Copy(), Version: q.stored.Version, Source: FromBackup, Placement: Missing}
+	known := l.State
 	if failure.IsAway(q.err) && q.stored.Version != record.Absent {
-		known = q.reader.Settled(known, q.known.Saved, q.stored.State)
+		known = q.reader.Settled(known, l.Saved, q.stored.State)
 	}
 	l.State = q.stored.Revive(known)
 	l.State.Entries = state.JoinEntries(l.State.Entries, q.fromPredecessor)
@@ -331,7 +374,7 @@ func (q *lookup) joinPredecessor(l *Loaded) {
 	if q.reader.Without.Lacks(mechanism.Superseded) {
 		return
 	}
-	for _, k := range q.known.Supersedes {
+	for _, k := range q.known.Copy().Supersedes {
 		if !k.Predecessor || k.Durable {
 			continue
 		}
@@ -366,7 +409,7 @@ func (q *lookup) dead(ctx context.Context, d decide.Decision) Loaded {
 		l.State.Death = q.loggedOut
 		q.reader.Audit.Saw(ctx, q.id, q.loginOf, audit.Revocation)
 	case decide.ByPredecessor:
-		return q.reader.endWithPredecessor(ctx, q.id, q.known.State, q.stored.Version)
+		return q.reader.endWithPredecessor(ctx, q.id, q.known.Copy().State, q.stored.Version)
 	default: // the other causes are of other verdicts
 	}
 	return l
@@ -376,9 +419,9 @@ func (q *lookup) dead(ctx context.Context, d decide.Decision) Loaded {
 func (q *lookup) latest() state.State {
 	switch st := q.stored.State; {
 	case st.Created == 0:
-		return q.known.State
+		return q.known.Copy().State
 	case q.known.Found:
-		return state.Join(st, q.known.State)
+		return state.Join(st, q.known.Copy().State)
 	default:
 		return st
 	}
@@ -400,12 +443,12 @@ func (r *Reader) fetchStore(id string, w Known, got record.Session, sent time.Ti
 		Phase: Live, Version: got.Version, Source: FromStore,
 		Copy: state.Copy{ID: id, State: st, Confirmed: sent.UnixMilli(), Saved: st.Entries.Latest()},
 	}
-	if w.Found {
-		l.State = state.Join(st, r.Settled(w.State, w.Saved, st))
-		l.Supersedes = state.MarkDurable(w.Supersedes)
+	if known := w.Copy(); w.Found {
+		l.State = state.Join(st, r.Settled(known.State, known.Saved, st))
+		l.Supersedes = state.MarkDurable(known.Supersedes)
 		seenLater := l.State.LastSeen-st.LastSeen >= r.Storage.RefreshOf(&st).Milliseconds()
 		if behind = seenLater || !l.State.Equal(st); behind {
-			l.Saved = min(l.Saved, w.Saved)
+			l.Saved = min(l.Saved, known.Saved)
 		}
 	}
 	return l, behind
@@ -433,7 +476,7 @@ func (r *Reader) endWithPredecessor(ctx context.Context, id string, st state.Sta
 // predecessor: the visitor, by the tombstone cookie, or any writer while the store
 // does not have the session yet.
 func (r *Reader) supersededElsewhere(w Known, stored bool) bool {
-	for _, k := range w.Supersedes {
+	for _, k := range w.Copy().Supersedes {
 		if !k.Predecessor || r.Without.Lacks(mechanism.Superseded) {
 			continue
 		}

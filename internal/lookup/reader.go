@@ -42,11 +42,9 @@ type Reader struct {
 	Refreshes running.Set // expiry refreshes in the background
 }
 
-// Vouches reports whether the session may live by this copy alone.
-func (r *Reader) Vouches(w Known) bool { return w.Found && r.CopyVouches(w.Copy) }
-
 // CopyVouches reports whether the session may live by c alone.
-func (r *Reader) CopyVouches(c state.Copy) bool {
-	now := r.Clock.Now()
+func (r *Reader) CopyVouches(c state.Copy) bool { return r.vouches(&c, r.Clock.Now()) }
+
+func (r *Reader) vouches(c *state.Copy, now time.Time) bool {
 	return now.UnixMilli() < c.Confirmed+r.Lease().Milliseconds() && !r.Storage.Expired(c.State, now)
 }

@@ -46,8 +46,14 @@ func (w *world) write(st state.State, name, value string) state.State {
 
 // known is what a request has carried: a copy that vouches.
 func (w *world) known(st state.State, supersedes ...state.Superseded) lookup.Known {
-	var k lookup.Known
-	k.Add(state.Copy{ID: "a", State: st, Confirmed: time.Now().UnixMilli(), Saved: st.Entries.Latest(), Supersedes: supersedes}, time.Now())
+	return w.knownAs(st, func(b *state.Copy) { b.Supersedes = supersedes })
+}
+
+// knownAs is known for a copy that is altered.
+func (w *world) knownAs(st state.State, alter func(b *state.Copy)) (k lookup.Known) {
+	b := state.Copy{ID: "a", State: st, Confirmed: time.Now().UnixMilli(), Saved: st.Entries.Latest()}
+	alter(&b)
+	k.Add(&b, time.Now())
 	return k
 }
 
@@ -81,8 +87,7 @@ func TestALiveRecord(t *testing.T) {
 		}
 	})
 	story(t, "that lacks what a copy knows is to be repaired", func(w *world) {
-		k := w.known(w.write(w.st, "y", "2"), state.Superseded{ID: "old"})
-		k.Saved = 1
+		k := w.knownAs(w.write(w.st, "y", "2"), func(b *state.Copy) { b.Saved, b.Supersedes = 1, []state.Superseded{{ID: "old"}} })
 		l := w.fetch(k)
 		w.want(l, lookup.Live, lookup.FromStore, lookup.Behind, false)
 		w.value(l.State, "x", "1")
@@ -105,24 +110,27 @@ func TestALiveRecord(t *testing.T) {
 	})
 	story(t, "of a cache confirms no lease", func(w *world) {
 		w.Store.Cache()
-		k := w.known(w.st)
-		k.Confirmed -= 1000
+		k := w.knownAs(w.st, func(b *state.Copy) { b.Confirmed -= 1000 })
 		l := w.fetch(k)
 		w.want(l, lookup.Live, lookup.FromStore, lookup.Complete, false)
-		if l.Confirmed != k.Confirmed {
-			w.Errorf("it is confirmed as of %d, want %d", l.Confirmed, k.Confirmed)
+		if l.Confirmed != k.Copy().Confirmed {
+			w.Errorf("it is confirmed as of %d, want %d", l.Confirmed, k.Copy().Confirmed)
 		}
 	})
 	story(t, "of a cache takes no lease from copies that the operator does not trust", func(w *world) {
 		w.Store.Cache()
 		w.Order(circuit.StoreOnly)
-		k := w.known(w.write(w.st, "y", "2"))
-		k.Confirmed -= 1000
+		k := w.knownAs(w.write(w.st, "y", "2"), func(b *state.Copy) { b.Confirmed -= 1000 })
 		l := w.fetch(k)
 		w.want(l, lookup.Live, lookup.FromStore, lookup.Complete, false)
 		w.value(l.State, "y", "")
-		if l.Confirmed != k.Confirmed {
-			w.Errorf("it is confirmed as of %d, want %d", l.Confirmed, k.Confirmed)
+		if l.Confirmed != k.Copy().Confirmed {
+			w.Errorf("it is confirmed as of %d, want %d", l.Confirmed, k.Copy().Confirmed)
+		}
+		w.Order(circuit.Auto)
+		older := w.knownAs(w.st, func(b *state.Copy) { b.Confirmed -= 2000 })
+		if l := w.fetch(older); l.Confirmed != older.Copy().Confirmed {
+			w.Errorf("after an order it is confirmed as of %d, want %d", l.Confirmed, older.Copy().Confirmed)
 		}
 	})
 	story(t, "of a cache that lacks something is asked of the store itself", func(w *world) {

@@ -62,7 +62,7 @@ func (r *Reader) RotatedFrom(id string, d state.Death) state.Superseded {
 func (r *Reader) Arrive(ctx context.Context, t token.Token, l *Loaded, brought Known, reopen func(id string) Known) (held token.Token, known Known, arrived bool) {
 	held = t
 	first := l.ID
-	supersedes := brought.Supersedes
+	supersedes := brought.Copy().Supersedes
 	for hops := 0; l.Phase == Dead; hops++ {
 		next, ok := r.Follow(held, l.State.Death)
 		if !ok {
@@ -101,10 +101,10 @@ func (l *Loaded) bring(brought Known) {
 	if !brought.Found {
 		return
 	}
-	joined := state.Join(l.State, brought.State.Values())
+	joined := state.Join(l.State, brought.Copy().State.Values())
 	if !joined.Equal(l.State) {
 		l.State = joined
-		l.Saved = min(l.Saved, brought.Saved)
+		l.Saved = min(l.Saved, brought.Copy().Saved)
 		l.Lack()
 	}
 }

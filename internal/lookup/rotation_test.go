@@ -44,15 +44,14 @@ func (w *world) arrive(t token.Token, brought lookup.Known) (l lookup.Loaded, he
 func TestRotationsLeadToTheSessionThatLives(t *testing.T) {
 	story(t, "over two of them, with what the request knows besides", func(w *world) {
 		old := token.New()
-		brought := w.known(w.write(w.st, "late", "2"))
-		brought.ID, brought.Saved = old.ID(), w.st.Entries.Latest()
+		brought := w.knownAs(w.write(w.st, "late", "2"), func(b *state.Copy) { b.ID, b.Saved = old.ID(), w.st.Entries.Latest() })
 		last := w.rotated(old, 2)
 		w.Store.Set(last.ID(), w.st)
 		l, held, arrived := w.arrive(old, brought)
 		if !arrived || held != last || l.Phase != lookup.Live || l.ID != last.ID() {
 			w.Fatalf("it arrives (%v) at %+v", arrived, l)
 		}
-		if e, ok := l.State.Entries.Find("late"); !ok || string(e.Value) != "2" || !l.Lacking() || l.Saved != brought.Saved {
+		if e, ok := l.State.Entries.Find("late"); !ok || string(e.Value) != "2" || !l.Lacking() || l.Saved != brought.Copy().Saved {
 			w.Errorf("what the request knows is not joined in: %+v", l)
 		}
 		if len(l.Supersedes) != 2 || l.Supersedes[0].ID != old.ID() {
@@ -63,8 +62,7 @@ func TestRotationsLeadToTheSessionThatLives(t *testing.T) {
 		old := token.New()
 		last := w.rotated(old, 1)
 		w.Store.Set(last.ID(), w.st)
-		brought := w.known(w.st)
-		brought.ID = old.ID()
+		brought := w.knownAs(w.st, func(b *state.Copy) { b.ID = old.ID() })
 		if l, _, arrived := w.arrive(old, brought); !arrived || l.Lacking() {
 			w.Errorf("it arrives (%v) at %+v", arrived, l)
 		}
@@ -118,8 +116,7 @@ func TestWhereRotationsLeadMayBeUnknown(t *testing.T) {
 		old := token.New()
 		last := w.rotated(old, 1)
 		w.Store.PlanFor(instance.CallsFor(last.ID()), instance.Fate{Err: instance.ErrRefused})
-		copyOf := w.known(w.st)
-		copyOf.ID = last.ID()
+		copyOf := w.knownAs(w.st, func(b *state.Copy) { b.ID = last.ID() })
 		l := w.Reader.Fetch(context.Background(), old.ID(), lookup.Known{}, true)
 		held, _, arrived := w.Reader.Arrive(context.Background(), old, &l, lookup.Known{}, func(string) lookup.Known { return copyOf })
 		if arrived || held != old || l.Phase != lookup.Unknown || !errors.Is(l.Err, failure.ErrNotAsked) {
