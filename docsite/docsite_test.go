@@ -162,13 +162,13 @@ func TestTheSearchWorksWithoutAServer(t *testing.T) {
 	if !strings.Contains(got, `href="../../docs/`) || !strings.Contains(got, "<mark>lease</mark>") {
 		t.Errorf("no section was found:\n%s", got)
 	}
-	index := read(t, filepath.Join(dir, "search-index.js"))
+	index := strings.NewReplacer(`\"`, `"`, `\u0026`, "&", `\u003c`, "<", `\u003e`, ">").Replace(read(t, filepath.Join(dir, "search-index.js")))
 	excerpts := regexp.MustCompile(`<p>(.*?) …</p>`).FindAllStringSubmatch(search("index.html", "session"), -1)
 	if len(excerpts) < 10 {
 		t.Errorf("only %d excerpts were cut", len(excerpts))
 	}
 	for _, e := range excerpts {
-		words := strings.Fields(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(e[1], ""))
+		words := strings.Fields(html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(e[1], "")))
 		if end := strings.Join(words[len(words)-3:], " ") + " "; !strings.Contains(index, end) {
 			t.Errorf("an excerpt ends in the middle of a word: %q", end)
 		}
