@@ -59,6 +59,29 @@ func ExampleEnding() {
 	// Output: ada ended by visitor true durable
 }
 
+// A message to users whose session ended without them.
+func ExampleEndedBy() {
+	var id session.ID // as the support desk sees it
+	sessions, err := session.New(memstore.New(nil), &session.Options{Hooks: session.Hooks{
+		Login: func(_ context.Context, began, _ session.ID, _ string) { id = began },
+		Ended: func(_ context.Context, e session.Ending) {
+			switch e.By {
+			case session.EndedByVisitor, session.EndedByTime:
+			default:
+				fmt.Println("to", e.User+":", "your session was ended by:", e.By)
+			}
+		},
+	}})
+	if err != nil {
+		panic(err)
+	}
+	logIn(sessions)
+	if _, err := sessions.Revoke(context.Background(), id); err != nil {
+		panic(err)
+	}
+	// Output: to ada: your session was ended by: administrator
+}
+
 // A counter of failures, by what was asked of the store.
 func ExampleOperation() {
 	failures := map[session.Operation]int{} // with a mutex where requests run at once

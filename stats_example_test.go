@@ -33,7 +33,7 @@ func newBackedUp(o session.Options) (*session.Manager, *storetest.Faulty) {
 
 // closeSoon ends a Manager whose store may be away.
 func closeSoon(sessions *session.Manager) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	sessions.Close(ctx)
 }
@@ -129,6 +129,34 @@ func ExampleOrderStats() {
 	o := sessions.Stats().Order
 	fmt.Println(o.Mode, o.Until)
 	// Output: backup only 2099-11-01 18:00:00 +0000 UTC
+}
+
+// An order about one server of several, for two hours longer than copies usually vouch.
+func ExampleOverride() {
+	var order override.Value
+	sessions, _ := newBackedUp(session.Options{Switch: &order})
+	defer closeSoon(sessions)
+	order.SetUntil(session.Override{
+		Mode:  session.BackupOnly,
+		Shard: "10.0.0.1:11211", // its name in ShardStats
+		Lease: 3 * time.Hour,    // Backup.MaxLease bounds it
+	}, time.Now().Add(2*time.Hour))
+
+	o := sessions.Stats().Order
+	fmt.Println(o.Mode, o.Shard, o.Lease)
+	// Output: backup only 10.0.0.1:11211 3h0m0s
+}
+
+// A Mode is a word in JSON, as in a configuration.
+func ExampleMode() {
+	var settings struct{ Sessions session.Mode }
+	err := json.Unmarshal([]byte(`{"Sessions": "backup only"}`), &settings)
+	fmt.Println(settings.Sessions == session.BackupOnly, err)
+	err = json.Unmarshal([]byte(`{"Sessions": "backup"}`), &settings)
+	fmt.Println(err)
+	// Output:
+	// true <nil>
+	// session: "backup" is no mode
 }
 
 // A Switch of one's own: a function that returns at once.

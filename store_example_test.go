@@ -170,3 +170,33 @@ func ExampleFreshLoader() {
 	fmt.Println(string(old.Data), old.Cached, string(fresh.Data), fresh.Cached)
 	// Output: one true two false
 }
+
+// sameProcess keeps records in this process, and shows how long a Load may take.
+type sameProcess struct{ session.Store }
+
+func (sameProcess) Local() {} // the store cannot be away
+
+func (s sameProcess) Load(ctx context.Context, id session.ID) (session.Record, error) {
+	deadline, ok := ctx.Deadline()
+	fmt.Println("a load may take more than a second:", ok && time.Until(deadline) > time.Second)
+	return s.Store.Load(ctx, id)
+}
+
+// A request to a store in the same process does not fail because the process is busy.
+func ExampleLocal() {
+	sessions, err := session.New(sameProcess{memstore.New(nil)}, nil)
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", login)
+	mux.HandleFunc("GET /me", func(w http.ResponseWriter, r *http.Request) {
+		s, _ := session.From(r.Context())
+		fmt.Fprintln(w, s.Source())
+	})
+	browse(sessions.Handler(mux), "POST /login", "GET /me")
+	// Output:
+	// POST /login: 200 welcome
+	// a load may take more than a second: true
+	// GET /me: 200 store
+}

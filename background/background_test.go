@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +25,24 @@ func ExampleDo() {
 		})
 	}
 	_ = load
+}
+
+// A statement ends although its caller has gone, and Close waits for it.
+func ExampleCalls() {
+	calls := background.New(1, 5*time.Second)
+	ctx, cancel := context.WithCancel(context.Background())
+	answer := make(chan string)
+	_, err := background.Do(ctx, calls, func(ctx context.Context) (string, error) {
+		cancel() // the visitor hangs up while the server is slow
+		fmt.Println("statement:", <-answer, ctx.Err())
+		return "", nil
+	})
+	fmt.Println("caller:", err)
+	answer <- "1 row"
+	calls.Close()
+	// Output:
+	// caller: context canceled
+	// statement: 1 row <nil>
 }
 
 func TestACallOutlivesItsCaller(t *testing.T) {

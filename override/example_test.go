@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/override"
+	orders "github.com/holdfast-go/session/override/store"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -168,4 +169,37 @@ func ExampleFollowStats() {
 	s := follower.Stats()
 	fmt.Println(s.Order.Mode, !s.Read.IsZero(), s.Kept, s.Err)
 	// Output: backup only true false <nil>
+}
+
+// What Follow asks of a source: the text that is there, and whether there is one.
+func ExampleSource() {
+	var source override.Source = flags{make(chan string, 1)}
+	source.(flags).text <- "store-only"
+	text, stands, err := source.Read(context.Background())
+	fmt.Println(source, "has", text, stands, err)
+	// Output: feature flag session-store has store-only true <nil>
+}
+
+// A deployment gives an order before it restarts the store, and takes it back afterwards.
+func ExampleWriter() {
+	records, ctx := memstore.New(nil), context.Background() // another store than that of the sessions
+	source, err := orders.New(records, "shop/override", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var w override.Writer = source
+	err = w.Write(ctx, override.Order{
+		Override: session.Override{Mode: session.BackupOnly},
+		Until:    time.Now().Add(10 * time.Minute), // should the deployment die in between
+		By:       "deployment 4711",
+	})
+	_, stands, _ := source.Read(ctx)
+	fmt.Println("given:", stands, err)
+
+	err = w.Remove(ctx)
+	_, stands, _ = source.Read(ctx)
+	fmt.Println("given:", stands, err)
+	// Output:
+	// given: true <nil>
+	// given: false <nil>
 }

@@ -303,3 +303,17 @@ func ExampleKey() {
 	// true true true
 	// false false
 }
+
+// Two instances compare their keys without showing them to each other.
+func ExampleKeyID() {
+	shared, added := seal.NewKey(), seal.NewKey()
+	here := map[seal.KeyID]bool{shared.ID(): true, added.ID(): true}
+	there := []seal.Key{shared}
+	for _, key := range there {
+		delete(here, key.ID())
+	}
+	for id := range here {
+		fmt.Println("the other instance lacks a key:", id == added.ID(), len(id.String()), "digits")
+	}
+	// Output: the other instance lacks a key: true 8 digits
+}
