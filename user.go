@@ -91,7 +91,7 @@ func (s *Session) RevokeOthers(ctx context.Context) (Durability, error) {
 //
 // A login that begins afterwards counts. At an instance that has not heard of the
 // revocation, because it does not reach the store, a login counts only from a minute
-// after the revocation on, because clocks differ.
+// after the revocation on, by the clock of the instance that has revoked, because clocks differ.
 //
 // It needs Options.Backup, by which the instances hear of it, and fails without one, or with
 // an Options.Format, with an error that wraps errors.ErrUnsupported.

@@ -34,10 +34,11 @@ func (c *Clock) Dot(st state.State) state.Dot {
 func (c *Clock) Login(after uint64) uint64 { return max(c.logical.Next(c.Now(), 0), after+1) }
 
 // Revocation returns the clock value for the revocation of a user's logins until now, also
-// of those by a clock that was up to state.MaxAhead before this one. It is larger than
-// after, that of a revocation of before, and than that of a login made in knowledge of it.
+// of those by a clock that was up to state.MaxAhead before this one, and of each in such a
+// millisecond. It is larger than after, that of a revocation of before, and than that of a login
+// made in knowledge of it.
 func (c *Clock) Revocation(after uint64) uint64 {
-	return max(c.logical.Next(c.Now(), 0)+uint64(state.MaxAhead.Milliseconds())<<state.CounterBits, after+1)
+	return max(c.logical.Next(c.Now(), 0)+uint64(state.MaxAhead.Milliseconds()+1)<<state.CounterBits, after+1)
 }
 
 // Death returns a death of now.
