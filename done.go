@@ -28,8 +28,9 @@ var closed = func() <-chan struct{} {
 // another instance may have seen a request; where the store does not answer, the session
 // ends.
 //
-// With a Backup it is closed too when the Manager is, which hears of no ends from then on: the
-// client connects to another instance.
+// With a Backup it is closed too when the Manager is, which hears of no ends from then on, and
+// where an instance has heard of none for Backup.Lease, because the store is away or takes no
+// saves: the client connects again, or to another instance.
 //
 // Done follows a Rotate. It does not follow a Renew, which makes the token that opened
 // the stream worthless: the client connects again, with the new one.

@@ -137,6 +137,52 @@ func TestAStreamEndsInAnOutage(t *testing.T) {
 	})
 }
 
+// An instance that does not hear of ends vouches for a session no longer than a copy does, and so
+// does its stream. One that hears of them goes on.
+func TestAStreamEndsWithTheLeaseWhereNoEndsAreHeardOf(t *testing.T) {
+	const lease = 20 * time.Minute
+	for name, test := range map[string]struct {
+		fail  func(s userSite, link *storetest.Faulty)
+		heard session.Durability // what an end by another instance comes to
+	}{
+		"it is cut off": {func(_ userSite, link *storetest.Faulty) { link.Fail(errRefused) }, session.Durable},
+		"the store takes no saves": {func(s userSite, _ *storetest.Faulty) {
+			s.store.Before(func(op string, _ session.ID) error {
+				if op == "save" {
+					return errRefused
+				}
+				return nil
+			})
+		}, session.Pending},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testUsers(t, session.Options{Idle: 5 * time.Hour}, func(s userSite) {
+				c, link := s.instance(0, session.Backup{Lease: lease}, session.Options{Idle: 5 * time.Hour})
+				v, bob := s.logsIn(c, "ann"), s.logsIn(s.b, "bob")
+				s.after(5 * time.Minute)
+				x, there := s.opens(c, v), s.opens(s.b, bob)
+				s.after(3*lease + time.Minute)
+				x.want("after three leases in which all is well", false)
+				began := time.Now()
+				test.fail(s, link)
+				s.after(5 * time.Second)
+				s.revoke(s.a, "ann", test.heard)
+				s.after(lease - 7*time.Second)
+				x.want("within the lease", false)
+				s.after(9 * time.Second)
+				if got := s.holds(c, v); got != "503" {
+					t.Errorf("%v after the last news a request is shown %s, want 503", time.Since(began), got)
+				}
+				x.want("after the lease", true)
+				if test.heard == session.Durable {
+					there.want("of an instance that hears of ends", false)
+				}
+				s.store.Before(nil)
+			})
+		})
+	}
+}
+
 // A stream is no use of its session, and a use at another instance is found by one look at
 // the store.
 func TestAStreamEndsWhenItsSessionExpires(t *testing.T) {

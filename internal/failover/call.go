@@ -105,6 +105,18 @@ func (s *Shard) UnwritableFor(lease time.Duration) bool {
 	return !s.Writable() && s.all.Clock.Now().UnixMilli() >= s.tookSaves.Load()+lease.Milliseconds()
 }
 
+// EndsHeardUntil returns the time until which this process has heard of each end of a session by
+// others: until the last exchange, or until the shard of the session last took a save, without
+// which nobody can tell others of an end. It is for where there is a backup.
+func (a *Shards) EndsHeardUntil(id string) time.Time {
+	s := a.Of(id)
+	heard := s.members.Heard()
+	if saved := time.UnixMilli(s.tookSaves.Load()); !s.Writable() && saved.Before(heard) {
+		return saved
+	}
+	return heard
+}
+
 // Writable is Shard.Writable for the shard of a session. Without a backup nothing is known.
 func (a *Shards) Writable(id string) bool { return a.JournalBytes == 0 || a.Of(id).Writable() }
 

@@ -5,13 +5,15 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/storage"
 )
 
 // Done returns a channel that is closed when a session has ended, as far as this process
-// knows, when it hears of no ends any more because it is closed, or ctx ends. Until then a goroutine waits: for what the revocation set learns, and
-// for the expiry. At the expiry it loads the session once, and goes on if the session was used
-// meanwhile. Where there is a backup it loads nothing else while the session lives; without
-// one it loads the session when it begins, and when this process has ended it.
+// knows, when this process has heard of no ends for a lease, or is closed, or ctx ends. Until then
+// a goroutine waits: for what the revocation set learns, and for the expiry. At the expiry it
+// loads the session once, and goes on if the session was used meanwhile. Where there is a backup
+// it loads nothing else while the session lives; without one it loads the session when it begins,
+// and when this process has ended it.
 func (r *Reader) Done(ctx context.Context, c state.Copy) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
@@ -28,7 +30,7 @@ func (r *Reader) Done(ctx context.Context, c state.Copy) <-chan struct{} {
 func (r *Reader) untilMoved(ctx context.Context, c state.Copy) (next state.Copy, moved bool) {
 	w := r.Shards.Waiting.Enter(c.ID)
 	defer r.Shards.Waiting.Leave(w)
-	timer := time.NewTimer(r.left(c.State))
+	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for look := r.news(c); ; look = r.news(c) {
 		if look {
@@ -43,8 +45,12 @@ func (r *Reader) untilMoved(ctx context.Context, c state.Copy) (next state.Copy,
 				return c, false
 			}
 			c = l.Copy
-			timer.Reset(r.left(c.State))
 		}
+		hears := r.hears(c)
+		if hears <= 0 {
+			return c, false
+		}
+		timer.Reset(min(r.left(c.State), hears))
 		select {
 		case <-ctx.Done():
 			return c, false
@@ -60,6 +66,17 @@ func (r *Reader) untilMoved(ctx context.Context, c state.Copy) (next state.Copy,
 // an end. Without a backup it knows of none, and each call of news is due to one.
 func (r *Reader) news(c state.Copy) bool {
 	return !r.Backup || r.left(c.State) <= 0 || r.Shards.EndHeard(c)
+}
+
+// hears returns for how long this process may go on with a session if it hears of no ends from
+// now on: for a lease from when it last did, or from when the session was confirmed, as a copy may
+// vouch for it. Without a backup it never hears of those of others.
+func (r *Reader) hears(c state.Copy) time.Duration {
+	if !r.Backup {
+		return storage.Century
+	}
+	heard := max(c.Confirmed, r.Shards.EndsHeardUntil(c.ID).UnixMilli())
+	return time.UnixMilli(heard).Add(r.Lease()).Sub(r.Clock.Now())
 }
 
 // left returns how long a session lives if no request uses it any more.
