@@ -37,8 +37,9 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request, by operator) error
 	if err != nil {
 		return err
 	}
-	d, err := h.sessions.Revoke(r.Context(), session.ID(id))
-	return h.done(w, r, by, d, err, slog.String("session", id))
+	_, none := h.sessions.Open(r.Context(), session.ID(id))
+	d, err := h.sessions.Revoke(r.Context(), session.ID(id)) // also where there is none: copies of it may be about
+	return h.done(w, r, by, Ended{d.String(), errors.Is(none, session.ErrNoSession)}, err, slog.String("session", id))
 }
 
 func (h *Handler) endUser(w http.ResponseWriter, r *http.Request, by operator) error {
@@ -54,7 +55,7 @@ func (h *Handler) endUser(w http.ResponseWriter, r *http.Request, by operator) e
 		return err
 	}
 	d, err := h.sessions.RevokeUser(r.Context(), user)
-	return h.done(w, r, by, d, err, slog.String("user", user))
+	return h.done(w, r, by, Ended{Outcome: d.String()}, err, slog.String("user", user))
 }
 
 func (h *Handler) endBefore(w http.ResponseWriter, r *http.Request, by operator) error {
@@ -69,17 +70,20 @@ func (h *Handler) endBefore(w http.ResponseWriter, r *http.Request, by operator)
 		return &refusal{http.StatusBadRequest, "no time before which sessions end; write {\"before\": \"2026-11-01T18:00:00Z\"}"}
 	}
 	d, err := h.sessions.RevokeBefore(r.Context(), asked.Before)
-	return h.done(w, r, by, d, err, slog.Time("before", asked.Before.UTC()))
+	return h.done(w, r, by, Ended{Outcome: d.String()}, err, slog.Time("before", asked.Before.UTC()))
 }
 
 // done logs an act, and answers.
-func (h *Handler) done(w http.ResponseWriter, r *http.Request, by operator, d session.Durability, err error, whose slog.Attr) error {
+func (h *Handler) done(w http.ResponseWriter, r *http.Request, by operator, e Ended, err error, whose ...slog.Attr) error {
 	if err != nil {
-		h.audit(r, by.name, "failed", err.Error(), whose)
+		h.audit(r, by.name, "failed", err.Error(), whose...)
 		return err
 	}
-	h.audit(r, by.name, d.String(), "", whose)
-	reply(w, http.StatusOK, Ended{d.String()})
+	if e.Missing {
+		whose = append(whose, slog.Bool("missing", true))
+	}
+	h.audit(r, by.name, e.Outcome, "", whose...)
+	reply(w, http.StatusOK, e)
 	return nil
 }
 

@@ -75,7 +75,8 @@ func (c *Client) Session(ctx context.Context, id session.ID) (s Session, err err
 	return s, c.get(ctx, "api/session", url.Values{"id": {string(id)}}, &s)
 }
 
-// End ends one session, as session.Manager.Revoke does.
+// End ends one session, as session.Manager.Revoke does. Where no session has the ID the answer
+// says so, and is no error.
 func (c *Client) End(ctx context.Context, id session.ID) (e Ended, err error) {
 	return e, c.post(ctx, "api/end", what{ID: string(id)}, &e)
 }

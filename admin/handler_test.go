@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-go/session/admin"
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/override"
+	"github.com/holdfast-go/session/sessiontest"
 )
 
 // listed waits until the list of a user's sessions, which is written in the background, has n.
@@ -203,6 +204,88 @@ func TestAnotherProgramsAnswerIsNone(t *testing.T) {
 	if _, err := c.Status(t.Context()); err == nil || !strings.Contains(err.Error(), "no URL of a page") {
 		t.Errorf("got %v of no URL", err)
 	}
+}
+
+// inProcess sends a client's requests to a Handler without a connection.
+type inProcess struct{ http.Handler }
+
+func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// An operator hears that no session had the ID. It is ended all the same: what is left of one may be
+// in its visitor's copies alone, or under the ID that a rotation has given it.
+func TestAnEndOfNoSessionSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memory()
+		var order override.Value
+		f := open(t, store, admin.Options{}, func(o *session.Options) { o.Switch = &order })
+		f.server.Close() // a connection is nothing for virtual time
+		f.client.HTTP = &http.Client{Transport: inProcess{http.StripPrefix("/ops/admin", f.handler)}}
+		time.Sleep(10 * time.Second) // a new store is not believed at once
+		end := func(is string, id session.ID, want admin.Ended) {
+			t.Helper()
+			f.log.take()
+			e, err := f.client.End(t.Context(), id)
+			if e != want || err != nil {
+				t.Errorf("%s: got %+v, %v, want %+v", is, e, err, want)
+			}
+			words := "session=" + string(id) + " outcome=" + want.Outcome
+			if want.Missing {
+				words = "session=" + string(id) + " missing=true outcome=" + want.Outcome
+			}
+			if line := f.log.take(); !strings.Contains(line, words) {
+				t.Errorf("%s: the log has %q, want %s", is, line, words)
+			}
+		}
+		in := func(v *sessiontest.Visitor) bool { return v.Session().User() != "" }
+
+		id, v := f.logIn("ada")
+		end("a session", id, admin.Ended{Outcome: "durable"})
+		end("one that has ended", id, admin.Ended{Outcome: "durable", Missing: true})
+		end("an ID that nobody had", session.ID(strings.Repeat("0", 32)), admin.Ended{Outcome: "durable", Missing: true})
+		if in(v) {
+			t.Error("ada is logged in")
+		}
+
+		id, v = f.logIn("ada")
+		r, err := store.Load(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Expires = time.Now().Add(time.Second) // as if it were evicted
+		if _, err := store.Save(t.Context(), id, r, r.Version); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		end("one that its visitor's copy has alone", id, admin.Ended{Outcome: "durable", Missing: true})
+		if in(v) {
+			t.Error("the copy of a session that was ended counts")
+		}
+
+		id, v = f.logIn("ada")
+		v.Get(f.sessions.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			s, err := session.From(r.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			s.Rotate()
+		})), "/")
+		if !in(v) || v.Session().ID() == id {
+			t.Fatal("the session was not rotated")
+		}
+		end("one that was rotated", id, admin.Ended{Outcome: "durable", Missing: true})
+		if in(v) {
+			t.Error("what a rotation made of a session that was ended counts")
+		}
+
+		id, _ = f.logIn("ada")
+		order.SetUntil(session.Override{Mode: session.BackupOnly}, time.Now().Add(time.Hour))
+		end("one of which the store says nothing", id, admin.Ended{Outcome: "pending"})
+		order.Set(session.Override{})
+	})
 }
 
 // Without a backup a user's sessions cannot be ended at once: the answer says so, and so does

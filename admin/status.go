@@ -89,6 +89,11 @@ type Sessions struct {
 type Ended struct {
 	// Outcome is "durable" where the store has it, and "pending" where it waits for the store.
 	Outcome string `json:"outcome"`
+
+	// Missing says that no session had the ID that was to end: it was mistyped, or the session
+	// had ended or been renewed before. It is ended all the same: a copy of the session that is
+	// left somewhere is worth nothing, and what Rotate had made of it is over.
+	Missing bool `json:"missing,omitempty"`
 }
 
 // failure is the answer where something did not work.

@@ -165,7 +165,8 @@ function act(question, path, body, done) {
 		$("sure").close();
 		let said;
 		try {
-			const { outcome } = await ask(path, body);
+			const { outcome, missing } = await ask(path, body);
+			if (missing) done = "No session had this ID any more, and none can begin under it";
 			said = outcome === "durable" ? `${done}.` : `${done} here. The store has not taken it yet: the other instances hear of it when it does.`;
 		} catch (e) {
 			said = `That did not work: ${e.message}`;

@@ -20,7 +20,7 @@ import (
 type sessionsCommand struct {
 	Ls        listSessions `cmd:"" help:"List the sessions that a user is logged in with."`
 	Show      showSession  `cmd:"" help:"Show one session: its dates, its user and the names of its values."`
-	End       endSession   `cmd:"" help:"End one session, on every instance. An ID without a session is ended too, and none can begin under it: show says whether there is one."`
+	End       endSession   `cmd:"" help:"End one session, on every instance. Where no session has the ID the exit status is 1; a copy of one that is left somewhere is worth nothing from then on."`
 	EndUser   endUser      `cmd:"" help:"End all sessions of a user, wherever they are."`
 	EndBefore endBefore    `cmd:"" help:"End everybody's sessions that began, or last logged in, at a time or before."`
 }
@@ -117,15 +117,19 @@ func (c *showSession) Run(ctx context.Context, stdout io.Writer, log *slog.Logge
 	}, func(admin.Session) bool { return true })
 }
 
-// act ends sessions. The exit status is 1 where the end waits for the store.
+// act ends sessions. The exit status is 1 where the end waits for the store, or no session had
+// the ID.
 func (c asking) act(ctx context.Context, stdout io.Writer, log *slog.Logger, do func(context.Context, *admin.Client) (admin.Ended, error)) error {
 	return ask(ctx, c, stdout, log, do, func(w io.Writer, e admin.Ended) {
-		if e.Outcome == "durable" {
-			fmt.Fprintln(w, "ended")
-			return
+		said := "ended"
+		if e.Missing {
+			said = "no session has this ID; none can begin under it"
 		}
-		fmt.Fprintf(w, "ended at the instance that was asked; %s: the others hear of it when the store takes it\n", printable(e.Outcome))
-	}, func(e admin.Ended) bool { return e.Outcome == "durable" })
+		if e.Outcome != "durable" {
+			said += fmt.Sprintf(" at the instance that was asked; %s: the others hear of it when the store takes it", printable(e.Outcome))
+		}
+		fmt.Fprintln(w, said)
+	}, func(e admin.Ended) bool { return e.Outcome == "durable" && !e.Missing })
 }
 
 type endSession struct {

@@ -95,6 +95,8 @@ func TestSessionsAreFoundAndEnded(t *testing.T) {
 		{"sessions show --json " + o.url + " " + id, `{"id":"` + id + `","user":"ada"`, 0},
 		{"sessions end " + o.url + " " + id, "ended\n", 0},
 		{"sessions show " + o.url + " " + id, "", 1},
+		{"sessions end " + o.url + " " + id, "no session has this ID; none can begin under it\n", 1},
+		{"sessions end --json " + o.url + " " + id, `{"outcome":"durable","missing":true}`, 1},
 		{"sessions end-user --json " + o.url + " ada", `{"outcome":"durable"}`, 0},
 		{"sessions end-before " + o.url + " yesterday", "", 2},
 	} {
