@@ -3,6 +3,7 @@ package urltoken_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"html/template"
@@ -470,8 +471,9 @@ func TestLinksThatMayLeadAway(t *testing.T) {
 		"https://evil.test/", "https://shop.test/shop/", "//evil.test/shop", "///evil.test/shop", `/\evil.test`, `\\evil.test`, `\/evil.test`,
 		"/\t/evil.test", "\t//evil.test", " //evil.test", "/\n/evil.test", "https:evil.test", "https:/evil.test", "javascript:alert(1)",
 		"mailto:a@evil.test", "/other", "/shopping", "/shop/../other", "/shop/%2e%2e/other", "", "#top", "http://[::1", "/shop/\x7f",
+		"../other", "../../other", "../shopping", "a/../../other", "%2e%2e/other", ".%2e/%2e./other", "..//evil.test/", "..",
 	}
-	ours := []string{"/shop", "/shop/", "/shop/cart?a=b", "cart", "?page=2", "../shop/x", "cart#top", "/shop?session=old"}
+	ours := []string{"/shop", "/shop/", "/shop/cart?a=b", "cart", "?page=2", "../shop/x", "cart#top", "/shop?session=old", ".", "a/../b"}
 	h := s.m.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, _ := session.From(r.Context())
 		cart.Set(v, 1)
@@ -497,8 +499,35 @@ func TestLinksThatMayLeadAway(t *testing.T) {
 			}
 		}
 	})
-	r := httptest.NewRequest(http.MethodGet, "https://shop.test/shop", nil)
+	r := httptest.NewRequest(http.MethodGet, "/shop/", nil)
+	r.TLS = new(tls.ConnectionState)
 	h.ServeHTTP(httptest.NewRecorder(), r)
+
+	// Where a relative reference leads depends on the page.
+	for _, test := range []struct {
+		page, to string
+		want     bool
+	}{
+		{"/shop", "cart", false}, {"/shop", "shop/cart", true}, {"/shop", "?page=2", true}, {"/shop/a/b", "../cart", true}, {"/shop/a/b", "../../cart", false},
+		{"/cart", "add", true}, {"/cart", "../add", false}, // a proxy in front has taken /shop off
+	} {
+		h := s.m.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			v, _ := session.From(r.Context())
+			cart.Set(v, 1)
+			if got := urltoken.Link(r.Context(), test.to) != test.to; got != test.want {
+				t.Errorf("%s on %s: has a token: %v, want %v", test.to, test.page, got, test.want)
+			}
+			w.Header().Set("Location", test.to)
+			w.WriteHeader(http.StatusCreated)
+		})
+		r := httptest.NewRequest(http.MethodGet, test.page, nil)
+		r.TLS = new(tls.ConnectionState)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if got := strings.Contains(w.Header().Get("Location"), "session="); got != test.want {
+			t.Errorf("a Location %s on %s: has a token: %v, want %v", test.to, test.page, got, test.want)
+		}
+	}
 
 	// Redirections alike.
 	s = newSite(t)
@@ -552,6 +581,81 @@ func TestWhatAnAnswerSays(t *testing.T) {
 	s.store.Fail(errors.New("down"))
 	if h := d.send("GET", "/cart?session="+text); h.StatusCode != http.StatusServiceUnavailable || h.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("in an outage: got %d, %v", h.StatusCode, h.Header)
+	}
+}
+
+// A browser follows the last line of several, however the handler has written the name.
+func TestAPolicyInSmallLetters(t *testing.T) {
+	s := newSite(t)
+	d := s.device()
+	s.h = s.m.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["referrer-policy"] = []string{"unsafe-url"}
+	})
+	for name, lines := range d.send("GET", "/").Header {
+		if strings.EqualFold(name, "Referrer-Policy") && (len(lines) != 1 || lines[0] != "same-origin") {
+			t.Errorf("got %s: %q", name, lines)
+		}
+	}
+}
+
+// wantUnkept asks that no other site and no cache learns of the token in an answer.
+func wantUnkept(t *testing.T, answer *http.Response) {
+	t.Helper()
+	if got := answer.Header.Get("Referrer-Policy"); got != "same-origin" {
+		t.Errorf("got Referrer-Policy %q", got)
+	}
+	if got := answer.Header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("got Cache-Control %q", got)
+	}
+}
+
+// unsafe is what a handler may say that knows of no token.
+func unsafe(w http.ResponseWriter) {
+	w.Header().Set("Referrer-Policy", "unsafe-url")
+	w.Header().Set("Cache-Control", "public, max-age=60")
+}
+
+func TestAnAnswerToAPanic(t *testing.T) {
+	s := newSite(t)
+	inner := s.m.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		unsafe(w)
+		panic("a defect")
+	})
+	s.h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { http.Error(w, fmt.Sprint(recover()), http.StatusInternalServerError) }()
+		inner.ServeHTTP(w, r)
+	})
+	answer := s.device().send("POST", "/?session=x")
+	if answer.StatusCode != http.StatusInternalServerError {
+		t.Errorf("got %d", answer.StatusCode)
+	}
+	wantUnkept(t, answer)
+}
+
+// echo's error handler answers when the Manager's Handler has returned.
+func TestMiddlewareFurtherOutAnswers(t *testing.T) {
+	for name, do := range map[string]func(http.ResponseWriter, *http.Request){
+		"with a redirection": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/cart", http.StatusSeeOther) },
+		"with a page": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, urltoken.Link(r.Context(), "/cart"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s.m.HandlerFunc(func(inner http.ResponseWriter, below *http.Request) { w, r = inner, below }).ServeHTTP(w, r)
+				v, _ := session.From(r.Context())
+				cart.Set(v, 1)
+				unsafe(w)
+				do(w, r)
+			})
+			d := s.device()
+			answer := d.send("GET", "/")
+			if len(d.seen) == 0 {
+				t.Errorf("no token in %v, %q", answer.Header, d.body)
+			}
+			wantUnkept(t, answer)
+		})
 	}
 }
 

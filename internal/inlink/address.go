@@ -41,13 +41,13 @@ func join(to, param, value string) string {
 	return to
 }
 
-// ours reports whether a reference leads to another page of this site, whatever page it
-// stands in, so that a token in it goes nowhere else. An absolute URL is not ours, because
+// ours reports whether a reference in the page at leads to another page of this site, whatever
+// browser reads it, so that a token in it goes nowhere else. An absolute URL is not ours, because
 // a proxy in front may have another name. under is the path that cookies are sent to.
 //
 // Browsers take \ for /, and pass over blanks at both ends and over tabs and line breaks
 // wherever they are. Parse refuses control characters.
-func ours(to, under string) bool {
+func ours(to, at, under string) bool {
 	if to == "" || to[0] == '#' || to != strings.TrimSpace(to) || strings.Contains(to, `\`) {
 		return false
 	}
@@ -55,7 +55,14 @@ func ours(to, under string) bool {
 	if err != nil || u.Scheme != "" || u.Opaque != "" || u.User != nil || u.Host != "" || strings.HasPrefix(to, "//") {
 		return false
 	}
-	return !strings.HasPrefix(to, "/") || covers(under, u.Path)
+	if under == "/" || strings.HasPrefix(to, "/") {
+		return covers(under, u.Path)
+	}
+	page, err := url.ParseRequestURI(at)
+	if err != nil || !covers(under, page.Path) {
+		return !climbs(u.Path) // a proxy in front has taken off where the page stands
+	}
+	return covers(under, page.ResolveReference(u).Path)
 }
 
 // covers reports whether cookies of a path are sent to another one: RFC 6265, 5.1.4. Dot
@@ -64,13 +71,18 @@ func covers(under, path string) bool {
 	if under == "/" {
 		return true
 	}
+	under = strings.TrimSuffix(under, "/")
+	return !climbs(path) && (path == under || strings.HasPrefix(path, under+"/"))
+}
+
+// climbs reports whether a path has a segment that leads out of the one before.
+func climbs(path string) bool {
 	for segment := range strings.SplitSeq(path, "/") {
 		if segment == ".." {
-			return false
+			return true
 		}
 	}
-	under = strings.TrimSuffix(under, "/")
-	return path == under || strings.HasPrefix(path, under+"/")
+	return false
 }
 
 // here returns a reference to what a request has asked for, without the parameter. It is

@@ -38,6 +38,7 @@ type Session func() (t token.Token, known bool)
 type visit struct {
 	links *Links
 	agent string
+	at    string      // what the request has asked for, without a token
 	use   bool        // links carry tokens
 	token token.Token // that the request's URL carried; zero: none
 
@@ -73,10 +74,12 @@ func (l *Links) Serve(w http.ResponseWriter, r *http.Request, next func(http.Res
 		}
 		v.carried = true // caches know the answer by a URL with a token
 	}
+	v.at = r.RequestURI
+	defer a.end()
 	inner := r.WithContext(&visitContext{r.Context(), v})
 	defer func() { *r = *inner.WithContext(r.Context()) }() // the pattern that matched, above all
 	next(a, inner)
-	a.prepare()
+	a.returned = true
 }
 
 // visitContext is the context of a visit.
@@ -145,7 +148,7 @@ func Token(h http.Header) (token.Token, bool) {
 // belongs to needs that, and it leads to a page of this site.
 func Link(ctx context.Context, to string) string {
 	v, ok := ctx.Value(visitKey{}).(*visit)
-	if !ok || !v.use || !ours(to, v.links.Path) {
+	if !ok || !v.leads(to) {
 		return to
 	}
 	return v.link(to)
@@ -163,6 +166,9 @@ func Field(ctx context.Context) (param, text string) {
 	}
 	return v.links.Config.Param, text
 }
+
+// leads reports whether links carry tokens, and this one leads to a page of this site.
+func (v *visit) leads(to string) bool { return v.use && ours(to, v.at, v.links.Path) }
 
 func (v *visit) link(to string) string {
 	text := v.carry()
