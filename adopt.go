@@ -41,27 +41,27 @@ type Adopt struct {
 	Cookie string
 	Also   []string
 
-	// Domain and Path are those that the old library set its cookies with, or
-	// they cannot be deleted. Path defaults to "/".
+	// Domain and Path are the attributes with which the old library set its cookies.
+	// With other ones a browser does not delete them. Path defaults to "/".
 	Domain, Path string
 
-	// Token returns what tells an old session from every other for as long as
-	// it lives; it must be a secret. It must also be one text for one session: a
-	// marker knows no other, so that a second spelling of a cookie would undo a
-	// logout. Where the old library reads several texts as one (base64 that is not
-	// strict, numbers with anything behind them), derive the token from what was
-	// decoded and authenticated. Nil is the value of the cookie, for libraries that
-	// compare it byte for byte. It returns false where the request carries none, or
-	// a forged one.
+	// Token returns the text that identifies an old session for as long as it lives. It
+	// must be a secret, and one session must have one text: the marker is found by that
+	// text, so a second spelling of a cookie would undo a logout. Where the old library
+	// reads several texts as one (base64 that is not strict, numbers with anything
+	// behind them), derive the token from the bytes that were decoded and
+	// authenticated. Nil means the value of the cookie, for libraries that compare it
+	// byte for byte. Token returns false where the request carries no such cookie, or a
+	// forged one.
 	Token func(r *http.Request) (token string, ok bool)
 
-	// Read sets the values of the old session on s, which is new and empty, and
-	// returns until when the old one can be used at the latest, whatever its own
-	// library does with it; zero is not known. It returns ErrNoSession where
-	// there is no such session. Every other error means that it is not known,
-	// and the visitor's request gets ErrUnavailable. r has the header and the
-	// context of the request and nothing else of it. Read must not ask for the
-	// session of that context.
+	// Read sets the values of the old session on s, which is new and empty. It returns
+	// the latest time at which the old session can be used, whatever its own library
+	// does with it; zero means that this is not known. It returns ErrNoSession where
+	// there is no such session. Every other error means that it is not known, and the
+	// visitor's request gets ErrUnavailable. r has the header and the context of the
+	// request and nothing else of it. Read must not ask for the session of that
+	// context.
 	Read func(r *http.Request, s *Session) (until time.Time, err error)
 
 	// End, if not nil, ends the old session where it is stored, once ours has
@@ -178,9 +178,9 @@ func (s *Session) sendAdopted(l *lookup.Loaded) {
 	}
 }
 
-// endAdoption ends what the old cookie of a request leads to, because the
-// visitor logs out of the session l, or begins another one. It reports whether
-// there was such a cookie.
+// endAdoption ends the session to which the old cookie of a request leads, because the
+// visitor logs out of the session l, or begins another one. It reports whether there
+// was such a cookie.
 func (s *Session) endAdoption(ctx context.Context, l *lookup.Loaded) (found bool, err error) {
 	if s.m.library == nil {
 		return false, nil
@@ -193,7 +193,7 @@ func (s *Session) endAdoption(ctx context.Context, l *lookup.Loaded) (found bool
 }
 
 // dropOldCookiesLocked deletes the old library's cookies, if the request carried them
-// and the answer says something of ours. s.mu is held.
+// and the answer sends or clears our token. s.mu is held.
 func (s *Session) dropOldCookiesLocked(h http.Header) {
 	if s.m.library == nil {
 		return

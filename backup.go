@@ -79,7 +79,7 @@ type Backup struct {
 	// written, 50 ms at most. Where the disk is full, slow or broken, requests go on, and
 	// only what it did not take can be lost with the process, see Hooks.JournalFile. A
 	// file takes up at most twice Journal, and as much again for a moment while it is
-	// written anew. The lines are sealed with Keys. Empty, the default, is no file. Dir
+	// written anew. The lines are sealed with Keys. Empty, the default, means no file. Dir
 	// needs a system with flock, as Linux, macOS and the BSDs have: New fails elsewhere.
 	Dir string
 

@@ -167,7 +167,8 @@ func (s *Session) applyLocked(c *commit.Commit, err error) (moved bool) {
 	return moved
 }
 
-// sameValue reports whether a value that could not be read stands as it stood.
+// sameValue reports whether a value that could not be read is the same in both
+// states.
 func sameValue(name string, a, b state.State) bool {
 	x, okX := a.Entries.Find(name)
 	y, okY := b.Entries.Find(name)

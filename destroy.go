@@ -14,13 +14,12 @@ import (
 
 // Destroy ends the session at once, on every instance, and drops its changes. The
 // answer clears the visitor's token. A value that is set afterwards begins a new
-// session. Under a token that Rotate has replaced it ends the session that it
-// became, as long as the tombstones stand that lead there: for Backup.MaxLease and
-// five minutes, without a Backup for five minutes.
+// session. Where Rotate has replaced the token of the request, Destroy ends the session
+// that goes on under the new one, as long as the tombstones stand that lead there: for
+// Backup.MaxLease and five minutes, without a Backup for five minutes.
 //
-// On error the session may or may not have ended, the token is kept, and the
-// error replaces the response, so that no response reports a logout that did
-// not happen.
+// On error the session may or may not have ended, the token is kept, and the error
+// replaces the response, so that no response reports a logout that did not happen.
 func (s *Session) Destroy(ctx context.Context) (Durability, error) {
 	s.lockLoaded()
 	s.mu.Unlock()

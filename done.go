@@ -13,9 +13,9 @@ var closed = func() <-chan struct{} {
 	return c
 }()
 
-// Done returns a channel that is closed when the session has ended, or ctx ends: for an
-// event stream or a websocket, which would go on for a visitor who was logged out. Call it
-// once, before the loop that sends. It is closed at once where there is no session, or none
+// Done returns a channel that is closed when the session has ended, or ctx ends: for an event
+// stream or a websocket, which would go on for a visitor who was logged out. Call it once,
+// before the loop that sends. The channel is closed at once where there is no session, or none
 // that is saved, or where that is not known.
 //
 // With a Backup the session ends here as it does for requests, within two seconds, whichever
@@ -23,17 +23,17 @@ var closed = func() <-chan struct{} {
 // only this process's own ends are heard at once, and those of others when the session would
 // have expired.
 //
-// It ends too when it expires. An open stream does not count as use of the session, which
-// ends Idle after its last request. Before that, Done asks the store once, because
-// another instance may have seen a request; where the store does not answer, the session
-// ends.
+// The channel is closed as well when the session expires. An open stream does not count as use
+// of the session, which ends Idle after its last request. Before that, Done asks the store
+// once, because another instance may have seen a request; where the store does not answer, the
+// channel is closed.
 //
-// With a Backup it is closed too when the Manager is, which hears of no ends from then on, and
-// where an instance has heard of none for Backup.Lease, because the store is away or takes no
-// saves: the client connects again, or to another instance.
+// With a Backup the channel is also closed with the Manager, because this process hears of no
+// ends from then on, and where an instance has heard of none for Backup.Lease, because the
+// store is away or takes no saves. The client then connects again, or to another instance.
 //
-// Done follows a Rotate. It does not follow a Renew, which makes the token that opened
-// the stream worthless: the client connects again, with the new one.
+// Done follows a Rotate. It does not follow a Renew, which makes the token that opened the
+// stream worthless: the client connects again, with the new one.
 func (s *Session) Done(ctx context.Context) <-chan struct{} {
 	_ = s.load(ctx)
 	s.mu.Lock()

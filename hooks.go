@@ -12,10 +12,10 @@ import (
 	"github.com/holdfast-go/session/internal/words"
 )
 
-// Hooks are functions that report outages, losses and faults to an application. Each
-// may be nil. They are called on the request's path, by many goroutines at once, and
-// must return quickly. They may ask Loaded and Stats; From, Save and what else waits
-// for the session would wait for ever. No token and no value is ever passed to one.
+// Hooks are functions that report outages, losses and faults to an application. Each may be
+// nil. They are called on the request's path, by many goroutines at once, and must return
+// quickly. They may call Loaded and Stats. From, Save and every other call that waits for the
+// session would wait for ever. No token and no value is ever passed to one.
 type Hooks struct {
 	// Down is called when a shard of the store is away: the whole store where it is not made of
 	// shards, and its name is empty then. Without a Backup that is after three loads or saves

@@ -28,9 +28,9 @@ type Options struct {
 	// carries it empty.
 	Header string
 
-	// InsecureURLToken lets the token travel in links, for clients that keep no
-	// cookies, such as embedded browsers: see package urltoken, which says what is
-	// insecure about that. Nil, the default, does not.
+	// InsecureURLToken lets the token travel in links, for clients that keep no cookies,
+	// such as embedded browsers: see package urltoken, which says what is insecure about
+	// that. Nil, the default, keeps the token out of links.
 	InsecureURLToken *urltoken.Options
 
 	// Idle ends a session that its visitor has not used for this long: a second or
@@ -76,7 +76,7 @@ type Options struct {
 	// Hooks are called when stores fail and sessions lose something.
 	Hooks Hooks
 
-	// PerUser bounds how many sessions a user has at once; the zero value does not.
+	// PerUser bounds how many sessions a user has at once; the zero value sets no bound.
 	PerUser PerUser
 
 	// Format shares sessions with another system; nil means the library's own format.
@@ -94,7 +94,7 @@ type Options struct {
 
 // PerUser is how many sessions a user may have at once, of those that SetUser began.
 type PerUser struct {
-	// Most is that number, up to 100; zero is any number.
+	// Most is that number, up to 100; zero means any number.
 	Most int
 
 	// Refuse makes a login beyond it fail: the commit answers ErrTooManySessions, and

@@ -97,8 +97,8 @@ type ShardStats struct {
 	Mode       Mode          // the operator's
 	Quarantine time.Duration // how long its "not found" still counts as no answer, after it lost its data
 
-	// How far this process is behind the others, and they behind it, is the time since then.
-	// Zero is never.
+	// The time since Heard is how far this process is behind the others, and the time since
+	// Told how far the others are behind this process. Zero means never.
 	Heard time.Time // when it last began to read what others have ended, and read all of it
 	Told  time.Time // when the shard last had all that this process has to tell the others
 
@@ -114,9 +114,9 @@ type ShardStats struct {
 }
 
 // EvictionCounter is a Prober whose shards say how many records their servers have dropped
-// before their time, for want of memory, since they started. It is a count of all records of
-// the server, those of other programs too, and falls when the server starts again. Where
-// the server does not say, it is an error.
+// before their time, for want of memory, since they started. The number counts all records of
+// the server, those of other programs too, and falls when the server starts again. Evictions
+// fails where the server does not tell.
 type EvictionCounter interface {
 	Prober
 	Evictions(ctx context.Context, shard string) (uint64, error)

@@ -18,7 +18,8 @@ const (
 	mostWord = 255 // bytes of an ID or a user
 )
 
-// what is the body of every act on sessions; each takes one field.
+// what is the body of an act on sessions: which of them it concerns. Each act
+// takes one of the fields.
 type what struct {
 	ID     string    `json:"id,omitempty"`
 	User   string    `json:"user,omitempty"`

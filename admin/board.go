@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	mostInstances = 500                    // that are listed
-	mostRecord    = 256 << 10              // bytes of one that is read
-	remembered    = 10 * time.Minute       // how long one is shown as gone
-	listEvery     = time.Minute            // how often an instance says that it is to stay listed
-	timeToWrite   = 2 * time.Second        // of one record
-	timeToRead    = 500 * time.Millisecond // of all records, while somebody waits for the page
-	timeToLeave   = 500 * time.Millisecond // of taking one record back; else it is shown as gone
+	mostInstances = 500                    // in the list of them
+	mostRecord    = 256 << 10              // bytes of a record that is read
+	remembered    = 10 * time.Minute       // how long an instance is shown as gone
+	listEvery     = time.Minute            // how often an instance renews its place in the list
+	timeToWrite   = 2 * time.Second        // for one record
+	timeToRead    = 500 * time.Millisecond // for all records, while an operator waits for the page
+	timeToLeave   = 500 * time.Millisecond // for the removal of one record; an instance whose record stays is shown as gone
 	again         = time.Second            // between two reads
-	tries         = 5                      // at the list, which others change too
+	tries         = 5                      // at a change of the list, which other instances change too
 )
 
 // board exchanges the status of the instances through the store. Only its goroutine and the
@@ -41,7 +41,7 @@ type board struct {
 	asked   time.Time // when the others were last read, with or without success
 }
 
-// view is what is known of the others.
+// view is the status of the other instances as it was last read.
 type view struct {
 	instances []Instance
 	read      time.Time

@@ -17,26 +17,28 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// Client asks a Handler, at another process's address. Any number of goroutines may use it.
+// Client calls the API of a Handler in another process. Any number of goroutines may use
+// it.
 type Client struct {
-	// URL is that of the page, like https://ops.shop.example/admin.
+	// URL is the address of the page, such as https://ops.shop.example/admin.
 	URL string
 
-	// HTTP sends the requests. Nil is http.DefaultClient.
+	// HTTP sends the requests. Nil means http.DefaultClient.
 	HTTP *http.Client
 
-	// Authorize, where it is set, adds to each request what the page's own check asks for.
+	// Authorize, if not nil, adds to each request the credentials that the page's own check
+	// requires.
 	Authorize func(*http.Request)
 }
 
-// Error is the answer of a page that refuses, or could not do what it was asked.
-// errors.Is finds session.ErrNoSession, session.ErrUnavailable and errors.ErrUnsupported in
-// it where the page says so by its status.
+// Error is an answer with an error status: the page has refused the request, or could not
+// carry it out. errors.Is finds session.ErrNoSession, session.ErrUnavailable and
+// errors.ErrUnsupported in it where the status stands for them.
 type Error struct {
 	Status  int    // of HTTP
-	Message string // in words for people
+	Message string // for people
 
-	page bool // it is the page's own, and not that of another program at this address
+	page bool // the page has written the answer, and not another program at this address
 }
 
 func (e *Error) Error() string {
@@ -60,7 +62,7 @@ func (e *Error) Unwrap() error {
 
 const mostAnswer = 64 << 20
 
-// Status returns what the page says of all instances.
+// Status returns the status of all instances that the page knows.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
 	return s, c.get(ctx, "api/status", nil, &s)
 }
@@ -165,7 +167,7 @@ func (c *Client) decode(body io.Reader, into any) error {
 	return nil
 }
 
-// do sends a request, and returns an answer that is well.
+// do sends a request, and returns an answer with a good status.
 func (c *Client) do(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
 	at, err := url.Parse(c.URL)
 	if err != nil || at.Host == "" {

@@ -1,5 +1,5 @@
-// Package admin is a page and a JSON API for the people on call: how the store is, what waits
-// for it, what every instance says, whose sessions there are, and the ends of sessions.
+// Package admin is a page and a JSON API for operators. It shows the state of the store, the
+// writes that wait for it, every instance and the sessions of a user, and it ends sessions.
 //
 //	var events admin.Events
 //	sessions, err := session.New(store, &session.Options{
@@ -10,9 +10,10 @@
 //	})
 //	mux.Handle("/admin/", http.StripPrefix("/admin", page))
 //
-// The command holdfast uses the same API by the Client of this package.
+// The command holdfast uses the same API through this package's Client.
 //
-// The function operator says who asks and what that person may; there is no page without one.
-// It is asked for each request, the page's own style sheet included. No token is ever shown,
-// and of a session's values only those that Options.Values names.
+// The function operator is called for each request, even one for the page's own style sheet. It
+// returns who the operator is and which access that operator has. New fails without such a
+// function. No token is ever shown, and of a session's values only those that Options.Values
+// names.
 package admin

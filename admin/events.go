@@ -37,7 +37,7 @@ type Events struct {
 	others   ring
 }
 
-// frequent is a kind of event of which one a second is shown.
+// frequent names a kind of event in a shard, of which at most one a second is shown.
 type frequent struct{ kind, shard string }
 
 type recently struct {
@@ -47,7 +47,7 @@ type recently struct {
 
 const kept = 128
 
-// ring is the last events of some kinds.
+// ring holds the last events of some kinds.
 type ring struct {
 	of   [kept]Event
 	next int

@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// operator is who sends a request.
+// operator is the person who sends a request, and that person's access.
 type operator struct {
 	name string
 	may  Access
@@ -21,7 +21,7 @@ type operator struct {
 
 type operatorKey struct{}
 
-// refusal is an error that is the client's.
+// refusal is an error that the client has caused.
 type refusal struct {
 	status int
 	why    string
@@ -57,8 +57,9 @@ func protect(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// admit returns who sends a request, or why it is refused. The application's own check comes
-// last, so that it never meets a request that another site has made an operator's browser send.
+// admit returns the operator who sends a request, or why the request is refused. The
+// application's own check comes last: it never sees a request that another site has made an
+// operator's browser send.
 func (h *Handler) admit(r *http.Request) (operator, error) {
 	if !h.serves(r.Host) {
 		return operator{}, &refusal{http.StatusMisdirectedRequest,
@@ -98,8 +99,8 @@ func (h *Handler) serves(hostport string) bool {
 	return slices.ContainsFunc(h.options.Hosts, func(own string) bool { return strings.EqualFold(own, host) })
 }
 
-// sameSite refuses what a page of another site has made a browser send. Other clients than
-// browsers send neither field. The page itself may be opened by a link.
+// sameSite refuses a request that a page of another site has made a browser send. Clients other
+// than browsers send neither of the two fields. A link may open the page itself.
 func sameSite(r *http.Request) error {
 	elsewhere := &refusal{http.StatusForbidden, "from a page of another site"}
 	if !reads(r) {

@@ -22,9 +22,9 @@ type Access uint8
 
 // The degrees of access.
 const (
-	Denied  Access = iota // nothing: the answer is 403
-	MayLook               // see everything that the page shows
-	MayAct                // end sessions and give orders too
+	Denied  Access = iota // the answer is 403
+	MayLook               // the operator sees everything that the page shows
+	MayAct                // the operator may also end sessions and give orders
 )
 
 // Options are the options of New. Nil means all defaults.
@@ -154,7 +154,7 @@ func (h *Handler) check() error {
 	return errors.Join(wrong...)
 }
 
-// Close ends the open streams, and takes this instance off the page of the others, unless
+// Close ends the open streams, and removes this instance from the page of the others, unless
 // ctx ends before. Call it before the server's Shutdown, which waits for streams.
 func (h *Handler) Close(ctx context.Context) error {
 	h.streams.close()

@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-go/session/internal/chain"
 )
 
-// Hooks returns hooks that keep an event, and then call next's. Conflict and StillDown
-// keep none.
+// Hooks returns hooks that record an event, and then call the hook of next. Conflict
+// and StillDown record none.
 func (v *Events) Hooks(next session.Hooks) session.Hooks {
 	return chain.Hooks(session.Hooks{
 		Down: func(_ context.Context, shard string, err error) {

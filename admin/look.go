@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// self is what this instance says of itself.
+// self returns the status of this instance.
 func (h *Handler) self() Instance {
 	i := Instance{
 		Name: h.options.Name, ID: h.id, Started: h.started.UTC(), Written: time.Now().UTC(),

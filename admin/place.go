@@ -62,7 +62,8 @@ func (p place) list(ctx context.Context) (list, session.Version, error) {
 	return l, r.Version, nil
 }
 
-// change changes the list where do says that there is something to save.
+// change saves the list after do has changed it. do reports whether there is anything to
+// save.
 func (p place) change(ctx context.Context, do func(*list) bool) error {
 	var err error
 	for range tries {
@@ -88,7 +89,7 @@ func (p place) change(ctx context.Context, do func(*list) bool) error {
 	return err
 }
 
-// fresh loads past a cache: what it has may be old.
+// fresh loads a record past a cache, whose copy may be old.
 func fresh(ctx context.Context, s session.Store, id session.ID) (session.Record, error) {
 	load := s.Load
 	if f, ok := s.(session.FreshLoader); ok {

@@ -15,7 +15,7 @@ const (
 	patience    = 10 * time.Second // with a reader that does not read
 )
 
-// streams are the open ones.
+// streams holds the open streams.
 type streams struct {
 	room chan struct{}
 	end  chan struct{}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// queue is the callers that wait, and how long calls take. It is not safe for use by
-// several goroutines.
+// queue holds the callers that wait, and knows how long calls take. It is not safe for use
+// by several goroutines.
 type queue struct {
 	waiting list.List // of *waiter, in the order in which they came
 
@@ -23,7 +23,7 @@ type waiter struct {
 
 func (q *queue) add(w *waiter) { w.element = q.waiting.PushBack(w) }
 
-// remove reports whether w has waited.
+// remove takes w out of the queue, and reports whether w was in it.
 func (q *queue) remove(w *waiter) bool {
 	if w.element == nil {
 		return false

@@ -23,7 +23,7 @@ type Options struct {
 	Ends []string
 
 	// Key returns options for the key that holds the values of a name, such as
-	// session.Rank. Nil is none.
+	// session.Rank. Nil means none.
 	Key func(name string) []session.KeyOption
 }
 

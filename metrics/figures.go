@@ -6,7 +6,7 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// Kind is what may become of a Figure, in Prometheus's words.
+// Kind is the type of a Figure, in Prometheus's words.
 type Kind string
 
 // The kinds.
@@ -22,7 +22,7 @@ type Figure struct {
 	Name    string // as on the page of Handler
 	Kind    Kind
 	Help    string   // a sentence for people
-	Samples []Sample // none where nothing has happened yet, or where the figure is of a backup and there is none
+	Samples []Sample // empty where nothing has happened yet, or where the figure is about a backup and there is none
 }
 
 // Sample is a value of a Figure. Its labels tell it from the other ones.
@@ -38,7 +38,7 @@ type Label struct{ Name, Value string }
 // Measurement is how long calls took.
 type Measurement struct {
 	Bounds []float64 // upper bounds, in seconds
-	Counts []uint64  // how many calls each bound has above it and the bound before it below; the last one is of those above all
+	Counts []uint64  // how many calls took longer than the bound before and no longer than this one; the last counts those above all bounds
 	Sum    float64   // of all calls, in seconds
 }
 

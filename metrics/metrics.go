@@ -1,5 +1,5 @@
-// Package metrics serves what a session.Manager has seen as metrics for Prometheus, and
-// for whatever else reads its text format.
+// Package metrics serves the figures of a session.Manager as metrics for Prometheus, and for
+// all other readers of its text format.
 //
 //	var figures metrics.Metrics
 //	sessions, err := session.New(store, &session.Options{
@@ -7,12 +7,12 @@
 //	})
 //	mux.Handle("GET /metrics", figures.Handler(sessions))
 //
-// Pass the store through [Metrics.Store] to have its calls timed as well. docs/alerts.yaml
-// has rules for Prometheus on these figures.
+// Pass the store through [Metrics.Store] to have its calls timed as well. docs/alerts.yaml has
+// rules for Prometheus on these figures.
 //
 // All names begin with "session_", but for db_client_operation_duration_seconds, which is named
 // by the semantic conventions of OpenTelemetry. No label holds an ID, a token or a value. The
-// figures show how busy a site is and when its store fails, so keep the route from the public.
+// figures show how busy a site is and when its store fails, so do not serve them to the public.
 package metrics
 
 import (

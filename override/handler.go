@@ -11,22 +11,22 @@ import (
 
 const mostBody = 4 << 10
 
-// ServeHTTP shows the order that is in force to GET, and takes another by PUT
-// or POST, in JSON and with Content-Type application/json:
+// ServeHTTP shows the order that is in force to GET, and takes another by PUT or POST, in
+// JSON and with Content-Type application/json:
 //
 //	{"mode": "backup-only", "lease": "2h", "for": "30m"}
 //
-// The mode is auto, store-only or backup-only. The lease may be missing. So may
-// the time after which the order ends by itself: "for", counted from now, or
-// "until". "by" may say who gives the order. The answer is the order that is in force then.
+// The mode is auto, store-only or backup-only. The lease may be missing. So may the time
+// after which the order ends by itself: "for", counted from now, or "until". "by" may say
+// who gives the order. The answer is the order that is in force then.
 //
-// A client that reaches this handler can take the store or the backups from all
-// visitors. Put it behind the authentication that operators have, on an address
-// that visitors do not reach. It refuses requests that a page of another site makes
-// an operator's browser send, and has no password of its own.
+// A client that reaches this handler can cut all visitors off from the store or from their
+// backups. Put it behind the authentication that operators have, on an address that
+// visitors do not reach. It refuses requests that a page of another site makes an
+// operator's browser send, and has no password of its own.
 //
-// It applies to this process. Where there are several, call each, or use a source
-// that they share.
+// It applies to this process. Where there are several, call each, or use a source that they
+// share.
 func (v *Value) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	switch r.Method {

@@ -16,7 +16,7 @@ import (
 type Order struct {
 	session.Override
 
-	// Until is when it ends by itself. Zero is never.
+	// Until is when the order ends by itself. Zero means never.
 	Until time.Time
 
 	// By names the operator or the program that gave the order, for people to

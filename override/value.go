@@ -14,8 +14,8 @@ type Value struct{ order atomic.Pointer[Order] }
 // Set puts o in force until it is set again.
 func (v *Value) Set(o session.Override) { v.SetUntil(o, time.Time{}) }
 
-// SetUntil puts o in force until then, so that it cannot be forgotten: after
-// that the Value is auto by itself. A zero until is no end.
+// SetUntil puts o in force until a time, after which the Value is auto by itself: no
+// order stays in force because an operator forgot it. A zero until means no end.
 func (v *Value) SetUntil(o session.Override, until time.Time) {
 	v.set(Order{Override: o, Until: until})
 }

@@ -63,19 +63,18 @@ func New(client rueidis.Client, options ...Option) *Store {
 // begins with the other.
 func Prefix(p string) Option { return func(s *Store) { s.prefix = p } }
 
-// ClientCache keeps sessions in this process for up to ttl after they were read, so
-// that reading one again asks Redis nothing. Redis tells the client within milliseconds
-// when another client writes one, as long as the connection stands. Where the
-// connection breaks, the cache is emptied. This store's own writes are always seen at
-// once, by every Load that begins after the Save returned. LoadFresh passes by the
-// cache.
+// ClientCache keeps sessions in this process for up to ttl after they were read, so that
+// reading one again asks Redis nothing. Redis tells the client within milliseconds when another
+// client writes one, as long as the connection stands. Where the connection breaks, the cache
+// is emptied. This store's own writes are always seen at once, by every Load that begins after
+// the Save returned. LoadFresh passes by the cache.
 //
-// It works with a client of [ClientOption] that was given the same option; with
-// another, whose DisableCache is set, every read asks Redis, and the store logs
-// that once. It takes RESP3, and memory of the server's for each key that is
-// cached somewhere. A read that finds nothing cached costs up to twice a plain
-// one: a store whose sessions are written as often as they are read loses by
-// it. Use one caching Store per client and prefix. A ttl of 0 is no cache.
+// It works with a client of [ClientOption] that was given the same option; with another, whose
+// DisableCache is set, every read asks Redis, and the store logs that once. It takes RESP3, and
+// memory of the server's for each key that is cached somewhere. A read that finds nothing
+// cached costs up to twice a plain one: a store whose sessions are written as often as they are
+// read loses by it. Use one caching Store per client and prefix. With a ttl of 0 nothing is
+// cached.
 func ClientCache(ttl time.Duration) Option { return func(s *Store) { s.ttl = ttl } }
 
 // Log sets where the store says what the server refuses and it can do without,

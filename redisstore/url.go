@@ -54,8 +54,8 @@ import (
 //   - RingScaleEachConn, 10: each connection has a queue of 1024 commands. It
 //     is the default, which the store counts on: do not go below.
 //   - ClusterOption.MaxMovedRedirections, 5. The default is no limit.
-//   - Sentinel.TopologyRefreshInterval, 5 s, so that a notice of a failover that
-//     got lost is made good for. The default is never.
+//   - Sentinel.TopologyRefreshInterval, 5 s, so that the client also learns of a
+//     failover whose notice was lost. The default is never.
 //
 // PipelineMultiplex stays as it is, one to four connections by the number of
 // processors. Leave SendToReplicas and ReplicaOnly unset: a replica may not

@@ -9,9 +9,8 @@ import (
 
 // Options say how a SessionManager works. The zero value of each is its default.
 type Options struct {
-	// Key returns options for the key under which a value is kept, such as
-	// session.Rank or session.ServerOnly. It must return the same for the same key.
-	// Nil is none.
+	// Key returns options for the key under which a value is kept, such as session.Rank
+	// or session.ServerOnly. It must return the same for the same key. Nil means none.
 	Key func(key string) []session.KeyOption
 }
 

@@ -35,9 +35,9 @@ var (
 	ErrCompression = errors.New("seal: cannot decompress")
 )
 
-// UnknownKeyError is a text that names a key which is not among the Keys. In
-// the middle of a rotation that may be an honest text, sealed by an instance
-// that is ahead: then SealedAt is young.
+// UnknownKeyError is the error for a text that names a key which is not among
+// the Keys. In the middle of a rotation that may be an honest text, sealed by
+// an instance that is ahead: then SealedAt is recent.
 type UnknownKeyError struct {
 	// ID is the key that the text names.
 	ID KeyID

@@ -61,9 +61,9 @@ type Options struct {
 	// the Idle of sessions. It defaults to ten minutes. A link may live up to a minute longer.
 	Idle time.Duration
 
-	// Only chooses the requests whose links have a token if they come without the cookie, as
-	// by their User-Agent. Nil is all. Crawlers keep no cookies either: where a page that
-	// they read begins a session, leave them out.
+	// Only chooses the requests whose links have a token if they come without the cookie, as by
+	// their User-Agent. Nil chooses all of them. Crawlers keep no cookies either: where a page
+	// that they read begins a session, leave them out.
 	Only func(*http.Request) bool
 }
 

@@ -23,8 +23,8 @@ type openedCache struct {
 	size       int // of the young ones, in bytes, about
 }
 
-// kept is a copy, which nobody alters, and what values of it were compressed to: a write that changes another
-// value need not compress them again.
+// kept is a copy, and the bytes to which some of its values were compressed: a write that
+// changes another value need not compress these again. Nothing alters it.
 type kept struct {
 	state.Copy
 	deflated []deflated

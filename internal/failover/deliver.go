@@ -170,8 +170,8 @@ func (a *Shards) mayGoOn(st state.State) error {
 }
 
 // mayPutBack returns why b is not put into a store that lacks its session. Values that a
-// session takes over, of which no more is known here, wait for whoever has a copy of the
-// session.
+// session takes over, of which no more is known here, wait for an instance that has a copy of
+// the session.
 func (a *Shards) mayPutBack(b state.Copy) error {
 	if a.Foreign && !b.Born || !a.Vouches(b) {
 		lost := fmt.Errorf("%w: %w", failure.ErrLost, failure.ErrStale)

@@ -165,8 +165,8 @@ func (a *Shards) Close(ctx context.Context) error {
 	return errors.Join(err, a.closeSpool(ctx))
 }
 
-// Closed returns a channel that is closed when nobody watches the store any more; nil, which
-// blocks for ever, where there is no backup.
+// Closed returns a channel that is closed when this process no longer watches the store; nil,
+// which blocks for ever, where there is no backup.
 func (a *Shards) Closed() <-chan struct{} {
 	if a.ctx == nil {
 		return nil

@@ -1,6 +1,6 @@
-// Package filewatch reads a small file again and again, for as long as a
-// program runs: an operator changes it, and the program goes by what the file
-// said the last time that it was good.
+// Package filewatch reads a small file again and again, for as long as a program
+// runs. An operator changes the file, and the program uses the last content that
+// was good.
 package filewatch
 
 import (
@@ -57,7 +57,7 @@ func New(o Options) *Watcher {
 	return w
 }
 
-// First reads the file as Reload does, and tells Report nothing.
+// First reads the file as Reload does, and does not call Report.
 func (w *Watcher) First() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -29,7 +29,7 @@ type Logins struct {
 	Foreign bool // other programs write the records too, which have no place for a user
 	Backup  bool // without one no instance hears of a revocation
 
-	Audit *audit.Log // nil: nobody hears of new sessions
+	Audit *audit.Log // nil: new sessions are not reported
 
 	// Listed returns when a session in the list of a user was last renewed, by the clock of
 	// the instance that did it; zero: not known. It may be nil.

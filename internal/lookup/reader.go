@@ -25,7 +25,7 @@ type Reader struct {
 	Foreign bool // other programs write the records too
 	InUse   *inuse.Sessions
 
-	Audit *audit.Log // hears of ends that are seen here; nil: nobody does
+	Audit *audit.Log // hears of ends that are seen here; nil: they are not reported
 
 	OnRefresh func(before, after state.Copy) // called for a session whose expiry was put off; may be nil
 

@@ -128,11 +128,12 @@ func (s *Storage) loadNow(ctx context.Context, id string, vouched bool, out *rec
 }
 
 // counts reports whether a record of the store is a session: its lifetime is not over, and its
-// shard has not gone back in time further than the processes remember which sessions have ended.
+// shard has not gone back in time further than the processes remember which sessions have
+// ended.
 //
-// Whether a session is idle the store says, which has a record no longer than that (decision
-// 86). By a clock that is an hour ahead of those of other instances, or was just put forward,
-// all sessions in use would be idle. See use.
+// It does not ask whether the session is idle. The store knows that, because it keeps a record
+// no longer than that (decision 86). By a clock that is an hour ahead of those of other
+// instances, or was just put forward, all sessions in use would be idle. See use.
 func (s *Storage) counts(id string, st *state.State, now time.Time) bool {
 	if s.foreign() || st.Dead() {
 		return true

@@ -7,12 +7,12 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// Stay is how sessions last that do not say so themselves, and how long at most those that
-// do.
+// Stay is how long sessions last that have no times of their own, and how long at most
+// those that have.
 type Stay struct {
 	Idle, Refresh time.Duration
 	Lifetime      time.Duration
-	MaxLifetime   time.Duration // of a session that says so itself; not below Lifetime
+	MaxLifetime   time.Duration // of a session with times of its own; not below Lifetime
 	Persistent    bool          // the cookies outlast the browser
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Times are the options of a Manager that are times.
+// Times are the durations among the options of a Manager.
 type Times struct {
 	Idle, Lifetime, Refresh  time.Duration
 	MaxLifetime              time.Duration

@@ -41,8 +41,8 @@ const (
 	Outcomes // how many there are
 )
 
-// String returns what error.type of the semantic conventions says: nothing for Answered, and
-// "_OTHER" for Failed.
+// String returns the value of error.type in the semantic conventions: an empty string for
+// Answered, and "_OTHER" for Failed.
 func (o Outcome) String() string {
 	return [...]string{"", "conflict", "too_large", "timeout", "canceled", "_OTHER"}[o]
 }

@@ -1,6 +1,6 @@
-// Package words gives the values of an enumeration words. They go through JSON, and into a
-// log, as words: a number would say nothing to a reader, and could mean something else to
-// another version.
+// Package words maps the values of an enumeration to words. They go through JSON, and into
+// a log, as words: a number would say nothing to a reader, and could mean something else
+// to another version.
 package words
 
 import (
@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// Of is the words of the type V, by its values. A value whose word is empty is none.
+// Of has the words of the type V, by its values. A number whose word is empty is no value.
 type Of[V ~uint8] struct {
 	Type  string // as String writes it for what is no value
 	Noun  string // as errors call a value

@@ -34,7 +34,8 @@ type Options struct {
 	// encrypted: under another name a cookie is void.
 	Name string
 
-	// Secret is what both keys are derived from. Else both are given.
+	// Secret is the text from which both keys are derived. Without it, both keys
+	// must be given.
 	Secret                      []byte
 	EncryptionKey, SignatureKey []byte
 
@@ -42,7 +43,7 @@ type Options struct {
 	Signature  string // default sha256; also sha384, sha512, sha256-drop128, sha384-drop192, sha512-drop256
 
 	Duration       time.Duration // of a new session. Default a day
-	ActiveDuration time.Duration // what an ending session gets more. Default 5 minutes; below zero: nothing
+	ActiveDuration time.Duration // by how much a session that ends soon is prolonged. Default 5 minutes; below zero: not at all
 
 	Cookie Cookie
 }
@@ -58,8 +59,8 @@ type Box struct {
 // take headers of 16 KB, all cookies together; browsers keep 4096 bytes of one.
 const maxValue = 16 << 10
 
-// ErrInvalid is that a cookie is not one that was made with these keys, for
-// this name, and not changed.
+// ErrInvalid is the error for a cookie that was not made with these keys for this
+// name, or that was changed.
 var ErrInvalid = errors.New("clientsessions: the cookie is forged, or not of this application")
 
 // Codec encodes and decodes. It is safe for concurrent use.
@@ -162,8 +163,8 @@ func derive(secret []byte, what string) []byte {
 	return mac.Sum(nil)
 }
 
-// Encode returns the value of a cookie. Times are in whole milliseconds, what
-// is smaller is cut off. A Created that is zero is now, a Duration of 0 a day.
+// Encode returns the value of a cookie. It cuts times to whole milliseconds. A
+// zero Created means now, and a Duration of 0 means a day.
 func (c *Codec) Encode(b Box) (string, error) {
 	if !json.Valid(b.Content) {
 		return "", errors.New("clientsessions: encode: the content is not JSON")

@@ -112,7 +112,8 @@ func (c *Codec) SetCookie(b Box, begun time.Time, tls bool) (string, error) {
 }
 
 // WithEphemeral returns the codec with the option cookie.ephemeral on or off.
-// setDuration(…, true) of one visitor does this in the middleware to all.
+// In the middleware, a call of setDuration(…, true) for one visitor does this
+// for all visitors.
 func (c *Codec) WithEphemeral(on bool) (*Codec, error) {
 	d := *c
 	d.options.Cookie.Ephemeral = on

@@ -165,8 +165,8 @@ func (c *Cipher) Seal(text []byte) (string, error) {
 	return c.encode(e.der(c.mode == "gcm")), nil
 }
 
-// Open decrypts what Seal returned. Other than kruptein, which computes the MAC
-// and forgets the result, it compares it.
+// Open decrypts what Seal returned. Unlike kruptein, which computes the MAC and
+// ignores the result, Open compares it.
 func (c *Cipher) Open(value string) ([]byte, error) {
 	if len(value) > maxValue {
 		return nil, errSealed

@@ -35,9 +35,9 @@ func (o Options) Key(id string) (string, error) {
 // RingKey returns the key as it is before a long one is hashed.
 func (o Options) RingKey(id string) string { return o.Namespace + o.Prefix + id }
 
-// Expires returns until when a session is to be kept: what the cookie or TTL
-// say, a day where neither does. It is what connect-memcached means, and not
-// what it sends, see [Options.Exptime].
+// Expires returns until when a session is to be kept: as the cookie or TTL says,
+// or for a day where neither does. This is the expiry that connect-memcached
+// intends; [Options.Exptime] returns the one that it sends.
 func (o Options) Expires(r *express.Record, now time.Time) time.Time {
 	if o.TTL != 0 {
 		return now.Add(o.TTL)

@@ -20,8 +20,8 @@ const Name = "session"
 // 16 KB, all cookies together; browsers keep 4096 bytes of a cookie.
 const maxValue = 16 << 10
 
-// ErrInvalid is that a value holds no session. The middleware begins a new one
-// then.
+// ErrInvalid is the error for a value that holds no session. The middleware then
+// begins a new session.
 var ErrInvalid = errors.New("cookiesession: the cookie holds no session")
 
 // reserved are the names that a session object in JavaScript has already, and

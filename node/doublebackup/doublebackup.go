@@ -20,10 +20,11 @@ import (
 // field is the field of the client session that holds the other one.
 const field = "sessionBack"
 
-// ErrNone is that a cookie is good and holds no session, as after a logout.
+// ErrNone is the error for a good cookie that holds no session, as after a
+// logout.
 var ErrNone = errors.New("doublebackup: the cookie holds no session")
 
-// ErrExpired is that a cookie is older than it may be.
+// ErrExpired is the error for a cookie that is older than it may be.
 var ErrExpired = errors.New("doublebackup: the cookie is over")
 
 // Read returns the session in the value of a cookie, and until when the cookie

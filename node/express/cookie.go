@@ -56,10 +56,9 @@ func NewCookie(config []byte, now time.Time) (*Cookie, error) {
 	return c, nil
 }
 
-// Resolve settles secure and sameSite "auto", for a request of which [Secure]
-// says whether it came over TLS. The middleware does so when it makes a
-// session, and stores the result; it forgets to where the option cookie is a
-// function.
+// Resolve settles secure and sameSite "auto", for a request of which [Secure] says
+// whether it came over TLS. The middleware does so when it makes a session, and
+// stores the result. It omits this where the option cookie is a function.
 func (c *Cookie) Resolve(secure bool) {
 	if s, _ := js.String(c.member("secure")); s == "auto" {
 		c.change("secure", boolean(secure))

@@ -20,7 +20,7 @@ type Options struct {
 	// UnsetDestroys is unset: "destroy": a request that ends without a session
 	// destroys it in the store.
 	UnsetDestroys bool
-	// Untouchable is a store without a method touch.
+	// Untouchable says that the store has no method touch.
 	Untouchable bool
 }
 

@@ -142,12 +142,12 @@ func (p *Profile) newCookie(v *visit, now time.Time) *Cookie {
 }
 
 // Options returns the options of a Manager: Format, Cookie, Idle, Refresh and
-// Lifetime are set, and the rest is for you. Its error says what is missing, and
-// what the middleware would find out at every response only.
+// Lifetime are set, and the rest is for you. Its error says what is missing, and also
+// what the middleware would only report at each response.
 //
-// A Backup is worth having: it also heals what a slow request in Node undoes. Its
-// cookies are named after the session's, and secure unless the option says that
-// they are not to be.
+// A Backup is worth having: it also restores what a slow request in Node undoes. Its
+// cookies are named after the session's, and secure unless the option says that they
+// are not to be.
 func (p *Profile) Options() (*session.Options, error) {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("express: "+format, args...)) }

@@ -22,7 +22,7 @@ const RecordKey = "koa.sid"
 // fields. It is not safe for concurrent use.
 type Record struct{ fields *fields.Fields }
 
-// defaults are the attributes that nobody has to say.
+// defaults are the attributes of a cookie whose options do not give them.
 var defaults = []struct {
 	name  string
 	value json.RawMessage
@@ -172,7 +172,8 @@ func (s Store) Key(id string) string {
 }
 
 // Expiry returns for how long a session is kept from now: the option, else
-// until the cookie's expires, else its maxAge. false is without an end.
+// until the cookie's expires, else its maxAge. It returns false where the
+// session has no end.
 func (s Store) Expiry(r *Record, now time.Time) (time.Duration, bool) {
 	if s.TTL != 0 {
 		return s.TTL, true

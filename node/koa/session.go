@@ -27,7 +27,7 @@ const (
 	grace = 10 * time.Second
 )
 
-// ErrInvalid is that a text holds no session.
+// ErrInvalid is the error for a text that holds no session.
 var ErrInvalid = errors.New("koa: this is no session")
 
 // Session is a session of koa-session. It is not safe for concurrent use.
@@ -36,7 +36,7 @@ type Session struct {
 	// not saved.
 	Fields *fields.Fields
 
-	// MaxAge is the option, or what the session was saved with. 0 is a day,
+	// MaxAge is the option, or the time that the session was saved with. 0 means a day,
 	// with a cookie until the browser is closed.
 	MaxAge time.Duration
 
@@ -174,9 +174,9 @@ func (s *Session) Encode(now time.Time) string {
 	return base64.StdEncoding.EncodeToString(s.Bytes(now))
 }
 
-// StoreTTL returns for how long a store is to keep the session: ten seconds
-// longer than its cookie lives. false is that the store is given the word
-// "session" in place of a time.
+// StoreTTL returns for how long a store is to keep the session: ten seconds longer than
+// its cookie lives. It returns false where the store is given the word "session" in
+// place of a time.
 func (s *Session) StoreTTL() (time.Duration, bool) {
 	if s.UntilClosed {
 		return 0, false

@@ -62,7 +62,7 @@ type old struct {
 	text   string
 }
 
-// errNone is that a cookie is good and holds nothing.
+// errNone is the error for a good cookie that holds nothing.
 var errNone = errors.New("takeover: the cookie holds no session")
 
 // DoubleBackup reads the copies that sites with express-session and
@@ -186,9 +186,9 @@ func (o *Source) Adopt() *session.Adopt {
 }
 
 // WhenAway is m.Handler for sites that would rather believe the old cookie than
-// answer 503 while the store is away: it makes a new session of the cookie. It
-// is not known then whether the visitor has another session in the store, which
-// ends, nor whether they have logged out of this one: a copied cookie works
+// answer 503 while the store is away: it makes a new session of the cookie. It is not
+// known then whether the visitor has another session in the store, which ends because
+// of that, nor whether the visitor has logged out of this one: a copied cookie works
 // again, as it did in Node. The Manager needs a Backup, and Adopt.
 func (o *Source) WhenAway(m *session.Manager, next http.Handler) http.Handler {
 	return m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -24,9 +24,8 @@ import (
 
 // Options are the options of New. Nil means all defaults.
 type Options struct {
-	// Client carries the requests, with certificates of your own for example. It must
-	// set no Timeout: a watch is a request without an end. Nil is a client without a
-	// proxy.
+	// Client carries the requests, with certificates of your own for example. It must set no
+	// Timeout: a watch is a request without an end. Nil means a client without a proxy.
 	Client *http.Client
 
 	// User and Password are for an etcd with authentication. No error shows them.
