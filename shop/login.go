@@ -52,10 +52,10 @@ func login(w http.ResponseWriter, r *http.Request) error {
 // devices, without asking again who it is.
 const stepUpAfter = 5 * time.Minute
 
-// recent is a handler that only a login of the last minutes gets to. A browser is
-// shown a form that asks for the name again, and leads back to a page; a program
-// gets the error, and logs in. A token that was stolen does not get to it either,
-// for Renew and Rotate leave LoggedIn as it is.
+// recent returns a handler that runs next only after a login of the last minutes. A
+// browser is shown a form that asks for the name again, and leads back to a page; a
+// program gets the error, and logs in. A stolen token does not get past it either, for
+// Renew and Rotate leave LoggedIn as it is.
 func recent(back string, next action) action {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		s, err := session.From(r.Context())

@@ -43,8 +43,8 @@ func (m foods) find(sku string) (Food, bool) {
 	return Food{}, false
 }
 
-// showFood is a route that has nothing to do with sessions, and shows that it
-// costs nothing that others have.
+// showFood serves a route that has nothing to do with sessions, to show that
+// such a route costs nothing extra.
 func showFood(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", jsonType)
 	w.Write([]byte("[]\n"))

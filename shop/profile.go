@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// Profile is about 5 KB of what a shop knows of its customer. None of it is
-// true.
+// Profile is about 5 KB of what a shop knows of its customer. All of it is made up.
 type Profile struct {
 	Email      string    `json:"email"`
 	Address    string    `json:"address"`

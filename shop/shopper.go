@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// shopper is a simulated visitor: a browser's cookies, a hand that clicks, and
-// a memory of all that the shop has acknowledged.
+// shopper is a simulated visitor: a browser's cookies, clicks at random, and a record of all
+// that the shop has acknowledged.
 type shopper struct {
 	group *shoppers
 	name  string

@@ -16,8 +16,8 @@ import (
 
 const maxShoppers = 200
 
-// shoppers is the simulated shoppers: how many they are, and what they met with.
-// They come through the shop's own port, as anybody does.
+// shoppers holds the simulated shoppers: how many they are, and what they met with.
+// Their requests come through the shop's own port, like those of all visitors.
 type shoppers struct {
 	url    string
 	client *http.Client
@@ -32,7 +32,7 @@ type shoppers struct {
 	old      []*jar     // cookies of before a logout, the last ones
 	said     []string   // what went wrong, the first things
 	closed   bool
-	atTheEnd bool            // nobody tries old cookies meanwhile
+	atTheEnd bool            // no shopper tries old cookies meanwhile
 	all      *sync.WaitGroup // of those inside
 }
 

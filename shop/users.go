@@ -10,8 +10,8 @@ import (
 )
 
 // usersPages are the administrator's page: where a user is logged in, and a button that ends
-// all of it. They are for a person at this machine, and -public-buttons opens them to
-// nobody else: whose sessions there are is not everybody's to see.
+// all of it. They are only for a person at this machine, even with -public-buttons, because
+// other visitors may not see the sessions of a user.
 type usersPages struct{ buttons }
 
 func (u usersPages) serve(mux *http.ServeMux) {
@@ -51,7 +51,7 @@ func (u usersPages) show(w http.ResponseWriter, r *http.Request) error {
 		}
 		shown.Devices = newDevices(views)
 		for i := range shown.Devices {
-			shown.Devices[i].Current = false // nobody is to take it for the user's
+			shown.Devices[i].Current = false // the administrator must not take it for the user's
 		}
 	}
 	w.Header().Set("Cache-Control", "no-store")

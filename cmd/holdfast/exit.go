@@ -11,8 +11,8 @@ import (
 // The exit statuses are the same for every command.
 const (
 	exitFine  = 0
-	exitFound = 1 // it did what it was told to, and what it found is not well, or it refuses
-	exitNot   = 2 // it could not, or the command line makes no sense
+	exitFound = 1 // the command ran, and has found something wrong, or refuses to act
+	exitNot   = 2 // the command could not run, or the command line makes no sense
 )
 
 const exitHelp = `

@@ -38,11 +38,11 @@ func (c *keysFile) check() error {
 	return nil
 }
 
-// keysReport is what became of a file. It has no secrets.
+// keysReport says how a file of keys stands after a command. It has no secrets.
 type keysReport struct {
 	File    string         `json:"file"`
 	Did     string         `json:"did"` // made, added, promoted, retired, nothing or looked
-	IDs     []string       `json:"ids"` // of what keys
+	IDs     []string       `json:"ids"` // of the keys that the command has changed
 	Refused string         `json:"refused,omitempty"`
 	Keys    []keyLine      `json:"keys"`
 	Next    []keyring.Next `json:"next"`

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// printJSON prints what a program reads.
+// printJSON prints v as JSON, for programs.
 func printJSON(stdout io.Writer, v any) error {
 	e := json.NewEncoder(stdout)
 	e.SetEscapeHTML(false)

@@ -22,7 +22,7 @@ type page struct {
 	Within    time.Duration `default:"10s" help:"How long to try."`
 }
 
-// client returns what asks the page.
+// client returns a client of the page's API.
 func (p page) client() (*admin.Client, error) {
 	u, err := url.Parse(p.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {

@@ -25,7 +25,7 @@ type sessionsCommand struct {
 	EndBefore endBefore    `cmd:"" help:"End everybody's sessions that began, or last logged in, at a time or before."`
 }
 
-// asking is what all of them take.
+// asking has the flags that all of these commands take.
 type asking struct {
 	page
 

@@ -165,8 +165,8 @@ func (c *zookeeperCoordinator) List(ctx context.Context, folder string) (map[str
 // turn is the node that counts the orders that were made.
 func (c *zookeeperCoordinator) turn() string { return node(c.a.Name) + ".turn" }
 
-// unturned returns what checks that no order was made since the revision was read, and the
-// version of the node in it.
+// unturned returns the operations which check that no order was made since the revision was
+// read, and the version that they compare.
 func (c *zookeeperCoordinator) unturned(over int64) (check []any, version int32) {
 	if made := over >> 32; made != 0 {
 		check = []any{&zk.CheckVersionRequest{Path: c.turn(), Version: int32(made - 1)}}

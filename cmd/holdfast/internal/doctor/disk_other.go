@@ -4,7 +4,7 @@ package doctor
 
 import "os"
 
-// diskOf knows nothing here.
+// diskOf knows no disk on this system.
 func diskOf(string) disk { return disk{} }
 
 func sameOwner(_, _ os.FileInfo) bool { return true }

@@ -1,5 +1,5 @@
-// Package doctor looks at the servers, pages and keys of a site, and says what is set so that
-// visitors will suffer from it: what they would see, and which line to change.
+// Package doctor examines the servers, pages and keys of a site, and reports settings that will
+// harm visitors: what the visitors would see, and which line to change.
 //
 // It collects the answers first, and then judges them by rules without side effects. Each kind
 // of place has a file that asks (page.go, redis.go) and a table of rules, there or in a file of
@@ -52,8 +52,8 @@ type Report struct {
 	skews  map[string]time.Duration // of the clocks of stores, by their names
 }
 
-// Exit returns the status of a command that prints the report: 0 where there is nothing to
-// find, 1 where there is, 2 where the doctor could not look at something.
+// Exit returns the status of a command that prints the report: 0 without findings, 1 with
+// findings, 2 where the doctor could not look at something.
 func (r *Report) Exit() int {
 	switch {
 	case len(r.Blind) > 0:
@@ -64,7 +64,7 @@ func (r *Report) Exit() int {
 	return 0
 }
 
-// Write prints the report for people, in colours where they are on a terminal.
+// Write prints the report for people, with colours where w is a terminal.
 func (r *Report) Write(w io.Writer) {
 	p := paint.For(w)
 	for _, f := range r.Findings {

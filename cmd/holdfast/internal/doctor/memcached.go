@@ -15,7 +15,7 @@ import (
 	"github.com/holdfast-go/session/cmd/holdfast/internal/address"
 )
 
-// memcachedFacts is what a memcached says of itself.
+// memcachedFacts are the settings and figures that a memcached reports.
 type memcachedFacts struct {
 	stats    map[string]string
 	settings map[string]string
@@ -100,7 +100,8 @@ func askMemcached(ctx context.Context, server, auth string) (memcachedFacts, err
 	return f, err
 }
 
-// errCrowded is what a server says that has no connection left, and closes.
+// errCrowded is the answer of a server that has no connection left, and then closes this
+// one.
 var errCrowded = errors.New("too many open connections")
 
 var errPassword = errors.New("it wants a password: memcached://user:password@host:port")

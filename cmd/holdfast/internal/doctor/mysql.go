@@ -16,7 +16,8 @@ import (
 	"github.com/holdfast-go/session/mysqlstore"
 )
 
-// mysqlFacts is what a MySQL or MariaDB says of itself and of the sessions' table.
+// mysqlFacts are the settings and figures that a MySQL or MariaDB reports, with those of
+// the sessions' table.
 type mysqlFacts struct {
 	variables map[string]string
 	status    map[string]string

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// pageFacts is what a new visitor's browser gets from a page, and what it sends to it the
-// second time.
+// pageFacts is what a new visitor's browser receives from a page, and what it sends back
+// with its second request.
 type pageFacts struct {
 	url       *url.URL
 	local     bool // browsers keep Secure cookies of loopback hosts over plain http
@@ -90,7 +90,8 @@ func headerSize(answer *http.Response) int {
 	return n
 }
 
-// limit is what a proxy takes with its defaults. docs/PROXIES.md has how that was measured.
+// limit is the largest header that a proxy accepts by default. docs/PROXIES.md says how
+// that was measured.
 type limit struct {
 	proxy   string
 	bytes   int
@@ -229,7 +230,7 @@ var pageRules = []rule[pageFacts]{
 
 // withoutToken returns the name of a cookie with a copy of a session whose token was not
 // set beside it: the visitor is new, so that the token was on its way too. It is empty
-// where there is none. A gateway that keeps the first line only does not show.
+// where there is none. It does not detect a gateway that keeps the first line only.
 func (f pageFacts) withoutToken() string {
 	return f.cookie(func(c *http.Cookie) bool {
 		token := strings.TrimRight(c.Name, "0123456789")

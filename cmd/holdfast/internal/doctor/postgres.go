@@ -15,7 +15,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// postgresFacts is what a PostgreSQL says of itself and of the sessions' table.
+// postgresFacts are the settings and figures that a PostgreSQL reports, with those of the
+// sessions' table.
 type postgresFacts struct {
 	used, most    int // connections
 	autovacuum    bool

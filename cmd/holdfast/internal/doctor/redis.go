@@ -14,7 +14,7 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// redisFacts is what a Redis says of itself.
+// redisFacts are the settings and figures that a Redis reports.
 type redisFacts struct {
 	info     map[string]string
 	config   map[string]string // empty where the server does not tell

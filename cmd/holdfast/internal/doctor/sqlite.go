@@ -18,7 +18,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// sqliteFacts is what a database file, the files beside it and its disk say.
+// sqliteFacts are the settings and figures of a database file, of the files beside it and of
+// its disk.
 type sqliteFacts struct {
 	journal string // the journal mode that the file has
 	open    string // files that other accounts may read

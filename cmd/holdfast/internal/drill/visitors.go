@@ -106,8 +106,8 @@ func enter(ctx context.Context, client *http.Client, page, login string) error {
 	return send(client, r)
 }
 
-// load asks for a page and returns what the visitor would complain about. A visitor
-// without a cookie has no session: nothing that such a visit shows is about a store.
+// load asks for a page and returns the failure that its visitor would see. A visitor without a
+// cookie has no session: such a visit says nothing about a store.
 func load(ctx context.Context, client *http.Client, page string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 // the keys that have sealed lines of it.
 type Journals map[string]string // the ID of a key: a file that has a line of it
 
-// JournalError is a key that cannot go, because a journal would not open without it.
+// JournalError is the error for a key that cannot be removed, because a journal would not open
+// without it.
 type JournalError struct{ ID, File string }
 
 func (e *JournalError) Error() string {

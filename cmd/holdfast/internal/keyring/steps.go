@@ -26,7 +26,7 @@ type Waits struct {
 	Journals Journals      // that need keys
 }
 
-// EarlyError is a step that waits for an earlier one.
+// EarlyError is the error of a step that must wait for an earlier one.
 type EarlyError struct {
 	ID   string
 	At   time.Time // when it is time

@@ -11,7 +11,8 @@ import (
 	"github.com/holdfast-go/session/internal/recordid"
 )
 
-// Budgets are how long an operation may take until it has failed: a visitor's.
+// Budgets are the times that visitors' operations have. An operation that takes
+// longer has failed.
 type Budgets struct {
 	Read, Save time.Duration
 }

@@ -23,7 +23,7 @@ type cookie struct {
 // bare is the name under which a value without one is shown.
 const bare = "(no name)"
 
-// Input is what a text has of the cookies of a session.
+// Input holds the cookies of a session that were found in a text.
 type Input struct {
 	groups []group
 	tokens map[string]string // by cookie, the IDs of the sessions that tokens open

@@ -2,7 +2,8 @@ package verdict
 
 import "time"
 
-// Rules are how long the store has to be down, and an order has to stand.
+// Rules set how long the store has to be down before an order is given, and how long the
+// order stands.
 type Rules struct {
 	DownAfter time.Duration // how long a majority has to say so
 
