@@ -7,8 +7,8 @@ import (
 )
 
 // drawing is a table of cells, a row for each peer and a column for each act. Color and
-// words say the same, so that nobody has to tell colors apart. They go with a light and
-// with a dark page.
+// words say the same, so that a reader need not tell colors apart. The colors go with a
+// light and with a dark page.
 func (r results) drawing() string {
 	const (
 		left, label       = 12, 236

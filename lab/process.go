@@ -104,7 +104,7 @@ func (p *process) ask(ctx context.Context, method, path string) (bool, error) {
 	return response.StatusCode == http.StatusNoContent, nil
 }
 
-// waitReady returns once the peer has made friends with its store.
+// waitReady returns once the peer trusts its store.
 func (p *process) waitReady(ctx context.Context) error {
 	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(100 * time.Millisecond) {
 		if ok, err := p.ask(ctx, http.MethodGet, peer.ReadyPath); ok || err != nil {

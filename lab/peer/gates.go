@@ -8,12 +8,12 @@ import (
 
 // The lab's own routes, on a port of their own.
 const (
-	ReadyPath   = "/ready"   // GET: 204 once the peer has made friends with its store
+	ReadyPath   = "/ready"   // GET: 204 once the peer trusts its store
 	ArrivedPath = "/arrived" // GET ?gate=: answers when a request stands at the gate
 	ReleasePath = "/release" // POST ?gate=: lets it go on
 )
 
-// patience is how long anybody waits at a gate.
+// patience is how long a request, or the lab, waits at a gate.
 const patience = 20 * time.Second
 
 // gates hold requests between the reading of their session and what follows, until the

@@ -50,7 +50,7 @@ func manager(t testing.TB, store session.Store, o session.Options) *session.Mana
 	return m
 }
 
-// settle waits for what runs in the background.
+// settle waits for the work in the background.
 func settle(t testing.TB, m *session.Manager) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -60,7 +60,8 @@ func settle(t testing.TB, m *session.Manager) {
 	}
 }
 
-// do is a route that gets its session and no error.
+// do returns a handler that runs f with its session, and fails the test where
+// there is an error.
 func do(t testing.TB, f func(w http.ResponseWriter, r *http.Request, s *session.Session)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := session.From(r.Context())

@@ -37,7 +37,7 @@ func Run(t *testing.T, p *Proxy, store session.Store) {
 
 var names atomic.Int64
 
-// name returns what no other request has in it.
+// name returns a text that no other request has in it.
 func name(what string) string { return fmt.Sprintf("cut-%s-%04d", what, names.Add(1)) }
 
 // save puts a record with this text. Where the server was just cut off it may take a few

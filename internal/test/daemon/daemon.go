@@ -208,7 +208,7 @@ func (s *Server) signalLocked(sig syscall.Signal) {
 	}
 }
 
-// until waits for what a signal has begun.
+// until waits for the effect of a signal.
 func (s *Server) until(what string, is func() bool) {
 	s.t.Helper()
 	for end := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {

@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// Check returns a line for each name that stands in the texts below root and that
-// nothing has there, sorted. Of a document whose path others matches, because it tells
-// of earlier versions or of other libraries, only links are checked.
+// Check returns a line for each name in the texts below root that the repository does
+// not have, sorted. Of a document whose path others matches, because it tells of earlier
+// versions or of other libraries, only links are checked.
 func Check(root string, others *regexp.Regexp) ([]string, error) {
 	n, err := collect(root)
 	if err != nil {

@@ -47,7 +47,7 @@ type Call struct {
 	Fresh bool           // of a load
 }
 
-// Fate is what becomes of a call. The zero Fate is that it is done and answered at
+// Fate is what becomes of a call. With the zero Fate the call is done and answered at
 // once.
 type Fate struct {
 	Takes  time.Duration // until it is done; a caller that gives up before keeps it from being done
@@ -63,14 +63,14 @@ var Never = Fate{Takes: 1000 * time.Hour}
 // ErrRefused is the answer of a store that is away.
 var ErrRefused = errors.New("connection refused")
 
-// Plan sets what becomes of each call from now on. Nil is that all are done.
+// Plan sets the fate of each call from now on. With nil all calls are done.
 func (s *Store) Plan(plan func(Call) Fate) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.plan = plan
 }
 
-// PlanFor sets what becomes of the calls that match, from now on. All others are done.
+// PlanFor sets the fate of the calls that match, from now on. All others are done.
 func (s *Store) PlanFor(matches func(Call) bool, fate Fate) {
 	s.Plan(func(c Call) Fate {
 		if matches(c) {

@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// ErrAway is what the store answers in an outage.
+// ErrAway is the store's error in an outage.
 var ErrAway = errors.New("connection refused")
 
 // ChangesAreSaved: what a handler changes is saved, and its cookie sent.

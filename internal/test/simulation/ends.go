@@ -109,9 +109,9 @@ func (o *oracle) judgeEnds(q *Request, a *asked) {
 	o.judgeHeir(q, x, within)
 }
 
-// holder finds an instance that knows of a logout and has had the time to tell
-// the store; 0 is none. Section 5: a logout is in the ring of the instance that
-// took it, "a crash loses journal and ring (cookies and peers have the rest)".
+// holder finds an instance that knows of a logout and has had the time to tell the store;
+// 0 means none. Section 5: a logout is in the ring of the instance that took it, "a crash
+// loses journal and ring (cookies and peers have the rest)".
 func (o *oracle) holder(e *Request, x *life, at time.Duration) int {
 	if e.Route != Logout {
 		return 0

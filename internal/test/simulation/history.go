@@ -81,7 +81,7 @@ type Request struct {
 	Route    Route
 	Key      int
 	Op       int
-	User     string       // who logs in, or is revoked
+	User     string       // the user who logs in, or is revoked
 	Stay     session.Stay // for how long the login is to last; zero: it does not say
 	Instance int
 	Birth    int

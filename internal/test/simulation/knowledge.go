@@ -70,7 +70,7 @@ type life struct {
 	unseen   time.Duration         // when it last lost one that the members record did not miss
 	confirms map[int]time.Duration // by birth: when the store last confirmed it
 	evicted  time.Duration         // when the store evicted what it had
-	nothing  time.Duration         // when the store last told anybody that it has nothing under the ID
+	nothing  time.Duration         // when the store last answered that it has nothing under the ID
 	vouched  map[int]time.Duration // by birth: the same, as copies say that it made
 	heard    map[int]*Request      // by birth: a logout of which the instance has heard
 }

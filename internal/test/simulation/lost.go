@@ -102,7 +102,7 @@ func (o *oracle) stillOwed(w *write, at time.Duration) bool {
 
 // idleFor reports whether the instance that owes the store a write found nothing there when
 // the session had been idle for too long as far as it knew: visitors came to other
-// instances, which owe the store the session as well. An idle session is created by nobody.
+// instances, which owe the store the session as well. No instance creates an idle session.
 func (o *oracle) idleFor(w *write, x *life) bool {
 	seen := w.q.Began
 	for _, q := range x.uses {

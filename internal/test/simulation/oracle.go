@@ -58,7 +58,7 @@ func (o *oracle) event(e *Event) {
 	}
 }
 
-// conflicted is a comparison that a save of a request has lost.
+// conflicted takes in that a save of a request has met a newer record.
 func (o *oracle) conflicted(q *Request) {
 	if a := o.asked[q]; a != nil {
 		a.conflict = true
@@ -87,7 +87,7 @@ func (o *oracle) born(e *Event) {
 	}
 }
 
-// rare is event for what only some worlds have.
+// rare takes in the events that only some worlds have.
 func (o *oracle) rare(e *Event) {
 	x := o.lives[e.Session]
 	switch e.Kind {
@@ -208,7 +208,7 @@ func (o *oracle) readsNoCopy(q *Request, a *asked) {
 	}
 }
 
-// confirm is an answer of the store that an instance got.
+// confirm takes in an answer of the store that has reached an instance.
 func (o *oracle) confirm(e *Event) {
 	r := o.records[e.Save]
 	if e.Kind == Loaded && e.Save == 0 {
@@ -264,7 +264,7 @@ func (o *oracle) readBefore(w *write, a *asked, e *Event) {
 	}
 }
 
-// stored is a save that a shard has done.
+// stored takes in a save that a shard has done.
 func (o *oracle) stored(e *Event) {
 	x := o.life(e.Session)
 	x.shard = e.Shard
@@ -348,7 +348,7 @@ func (o *oracle) forget(e *Event) {
 	}
 }
 
-// ended is when an answer leaves an instance.
+// ended judges an answer, and takes in what it says, when it leaves its instance.
 func (o *oracle) ended(q *Request) {
 	a := o.asked[q]
 	if q.NewToken != "" {

@@ -2,8 +2,8 @@ package simulation
 
 import "time"
 
-// readsOnly has the store refuse saves for a time, to one instance or to all, and a
-// browser go on meanwhile: often beyond what a lease is worth.
+// readsOnly has the store refuse saves for a time, to one instance or to all, while
+// a browser goes on: often for longer than a lease.
 func readsOnly(d *planner) {
 	place := -1 + d.IntN(2)*(1+d.instance())
 	length := d.span(500*time.Millisecond, []time.Duration{2 * time.Second, 20 * time.Second, 80 * time.Second}[d.IntN(3)])

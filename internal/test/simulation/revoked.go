@@ -21,9 +21,9 @@ const maxAhead = time.Minute
 // revokes reports whether the route revokes a user.
 func (r *Request) revokes() bool { return r.Route == EndOthers || r.Route == EndAll }
 
-// loginOf returns the request that was the last login to a session, and who logged in; nil:
-// nobody. "Neither Renew nor Rotate moves the time of the login", and "the visitor who asks is
-// excepted by a later login clock".
+// loginOf returns the request that was the last login to a session, and its user; nil where
+// nobody has logged in. "Neither Renew nor Rotate moves the time of the login", and "the
+// visitor who asks is excepted by a later login clock".
 func (o *oracle) loginOf(x *life) (q *Request, user string) {
 	for ; x != nil && x.maker != nil; x = x.parent {
 		switch x.maker.Route {
@@ -127,7 +127,7 @@ func (o *oracle) knows(r *revocation, birth int, at time.Duration) bool {
 }
 
 // judgeUser is promise (h): a session whose login was before the revocation of its user is
-// let in by nobody who knows of the revocation, or who has had the time to hear of it.
+// shown by no instance that knows of the revocation, or that has had the time to hear of it.
 func (o *oracle) judgeUser(q *Request, a *asked) {
 	x := o.life(q.Token)
 	login, user := o.loginOf(x)
@@ -177,8 +177,8 @@ func (o *oracle) mustKnow(q *Request, a *asked, r *revocation, x *life) string {
 	return ""
 }
 
-// toldBy returns an instance that knows of a revocation and has had the time to tell a
-// shard; 0 is none.
+// toldBy returns an instance that knows of a revocation and has had the time to tell a shard; 0
+// means none.
 func (o *oracle) toldBy(r *revocation, shard int, at time.Duration) int {
 	for b, since := range r.known {
 		if at-since >= o.Settle && o.settled(b, shard, at) {
@@ -210,10 +210,10 @@ func (o *oracle) unordered(login *Request, r *revocation) bool {
 	return false
 }
 
-// asksAhead reports whether the login is a RevokeOthers at an instance that was cut off, of which
-// the instance of a later revocation had not heard, and whose clock may have been as far ahead
-// as the two lie apart: the later one of the joined revocations may be that one, and it excepts
-// the session of whoever asked.
+// asksAhead reports whether the login is a RevokeOthers at an instance that was cut off, of
+// which the instance of a later revocation had not heard, and whose clock may have been as far
+// ahead as the two lie apart: the later one of the joined revocations may be that one, and it
+// excepts the session that asked for it.
 func (o *oracle) asksAhead(login *Request, r *revocation) bool {
 	if login.Route != EndOthers || login.Answer.Durability == "durable" || r.q.Began > login.Ended+o.spread()+tick {
 		return false
@@ -226,8 +226,8 @@ func (o *oracle) asksAhead(login *Request, r *revocation) bool {
 	return false
 }
 
-// mayBeRevoked reports whether somebody has asked, by a time, to revoke the user of a
-// session whose login does not certainly come after it.
+// mayBeRevoked reports whether, by a time, a request was made to revoke the user of a session
+// whose login does not certainly come after it.
 func (o *oracle) mayBeRevoked(x *life, at time.Duration) bool {
 	login, user := o.loginOf(x)
 	if login == nil {

@@ -19,7 +19,7 @@ type Step struct {
 	// A visit, and a replay.
 	Route    Route
 	Key      int
-	User     string        // who logs in, or whom Revoke revokes
+	User     string        // the user who logs in, or whom Revoke revokes
 	Stay     session.Stay  // and for how long; zero: the visitor does not say
 	Think    time.Duration // between the load and the commit
 	Up, Down time.Duration // how long the request and the answer travel

@@ -80,7 +80,8 @@ func (d *planner) alone(length time.Duration) {
 }
 
 // lateStamp: a request loads its session, thinks for longer than it should, and
-// commits where the store is away; who vouches for it, and from when?
+// commits while the store is away. It shows which copy vouches for the session,
+// and from when.
 func lateStamp(d *planner) {
 	b := d.IntN(d.p.Browsers)
 	cut, well := d.two()
@@ -113,8 +114,8 @@ func lostHint(d *planner) {
 	d.after(d.span(5*time.Second, 9*time.Second), Step{Do: Impersonate, Copy: -1, Instance: d.instance(), Route: Read})
 }
 
-// sideBySide: tabs that ask at once, one after the other to arrive last, with
-// the store away afterwards.
+// sideBySide: tabs send requests at once, whose answers arrive one after the
+// other, and the store is away afterwards.
 func sideBySide(d *planner) {
 	b, i := d.IntN(d.p.Browsers), d.instance()
 	for n := range 2 + d.IntN(2) {

@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-go/session/internal/test/timeleft"
 )
 
-// Report is what came of many seeds.
+// Report is the result of many seeds.
 type Report struct {
 	Seeds    int
 	Failed   []Verdict      // the first of each set of broken promises, with few exceptions

@@ -11,7 +11,7 @@ import (
 // The visitors of a world log in as these.
 var userNames = []string{"ann", "bob"}
 
-// administrator is the Browser of who revokes a user without a session.
+// administrator is the Browser of a person who revokes a user and has no session.
 const administrator = -2
 
 // endAll revokes a user, as an administrator's page or an identity provider's call does.

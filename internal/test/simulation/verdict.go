@@ -25,7 +25,7 @@ func (v Violation) String() string {
 	return fmt.Sprintf("%s: at %.3fs: %s", v.Promise, v.At.Seconds(), v.Text)
 }
 
-// Verdict is what became of one plan.
+// Verdict is the result of one plan.
 type Verdict struct {
 	Plan       Plan
 	Violations []Violation

@@ -148,7 +148,7 @@ func (w *world) send(s Step, b *browser, jar *Jar, final bool) {
 	})
 }
 
-// filter takes away what a switch keeps browsers from sending.
+// filter removes the cookies that a switch keeps browsers from sending.
 func (w *world) filter(cookies []Cookie) []Cookie {
 	latest := 0
 	for _, c := range cookies {

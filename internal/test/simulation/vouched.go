@@ -133,9 +133,9 @@ func (o *oracle) crewHadConflict(q *Request) bool {
 	return false
 }
 
-// judgeStranger: who has no session is not told about the store. Section 3:
-// "No token: there is no session, the store is not asked", and "session.StartNew
-// starts a session anew from unknown".
+// judgeStranger: a visitor without a session is not told about the store. Section 3: "No token:
+// there is no session, the store is not asked", and "session.StartNew starts a session anew
+// from unknown".
 func (o *oracle) judgeStranger(q *Request) {
 	if q.Status != 503 || o.WithoutBackup || q.hungUp() || o.storeOnly(q) || q.Route == FromStore || q.Key == secretKey && q.Route == Set {
 		return
@@ -159,9 +159,9 @@ func (x *life) endedBy(q *Request) bool {
 	return false
 }
 
-// endedElsewhere: section 5, a session that Renew makes "is created in the
-// store only after the old ID was read and is not dead by another hand; else it
-// is dead too". And who has logged in may have been revoked.
+// endedElsewhere reports whether a session may have ended with another one. Section 5: a
+// session that Renew makes "is created in the store only after the old ID was read and is not
+// dead by another hand; else it is dead too". And the user who logged in may have been revoked.
 func (o *oracle) endedElsewhere(x *life, at time.Duration) bool {
 	if o.mayBeRevoked(x, at) {
 		return true

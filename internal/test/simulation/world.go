@@ -51,7 +51,7 @@ type instance struct {
 	dead                     bool    // guarded by world.mu
 }
 
-// browser is a jar, and who has it.
+// browser is a jar, and its owner's number.
 type browser struct {
 	number int // -1: the attacker
 	copy   int

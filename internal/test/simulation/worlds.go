@@ -54,8 +54,8 @@ var worldSteps = map[World]func(*planner){
 // Worlds returns all that Config.Worlds may name.
 func Worlds() []World { return slices.Sorted(maps.Keys(worldSteps)) }
 
-// calmPeople is a mood without logins, logouts and thieves: what a session is
-// worth is seen where it lives long.
+// calmPeople is a mood without logins, logouts and thieves, in which sessions
+// live long.
 var calmPeople = mood{visit: 70, outage: 20, forget: 5, crash: 2, slow: 20, pause: 10, stays: true}
 
 // enter draws the worlds of a plan of n steps, and before which of the steps
