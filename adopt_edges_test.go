@@ -74,8 +74,8 @@ func (s *adoptSite) saves() *atomic.Int32 {
 
 func rotates(x *session.Session) { x.Rotate() }
 
-// The visitor of a ReadOnly route has no token of ours, so that somebody who has
-// a copy of the old cookie may rotate the session before them.
+// The visitor of a ReadOnly route has no token of ours, so that a thief with a copy
+// of the old cookie may rotate the session before them.
 func TestALogoutByTheOldCookieEndsWhatRotationsHaveMadeOfItsSession(t *testing.T) {
 	for _, wait := range []time.Duration{time.Second, time.Minute} { // in the grace of a rotation, and after it
 		testAdoption(t, false, func(s *adoptSite) {
@@ -248,7 +248,7 @@ func TestAWriteByTheOldCookieBesideALoginBeginsNoSession(t *testing.T) {
 	}
 }
 
-// A token that somebody made up makes no record, whatever the old cookie led to.
+// A made-up token makes no record, whatever the old cookie led to.
 func TestALogoutByAMadeUpTokenBesideAnEndedOldCookieWritesNothing(t *testing.T) {
 	testAdoption(t, false, func(s *adoptSite) {
 		wantCode(s.T, oldVisitor().do(adopting(s.m), "/begin"), 200)

@@ -11,7 +11,7 @@ import (
 )
 
 // A shop moves from sessions of its own, which are in a map under the value of the cookie
-// "sid", and logs nobody out.
+// "sid". No visitor is logged out.
 func ExampleAdopt() {
 	type oldSession struct {
 		items []string

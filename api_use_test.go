@@ -9,9 +9,9 @@ import (
 	"github.com/holdfast-go/session/internal/test/apiuse"
 )
 
-// A name that neither the shop nor a store, a tool or an example has a use for
-// was never tried as its user meets it. A name that waits for its use stands in a list,
-// which is empty.
+// An exported name that neither the shop nor a store, a tool or an example uses was
+// never tried from where its user stands. A name that waits for its use stands in a
+// list, which is empty.
 func TestEveryExportedNameIsUsedOutsideOfItsPackage(t *testing.T) {
 	if nested, _ := filepath.Glob("*/go.mod"); len(nested) == 0 {
 		t.Skip("the nested modules are not here, as in the module's zip: make test runs it in the repository")

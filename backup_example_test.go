@@ -37,8 +37,8 @@ func outage(backup session.Backup) (sessions *session.Manager, with func(http.Ha
 	return sessions, with, store.Heal
 }
 
-// What waits for the store is kept in a file too. It outlives a process that crashes or
-// is deployed in an outage, and the next one delivers it.
+// The writes that wait for the store are kept in a file too. It outlives a process that
+// crashes or is deployed in an outage, and the next process delivers them.
 func ExampleBackup_dir() {
 	dir, err := os.MkdirTemp("", "sessions") // in earnest one that outlives the machine's start
 	if err != nil {
@@ -78,8 +78,8 @@ func ExampleBackup_dir() {
 	// files after Close: 0
 }
 
-// What no browser may hold, not even sealed, stays in the store. While the store
-// is away it is not known, which is not the same as absent.
+// A value that no browser may hold, not even sealed, stays in the store. While the
+// store is away the value is not known, which is not the same as absent.
 func ExampleServerOnly() {
 	risk := session.NewKey[int]("risk", session.ServerOnly())
 	sessions, with, heal := outage(session.Backup{})

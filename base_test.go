@@ -128,8 +128,8 @@ func TestWhatARequestHasReadIsKnownToOthers(t *testing.T) {
 	}
 }
 
-// Of a goroutine that outlives its request nobody knows how long it lasts, and nothing
-// is kept for it. In an outage its Update is refused, as what others have saved is
+// It is not known how long a goroutine that outlives its request lasts, so nothing is
+// kept for it. In an outage its Update is refused, because what others have saved is
 // forgotten by then. A Set overwrites its key, whatever stands there.
 func TestAnUpdateOnWhatWasReadLongAgoIsRefused(t *testing.T) {
 	for _, test := range []struct {

@@ -15,9 +15,9 @@ import (
 	"github.com/holdfast-go/session/sessiontest"
 )
 
-// BenchmarkStep is what each thing that can happen to a request takes in the
-// process, with a session of 5 KB and a store that costs next to nothing: the
-// handler is called as a server calls it.
+// BenchmarkStep measures what each thing that can happen to a request takes in
+// the process, with a session of 5 KB and a store that costs next to nothing:
+// the handler is called as a server calls it.
 //
 //	make bench-compare REF=main~1 BENCH=Step
 func BenchmarkStep(b *testing.B) {

@@ -185,8 +185,8 @@ func (c *crowd) has(m *session.Manager, v *sessiontest.Visitor, i int) (all bool
 	return all
 }
 
-// wantAll wants what everybody wrote: of the store alone where the journal was large
-// enough to deliver it, and of visitors who come back with their cookies.
+// wantAll wants what each visitor wrote: in the store alone where the journal was large
+// enough to deliver it, and else when visitors come back with their cookies.
 func (c *crowd) wantAll(delivered bool) {
 	c.Helper()
 	c.after(time.Minute)

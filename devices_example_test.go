@@ -70,8 +70,7 @@ func ExampleManager_Sessions() {
 	// POST /account/devices/end?id=0123456789abcdef0123456789abcdef: 200 ended already
 }
 
-// What an administrator sees of a session whose ID stands in a log. Values are read by their
-// keys.
+// An administrator looks at a session whose ID stands in a log. Values are read by their keys.
 func ExampleManager_Open() {
 	sessions, err := session.New(memstore.New(nil), nil)
 	if err != nil {
@@ -107,8 +106,8 @@ func ExampleManager_Open() {
 	// GET /admin: 200 ann [items] [tofu] true 30m0s
 }
 
-// One device at a time: a user who is logged in elsewhere is told so, instead of being logged
-// out there. Without Refuse the other session would end.
+// One device at a time: a user who is logged in elsewhere gets an error, instead of being
+// logged out there. Without Refuse the other session would end.
 func ExamplePerUser() {
 	sessions, err := session.New(memstore.New(nil), &session.Options{
 		PerUser: session.PerUser{Most: 1, Refuse: true},

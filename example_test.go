@@ -251,9 +251,9 @@ func ExampleSession() {
 	// GET /account: 403 session required
 }
 
-// A logout while the store is away holds in the visitor's browser at once, and
-// waits for the store. Destroy says which it is, so that nobody is told that a
-// session has ended everywhere when it has not.
+// A logout while the store is away holds in the visitor's browser at once, and waits for the
+// store. Destroy tells the two apart, so that a page does not say that a session has ended
+// everywhere when it has not.
 func ExampleSession_Destroy() {
 	keys, _ := seal.NewKeys(seal.NewKey())
 	store := storetest.NewFaulty(memstore.New(nil))

@@ -376,8 +376,8 @@ func TestLoadAndCommitForOtherFrameworks(t *testing.T) {
 	}
 }
 
-// While the store is away nobody is logged out, and what needs no session is
-// served.
+// While the store is away no visitor is logged out, and routes that need no
+// session are served.
 func TestWithoutAnAnswerNobodyIsLoggedOut(t *testing.T) {
 	store := storetest.NewFaulty(memstore.New(nil))
 	m := mustNew(t, store, nil)

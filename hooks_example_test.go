@@ -31,7 +31,7 @@ func ExampleOutage() {
 	// redis-2 is back: 0 were lost
 }
 
-// Who has ended a session, for an audit log.
+// An audit log says who has ended a session.
 func ExampleEnding() {
 	sessions, err := session.New(memstore.New(nil), &session.Options{Hooks: session.Hooks{
 		Ended: func(_ context.Context, e session.Ending) {
@@ -180,7 +180,7 @@ func ExampleDurability() {
 	// You are logged out in this browser, and elsewhere soon.
 }
 
-// What is shown of a session without its token: to its user, or to the support desk.
+// A page shows a session without its token: to its user, or to the support desk.
 func ExampleView() {
 	var logged session.ID // as it stands in a log
 	sessions, err := session.New(memstore.New(nil), &session.Options{Hooks: session.Hooks{

@@ -80,8 +80,8 @@ func TestRevokeOfIDsThatSomebodyMadeUp(t *testing.T) {
 	})
 }
 
-// A list whose record somebody has damaged hinders no login, and is whole again when each session
-// has been in use for one refresh interval. One of a format that a newer program may know stays.
+// A list whose record was damaged hinders no login, and is whole again when each session has
+// been in use for one refresh interval. A list in a format that a newer program may know stays.
 func TestADamagedListHeals(t *testing.T) {
 	const newer = "another format"
 	for name, damage := range map[string]func(h *household, v *sessiontest.Visitor) []byte{

@@ -266,7 +266,7 @@ func ExampleSession_Remember() {
 }
 
 // An audit log of its own: a line for each login and each end, and a mail to the user where
-// somebody else has ended a session.
+// another person has ended a session.
 func ExampleHooks_audit() {
 	hooks := session.LogHooks(slog.New(slog.DiscardHandler)) // what it logs besides stays
 	hooks.Login = func(ctx context.Context, id, previous session.ID, user string) {

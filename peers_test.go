@@ -24,7 +24,7 @@ import (
 
 // docs/REGRESSIONS.md says of each defect that other session layers have which
 // test keeps it out, and docs/THREATS.md the same of attacks. A row whose test
-// is gone is a promise that nobody keeps.
+// is gone promises what is not tested.
 func TestEveryDefectOfOthersHasItsTest(t *testing.T) {
 	tests := map[string]map[string]bool{} // by name, with the texts in the body: names of subtests and of rows
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {

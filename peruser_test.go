@@ -52,8 +52,7 @@ func TestALoginBeyondTheLimitEndsTheSessionSeenLongestAgo(t *testing.T) {
 	})
 }
 
-// A session that has ended by another hand, which the list does not know yet, takes up no
-// place.
+// A session that was ended elsewhere, which the list does not know yet, takes up no place.
 func TestWhatHasEndedTakesUpNoPlace(t *testing.T) {
 	for name, refuse := range map[string]bool{"ending the oldest": false, "refusing": true} {
 		t.Run(name, func(t *testing.T) {

@@ -62,7 +62,7 @@ func TestACookieWithABlankThatIsNotOneIsNotOurs(t *testing.T) {
 				s.Errorf("%q before the visitor's own cookies shows %s", line, got)
 			}
 		}
-		// The copy: the store is away, and without a copy nobody is known.
+		// The copy: the store is away, and without a copy no visitor is known.
 		s.store.Fail(errRefused)
 		if got := ask(http.Header{"Cookie": {token}}); got != "503" {
 			s.Fatalf("a token without a copy shows %s in an outage", got)

@@ -177,8 +177,8 @@ func TestALoginLoadsOnceMoreWhereTheStoreRefusesSaves(t *testing.T) {
 	})
 }
 
-// A logout cannot reach the others meanwhile: what was read then vouches for nobody
-// afterwards, and no route that requires the store is served.
+// A logout cannot reach the others meanwhile: a record that was read then vouches for no
+// session afterwards, and no route that requires the store is served.
 func TestAReadConfirmsNoLeaseWhileSavesAreRefused(t *testing.T) {
 	testSite(t, session.Options{Idle: 24 * time.Hour}, func(s *site) {
 		v := s.visitor()
@@ -248,7 +248,7 @@ func TestAnInstanceThatStartsWhileSavesAreRefused(t *testing.T) {
 	})
 }
 
-// One that starts on a store that is well has not seen it save yet.
+// An instance that starts on a store that is well has not seen it save yet.
 func TestAnInstanceServesWhatTheStoreHasFromItsFirstRequest(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		bare := s.withoutCopies(s.visitor())

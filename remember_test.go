@@ -19,7 +19,7 @@ import (
 // span stands for a day: an instance looks after its store once a second.
 const span = 10 * time.Minute
 
-// remembered is how long a visitor stays who has asked for it.
+// remembered is how long a visitor stays who has asked to be remembered.
 var remembered = session.Stay{Persistent: true, Lifetime: 30 * span, Idle: 14 * span}
 
 // remembering returns a login that says how long the visitor stays.

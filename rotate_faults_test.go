@@ -176,8 +176,8 @@ func TestARotationIsPutOffWhenTheRequestHasTimedOut(t *testing.T) {
 	})
 }
 
-// One write by an instance whose clock is ahead takes the dots of all that
-// follow along: the grace of a rotation is by the time, and not by them.
+// One write by an instance whose clock is ahead takes the dots of all that follow along:
+// the grace of a rotation goes by the time, and not by them.
 func TestAnInstanceWhoseClockIsAheadLengthensNobodysGrace(t *testing.T) {
 	testRotations(t, func(s *site) {
 		o := &session.Options{}
@@ -234,7 +234,7 @@ func TestALoginInAnOutageOutlivesARotationElsewhere(t *testing.T) {
 	})
 }
 
-// But a logout under the rotated token is: nobody comes back.
+// But a logout under the rotated token is: no visitor comes back.
 func TestALogoutAfterARotationElsewhereEndsALoginInAnOutage(t *testing.T) {
 	for _, end := range []string{"logout", "revoke"} {
 		t.Run(end, func(t *testing.T) {
@@ -297,8 +297,8 @@ func TestTwoInstancesThatRotateInAnOutageBothKeepTheirWord(t *testing.T) {
 	})
 }
 
-// A rotation whose tombstone was not answered, and then a login without the
-// store: the login's own rotation is nobody else's.
+// A rotation whose tombstone was not answered, and then a login without the store: the
+// login's own rotation is no other writer's.
 func TestALoginInAnOutageAfterItsOwnRotationInDoubt(t *testing.T) {
 	for _, stands := range []bool{false, true} {
 		t.Run(fmt.Sprintf("stands %v", stands), func(t *testing.T) {

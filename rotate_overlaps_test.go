@@ -71,8 +71,9 @@ func TestASlowAnswerDoesNotBringAnEarlierTokenBack(t *testing.T) {
 	}
 }
 
-// Two requests of one process rotate the same token. The first has; the second is told so by nobody,
-// because the store stops answering for the old session: it must not make another successor.
+// Two requests of one process rotate the same token. The first has rotated it; the store stops
+// answering for the old session and so cannot tell the second, which must not make another
+// successor.
 func TestARotationThatThisProcessKnowsIsNotMadeTwice(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		v := s.visitor()

@@ -203,7 +203,8 @@ func TestPagesWhoseTokenIsRotatedLoseNothing(t *testing.T) {
 }
 
 // The links between instances and store fail, hang and lose answers meanwhile.
-// Some requests are refused; nobody is logged out, and what was answered stays.
+// Some requests are refused; no visitor is logged out, and what was answered
+// stays.
 func TestPagesWhoseTokenIsRotatedSurviveFaults(t *testing.T) {
 	refused, tokens := 0, 0
 	for seed := range seeds(t, 60) {

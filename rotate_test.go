@@ -122,7 +122,8 @@ func TestParallelRequestsThatRotateAllAnswerWithOneToken(t *testing.T) {
 						if got := count.Or(s, 0); got != requests || user.Or(s, "") != "bob" {
 							t.Errorf("count is %d of %d", got, requests)
 						}
-						// One new session; what another instance made in vain nobody has the token of.
+						// One new session; no visitor has the token of one that another
+						// instance made in vain.
 						if made := sessionsIn(t, memory) - records; made > instances {
 							t.Errorf("%d records were made by %d instances", made, instances)
 						}
@@ -525,7 +526,7 @@ func TestThereIsNoGraceWithoutTheStoresAnswer(t *testing.T) {
 	})
 }
 
-// It was sealed by an instance that is still cut off: nobody else has the write.
+// It was sealed by an instance that is still cut off: no other instance has the write.
 func TestACopyOfBeforeARotationBringsWhatTheStoreLacks(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		c, link := s.cutOff()

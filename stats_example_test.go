@@ -86,7 +86,7 @@ func ExampleShardStats() {
 	// Output: serving auto
 }
 
-// What would be lost if the process ended now, and its visitors did not come back.
+// The writes that would be lost if the process ended now, and its visitors did not come back.
 func ExampleJournalStats() {
 	sessions, store := newBackedUp(session.Options{})
 	defer closeSoon(sessions)
@@ -119,7 +119,7 @@ func ExampleFileStats() {
 	// Output: 0
 }
 
-// What the operator has ordered, and until when.
+// The order of the operator, and until when it stands.
 func ExampleOrderStats() {
 	var order override.Value
 	sessions, _ := newBackedUp(session.Options{Switch: &order})

@@ -111,7 +111,8 @@ func ExampleProber() {
 	// 1 session
 }
 
-// A Version lets a program change a record that nobody else has changed meanwhile.
+// A Version lets a program change a record only where no other writer has changed it
+// meanwhile.
 func ExampleStore() {
 	var store session.Store = memstore.New(nil) // or any other
 	ctx, later := context.Background(), time.Now().Add(time.Hour)

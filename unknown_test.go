@@ -88,8 +88,8 @@ func TestAnUnknownValueIsNotADefaultOnAReadOnlyRoute(t *testing.T) {
 	})
 }
 
-// A value of which no copy has survived stays lost until it is set again, and
-// nobody builds on its absence by accident.
+// A value of which no copy has survived stays lost until it is set again, and no
+// handler builds on its absence by accident.
 func TestALostValueIsNotADefault(t *testing.T) {
 	testSite(t, session.Options{}, func(s *site) {
 		v := s.visitor()
@@ -117,8 +117,8 @@ func TestALostValueIsNotADefault(t *testing.T) {
 	})
 }
 
-// Where nobody knows whether there is a session, what a handler takes for its
-// absence is not answered as if there were none.
+// Where it is unknown whether there is a session, the answer does not follow from
+// what a handler takes for its absence.
 func TestAnUnknownSessionIsNotNone(t *testing.T) {
 	for name, f := range map[string]func(*session.Session) bool{
 		"ID":      func(x *session.Session) bool { return x.ID() == "" },

@@ -54,9 +54,9 @@ func ExampleSession_RevokeOthers() {
 	// GET /account: 200 account of "ann"
 }
 
-// What a job does, without a request: end all sessions of one user, whose account was
-// closed, and all sessions of the application that were logged in before a breach was closed.
-// Hooks tell an audit log of both.
+// A job, without a request, ends all sessions of one user, whose account was closed, and all
+// sessions of the application that were logged in before a breach was closed. Hooks report both
+// to an audit log.
 func ExampleManager_RevokeUser() {
 	keys, _ := seal.NewKeys(seal.NewKey())
 	sessions, err := session.New(memstore.New(nil), &session.Options{

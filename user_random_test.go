@@ -220,9 +220,9 @@ func (u *userWorld) judge() (wrong string, letIn int) {
 				return fmt.Sprintf("jar %d at instance %d: answered %d", n, at, status), letIn
 			}
 			r, revoked := u.revoked[user]
-			// Where an instance is cut off, and does not know of the revocation that the
-			// other one knows, nobody can tell which came first of a login and another
-			// revocation that are no further apart than the clocks: decision 69.
+			// Where an instance is cut off, and does not know of the revocation that the other
+			// one knows, it cannot be told which came first of a login and another revocation
+			// that are no further apart than the clocks: decision 69.
 			nobodyKnows := (j.away || r.away) && r.began.Sub(j.login) < skews
 			if user != "" && revoked && !j.login.After(r.began) && !nobodyKnows {
 				return fmt.Sprintf("jar %d, logged in at %v, is let in as %s at instance %d, who was revoked at %v\n%s",

@@ -197,7 +197,7 @@ func TestARevocationOutlivesTheInstances(t *testing.T) {
 	}
 }
 
-// The one who asks stays logged in, under another token.
+// The visitor who asks stays logged in, under another token.
 func TestRevokeOthersLeavesTheVisitor(t *testing.T) {
 	testUsers(t, session.Options{}, func(s userSite) {
 		v := s.logsIn(s.a, "ann")
@@ -330,7 +330,7 @@ func TestARequestUnderWayDoesNotEndTheExceptedSession(t *testing.T) {
 	})
 }
 
-// A process that ends in an outage leaves a revocation that nobody else knows of.
+// A process that ends in an outage leaves a revocation that no other process knows of.
 func TestAPendingRevocationOutlivesItsProcess(t *testing.T) {
 	dir := t.TempDir()
 	testUsers(t, session.Options{}, func(s userSite) {

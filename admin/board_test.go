@@ -153,7 +153,8 @@ func TestEveryInstanceShowsAll(t *testing.T) {
 	})
 }
 
-// An instance that nobody has asked yet shows in an outage who was there before it.
+// An instance whose page has not been asked for yet shows in an outage which instances were
+// there before it.
 func TestTheOthersAreKnownWhenTheStoreGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &faulty{Store: memstore.New(nil)}

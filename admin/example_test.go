@@ -289,8 +289,8 @@ func login(sessions *session.Manager, user string) {
 	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/login", nil))
 }
 
-// A board in the office shows the instances of a busy site, which leave word twice a minute,
-// and may end nothing, whoever stands before it.
+// A screen in the office shows the instances of a busy site, which write their status twice
+// a minute. It may end nothing, whoever stands before it.
 func ExampleOptions() {
 	store, ctx := memstore.New(nil), context.Background()
 	sessions, err := session.New(store, nil)

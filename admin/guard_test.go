@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-go/session/sessiontest"
 )
 
-// TestNewRefusesWhatMakesNoSense mounts nothing that nobody guards.
+// TestNewRefusesWhatMakesNoSense: a page without a check is not mounted.
 func TestNewRefusesWhatMakesNoSense(t *testing.T) {
 	m := sessiontest.New(t, nil)
 	for name, c := range map[string]struct {
@@ -82,7 +82,7 @@ func TestEachRouteAsksWhoMay(t *testing.T) {
 	})
 }
 
-// A degree of access that the package does not know is none.
+// An access that the package does not know counts as Denied.
 func TestAnUnknownAccessIsDenied(t *testing.T) {
 	h, err := admin.New(sessiontest.New(t, nil), func(*http.Request) (string, admin.Access) { return "eve", 7 }, nil)
 	if err != nil {

@@ -31,7 +31,7 @@ func source(t *testing.T) (*store.Source, func() string) {
 	}
 }
 
-// An order stands with who has given it, why, and its end; the log has a line of it.
+// An order shows who has given it, why, and its end; the log has a line of it.
 func TestAnOrderIsGivenAndEnded(t *testing.T) {
 	orders, stands := source(t)
 	f := open(t, memory(), admin.Options{Orders: orders})

@@ -92,7 +92,7 @@ func TestCallersTakeTurnsInTheOrderInWhichTheyCame(t *testing.T) {
 	}
 }
 
-// One who comes first and has no time for a call waits until its context ends.
+// A caller that comes first and has no time for a call waits until its context ends.
 func TestACallerWithoutEnoughTimeHoldsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := background.New(1, time.Minute)

@@ -22,7 +22,7 @@ import (
 
 var shots = flag.String("shots", "", "keep screenshots in this `folder`")
 
-// browser is one tab of a Chromium that nobody used before.
+// browser is one tab of a new Chromium.
 type browser struct {
 	t       *testing.T
 	ctx     context.Context // of the tab

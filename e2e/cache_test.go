@@ -13,8 +13,9 @@ import (
 	"github.com/holdfast-go/session/memstore"
 )
 
-// A handler says that everybody may keep its page, and a session begins on it. Apache's cache
-// keeps the page of a handler without a session, and none that sets a session's cookies.
+// A handler says that every cache may keep its page, and a session begins on it. Apache's
+// cache keeps the page of a handler without a session, and none that sets a session's
+// cookies.
 func TestApachesCacheGivesNobodyTheSessionOfAnother(t *testing.T) {
 	sessions, err := session.New(memstore.New(nil), &session.Options{Cookie: session.Cookie{Insecure: true}})
 	if err != nil {

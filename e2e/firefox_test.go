@@ -20,8 +20,8 @@ import (
 
 const firefoxCommand = "firefox-esr"
 
-// firefox is a Firefox that nobody used before. It is driven by its own protocol, Marionette:
-// JSON arrays behind their length.
+// firefox is a new Firefox. It is driven by its own protocol, Marionette: JSON arrays behind
+// their length.
 type firefox struct {
 	t    *testing.T
 	mu   sync.Mutex

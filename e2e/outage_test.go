@@ -13,8 +13,8 @@ import (
 const outageLog = `msg="session store (is (still )?away|is back|has )`
 
 // shoppersLog is outageLog where shoppers come: the message of a last click, which is of the
-// lowest rank, may find no room in a copy. That no shopper misses anything, the shoppers see
-// for themselves.
+// lowest rank, may find no room in a copy. The shoppers themselves check that they miss
+// nothing.
 const shoppersLog = outageLog + `|msg="session backup: partial".* no room for flash \(\d+ bytes\) in `
 
 const cartLength = "document.querySelector('#cart ol')?.children.length"

@@ -13,8 +13,8 @@ import (
 	"github.com/holdfast-go/session/memcached"
 )
 
-// BenchmarkClient is what a session store does, with values of 4 KB. The
-// comparison with gomemcache is in the module bench.
+// BenchmarkClient measures the operations of a session store, with values of 4
+// KB. The comparison with gomemcache is in the module bench.
 func BenchmarkClient(b *testing.B) {
 	server := memcachedtest.Start(b)
 	client, err := memcached.New(memcached.Servers(server.Addr), nil)

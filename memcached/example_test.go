@@ -178,8 +178,8 @@ func ExampleClient_GetAndTouch() {
 	// memcached: no such item
 }
 
-// What a caller does about a server that is too busy, a client that was closed, and
-// something else that answers at the address.
+// A caller tells apart a server that is too busy, a client that was closed, and something else
+// that answers at the address.
 func ExampleClient() {
 	client, err := memcached.New(memcached.Servers(addr), &memcached.Options{Queue: 100, Conns: 2})
 	if err != nil {

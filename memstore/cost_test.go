@@ -48,9 +48,9 @@ func BenchmarkStore(b *testing.B) {
 	})
 }
 
-// BenchmarkStanding is what an operation costs beside a thousand and beside a
-// million other sessions, and what each of those takes in memory besides its
-// 256 bytes of data and its ID.
+// BenchmarkStanding measures what an operation costs beside a thousand and
+// beside a million other sessions, and what each of those takes in memory
+// besides its 256 bytes of data and its ID.
 func BenchmarkStanding(b *testing.B) {
 	for _, n := range []int{1_000, 1_000_000} {
 		x := stand(b, n)

@@ -101,7 +101,7 @@ func TestStepsSideBySide(t *testing.T) {
 	}
 }
 
-// A save over whatever stands is one that nobody saves over unseen.
+// A save over whatever stands gives a record that no other save replaces unseen.
 func TestASaveOverAnythingSideBySide(t *testing.T) {
 	for _, step := range []moving.Step{moving.Prepare, moving.Move} {
 		t.Run(step.String(), func(t *testing.T) {

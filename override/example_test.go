@@ -84,7 +84,7 @@ func ExampleWatchFile() {
 	// Output: backup only 2h0m0s
 }
 
-// What another source of orders has to read.
+// A source of one's own reads the orders that it has.
 func ExampleParse() {
 	o, err := override.Parse(`{"mode": "backup-only", "until": "2026-11-01T18:00:00Z"}`)
 	fmt.Println(o.Mode, o.Until, err)

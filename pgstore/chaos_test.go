@@ -21,7 +21,7 @@ var (
 
 // Three instances: the server is killed, frozen, shut down, loses one of its processes,
 // and one instance is cut off from it. A table that is UNLOGGED is empty after each crash,
-// and nobody notices.
+// and no visitor notices.
 func TestVisitorsInChaos(t *testing.T) { visitorsInChaos(t, chaos.Forgets, 5, pgstore.Unlogged()) }
 
 // No fault empties a logged table. The first is the one that differs most.

@@ -56,7 +56,7 @@ var (
 	size = session.NewKey[int]("size")
 )
 
-// What a request costs Redis, as Redis itself counts it.
+// The cost of a request to Redis, as Redis itself counts it.
 func TestARequestCostsRedis(t *testing.T) {
 	server := redistest.Start(t)
 	m, err := session.New(newStore(t, server), &session.Options{ReadTimeout: patience, SaveTimeout: patience})
@@ -129,8 +129,8 @@ func TestAFrozenRedisCostsTheBudget(t *testing.T) {
 	outage(t, (*redistest.Server).Freeze, (*redistest.Server).Thaw, true)
 }
 
-// outage has a site whose Redis goes away and comes back: nobody is logged
-// out, no cookie is touched, and what needs no session is served.
+// outage has a site whose Redis goes away and comes back: no visitor is logged
+// out, no cookie is touched, and routes that need no session are served.
 func outage(t *testing.T, away, back func(*redistest.Server), remembers bool) {
 	server := redistest.Start(t)
 	m, err := session.New(newStore(t, server), nil)

@@ -103,7 +103,7 @@ func TestItWorksOverTLS(t *testing.T) {
 	url := "rediss://127.0.0.1:" + strconv.Itoa(srv.Extra())
 	works(t, newClient(t, url, withCache, func(o *rueidis.ClientOption) { o.TLSConfig.RootCAs = roots }), 3)
 
-	// A certificate that nobody vouches for is refused.
+	// A certificate of an unknown authority is refused.
 	o, err := redisstore.ClientOption(url)
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 	"github.com/holdfast-go/session/seal"
 )
 
-// refusals is what a Redis answers instead of what it was asked, and what is no answer.
+// refusals are replies by which a Redis refuses a command, or which make no sense.
 var refusals = []string{
 	"-LOADING x\r\n", "-MASTERDOWN x\r\n", "-BUSY x\r\n", "-READONLY x\r\n", "-NOREPLICAS x\r\n", "-MISCONF x\r\n", "-OOM x\r\n",
 	"-NOAUTH x\r\n", "-WRONGPASS x\r\n", "-NOPERM x\r\n", "-CLUSTERDOWN x\r\n", "-MOVED 1 127.0.0.1:1\r\n", "-ASK 1 127.0.0.1:1\r\n",

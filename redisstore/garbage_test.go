@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-go/session/redisstore"
 )
 
-// garbage is what no server answers to any command of a store.
+// garbage is bytes that no server answers to any command of a store.
 var garbage = map[string]string{
 	"an unknown type":             "HTTP/1.1 400 Bad Request\r\n\r\n",
 	"a negative length":           "$-2\r\n",

@@ -232,7 +232,7 @@ func TestASaveWithoutAnAnswerMayHaveHappenedAndBreaksNothing(t *testing.T) {
 	}
 }
 
-// One caller connects for all who come meanwhile, on its own context.
+// One caller connects for all that come meanwhile, on its own context.
 func TestAnotherCallersContextIsNotMine(t *testing.T) {
 	srv := redistest.Start(t)
 	s := newStore(t, srv)

@@ -232,7 +232,7 @@ func TestARecordThatRedisDoesNotTakeIsTooLarge(t *testing.T) {
 	srv := redistest.Start(t)
 	s := newStore(t, srv)
 	v := mustSave(t, s, "x", record("a"), session.Any)
-	// Pages that nobody touches cost nothing.
+	// Pages that are not touched cost nothing.
 	huge, err := syscall.Mmap(-1, 0, 512<<20-15, syscall.PROT_READ, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
 		t.Fatal(err)

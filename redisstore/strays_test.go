@@ -16,7 +16,7 @@ import (
 )
 
 // A proxy before the server sends a visitor's record once more, again and again and while
-// other answers are due: it reaches nobody else.
+// other answers are due: it reaches no other visitor.
 func TestAnAnswerTooManyReachesNoOtherVisitor(t *testing.T) {
 	for name, options := range map[string][]redisstore.Option{"plain": nil, "cached": {redisstore.ClientCache(time.Millisecond)}} {
 		t.Run(name, func(t *testing.T) {

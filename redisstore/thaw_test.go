@@ -23,7 +23,7 @@ import (
 const thawedURL, thawedBackup = "REDISSTORE_THAWED", "REDISSTORE_THAWED_BACKUP"
 
 // A function that is frozen between two calls, as in AWS Lambda: meanwhile the server closes
-// the connections that nobody uses, and the next call comes at the moment of the thaw.
+// the connections that are not used, and the next call comes at the moment of the thaw.
 func TestTheFirstReadAfterAThawIsAnswered(t *testing.T) {
 	if url := os.Getenv(thawedURL); url != "" {
 		readOnDemand(t, url, os.Getenv(thawedBackup) != "")

@@ -88,8 +88,8 @@ func silence(backup bool) time.Duration {
 	return 125 * time.Millisecond
 }
 
-// witness asks the server all the time. longest ends that, and returns how long an answer
-// took at most.
+// witness asks the server all the time, so that the test knows how it answers. longest ends
+// that, and returns how long an answer took at most.
 func witness(t *testing.T, server *redistest.Server) (longest func() time.Duration) {
 	var most time.Duration
 	end := make(chan struct{})

@@ -58,7 +58,7 @@ func Example() {
 	// GET /: ""
 }
 
-// What sets the sessions up, where scs did.
+// The program sets the sessions up where scs did.
 func ExampleNew() {
 	store := memstore.New(nil)
 	sessions, err := session.New(store, &session.Options{Idle: 20 * time.Minute})

@@ -183,7 +183,7 @@ func TestPurposeAndAudienceAreVouchedFor(t *testing.T) {
 	}
 }
 
-// The sentences of the package comment: nobody is logged out in between.
+// The sentences of the package comment: no visitor is logged out in between.
 func TestRotationKeepsEveryTextOpen(t *testing.T) {
 	before, added := mustKeys(t, key1), mustKeys(t, key1, key2)
 	moved, after := mustKeys(t, key2, key1), mustKeys(t, key2)

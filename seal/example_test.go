@@ -35,7 +35,7 @@ func Example() {
 	// seal: forged
 }
 
-// What an application does about each kind of failure.
+// An application acts on each kind of failure.
 func ExampleBox_Open() {
 	const maxLease = time.Hour
 	old, _ := seal.NewKeys(seal.NewKey())

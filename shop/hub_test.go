@@ -105,7 +105,7 @@ func TestAHundredLookOnAndNoMore(t *testing.T) {
 	}
 }
 
-// A watcher that reads nothing holds nobody up: the hub drops what it does not
+// A watcher that reads nothing holds up no other: the hub drops what it does not
 // take.
 func TestASlowWatcherHoldsNobodyUp(t *testing.T) {
 	h := newHub(func() map[string]string { return map[string]string{"a": "b"} }, func(time.Time) {})

@@ -16,7 +16,7 @@ import (
 
 var errRefused = errors.New("connection refused")
 
-// saboteur is a store with one flaw, as somebody has made it or well might,
+// saboteur is a store with one flaw that a real store has or well might have,
 // and the cases that it must fail: those and no others.
 type saboteur struct {
 	name     string

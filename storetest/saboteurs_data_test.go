@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-go/session"
 )
 
-// dataSaboteurs give back something else, or to somebody else.
+// dataSaboteurs give back other data, or data to another caller.
 var dataSaboteurs = []saboteur{
 	{name: "stops at a zero byte", breaks: []string{
 		"any bytes come back, and none",

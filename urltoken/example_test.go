@@ -64,8 +64,8 @@ func Example() {
 	// visit 3,  the link has a token: true
 }
 
-// What is not rendered by a template, such as JSON for an application that navigates by
-// itself.
+// An answer that is not rendered by a template, such as JSON for an application that navigates
+// by itself.
 func ExampleLink() {
 	sessions, err := session.New(memstore.New(nil), nil) // off by default
 	if err != nil {

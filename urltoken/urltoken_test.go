@@ -412,7 +412,7 @@ func flip(c byte) string {
 	return "A"
 }
 
-// sealed returns the link's text of somebody who has these keys.
+// sealed returns the text of a link as another program with these keys makes it.
 func sealed(t *testing.T, keys *seal.Keys, audience, agent string) string {
 	t.Helper()
 	s := newSite(t, func(o *session.Options) { o.InsecureURLToken.Keys, o.InsecureURLToken.Audience = keys, audience })

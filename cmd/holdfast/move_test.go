@@ -87,7 +87,7 @@ func TestMove(t *testing.T) {
 	}
 }
 
-// What scripts of operators see.
+// The output that operators' scripts read.
 func TestMoveScripts(t *testing.T) {
 	redis, old := servers["redis"](t), servers["sqlite"](t)
 	keep(t, storeAt(t, old), 1)

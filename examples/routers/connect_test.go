@@ -115,7 +115,7 @@ func TestConnectInAnOutage(t *testing.T) {
 	}
 }
 
-// What connect answers without the interceptor.
+// Without the interceptor connect answers the errors as follows.
 func TestConnectByItselfKnowsNoStatus(t *testing.T) {
 	s := serve(t, func(sessions *session.Manager) http.Handler {
 		return sessions.Handler(connect.NewUnaryHandler("/shop.v1.Shop/Add", connectAdd))

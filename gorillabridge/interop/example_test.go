@@ -10,7 +10,7 @@ import (
 	"github.com/markbates/goth/gothic"
 )
 
-// What docs/FROM-GORILLA.md shows of gothic.
+// The use of gothic that docs/FROM-GORILLA.md shows.
 func Example() {
 	sessions, err := session.New(memstore.New(nil), nil)
 	if err != nil {

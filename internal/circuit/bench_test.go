@@ -7,8 +7,8 @@ import (
 	"github.com/holdfast-go/session/internal/circuit"
 )
 
-// What a request to a healthy shard pays. The clock is the caller's and stands
-// still, as reading it is not what is measured.
+// The cost of a request to a healthy shard. The clock is the caller's and
+// stands still, as reading it is not measured.
 func BenchmarkAllowAndReport(b *testing.B) {
 	now := time.Now()
 	b.Run("serial", func(b *testing.B) {
@@ -29,7 +29,7 @@ func BenchmarkAllowAndReport(b *testing.B) {
 	})
 }
 
-// What a request pays while the shard is away.
+// The cost of a request while the shard is away.
 func BenchmarkAway(b *testing.B) {
 	now := time.Now()
 	shard := circuit.New(now)

@@ -17,7 +17,7 @@ import (
 // nobody is what a request without a session has loaded.
 var nobody = lookup.Loaded{Phase: lookup.Nobody}
 
-// What a commit comes to before the store is asked.
+// The plan of a commit before the store is asked.
 func TestWhatACommitComesTo(t *testing.T) {
 	unsaved := func(v *visitor) lookup.Loaded {
 		l := v.load()
@@ -123,7 +123,7 @@ func TestWhatACommitComesTo(t *testing.T) {
 	})
 }
 
-// A session begins with a token that nobody has, over nothing.
+// A session begins with a new token, over nothing.
 func TestASessionBegins(t *testing.T) {
 	story(t, "in the store", func(v *visitor) {
 		c := v.commit(nobody, set("a", "1"))

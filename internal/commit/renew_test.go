@@ -202,7 +202,7 @@ func (v *visitor) movedTo(c *commit.Commit, user string) state.State {
 	return st
 }
 
-// The token of a renewal goes out although nobody knows whether the old session has
+// The token of a renewal goes out although it is not known whether the old session has
 // ended: it may be all that the visitor has.
 func TestARenewalWithoutAnAnswer(t *testing.T) {
 	story(t, "waits for the store", func(v *visitor) {

@@ -173,7 +173,8 @@ func TestChangesOfOneListAreCombined(t *testing.T) {
 	})
 }
 
-// Sessions that begin and end while a list is being saved are in none, and displace nobody.
+// Sessions that begin and end while a list is being saved are in none, and displace no
+// other session.
 func TestSessionsThatEndAtOnceAreNotListed(t *testing.T) {
 	each(t, Limit{}, func(w *world) {
 		w.began("stays", "ann")
@@ -337,7 +338,7 @@ func TestAQuarantinedStoreHasNoAnswer(t *testing.T) {
 	})
 }
 
-// A tombstone in the place of a list, which nobody writes, is replaced.
+// A tombstone in the place of a list, which no program writes, is replaced.
 func TestATombstoneIsNoList(t *testing.T) {
 	each(t, Limit{}, func(w *world) {
 		w.Store.Set(ID("ann"), state.State{Death: w.Clock.Death(state.Revoked)})

@@ -203,7 +203,7 @@ func TestTombstonesGoFirst(t *testing.T) {
 	})
 }
 
-// What becomes of a tombstone that the shard lacked.
+// The outcomes of the delivery of a tombstone that the shard lacked.
 func TestATombstoneIsDelivered(t *testing.T) {
 	story(t, "over the record", func(w *world) {
 		w.Store.Set("a", w.live("x", "1"))

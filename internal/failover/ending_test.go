@@ -175,7 +175,7 @@ func TestAnEnd(t *testing.T) {
 	})
 }
 
-// In an outage an end waits for the store, but the store is asked once all the same.
+// In an outage an end waits for the store, but the store is asked once nevertheless.
 func TestAnEndInAnOutage(t *testing.T) {
 	story(t, "waits", func(w *world) {
 		end := w.outage()

@@ -114,8 +114,8 @@ func TestALogTellsOfAnEndAfterARestore(t *testing.T) {
 	})
 }
 
-// A tombstone for whose session nobody had vouched counts like any other in the log when the
-// store had the session.
+// A tombstone whose session no store and no copy had vouched for counts like any other in
+// the log when the store had the session.
 func TestALogSaysThatTheStoreHadASession(t *testing.T) {
 	story(t, "of which a cookie alone told", func(w *world) {
 		other := w.beside()
@@ -273,8 +273,8 @@ func TestAShardWhoseLogsCannotBeRead(t *testing.T) {
 	})
 }
 
-// Where a shard went back in time for longer than tombstones live, nobody knows what has
-// ended of the sessions that it has.
+// Where a shard went back in time for longer than tombstones live, no process knows which of
+// the sessions that it has had ended.
 func TestAShardThatWentBackForLong(t *testing.T) {
 	story(t, "has no session of that time", func(w *world) {
 		was := w.live("x", "1")

@@ -258,8 +258,8 @@ func TestAMemberThatGivesUpInACrew(t *testing.T) {
 	})
 }
 
-// A member whose changes take longer than it would wait for others keeps nobody waiting:
-// the save goes without them, and it is told that nothing was saved.
+// A member whose changes take longer than it would wait for others keeps no other member
+// waiting: the save goes without it, and it gets an error saying that nothing was saved.
 func TestASlowMemberHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cart{takes: time.Second}

@@ -21,8 +21,8 @@ func tomb(shard string, g Tombstone) step {
 	}
 }
 
-// pending is a logout of somebody's that waits for the store; stored is one that
-// the store has; madeUp is one of a token that nobody has seen.
+// pending is a logout of a visitor that waits for the store; stored is one that the store has;
+// madeUp is one of a token that no visitor was seen to have.
 func pending(id string) step { return tomb("A", Owed(id, death(5, 1, state.Destroyed))) }
 func stored(id string) step  { return tomb("B", Stored(id, death(5, 1, state.Destroyed))) }
 func madeUp(id string) step {

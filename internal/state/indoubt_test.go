@@ -155,7 +155,7 @@ func TestAnUpdateInDoubtIsNeverCountedTwice(t *testing.T) {
 	}
 }
 
-// Where another request has written a key since, nobody can tell whether it was built
+// Where another request has written a key since, it is unknown whether that was built
 // on a save that was not answered.
 func TestOvertaken(t *testing.T) {
 	sent, later := Dot{Clock: 5, Instance: 1}, Dot{Clock: 7, Instance: 2}

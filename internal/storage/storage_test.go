@@ -50,8 +50,8 @@ func (w *world) takes(d time.Duration) {
 	w.Store.PlanFor(func(c instance.Call) bool { return c.ID == "a" && !c.Save }, instance.Fate{Takes: d})
 }
 
-// Loads of one session are coalesced, and nobody is shown what was asked for before
-// they came.
+// Loads of one session are coalesced, and no caller gets an answer that was asked for
+// before it came.
 func TestLoadsAreCoalesced(t *testing.T) {
 	story(t, "one that comes meanwhile waits for the next", func(w *world) {
 		w.takes(5 * time.Millisecond)

@@ -46,7 +46,8 @@ func TestThoseWhoWaitAreWoken(t *testing.T) {
 	}
 }
 
-// Those who tell of news on each tombstone pay nothing where nobody waits.
+// A caller that reports news on each tombstone pays nothing where no goroutine
+// waits.
 func TestNewsForNobodyCostsNothing(t *testing.T) {
 	var s Set
 	if n := testing.AllocsPerRun(100, func() { s.Wake("a"); s.WakeAll() }); n != 0 {

@@ -206,10 +206,10 @@ func TestALogoutThatNodeUndoesIsDoneAgain(t *testing.T) {
 	})
 }
 
-// Node leaves no tombstones: where it has ended a session there is nothing, and
-// a store that may just have lost its memory has nothing either. A visitor whom
-// Node has logged out stays out, and is not told that a write was kept that
-// nobody will ever see.
+// Node leaves no tombstones: where it has ended a session there is nothing, and a store
+// that may just have lost its memory has nothing either. A visitor whom Node has logged
+// out stays out, and gets no answer saying that a write was kept which would never be
+// seen.
 func TestWhomNodeLoggedOutStaysOutWhenTheStoreMayHaveLostItsMemory(t *testing.T) {
 	withNode(t, func(t *testing.T, b *beside) {
 		b.asks("b=1", "a=5 b=1")

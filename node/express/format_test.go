@@ -281,7 +281,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// Express signs the token that it was given: nobody can make one of another.
+// Express signs the token that it was given: without its secret no token can be
+// made of another one.
 func TestRotateIsNotForTokensOfExpress(t *testing.T) {
 	s, err := express.NewSecrets([]byte("keyboard cat"))
 	if err != nil {

@@ -120,8 +120,8 @@ func (s sides) serves(t *testing.T) {
 	})
 }
 
-// A memcached that was killed comes back empty: everybody is logged out, on both
-// sides, as it was with Node alone. Until then Go goes on.
+// A memcached that was killed comes back empty: all visitors are logged out, on both sides, as
+// it was with Node alone. Until then Go goes on.
 func TestNodeFailsWithoutMemcachedAndGoDoesNot(t *testing.T) {
 	s, srv := onMemcached(t, short(t), map[string]any{"retries": 0, "retry": 300})
 	v := newVisitor(t)

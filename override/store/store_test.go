@@ -47,7 +47,8 @@ func TestAnOrderArrivesWithinASecond(t *testing.T) {
 	})
 }
 
-// What is written is followed, and removed; what nobody would take is not written.
+// An order that is written is followed, and removed; an order that no fleet would
+// take is not written.
 func TestAnOrderIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, err := store.New(memstore.New(nil), "shop/override", nil)

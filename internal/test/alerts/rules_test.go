@@ -58,7 +58,7 @@ func TestEachRuleHasItsTest(t *testing.T) {
 	}
 }
 
-// A rule on a metric that is not there never fires, and nobody notices.
+// A rule on a metric that is not there never fires, which no operator would notice.
 func TestEachMetricOfARuleIsWritten(t *testing.T) {
 	var figures metrics.Metrics
 	m, err := session.New(figures.Store(memstore.New(nil), "memory"), nil)

@@ -120,7 +120,7 @@ func agree(t *testing.T, a, b coordinator.Coordinator, freeze, thaw func()) {
 	}
 }
 
-// What somebody makes in place of a removed entry is another one.
+// An entry that is made by hand in place of a removed one is another entry.
 func TestAnEntryThatIsMadeAnewIsAnotherOne(t *testing.T) {
 	server := zookeepertest.Start(t)
 	a := open(t, "zk://"+server.Addr()+"/key")

@@ -47,7 +47,8 @@ func TestAMonitorThatProbesSeldomVotesOften(t *testing.T) {
 	})
 }
 
-// An instance whose store has another address is no witness, and the monitor says so once.
+// The reports of an instance whose store has another address do not count, and the monitor
+// says so once.
 func TestAMonitorTellsOfInstancesThatNameOtherShards(t *testing.T) {
 	for _, test := range []struct {
 		shards string

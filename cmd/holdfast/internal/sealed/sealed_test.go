@@ -117,7 +117,7 @@ func TestACopyIsShownWhole(t *testing.T) {
 	}
 }
 
-// No value, no key and no token is in a report for which nobody asked for them.
+// A report has no value, key or token unless its reader asked for them.
 func TestNothingIsShownThatNobodyAskedFor(t *testing.T) {
 	s := newSite(t)
 	const token = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
