@@ -25,6 +25,16 @@
 // promises of the design, whose sections the comments name; each exemption stands
 // in the code with the sentence that grants it.
 //
+// Where to look: plan.go draws a plan, with stories.go and worlds.go; world.go, visit.go and
+// step.go run one; shard.go, link.go, cache.go, memory.go and weather.go are the store and its
+// faults, app.go is the application, and jar.go a browser's cookies. history.go has the events,
+// and oracle.go takes them in: asked.go those of a request, stored.go the saves, answered.go
+// and arrival.go the answers, into what knowledge.go has. The promises are judged in lost.go,
+// counter.go and withheld.go (writes), vouched.go (visitors in an outage), ends.go and heard.go
+// (logouts), revoked.go (users) and remembered.go (how long sessions last); exemptions.go lists
+// what excuses an answer. sweep.go runs many seeds and shortens a plan, and verdict.go prints
+// what happened.
+//
 // The package knows the Manager only as an application does. The test that runs it
 // says how an instance is made:
 //
