@@ -32,16 +32,16 @@ type memberStore struct {
 	shard string
 }
 
-func (p memberStore) Load(ctx context.Context, id string) (data []byte, v members.Version, found bool, err error) {
+func (p memberStore) Load(ctx context.Context, id string) (data []byte, v members.Version, err error) {
 	one, err := p.Pin(p.shard)
 	if err != nil {
-		return nil, v, false, err
+		return nil, v, err
 	}
 	r, err := one.Load(ctx, id, true)
 	if errors.Is(err, failure.ErrNotFound) {
-		return nil, v, false, nil
+		return nil, v, nil
 	}
-	return r.Data, r.Version, err == nil, err
+	return r.Data, r.Version, err
 }
 
 func (p memberStore) Save(ctx context.Context, id string, data []byte, expires time.Time, over members.Version) (members.Version, bool, error) {

@@ -161,12 +161,12 @@ func (s *Shard) look(ctx context.Context, r *Result) (*revoked.Members, Version,
 	if err != nil {
 		return nil, Version{}, err
 	}
-	data, v, found, err := s.Store.Load(ctx, id)
+	data, v, err := s.Store.Load(ctx, id)
 	if err != nil {
 		return nil, Version{}, err
 	}
 	var m *revoked.Members
-	if found {
+	if v != (Version{}) {
 		m, err = revoked.DecodeMembers(data)
 		if errors.Is(err, revoked.ErrFormat) {
 			s.mu.Lock()

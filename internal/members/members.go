@@ -33,8 +33,9 @@ type Version = [16]byte
 
 // Store is what a Shard needs of a store. Its methods are called concurrently.
 type Store interface {
-	// Load returns a record past all caches, and whether there is one.
-	Load(ctx context.Context, id string) (data []byte, v Version, found bool, err error)
+	// Load returns a record past all caches, and its Version, which is zero where there is
+	// none.
+	Load(ctx context.Context, id string) (data []byte, v Version, err error)
 
 	// Save puts a record over a Version. conflict reports whether the store has
 	// another one; err is ignored then.

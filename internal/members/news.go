@@ -215,8 +215,8 @@ func (s *Shard) segment(ctx context.Context, name revoked.LogName, large bool, a
 	if err != nil {
 		return revoked.Segment{}, false, err
 	}
-	data, _, found, err := s.Store.Load(ctx, id)
-	if err != nil || !found {
+	data, v, err := s.Store.Load(ctx, id)
+	if err != nil || v == (Version{}) {
 		return revoked.Segment{}, false, err
 	}
 	seg, err = revoked.DecodeSegment(data)

@@ -216,12 +216,12 @@ func (s *Shard) put(ctx context.Context, base string, seg revoked.Segment, over 
 		if !conflict {
 			return v, err
 		}
-		stored, v, found, err := s.Store.Load(ctx, id)
+		stored, v, err := s.Store.Load(ctx, id)
 		if err != nil {
 			return Version{}, err
 		}
-		over = Version{}
-		if !found {
+		over = v
+		if v == (Version{}) {
 			continue // evicted
 		}
 		old, err := revoked.DecodeSegment(stored)
@@ -232,7 +232,6 @@ func (s *Shard) put(ctx context.Context, base string, seg revoked.Segment, over 
 		case len(old.Tombstones) == len(seg.Tombstones):
 			return v, nil
 		}
-		over = v
 	}
 }
 

@@ -72,20 +72,20 @@ func (f *store) askLocked(operation, id string, at func(string, string) error) e
 	return at(operation, id)
 }
 
-func (f *store) Load(ctx context.Context, id string) ([]byte, Version, bool, error) {
+func (f *store) Load(ctx context.Context, id string) ([]byte, Version, error) {
 	f.wait()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.counts["load"]++
 	if err := errors.Join(ctx.Err(), f.askLocked("load", id, f.fails)); err != nil {
-		return nil, Version{}, false, err
+		return nil, Version{}, err
 	}
 	r, ok := f.records[id]
 	if !ok || !r.expires.After(time.Now()) {
-		return nil, Version{}, false, nil
+		return nil, Version{}, nil
 	}
 	f.bytes += len(r.data)
-	return slices.Clone(r.data), r.version, true, nil
+	return slices.Clone(r.data), r.version, nil
 }
 
 func (f *store) Save(ctx context.Context, id string, data []byte, expires time.Time, over Version) (Version, bool, error) {
@@ -278,9 +278,9 @@ type dead struct {
 	ctx context.Context
 }
 
-func (d dead) Load(ctx context.Context, id string) ([]byte, Version, bool, error) {
+func (d dead) Load(ctx context.Context, id string) ([]byte, Version, error) {
 	if d.ctx.Err() != nil {
-		return nil, Version{}, false, d.ctx.Err()
+		return nil, Version{}, d.ctx.Err()
 	}
 	return d.Store.Load(ctx, id)
 }

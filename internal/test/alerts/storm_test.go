@@ -274,12 +274,12 @@ func flood(f *fleet, n int) {
 // records is a store as package members sees it.
 type records struct{ session.Store }
 
-func (s records) Load(ctx context.Context, id string) ([]byte, members.Version, bool, error) {
+func (s records) Load(ctx context.Context, id string) ([]byte, members.Version, error) {
 	r, err := s.Store.Load(ctx, session.ID(id))
 	if errors.Is(err, session.ErrNotFound) {
-		return nil, members.Version{}, false, nil
+		return nil, members.Version{}, nil
 	}
-	return r.Data, members.Version(r.Version), err == nil, err
+	return r.Data, members.Version(r.Version), err
 }
 
 func (s records) Save(ctx context.Context, id string, data []byte, expires time.Time, over members.Version) (members.Version, bool, error) {
