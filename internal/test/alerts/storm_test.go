@@ -559,7 +559,7 @@ func TestEachAlertFiresInItsStorm(t *testing.T) {
 			t.Parallel()
 			takesLong := len(storm.want) > 1 || storm.name == million
 			if testing.Short() && (takesLong || i%3 > 0) {
-				t.Skip("every third storm is short; one of several alerts, or of many tombstones, is not")
+				t.Skip("every third storm is short; one of several alerts, or of many tombstones, is not: make test runs all")
 			}
 			var f *fleet
 			synctest.Test(t, func(t *testing.T) {

@@ -19,6 +19,9 @@ const root = "../../.."
 // script reads.
 func copied(t *testing.T) (dir string) {
 	t.Helper()
+	if _, err := os.Stat(filepath.Join(root, "go.mod")); err != nil {
+		t.Fatalf("%s is not the root of the module: %v", root, err)
+	}
 	if _, err := os.Stat(filepath.Join(root, "go.work")); err != nil {
 		t.Skip("the nested modules are not here, as in the module's zip: make test runs it in the repository")
 	}
