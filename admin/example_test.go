@@ -99,18 +99,12 @@ func ExampleClient() {
 		panic(err)
 	}
 	support := func(*http.Request) (string, admin.Access) { return "support", admin.MayAct } // yours
-	page, err := admin.New(sessions, support, &admin.Options{
+	client, end := serve(sessions, support, &admin.Options{
 		Store: store, Values: []admin.Value{admin.ValueOf(company)}, Log: slog.New(slog.DiscardHandler),
 	})
-	if err != nil {
-		panic(err)
-	}
-	defer page.Close(ctx)
-	server := httptest.NewServer(page)
-	defer server.Close()
+	defer end()
 	login(sessions, "ada")
 
-	client := admin.Client{URL: server.URL}
 	hers, err := client.Sessions(ctx, "ada")
 	if err != nil {
 		panic(err)
@@ -133,15 +127,9 @@ func ExampleNewOrder() {
 		panic(err)
 	}
 	ann := func(*http.Request) (string, admin.Access) { return "ann", admin.MayAct } // yours
-	page, err := admin.New(sessions, ann, nil)                                       // nobody follows orders
-	if err != nil {
-		panic(err)
-	}
-	defer page.Close(context.Background())
-	server := httptest.NewServer(page)
-	defer server.Close()
+	client, end := serve(sessions, ann, nil)                                         // no instance follows orders
+	defer end()
 
-	client := admin.Client{URL: server.URL}
 	order := admin.NewOrder{Mode: "backup-only", For: "30m", Reason: "the store is slow"}
 	stands, err := client.SetOrder(context.Background(), order)
 	var refusal *admin.Error
@@ -154,7 +142,7 @@ func ExampleNewOrder() {
 	// true true
 }
 
-// What happened lately, beside the log lines. One Events is for one Manager.
+// The page shows what happened lately, beside the log lines. One Events is for one Manager.
 func ExampleEvents() {
 	store, ctx := memstore.New(nil), context.Background()
 	var events admin.Events
@@ -163,20 +151,15 @@ func ExampleEvents() {
 		panic(err)
 	}
 	ann := func(*http.Request) (string, admin.Access) { return "ann", admin.MayLook } // yours
-	page, err := admin.New(sessions, ann, &admin.Options{Store: store, Events: &events})
-	if err != nil {
-		panic(err)
-	}
-	defer page.Close(ctx)
-	server := httptest.NewServer(page)
-	defer server.Close()
+	client, end := serve(sessions, ann, &admin.Options{Store: store, Events: &events})
+	defer end()
 
-	status, err := (&admin.Client{URL: server.URL}).Status(ctx)
+	status, err := client.Status(ctx)
 	fmt.Println(status.Events, err)
 	// Output: true <nil>
 }
 
-// Which instances there are, for a program that has the store and no page.
+// A program that has the store and no page finds the instances.
 func ExampleInstance() {
 	store, ctx := memstore.New(nil), context.Background()
 	sessions, err := session.New(store, nil)
@@ -191,7 +174,7 @@ func ExampleInstance() {
 	defer page.Close(ctx)
 
 	var all []admin.Instance
-	for len(all) == 0 { // it leaves word in the background
+	for len(all) == 0 { // the instance writes its status in the background
 		if all, err = admin.Instances(ctx, store); err != nil {
 			panic(err)
 		}
@@ -218,17 +201,11 @@ func ExampleClient_SetOrder() {
 		panic(err)
 	}
 	ann := func(*http.Request) (string, admin.Access) { return "ann", admin.MayAct } // yours
-	page, err := admin.New(sessions, ann, &admin.Options{
+	client, end := serve(sessions, ann, &admin.Options{
 		Order: follower.Order, Orders: source, Log: slog.New(slog.DiscardHandler),
 	})
-	if err != nil {
-		panic(err)
-	}
-	defer page.Close(ctx)
-	server := httptest.NewServer(page)
-	defer server.Close()
+	defer end()
 
-	client := admin.Client{URL: server.URL}
 	status, err := client.Status(ctx)
 	if err != nil || !status.Orders {
 		panic("no order can be given there")
@@ -251,16 +228,10 @@ func ExampleClient_Events() {
 	if err != nil {
 		panic(err)
 	}
-	page, err := admin.New(sessions, looks, &admin.Options{Events: &events})
-	if err != nil {
-		panic(err)
-	}
-	defer page.Close(ctx)
-	server := httptest.NewServer(page)
-	defer server.Close()
+	client, end := serve(sessions, looks, &admin.Options{Events: &events})
+	defer end()
 	login(sessions, "ada")
 
-	client := admin.Client{URL: server.URL}
 	for e, err := range client.Events(ctx) {
 		if err != nil {
 			panic(err)
@@ -276,7 +247,20 @@ func ExampleClient_Events() {
 	// Output: 1 true ada has logged in, as session 32 digits long
 }
 
-// looks is the check of a page that everybody may read.
+// serve opens the page of a Manager on a server, and returns a client of it. end closes both.
+func serve(sessions *session.Manager, allow func(*http.Request) (string, admin.Access), o *admin.Options) (client *admin.Client, end func()) {
+	page, err := admin.New(sessions, allow, o)
+	if err != nil {
+		panic(err)
+	}
+	server := httptest.NewServer(page)
+	return &admin.Client{URL: server.URL}, func() {
+		server.Close()
+		_ = page.Close(context.Background())
+	}
+}
+
+// looks is the check of a page that every visitor may read.
 func looks(*http.Request) (string, admin.Access) { return "lou", admin.MayLook }
 
 // login begins a session of a user.
@@ -298,18 +282,12 @@ func ExampleOptions() {
 		panic(err)
 	}
 	ann := func(*http.Request) (string, admin.Access) { return "ann", admin.MayAct } // yours
-	page, err := admin.New(sessions, ann, &admin.Options{Store: store, Every: 30 * time.Second, ReadOnly: true,
+	client, end := serve(sessions, ann, &admin.Options{Store: store, Every: 30 * time.Second, ReadOnly: true,
 		Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		panic(err)
-	}
-	defer page.Close(ctx)
-	server := httptest.NewServer(page)
-	defer server.Close()
+	defer end()
 
-	client := admin.Client{URL: server.URL}
 	var status admin.Status
-	for status.Read.IsZero() { // the page reads the others' word in the background
+	for status.Read.IsZero() { // the page reads the others' status in the background
 		if status, err = client.Status(ctx); err != nil {
 			panic(err)
 		}

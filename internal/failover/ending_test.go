@@ -286,7 +286,7 @@ func TestAnEndInAnOutage(t *testing.T) {
 		at := journal.Named(state.Superseded{ID: "a", Dot: w.death(state.Destroyed).Dot, IfLive: true})
 		w.entomb(at)
 		rotated := w.rotated("next")
-		w.Shards.Learn(context.Background(), "a", rotated)
+		w.learns("a", rotated)
 		w.Store.Set("a", state.State{Death: rotated})
 		w.Store.Set(longID("next"), w.live("x", "1"))
 		end()
@@ -342,7 +342,8 @@ func TestAnEndInAnOutage(t *testing.T) {
 		t.Helper()
 		small := func(i *instance.Instance) { i.Shards.JournalBytes = 1 << 15 }
 		storyOf(t, name+", although the journal is full when it is delivered", true, small, func(w *world) {
-			old, next, last := longID("old"), longID("next"), longID("last")
+			old := longID("old")
+			next, last := longID("next"), longID("last")
 			w.Store.Set(last, w.live("x", "1"))
 			before(w, last)
 			end := w.outage()

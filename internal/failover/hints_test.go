@@ -54,7 +54,7 @@ func TestWhatWasWrittenUnderAnOldTokenIsTheSuccessors(t *testing.T) {
 	})
 	story(t, "where this process has seen the rotation before", func(w *world) {
 		death, st := early(w)
-		w.Shards.Learn(context.Background(), "a", death)
+		w.learns("a", death)
 		w.hint(w.copyOf("a", w.write(st, "x", "2")))
 		time.Sleep(time.Second)
 		w.stored(next, "x", "2")
@@ -65,10 +65,8 @@ func TestWhatWasWrittenUnderAnOldTokenIsTheSuccessors(t *testing.T) {
 		st := w.live("x", "1")
 		w.Store.Set(next, st)
 		w.hint(w.copyOf("a", w.write(st, "x", "2")))
-		w.Shards.Learn(context.Background(), "a", death)
-		if j := w.Shards.Stats().Journal; j.Lost != 0 {
-			w.Errorf("the journal has %+v", j)
-		}
+		w.learns("a", death)
+		w.wantLost(0)
 		end()
 		time.Sleep(5 * time.Second)
 		w.stored(next, "x", "2")
@@ -76,12 +74,10 @@ func TestWhatWasWrittenUnderAnOldTokenIsTheSuccessors(t *testing.T) {
 	story(t, "and is lost with a session that has ended otherwise", func(w *world) {
 		end := w.outage()
 		w.hint(w.copyOf("a", w.live("x", "1")))
-		w.Shards.Learn(context.Background(), "a", w.death(state.Destroyed))
-		if j := w.Shards.Stats().Journal; j.Lost != 1 {
-			w.Errorf("the journal has %+v", j)
-		}
+		w.learns("a", w.death(state.Destroyed))
+		w.wantLost(1)
 		w.hint(w.copyOf("b", w.live("x", "1")))
-		w.Shards.Learn(context.Background(), "b", w.Clock.Death(state.Destroyed))
+		w.learns("b", w.Clock.Death(state.Destroyed))
 		if j := w.Shards.Stats().Journal; j.Lost != 1 {
 			w.Errorf("what this process has ended itself is counted as lost: %+v", j)
 		}
@@ -99,48 +95,50 @@ func TestWhatWasWrittenBeforeARenewElsewhereIsTheSuccessors(t *testing.T) {
 		w.hint(w.copyOf("a", st))
 		return st
 	}
-	story(t, "where it hears of the Renew while the state waits", func(w *world) {
-		end := w.outage()
-		waits(w)
-		w.Store.Set(next, w.live("y", "1"))
-		w.Shards.Learn(context.Background(), "a", renewed(w))
-		if j := w.Shards.Stats().Journal; j.Lost != 0 {
-			w.Errorf("the journal has %+v", j)
-		}
-		end()
-		time.Sleep(5 * time.Second)
-		w.stored(next, "x", "2")
-		w.stored(next, "y", "1")
-	})
-	story(t, "where it finds the tombstone when it delivers", func(w *world) {
-		end := w.outage()
-		waits(w)
-		w.Store.Set(next, w.live("y", "1"))
-		w.Store.Set("a", state.State{Death: renewed(w)})
-		end()
-		time.Sleep(5 * time.Second)
+	// recovers tells a story of a write that waits in an outage, while do happens, and of what
+	// the store has a few seconds after it.
+	recovers := func(name string, do func(w *world, written state.State), then func(w *world)) {
+		t.Helper()
+		story(t, name, func(w *world) {
+			end := w.outage()
+			do(w, waits(w))
+			end()
+			time.Sleep(5 * time.Second)
+			then(w)
+		})
+	}
+	goesOn := func(w *world) { w.Store.Set(next, w.live("y", "1")) }
+	isTheSuccessors := func(w *world) {
+		w.Helper()
 		w.stored(next, "x", "2")
 		w.wantOwed(0, 0)
+	}
+	recovers("where it hears of the Renew while the state waits", func(w *world, _ state.State) {
+		goesOn(w)
+		w.learns("a", renewed(w))
+		w.wantLost(0)
+	}, func(w *world) {
+		isTheSuccessors(w)
+		w.stored(next, "y", "1")
 	})
-	story(t, "and nothing that came later", func(w *world) {
-		end := w.outage()
-		st := waits(w)
+	recovers("where it finds the tombstone when it delivers", func(w *world, _ state.State) {
+		goesOn(w)
+		w.Store.Set("a", state.State{Death: renewed(w)})
+	}, isTheSuccessors)
+	recovers("and nothing that came later", func(w *world, written state.State) {
 		death := renewed(w)
-		w.Store.Set(next, w.live("y", "1"))
-		w.hint(w.copyOf("a", w.write(st, "z", "1")))
-		w.Shards.Learn(context.Background(), "a", death)
-		if j := w.Shards.Stats().Journal; j.Lost != 1 {
-			w.Errorf("the journal has %+v", j)
-		}
-		end()
-		time.Sleep(5 * time.Second)
-		w.stored(next, "x", "2")
+		goesOn(w)
+		w.hint(w.copyOf("a", w.write(written, "z", "1")))
+		w.learns("a", death)
+		w.wantLost(1)
+	}, func(w *world) {
+		isTheSuccessors(w)
 		w.stored(next, "z", "")
 	})
 	story(t, "nor by a request that comes when the Renew is known", func(w *world) {
 		st := w.write(w.live("x", "1"), "x", "2")
-		w.Store.Set(next, w.live("y", "1"))
-		w.Shards.Learn(context.Background(), "a", renewed(w))
+		goesOn(w)
+		w.learns("a", renewed(w))
 		kept, ended := w.Shards.Of("a").AddHint(context.Background(), w.copyOf("a", st))
 		if kept || ended.Reason != state.Renewed {
 			w.Errorf("it came to %v, %+v", kept, ended)
@@ -152,24 +150,19 @@ func TestWhatWasWrittenBeforeARenewElsewhereIsTheSuccessors(t *testing.T) {
 		end := w.outage()
 		death := w.Clock.Death(state.Renewed).Follow(next)
 		waits(w) // by a request that was under way
-		w.Store.Set(next, w.live("y", "1"))
+		goesOn(w)
 		w.entomb(journal.Moved("a", death, next))
 		end()
 		time.Sleep(5 * time.Second)
-		w.stored(next, "x", "2")
-		w.wantOwed(0, 0)
+		isTheSuccessors(w)
 	})
-	story(t, "and waits for that session where the store has none yet", func(w *world) {
-		end := w.outage()
-		waits(w)
-		w.Shards.Learn(context.Background(), "a", renewed(w))
-		end()
-		time.Sleep(5 * time.Second)
+	recovers("and waits for that session where the store has none yet", func(w *world, _ state.State) {
+		w.learns("a", renewed(w))
+	}, func(w *world) {
 		w.wantOwed(1, 0)
-		w.Store.Set(next, w.live("y", "1"))
+		goesOn(w)
 		time.Sleep(2 * time.Second)
-		w.stored(next, "x", "2")
-		w.wantOwed(0, 0)
+		isTheSuccessors(w)
 	})
 	for _, renewedToo := range []bool{true, false} {
 		story(t, "also where the revocation of its user is heard first; renewed: "+strconv.FormatBool(renewedToo), func(w *world) {
@@ -180,14 +173,14 @@ func TestWhatWasWrittenBeforeARenewElsewhereIsTheSuccessors(t *testing.T) {
 			w.hint(w.copyOf("a", w.write(st, "x", "2")))
 			w.Store.Set("a", st)
 			death := renewed(w)
-			w.Shards.Learn(context.Background(), revoked.UserID("ann"), w.death(state.Revoked))
+			w.learns(revoked.UserID("ann"), w.death(state.Revoked))
 			login.Clock = w.Clock.Login(w.Shards.RevokedUpTo(context.Background(), "ann"))
 			w.Store.Set(next, st.Write([]state.Change{login.Change()}, w.Clock.Dot(st)))
 			end()
 			time.Sleep(8 * time.Second)
 			w.wantOwed(1, 0)
 			if renewedToo {
-				w.Shards.Learn(context.Background(), "a", death)
+				w.learns("a", death)
 			}
 			time.Sleep(6 * time.Second)
 			w.wantOwed(0, 0)
@@ -199,55 +192,41 @@ func TestWhatWasWrittenBeforeARenewElsewhereIsTheSuccessors(t *testing.T) {
 			w.stored(next, "x", want)
 		})
 	}
-	story(t, "also by way of a rotation, where the Renew is heard first", func(w *world) {
-		end := w.outage()
-		mid := longID("mid")
-		waits(w)
+	recovers("also by way of a rotation, where the Renew is heard first", func(w *world, _ state.State) {
 		rotated := w.rotated("mid")
-		w.Store.Set(next, w.live("y", "1"))
-		w.Shards.Learn(context.Background(), mid, renewed(w))
-		w.Shards.Learn(context.Background(), "a", rotated)
-		if j := w.Shards.Stats().Journal; j.Lost != 0 {
-			w.Errorf("the journal has %+v", j)
-		}
-		end()
-		time.Sleep(5 * time.Second)
-		w.stored(next, "x", "2")
-	})
+		goesOn(w)
+		w.learns(longID("mid"), renewed(w))
+		w.learns("a", rotated)
+		w.wantLost(0)
+	}, isTheSuccessors)
 	for _, heard := range []bool{true, false} {
-		story(t, "and nothing under a token from before a rotation, after a Renew by this process; heard: "+strconv.FormatBool(heard), func(w *world) {
-			end := w.outage()
+		name := "and nothing under a token from before a rotation, after a Renew by this process; heard: " + strconv.FormatBool(heard)
+		recovers(name, func(w *world, written state.State) {
 			mid := longID("mid")
-			st := waits(w)
 			rotated, death := w.rotated("mid"), w.Clock.Death(state.Renewed).Follow(next)
-			w.Store.Set(next, w.live("y", "1"))
-			w.hint(w.copyOf("a", w.write(st, "z", "1")))
+			goesOn(w)
+			w.hint(w.copyOf("a", w.write(written, "z", "1")))
 			w.Store.Set("a", state.State{Death: rotated})
 			w.Store.Set(mid, state.State{Death: death})
 			if heard {
-				w.Shards.Learn(context.Background(), mid, death)
-				w.Shards.Learn(context.Background(), "a", rotated)
-				if j := w.Shards.Stats().Journal; j.Lost != 1 {
-					w.Errorf("the journal has %+v", j)
-				}
+				w.learns(mid, death)
+				w.learns("a", rotated)
+				w.wantLost(1)
 			}
-			end()
-			time.Sleep(5 * time.Second)
-			w.stored(next, "x", "2")
+		}, func(w *world) {
+			isTheSuccessors(w)
 			w.stored(next, "z", "")
 		})
 	}
 	story(t, "for ten seconds", func(w *world) {
 		end := w.outage()
 		waits(w)
-		w.Shards.Learn(context.Background(), "a", renewed(w))
+		w.learns("a", renewed(w))
 		end()
 		time.Sleep(14 * time.Second)
 		w.wantOwed(0, 0)
 		w.wantNothing(next)
-		if j := w.Shards.Stats().Journal; j.Lost != 1 {
-			w.Errorf("the journal has %+v", j)
-		}
+		w.wantLost(1)
 	})
 }
 

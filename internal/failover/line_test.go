@@ -55,7 +55,7 @@ func TestTheLineOfARenewedSessionEnds(t *testing.T) {
 		}
 		line(w) // a thief renewed at another instance
 		stands, _ := w.Store.Get(a)
-		w.Shards.Learn(context.Background(), a, stands.Death) // as a lookup does
+		w.learns(a, stands.Death) // as a lookup does
 		time.Sleep(5 * time.Second)
 		w.wantDead(b, state.Revoked)
 		w.wantDead(c, state.Revoked)
@@ -64,9 +64,9 @@ func TestTheLineOfARenewedSessionEnds(t *testing.T) {
 		line(w)
 		for _, id := range []string{a, b} {
 			st, _ := w.Store.Get(id)
-			w.Shards.Learn(context.Background(), id, st.Death)
+			w.learns(id, st.Death)
 		}
-		w.Shards.Learn(context.Background(), a, w.death(state.Destroyed))
+		w.learns(a, w.death(state.Destroyed))
 		time.Sleep(5 * time.Second)
 		w.wantDead(b, state.Revoked)
 		w.wantDead(c, state.Revoked)
@@ -74,10 +74,10 @@ func TestTheLineOfARenewedSessionEnds(t *testing.T) {
 	story(t, "where two writers have renewed it", func(w *world) {
 		line(w)
 		st, _ := w.Store.Get(a)
-		w.Shards.Learn(context.Background(), a, st.Death)
+		w.learns(a, st.Death)
 		other := w.Clock.Death(state.Renewed).Follow(longID("d"))
 		w.Store.Set(longID("d"), w.live("x", "1"))
-		w.Shards.Learn(context.Background(), a, other)
+		w.learns(a, other)
 		time.Sleep(5 * time.Second)
 		w.wantDead(b, state.Revoked)
 		w.wantDead(c, state.Revoked)
@@ -86,9 +86,9 @@ func TestTheLineOfARenewedSessionEnds(t *testing.T) {
 	story(t, "but not by the token that the Renew has ended", func(w *world) {
 		line(w)
 		st, _ := w.Store.Get(a)
-		w.Shards.Learn(context.Background(), a, st.Death)
+		w.learns(a, st.Death)
 		w.entomb(journal.IfLive(a, w.Clock.Death(state.Destroyed)))
-		w.Shards.Learn(context.Background(), a, st.Death)
+		w.learns(a, st.Death)
 		time.Sleep(5 * time.Second)
 		w.wantDead(a, state.Renewed)
 		if st, _ := w.Store.Get(c); st.Dead() {

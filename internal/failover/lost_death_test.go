@@ -1,7 +1,6 @@
 package failover_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -17,7 +16,7 @@ func TestAnEndByIDOfASessionWhoseTombstoneTheStoreHasLost(t *testing.T) {
 	renewed := func(w *world) state.Death {
 		w.Store.Set(longID("b"), w.live("x", "1"))
 		d := w.death(state.Renewed).Follow(longID("b"))
-		w.Shards.Learn(context.Background(), longID("a"), d)
+		w.learns(longID("a"), d)
 		return d
 	}
 	wantLive := func(w *world, id string) {
@@ -43,7 +42,7 @@ func TestAnEndByIDOfASessionWhoseTombstoneTheStoreHasLost(t *testing.T) {
 	}
 	story(t, "what rotations have made of the session ends", func(w *world) {
 		w.Store.Set(longID("b"), w.live("x", "1"))
-		w.Shards.Learn(context.Background(), longID("a"), w.rotated("b"))
+		w.learns(longID("a"), w.rotated("b"))
 		at := journal.IfLive(longID("a"), w.Clock.Death(state.Revoked))
 		w.end(&at, record.Any, failover.Durable)
 		w.wantDead(longID("b"), state.Revoked)

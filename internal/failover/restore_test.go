@@ -111,7 +111,7 @@ func TestWhatASessionSupersedesIsDeadBeforeItIsPutBack(t *testing.T) {
 			}
 		})
 		story(t, "or this process knows so"+name, func(w *world) {
-			w.Shards.Learn(context.Background(), "old", w.death(state.Destroyed))
+			w.learns("old", w.death(state.Destroyed))
 			w.Store.Calls()
 			if _, err := prepare(w, visitor, predecessor(w)); !errors.Is(err, failure.ErrEnded) {
 				w.Errorf("it came to %v", err)
@@ -365,7 +365,7 @@ func TestWhatTheSimulationTakesAway(t *testing.T) {
 		w.wantOwed(0, 0)
 	})
 	without("revocations", mechanism.Revocations, func(w *world) {
-		w.Shards.Learn(context.Background(), "a", w.death(state.Destroyed))
+		w.learns("a", w.death(state.Destroyed))
 		if _, ok := w.Shards.Of("a").Tombstone("a"); ok {
 			w.Error("it is known")
 		}

@@ -206,7 +206,7 @@ func TestAShardThatLostItsMemory(t *testing.T) {
 		storyOf(t, name, true, adjust, func(w *world) {
 			death := w.death(state.Destroyed)
 			w.Store.Set(longID("gone"), state.State{Death: death})
-			w.Shards.Learn(context.Background(), longID("gone"), death)
+			w.learns(longID("gone"), death)
 			lose(w)
 			w.Store.Calls()
 			time.Sleep(1100 * time.Millisecond)

@@ -184,6 +184,17 @@ func (w *world) wantOwed(states, tombstones int) {
 	}
 }
 
+// wantLost wants so many states to have been lost for good.
+func (w *world) wantLost(states uint64) {
+	w.Helper()
+	if j := w.Shards.Stats().Journal; j.Lost != states {
+		w.Errorf("the journal has lost %d states, want %d: %+v", j.Lost, states, j)
+	}
+}
+
+// learns has the instance hear of the end of a session.
+func (w *world) learns(id string, d state.Death) { w.Shards.Learn(context.Background(), id, d) }
+
 // saved are the IDs of the sessions that were saved, in their order.
 func (w *world) saved() (ids []string) {
 	for _, c := range w.Store.Calls() {

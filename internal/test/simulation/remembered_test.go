@@ -101,7 +101,8 @@ func TestTheOracleKnowsWhatClocksCannotOrder(t *testing.T) {
 			q.Answer.User, q.Answer.Durability = "ann", "pending"
 			t.at += later
 			all := t.ask(2, EndAll, 0, 0)
-			all.Token, all.User, all.Browser = "", "ann", -1
+			all.Token, all.User = "", "ann"
+			all.Browser = -1
 			t.answer(all, "nowhere", "")
 			all.Answer.Durability = "durable"
 			t.at += 5 * time.Second
