@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/seal"
 )
@@ -169,5 +171,109 @@ func TestTheLoginTravelsAlways(t *testing.T) {
 		if n := c.Size(len(p.Text)); n > most {
 			t.Errorf("seed %d: the copy takes up %d bytes of %d", seed, n, most)
 		}
+	}
+}
+
+// The news of two values that were written at once travels, although the client has the value
+// whose name follows.
+func TestNewsTravelsBeforeWhatTheClientHas(t *testing.T) {
+	c := newCookies(mustKeys(t, seal.NewKey()))
+	brought := copyWith(plain("b", 900), plain("c", 10))
+	b := copyWith(plain("a", 1000), plain("b", 900), plain("c", 10))
+	p, err := c.Pack(b, Brought{entries: brought.State.Entries}, noon, 1900)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := names(p.Withheld); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("withheld are %v, want b alone, which the client has", got)
+	}
+}
+
+// A value travels where the copy takes up all of the room, and no more of it is left.
+func TestACopyMayTakeUpAllOfItsRoom(t *testing.T) {
+	c := newCookies(mustKeys(t, seal.NewKey()))
+	const most = 1500
+	fits := 0
+	for n := range most {
+		if b := copyWith(plain("v", n)); len(mustPack(t, c, b, most).Withheld) == 0 {
+			fits = len(b.Encode())
+		}
+	}
+	if room := c.plainRoom(most); fits != room {
+		t.Errorf("the largest copy without a value withheld has %d bytes, want %d", fits, room)
+	}
+}
+
+// A copy that is packed can be read: its values unpack to no more than a reader accepts.
+func TestWhatIsPackedUnpacksWithinTheBound(t *testing.T) {
+	c := newCookies(mustKeys(t, seal.NewKey()))
+	zeros := func(name string, n int) state.Change { return state.Change{Name: name, Value: make([]byte, n)} }
+	p := mustPack(t, c, copyWith(zeros("a", 40_000), zeros("b", maxPlain-41_000), plain("c", 1000)), 3072)
+	if got := names(p.Withheld); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("withheld are %v, want a alone", got)
+	}
+	if got := open(c, inCookies(t, p.Text), subject); len(got.Copies) != 1 || len(got.Faults) > 0 {
+		t.Errorf("the copy opens as %d copies with the faults %v", len(got.Copies), got.Faults)
+	}
+}
+
+// What a copy is unpacked to has a bound before it is unpacked.
+func TestACopyThatUnpacksToTooMuchTakesNoMemory(t *testing.T) {
+	body, ok := seal.Flate.Compress(nil, make([]byte, 64*maxPlain))
+	b := copyWith(state.Change{Name: "v", Value: make([]byte, minCompressed)})
+	e, _ := b.State.Entries.Find("v")
+	if !ok || len(e.Value) != minCompressed {
+		t.Fatal("there is no such value")
+	}
+	plain := b.EncodePacked(e.Pack(body).Append(nil))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := Decode(plain)
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; err == nil || grown > 16*maxPlain {
+		t.Errorf("Decode returns %v and allocates %d bytes, want an error and at most %d", err, grown, 16*maxPlain)
+	}
+}
+
+// A text lies in no more cookies than the layout has.
+func TestATextLiesInTheCookiesThatThereAre(t *testing.T) {
+	c := newCookies(mustKeys(t, seal.NewKey()), func(c *Cookies) { c.Layout = jar.Layout{Cookies: 2, Share: 1000} })
+	for want := 1; want <= jar.Most; want++ {
+		got := c.Parts(want * (c.Layout.Room(c.partName(0)) - partHead))
+		if want > c.Layout.Cookies {
+			want = jar.Most + 1
+		}
+		if got != want {
+			t.Errorf("got %d cookies, want %d", got, want)
+		}
+	}
+}
+
+// Where there is no room for how long the session lasts, there is no copy: by one without it
+// the session would last as the options say.
+func TestACopySaysHowLongItsSessionLasts(t *testing.T) {
+	c := newCookies(mustKeys(t, seal.NewKey()))
+	stay := state.Stay{Persistent: true, Lifetime: 100 * time.Hour, Idle: 10 * time.Hour}
+	fits, fails := 0, 0
+	for n := range 64 { // for sizes that padding does not hide
+		name := state.Change{Name: fmt.Sprintf("%0*d", 1+n, 1), Flags: state.Deleted}
+		b := copyWith(state.Changes{}.With(stay.Change()).With(name)...)
+		for most := 200; most < 600; most++ {
+			p, err := c.Pack(b, Brought{}, noon, most)
+			switch {
+			case errors.Is(err, ErrTooLarge):
+				fails++
+			case err != nil:
+				t.Fatal(err)
+			default:
+				fits++
+				if got, ok := p.State.Stay(); !ok || got != stay {
+					t.Fatalf("with %d bytes the copy lasts %+v, %v, want %+v", most, got, ok, stay)
+				}
+			}
+		}
+	}
+	if fits == 0 || fails == 0 {
+		t.Errorf("%d copies fit and %d do not: the cases say little", fits, fails)
 	}
 }
