@@ -94,7 +94,7 @@ func (a accountPages) end(w http.ResponseWriter, r *http.Request) error {
 	if id == s.ID() {
 		return logout(w, r)
 	}
-	message := "The device is logged out."
+	message, how := "The device is logged out.", session.Durable
 	switch other, err := a.sessions.Open(r.Context(), id); {
 	case errors.Is(err, session.ErrNoSession) && isForm(r):
 		message = "The device was logged out already."
@@ -107,15 +107,14 @@ func (a accountPages) end(w http.ResponseWriter, r *http.Request) error {
 	case other.User != s.User():
 		return &refusal{http.StatusForbidden, "Not your device", "Only devices that you are logged in on can be logged out here."}
 	default:
-		waits, err := a.sessions.Revoke(r.Context(), id)
-		if err != nil {
+		if how, err = a.sessions.Revoke(r.Context(), id); err != nil {
 			return err
 		}
-		if waits == session.Pending { // the store answers reads, and refuses writes
+		if how == session.Pending { // the store answers reads, and refuses writes
 			message = "The device is logged out as soon as the store takes it."
 		}
 	}
-	return a.done(w, r, s, message)
+	return a.done(w, r, s, how, message)
 }
 
 // endOthers logs out all devices but the one that is used.
@@ -124,18 +123,21 @@ func (a accountPages) endOthers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	waits, err := s.RevokeOthers(r.Context())
+	how, err := s.RevokeOthers(r.Context())
 	if errors.Is(err, errors.ErrUnsupported) {
-		waits, err = session.Durable, a.endListed(r.Context(), s.User())
+		how, err = session.Durable, a.endListed(r.Context(), s.User())
 	}
 	if err != nil {
 		return err
 	}
-	if waits == session.Pending && isForm(r) {
+	switch {
+	case how == session.Durable:
+		return a.done(w, r, s, how, "Your other devices are logged out.")
+	case isForm(r):
 		http.Redirect(w, r, "/account?waits", http.StatusSeeOther) // no message of this kind is worth a write while the store is away
 		return nil
 	}
-	return a.done(w, r, s, "Your other devices are logged out.")
+	return a.done(w, r, s, how, othersWait)
 }
 
 const othersWait = "Your other devices are logged out as soon as the store is back."
@@ -154,13 +156,18 @@ func (a accountPages) endListed(ctx context.Context, user string) error {
 	return err
 }
 
-func (a accountPages) done(w http.ResponseWriter, r *http.Request, s *session.Session, message string) error {
-	if isForm(r) {
+// done answers that devices are logged out, or will be: a browser by a message, and a program as a
+// logout does.
+func (a accountPages) done(w http.ResponseWriter, r *http.Request, s *session.Session, how session.Durability, message string) error {
+	switch {
+	case isForm(r):
 		flash.Set(s, message)
 		http.Redirect(w, r, "/account", http.StatusSeeOther)
-		return nil
+	case how == session.Pending:
+		reply(w, http.StatusAccepted, waiting{message})
+	default:
+		w.WriteHeader(http.StatusNoContent)
 	}
-	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 

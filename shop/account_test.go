@@ -220,6 +220,9 @@ func TestWhileTheStoreIsAwayTheCurrentDeviceIsShown(t *testing.T) {
 	if at := v.postForm("/account/devices/end-others", "").ok(t, http.StatusSeeOther).header.Get("Location"); !strings.Contains(v.get(at, "Accept", "text/html").body, othersWait) {
 		t.Errorf("the page at %s does not say that the other devices wait for the store", at)
 	}
+	if got := v.postJSON("/account/devices/end-others", "").ok(t, http.StatusAccepted); inJSON[map[string]string](t, got)["waits"] != othersWait {
+		t.Errorf("a program is told %s, want that the other devices wait for the store", got.body)
+	}
 	at := s.visitor().postForm("/users/end", "user=Bea").ok(t, http.StatusSeeOther).header.Get("Location")
 	if page := s.visitor().get(at, "Accept", "text/html"); !strings.Contains(page.body, "All sessions of Bea end as soon as the store is back.") {
 		t.Errorf("the administrator is told, at %s, %s", at, page.body)

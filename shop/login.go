@@ -124,13 +124,16 @@ func logout(w http.ResponseWriter, r *http.Request) error {
 	case isForm(r):
 		http.Redirect(w, r, "/?after=logout", http.StatusSeeOther)
 	case waits:
-		reply(w, http.StatusAccepted, struct {
-			Waits string `json:"waits"`
-		}{logoutWaits})
+		reply(w, http.StatusAccepted, waiting{logoutWaits})
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
 	return nil
+}
+
+// waiting is what a program is told of an end that waits for the store.
+type waiting struct {
+	Waits string `json:"waits"`
 }
 
 const logoutWaits = "The store did not answer, so the session could not be ended there at once; " +
