@@ -29,8 +29,9 @@ var closed = func() <-chan struct{} {
 // channel is closed.
 //
 // With a Backup the channel is also closed with the Manager, because this process hears of no
-// ends from then on, and where an instance has heard of none for Backup.Lease, because the
-// store is away or takes no saves. The client then connects again, or to another instance.
+// ends from then on, and where an instance has heard of none for Backup.Lease, twenty seconds
+// at least, because the store is away or takes no saves. The client then connects again, or to
+// another instance.
 //
 // Done follows a Rotate. It does not follow a Renew, which makes the token that opened the
 // stream worthless: the client connects again, with the new one.

@@ -183,6 +183,27 @@ func TestAStreamEndsWithTheLeaseWhereNoEndsAreHeardOf(t *testing.T) {
 	}
 }
 
+// A lease may be as short as the time between two exchanges, one of which may wait for what the
+// store lacks.
+func TestAStreamGoesOnWithAShortLease(t *testing.T) {
+	testUsers(t, session.Options{Backup: &session.Backup{Lease: time.Second}}, func(s userSite) {
+		x := s.opens(s.a, s.logsIn(s.a, "ann"))
+		s.after(30 * time.Second)
+		x.want("while all is well", false)
+		s.store.Fail(errRefused)
+		s.after(10 * time.Second)
+		s.store.Heal()
+		s.after(30 * time.Second)
+		x.want("after ten seconds without the store", false)
+		s.store.Replace(memstore.New(nil)) // whose logs are complete again after five seconds at the earliest
+		s.after(30 * time.Second)
+		x.want("after a loss", false)
+		s.store.Fail(errRefused)
+		s.after(25 * time.Second)
+		x.want("after 25 seconds without the store", true)
+	})
+}
+
 // A stream is no use of its session, and a use at another instance is found by one look at
 // the store.
 func TestAStreamEndsWhenItsSessionExpires(t *testing.T) {

@@ -105,16 +105,22 @@ func (s *Shard) UnwritableFor(lease time.Duration) bool {
 	return !s.Writable() && s.all.Clock.Now().UnixMilli() >= s.tookSaves.Load()+lease.Milliseconds()
 }
 
+// exchanges is how many intervals an exchange takes at most while all is well: it waits for ten for
+// what the store lacks, and after a loss for all members.
+const exchanges = 20
+
 // EndsHeardUntil returns the time until which this process has heard of each end of a session by
 // others: until the last exchange, or until the shard of the session last took a save, without
-// which nobody can tell others of an end. It is for where there is a backup.
-func (a *Shards) EndsHeardUntil(id string) time.Time {
+// which nobody can tell others of an end. Within the duration that it returns another exchange
+// follows while all is well. It is for where there is a backup.
+func (a *Shards) EndsHeardUntil(id string) (heard time.Time, within time.Duration) {
 	s := a.Of(id)
-	heard := s.members.Heard()
+	heard = s.members.Heard()
+	within = exchanges * s.members.Interval()
 	if saved := time.UnixMilli(s.tookSaves.Load()); !s.Writable() && saved.Before(heard) {
-		return saved
+		return saved, within
 	}
-	return heard
+	return heard, within
 }
 
 // Writable is Shard.Writable for the shard of a session. Without a backup nothing is known.

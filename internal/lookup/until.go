@@ -70,13 +70,15 @@ func (r *Reader) news(c state.Copy) bool {
 
 // hears returns for how long this process may go on with a session if it hears of no ends from
 // now on: for a lease from when it last did, or from when the session was confirmed, as a copy may
-// vouch for it. Without a backup it never hears of those of others.
+// vouch for it, but not for less than the next exchange may take. Without a backup it never hears
+// of those of others.
 func (r *Reader) hears(c state.Copy) time.Duration {
 	if !r.Backup {
 		return storage.Century
 	}
-	heard := max(c.Confirmed, r.Shards.EndsHeardUntil(c.ID).UnixMilli())
-	return time.UnixMilli(heard).Add(r.Lease()).Sub(r.Clock.Now())
+	heard, within := r.Shards.EndsHeardUntil(c.ID)
+	from := max(c.Confirmed, heard.UnixMilli())
+	return time.UnixMilli(from).Add(max(r.Lease(), within)).Sub(r.Clock.Now())
 }
 
 // left returns how long a session lives if no request uses it any more.
