@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -17,30 +19,42 @@ import (
 // that gin writes, and whenever it does, comes through the session's writer.
 func Gin(sessions *session.Manager) http.Handler {
 	r := gin.New()
-	r.Use(gin.CustomRecovery(answerPanic), answerErrors)
+	r.Use(ginRecover, answerErrors)
 	ginRoutes(r, sessions)
 	return sessions.Handler(r)
 }
 
 // GinChain serves the shop with Handler inside gin's chain, for applications
-// that cannot wrap the engine. Recovery stands further out, so that a panic
+// that cannot wrap the engine. ginRecover stands further out, so that a panic
 // passes through Handler and drops what is not saved.
 func GinChain(sessions *session.Manager) http.Handler {
 	r := gin.New()
-	r.Use(gin.Recovery(), answerErrors, ginUse(sessions.Handler))
+	r.Use(ginRecover, answerErrors, ginUse(sessions.Handler))
 	ginRoutes(r, sessions)
 	return r
 }
 
-// answerPanic is what Recovery calls where it stands inside Handler, which then
-// sees no panic. session.Error drops what the handler had changed. Behind the header there
-// is no answer to give: a panic through Handler drops it, and ends the connection.
-func answerPanic(c *gin.Context, _ any) {
-	if c.Writer.Written() {
+// ginRecover stands in for gin's Recovery, which has the cookies of a request in its log where a
+// handler aborts, and answers 200 then. session.Error drops what the handler had changed. Behind
+// the header there is no answer to give: a panic through Handler drops it, and ends the connection.
+func ginRecover(c *gin.Context) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		err, _ := p.(error)
+		if !errors.Is(err, http.ErrAbortHandler) {
+			log.Printf("panic: %v\n%s", p, debug.Stack())
+			if !c.Writer.Written() {
+				session.Error(c.Writer, c.Request, errPanic)
+				c.Abort()
+				return
+			}
+		}
 		panic(http.ErrAbortHandler)
-	}
-	session.Error(c.Writer, c.Request, errPanic)
-	c.Abort()
+	}()
+	c.Next()
 }
 
 var errPanic = errors.New("the handler has panicked")

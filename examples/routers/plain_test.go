@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/test/shopfront"
+	"github.com/holdfast-go/session/sessiontest"
 )
 
 // plain serves one handler of net/http at / in each router, beside middleware that wraps
@@ -34,10 +36,10 @@ var plain = map[string]func(*session.Manager, http.HandlerFunc) http.Handler{
 		return inChi(h, chimiddleware.Recoverer, m.Handler, chimiddleware.Compress(5))
 	},
 	"gin": func(m *session.Manager, h http.HandlerFunc) http.Handler {
-		return m.Handler(inGin(h, gin.CustomRecovery(answerPanic)))
+		return m.Handler(inGin(h, ginRecover))
 	},
 	"gin, in its chain": func(m *session.Manager, h http.HandlerFunc) http.Handler {
-		return inGin(h, gin.Recovery(), ginUse(m.Handler))
+		return inGin(h, ginRecover, ginUse(m.Handler))
 	},
 	"echo v4": func(m *session.Manager, h http.HandlerFunc) http.Handler {
 		return inEcho4(h, echo4middleware.Recover(), echo4.WrapMiddleware(m.Handler))
@@ -234,4 +236,66 @@ func TestAPanicBehindTheHeaderDropsWhatIsNotSaved(t *testing.T) {
 		_, _ = io.ReadAll(res.Body) // some routers end the answer, and some the connection
 		v.Want("GET", "/", 200, "tofu")
 	})
+}
+
+// A handler that aborts ends the connection, without a word of it in a log that has cookies.
+func TestAHandlerThatAbortsDropsWhatIsNotSaved(t *testing.T) {
+	eachPlain(t, func(t *testing.T, w http.ResponseWriter, r *http.Request) {
+		sku := r.URL.Query().Get("sku")
+		if err := add(r.Context(), sku); err != nil {
+			t.Error(err)
+		}
+		if sku == "rice" {
+			panic(http.ErrAbortHandler)
+		}
+		text, err := show(r.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		io.WriteString(w, text)
+	}, func(t *testing.T, s *shopfront.Shop) {
+		v := s.Visitor()
+		v.Want("POST", "/?sku=tofu", 200, "tofu")
+		if res, err := v.Client.Post(s.URL+"/?sku=rice", "", nil); err == nil {
+			res.Body.Close()
+			t.Errorf("got %d, want no answer", res.StatusCode)
+		}
+		v.Want("POST", "/?sku=beans", 200, "tofu,beans")
+	})
+}
+
+// A login that comes after the 503 of a TimeoutHandler leaves the visitor the session of before,
+// if Handler is further out. Else it ends that one, and the cookie of the new one is dropped.
+func TestATimeoutBelongsInsideHandler(t *testing.T) {
+	timeout := func(h http.Handler) http.Handler { return http.TimeoutHandler(h, time.Second, "too late") }
+	for _, test := range []struct {
+		name, has string
+		wrap      func(*session.Manager, http.Handler) http.Handler
+	}{
+		{"inside", "tofu", func(m *session.Manager, h http.Handler) http.Handler { return m.Handler(timeout(h)) }},
+		{"around", "", func(m *session.Manager, h http.Handler) http.Handler { return timeout(m.Handler(h)) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := sessiontest.New(t, nil)
+				login := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					s, err := session.From(r.Context())
+					if err != nil {
+						t.Error(err)
+					}
+					time.Sleep(2 * time.Second)
+					s.Renew()
+				})
+				v := sessiontest.NewVisitor(t, m, func(s *session.Session) { cart.Set(s, []string{"tofu"}) })
+				answer := v.Do(test.wrap(m, login), v.Request(http.MethodPost, "/login", nil))
+				if answer.StatusCode != http.StatusServiceUnavailable {
+					t.Errorf("got %d, want 503", answer.StatusCode)
+				}
+				time.Sleep(2 * time.Second)
+				if got := strings.Join(cart.Or(v.Session(), nil), ","); got != test.has {
+					t.Errorf("the visitor has %q afterwards, want %q", got, test.has)
+				}
+			})
+		})
+	}
 }
