@@ -22,6 +22,8 @@ const derivation = "session seal derived key\x00"
 // the secret is shorter, repeats, or has too few different bytes, and where purpose is
 // empty; it cannot tell a long password from a secret. The error does not quote the secret.
 //
+// All bytes of the secret count: read from a file, a line break at its end makes another key.
+//
 // Every program that has the secret has the key, for as long as the secret is used. Do
 // not derive from a secret that other programs know than those that are to open the
 // texts.
