@@ -248,7 +248,7 @@ func TestSavesThatWaitShareATransaction(t *testing.T) {
 	for i := range 100 {
 		all.Go(func() { mustSave(t, s, session.ID(fmt.Sprint(i)), record("x"), session.Absent) })
 	}
-	time.Sleep(100 * time.Millisecond) // a transaction waits for the lock, and has begun without the caller that leaves
+	time.Sleep(100 * time.Millisecond) // some wait for the lock by then, or the test shows less
 	ctx, leave := context.WithCancel(t.Context())
 	left := make(chan error, 1)
 	go func() {

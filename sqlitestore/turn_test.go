@@ -70,3 +70,37 @@ func TestAMarkIsNotWrittenOverAnother(t *testing.T) {
 		}
 	}
 }
+
+// leaving is the context of a caller that leaves once it has been asked whether it has.
+type leaving struct {
+	context.Context
+	asked bool
+}
+
+func (l *leaving) Err() error {
+	if l.asked {
+		return context.Canceled
+	}
+	l.asked = true
+	return nil
+}
+
+func TestACallerThatLeavesAsItsTransactionBeginsHasWrittenNothing(t *testing.T) {
+	s := openQuiet(t)
+	f, err := s.use(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.users.Done()
+	stays := &write{ctx: t.Context(), do: func(*writeConn) error { return nil }}
+	batch, err := s.begin(f.write, []*write{{ctx: &leaving{Context: t.Context()}}, stays})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(batch) != 1 || batch[0] != stays {
+		t.Errorf("got %d callers in the transaction, want the one that stays", len(batch))
+	}
+	if err := f.write.run(batch); err != nil {
+		t.Error(err)
+	}
+}

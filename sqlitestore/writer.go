@@ -130,6 +130,9 @@ func (s *Store) begin(w *writeConn, batch []*write) ([]*write, error) {
 		_, err := w.conn.ExecContext(background, "BEGIN IMMEDIATE")
 		return err
 	})
+	if err == nil {
+		batch = s.gather(batch) // some may have left before it began
+	}
 	return batch, err
 }
 
