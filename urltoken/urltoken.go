@@ -8,7 +8,8 @@
 //
 // Anyone who sees the URL of a page may be able to see the session. URLs are in the logs
 // of servers and proxies, in histories and bookmarks, on screens and in the messages by
-// which visitors pass a page on. Scripts of a page read its URL. Clients that can keep a
+// which visitors pass a page on. Scripts of a page read its URL, and the reports that browsers
+// send to whom a page names, as of Content-Security-Policy, have it. Clients that can keep a
 // header field should use Options.Header instead, and all others cookies.
 //
 // # What makes it less bad
