@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -66,29 +67,29 @@ func TestOnAFrozenServerEveryCallerKeepsItsDeadline(t *testing.T) {
 
 			srv.Freeze()
 			for _, callers := range []int{1, 1, 100, 100, 3000, 100, 1} {
-				errs, slowest := burst(s, callers, 50*time.Millisecond, v)
+				errs, slowest, late := burst(s, callers, 50*time.Millisecond, v)
 				for _, err := range errs {
 					if err == nil || errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrConflict) {
 						t.Errorf("got %v, want an error that is none of the contract's", err)
 					}
 				}
 				t.Logf("%4d callers with 50 ms: the slowest took %v", callers, slowest.Round(time.Millisecond))
-				if slowest > time.Second {
-					t.Errorf("%d callers: the slowest took %v", callers, slowest)
+				if slowest > time.Second+late {
+					t.Errorf("%d callers: the slowest took %v, and who asks nothing %v", callers, slowest, late)
 				}
 			}
 			// The connections are given up, new ones are tried: one at a time and
 			// the deadlines still hold.
 			if !defaults { // who take 11 s to give the connections up
-				var slowest time.Duration
+				var slowest, late time.Duration
 				bursts, over := 0, timeleft.Half(t)
 				for end := time.Now().Add(4 * time.Second); time.Now().Before(end) && !over(); bursts++ {
-					_, took := burst(s, 20, 50*time.Millisecond, v)
-					slowest = max(slowest, took)
+					_, took, idle := burst(s, 20, 50*time.Millisecond, v)
+					slowest, late = max(slowest, took), max(late, idle)
 				}
 				t.Logf("  20 callers with 50 ms, %d times while it connects: the slowest took %v", bursts, slowest.Round(time.Millisecond))
-				if slowest > time.Second {
-					t.Errorf("while connecting: the slowest took %v", slowest)
+				if slowest > time.Second+late {
+					t.Errorf("while connecting: the slowest took %v, and who asks nothing %v", slowest, late)
 				}
 				took := eventually(t, "as few goroutines as before, with the server still frozen", func() bool {
 					return runtime.NumGoroutine() <= before
@@ -106,33 +107,38 @@ func TestOnAFrozenServerEveryCallerKeepsItsDeadline(t *testing.T) {
 	}
 }
 
-// burst makes n calls at once, reads and writes, each with a deadline of its
-// own, and returns their errors and what the slowest took.
-func burst(s session.Store, n int, deadline time.Duration, over session.Version) ([]error, time.Duration) {
-	errs, took := make([]error, n), make([]time.Duration, n)
+// burst makes n calls at once, reads and writes, each with a deadline of its own, and
+// returns their errors and what the slowest took. late is what the slowest took of as many
+// callers who ask nothing and wait for their deadline: on a busy machine that is more.
+func burst(s session.Store, n int, deadline time.Duration, over session.Version) (errs []error, slowest, late time.Duration) {
+	errs = make([]error, n)
+	took, idle := make([]time.Duration, n), make([]time.Duration, n)
 	var callers sync.WaitGroup
 	start := make(chan struct{})
+	timed := func(call func(context.Context)) time.Duration {
+		<-start
+		ctx, cancel := context.WithTimeout(context.Background(), deadline)
+		defer cancel()
+		began := time.Now()
+		call(ctx)
+		return time.Since(began)
+	}
 	for i := range n {
 		callers.Go(func() {
-			<-start
-			ctx, cancel := context.WithTimeout(context.Background(), deadline)
-			defer cancel()
-			began := time.Now()
-			if i%3 == 2 {
-				_, errs[i] = s.Save(ctx, session.ID(fmt.Sprint("burst", i)), record("b"), over)
-			} else {
-				_, errs[i] = s.Load(ctx, session.ID(fmt.Sprint("burst", i)))
-			}
-			took[i] = time.Since(began)
+			took[i] = timed(func(ctx context.Context) {
+				id := session.ID(fmt.Sprint("burst", i))
+				if i%3 == 2 {
+					_, errs[i] = s.Save(ctx, id, record("b"), over)
+				} else {
+					_, errs[i] = s.Load(ctx, id)
+				}
+			})
 		})
+		callers.Go(func() { idle[i] = timed(func(ctx context.Context) { <-ctx.Done() }) })
 	}
 	close(start)
 	callers.Wait()
-	var slowest time.Duration
-	for _, d := range took {
-		slowest = max(slowest, d)
-	}
-	return errs, slowest
+	return errs, slices.Max(took), slices.Max(idle)
 }
 
 // As ClientOption says.
