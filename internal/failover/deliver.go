@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"time"
 
@@ -202,7 +201,7 @@ func (a *Shards) joinHint(st state.State, b state.Copy) state.State {
 // session that goes on in its place, see successorCopy. It fails with failure.ErrEnded where
 // that is not all of b.
 func (a *Shards) applyToSuccessor(ctx context.Context, b state.Copy, d state.Death, direct bool) error {
-	successor, all, ok := a.successorCopy(b, d, direct)
+	successor, all, ok := successorCopy(b, d, a.Clock.Instance, direct)
 	if !ok {
 		return failure.ErrEnded
 	}
@@ -210,30 +209,6 @@ func (a *Shards) applyToSuccessor(ctx context.Context, b state.Copy, d state.Dea
 		return err
 	}
 	return failure.ErrEnded
-}
-
-// successorCopy returns the part of b that belongs to the session which goes on in its place:
-// the entries that were written before a rotation's grace ended, or before the session was
-// renewed. Where this process has renewed it, that is all which it has acknowledged under the
-// session's own token; direct reports whether b is that. all reports whether these are all
-// entries of b, and ok whether there is at least one.
-func (a *Shards) successorCopy(b state.Copy, d state.Death, direct bool) (successor state.Copy, all, ok bool) {
-	var id string
-	var end uint64
-	switch {
-	case d.Reason == state.Rotated && d.Link != "":
-		id, end = d.Link.Successor(), state.ClockAt(d.Dot.Time().Add(state.RotationGrace))
-	case d.Reason == state.Renewed && d.Successor != "":
-		id, end = d.Successor, d.Dot.Clock
-		if direct && d.Dot.Instance == a.Clock.Instance {
-			end = math.MaxUint64
-		}
-	default:
-		return successor, false, false
-	}
-	st := b.State
-	st.Entries, all = st.Entries.Before(end)
-	return state.Inherited(id, st), all, len(st.Entries) > 0
 }
 
 // errPaced is the error of a walk that stops for now, so that the shard has time for visitors.

@@ -52,7 +52,7 @@ func (a *Shards) handOn(ctx context.Context, c state.Copy, d state.Death, acknow
 	if d.Reason != state.Rotated && !acknowledged {
 		return false, d
 	}
-	successor, all, ok := a.successorCopy(c, d, false)
+	successor, all, ok := successorCopy(c, d, a.Clock.Instance, false)
 	if ok {
 		kept, ended = a.inherits(ctx, successor, acknowledged)
 	}
@@ -160,7 +160,7 @@ func (s *Shard) enter(ctx context.Context, t journal.Tombstone) (e entered, err 
 	}
 	s.handOver()
 	s.all.tellDropped(ctx, added.Dropped)
-	if successor, all, ok := s.all.successorCopy(added.Owed, added.Tombstone.Death, true); ok {
+	if successor, all, ok := successorCopy(added.Owed, added.Tombstone.Death, s.all.Clock.Instance, true); ok {
 		if kept, ended := s.all.inherits(ctx, successor, true); all && !kept { // else it is counted, see losesNothing
 			s.all.countLost(successor.ID, ended)
 		}
@@ -194,7 +194,7 @@ func (a *Shards) endWithSuccessors(ctx context.Context, id string) error {
 // this process ended the session itself, so that no request needs its values, or
 // all entries belong to the successor.
 func (s *Shard) losesNothing(owed state.Copy, g journal.Tombstone) bool {
-	_, all, travels := s.all.successorCopy(owed, g.Death, true)
+	_, all, travels := successorCopy(owed, g.Death, s.all.Clock.Instance, true)
 	return g.Death.Dot.Instance == s.all.Clock.Instance || travels && all
 }
 

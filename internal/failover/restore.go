@@ -166,16 +166,6 @@ func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone,
 	}
 }
 
-// inherit returns heir with the entries of a session that it takes over from. Where only the
-// ID of heir is known, it returns these entries alone.
-func inherit(heir state.Copy, from state.State) state.Copy {
-	values := state.Inherited(heir.ID, from)
-	if heir.State.Created == 0 {
-		return values
-	}
-	return heir.Join(values)
-}
-
 // nothingThere reports whether the tombstone t cannot be written, because the store
 // has no record of its session or an expired one. A nil error means that it need
 // not be.
