@@ -10,12 +10,7 @@ import (
 func (o *oracle) ended(q *Request) {
 	a := o.asked[q]
 	if q.NewToken != "" {
-		y := o.life(q.NewToken)
-		y.maker = q
-		y.own = y.own.with(q.Op)
-		if q.Route.renews() && q.Token != "" && (!q.ok() || q.Answer.Session == string(q.Token)) {
-			y.parent = o.life(q.Token)
-		}
+		o.made(q)
 	}
 	o.announce(q)
 	o.answered(q)
@@ -24,11 +19,7 @@ func (o *oracle) ended(q *Request) {
 	if q.Ending != "" {
 		o.ends[q.Ending] = q
 	}
-	// Of what is lost a write is ErrLost, until it is set again.
-	lost := q.Status == 500 && q.Key == hoardKey && q.Op > 0
-	if q.Status != 503 && !q.ok() && !lost {
-		o.violate(q, q.Ended, "status", "answered %d", q.Status)
-	}
+	o.judgeStatus(q)
 	if q.shows() {
 		o.judgeShown(q, a)
 		o.judgeUser(q, a)
@@ -40,10 +31,36 @@ func (o *oracle) ended(q *Request) {
 	o.judgeRefused(q, a)
 	if q.Browser >= 0 && q.arrived() && !q.Tampered {
 		o.judgeVouched(q, a)
-		if q.shows() && q.Route != Logout && !o.storeOnly(q) && !o.endedLate(q) { // which leaves an empty session
+		if o.showsValues(q) {
 			o.judgeRead(q, a)
 		}
 	}
+}
+
+// made notes the session whose token an answer gives.
+func (o *oracle) made(q *Request) {
+	y := o.life(q.NewToken)
+	y.maker = q
+	y.own = y.own.with(q.Op)
+	sameSession := !q.ok() || q.Answer.Session == string(q.Token)
+	if q.Route.renews() && q.Token != "" && sameSession {
+		y.parent = o.life(q.Token)
+	}
+}
+
+// judgeStatus: an answer is a success or 503, or 500 for a write of a value that is lost, until
+// that is set again.
+func (o *oracle) judgeStatus(q *Request) {
+	lost := q.Status == 500 && q.Key == hoardKey && q.Op > 0
+	if q.Status != 503 && !q.ok() && !lost {
+		o.violate(q, q.Ended, "status", "answered %d", q.Status)
+	}
+}
+
+// showsValues reports whether an answer shows the values of its session. A logout leaves an empty
+// session, as does an end before a change after the header.
+func (o *oracle) showsValues(q *Request) bool {
+	return q.shows() && q.Route != Logout && !o.storeOnly(q) && !o.endedLate(q)
 }
 
 // endedLate reports whether the session of a request was ended before its write after

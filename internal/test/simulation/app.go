@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -168,14 +169,7 @@ func Application(m *session.Manager) http.Handler {
 // change the session, so that its commit conflicts with them.
 func (a ask) serve(w http.ResponseWriter, r *http.Request) {
 	if a.route == Begin {
-		time.Sleep(a.think)
-		s, err := session.StartNew(r.Context())
-		if err == nil {
-			plainKeys[userKey].Set(s, mark(a.op))
-			err = s.Err()
-		}
-		live.Set(s, alive)
-		a.answer(w, r, s, Answer{}, err)
+		a.begin(w, r)
 		return
 	}
 	s, err := session.From(r.Context())
@@ -189,6 +183,27 @@ func (a ask) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	time.Sleep(a.think)
+	err = a.change(r.Context(), s, &out)
+	if a.route.writes() && live.Or(s, "") == "" {
+		live.Set(s, alive)
+	}
+	a.answer(w, r, s, out, err)
+}
+
+// begin answers with a new session, in place of the one that the request carries.
+func (a ask) begin(w http.ResponseWriter, r *http.Request) {
+	time.Sleep(a.think)
+	s, err := session.StartNew(r.Context())
+	if err == nil {
+		plainKeys[userKey].Set(s, mark(a.op))
+		err = s.Err()
+	}
+	live.Set(s, alive)
+	a.answer(w, r, s, Answer{}, err)
+}
+
+// change makes the change of the route, and notes in out how durable an end is.
+func (a ask) change(ctx context.Context, s *session.Session, out *Answer) error {
 	switch a.route {
 	case Set:
 		value := mark(a.op)
@@ -196,38 +211,37 @@ func (a ask) serve(w http.ResponseWriter, r *http.Request) {
 			value += strings.Repeat("x", bulkSize)
 		}
 		plainKeys[a.key].Set(s, value)
-		err = s.Err()
+		return s.Err()
 	case Add, Count, OrSet:
-		err = a.add(s)
+		return a.add(s)
 	case Delete:
 		plainKeys[a.key].Delete(s)
-		err = s.Err()
+		return s.Err()
 	case Login:
 		s.Renew()
 		plainKeys[userKey].Set(s, mark(a.op))
-		err = s.Err()
+		return s.Err()
 	case SignIn:
 		s.SetUser(a.user)
 		if a.stay != (session.Stay{}) {
 			s.Remember(a.stay)
 		}
 		plainKeys[userKey].Set(s, mark(a.op))
-		err = s.Err()
+		return s.Err()
 	case EndOthers:
-		if s.User() != "" {
-			var d session.Durability
-			d, err = s.RevokeOthers(r.Context())
-			out.Durability = d.String()
+		if s.User() == "" {
+			return nil
 		}
-	case Logout:
-		var d session.Durability
-		d, err = s.Destroy(r.Context())
+		d, err := s.RevokeOthers(ctx)
 		out.Durability = d.String()
+		return err
+	case Logout:
+		d, err := s.Destroy(ctx)
+		out.Durability = d.String()
+		return err
+	default:
+		return nil
 	}
-	if a.route.writes() && live.Or(s, "") == "" {
-		live.Set(s, alive)
-	}
-	a.answer(w, r, s, out, err)
 }
 
 // add puts a mark to the end of a list.

@@ -226,26 +226,38 @@ func (o *oracle) noneFree(q *Request) bool {
 	// a token of before, because no instance can tell a thief from the visitor.
 	share := o.shareSlots(q)
 	for other := range o.asked {
-		theirs := other.Browser == q.Browser ||
-			other.Token != "" && (share[o.sessionOf(other).root()] || share[o.life(other.Token).root()])
-		if other.Birth != q.Birth || !theirs ||
-			other.Began > q.Ended || other.Ended > 0 && other.Ended < q.Began-unseen {
+		if other.Birth != q.Birth || !o.shares(other, q, share) {
+			continue
+		}
+		overlaps := other.Began <= q.Ended && (other.Ended <= 0 || other.Ended >= q.Began-unseen)
+		if !overlaps {
 			continue
 		}
 		for _, name := range append(slices.Clone(other.Used), other.Given...) {
 			taken[name[len(name)-1]] = true
 		}
 	}
+	return !hasFree(taken, slots, parts)
+}
+
+// shares reports whether another request is of the browser of q, or of a session in share.
+func (o *oracle) shares(other, q *Request, share map[*life]bool) bool {
+	return other.Browser == q.Browser ||
+		other.Token != "" && (share[o.sessionOf(other).root()] || share[o.life(other.Token).root()])
+}
+
+// hasFree reports whether one of the slots, of so many cookies each, has no cookie that is taken.
+func hasFree(taken map[byte]bool, slots, parts int) bool {
 	for i := range slots {
 		free := true
 		for part := range parts {
 			free = free && !taken[byte('0'+i*parts+part)]
 		}
 		if free {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // shareSlots returns the first of each line of sessions that share the slots of a request's

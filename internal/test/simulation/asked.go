@@ -102,36 +102,62 @@ func (o *oracle) readsNoCopy(q *Request, a *asked) {
 
 // confirm takes in an answer of the store that has reached an instance.
 func (o *oracle) confirm(e *Event) {
-	r := o.records[e.Save]
 	if e.Kind == Loaded && e.Save == 0 {
 		o.life(e.Session).nothing = e.At
 	}
 	if a := o.asked[e.Request]; a != nil && e.Session == e.Request.Token {
 		a.lookedUp(e)
 	}
+	r := o.records[e.Save]
 	if e.Save == 0 || r == nil || r.dead {
 		return
 	}
 	x := o.life(e.Session)
 	stamp := e.Sent + o.skew(e.Instance)
 	x.confirms[e.Birth] = max(x.confirmedBy(e.Birth), stamp)
-	q := e.Request
-	a := o.asked[q]
-	if a == nil || e.Session != q.Token && e.Session != q.NewToken || q.Ended > 0 && e.At > q.Ended {
+	a := o.waiting(e)
+	if a == nil {
 		return
 	}
-	// Section 7: while a store refuses writes, "a read confirms no lease".
+	o.confirmLease(a, e, stamp)
+	if e.Kind == Loaded && e.Session == e.Request.Token {
+		o.loaded(a, e, r)
+	}
+}
+
+// waiting returns what is known of the request for which an answer of the store has come; nil
+// where the answer is of another session than the request's, or came after the request was
+// answered itself.
+func (o *oracle) waiting(e *Event) *asked {
+	q := e.Request
+	a := o.asked[q]
+	if a == nil || e.Session != q.Token && e.Session != q.NewToken {
+		return nil
+	}
+	if q.Ended > 0 && e.At > q.Ended {
+		return nil
+	}
+	return a
+}
+
+// confirmLease notes whether an answer of the store confirms the lease of the request's session,
+// on the clock of the instance at the time stamp. Section 7: while a store refuses writes, "a
+// read confirms no lease".
+func (o *oracle) confirmLease(a *asked, e *Event, stamp time.Duration) {
 	switch confirms := e.Kind == Acked || o.takesSaves(e.Birth, e.Shard, e.At); {
 	case confirms && !a.isConfirmed:
 		a.confirmed, a.isConfirmed = e.Sent, true
 	case !confirms:
 		a.leaseMin = min(a.leaseMin, stamp) // it may have confirmed it nevertheless
 	}
-	if e.Kind == Loaded && e.Session == q.Token {
-		a.know = a.know.or(r.content)
-		if w := o.writes[q.Op]; w != nil && w.q == q {
-			o.readBefore(w, a, e)
-		}
+}
+
+// loaded notes that a request has read a record of its session.
+func (o *oracle) loaded(a *asked, e *Event, r *kept) {
+	a.know = a.know.or(r.content)
+	q := e.Request
+	if w := o.writes[q.Op]; w != nil && w.q == q {
+		o.readBefore(w, a, e)
 	}
 }
 

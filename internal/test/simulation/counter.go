@@ -132,19 +132,11 @@ func (o *oracle) judgeTwice(q *Request) {
 // judgeCount is the first sentence of section 11 about them: "n parallel Updates
 // answered 200 are n in the store, whatever the store's speed".
 func (o *oracle) judgeCount(w *write, at time.Duration) {
-	q := w.q
-	if q.Key != tallyKey || q.Browser < 0 || q.Ended == 0 || !q.acknowledged() || !q.shows() && q.NewToken == "" {
+	if !w.q.counted() {
 		return
 	}
-	x := o.sessionOf(q)
-	if len(x.ends) > 0 || o.endedElsewhere(x, at) || x.shard < 0 {
-		return
-	}
-	if w.saved == 0 && !o.WithoutBackup && !o.due(w, x, at) {
-		return
-	}
-	if w.saved > 0 && o.gone(w.n, x, at) {
-		o.exempt(countedLostMemory)
+	x := o.sessionOf(w.q)
+	if !o.storesCount(w, x, at) {
 		return
 	}
 	o.count("oracle: a count is looked for in the store")
@@ -155,8 +147,30 @@ func (o *oracle) judgeCount(w *write, at time.Duration) {
 	case o.replaced(w, nil):
 		o.exempt(countedBeside)
 	default:
-		o.violate(q, at, "a: count lost", "write %d was answered, and is not in the store", w.n)
+		o.violate(w.q, at, "a: count lost", "write %d was answered, and is not in the store", w.n)
 	}
+}
+
+// counted reports whether a visitor was told that a count in a session is done.
+func (q *Request) counted() bool {
+	hasSession := q.shows() || q.NewToken != ""
+	return q.Key == tallyKey && q.Browser >= 0 && q.Ended != 0 && q.acknowledged() && hasSession
+}
+
+// storesCount reports whether the store must have a count of the session x: the session goes on,
+// and nothing has lost the count that the store had, or that an instance was to deliver.
+func (o *oracle) storesCount(w *write, x *life, at time.Duration) bool {
+	if len(x.ends) > 0 || o.endedElsewhere(x, at) || x.shard < 0 {
+		return false
+	}
+	if w.saved == 0 {
+		return o.WithoutBackup || o.due(w, x, at)
+	}
+	if o.gone(w.n, x, at) {
+		o.exempt(countedLostMemory)
+		return false
+	}
+	return true
 }
 
 // outOfMind reports whether nobody but the store had a count when an outage began: its
@@ -181,13 +195,13 @@ func (o *oracle) outOfMind(w *write) bool {
 // judgeRefused: "Where the store is well and saves within 90 % of SaveTimeout,
 // all n are answered 200".
 func (o *oracle) judgeRefused(q *Request, a *asked) {
-	if q.Route != Count || q.Status != 503 || q.Token == "" || q.hungUp() || q.Browser < 0 {
+	refused := q.Route == Count && q.Status == 503 && q.Token != ""
+	if !refused || q.hungUp() || q.Browser < 0 {
 		return
 	}
 	x := o.life(q.Token)
 	inReach := o.inBudget(q.Birth, x.shard, q.Began) && o.inBudget(q.Birth, x.shard, q.Ended)
-	alive := a.record != nil && !a.record.dead && x.record != nil && !x.record.dead && x.record.until > q.Ended+o.spread()+tick
-	if !inReach || !alive || x.endedBy(q) || o.endedElsewhere(x, q.Ended) || o.writtenElsewhere(q) {
+	if !inReach || !o.stands(q, a, x) || x.endedBy(q) || o.endedElsewhere(x, q.Ended) || o.writtenElsewhere(q) {
 		return
 	}
 	o.violate(q, q.Ended, "b: refused", "answered %d by a store that saves in time", q.Status)

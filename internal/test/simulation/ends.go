@@ -74,39 +74,51 @@ func (o *oracle) judgeEnds(q *Request, a *asked) {
 	x := o.life(q.Token)
 	o.judgeHeard(q, x)
 	o.judgeHeirHeard(q, x)
-	dead := func(r *kept) bool { return r != nil && r.dead }
-	stood := dead(a.record) && dead(x.record)
 	within := a.settled && o.settled(q.Birth, x.shard, q.Ended)
 	for _, e := range x.ends {
-		if e == q || !e.done() || e.Ended > q.Began {
-			continue
-		}
-		ownLogout := e.Route == Logout && q.Browser >= 0 && q.Browser == e.Browser
-		if ownLogout && e.arrived() && e.Delivered <= q.Sent {
-			o.violate(q, q.Ended, "c: revived", "the browser had logged out by request %d", e.N)
+		endedBefore := e != q && e.done() && e.Ended <= q.Began
+		if endedBefore && o.judgeEnd(q, a, e, within) {
 			return
 		}
-		// Section 5: "an instance that reaches the store honors it at once, as
-		// long as the store keeps the tombstone".
-		if a.behind(q, e.Ended) {
-			o.exempt(cachedBefore)
-			continue
-		}
-		if stood && (within || q.Answer.Source == "store") {
-			o.violate(q, q.Ended, "c: revived", "ended by request %d, and the tombstone stands in the store", e.N)
-			return
-		}
-		// Section 5: "If the store loses it, a copied cookie may live until an
-		// instance whose ring has the tombstone publishes it", and "Where the
-		// store cannot be reached the tombstone is a hint, delivered before a
-		// recovered shard serves reads".
-		if within && !o.endedNothing(e, x) && o.holder(e, x, q.Began) != 0 && q.Ended < e.Ended+o.ringLife()-tick {
-			o.violate(q, q.Ended, "c: revived", "ended by request %d, whose instance has had the time to tell the store", e.N)
-			return
-		}
-		o.exempt(cannotKnowEnd)
 	}
 	o.judgeHeir(q, x, within)
+}
+
+// judgeEnd is judgeEnds for the request e, which had ended the session of q before. within
+// reports whether the shard was within reach of the instance of q. judgeEnd reports whether the
+// promise is broken.
+func (o *oracle) judgeEnd(q *Request, a *asked, e *Request, within bool) (broken bool) {
+	x := o.life(q.Token)
+	dead := func(r *kept) bool { return r != nil && r.dead }
+	stood := dead(a.record) && dead(x.record)
+	ownLogout := e.Route == Logout && q.Browser >= 0 && q.Browser == e.Browser
+	switch {
+	case ownLogout && e.arrived() && e.Delivered <= q.Sent:
+		o.violate(q, q.Ended, "c: revived", "the browser had logged out by request %d", e.N)
+		return true
+	case a.behind(q, e.Ended):
+		// Section 5: "an instance that reaches the store honors it at once, as
+		// long as the store keeps the tombstone".
+		o.exempt(cachedBefore)
+	case stood && (within || q.Answer.Source == "store"):
+		o.violate(q, q.Ended, "c: revived", "ended by request %d, and the tombstone stands in the store", e.N)
+		return true
+	case within && o.hadTimeToTell(e, x, q):
+		o.violate(q, q.Ended, "c: revived", "ended by request %d, whose instance has had the time to tell the store", e.N)
+		return true
+	default:
+		o.exempt(cannotKnowEnd)
+	}
+	return false
+}
+
+// hadTimeToTell reports whether an instance that knows of a logout had told the store when q
+// began, and the tombstone was known when q was answered. Section 5: "If the store loses it, a
+// copied cookie may live until an instance whose ring has the tombstone publishes it", and "Where
+// the store cannot be reached the tombstone is a hint, delivered before a recovered shard serves
+// reads".
+func (o *oracle) hadTimeToTell(e *Request, x *life, q *Request) bool {
+	return !o.endedNothing(e, x) && o.holder(e, x, q.Began) != 0 && q.Ended < e.Ended+o.ringLife()-tick
 }
 
 // holder finds an instance that knows of a logout and has had the time to tell the store;

@@ -163,14 +163,7 @@ func (cl *client) Save(ctx context.Context, id session.ID, r session.Record, ove
 		return cl.c.save(id, r, over, incarnation, e)
 	}
 	before, after := cl.work(shard)
-	late, err := cl.there(ctx, shard)
-	if fault, _, _ := cl.links[shard].state(); err == nil && fault == SavesRefused {
-		err = errors.Join(errRefused, cl.wait(ctx, shard, 2))
-	}
-	if err == nil {
-		late, err = cl.slowly(ctx, before)
-	}
-	if err != nil {
+	if late, err := cl.sendSave(ctx, shard, before); err != nil {
 		if late > 0 {
 			cl.observe("save: done when its caller had gone")
 			time.AfterFunc(late, func() {
@@ -183,34 +176,61 @@ func (cl *client) Save(ctx context.Context, id session.ID, r session.Record, ove
 		return session.Absent, err
 	}
 	v, save, err := do()
+	if lost, cause := cl.losesAnswer(ctx, shard, after, err); lost {
+		return session.Absent, cause
+	}
+	if isSession(id) {
+		e.Save = save
+		cl.journalSave(e, err)
+	}
+	return v, err
+}
+
+// sendSave is the way of a save to the shard, and the time until the shard does it. Where it
+// returns an error, the shard may do the save later: after late, unless that is zero.
+func (cl *client) sendSave(ctx context.Context, shard int, before time.Duration) (late time.Duration, err error) {
+	late, err = cl.there(ctx, shard)
+	if fault, _, _ := cl.links[shard].state(); err == nil && fault == SavesRefused {
+		err = errors.Join(errRefused, cl.wait(ctx, shard, 2))
+	}
+	if err == nil {
+		late, err = cl.slowly(ctx, before)
+	}
+	return late, err
+}
+
+// losesAnswer reports whether the answer of a shard to a save, err, does not reach its caller, and
+// returns the error that the caller gets then.
+func (cl *client) losesAnswer(ctx context.Context, shard int, after time.Duration, err error) (lost bool, cause error) {
 	if err == nil || errors.Is(err, session.ErrConflict) {
 		switch fault, _, _ := cl.links[shard].state(); fault {
 		case LoseAck:
 			cl.observe("save: acknowledgement lost")
-			return session.Absent, errReset
+			return true, errReset
 		case HangAck:
 			cl.observe("save: acknowledgement lost")
 			<-ctx.Done()
-			return session.Absent, ctx.Err()
+			return true, ctx.Err()
 		}
 	}
 	if back := errors.Join(sleep(ctx, after), cl.wait(ctx, shard, 2)); back != nil {
 		cl.observe("save: acknowledgement lost")
-		return session.Absent, ctx.Err()
+		return true, ctx.Err()
 	}
-	if isSession(id) {
-		e.Save = save
-		switch {
-		case err == nil:
-			e.Kind = Acked
-			cl.journal(e)
-		case errors.Is(err, session.ErrConflict):
-			cl.observe("save: conflict")
-			e.Kind = Conflicted
-			cl.journal(e)
-		}
+	return false, nil
+}
+
+// journalSave notes that an instance has got the answer to a save of a session, err.
+func (cl *client) journalSave(e Event, err error) {
+	switch {
+	case err == nil:
+		e.Kind = Acked
+		cl.journal(e)
+	case errors.Is(err, session.ErrConflict):
+		cl.observe("save: conflict")
+		e.Kind = Conflicted
+		cl.journal(e)
 	}
-	return v, err
 }
 
 // there is the way to the shard. Where the call does not arrive in time it

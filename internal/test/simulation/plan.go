@@ -189,7 +189,29 @@ func (d *planner) visit() {
 	d.add(s)
 }
 
+// ask draws what a visitor or a thief asks, and how long it takes.
 func (d *planner) ask(s *Step) {
+	d.route(s)
+	d.logIn(s)
+	if d.IntN(100) < d.mood.slow {
+		s.Think = d.span(5*time.Millisecond, 300*time.Millisecond)
+		if d.IntN(5) == 0 {
+			s.Think = d.span(300*time.Millisecond, 20*time.Second)
+		}
+	}
+	s.Up, s.Down = d.span(1e6, 8e6), d.span(1e6, 8e6)
+	switch d.IntN(10) {
+	case 0:
+		s.Down = d.span(8*time.Millisecond, 400*time.Millisecond)
+	case 1:
+		s.Up = d.span(8*time.Millisecond, 400*time.Millisecond)
+	case 2:
+		s.Down = d.span(400*time.Millisecond, 6*time.Second)
+	}
+}
+
+// route draws the route that is asked, and its key.
+func (d *planner) route(s *Step) {
 	switch n := d.IntN(100); {
 	case n < d.mood.logout:
 		s.Route = Logout
@@ -216,22 +238,6 @@ func (d *planner) ask(s *Step) {
 		s.Route = ReadOnly
 	default:
 		s.Route = FromStore
-	}
-	d.logIn(s)
-	if d.IntN(100) < d.mood.slow {
-		s.Think = d.span(5*time.Millisecond, 300*time.Millisecond)
-		if d.IntN(5) == 0 {
-			s.Think = d.span(300*time.Millisecond, 20*time.Second)
-		}
-	}
-	s.Up, s.Down = d.span(1e6, 8e6), d.span(1e6, 8e6)
-	switch d.IntN(10) {
-	case 0:
-		s.Down = d.span(8*time.Millisecond, 400*time.Millisecond)
-	case 1:
-		s.Up = d.span(8*time.Millisecond, 400*time.Millisecond)
-	case 2:
-		s.Down = d.span(400*time.Millisecond, 6*time.Second)
 	}
 }
 

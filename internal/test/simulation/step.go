@@ -149,26 +149,30 @@ func (s Step) rare() string {
 	return fmt.Sprintf("step %d: shard %d %s", s.N, s.Shard, what)
 }
 
+// sender names the browser, or the attacker and the jar that is used.
+func (s Step) sender() string {
+	switch {
+	case s.Do == Visit:
+		return fmt.Sprintf("browser %d", s.Browser)
+	case s.Tamper != Genuine:
+		return fmt.Sprintf("attacker with copy %d (%s)", s.Copy, s.Tamper)
+	default:
+		return fmt.Sprintf("attacker with copy %d", s.Copy)
+	}
+}
+
 // request is String for a visit and a replay.
 func (s Step) request() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "step %d: ", s.N)
-	if s.Do == Visit {
-		fmt.Fprintf(&b, "browser %d", s.Browser)
-	} else {
-		fmt.Fprintf(&b, "attacker with copy %d", s.Copy)
-		if s.Tamper != Genuine {
-			fmt.Fprintf(&b, " (%s)", s.Tamper)
-		}
-	}
-	fmt.Fprintf(&b, " asks %c to %s", 'A'+s.Instance, s.Route)
+	fmt.Fprintf(&b, "step %d: %s asks %c to %s", s.N, s.sender(), 'A'+s.Instance, s.Route)
 	if s.Route == SignIn {
 		fmt.Fprintf(&b, " as %s", s.User)
 		if s.Stay != (session.Stay{}) {
 			fmt.Fprintf(&b, " for %+v", s.Stay)
 		}
 	}
-	if s.Route == Set || s.Route == Add || s.Route == Delete || s.Route >= Count && s.Route < SignIn {
+	changesKey := s.Route == Set || s.Route == Add || s.Route == Delete || s.Route >= Count && s.Route < SignIn
+	if changesKey {
 		fmt.Fprintf(&b, " %s", keyNames[s.Key])
 	}
 	if s.Think > 0 {

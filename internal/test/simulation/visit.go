@@ -57,21 +57,12 @@ func (w *world) tamper(jar, other *Jar, how Tamper) *Jar {
 	var kept []Cookie
 	for _, c := range jar.Cookies {
 		isCopy := w.isCopyName(c.Name)
-		switch {
-		case isCopy && how == Truncated && len(c.Value) > 8:
-			c.Value = c.Value[:len(c.Value)-5]
-		case isCopy && how == Flipped && len(c.Value) > 40:
-			b := []byte(c.Value)
-			if b[30] != 'A' {
-				b[30] = 'A'
-			} else {
-				b[30] = 'B'
-			}
-			c.Value = string(b)
-		case isCopy && (how == Swapped || how == Bare):
+		isList := c.Name == w.cookieName()+"-x"
+		if isCopy && (how == Swapped || how == Bare) || isList && how == NoTombstone {
 			continue
-		case c.Name == w.cookieName()+"-x" && how == NoTombstone:
-			continue
+		}
+		if isCopy {
+			c.Value = how.change(c.Value)
 		}
 		kept = append(kept, c)
 	}
@@ -82,6 +73,24 @@ func (w *world) tamper(jar, other *Jar, how Tamper) *Jar {
 		}
 	}
 	return jar
+}
+
+// change returns the value of a sealed copy's cookie as the attacker sends it.
+func (t Tamper) change(value string) string {
+	switch {
+	case t == Truncated && len(value) > 8:
+		return value[:len(value)-5]
+	case t == Flipped && len(value) > 40:
+		b := []byte(value)
+		if b[30] != 'A' {
+			b[30] = 'A'
+		} else {
+			b[30] = 'B'
+		}
+		return string(b)
+	default:
+		return value
+	}
 }
 
 // send sends a request with the cookies of jar, which go back into b's.

@@ -14,9 +14,7 @@ func (o *oracle) judgeVouched(q *Request, a *asked) {
 		return
 	}
 	if q.Route == Logout {
-		if q.Status == 503 && !o.WithoutBackup && !q.hungUp() && !o.storeOnly(q) {
-			o.violate(q, q.Ended, "b: turned away", "a logout was answered 503")
-		}
+		o.judgeLogout(q)
 		return
 	}
 	x := o.life(q.Token)
@@ -37,6 +35,13 @@ func (o *oracle) judgeVouched(q *Request, a *asked) {
 func (o *oracle) mayBeTooOld(q *Request, a *asked, x *life) bool {
 	stay, latest := o.stayOf(x), q.Ended+o.spread()+tick
 	return latest > a.active+stay.Idle || latest > x.maker.Began+stay.Lifetime
+}
+
+// judgeLogout: with a backup a logout is taken in an outage too.
+func (o *oracle) judgeLogout(q *Request) {
+	if q.Status == 503 && !o.WithoutBackup && !q.hungUp() && !o.storeOnly(q) {
+		o.violate(q, q.Ended, "b: turned away", "a logout was answered 503")
+	}
 }
 
 func (o *oracle) judgeLoggedOut(q *Request, a *asked, x *life) {
@@ -82,8 +87,14 @@ func (o *oracle) vouches(q *Request, a *asked, x *life) bool {
 // stoodThere reports whether the store had the session's record all the time that a
 // request took, and the record had not expired by any clock.
 func (o *oracle) stoodThere(q *Request, a *asked, x *life) bool {
+	return o.stands(q, a, x) && o.forgot[x.shard] < q.Began
+}
+
+// stands reports whether the store had a live record of the session when a request began and when
+// it ended, and the record had not expired by any clock.
+func (o *oracle) stands(q *Request, a *asked, x *life) bool {
 	live := func(r *kept) bool { return r != nil && !r.dead }
-	return live(a.record) && live(x.record) && x.record.until > q.Ended+o.spread()+tick && o.forgot[x.shard] < q.Began
+	return live(a.record) && live(x.record) && x.record.until > q.Ended+o.spread()+tick
 }
 
 // exempt503 names the reasons for a 503 though a copy vouches.
