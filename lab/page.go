@@ -135,7 +135,7 @@ func (r results) credit() string {
 		case ours && len(not) == 0:
 			fmt.Fprintf(&b, "* %s: no fault in any act.\n", x.Title)
 		case ours:
-			fmt.Fprintf(&b, "* %s: **not** without a fault in: %s.\n", x.Title, strings.Join(not, ", "))
+			fmt.Fprintf(&b, "* %s: **a fault** in: %s.\n", x.Title, strings.Join(not, ", "))
 		case len(well) > 0:
 			fmt.Fprintf(&b, "* %s: no fault in: %s.\n", x.Title, strings.Join(well, ", "))
 		default:
@@ -164,10 +164,10 @@ func part(n, of int) string {
 
 func title(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
 
-const pageHead = `# Holdfast beside others, through the same faults
+const pageHead = `# Holdfast and other libraries in the same faults
 
 What do visitors meet when their session store fails, and when two of their requests run at once? ` + "`make lab`" + ` writes this
-page and its picture. Each figure is of one run, in which the same client did the same to every peer at the same moments, on
+page and its picture. All figures are from one run, in which the same client did the same to every library at the same time, on
 the same servers.
 
 ![What visitors met](comparison.svg)
@@ -175,19 +175,19 @@ the same servers.
 %s
 
 %d visitors of each peer, in each act, with fresh servers and processes. A visitor logs in, and then looks at the session and
-adds a thing to the cart in turn, %d ms after each answer, and waits for %.0f s at most. The store is well for %.0f s, fails for
-%.0f s, and is well again for %.0f s. A quarter of the visitors logs out before the fault, and a quarter in the middle of it; whoever is
-refused tries again. Then the lab looks at what everybody has.
+adds a thing to the cart in turn, %d ms after each answer, and waits for %.0f s at most. The store is up for %.0f s, fails for
+%.0f s, and is up again for %.0f s. A quarter of the visitors log out before the fault, and a quarter in the middle of it. A visitor whose
+logout is refused tries again. At the end the lab checks what each visitor has.
 
-* **Served**: of the requests during the fault, those that were answered 200 and with the visitor's own login. An error page, an
-  answer as to a stranger, and no answer are all not served.
-* **Kept**: of the visitors who did not log out, those who are logged in at the end.
-* **Writes lost**: of the things that the application said are in the cart (200), those that are not there at the end. The things
-  of a visitor who was logged out are lost too. A refused write loses nothing; it is not served. In the act of hang-ups nobody
-  is told anything, and each change counts that the application worked through to its end.
+* **Served**: of the requests during the fault, those that were answered 200 and with the visitor's own login. Not served are an error
+  page, a page for somebody who is not logged in, and no answer.
+* **Kept**: of the visitors who did not log out, those who are still logged in at the end.
+* **Writes lost**: of the things whose addition the application acknowledged (200), those that are not in the cart at the end. If a
+  visitor was logged out, all of their things are lost. A write that was refused is not lost; it counts as not served. In the act of
+  hang-ups nothing is acknowledged, and each change counts whose handler ran to its end.
 * **Logouts told**: of the logouts that were tried, those answered 200.
-* **Revived**: of these, those where the cookies of before the logout are logged in again at the end.
-* **Slowest**: the longest wait for an answer, in the whole act.
+* **Revived**: of these, those where the cookies from before the logout are logged in again at the end.
+* **Slowest**: the longest wait for an answer in the whole act.
 `
 
 const summaryHead = `| | served | visitors kept | writes lost | logouts revived | slowest answer |
@@ -199,19 +199,20 @@ const actHead = `| | served | kept | writes lost | logouts told | revived | slow
 `
 
 const pageEnd = `
-## How the peers are set up
+## How the libraries are set up
 
-Each is set up as its own documents show, with the defaults of its client: [lab/peer](../lab/peer) and [lab/node](../lab/node)
-have the code, in some fifty lines a library. The one liberty is in their favor: where a README ignores the error of a save, the
-application here answers it. Redis is one server, because not each of the libraries can use more; memcached is three nodes.
-gorilla's cookies have no store, so that no act takes it away.
+Each library is set up as its own documents show, with the defaults of its client. The code is in [lab/peer](../lab/peer) and
+[lab/node](../lab/node), some fifty lines for each library. There is one exception, in their favor: where a README ignores the error of
+a save, the application here reports it. Redis is one server, because not all of the libraries can use more; memcached is three nodes.
+gorilla's cookies have no store, so no act makes it fail.
 
-Timeouts, pools and retries can be tuned, and then "slowest" becomes better for most of them. They are a choice: a store that takes
-300 ms longer is away for Holdfast, which waits for 250 ms without a backup and for 50 ms with one. The others wait, and serve
-everybody, slowly; without a backup Holdfast refuses nearly everybody in that act, until its timeouts are raised.
+Timeouts, pools and retries can be tuned, which improves "slowest" for most of the libraries. Their defaults are a choice. In the act
+where the store takes 300 ms longer, Holdfast treats it as down, because it waits for 250 ms without a backup and for 50 ms with one.
+The others wait, and serve every request slowly. Without a backup Holdfast refuses nearly all requests in that act, unless its timeouts
+are raised.
 
 Not compared: speed ([BENCHMARKS.md](BENCHMARKS.md)), several instances of the application, other stores of these libraries,
-Sentinel and Cluster. What speaks for the others: scs has some twenty stores and can be read in an evening; gorilla's cookies
-need no store at all, so that none of its failures concerns them, and in return no logout ends a session that somebody has
-copied; express-session is where the applications of Node are.
+Sentinel and Cluster. The other libraries have advantages that the table does not show: scs has some twenty stores and can be read in
+an evening; gorilla's cookies need no store, so they do not depend on one, although no logout ends a session that somebody has copied;
+express-session is what most Node applications use.
 `

@@ -59,9 +59,9 @@ func script() []act {
 			of: []peer.Store{peer.Redis}, play: fault{early: func(s *stage) { s.redis.Command("SAVE") }, begin: func(s *stage) { s.redis.Restart() }}.play},
 		{name: "one of three nodes", story: "One of three memcached nodes is killed, and comes back empty.",
 			of: []peer.Store{peer.Memcached}, play: fault{begin: func(s *stage) { s.memcached[1].Kill() }, end: func(s *stage) { s.memcached[1].Restart() }}.play},
-		{name: "parallel writes", story: "The store is well. Each visitor sends eight changes at once, three times.", play: parallel},
-		{name: "logout races", story: "The store is well. A visitor logs out while a slow request of the same visitor is under way, which only reads, and once more while one writes.", play: races},
-		{name: "hang-ups", story: "The store is well. The visitor sends a change and hangs up before the answer.", play: hangUps},
+		{name: "parallel writes", story: "The store is up. Each visitor sends eight changes at once, three times.", play: parallel},
+		{name: "logout races", story: "The store is up. A visitor logs out while a slow request of the same visitor is under way, which only reads, and once more while one writes.", play: races},
+		{name: "hang-ups", story: "The store is up. The visitor sends a change and hangs up before the answer.", play: hangUps},
 	}
 }
 
