@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 
 	"github.com/gofiber/fiber/v3"
+	"github.com/gofiber/fiber/v3/middleware/adaptor"
 	fiberrecover "github.com/gofiber/fiber/v3/middleware/recover"
 
 	"github.com/holdfast-go/session"
@@ -42,6 +44,42 @@ func pay(c fiber.Ctx) error {
 	}
 	basket.Delete(s)
 	return c.SendString("paid")
+}
+
+// withSession serves a handler of net/http below Handler.
+func withSession(h http.Handler) fiber.Handler {
+	return adaptor.HTTPHandlerWithContext(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ctx, ok := adaptor.LocalContextFromHTTPRequest(r); ok {
+			r = r.WithContext(ctx)
+		}
+		h.ServeHTTP(w, r)
+	}))
+}
+
+// A handler of net/http gets the session from its request's context, as everywhere.
+func ExampleHandler_netHTTP() {
+	sessions, err := session.New(memstore.New(nil), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	app := fiber.New()
+	app.Use(fibersession.Handler(sessions))
+	app.All("/admin", withSession(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.From(r.Context())
+		if err != nil {
+			session.Error(w, r, err)
+			return
+		}
+		fmt.Fprintf(w, "%d in the basket", len(basket.Or(s, nil)))
+	})))
+	shown, err := app.Test(httptest.NewRequest(fiber.MethodGet, "/admin", nil))
+	if err != nil {
+		log.Fatal(err)
+	}
+	text, _ := io.ReadAll(shown.Body)
+	fmt.Println(shown.StatusCode, string(text))
+	// Output:
+	// 200 0 in the basket
 }
 
 func Example() {

@@ -3,8 +3,10 @@ package fibersession_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gofiber/fiber/v3"
@@ -241,4 +243,25 @@ func TestARequestThatIsNotWrappedPanicsAsFromDoes(t *testing.T) {
 		}
 	}()
 	_, _ = fibersession.From(c)
+}
+
+func TestAHandlerOfNetHTTPHasTheSession(t *testing.T) {
+	s := newSite(t, nil, func(_ *site, r fiber.Router) {
+		r.All("/adapted", withSession(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			x, err := session.From(r.Context())
+			if err != nil {
+				session.Error(w, r, err)
+				return
+			}
+			cart.Update(x, func(all *[]string) error { *all = append(*all, "tofu"); return nil })
+			_, _ = io.WriteString(w, strings.Join(cart.Or(x, nil), ","))
+		})))
+	})
+	v := s.Visitor()
+	v.Want("POST", "/adapted", 200, "tofu")
+	v.Want("POST", "/adapted", 200, "tofu,tofu")
+	s.Store.Fail(errors.New("connection refused"))
+	v.Refused("POST", "/adapted", 503)
+	s.Store.Heal()
+	v.Want("POST", "/adapted", 200, "tofu,tofu,tofu")
 }

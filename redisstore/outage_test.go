@@ -74,7 +74,7 @@ func TestOnAFrozenServerEveryCallerKeepsItsDeadline(t *testing.T) {
 					}
 				}
 				t.Logf("%4d callers with 50 ms: the slowest took %v", callers, slowest.Round(time.Millisecond))
-				if slowest > time.Second+late {
+				if slowest > time.Second+3*late {
 					t.Errorf("%d callers: the slowest took %v, and who asks nothing %v", callers, slowest, late)
 				}
 			}
@@ -88,7 +88,7 @@ func TestOnAFrozenServerEveryCallerKeepsItsDeadline(t *testing.T) {
 					slowest, late = max(slowest, took), max(late, idle)
 				}
 				t.Logf("  20 callers with 50 ms, %d times while it connects: the slowest took %v", bursts, slowest.Round(time.Millisecond))
-				if slowest > time.Second+late {
+				if slowest > time.Second+3*late {
 					t.Errorf("while connecting: the slowest took %v, and who asks nothing %v", slowest, late)
 				}
 				took := eventually(t, "as few goroutines as before, with the server still frozen", func() bool {
@@ -109,7 +109,8 @@ func TestOnAFrozenServerEveryCallerKeepsItsDeadline(t *testing.T) {
 
 // burst makes n calls at once, reads and writes, each with a deadline of its own, and
 // returns their errors and what the slowest took. late is what the slowest took of as many
-// callers who ask nothing and wait for their deadline: on a busy machine that is more.
+// callers who ask nothing and wait for their deadline: on a busy machine that is more, and who
+// asks has more to do.
 func burst(s session.Store, n int, deadline time.Duration, over session.Version) (errs []error, slowest, late time.Duration) {
 	errs = make([]error, n)
 	took, idle := make([]time.Duration, n), make([]time.Duration, n)
