@@ -95,13 +95,13 @@ func TestWhatWasWrittenBeforeARenewElsewhereIsTheSuccessors(t *testing.T) {
 		w.hint(w.copyOf("a", st))
 		return st
 	}
-	// recovers tells a story of a write that waits in an outage, while do happens, and of what
-	// the store has a few seconds after it.
-	recovers := func(name string, do func(w *world, written state.State), then func(w *world)) {
+	// recovers tells a story of what happens in an outage, and of what the store has a few
+	// seconds after it.
+	recovers := func(name string, do, then func(w *world)) {
 		t.Helper()
 		story(t, name, func(w *world) {
 			end := w.outage()
-			do(w, waits(w))
+			do(w)
 			end()
 			time.Sleep(5 * time.Second)
 			then(w)
@@ -113,7 +113,8 @@ func TestWhatWasWrittenBeforeARenewElsewhereIsTheSuccessors(t *testing.T) {
 		w.stored(next, "x", "2")
 		w.wantOwed(0, 0)
 	}
-	recovers("where it hears of the Renew while the state waits", func(w *world, _ state.State) {
+	recovers("where it hears of the Renew while the state waits", func(w *world) {
+		waits(w)
 		goesOn(w)
 		w.learns("a", renewed(w))
 		w.wantLost(0)
@@ -121,14 +122,16 @@ func TestWhatWasWrittenBeforeARenewElsewhereIsTheSuccessors(t *testing.T) {
 		isTheSuccessors(w)
 		w.stored(next, "y", "1")
 	})
-	recovers("where it finds the tombstone when it delivers", func(w *world, _ state.State) {
+	recovers("where it finds the tombstone when it delivers", func(w *world) {
+		waits(w)
 		goesOn(w)
 		w.Store.Set("a", state.State{Death: renewed(w)})
 	}, isTheSuccessors)
-	recovers("and nothing that came later", func(w *world, written state.State) {
+	recovers("and nothing that came later", func(w *world) {
+		st := waits(w)
 		death := renewed(w)
 		goesOn(w)
-		w.hint(w.copyOf("a", w.write(written, "z", "1")))
+		w.hint(w.copyOf("a", w.write(st, "z", "1")))
 		w.learns("a", death)
 		w.wantLost(1)
 	}, func(w *world) {
@@ -156,7 +159,8 @@ func TestWhatWasWrittenBeforeARenewElsewhereIsTheSuccessors(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		isTheSuccessors(w)
 	})
-	recovers("and waits for that session where the store has none yet", func(w *world, _ state.State) {
+	recovers("and waits for that session where the store has none yet", func(w *world) {
+		waits(w)
 		w.learns("a", renewed(w))
 	}, func(w *world) {
 		w.wantOwed(1, 0)
@@ -192,7 +196,8 @@ func TestWhatWasWrittenBeforeARenewElsewhereIsTheSuccessors(t *testing.T) {
 			w.stored(next, "x", want)
 		})
 	}
-	recovers("also by way of a rotation, where the Renew is heard first", func(w *world, _ state.State) {
+	recovers("also by way of a rotation, where the Renew is heard first", func(w *world) {
+		waits(w)
 		rotated := w.rotated("mid")
 		goesOn(w)
 		w.learns(longID("mid"), renewed(w))
@@ -201,11 +206,12 @@ func TestWhatWasWrittenBeforeARenewElsewhereIsTheSuccessors(t *testing.T) {
 	}, isTheSuccessors)
 	for _, heard := range []bool{true, false} {
 		name := "and nothing under a token from before a rotation, after a Renew by this process; heard: " + strconv.FormatBool(heard)
-		recovers(name, func(w *world, written state.State) {
+		recovers(name, func(w *world) {
+			st := waits(w)
 			mid := longID("mid")
 			rotated, death := w.rotated("mid"), w.Clock.Death(state.Renewed).Follow(next)
 			goesOn(w)
-			w.hint(w.copyOf("a", w.write(written, "z", "1")))
+			w.hint(w.copyOf("a", w.write(st, "z", "1")))
 			w.Store.Set("a", state.State{Death: rotated})
 			w.Store.Set(mid, state.State{Death: death})
 			if heard {
