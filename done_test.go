@@ -183,6 +183,21 @@ func TestAStreamEndsWithTheLeaseWhereNoEndsAreHeardOf(t *testing.T) {
 	}
 }
 
+// A login in an outage begins a lease of its own, which its stream has too.
+func TestAStreamOfALoginInAnOutageHasItsLease(t *testing.T) {
+	const lease = 20 * time.Minute
+	testUsers(t, session.Options{Idle: 5 * time.Hour}, func(s userSite) {
+		c, link := s.instance(0, session.Backup{Lease: lease}, session.Options{Idle: 5 * time.Hour})
+		link.Fail(errRefused)
+		s.after(lease - 5*time.Minute)
+		x := s.opens(c, s.logsIn(c, "ann"))
+		s.after(lease - time.Minute)
+		x.want("within the lease of the login", false)
+		s.after(time.Minute + time.Second)
+		x.want("after it", true)
+	})
+}
+
 // A lease may be as short as the time between two exchanges, one of which may wait for what the
 // store lacks.
 func TestAStreamGoesOnWithAShortLease(t *testing.T) {
