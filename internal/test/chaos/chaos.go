@@ -41,6 +41,10 @@ type Place struct {
 
 	// Patience is how long after a fault something may not be stored yet. Zero is a minute.
 	Patience time.Duration
+
+	// Repairs says that the store repairs itself for a while after a fault, and that an instance
+	// which did not see the fault may read what it had before.
+	Repairs bool
 }
 
 // Fault is something that goes wrong for a while.
@@ -240,8 +244,22 @@ func (s *run) checkStored(t *testing.T, v *visitor) {
 	t.Helper()
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.jar[cookie] == "" {
+		return
+	}
+	begun, most := time.Now(), time.Duration(0)
+	if s.Repairs {
+		most = timeleft.Within(t, cmp.Or(s.Patience, patience))
+	}
 	got, ok := look(s.stranger(t), v.jar[cookie])
-	if m := missing(got, v.have); v.jar[cookie] != "" && (!ok || m != "") {
+	for (!ok || missing(got, v.have) != "") && time.Since(begun) < most {
+		time.Sleep(20 * time.Millisecond)
+		got, ok = look(s.stranger(t), v.jar[cookie])
+	}
+	if took := time.Since(begun); took > time.Second {
+		t.Logf("visitor %d: what it left was seen after %v", v.n, took.Round(time.Millisecond))
+	}
+	if m := missing(got, v.have); !ok || m != "" {
 		s.lost.Add(1)
 		s.note("visitor %d: the store lacks %q of %d items (%v)", v.n, m, len(v.have), ok)
 	}

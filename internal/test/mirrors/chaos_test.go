@@ -69,5 +69,6 @@ func visitorsInChaos(t *testing.T, first, second server) {
 		ReadTimeout: 100 * time.Millisecond, SaveTimeout: 400 * time.Millisecond,
 
 		Patience: 3 * time.Minute, // on a busy machine, see decision 79
+		Repairs:  true,            // by probes: an instance that saw no fault reads the first store alone
 	})
 }
