@@ -75,8 +75,7 @@ func TestAListThatTheStoreDoesNotTakeIsAskedForOnce(t *testing.T) {
 // What an instance whose clock is ahead has written does not hide what comes after it.
 func TestAnEndIsRememberedBesideThoseByAClockAhead(t *testing.T) {
 	each(t, Limit{}, func(w *world) {
-		ahead := &world{T: w.T, Instance: instance.New(w.T, w.Store, true, nil)}
-		ahead.Clock.Skew = 30 * time.Second
+		ahead := &world{T: w.T, Instance: instance.New(w.T, w.Store, true, func(i *instance.Instance) { i.Clock.Skew = 30 * time.Second })}
 		ahead.index = New(&ahead.Reader, &ahead.Writer, Limit{})
 		for i := range remembered + 1 {
 			c := ahead.began(fmt.Sprintf("%02d", i), "ann")
