@@ -43,11 +43,13 @@ type visit struct {
 type ending struct {
 	at   time.Time
 	what string
+	by   int       // the instance
+	told time.Time // when the shards named it to the others, as far as somebody has looked; zero: not yet
 }
 
-// begin notes that a revocation begins. It returns how many there were with it, and a function
-// to be called with what became of it.
-func (u *person) begin(what string) (count int, done func(durable bool)) {
+// begin notes that a revocation begins at an instance. It returns how many there were with it,
+// and a function to be called with what became of it.
+func (u *person) begin(by int, what string) (count int, done func(durable bool)) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	began, losses := time.Now(), u.losses.Load()
@@ -66,7 +68,7 @@ func (u *person) begin(what string) (count int, done func(durable bool)) {
 			return
 		}
 		u.revocations.Add(1)
-		e := &ending{time.Now(), what}
+		e := &ending{at: time.Now(), what: what, by: by}
 		u.last, u.unheard = *e, false
 		for _, l := range u.visits {
 			if l.ended == nil && l.answered.Before(began) {
@@ -78,7 +80,7 @@ func (u *person) begin(what string) (count int, done func(durable bool)) {
 
 // revoke ends all sessions of the user at an instance, and reports whether that is durable.
 func (u *person) revoke(at int) bool {
-	_, done := u.begin(fmt.Sprintf("RevokeUser at instance %d, begun at %v", at, u.since()))
+	_, done := u.begin(at, fmt.Sprintf("RevokeUser at instance %d, begun at %v", at, u.since()))
 	d, err := u.all[at].RevokeUser(u.Context(), u.name)
 	durable := err == nil && d == session.Durable
 	done(durable)
@@ -90,8 +92,9 @@ func (u *person) revoke(at int) bool {
 func (l *visit) try(at int, old jar) int {
 	l.mu.Lock()
 	e := l.ended
+	must := e != nil && l.mustKnowLocked(at, e)
 	l.mu.Unlock()
-	if e == nil || time.Since(e.at) < 2*time.Second || !l.all[at].heardOf(e.at) {
+	if !must {
 		return 0
 	}
 	path := "/look"
@@ -107,6 +110,24 @@ func (l *visit) try(at int, old jar) int {
 			tried, l.name, at, path, time.Since(e.at).Round(time.Millisecond), e.what)
 	}
 	return 1
+}
+
+// mustKnowLocked reports whether an instance must know of an ending: after two seconds, where it
+// has heard of it. Shortly after a loss the store has no members record, and names the log of the
+// instance that has ended the sessions only after that one's next exchange, which a busy machine
+// may delay: then one exchange more is waited for. u.mu is held.
+func (u *person) mustKnowLocked(at int, e *ending) bool {
+	since := e.at
+	if lost := time.Unix(0, u.lostAt.Load()); e.at.Sub(lost) < recovery {
+		if e.told.IsZero() && u.all[e.by].toldOf(e.at) {
+			e.told = time.Now()
+		}
+		if e.told.IsZero() {
+			return false
+		}
+		since = e.told
+	}
+	return time.Since(e.at) >= 2*time.Second && u.all[at].heardOf(since)
 }
 
 // device is a browser of a user, with one session at a time.
@@ -254,7 +275,7 @@ func (d *device) endAnother(at int) {
 	if !ok || len(fields) < 2 {
 		return
 	}
-	_, done := d.begin("an end by the list") // of which one is not known
+	_, done := d.begin(at, "an end by the list") // of which one is not known
 	d.endOne(at, session.ID(fields[len(fields)-1]))
 	done(false)
 }
@@ -265,7 +286,7 @@ func (d *device) revokeOthers(at int) {
 	d.mu.Lock()
 	before := d.visit.mayEnd
 	d.mu.Unlock()
-	count, done := d.begin(fmt.Sprintf("RevokeOthers at instance %d, begun at %v", at, d.since()))
+	count, done := d.begin(at, fmt.Sprintf("RevokeOthers at instance %d, begun at %v", at, d.since()))
 	d.requests.Add(1)
 	answer := d.own.send(account(d.all[at].Manager), "/others")
 	in := answer.Code == http.StatusOK && strings.HasPrefix(answer.Body.String(), d.name)

@@ -73,7 +73,7 @@ func (u *person) checkStreams() {
 	var due []*stream
 	for _, x := range u.streams {
 		e := u.endOfLocked(x)
-		if e != nil && !x.shown && time.Since(e.at) >= 2*time.Second && u.all[x.at].heardOf(e.at) {
+		if e != nil && !x.shown && u.mustKnowLocked(x.at, e) {
 			x.shown = true
 			due = append(due, x)
 		}
@@ -113,6 +113,6 @@ func (u *person) endOne(at int, id session.ID) {
 	defer u.mu.Unlock()
 	kept := losses%2 == 0 && u.losses.Load() == losses && u.outages.Load() == outages
 	if err == nil && d == session.Durable && kept {
-		u.ends[id] = &ending{time.Now(), "an end by the list"}
+		u.ends[id] = &ending{at: time.Now(), what: "an end by the list", by: at}
 	}
 }

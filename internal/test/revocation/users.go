@@ -44,6 +44,7 @@ type storm struct {
 	upset  atomic.Bool  // the store is away, or was shortly before
 	losses atomic.Int64 // how often the store lost all that it had
 
+	lostAt  atomic.Int64 // when the store last had lost all, or came back, in Unix nanoseconds
 	outages atomic.Int64 // how often a server was lost that has the ends of single sessions
 
 	requests, refused, tries, letIn, revocations atomic.Int64
@@ -84,6 +85,7 @@ func Users(t *testing.T, p Place, w Weather) {
 	time.Sleep(w.For)
 	w.Back()
 	calm := time.Now()
+	s.lostAt.Store(calm.UnixNano())
 	time.Sleep(w.For)
 	s.stop.Store(true)
 	wg.Wait()
@@ -93,6 +95,9 @@ func Users(t *testing.T, p Place, w Weather) {
 	}
 	last := time.Now()
 	time.Sleep(2 * time.Second)
+	timeleft.Poll(t, "shards that name all revocations", func() bool { return s.toldOf(last) })
+	last = time.Now()
+	s.noteTold(last)
 	timeleft.Poll(t, "instances that have heard of all revocations", func() bool { return s.heardOf(last) })
 	s.tryAll()
 	s.checkStreams()
@@ -130,6 +135,9 @@ func (s *storm) evictLists() {
 // short while together.
 const tellIn = time.Second
 
+// recovery is how long after a loss all members have written their logs again at the latest.
+const recovery = 5 * time.Second
+
 // loseAll has the store lose all. Ends that an instance has not heard of before are not
 // asked for afterwards.
 func (s *storm) loseAll(lose func()) {
@@ -146,6 +154,7 @@ func (s *storm) loseAll(lose func()) {
 		u.mu.Unlock()
 	}
 	lose()
+	s.lostAt.Store(time.Now().UnixNano())
 	s.losses.Add(1)
 }
 
@@ -157,6 +166,28 @@ func (s *storm) heardOf(at time.Time) bool {
 // heardOf reports whether the instance has heard of what was told to the store by a time.
 func (i *Instance) heardOf(at time.Time) bool {
 	return !slices.ContainsFunc(i.Stats().Shards, func(s session.ShardStats) bool { return !s.Heard.After(at) })
+}
+
+func (s *storm) toldOf(at time.Time) bool {
+	return !slices.ContainsFunc(s.all, func(i *Instance) bool { return !i.toldOf(at) })
+}
+
+// noteTold notes that the shards name all revocations to the others.
+func (s *storm) noteTold(at time.Time) {
+	for _, u := range s.people {
+		u.mu.Lock()
+		for _, l := range u.visits {
+			if l.ended != nil && l.ended.told.IsZero() {
+				l.ended.told = at
+			}
+		}
+		u.mu.Unlock()
+	}
+}
+
+// toldOf reports whether the shards name to the others all that the instance had ended by a time.
+func (i *Instance) toldOf(at time.Time) bool {
+	return !slices.ContainsFunc(i.Stats().Shards, func(s session.ShardStats) bool { return !s.Told.After(at) })
 }
 
 func (s *storm) delivered() bool {
