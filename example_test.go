@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/session"
@@ -503,8 +504,8 @@ func ExampleLogHooks() {
 		},
 	}))
 	hooks := session.LogHooks(log)
-	conflicts := 0
-	hooks.Conflict = func(context.Context, session.ID, int) { conflicts++ } // count these, too
+	var conflicts atomic.Int64
+	hooks.Conflict = func(context.Context, session.ID, int) { conflicts.Add(1) } // count these, too
 
 	ctx, refused := context.Background(), errors.New("connection refused")
 	hooks.Down(ctx, "cache-1", refused)

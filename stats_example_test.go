@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/session"
@@ -159,11 +160,12 @@ func ExampleMode() {
 	// session: "backup" is no mode
 }
 
-// A Switch of one's own: a function that returns at once.
+// A Switch of one's own: a function that returns at once, and that many goroutines call.
 func ExampleSwitch() {
-	maintenance := true // an atomic.Bool, say, that a feature flag sets
+	var maintenance atomic.Bool // which a feature flag sets, say
+	maintenance.Store(true)
 	order := switchFunc(func() session.Override {
-		if maintenance {
+		if maintenance.Load() {
 			return session.Override{Mode: session.BackupOnly}
 		}
 		return session.Override{} // as the Manager would do by itself
@@ -172,7 +174,7 @@ func ExampleSwitch() {
 	defer closeSoon(sessions)
 
 	fmt.Println(logIn(sessions).Code, "and the store lacks", sessions.Stats().Journal.States, "session")
-	maintenance = false
+	maintenance.Store(false)
 	// Output: 200 and the store lacks 1 session
 }
 
