@@ -243,7 +243,12 @@ func TestAStreamEndsWhenItsSessionExpires(t *testing.T) {
 					return nil
 				})
 				x := s.opens(s.a, v)
+				synctest.Wait()
+				loads.Store(0)
 				s.after(15 * time.Minute)
+				if n := loads.Load(); n != 0 {
+					t.Errorf("a stream that waits has loaded its session %d times, want none", n)
+				}
 				s.want(s.b, v, "red/") // used at the other instance
 				s.after(21 * time.Minute)
 				x.want("36 minutes after it began, 21 after the last use", false)
@@ -253,6 +258,30 @@ func TestAStreamEndsWhenItsSessionExpires(t *testing.T) {
 				if n := loads.Load(); n != 1 {
 					t.Errorf("the last look took %d loads, want 1", n)
 				}
+			})
+		})
+	}
+}
+
+// Whether another instance has used the session cannot be known then.
+func TestAStreamEndsWhereTheStoreIsAwayAsItsSessionExpires(t *testing.T) {
+	for name, backup := range map[string]*session.Backup{"with a backup": {Audience: "shop-test"}, "without one": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := storetest.NewFaulty(memstore.New(nil))
+				if backup != nil {
+					backup.Keys = mustKeys(t, seal.NewKey())
+				}
+				m := mustNew(t, store, &session.Options{Idle: 20 * time.Minute, Refresh: 2 * time.Minute, Backup: backup})
+				s := &site{T: t, store: store, a: m, b: m}
+				s.after(10 * time.Second)
+				x := s.opens(m, s.visitor())
+				s.after(21*time.Minute + 30*time.Second)
+				store.Fail(errRefused)
+				x.want("before its session expires", false)
+				s.after(time.Minute)
+				x.want("when it has expired", true)
+				s.heal()
 			})
 		})
 	}
