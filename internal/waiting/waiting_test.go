@@ -23,9 +23,13 @@ func TestThoseWhoWaitAreWoken(t *testing.T) {
 		t.Error("what came before is news")
 	}
 	s.Wake("a")
-	s.Wake("a")
 	if !woken(a) || !woken(again) || woken(b) {
 		t.Error("news of a has not woken those who wait for it, and only them")
+	}
+	s.Wake("a")
+	s.Wake("a")
+	if !woken(a) {
+		t.Error("the next news of a has not woken it")
 	}
 	if woken(a) {
 		t.Error("what was told before a Waiter looked has woken it twice")
