@@ -222,6 +222,39 @@ func TestAStreamGoesOnWithAShortLease(t *testing.T) {
 // A stream is no use of its session, and a use at another instance is found by one look at
 // the store.
 func TestAStreamEndsWhenItsSessionExpires(t *testing.T) {
+	idleSoon(t, func(s *site) {
+		v := s.visitor()
+		var id session.ID
+		s.serve(s.a, v, func(x *session.Session) { id = x.ID() })
+		var loads atomic.Int64
+		s.store.Before(func(op string, i session.ID) error {
+			if op == "load" && i == id {
+				loads.Add(1)
+			}
+			return nil
+		})
+		x := s.opens(s.a, v)
+		synctest.Wait()
+		loads.Store(0)
+		s.after(15 * time.Minute)
+		if n := loads.Load(); n != 0 {
+			s.Errorf("a stream that waits has loaded its session %d times, want none", n)
+		}
+		s.want(s.b, v, "red/") // used at the other instance
+		s.after(21 * time.Minute)
+		x.want("36 minutes after it began, 21 after the last use", false)
+		loads.Store(0)
+		s.after(90 * time.Second)
+		x.want("22 minutes and a half after the last use", true)
+		if n := loads.Load(); n != 1 {
+			s.Errorf("the last look took %d loads, want 1", n)
+		}
+	})
+}
+
+// idleSoon calls do with two instances, whose sessions are idle after 20 minutes and may last
+// two more, once with a backup and once without.
+func idleSoon(t *testing.T, do func(s *site)) {
 	for name, backup := range map[string]*session.Backup{"with a backup": {Audience: "shop-test"}, "without one": nil} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -232,32 +265,7 @@ func TestAStreamEndsWhenItsSessionExpires(t *testing.T) {
 				o := &session.Options{Idle: 20 * time.Minute, Refresh: 2 * time.Minute, Backup: backup}
 				s := &site{T: t, store: store, a: mustNew(t, store, o), b: mustNew(t, store, o)}
 				s.after(10 * time.Second)
-				v := s.visitor()
-				var id session.ID
-				s.serve(s.a, v, func(x *session.Session) { id = x.ID() })
-				var loads atomic.Int64
-				store.Before(func(op string, i session.ID) error {
-					if op == "load" && i == id {
-						loads.Add(1)
-					}
-					return nil
-				})
-				x := s.opens(s.a, v)
-				synctest.Wait()
-				loads.Store(0)
-				s.after(15 * time.Minute)
-				if n := loads.Load(); n != 0 {
-					t.Errorf("a stream that waits has loaded its session %d times, want none", n)
-				}
-				s.want(s.b, v, "red/") // used at the other instance
-				s.after(21 * time.Minute)
-				x.want("36 minutes after it began, 21 after the last use", false)
-				loads.Store(0)
-				s.after(90 * time.Second)
-				x.want("22 minutes and a half after the last use", true)
-				if n := loads.Load(); n != 1 {
-					t.Errorf("the last look took %d loads, want 1", n)
-				}
+				do(s)
 			})
 		})
 	}
@@ -265,26 +273,15 @@ func TestAStreamEndsWhenItsSessionExpires(t *testing.T) {
 
 // Whether another instance has used the session cannot be known then.
 func TestAStreamEndsWhereTheStoreIsAwayAsItsSessionExpires(t *testing.T) {
-	for name, backup := range map[string]*session.Backup{"with a backup": {Audience: "shop-test"}, "without one": nil} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				store := storetest.NewFaulty(memstore.New(nil))
-				if backup != nil {
-					backup.Keys = mustKeys(t, seal.NewKey())
-				}
-				m := mustNew(t, store, &session.Options{Idle: 20 * time.Minute, Refresh: 2 * time.Minute, Backup: backup})
-				s := &site{T: t, store: store, a: m, b: m}
-				s.after(10 * time.Second)
-				x := s.opens(m, s.visitor())
-				s.after(21*time.Minute + 30*time.Second)
-				store.Fail(errRefused)
-				x.want("before its session expires", false)
-				s.after(time.Minute)
-				x.want("when it has expired", true)
-				s.heal()
-			})
-		})
-	}
+	idleSoon(t, func(s *site) {
+		x := s.opens(s.a, s.visitor())
+		s.after(21*time.Minute + 30*time.Second)
+		s.store.Fail(errRefused)
+		x.want("before its session expires", false)
+		s.after(time.Minute)
+		x.want("when it has expired", true)
+		s.heal()
+	})
 }
 
 func TestNothingToWaitFor(t *testing.T) {
