@@ -155,9 +155,6 @@ func (c *Client) store(ctx context.Context, key string, req *request, item Item)
 // do sends req to the node of key.
 func (c *Client) do(ctx context.Context, key string, req *request) (result, incarnation, error) {
 	var err error
-	if err = ctx.Err(); err != nil {
-		return result{}, incarnation{}, fmt.Errorf("memcached: %w", err)
-	}
 	if req.key, err = wireKey(key, c.options.HashKey); err != nil {
 		return result{}, incarnation{}, err
 	}

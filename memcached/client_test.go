@@ -276,6 +276,29 @@ func TestADoneContextSendsNothing(t *testing.T) {
 	}
 }
 
+func TestADoneContextProbesNothing(t *testing.T) {
+	server := memcachedtest.Start(t)
+	c := newClient(t, nil, server)
+	one, err := c.On(server.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		for range 3 { // a lone caller reads its reply itself, so that it has it before it looks at its context
+			if _, err := c.Probe(within(t, time.Minute), server.Addr); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range []*memcached.Client{c, one} {
+			if in, err := c.Probe(ctx, server.Addr); !errors.Is(err, context.Canceled) {
+				t.Fatalf("Probe: got %q, %v, want context.Canceled", in, err)
+			}
+		}
+	}
+}
+
 func TestProbeNamesTheIncarnation(t *testing.T) {
 	server := memcachedtest.Start(t)
 	a, b := newClient(t, nil, server), newClient(t, &memcached.Options{Conns: 3}, server)

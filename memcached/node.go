@@ -58,8 +58,12 @@ func newNode(s Server, o *Options) *node {
 	return n
 }
 
-// do sends req and waits for its result.
+// do sends req and waits for its result. It sends nothing where ctx is done: a lone caller
+// has its answer before it looks at ctx again.
 func (n *node) do(ctx context.Context, req *request) (result, incarnation, error) {
+	if err := ctx.Err(); err != nil {
+		return result{}, incarnation{}, n.unsent(err)
+	}
 	if n.load.Add(1) > int64(n.options.Queue) {
 		n.load.Add(-1)
 		return result{}, incarnation{}, n.unsent(ErrBusy)
