@@ -79,8 +79,8 @@ func TestAllocations(t *testing.T) {
 		{"a route that does not ask", m.Handler(http.HandlerFunc(bare)), r, 1},
 		{"a read", m.Handler(http.HandlerFunc(reader)), r, 5}, // with the value's own string, boxed for the codec
 		{"a read on a read-only route", m.ReadOnly(http.HandlerFunc(reader)), r, 5},
-		{"a read with a backup", backed.Handler(http.HandlerFunc(reader)), rBacked, 8},
-		{"a read with a backup, of a user whom nobody has revoked", backed.Handler(http.HandlerFunc(reader)), rUser, 8},
+		{"a read with a backup", backed.Handler(http.HandlerFunc(reader)), rBacked, 7},
+		{"a read with a backup, of a user whom nobody has revoked", backed.Handler(http.HandlerFunc(reader)), rUser, 7},
 	} {
 		got := measure(test.handler, test.request) - base
 		t.Logf("%s: %v allocations", test.name, got)

@@ -74,7 +74,7 @@ func TestACommitIsMadeOnWhatThisProcessKnows(t *testing.T) {
 	})
 	story(t, "a made-up token's tombstone ends nobody", func(v *visitor) {
 		l := v.load()
-		v.Shards.Carried(v.id(), l.State.Entries)
+		v.Shards.Carried(v.id(), l.State.Entries, v.Clock.Now())
 		time.Sleep(time.Minute) // what is kept of the session is forgotten
 		if err := v.Shards.Of(v.id()).AddTombstone(context.Background(), journal.Unseen(v.id(), v.Clock.Death(state.Destroyed))); err != nil {
 			v.Fatal(err)

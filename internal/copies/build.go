@@ -132,7 +132,7 @@ func (e *Exchange) Room(end time.Time, others int) int {
 // header, beside the deletions that the copy may need.
 func (e *Exchange) mostIn(room int, end time.Time) int {
 	x := e.with
-	if opened := e.in != nil; opened && e.in.Size(e.in.Cookies())+x.CopySize > e.jar.Cookies.Budget {
+	if e.Opened() && e.in.Size(e.in.Cookies())+x.CopySize > e.jar.Cookies.Budget {
 		room -= headers.SetCookieSize(e.jar.Cookies.DropLines(1<<jar.Most - 1))
 	}
 	return e.jar.Cookies.MostIn(room, end)
@@ -200,7 +200,7 @@ func (e *Exchange) pack(l lookup.Loaded, b state.Copy, now time.Time, most int) 
 
 // placeCopy decides in which cookies a sealed copy goes, and which are dropped.
 func (e *Exchange) placeCopy(l lookup.Loaded, b state.Copy, text string, now, end time.Time) {
-	cookies, in := e.jar.Cookies, e.in
+	cookies, in := e.jar.Cookies, &e.in
 	parts, size := cookies.Parts(len(text)), cookies.Size(len(text))
 	set, drop := jar.Mask(1<<parts-1), in.Cookies()
 	if e.visit != nil {

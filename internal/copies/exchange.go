@@ -91,7 +91,8 @@ type Exchange struct {
 
 	with   *Exchanger
 	jar    *Jar
-	in     *backup.RequestCookies // nil: not opened
+	in     backup.RequestCookies
+	opened time.Time // when Open was called; zero: it was not
 	visit  *jar.Visit
 	visits bool   // the end of the request is reported
 	left   bool   // the request is over
@@ -122,7 +123,7 @@ func (e *Exchange) Changed() bool { return e != nil && e.Dirty }
 func (e *Exchange) Vouched() bool { return e != nil && e.Known.Found }
 
 // Opened reports whether the request's cookies were opened.
-func (e *Exchange) Opened() bool { return e.in != nil }
+func (e *Exchange) Opened() bool { return !e.opened.IsZero() }
 
 // Read notes that the request's knowledge of a session is not older than a time. Where
 // the request visits, which means that Leave is called when it is over, this process
@@ -146,13 +147,13 @@ func (e *Exchange) Leave() {
 	}
 }
 
-// WornOut reports whether the client should be given a newer copy.
+// WornOut reports whether the client should be given a newer copy than the request carries.
 func (e *Exchange) WornOut() bool {
 	if !e.Known.Found {
 		return true
 	}
 	fresh := min(e.with.Fresh, e.with.Storage.IdleOf(&e.Known.Copy().State)/4)
-	return e.with.Clock.Now().UnixMilli() >= e.Known.Copy().Confirmed+fresh.Milliseconds()
+	return e.opened.UnixMilli() >= e.Known.Copy().Confirmed+fresh.Milliseconds()
 }
 
 // Write adds the cookies to the header of an answer. Cookies that only tidy up

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/cookieheader"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/journal"
@@ -21,7 +20,8 @@ import (
 // that the answer of the request can still set cookies.
 func (e *Exchange) Open(ctx context.Context, in http.Header, visits, answers bool) {
 	x := e.with
-	e.visits = visits
+	now := x.Clock.Now()
+	e.opened, e.visits = now, visits
 	e.untrusted = x.StoreOnly()
 	e.collect(in)
 	ended := e.openEndings(ctx)
@@ -36,11 +36,10 @@ func (e *Exchange) Open(ctx context.Context, in http.Header, visits, answers boo
 	}
 	if e.HasToken {
 		id := e.Token.ID()
-		now := x.Clock.Now()
 		e.Read(id, now, visits)
 		e.Known = e.open(ctx, id, now)
 		if e.Known.Found {
-			x.Shards.Carried(id, e.Known.Copy().State.Entries)
+			x.Shards.Carried(id, e.Known.Copy().State.Entries, now)
 		}
 		if visits && answers {
 			e.enterSlots(id, now)
@@ -59,9 +58,10 @@ func (e *Exchange) Turn(t token.Token) (known lookup.Known, back func()) {
 	id := t.ID()
 	first, brought := e.Token, e.Known
 	e.Token, e.Known = t, e.Reopen(id, brought)
-	e.Read(id, e.with.Clock.Now(), e.visits)
+	now := e.with.Clock.Now()
+	e.Read(id, now, e.visits)
 	if e.Known.Found {
-		e.with.Shards.Carried(id, e.Known.Copy().State.Entries)
+		e.with.Shards.Carried(id, e.Known.Copy().State.Entries, now)
 	}
 	if e.visit != nil {
 		e.visit.Also(id)
@@ -74,13 +74,12 @@ func (e *Exchange) Turn(t token.Token) (known lookup.Known, back func()) {
 
 // collect takes the token and the copies out of a request's header, unopened, in one pass.
 func (e *Exchange) collect(in http.Header) {
-	e.in = new(backup.RequestCookies)
 	search := e.jar.Transport.Search()
 	for _, line := range in["Cookie"] {
 		for line != "" {
 			var p cookieheader.Pair
 			p, line = cookieheader.Next(line)
-			e.jar.Cookies.Take(e.in, p)
+			e.jar.Cookies.Take(&e.in, p)
 			search.Take(p)
 		}
 	}
@@ -89,7 +88,7 @@ func (e *Exchange) collect(in http.Header) {
 
 // open reads what the request carries for the session id.
 func (e *Exchange) open(ctx context.Context, id string, now time.Time) (w lookup.Known) {
-	opened := e.jar.Cookies.Open(e.in, id)
+	opened := e.jar.Cookies.Open(&e.in, id)
 	for _, f := range opened.Faults {
 		e.with.Fault(ctx, id, f.Kind, f.Err)
 		if sealedAt, ok := f.SealedAt(); ok {
@@ -108,7 +107,7 @@ func (e *Exchange) open(ctx context.Context, id string, now time.Time) (w lookup
 
 // openEndings reads the tombstone cookie.
 func (e *Exchange) openEndings(ctx context.Context) []state.Superseded {
-	l, faults := e.jar.Cookies.OpenEndings(e.in)
+	l, faults := e.jar.Cookies.OpenEndings(&e.in)
 	for _, f := range faults {
 		e.with.Fault(ctx, "", f.Kind, f.Err)
 	}
@@ -120,10 +119,10 @@ func (e *Exchange) openEndings(ctx context.Context) []state.Superseded {
 // of other sessions are no faults: Open has reported them.
 func (e *Exchange) Reopen(id string, brought lookup.Known) lookup.Known {
 	w := lookup.Known{Excused: brought.Excused, Keep: brought.Keep, Ended: brought.Ended}
-	if e.in == nil {
+	if !e.Opened() {
 		return w
 	}
-	opened := e.jar.Cookies.Open(e.in, id)
+	opened := e.jar.Cookies.Open(&e.in, id)
 	for b := range opened.Copies {
 		w.Add(b, e.with.Clock.Now())
 	}

@@ -88,15 +88,17 @@ func (s *Shard) takesSaves() bool {
 // whatever an operator orders. A shard that has not saved yet, as far as this process has
 // seen, counts as writable until a save fails. While a shard is not writable, no end of a
 // session reaches the other instances through it.
-func (s *Shard) Writable() bool {
-	serves := s.saves.State(s.all.Clock.Now()).State == circuit.Serving
+func (s *Shard) Writable() bool { return s.writableAt(s.all.Clock.Now()) }
+
+func (s *Shard) writableAt(now time.Time) bool {
+	serves := s.saves.State(now).State == circuit.Serving
 	failing := s.failedSaves[0].Load()+s.failedSaves[1].Load() > 0
 	return serves && (s.tookSaves.Load() > 0 || !failing)
 }
 
-// Confirms reports whether a load from the shard confirms a lease: the shard is writable,
-// and this process has seen it save.
-func (s *Shard) Confirms() bool { return s.tookSaves.Load() > 0 && s.Writable() }
+// Confirms reports whether a load that the shard is sent now confirms a lease: the shard is
+// writable, and this process has seen it save.
+func (s *Shard) Confirms(now time.Time) bool { return s.tookSaves.Load() > 0 && s.writableAt(now) }
 
 // UnwritableFor reports whether the shard is not writable, and this process has seen no save
 // succeed for a lease. A session without a tombstone in such a shard may have ended all the

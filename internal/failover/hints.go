@@ -103,9 +103,9 @@ func (s *Shard) Found(id string) { s.all.journal.Found(id) }
 // it: requests that were sent earlier may still arrive with an older one.
 const Lately = 5 * time.Second
 
-// Carried notes that a request has carried these entries of a session.
-func (a *Shards) Carried(id string, entries state.Entries) {
-	a.journal.Carried(id, entries, a.Clock.Now().Add(-Lately))
+// Carried notes that a request carries these entries of a session now.
+func (a *Shards) Carried(id string, entries state.Entries, now time.Time) {
+	a.journal.Carried(id, entries, now.Add(-Lately))
 }
 
 // AddTombstone enters a tombstone into the journal. It fails if the journal is full

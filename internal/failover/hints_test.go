@@ -286,16 +286,16 @@ func TestWhatWasTakenStaysKnown(t *testing.T) {
 		st := w.live("x", "1")
 		w.Shards.Of("a").Keep(context.Background(), w.copyOf("a", st))
 		time.Sleep(4 * time.Second)
-		w.Shards.Carried("a", st.Entries)
+		w.Shards.Carried("a", st.Entries, w.Clock.Now())
 		if !known(w) {
 			w.Error("it is forgotten, although others may be on their way")
 		}
 		time.Sleep(time.Second + time.Millisecond)
-		w.Shards.Carried("a", w.live("y", "1").Entries)
+		w.Shards.Carried("a", w.live("y", "1").Entries, w.Clock.Now())
 		if !known(w) {
 			w.Error("it is forgotten, although something else was carried")
 		}
-		w.Shards.Carried("a", st.Entries)
+		w.Shards.Carried("a", st.Entries, w.Clock.Now())
 		if known(w) {
 			w.Error("it is known still")
 		}

@@ -83,13 +83,12 @@ func (q *lookup) joinPredecessor(l *Loaded) {
 
 // dead returns a session that has ended, with the tombstone that the cause names.
 func (q *lookup) dead(ctx context.Context, d decide.Decision) Loaded {
-	s := q.reader.Shards.Of(q.id)
 	l := Loaded{Phase: Dead, Copy: state.Copy{ID: q.id}, Version: q.stored.Version}
 	switch d.Cause {
 	case decide.BySet:
 		g := q.tombstone
 		if d.Effects&decide.WriteTombstone != 0 {
-			_ = s.AddTombstone(ctx, g.Missing())
+			_ = q.shard.AddTombstone(ctx, g.Missing())
 		}
 		l.State.Death = g.Death
 		if stored := q.stored.State; q.err == nil && stored.Dead() { // its link may lead on, which is not known here any more

@@ -30,6 +30,7 @@ import (
 // is known beside it, and both as facts for package decide.
 type lookup struct {
 	reader *Reader
+	shard  *failover.Shard // of the session
 	id     string
 	known  Known // joined with what the journal holds
 	lease  int64 // of copies that the operator does not trust now
@@ -96,7 +97,8 @@ var lookups = sync.Pool{New: func() any { return new(lookup) }}
 
 // begin makes q the lookup of a session of which w is known.
 func (q *lookup) begin(r *Reader, id string, w Known) {
-	q.reader, q.id, q.known = r, id, w
+	q.reader, q.shard = r, r.Shards.Of(id)
+	q.id, q.known = id, w
 	q.facts = decide.Facts{Mode: r.Mode(), Foreign: r.Foreign}
 	if q.facts.Mode == decide.StoreOnly {
 		q.lease = w.Copy().Confirmed
@@ -152,11 +154,10 @@ func (r *Reader) decideAlone(ctx context.Context, id string, got *record.Session
 // ask loads the session and sets the facts.
 func (q *lookup) ask(ctx context.Context, fresh bool) {
 	r := q.reader
-	s := r.Shards.Of(q.id)
 	sent := r.Clock.Now()
-	q.recall(s, sent)
+	q.recall(sent)
 	vouched := q.facts.Copy == decide.Vouches && q.facts.Mode != decide.StoreOnly
-	confirms := s.Confirms()
+	confirms := q.shard.Confirms(sent)
 	q.stored = record.Session{}
 	q.err = r.Storage.Load(ctx, q.id, vouched, fresh, &q.stored)
 	q.learn(ctx, sent, fresh, confirms)
@@ -165,8 +166,8 @@ func (q *lookup) ask(ctx context.Context, fresh bool) {
 // recall joins in what the journal knows, and sets the facts about the copies.
 //
 //go:noinline
-func (q *lookup) recall(s *failover.Shard, now time.Time) {
-	if b, ok := s.Copy(q.id); ok {
+func (q *lookup) recall(now time.Time) {
+	if b, ok := q.shard.Copy(q.id); ok {
 		held := b // so that b is not on the heap where there is none
 		q.known.Add(&held, now)
 	}
@@ -185,7 +186,7 @@ func (q *lookup) recall(s *failover.Shard, now time.Time) {
 //
 //go:noinline
 func (q *lookup) learn(ctx context.Context, sent time.Time, fresh, confirms bool) {
-	f, s := &q.facts, q.reader.Shards.Of(q.id)
+	f, s := &q.facts, q.shard
 	f.Answer = answerOf(q.err, q.stored.State.Dead())
 	if f.Answer == decide.Record {
 		q.compare(sent, fresh, confirms)
@@ -225,10 +226,9 @@ func answerOf(err error, dead bool) decide.Answer {
 // lease stays what the copies have: while the operator trusts none, a new copy takes their
 // place, and a later outage is served from that.
 func (q *lookup) compare(sent time.Time, fresh, confirms bool) {
-	record, behind := q.reader.fetchStore(q.id, q.known, q.stored, sent)
-	q.record = record
+	behind := q.joinRecord(sent)
 	if q.known.Copy().Born {
-		q.reader.Shards.Of(q.id).Found(q.id)
+		q.shard.Found(q.id)
 	}
 	if q.stored.Cached || !confirms {
 		q.record.Confirmed = max(q.known.Copy().Confirmed, q.lease)
@@ -254,13 +254,13 @@ func (q *lookup) share(ctx context.Context) {
 	}
 	c := q.record.Copy
 	c.State = q.stored.State
-	r.Shards.Of(q.id).Keep(ctx, c)
+	q.shard.Keep(ctx, c)
 }
 
 // knownEnd returns what this process and the visitor's tombstone cookie know of
 // the session's end.
 func (q *lookup) knownEnd() decide.Known {
-	if g, ok := q.reader.Shards.Of(q.id).Tombstone(q.id); ok {
+	if g, ok := q.shard.Tombstone(q.id); ok {
 		q.tombstone = g
 		if g.IfStored {
 			return decide.RevokedIfStored
@@ -314,23 +314,25 @@ func (q *lookup) readPredecessor(ctx context.Context) {
 	}
 }
 
-// fetchStore returns a live record of the store joined with the copies, and reports
-// whether the record lacks something that they have.
-func (r *Reader) fetchStore(id string, w Known, got record.Session, sent time.Time) (l Loaded, behind bool) {
-	st := got.State
-	l = Loaded{
-		Phase: Live, Version: got.Version, Source: FromStore,
-		Copy: state.Copy{ID: id, State: st, Confirmed: sent.UnixMilli(), Saved: st.Entries.Latest()},
+// joinRecord makes the record of the store's live one, joined with the copies, and reports
+// whether the store's lacks something that they have.
+func (q *lookup) joinRecord(sent time.Time) (behind bool) {
+	l, st := &q.record, q.stored.State
+	*l = Loaded{
+		Phase: Live, Version: q.stored.Version, Source: FromStore,
+		Copy: state.Copy{ID: q.id, State: st, Confirmed: sent.UnixMilli(), Saved: st.Entries.Latest()},
 	}
-	if known := w.Copy(); w.Found {
-		l.State = state.Join(st, r.Settled(known.State, known.Saved, st))
-		l.Supersedes = state.MarkDurable(known.Supersedes)
-		seenLater := l.State.LastSeen-st.LastSeen >= r.Storage.RefreshOf(&st).Milliseconds()
-		if behind = seenLater || !l.State.Equal(st); behind {
-			l.Saved = min(l.Saved, known.Saved)
-		}
+	if !q.known.Found {
+		return false
 	}
-	return l, behind
+	r, known := q.reader, q.known.Copy()
+	l.State = state.Join(st, r.Settled(known.State, known.Saved, st))
+	l.Supersedes = state.MarkDurable(known.Supersedes)
+	seenLater := l.State.LastSeen-st.LastSeen >= r.Storage.RefreshOf(&st).Milliseconds()
+	if behind = seenLater || !l.State.Equal(st); behind {
+		l.Saved = min(l.Saved, known.Saved)
+	}
+	return behind
 }
 
 // mergePredecessor is failover's PrepareRestore for a load, within the limit of

@@ -170,8 +170,8 @@ func TestARecordBeforeTheFirstProbe(t *testing.T) {
 	storyOf(t, "is believed without a copy", true, layout, func(w *world) {
 		w.Store.PlanFor(instance.Saves, instance.Fate{Takes: instance.ReadTimeout - time.Millisecond})
 		moved.Store(true)
-		if s := w.Shards.Of("a"); !s.Writable() || s.Confirms() || s.UnwritableFor(instance.Lease) {
-			w.Fatalf("the new shard is writable: %v, and was seen to save: %v", s.Writable(), s.Confirms())
+		if s := w.Shards.Of("a"); !s.Writable() || s.Confirms(w.Clock.Now()) || s.UnwritableFor(instance.Lease) {
+			w.Fatalf("the new shard is writable: %v, and was seen to save: %v", s.Writable(), s.Confirms(w.Clock.Now()))
 		}
 		if l := w.fetch(lookup.Known{}); l.Phase != lookup.Live || l.Err != nil || l.Confirmed != 0 {
 			w.Errorf("the session is %v, %v, confirmed as of %d, want live and not confirmed", l.Phase, l.Err, l.Confirmed)
