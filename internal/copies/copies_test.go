@@ -336,6 +336,24 @@ func TestWhatARequestCarriesIsJudged(t *testing.T) {
 	})
 }
 
+func TestCookiesThatAreOpenedAgainCountOnce(t *testing.T) {
+	story(t, "in the room for a copy", func(v *visit) {
+		v.write("large", 1500)
+		v.answer(v.request(), false, 0)
+		e, end := v.request(), time.Now().Add(time.Hour)
+		var pairs []string
+		for key, value := range v.jar {
+			pairs = append(pairs, key+"="+value)
+		}
+		want := e.Room(end, 2000)
+		e.Open(v.Context(), http.Header{"Cookie": {strings.Join(pairs, "; ")}}, true, true)
+		if room := e.Room(end, 2000); room != want {
+			v.Errorf("there is room for %d bytes, and was for %d", room, want)
+		}
+		v.answer(e, false, 0)
+	})
+}
+
 func TestARequestWithoutCopiesHasNothing(t *testing.T) {
 	var none *copies.Exchange
 	if none.Changed() || none.Vouched() {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-go/session/internal/backup"
 	"github.com/holdfast-go/session/internal/cookieheader"
 	"github.com/holdfast-go/session/internal/jar"
 	"github.com/holdfast-go/session/internal/journal"
@@ -74,6 +75,7 @@ func (e *Exchange) Turn(t token.Token) (known lookup.Known, back func()) {
 
 // collect takes the token and the copies out of a request's header, unopened, in one pass.
 func (e *Exchange) collect(in http.Header) {
+	e.in = backup.RequestCookies{} // a session that is looked for again opens them again
 	search := e.jar.Transport.Search()
 	for _, line := range in["Cookie"] {
 		for line != "" {
