@@ -66,8 +66,8 @@ func createLocked(path string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		locked, err := lock(f)
-		if err == nil && locked && isAt(f, path) {
+		locked, err := lockAt(f, path)
+		if locked {
 			return f, nil
 		}
 		_ = f.Close()
@@ -83,9 +83,6 @@ const maxCreate = 200
 
 // openLocked opens a file of another process and locks it. It returns nil where its
 // process runs, or another has it.
-//
-// The lock is of a file and not of a name: between the two calls the name may have
-// come to stand for another file, because a file was written anew or removed.
 func openLocked(path string) (*os.File, error) {
 	info, err := os.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() {
@@ -95,12 +92,22 @@ func openLocked(path string) (*os.File, error) {
 	if err != nil {
 		return nil, ignoreMissing(err)
 	}
-	locked, err := lock(f)
-	if err != nil || !locked || !isAt(f, path) {
+	locked, err := lockAt(f, path)
+	if !locked {
 		_ = f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+// lockAt locks f, which was opened by path, and reports whether it is locked and
+// path still names it.
+//
+// The lock is of a file and not of a name: since the file was opened, the name may
+// have come to stand for another one, because a file was written anew or removed.
+func lockAt(f *os.File, path string) (bool, error) {
+	locked, err := lock(f)
+	return err == nil && locked && isAt(f, path), err
 }
 
 func ignoreMissing(err error) error {

@@ -23,7 +23,7 @@ var (
 	Decode    = decode
 	ErrFull   = errFull
 	ErrSlow   = errSlow
-	OpenFile  = openLocked
+	LockAt    = lockAt
 	MaxWait   = maxWait
 	Smallest  = int64(smallest)
 	NewSuffix = newSuffix

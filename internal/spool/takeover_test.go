@@ -3,6 +3,7 @@ package spool_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -159,43 +160,35 @@ func TestTheFileOfAProcessThatRunsIsLeftAlone(t *testing.T) {
 	q.wantTold()
 }
 
-// TestAFileThatTookTheNameOfAnotherIsNotTakenForIt: the lock of a file that a name
-// stood for a moment ago says nothing about the one that has the name now.
+// TestAFileThatTookTheNameOfAnotherIsNotTakenForIt: the lock of a file that had the
+// name a moment ago says nothing about the one that has the name now.
 func TestAFileThatTookTheNameOfAnotherIsNotTakenForIt(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "0.journal")
-	write(t, path, nil)
-	stop := make(chan struct{})
-	var renaming sync.WaitGroup
-	renaming.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			other := filepath.Join(dir, "other")
-			if err := os.WriteFile(other, nil, 0o600); err == nil {
-				_ = os.Rename(other, path)
-			}
-		}
-	})
-	wrong := 0
-	for range 3000 {
-		f, err := spool.OpenFile(path)
+	for what, c := range map[string]struct {
+		meanwhile func(path string) error
+		want      bool
+	}{
+		"nothing happens":  {func(string) error { return nil }, true},
+		"it is removed":    {os.Remove, false},
+		"another is there": {func(path string) error { return os.Rename(path+".new", path) }, false},
+		"it is made anew": {func(path string) error {
+			return errors.Join(os.Remove(path), os.WriteFile(path, nil, 0o600))
+		}, false},
+	} {
+		path := filepath.Join(t.TempDir(), "0.journal")
+		write(t, path, nil)
+		write(t, path+".new", nil)
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f != nil {
-			_ = f.Close()
-		} else {
-			wrong++ // seen to be another one in time
+		if err := c.meanwhile(path); err != nil {
+			t.Fatal(err)
 		}
-	}
-	close(stop)
-	renaming.Wait()
-	if wrong == 0 {
-		t.Error("no file was renamed between the two calls, in 3,000 times")
+		got, err := spool.LockAt(f, path)
+		if got != c.want || err != nil {
+			t.Errorf("%s between the opening and the lock: got %v, %v; want %v", what, got, err, c.want)
+		}
+		_ = f.Close()
 	}
 }
 
