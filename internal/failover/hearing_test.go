@@ -249,3 +249,38 @@ func TestALookForARequestAsksForNoIncarnation(t *testing.T) {
 		}
 	})
 }
+
+// Where an instance cannot tell of ends, and did not hear of them before that, the earlier of
+// the two counts.
+func TestEndsAreHeardUntilTheFirstThatFailed(t *testing.T) {
+	const long = 30 * time.Second
+	exchanges := func(c instance.Call) bool { return !c.Save && segments(c) } // of what others have added
+	for _, c := range []struct {
+		name        string
+		first, then func(instance.Call) bool
+	}{
+		{"exchanges, and saves later", exchanges, instance.Saves},
+		{"saves, and exchanges later", instance.Saves, instance.CallsFor(members)},
+	} {
+		story(t, c.name, func(w *world) {
+			other := w.beside()
+			other.Shards.Wrote(w.Context(), longID("x"), w.Clock.Death(state.Destroyed))
+			time.Sleep(10 * time.Second)
+			w.knows(longID("x"), state.Destroyed)
+			began := time.Now()
+			w.Store.PlanFor(c.first, instance.Fate{Err: instance.ErrRefused})
+			other.Shards.Wrote(w.Context(), longID("y"), w.Clock.Death(state.Destroyed))
+			time.Sleep(long)
+			second := time.Now()
+			w.Store.PlanFor(func(call instance.Call) bool { return c.first(call) || c.then(call) },
+				instance.Fate{Err: instance.ErrRefused})
+			time.Sleep(long)
+			if w.Shards.Writable(longID("a")) {
+				w.Fatal("the shard takes saves")
+			}
+			if heard, _ := w.Shards.EndsHeardUntil(longID("a")); heard.Before(began.Add(-5*time.Second)) || heard.After(began) {
+				w.Errorf("ends are heard until %v after the first failed, and the second did %v after it", heard.Sub(began), second.Sub(began))
+			}
+		})
+	}
+}
