@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-go/session"
@@ -104,6 +105,7 @@ func (m *met) watch(a *session.Manager, idle int, over <-chan struct{}) {
 			return
 		case <-time.After(5 * time.Millisecond):
 		}
+		synctest.Wait() // the number of goroutines is inexact while any begin and end
 		st := a.Stats()
 		m.journal = max(m.journal, st.Journal.Bytes)
 		m.spare = max(m.spare, runtime.NumGoroutine()-idle-int(m.under.Load()))
