@@ -42,7 +42,7 @@ func TestAFullDiskIsToldAndLosesOnlyWhatDidNotFit(t *testing.T) {
 
 			d.set(func(d *disk) { d.room, d.uncut = -1, false })
 			p.settle()
-			p.wantTold(spool.Recovered)
+			p.untilTold(spool.Recovered)
 			want := p.owed()
 			r := begin(t, crashed(t, dir), nil)
 			r.takeOver()

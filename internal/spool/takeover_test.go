@@ -544,9 +544,5 @@ func TestAFileThatIsRemovedIsWrittenAnew(t *testing.T) {
 	if got, want := next.owed(), p.owed(); !maps.Equal(got, want) || len(got) != 3 {
 		t.Errorf("the file owes %v, want %v", got, want)
 	}
-	p.poll("that it is told", func() bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return slices.Equal(p.told, []spool.Fault{spool.Failing, spool.Recovered})
-	})
+	p.untilTold(spool.Failing, spool.Recovered)
 }

@@ -89,6 +89,17 @@ func (p *process) wantTold(want ...spool.Fault) {
 	p.told, p.why = nil, nil
 }
 
+// untilTold is wantTold for what the hook is told after the file has everything.
+func (p *process) untilTold(want ...spool.Fault) {
+	p.Helper()
+	p.poll("the hook is told", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.told) >= len(want)
+	})
+	p.wantTold(want...)
+}
+
 // hint is a state that the store lacks.
 func hint(id, value string, clock uint64) state.Copy {
 	st := state.State{Created: 1, Authenticated: 1, LastSeen: 1, End: 99}
