@@ -119,7 +119,7 @@ func TestEverySwitchOfTheWorldIsMissed(t *testing.T) {
 			if test.world != "" {
 				cfg.Worlds = []simulation.World{test.world}
 			}
-			simulation.Hunt(t, cfg, 1, 600, test.promise...).Want(t, test.promise...)
+			simulation.Hunt(t, cfg, 1, 3000, test.promise...).Want(t, test.promise...)
 		})
 	}
 }
