@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/internal/test/redistest"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/redisstore"
 )
 
@@ -132,10 +133,17 @@ func TestAProbeOfWhatDoesNotServeIsAnError(t *testing.T) {
 
 	srv.Freeze()
 	for range 3 {
-		began := time.Now()
-		_, err := s.Probe(within(t, 50*time.Millisecond), shard)
-		if took := time.Since(began); !errors.Is(err, errDeadline) || took > time.Second {
-			t.Errorf("a frozen server: got %v after %v, want the deadline's error after 50 ms", err, took)
+		best := patience // of some, as this machine may be busy
+		for n := 0; n < 20 && best > time.Second; n++ {
+			began := time.Now()
+			_, err := s.Probe(within(t, 50*time.Millisecond), shard)
+			if !errors.Is(err, errDeadline) {
+				t.Errorf("a frozen server: got %v, want the deadline's error", err)
+			}
+			best = min(best, time.Since(began))
+		}
+		if best > time.Second {
+			t.Errorf("a frozen server: the deadline's error came after %v, want it after 50 ms", best)
 		}
 	}
 	srv.Thaw()
@@ -160,13 +168,15 @@ func TestAServerThatIsLoadingDoesNotServe(t *testing.T) {
 	}
 	srv.Command("CONFIG", "SET", "rdbcompression", "no")
 	srv.Command("SAVE")
-	srv.Restart()
 	told := false
-	eventually(t, "the server has loaded its data", func() bool {
-		_, err := s.Probe(within(t, patience), s.Shard("x"))
-		told = told || err != nil && strings.Contains(err.Error(), "loading")
-		return err == nil
-	})
+	for over := timeleft.Half(t); !told && !over(); { // a busy machine may not ask before all is loaded
+		srv.Restart()
+		eventually(t, "the server has loaded its data", func() bool {
+			_, err := s.Probe(within(t, patience), s.Shard("x"))
+			told = told || err != nil && strings.Contains(err.Error(), "loading")
+			return err == nil
+		})
+	}
 	if !told {
 		t.Error("no probe said that the server is loading")
 	}
