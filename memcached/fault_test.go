@@ -10,9 +10,11 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/memcached"
 )
 
@@ -217,31 +219,39 @@ func next(opaque string) string {
 }
 
 func TestSlowBytesMakeAValueOrAnErrorAtTheDeadline(t *testing.T) {
+	var left atomic.Pointer[chan struct{}] // is closed once the caller has left who is not to have a whole reply
 	addr := fake(t, func(nc net.Conn, br *bufio.Reader) {
 		for {
 			_, opaque, err := readRequest(br)
 			if err != nil {
 				return
 			}
-			for _, b := range []byte("VA 10 f0 c1 O" + opaque + "\r\n0123456789\r\n") {
-				if _, err := nc.Write([]byte{b}); err != nil {
+			reply := "VA 10 f0 c1 O" + opaque + "\r\n0123456789\r\n"
+			for i := range len(reply) {
+				if i == len(reply)/2 {
+					<-*left.Load()
+				}
+				if _, err := nc.Write([]byte{reply[i]}); err != nil {
 					return
 				}
 				time.Sleep(time.Millisecond) // is what slow means
 			}
 		}
 	})
-	c, err := memcached.New(memcached.Servers(addr), nil)
+	c, err := memcached.New(memcached.Servers(addr), &memcached.Options{Timeout: timeleft.Patience})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	for i := range 5 {
+		leaves := make(chan struct{})
+		left.Store(&leaves)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		if _, err := c.Get(ctx, "k"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%d: got %v, want context.DeadlineExceeded", i, err)
 		}
 		cancel()
+		close(leaves)
 		if got, err := c.Get(within(t, time.Minute), "k"); err != nil || string(got.Value) != "0123456789" {
 			t.Errorf("%d: got %q, %v", i, got.Value, err)
 		}
