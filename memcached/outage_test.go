@@ -109,8 +109,8 @@ func TestARestartIsNoticed(t *testing.T) {
 	server := memcachedtest.Start(t)
 	c := newClient(t, nil, server)
 	ctx := within(t, time.Minute)
-	best := time.Hour // of three, as this machine may be busy
-	for range 3 {
+	best := time.Hour // of three, or of more where this machine is busy
+	for n := 0; n < 3 || n < 20 && best > time.Second; n++ {
 		if _, err := c.Set(ctx, "k", memcached.Item{}); err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func TestAFrozenServerIsAnErrorAtTheDeadline(t *testing.T) {
 	const deadline = 50 * time.Millisecond
 	server := memcachedtest.Start(t)
 	var d dialer
-	c := newClient(t, &memcached.Options{Dial: d.dial, Timeout: 500 * time.Millisecond}, server)
+	c := newClient(t, &memcached.Options{Dial: d.dial, Timeout: 2 * time.Second}, server)
 	if _, err := c.Set(within(t, time.Minute), "k", memcached.Item{}); err != nil {
 		t.Fatal(err)
 	}
@@ -174,11 +174,15 @@ func TestAFrozenServerIsAnErrorAtTheDeadline(t *testing.T) {
 	}
 	took := together(100, call(context.DeadlineExceeded))
 	t.Logf("100 callers, deadline %v: the median error after %v, the last after %v (%.2f times)", deadline, took[50], took[99], float64(took[99])/float64(deadline))
-	// The best of a few, as this machine may be busy with other things.
-	for range 4 {
-		if took[99] <= deadline*6/5 {
-			break
-		}
+	// The best of some, as this machine may be busy with other things. Each begins on a
+	// connection that is good.
+	for n := 0; n < 20 && took[99] > deadline*6/5; n++ {
+		server.Thaw()
+		eventually(t, "calls succeed", func() bool {
+			_, err := c.Set(within(t, time.Minute), "k", memcached.Item{})
+			return err == nil
+		})
+		server.Freeze()
 		took = together(100, call(context.DeadlineExceeded))
 	}
 	if took[99] > deadline*6/5 {
@@ -242,10 +246,16 @@ func TestAFullQueueIsAnErrorAtOnce(t *testing.T) {
 	}
 	server.Freeze()
 	together(10, func(int) {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		defer cancel()
-		if _, err := c.Get(ctx, "k"); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %v, want context.DeadlineExceeded", err)
+		for sent := false; !sent; { // a busy machine may let the deadline pass before
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			_, err := c.Get(ctx, "k")
+			cancel()
+			var node *memcached.NodeError
+			if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &node) {
+				t.Errorf("got %v, want a NodeError of context.DeadlineExceeded", err)
+				return
+			}
+			sent = node.Sent
 		}
 	})
 	var node *memcached.NodeError
@@ -317,9 +327,9 @@ func TestNobodyGetsAnothersValue(t *testing.T) {
 	server := memcachedtest.Start(t)
 	c := newClient(t, &memcached.Options{Conns: 2, Timeout: 200 * time.Millisecond}, server)
 	began, late := time.Now(), timeleft.Half(t)
-	over := func() bool { return time.Since(began) > 3*time.Second || late() }
 	var wg sync.WaitGroup
 	var good, bad atomic.Int64
+	over := func() bool { return time.Since(began) > 3*time.Second && good.Load() > 0 || late() }
 	for i := range 64 {
 		wg.Go(func() {
 			for n := 0; !over(); n++ {
