@@ -118,9 +118,10 @@ type crowd struct {
 	takes              time.Duration // about how long each call is on its way
 }
 
-// run starts the process, and lets begin throttle it. It logs what came of the visits, and
-// fails where something went wrong that is not the server's fault.
-func (c crowd) run(t *testing.T, begin func(*testing.T, *os.Process)) {
+// run starts the process, and lets begin throttle it. The visitors go on at least until begin,
+// or what it has started, calls enough. It logs what came of the visits, and fails where
+// something went wrong that is not the server's fault.
+func (c crowd) run(t *testing.T, begin func(t *testing.T, p *os.Process, enough func())) {
 	server := redistest.Start(t)
 	url := server.URL()
 	if c.takes > 0 {
@@ -134,13 +135,17 @@ func (c crowd) run(t *testing.T, begin func(*testing.T, *os.Process)) {
 	}
 	var out bytes.Buffer // to be read once the process has ended
 	child.Stdout, child.Stderr = &out, &out
+	goOn, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
 	longest := witness(t, server)
 	var ended error
 	t.Run("visits", func(t *testing.T) {
-		begin(t, child.Process)
+		begin(t, child.Process, func() { _ = goOn.Close() })
 		ended = child.Wait()
 	})
 	waited := longest()

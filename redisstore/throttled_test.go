@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -47,7 +48,10 @@ func TestAProcessWithoutProcessorDoesNotBlameTheStore(t *testing.T) {
 		for _, share := range []float64{0.5, 0.2} {
 			for _, backup := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, %.1f of one, backup %v", how.name, share, backup), func(t *testing.T) {
-					crowd{visitors: 8, requests: *throttled, backup: backup}.run(t, func(t *testing.T, p *os.Process) { how.begin(t, p, share) })
+					crowd{visitors: 8, requests: *throttled, backup: backup}.run(t, func(t *testing.T, p *os.Process, enough func()) {
+						how.begin(t, p, share)
+						enough()
+					})
 				})
 			}
 		}
@@ -65,14 +69,16 @@ func TestPausesOfAProcessFailNoVisitor(t *testing.T) {
 		{visitors: 16, requests: 2 * *throttled, backup: true, takes: 10 * time.Millisecond},
 	} {
 		t.Run(fmt.Sprintf("backup %v, calls of %v", c.backup, c.takes), func(t *testing.T) {
-			c.run(t, func(t *testing.T, p *os.Process) {
+			c.run(t, func(t *testing.T, p *os.Process, enough func()) {
 				var pauses sync.WaitGroup
 				n := 0
 				pauses.Go(func() {
 					for time.Sleep(150 * time.Millisecond); p.Signal(syscall.SIGSTOP) == nil; time.Sleep(150 * time.Millisecond) {
 						time.Sleep(120 * time.Millisecond)
 						if p.Signal(syscall.SIGCONT) == nil {
-							n++
+							if n++; n == 3 {
+								enough()
+							}
 						}
 					}
 				})
@@ -86,7 +92,8 @@ func TestPausesOfAProcessFailNoVisitor(t *testing.T) {
 	}
 }
 
-// visit is the process that is throttled.
+// visit is the process that is throttled. Each visitor sends so many requests, and goes on
+// until the other process has closed the input.
 func visit(t *testing.T, url string, backup bool, visitors, requests int) {
 	o := &session.Options{}
 	if backup {
@@ -116,12 +123,18 @@ func visit(t *testing.T, url string, backup bool, visitors, requests int) {
 			_ = n.Update(s, func(n *int) error { *n++; return nil })
 		}
 	})
-	var failed atomic.Int64
+	var enough atomic.Bool
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		enough.Store(true)
+	}()
+	var sent, failed atomic.Int64
 	var all sync.WaitGroup
 	for range visitors {
 		all.Go(func() {
 			cookies := map[string]string{}
-			for i := range requests {
+			for i := 0; i < requests || !enough.Load(); i++ {
+				sent.Add(1)
 				method := http.MethodGet
 				if i%5 == 0 {
 					method = http.MethodPost
@@ -146,9 +159,9 @@ func visit(t *testing.T, url string, backup bool, visitors, requests int) {
 		})
 	}
 	all.Wait()
-	lost, copies := int(failed.Load()), int(m.Stats().Degraded)
-	fmt.Printf("%d requests: %d failed, %d from a copy\n", visitors*requests, lost, copies)
-	if lost > 0 || copies*50 > visitors*requests {
+	visits, lost, copies := int(sent.Load()), int(failed.Load()), int(m.Stats().Degraded)
+	fmt.Printf("%d requests: %d failed, %d from a copy\n", visits, lost, copies)
+	if lost > 0 || copies*50 > visits {
 		why.Range(func(text, n any) bool { t.Errorf("%d times %s", n.(*atomic.Int64).Load(), text); return true })
 		t.Errorf("want 0 failed and at most 2 %% from a copy")
 	}
