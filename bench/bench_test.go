@@ -206,11 +206,16 @@ func TestTheClockOfAnotherProcessGoesOn(t *testing.T) {
 		t.Skip("the clock of a process is known on Linux only, where make test runs it")
 	}
 	before := cpuOf(os.Getpid())
-	for start := time.Now(); time.Since(start) < 20*time.Millisecond; {
-		_ = bytes.Repeat([]byte("busy"), 100)
-	}
-	if d := cpuOf(os.Getpid()) - before; d <= 0 || d > 10*time.Second {
-		t.Errorf("20 ms of work took %v", d)
+	var took time.Duration
+	timeleft.Poll(t, "20 ms of work, which may get no processor for a while", func() bool {
+		for start := time.Now(); time.Since(start) < 20*time.Millisecond; {
+			_ = bytes.Repeat([]byte("busy"), 100)
+		}
+		took = cpuOf(os.Getpid()) - before
+		return took > 0
+	})
+	if took > 10*time.Second {
+		t.Errorf("20 ms of work took %v", took)
 	}
 }
 
