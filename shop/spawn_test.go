@@ -23,31 +23,43 @@ func TestAServerThatIsNotInstalledIsAClearError(t *testing.T) {
 func TestASpawnedServerEndsWithTheShop(t *testing.T) {
 	for _, address := range []string{"spawn:redis", "spawn:memcached"} {
 		for _, last := range []string{"", "/store/freeze", "/store/kill"} {
-			s := start(t, "-addr", "127.0.0.1:0", "-store", address, "-shoppers", "2")
-			_, server, ok := strings.Cut(strings.TrimSuffix(s.line, ")\n"), " at ")
-			if !ok {
-				t.Fatalf("got %q, want the server's address", s.line)
+			best := time.Minute // of some, as this machine may be busy
+			for n := 0; n < 5 && best > 3*time.Second; n++ {
+				best = min(best, closing(t, address, last))
 			}
-			if last != "" {
-				w, err := http.PostForm(s.url+last, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				w.Body.Close()
-			}
-			began := time.Now()
-			if exit := s.stop(t); exit != 0 {
-				t.Errorf("%s after %s: got exit status %d: %s", address, last, exit, s.stderr.String())
-			}
-			if d := time.Since(began); d > 3*time.Second {
-				t.Errorf("%s after %s: it took %v to close", address, last, d)
-			}
-			if c, err := net.Dial("tcp", server); err == nil {
-				c.Close()
-				t.Errorf("%s after %s: the server is still there", address, last)
+			if best > 3*time.Second {
+				t.Errorf("%s after %s: it took %v to close", address, last, best)
 			}
 		}
 	}
+}
+
+// closing opens the shop with a server of its own, lets last happen, and returns how long the
+// shop takes to close, with which the server ends.
+func closing(t *testing.T, address, last string) time.Duration {
+	t.Helper()
+	s := start(t, "-addr", "127.0.0.1:0", "-store", address, "-shoppers", "2")
+	_, server, ok := strings.Cut(strings.TrimSuffix(s.line, ")\n"), " at ")
+	if !ok {
+		t.Fatalf("got %q, want the server's address", s.line)
+	}
+	if last != "" {
+		w, err := http.PostForm(s.url+last, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Body.Close()
+	}
+	began := time.Now()
+	if exit := s.stop(t); exit != 0 {
+		t.Errorf("%s after %s: got exit status %d: %s", address, last, exit, s.stderr.String())
+	}
+	took := time.Since(began)
+	if c, err := net.Dial("tcp", server); err == nil {
+		c.Close()
+		t.Errorf("%s after %s: the server is still there", address, last)
+	}
+	return took
 }
 
 func TestAServerThatOthersKillIsSeenAsDead(t *testing.T) {
