@@ -68,12 +68,16 @@ func TestNodeHangsWithoutItsStoreAndGoDoesNot(t *testing.T) {
 				t.Error("Node: got an answer, want none: NODE.md 10 says otherwise")
 			}
 			for i := range 20 {
-				began := time.Now()
-				if a := v.get(s.goSide + "/read"); a.ID != id || field(a, "user") != `"bob"` {
-					t.Fatalf("Go: got %v, want bob", a)
+				best := patience // of some, as this machine may be busy
+				for n := 0; n < 5 && best > impatient/2; n++ {
+					began := time.Now()
+					if a := v.get(s.goSide + "/read"); a.ID != id || field(a, "user") != `"bob"` {
+						t.Fatalf("Go: got %v, want bob", a)
+					}
+					best = min(best, time.Since(began))
 				}
-				if took := time.Since(began); took > impatient/2 {
-					t.Errorf("Go: request %d took %v", i, took)
+				if best > impatient/2 {
+					t.Errorf("Go: request %d took %v", i, best)
 				}
 			}
 			if a := v.post(s.goSide+"/set", map[string]any{"cart": 2}); a.ID != id {
