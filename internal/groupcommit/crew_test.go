@@ -87,6 +87,60 @@ func TestTheNextLeaderGoesOnFromTheSame(t *testing.T) {
 	}
 }
 
+// A member that has given up is not asked to lead, and one that leads is not another member of
+// its crew: neither costs the others any time.
+func TestWhoLeadsNextIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cart{takes: time.Second}
+		hasty, hangUp := context.WithCancel(t.Context())
+		defer hangUp()
+		began := time.Now()
+		var wg sync.WaitGroup
+		for i := range 5 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				ctx := t.Context()
+				if i == 2 {
+					ctx = hasty
+				}
+				_, err := c.add(ctx, fmt.Sprint(i), func(m *member) {
+					save := m.lead
+					switch i {
+					case 1:
+						m.lead = func(crew *Crew[[]string]) ([]string, error) {
+							hangUp() // of the one that would lead next
+							synctest.Wait()
+							return save(crew)
+						}
+						m.apply = func(s []string) ([]string, error) { return s, errors.New("no") }
+					case 3:
+						m.lead = func(crew *Crew[[]string]) ([]string, error) {
+							var others []string
+							for brought := range crew.Brought {
+								others = append(others, brought...)
+							}
+							if want := []string{"4"}; !slices.Equal(others, want) {
+								t.Errorf("whoever leads next is told that %v take part besides, want %v", others, want)
+							}
+							return save(crew)
+						}
+					}
+				})
+				if fails := i == 1 || i == 2; fails != (err != nil) {
+					t.Errorf("%d: got %v", i, err)
+				}
+			})
+		}
+		wg.Wait()
+		if want := []string{"0", "3", "4"}; !slices.Equal(c.items, want) {
+			t.Errorf("kept %v, want %v", c.items, want)
+		}
+		if took := time.Since(began); took > 2*c.takes {
+			t.Errorf("two saves took %v", took)
+		}
+	})
+}
+
 // A leader that panics before it has begun leaves the crew as it was.
 func TestTheNextLeaderIsToldWhatTheCrewBeforeCameTo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -226,6 +280,7 @@ func TestAMemberThatGivesUpInACrew(t *testing.T) {
 		c := &cart{takes: time.Second}
 		hasty, hangUp := context.WithCancel(t.Context())
 		defer hangUp()
+		began := time.Now()
 		var wg sync.WaitGroup
 		for i := range 4 {
 			wg.Go(func() {
@@ -245,6 +300,9 @@ func TestAMemberThatGivesUpInACrew(t *testing.T) {
 						return save(crew)
 					}
 				})
+				if took := time.Since(began); took > 2*c.takes {
+					t.Errorf("%d: two saves took %v", i, took)
+				}
 				gaveUp := errors.Is(err, context.Canceled) && !errors.Is(err, ErrCarried)
 				if gaveUp != (i == 2) || err != nil && i != 2 {
 					t.Errorf("%d: got %v", i, err)
@@ -297,6 +355,42 @@ func TestASlowMemberHoldsUpNobody(t *testing.T) {
 			t.Errorf("got %v, want %v", c.items, want)
 		}
 	})
+}
+
+// A member whose changes are made in the instant in which the crew stops waiting for them takes
+// part, or has an error.
+func TestAMemberThatIsNearlyLate(t *testing.T) {
+	const patience = 4 * time.Second
+	for range 50 { // which of the two comes first is free
+		synctest.Test(t, func(t *testing.T) {
+			c := &cart{takes: time.Second}
+			var err error
+			var wg sync.WaitGroup
+			for i := range 3 {
+				wg.Go(func() {
+					time.Sleep(time.Duration(i) * time.Millisecond)
+					_, e := c.add(t.Context(), fmt.Sprint(i), func(m *member) {
+						m.patience = patience
+						if own := m.apply; i == 2 {
+							m.apply = func(s []string) ([]string, error) {
+								time.Sleep(patience / 2)
+								return own(s)
+							}
+						}
+					})
+					if i == 2 {
+						err = e
+					} else if e != nil {
+						t.Error(i, e)
+					}
+				})
+			}
+			wg.Wait()
+			if kept := slices.Contains(c.items, "2"); kept != (err == nil) || err != nil && !errors.Is(err, ErrGaveUp) {
+				t.Errorf("got %v, and its changes are kept: %v", err, kept)
+			}
+		})
+	}
 }
 
 // An order that comes together with the end of the context is carried out, for the
