@@ -19,6 +19,7 @@ type fake struct {
 	n          byte
 	now        time.Time
 	layout     func(id string) string
+	before     func(id string)
 	saves      error // of each Save
 	creates    error // of each Save that creates
 	swaps      error // of each Save over a Version
@@ -41,6 +42,9 @@ func (f *fake) Save(ctx context.Context, id string, data []byte, expires time.Ti
 		return Version{}, false, errors.New("a save without a budget")
 	}
 	f.asked++
+	if f.before != nil {
+		f.before(id)
+	}
 	creates := over == Version{}
 	if f.first != nil && creates { // another instance comes first
 		f.put(id, f.first)
@@ -114,6 +118,28 @@ func TestTryCreatesAndSwapsInTurn(t *testing.T) {
 		if at.After(f.now) && at.Sub(f.now) != recordLife {
 			t.Errorf("a record lives until %v", at)
 		}
+	}
+}
+
+func TestTryUsesRecordsOfItsShardAlone(t *testing.T) {
+	f := newFake()
+	lies := map[string]string{}
+	f.layout = func(id string) string { // each third lies in the shard
+		if lies[id] == "" {
+			lies[id] = []string{"two", "three", "one"}[len(lies)%3]
+		}
+		return lies[id]
+	}
+	f.before = func(id string) {
+		if lies[id] != "one" {
+			t.Errorf("%s is saved, which lies in shard %q", id, lies[id])
+		}
+	}
+	if _, err := tries(t, f.shard(), 6); err != nil {
+		t.Error(err)
+	}
+	if f.asked != 12 {
+		t.Errorf("the store was asked for %d saves, want 12", f.asked)
 	}
 }
 
