@@ -144,3 +144,30 @@ func TestACopyInMindIsForItsSessionAlone(t *testing.T) {
 		s.want(s.a, thief, "503")
 	})
 }
+
+func TestALongRequestBringsACopyAsOfItsOwn(t *testing.T) {
+	for name, reloads := range map[string]bool{"as of its beginning": false, "as of its Reload": true} {
+		t.Run(name, func(t *testing.T) {
+			const lease = 10 * time.Minute
+			testSite(t, session.Options{Idle: 100 * lease, Backup: &session.Backup{Lease: lease}}, func(s *site) {
+				v := s.visitor()
+				time.Sleep(lease/4 - 30*time.Second) // the copy is not worn out yet
+				s.serve(s.a, v, func(x *session.Session) {
+					_ = x.ID()
+					time.Sleep(lease - time.Minute)
+					if reloads {
+						if err := x.Reload(t.Context()); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+				s.store.Fail(errRefused)
+				s.want(s.a, v, "red/")
+				if reloads {
+					time.Sleep(lease - time.Minute)
+					s.want(s.a, v, "red/")
+				}
+			})
+		})
+	}
+}

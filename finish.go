@@ -34,11 +34,12 @@ func (s *Session) finish(ctx context.Context, h http.Header, last bool) error {
 	if !cookies || readOnly && !s.cookies.Changed() {
 		return err
 	}
-	due := !readOnly && s.seenLongAgo(&l)
+	now := s.m.now()
+	due := !readOnly && s.seenLongAgo(&l, now)
 	if err == nil && due && l.Version == before {
 		l = s.putOff(ctx, l)
 	}
-	s.buildCookies(ctx, h, l, due)
+	s.buildCookies(ctx, h, l, now, due)
 	if err == nil && !readOnly && s.m.foreign() {
 		s.repeatForeignCookie()
 	}
@@ -63,7 +64,7 @@ func (s *Session) startFinishLocked(last bool) (idle, done bool) {
 	if s.cookies != nil || s.m.foreign() {
 		return true, false
 	}
-	return true, s.readOnly || !s.seenLongAgo(&s.loaded) // as in most requests
+	return true, s.readOnly || !s.seenLongAgo(&s.loaded, s.m.now()) // as in most requests
 }
 
 // putOff puts off the expiry of l, which is due. It returns the session as it is
@@ -94,8 +95,8 @@ func (s *Session) resave(ctx context.Context, l lookup.Loaded) lookup.Loaded {
 }
 
 // seenLongAgo reports whether it is time to put the expiry off.
-func (s *Session) seenLongAgo(l *lookup.Loaded) bool {
-	return l.Phase == lookup.Live && s.m.now().Sub(time.UnixMilli(l.State.LastSeen)) >= s.m.storage.RefreshOf(&l.State)
+func (s *Session) seenLongAgo(l *lookup.Loaded, now time.Time) bool {
+	return l.Phase == lookup.Live && now.Sub(time.UnixMilli(l.State.LastSeen)) >= s.m.storage.RefreshOf(&l.State)
 }
 
 // giveUp is finish after a panic: a token that was saved before must still reach
@@ -107,7 +108,7 @@ func (s *Session) giveUp(ctx context.Context, h http.Header) {
 	l, saved := s.loaded, s.cookies.Changed() && !s.sealed
 	s.mu.Unlock()
 	if saved {
-		s.buildCookies(ctx, h, l, false)
+		s.buildCookies(ctx, h, l, s.m.now(), false)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 // buildCookies makes the cookies that the answer takes along, beside the token's and
 // what its header h has. s.io is held.
-func (s *Session) buildCookies(ctx context.Context, h http.Header, l lookup.Loaded, due bool) {
+func (s *Session) buildCookies(ctx context.Context, h http.Header, l lookup.Loaded, now time.Time, due bool) {
 	p := s.cookies
 	if p == nil || !p.Opened() && !p.Dirty {
 		return
@@ -22,7 +22,7 @@ func (s *Session) buildCookies(ctx context.Context, h http.Header, l lookup.Load
 	if !p.Opened() {
 		s.openCookies(ctx) // StartNew has not read the cookies
 	}
-	p.Build(ctx, l, due, func() int { return s.otherBytes(h, false, time.Time{}) })
+	p.Build(ctx, l, now, due, func() int { return s.otherBytes(h, false, time.Time{}) })
 }
 
 // answerRoom is a Session as its commit sees it: what room its answer has for a copy.

@@ -15,10 +15,11 @@ import (
 )
 
 // Build builds the cookies that the answer takes along beside the token's, for the
-// session l. due says that the session's expiry is put off. others returns how many
-// bytes of the answer's header are not for copies; Build calls it only for a copy that
-// it makes. The exchange must have been opened.
-func (e *Exchange) Build(ctx context.Context, l lookup.Loaded, due bool, others func() int) {
+// session l, at the time now: the request may have gone on for long since Open. due says
+// that the session's expiry is put off. others returns how many bytes of the answer's
+// header are not for copies; Build calls it only for a copy that it makes. The exchange
+// must have been opened.
+func (e *Exchange) Build(ctx context.Context, l lookup.Loaded, now time.Time, due bool, others func() int) {
 	x := e.with
 	e.Out, e.Later = nil, nil
 	defer func() { e.Dirty = false }() // the answer takes along what was dirty
@@ -27,7 +28,7 @@ func (e *Exchange) Build(ctx context.Context, l lookup.Loaded, due bool, others 
 		room -= headers.FieldSize("Set-Cookie", endings)
 	}
 	switch {
-	case l.Phase == lookup.Live && e.needsCopy(l, due):
+	case l.Phase == lookup.Live && e.needsCopy(l, now, due):
 		e.buildCopy(ctx, l, room-others())
 	case l.Phase != lookup.Live && e.Dirty:
 		e.Out = e.jar.Cookies.DropLines(e.in.Cookies())
@@ -67,9 +68,9 @@ const attributesMost = 512
 // needsCopy reports whether the client needs a new copy: something has changed, the
 // expiry is put off, no copy opened, the session holds more than the copies that did,
 // or they are worn out and the store has confirmed the session since.
-func (e *Exchange) needsCopy(l lookup.Loaded, due bool) bool {
+func (e *Exchange) needsCopy(l lookup.Loaded, now time.Time, due bool) bool {
 	return e.Dirty || due || !e.Known.Found || !e.Known.Copy().State.Entries.Covers(l.State.Entries) ||
-		e.WornOut() && l.Confirmed > e.Known.Copy().Confirmed
+		e.wornOut(now) && l.Confirmed > e.Known.Copy().Confirmed
 }
 
 // buildCopy builds the cookies that carry a copy of the session, in room bytes of

@@ -89,7 +89,7 @@ func (v *visit) request() *copies.Exchange {
 // answer builds the answer, puts its cookies into the jar and returns their number.
 func (v *visit) answer(e *copies.Exchange, due bool, others int) int {
 	v.Helper()
-	e.Build(v.Context(), v.loaded, due, func() int { return others })
+	e.Build(v.Context(), v.loaded, time.Now(), due, func() int { return others })
 	h := make(http.Header)
 	e.Write(h)
 	v.lasts = map[string]time.Duration{}
@@ -148,6 +148,16 @@ func TestACopyGoesToTheClientAndBack(t *testing.T) {
 		}
 		if v.faults != nil {
 			v.Errorf("the faults are %v", v.faults)
+		}
+	})
+	story(t, "and is sent again where it has worn out in the request", func(v *visit) {
+		v.answer(v.request(), false, 0)
+		time.Sleep(time.Second)
+		e := v.request()
+		v.loaded.Confirmed = time.Now().UnixMilli()
+		time.Sleep(v.x.Fresh)
+		if n := v.answer(e, false, 0); n == 0 {
+			v.Error("the answer has no copy")
 		}
 	})
 	story(t, "and goes with its session", func(v *visit) {

@@ -147,13 +147,16 @@ func (e *Exchange) Leave() {
 	}
 }
 
-// WornOut reports whether the client should be given a newer copy than the request carries.
-func (e *Exchange) WornOut() bool {
+// WornOut reports whether the client should be given a newer copy than the request carries,
+// as far as Open could tell.
+func (e *Exchange) WornOut() bool { return e.wornOut(e.opened) }
+
+func (e *Exchange) wornOut(now time.Time) bool {
 	if !e.Known.Found {
 		return true
 	}
 	fresh := min(e.with.Fresh, e.with.Storage.IdleOf(&e.Known.Copy().State)/4)
-	return e.opened.UnixMilli() >= e.Known.Copy().Confirmed+fresh.Milliseconds()
+	return now.UnixMilli() >= e.Known.Copy().Confirmed+fresh.Milliseconds()
 }
 
 // Write adds the cookies to the header of an answer. Cookies that only tidy up
