@@ -30,7 +30,7 @@ import (
 // is known beside it, and both as facts for package decide.
 type lookup struct {
 	reader *Reader
-	shard  *failover.Shard // of the session
+	shard  *failover.Shard // of the session, when it was asked last
 	id     string
 	known  Known // joined with what the journal holds
 	lease  int64 // of copies that the operator does not trust now
@@ -97,8 +97,7 @@ var lookups = sync.Pool{New: func() any { return new(lookup) }}
 
 // begin makes q the lookup of a session of which w is known.
 func (q *lookup) begin(r *Reader, id string, w Known) {
-	q.reader, q.shard = r, r.Shards.Of(id)
-	q.id, q.known = id, w
+	q.reader, q.id, q.known = r, id, w
 	q.facts = decide.Facts{Mode: r.Mode(), Foreign: r.Foreign}
 	if q.facts.Mode == decide.StoreOnly {
 		q.lease = w.Copy().Confirmed
@@ -154,6 +153,7 @@ func (r *Reader) decideAlone(ctx context.Context, id string, got *record.Session
 // ask loads the session and sets the facts.
 func (q *lookup) ask(ctx context.Context, fresh bool) {
 	r := q.reader
+	q.shard = r.Shards.Of(q.id) // the store's layout may have changed since the load before
 	sent := r.Clock.Now()
 	q.recall(sent)
 	vouched := q.facts.Copy == decide.Vouches && q.facts.Mode != decide.StoreOnly

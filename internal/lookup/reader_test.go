@@ -178,3 +178,37 @@ func TestARecordBeforeTheFirstProbe(t *testing.T) {
 		}
 	})
 }
+
+// Where the store's layout changes while a session is looked for, the second load is of the new
+// shard, which was never seen to save.
+func TestALoadBeyondTheCacheOfAShardThatIsNew(t *testing.T) {
+	var moved atomic.Bool
+	layout := func(i *instance.Instance) {
+		i.Store.ShardOf = func(string) string {
+			if moved.Load() {
+				return "new"
+			}
+			return "old"
+		}
+	}
+	storyOf(t, "confirms no lease", true, layout, func(w *world) {
+		w.Store.Cache()
+		newer := w.write(w.st, "y", "2")
+		w.Store.Set("a", newer)
+		known := w.knownAs(newer, func(b *state.Copy) { b.Confirmed -= 2000 })
+		w.Store.Plan(func(c instance.Call) instance.Fate {
+			switch {
+			case c.Save: // the new shard takes none before the session is loaded from it
+				return instance.Fate{Takes: instance.ReadTimeout - time.Millisecond}
+			case c.ID == "a" && !c.Fresh:
+				moved.Store(true)
+			}
+			return instance.Fate{}
+		})
+		l := w.fetch(known)
+		w.want(l, lookup.Live, lookup.FromStore, lookup.Complete, false)
+		if l.Confirmed != known.Copy().Confirmed {
+			w.Errorf("it is confirmed as of %d, want %d as the copy says", l.Confirmed, known.Copy().Confirmed)
+		}
+	})
+}
