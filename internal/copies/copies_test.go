@@ -364,6 +364,19 @@ func TestCookiesThatAreOpenedAgainCountOnce(t *testing.T) {
 	})
 }
 
+func TestARequestThatIsOverTakesNoSlot(t *testing.T) {
+	story(t, "where its cookies are opened then", func(v *visit) {
+		v.answer(v.request(), false, 0)
+		v.answer(v.request(), false, 0)
+		e := v.x.New(v.x.Transport)
+		e.Leave()
+		e.Open(v.Context(), http.Header{"Cookie": {name + "=" + v.jar[name] + "; " + name + "-b0=" + v.jar[name+"-b0"]}}, true, true)
+		if n := v.x.Slots.Len(); n != 0 || !e.Vouched() {
+			v.Errorf("%d sessions are under way, want none; the copy was read: %v", n, e.Vouched())
+		}
+	})
+}
+
 func TestARequestWithoutCopiesHasNothing(t *testing.T) {
 	var none *copies.Exchange
 	if none.Changed() || none.Vouched() {

@@ -42,7 +42,7 @@ func (e *Exchange) Open(ctx context.Context, in http.Header, visits, answers boo
 		if e.Known.Found {
 			x.Shards.Carried(id, e.Known.Copy().State.Entries, now)
 		}
-		if visits && answers {
+		if visits && answers && !e.left { // else nobody gives the slot back
 			e.enterSlots(id, now)
 		}
 	}
