@@ -362,6 +362,15 @@ func TestCookiesThatAreOpenedAgainCountOnce(t *testing.T) {
 		}
 		v.answer(e, false, 0)
 	})
+	story(t, "in what is told of them", func(v *visit) {
+		v.jar[name+"-b0"], v.jar[name+"-x"] = "planted", "planted"
+		e := v.request()
+		told := len(v.faults)
+		e.Open(v.Context(), http.Header{"Cookie": {name + "-b0=planted; " + name + "-x=planted"}}, true, true)
+		if told != 2 || len(v.faults) != told {
+			v.Errorf("told of %v, want two faults", v.faults)
+		}
+	})
 }
 
 func TestARequestThatIsOverTakesNoSlot(t *testing.T) {

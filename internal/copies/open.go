@@ -22,7 +22,7 @@ import (
 func (e *Exchange) Open(ctx context.Context, in http.Header, visits, answers bool) {
 	x := e.with
 	now := x.Clock.Now()
-	e.opened, e.visits = now, visits
+	e.visits = visits
 	e.untrusted = x.StoreOnly()
 	e.collect(in)
 	ended := e.openEndings(ctx)
@@ -47,6 +47,7 @@ func (e *Exchange) Open(ctx context.Context, in http.Header, visits, answers boo
 		}
 	}
 	e.Known.Ended = ended
+	e.opened = now
 }
 
 // Turn makes t the token that counts of those that the request carries, after Open. It
@@ -92,7 +93,7 @@ func (e *Exchange) collect(in http.Header) {
 func (e *Exchange) open(ctx context.Context, id string, now time.Time) (w lookup.Known) {
 	opened := e.jar.Cookies.Open(&e.in, id)
 	for _, f := range opened.Faults {
-		e.with.Fault(ctx, id, f.Kind, f.Err)
+		e.tell(ctx, id, f)
 		if sealedAt, ok := f.SealedAt(); ok {
 			if age := now.Sub(sealedAt); age < e.with.MaxLease && age > -2*state.MaxAhead {
 				w.Excused = true
@@ -111,9 +112,16 @@ func (e *Exchange) open(ctx context.Context, id string, now time.Time) (w lookup
 func (e *Exchange) openEndings(ctx context.Context) []state.Superseded {
 	l, faults := e.jar.Cookies.OpenEndings(&e.in)
 	for _, f := range faults {
-		e.with.Fault(ctx, "", f.Kind, f.Err)
+		e.tell(ctx, "", f)
 	}
 	return slices.DeleteFunc(l, e.with.Shards.Forgotten)
+}
+
+// tell tells of a fault of the request's cookies when they are opened for the first time.
+func (e *Exchange) tell(ctx context.Context, id string, f backup.Fault) {
+	if !e.Opened() {
+		e.with.Fault(ctx, id, f.Kind, f.Err)
+	}
 }
 
 // Reopen returns what the request carries for the session id, to which rotations lead
