@@ -153,6 +153,7 @@ func (s *Session) applyLocked(c *commit.Commit, err error) (moved bool) {
 		s.held = c.Token
 		s.tokenAction = transport.Action{Kind: transport.Send, Token: c.Token, End: s.m.storage.CookieEnd(&c.State)}
 	case c.Followed:
+		s.held = c.Held
 		s.tokenAction.Pass(c.Held, s.m.storage.CookieEnd(&c.State))
 	}
 	renewed := err == nil && c.Asked != commit.KeepID

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/sessiontest"
 )
 
 // A request with the token of before a rotation takes its time, and answers after the
@@ -139,6 +140,38 @@ func TestARotationThatThisProcessLearnsOfMeanwhileIsFollowed(t *testing.T) {
 		s.want(s.b, other, "red/rice")
 		s.want(c, v, "red/rice")
 	})
+}
+
+// A Save finds that another request has rotated the token. What the request does afterwards it
+// does under the token that it has followed to.
+func TestARequestThatHasFollowedARotationGoesOnUnderItsToken(t *testing.T) {
+	for name, then := range map[string]func(*site, *sessiontest.Visitor, *session.Session){
+		"and rotates": func(_ *site, _ *sessiontest.Visitor, x *session.Session) { x.Rotate() },
+		"and reloads after the next": func(s *site, other *sessiontest.Visitor, x *session.Session) {
+			s.serve(s.b, other, rotate)
+			if err := x.Reload(s.Context()); err != nil {
+				s.Errorf("Reload: %v", err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testRotations(t, func(s *site) {
+				v := s.visitor()
+				other := s.copyOf(v)
+				s.serve(s.a, v, func(x *session.Session) {
+					_ = x.ID()
+					s.serve(s.a, other, rotate)
+					color.Set(x, "blue")
+					if _, err := x.Save(s.Context()); err != nil {
+						s.Errorf("Save: %v", err)
+					}
+					then(s, other, x)
+				})
+				s.want(s.a, v, "blue/")
+				s.want(s.a, other, "blue/")
+			})
+		})
+	}
 }
 
 func cookieNames(cookies []*http.Cookie) (out string) {
