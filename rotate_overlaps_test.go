@@ -174,6 +174,34 @@ func TestARequestThatHasFollowedARotationGoesOnUnderItsToken(t *testing.T) {
 	}
 }
 
+// The log of another instance tells that the session was rotated, but not to which token: that
+// stands in the session's record.
+func TestARotationThatALogTellsOfIsFollowed(t *testing.T) {
+	for name, does := range map[string]func(*session.Session){
+		"by one that saves":   func(x *session.Session) { food.Set(x, "rice") },
+		"by one that rotates": func(x *session.Session) { food.Set(x, "rice"); x.Rotate() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			testSite(t, session.Options{}, func(s *site) {
+				v, other := s.copied()
+				third := s.copyOf(v)
+				status := s.serve(s.a, v, func(x *session.Session) {
+					_ = x.ID()
+					s.serve(s.b, other, rotate)
+					s.after(5 * time.Second)
+					does(x)
+				})
+				if status != http.StatusOK {
+					t.Errorf("answered %d, want 200", status)
+				}
+				s.want(s.a, v, "red/rice")
+				s.want(s.b, other, "red/rice")
+				s.want(s.a, third, "red/rice")
+			})
+		})
+	}
+}
+
 func cookieNames(cookies []*http.Cookie) (out string) {
 	for _, c := range cookies {
 		if c.Name == "__Host-session" {

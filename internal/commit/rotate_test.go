@@ -1,6 +1,7 @@
 package commit_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -101,6 +102,34 @@ func TestARotationMovesTheSession(t *testing.T) {
 			v.Errorf("it stands on %+v", c.Loaded)
 		}
 		v.wantOwed(0, 0)
+	})
+	story(t, "where this process has rotated too many to know each successor's token", func(v *visitor) {
+		l := v.load()
+		v.forgetLinks()
+		first := v.rotate(l)
+		v.must(first, failover.Durable)
+		second := v.rotate(l, increment("n"))
+		v.must(second, failover.Durable)
+		if !second.Followed {
+			v.Error("it has followed no rotation")
+		}
+		st, _ := v.Store.Get(first.Token.ID())
+		v.want("the new record", st, "n", "1")
+	})
+	story(t, "where it has, and the store is away", func(v *visitor) {
+		l := v.load()
+		v.forgetLinks()
+		v.must(v.rotate(l), failover.Durable)
+		v.Store.Away(true)
+		l.AwaySince = v.Clock.Now()
+		v.fails(v.rotate(l, increment("n")), failure.ErrEnded)
+	})
+	story(t, "where it has, and the store does not say where the first one led", func(v *visitor) {
+		l := v.load()
+		v.forgetLinks()
+		v.must(v.rotate(l), failover.Durable)
+		v.Store.PlanFor(instance.CallsFor(v.id()), instance.Fate{Err: instance.ErrRefused})
+		v.fails(v.rotate(l, increment("n")), failure.ErrEnded)
 	})
 	story(t, "and a rotation that cannot follow another waits", func(v *visitor) {
 		l := v.load()
@@ -229,5 +258,14 @@ func TestARotationWithoutAnAnswerIsLookedUp(t *testing.T) {
 			st, _ := v.Store.Get(c.Token.ID())
 			v.want("the new record", st, "n", "1")
 		})
+	}
+}
+
+// forgetLinks makes the process know no link of a rotation that is made from now on.
+func (v *visitor) forgetLinks() {
+	for n := range 10_000 {
+		d := v.Clock.Death(state.Rotated)
+		d.Link = state.NewLink(d.Dot, v.Clock.Now(), [state.LinkRandom]byte{1}, fmt.Sprintf("%032x", n))
+		v.Shards.Wrote(v.Context(), fmt.Sprintf("%031xf", n), d)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/journal"
-	"github.com/holdfast-go/session/internal/state"
 )
 
 // graces holds the ends by rotation that were heard while the rotated tokens still open their
@@ -20,7 +19,7 @@ type graces struct {
 // session. The log does not have the link that leads there, and the store's tombstone does:
 // so hear keeps such a tombstone back until the grace is over.
 func (w *graces) hear(g journal.Tombstone, now time.Time, enter func(journal.Tombstone)) {
-	if leadsOn := g.Death.Reason == state.Rotated && now.Sub(g.Death.Dot.Time()) < state.RotationGrace+time.Second; leadsOn {
+	if g.LeadsByStore(now) {
 		w.mu.Lock()
 		w.rotated = append(w.rotated, g)
 		w.mu.Unlock()

@@ -126,6 +126,33 @@ func TestLinksAreBounded(t *testing.T) {
 	}
 }
 
+// In the grace after a rotation the store alone knows where it leads, unless the link is kept.
+func TestWhichRotationsLeadByTheStore(t *testing.T) {
+	dot := state.Dot{Clock: state.ClockAt(time.Unix(1_000_000, 0)), Instance: 1}
+	full := state.NewLink(dot, dot.Time(), [state.LinkRandom]byte{1}, id32('b'))
+	last := state.RotationGrace + time.Second
+	for what, c := range map[string]struct {
+		death state.Death
+		after time.Duration
+		want  bool
+	}{
+		"a rotation of another process": {state.Death{Reason: state.Rotated, Link: state.BareLink(id32('b'))}, 0, true},
+		"one that names no successor":   {state.Death{Reason: state.Rotated}, 0, true},
+		"as its grace ends":             {state.Death{Reason: state.Rotated, Link: state.BareLink(id32('b'))}, last - 1, true},
+		"one whose grace is over":       {state.Death{Reason: state.Rotated, Link: state.BareLink(id32('b'))}, last, false},
+		"one whose link is kept":        {state.Death{Reason: state.Rotated, Link: full}, 0, false},
+		"a Renew":                       {state.Death{Reason: state.Renewed, Successor: id32('b')}, 0, false},
+		"a logout":                      {state.Death{Reason: state.Destroyed}, 0, false},
+		"a logout of what was rotated":  {state.Death{Reason: state.Destroyed, Link: state.BareLink(id32('b'))}, 0, false},
+	} {
+		c.death.Dot = dot
+		tombstone := Stored(id32('a'), c.death)
+		if got := tombstone.LeadsByStore(dot.Time().Add(c.after)); got != c.want {
+			t.Errorf("%s: got %v, want %v", what, got, c.want)
+		}
+	}
+}
+
 // A logout that waits takes the place of a rotation that the store has. When it has arrived, the
 // token that was rotated opens nothing any more.
 func TestALinkGoesWithItsTombstone(t *testing.T) {

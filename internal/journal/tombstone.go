@@ -2,6 +2,7 @@ package journal
 
 import (
 	"slices"
+	"time"
 
 	"github.com/holdfast-go/session/internal/revoked"
 	"github.com/holdfast-go/session/internal/state"
@@ -190,6 +191,14 @@ func (t *Tombstone) mergeFlags(old Tombstone) {
 	t.EndsSuccessors = t.EndsSuccessors || old.EndsSuccessors
 	t.Unverified = t.Unverified && old.Unverified
 	t.IfStored = t.IfStored && old.IfStored
+}
+
+// LeadsByStore reports whether t is of a rotation whose token still opens the session at a time,
+// and t does not say how, as in the log of another process or where too many were rotated. The
+// store's tombstone does.
+func (t *Tombstone) LeadsByStore(now time.Time) bool {
+	d := &t.Death
+	return d.Reason == state.Rotated && d.Link.Bare() && now.Sub(d.Dot.Time()) < state.RotationGrace+time.Second
 }
 
 // Supersedes reports whether l leads to a session that ends for the successor of t:

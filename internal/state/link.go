@@ -9,7 +9,7 @@ import (
 // ends: the dot of the rotation, the time by the wall clock of the instance that
 // rotated, random bytes, and the successor's ID. The link stays when another
 // writer ends the session as well. The empty link leads nowhere; of its methods
-// only Successor may be called.
+// only Successor and Bare may be called.
 //
 // The grace after a rotation counts from the wall clock: the dot's clock follows
 // the one that is furthest ahead, by up to MaxAhead, and the grace would be as
@@ -44,6 +44,9 @@ func NewLink(d Dot, at time.Time, random [LinkRandom]byte, successor string) Lin
 func BareLink(successor string) Link {
 	return NewLink(Dot{}, time.UnixMilli(0), [LinkRandom]byte{}, successor)
 }
+
+// Bare reports whether l is bare, or empty.
+func (l Link) Bare() bool { return l == "" || l.Dot() == Dot{} }
 
 // Dot returns the dot of the rotation, or zero where the link is bare.
 func (l Link) Dot() Dot { return readDot([]byte(l[:DotSize])) }
