@@ -76,7 +76,12 @@ func (c *Commit) move(ctx context.Context) error {
 			c.renew(ctx)
 		}
 	}
-	if err := c.checkEnded(true); err != nil {
+	if c.leadsByStore() {
+		if err := c.reload(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.checkEnded(); err != nil {
 		return err
 	}
 	if c.Away() {
@@ -148,7 +153,7 @@ func (c *Commit) saveTombstone(ctx context.Context) error {
 		err = c.lookAgain(ctx, err)
 	}
 	if failure.IsAway(err) {
-		if ended := c.checkEnded(false); ended != nil {
+		if ended := c.checkEnded(); ended != nil {
 			return ended
 		}
 	}
@@ -156,12 +161,10 @@ func (c *Commit) saveTombstone(ctx context.Context) error {
 }
 
 // checkEnded fails where another request of this process has ended or rotated the session, or
-// where its user was revoked: the store may not have it yet. With asks, what comes next asks
-// the store, or the journal: a rotation whose link this process does not keep is left to that.
-func (c *Commit) checkEnded(asks bool) error {
+// where its user was revoked: the store may not have it yet.
+func (c *Commit) checkEnded() error {
 	t, known := c.Writer.Shards.Tombstone(c.ID)
-	ended := known && !t.IfStored && t.Death.Dot != c.tombstone.Death.Dot
-	if !ended || asks && t.LeadsByStore(c.Writer.Clock.Now()) {
+	if !known || t.IfStored || t.Death.Dot == c.tombstone.Death.Dot {
 		return c.checkLogin()
 	}
 	return c.rebase(lookup.Loaded{Copy: state.Copy{State: state.State{Death: t.Death}}})

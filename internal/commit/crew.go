@@ -76,9 +76,12 @@ func (c *Commit) start(ctx context.Context, crew *groupcommit.Crew[base]) (base,
 	for other := range crew.Brought {
 		c.joinBrought(&b.Loaded, other.Loaded)
 	}
-	b = c.ontoJournal(b)
+	leads := c.leadsByStore()
+	if !leads {
+		b = c.ontoJournal(b)
+	}
 	mayAnswer := b.Away() && c.Writer.Clock.Now().Sub(b.AwaySince) >= askAgain
-	if !b.State.Dead() && (len(c.Doubts) > 0 || mayAnswer) {
+	if !b.State.Dead() && (len(c.Doubts) > 0 || mayAnswer || leads) {
 		l := c.reread(ctx, c.known(b))
 		if l.Phase == lookup.Unknown {
 			return b, l.Err

@@ -54,8 +54,7 @@ func (c *Commit) saveLater(ctx context.Context, crew *groupcommit.Crew[base], b 
 }
 
 // ontoJournal joins in what the journal knows of the session: writes of other
-// requests that the store lacks, the tombstone, or the revocation of its user. A rotation whose
-// link this process does not keep is left to the save that follows, or to the journal.
+// requests that the store lacks, the tombstone, or the revocation of its user.
 func (c *Commit) ontoJournal(b base) base {
 	if b.State.Dead() {
 		return b
@@ -67,7 +66,7 @@ func (c *Commit) ontoJournal(b base) base {
 		return b
 	}
 	s := c.Writer.Shards.Of(c.ID)
-	if t, ok := s.Tombstone(c.ID); ok && !t.IfStored && !t.LeadsByStore(c.Writer.Clock.Now()) {
+	if t, ok := s.Tombstone(c.ID); ok && !t.IfStored {
 		return deadBase(c.ID, t.Death)
 	}
 	known, ok := s.Copy(c.ID)

@@ -75,6 +75,14 @@ func (c *Commit) followTo(e *rotatedError) {
 	}
 }
 
+// leadsByStore reports whether the session was rotated, and only the store can say where that
+// leads. It must be asked: it may have lost the tombstone, or been set back to before it, and
+// then the session has ended, because what is saved under its ID reaches no successor.
+func (c *Commit) leadsByStore() bool {
+	t, known := c.Writer.Shards.Tombstone(c.ID)
+	return known && t.LeadsByStore(c.Writer.Clock.Now())
+}
+
 // readSuccessor reads the session that a rotation has led to.
 func (c *Commit) readSuccessor(ctx context.Context) error {
 	l, err := c.atSuccessor(ctx)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session/internal/commit"
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/lookup"
@@ -131,18 +132,34 @@ func TestARotationMovesTheSession(t *testing.T) {
 		v.forgetLinks()
 		first := v.rotate(l)
 		v.must(first, failover.Durable)
+		v.must(v.commitTo(first, increment("n")), failover.Durable)
 		v.Store.Away(true)
 		l.AwaySince = v.Clock.Now()
-		c := v.rotate(l, increment("n"))
-		v.must(c, failover.Pending)
-		if c.Begun {
-			v.Error("it has rotated the session once more")
-		}
+		v.fails(v.commit(l, increment("n")), failure.ErrEnded) // the value that the update is of is not known
+		v.fails(v.rotate(l, increment("n")), failure.ErrEnded)
 		v.Store.Away(false)
 		time.Sleep(10 * time.Second)
 		st, _ := v.Store.Get(first.Token.ID())
 		v.want("what the first one made", st, "n", "1")
 	})
+	for how, to := range map[string]commit.Renewal{"writes": commit.KeepID, "rotates": commit.RotateID, "renews": commit.RenewID} {
+		story(t, "where it has, and the store is set back before another request "+how, func(v *visitor) {
+			l := v.load()
+			v.forgetLinks()
+			setBack := v.Store.Snapshot()
+			v.must(v.rotate(l), failover.Durable)
+			setBack()
+			c := v.moving(to, l, increment("n"))
+			v.fails(c, failure.ErrEnded)
+			if c.Begun {
+				v.Error("the session goes on twice")
+			}
+			time.Sleep(time.Second)
+			if st, _ := v.Store.Get(v.id()); st.Death.Reason != state.Rotated {
+				v.Errorf("under the token of before stands %+v", st)
+			}
+		})
+	}
 	story(t, "where it has, and the store does not say where the first one led", func(v *visitor) {
 		l := v.load()
 		v.forgetLinks()
@@ -278,6 +295,13 @@ func TestARotationWithoutAnAnswerIsLookedUp(t *testing.T) {
 			v.want("the new record", st, "n", "1")
 		})
 	}
+}
+
+// commitTo returns a commit of edits to the session that another commit has made.
+func (v *visitor) commitTo(made *commit.Commit, edits ...*state.Edit) *commit.Commit {
+	c := v.commit(made.Loaded, edits...)
+	c.Held = made.Token
+	return c
 }
 
 // forgetLinks makes the process know no link of a rotation that is made from now on.

@@ -149,6 +149,18 @@ func (s *Store) Empty() {
 	clear(s.records)
 }
 
+// Snapshot returns a function that sets all records back to what they are now.
+func (s *Store) Snapshot() (setBack func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	then := maps.Clone(s.records)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.records = maps.Clone(then)
+	}
+}
+
 // Cache keeps what the store holds now for every load that is not fresh.
 func (s *Store) Cache() {
 	s.mu.Lock()
