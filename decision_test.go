@@ -61,6 +61,14 @@ var readings = []struct {
 	{situation{store: "failed", copy: "vouches", known: "dead, pending"}, "dead, tombstone owed", knownDead},
 	{situation{store: "nothing", known: "dead, if stored"}, "dead", unseenToken},
 	{situation{store: "record", known: "dead, if stored"}, "dead, tombstone owed", writtenAgain},
+	{situation{store: "record", known: "rotated"}, "dead, tombstone owed", writtenAgain},
+	{situation{store: "nothing", known: "rotated"}, "dead, tombstone owed", writtenAgain},
+	{situation{store: "tombstone", known: "rotated"}, "dead", knownDead},
+	{situation{store: "failed", known: "rotated"}, "unknown: store failed", rotatedUnknown},
+	{situation{store: "failed", copy: "vouches", known: "rotated"}, "unknown: store failed", rotatedUnknown},
+	{situation{store: "breaker open", copy: "vouches", known: "rotated"}, "unknown: not asked", rotatedUnknown},
+	{situation{store: "record", copy: "vouches", known: "rotated", mode: BackupOnly}, "unknown: not asked", rotatedUnknown},
+	{situation{store: "request over", known: "rotated"}, "unknown: request over", rotatedUnknown},
 	{situation{store: "failed", copy: "vouches", known: "named"}, "dead", namedByCookie},
 	{situation{store: "record", copy: "vouches", known: "named"}, "dead", namedByCookie},
 	{situation{store: "nothing", copy: "vouches", known: "named"}, "dead", namedByCookie},
@@ -177,6 +185,7 @@ var readings = []struct {
 const (
 	knownDead          = "A session that this process knows to be dead is dead, whatever the store answers."
 	writtenAgain       = "Its tombstone is written again where the store answers a record or nothing."
+	rotatedUnknown     = "without its answer the session is unknown"
 	unseenToken        = "is not written where the store has nothing"
 	namedByCookie      = "A session that the visitor's tombstone cookie names is dead."
 	storeTombstone     = "A tombstone in the store means dead, and the revocation set learns it."
@@ -291,7 +300,7 @@ func (s situation) facts() decide.Facts {
 			"breaker open": decide.StoreFailed, "request over": decide.NoAnswer, "unreadable": decide.NoAnswer,
 		}[s.store],
 		Known: map[string]decide.Known{
-			"dead": decide.Revoked, "dead, if stored": decide.RevokedIfStored, "named": decide.Named,
+			"dead": decide.Revoked, "rotated": decide.RotatedLately, "dead, if stored": decide.RevokedIfStored, "named": decide.Named,
 			"superseded elsewhere, by the visitor": decide.SupersededElsewhere,
 		}[s.known],
 		Predecessor: map[string]decide.Predecessor{
@@ -526,6 +535,8 @@ func (r *reading) know(ctx context.Context) {
 		_ = s.AddTombstone(ctx, journal.Owed(string(subject), death))
 	case "dead, if stored":
 		_ = s.AddTombstone(ctx, journal.Tombstone{ID: string(subject), Death: death, Unverified: true, IfStored: true})
+	case "rotated": // by a log, a file or one rotation too many, which say no more
+		_ = s.AddTombstone(ctx, journal.Stored(string(subject), r.m.clock.Death(state.Rotated)))
 	case "named":
 		r.brought.Ended = []state.Superseded{{ID: string(subject), Dot: death.Dot}}
 	case "superseded elsewhere, by the visitor":

@@ -135,8 +135,9 @@ func TestARotationMovesTheSession(t *testing.T) {
 		v.must(v.commitTo(first, increment("n")), failover.Durable)
 		v.Store.Away(true)
 		l.AwaySince = v.Clock.Now()
-		v.fails(v.commit(l, increment("n")), failure.ErrEnded) // the value that the update is of is not known
-		v.fails(v.rotate(l, increment("n")), failure.ErrEnded)
+		v.fails(v.commit(l, increment("n")), failure.ErrUnavailable) // the value that the update is of is not known
+		v.fails(v.rotate(l, increment("n")), failure.ErrUnavailable)
+		v.must(v.rotate(l), failover.Durable) // it waits
 		v.Store.Away(false)
 		time.Sleep(10 * time.Second)
 		st, _ := v.Store.Get(first.Token.ID())
@@ -165,7 +166,7 @@ func TestARotationMovesTheSession(t *testing.T) {
 		v.forgetLinks()
 		v.must(v.rotate(l), failover.Durable)
 		v.Store.PlanFor(instance.CallsFor(v.id()), instance.Fate{Err: instance.ErrRefused})
-		v.fails(v.rotate(l, increment("n")), failure.ErrEnded)
+		v.fails(v.rotate(l, increment("n")), failure.ErrUnavailable)
 	})
 	story(t, "and a rotation that cannot follow another waits", func(v *visitor) {
 		l := v.load()

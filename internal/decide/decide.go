@@ -32,8 +32,9 @@ type Known uint8
 // What a process may know.
 const (
 	NotDead             Known = iota
-	Revoked                   // the revocation set has its tombstone
-	RevokedIfStored           // likewise, but no visitor was seen to hold the token
+	RotatedLately             // the revocation set has its tombstone, and the store alone knows where that still leads
+	Revoked                   // likewise, and it leads nowhere or this process knows where
+	RevokedIfStored           // the revocation set has its tombstone, but no visitor was seen to hold the token
 	Named                     // the visitor's tombstone cookie names it
 	LoginRevoked              // the login to it counts no more: its user is revoked since
 	SupersededElsewhere       // another writer has ended the session that it took over from

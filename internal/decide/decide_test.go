@@ -29,8 +29,16 @@ func expected(f Facts) (Verdict, Cause, Effects) {
 		stale = ReportStale
 	}
 	liveRecord := f.Answer == Record || f.Answer == Behind || f.Answer == CacheBehind
-	if f.Known == Revoked || f.Known == RevokedIfStored {
-		missing := f.Answer == Nothing && f.Known == Revoked
+	if f.Known == RotatedLately {
+		switch f.Answer {
+		case CacheBehind:
+			return AskStore, None, 0
+		case StoreFailed, NoAnswer:
+			return Unknown, LoadError, 0
+		}
+	}
+	if f.Known == RotatedLately || f.Known == Revoked || f.Known == RevokedIfStored {
+		missing := f.Answer == Nothing && f.Known != RevokedIfStored
 		if missing || liveRecord {
 			return Dead, BySet, WriteTombstone
 		}
@@ -92,7 +100,7 @@ func TestEveryCombinationOfFacts(t *testing.T) {
 			t.Fatalf("%+v: got %+v, want %v %v %v", f, d, verdict, cause, effects)
 		}
 	}
-	if want := 6 * 7 * 3 * 3 * 5 * 32; n != want {
+	if want := 7 * 7 * 3 * 3 * 5 * 32; n != want {
 		t.Errorf("%d combinations, want %d", n, want)
 	}
 }
@@ -107,9 +115,11 @@ func TestWhatHoldsForEveryCombination(t *testing.T) {
 			}
 		}
 		fromCopy := d.Verdict == Serve || d.Verdict == Restore || d.Verdict == ReadPredecessor
-		dead := f.Known != NotDead || f.Answer == Tombstone
+		leads := f.Known == RotatedLately && (f.Answer == CacheBehind || f.Answer == StoreFailed || f.Answer == NoAnswer)
+		dead := f.Known != NotDead && !leads || f.Answer == Tombstone
 		storeFailed := f.Answer == StoreFailed || f.Answer == Nothing && (f.Quarantined || f.Predecessor == OutOfReach)
 		check(!dead || d.Verdict == Dead, "dead wins over everything")
+		check(!leads || d.Verdict == Unknown || d.Verdict == AskStore, "where a rotation leads the store says")
 		check(d.Verdict != Serve || storeFailed, "a copy is served only where the failure is the store's")
 		check(!fromCopy || f.Copy == Vouches && f.Mode != StoreOnly, "only a copy that vouches stands in, and none with store only")
 		check(f.Answer != NoAnswer || d.Verdict == Dead || d.Verdict == Unknown, "no copy takes the place of an answer that is not the store's failure")

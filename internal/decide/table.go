@@ -5,9 +5,17 @@ var table = [...]struct {
 	when when
 	then Decision
 }{
-	// Death comes first, whatever else is known.
+	// Death comes first, whatever else is known, but for where a rotation still leads.
 	{
-		when{known: of(Revoked), answer: of(Nothing, Record, Behind, CacheBehind)},
+		when{known: of(RotatedLately), answer: of(CacheBehind)},
+		Decision{AskStore, None, 0, "behind a cached record the store itself is asked"},
+	},
+	{
+		when{known: of(RotatedLately), answer: of(StoreFailed, NoAnswer)},
+		Decision{Unknown, LoadError, 0, "without its answer the session is unknown"},
+	},
+	{
+		when{known: of(RotatedLately, Revoked), answer: of(Nothing, Record, Behind, CacheBehind)},
 		Decision{Dead, BySet, WriteTombstone, "Its tombstone is written again where the store answers a record or nothing."},
 	},
 	{
@@ -15,7 +23,7 @@ var table = [...]struct {
 		Decision{Dead, BySet, WriteTombstone, "Its tombstone is written again where the store answers a record or nothing."},
 	},
 	{
-		when{known: of(Revoked, RevokedIfStored)},
+		when{known: of(RotatedLately, Revoked, RevokedIfStored)},
 		Decision{Dead, BySet, 0, "A session that this process knows to be dead is dead, whatever the store answers."},
 	},
 	{

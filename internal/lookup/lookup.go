@@ -196,6 +196,9 @@ func (q *lookup) learn(ctx context.Context, sent time.Time, fresh, confirms bool
 	f.Quarantined = f.Answer == decide.Nothing && s.Quarantined()
 	f.Unwritable = !confirms && s.UnwritableFor(q.reader.Lease())
 	f.Known = q.knownEnd()
+	if f.Known == decide.RotatedLately && f.Answer != decide.Tombstone && q.stored.Cached && !fresh {
+		f.Answer = decide.CacheBehind
+	}
 	f.NeverStored = known.Born
 	f.Excused = q.known.Excused
 	f.Predecessor = decide.Settled
@@ -264,6 +267,9 @@ func (q *lookup) knownEnd() decide.Known {
 		q.tombstone = g
 		if g.IfStored {
 			return decide.RevokedIfStored
+		}
+		if g.LeadsByStore(q.reader.Clock.Now()) {
+			return decide.RotatedLately
 		}
 		return decide.Revoked
 	}

@@ -138,3 +138,63 @@ func TestWhereRotationsLeadMayBeUnknown(t *testing.T) {
 		}
 	})
 }
+
+// This process knows that a token was rotated, and has not kept what it leads to: it has rotated
+// too many, or has the rotation from the file of another process. The store alone can say it.
+func TestARotationWhoseLinkIsNotKept(t *testing.T) {
+	rotated := func(w *world) (old, next token.Token) {
+		w.Helper()
+		old = token.New()
+		dead, next := w.rotation(old)
+		w.Store.Set(next.ID(), w.st)
+		w.Store.Set(old.ID(), dead)
+		dead.Death.Link = state.BareLink(next.ID())
+		w.Shards.Learn(context.Background(), old.ID(), dead.Death)
+		return old, next
+	}
+	story(t, "is followed", func(w *world) {
+		old, next := rotated(w)
+		if l, held, arrived := w.arrive(old, lookup.Known{}); !arrived || held != next {
+			w.Errorf("it arrives (%v) at %+v", arrived, l)
+		}
+	})
+	story(t, "is followed behind a cache that has the record of before", func(w *world) {
+		old := token.New()
+		w.Store.Set(old.ID(), w.st)
+		w.Store.Cache()
+		dead, next := w.rotation(old)
+		w.Store.Set(next.ID(), w.st)
+		w.Store.Set(old.ID(), dead)
+		dead.Death.Link = state.BareLink(next.ID())
+		w.Shards.Learn(context.Background(), old.ID(), dead.Death)
+		l := w.Reader.Fetch(context.Background(), old.ID(), lookup.Known{}, false)
+		held, _, arrived := w.Reader.Arrive(context.Background(), old, &l, lookup.Known{}, func(string) lookup.Known { return lookup.Known{} })
+		if !arrived || held != next {
+			w.Errorf("it arrives (%v) at %+v", arrived, l)
+		}
+	})
+	story(t, "leads nowhere that is known while the store does not answer", func(w *world) {
+		old, _ := rotated(w)
+		w.Store.Away(true)
+		copyOf := w.knownAs(w.st, func(b *state.Copy) { b.ID = old.ID() })
+		l, held, arrived := w.arrive(old, copyOf)
+		if arrived || held != old || l.Phase != lookup.Unknown || !failure.IsAway(l.Err) {
+			w.Errorf("it arrives (%v) at %+v", arrived, l)
+		}
+		time.Sleep(state.RotationGrace + time.Second)
+		if l, _, _ := w.arrive(old, copyOf); l.Phase != lookup.Dead {
+			w.Errorf("after the grace it is %+v", l)
+		}
+	})
+	story(t, "leads nowhere where the store was set back", func(w *world) {
+		old, _ := rotated(w)
+		w.Store.Set(old.ID(), w.st)
+		if l, _, arrived := w.arrive(old, lookup.Known{}); arrived || l.Phase != lookup.Dead {
+			w.Errorf("it arrives (%v) at %+v", arrived, l)
+		}
+		time.Sleep(time.Second)
+		if st, _ := w.Store.Get(old.ID()); !st.Dead() {
+			w.Error("the tombstone is not written again")
+		}
+	})
+}
