@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/state"
 	"github.com/holdfast-go/session/internal/test/instance"
@@ -109,5 +110,48 @@ func TestAnEndTakesATurn(t *testing.T) {
 			v.Error(err)
 		}
 		v.wantSaves(0)
+	})
+}
+
+// A visitor logs out with the token of before a rotation, and the request could not load the
+// session. The store was set back to before the rotation: its record leads nowhere, and this
+// process knows where the rotation led.
+func TestAnEndFollowsARotationThatTheStoreHasForgotten(t *testing.T) {
+	for what, forgets := range map[string]bool{"with its link": false, "without it": true} {
+		story(t, what, func(v *visitor) {
+			l := v.load()
+			if forgets {
+				v.forgetLinks()
+			}
+			setBack := v.Store.Snapshot()
+			first := v.rotate(l)
+			v.must(first, failover.Durable)
+			setBack()
+			at := journal.IfLive(v.id(), v.Clock.Death(state.Destroyed))
+			d, ended, err := v.Writer.End(v.Context(), &at, record.Any)
+			if d != failover.Durable || err != nil || len(ended) != 2 {
+				v.Errorf("the end came to %v, %v, and ended %+v", d, err, ended)
+			}
+			if l := v.Reader.Fetch(v.Context(), first.Token.ID(), carried(first.Loaded), true); l.Phase != lookup.Dead {
+				v.Errorf("after the logout the session is %+v", l)
+			}
+		})
+	}
+	story(t, "and ends at a Renew", func(v *visitor) {
+		setBack := v.Store.Snapshot()
+		first := v.rotate(v.load())
+		v.must(first, failover.Durable)
+		login := v.renew(first.Loaded)
+		login.Held = first.Token
+		v.must(login, failover.Durable)
+		setBack()
+		at := journal.IfLive(v.id(), v.Clock.Death(state.Destroyed))
+		if _, _, err := v.Writer.End(v.Context(), &at, record.Any); err != nil {
+			v.Error(err)
+		}
+		time.Sleep(20 * time.Second)
+		if l := v.Reader.Fetch(v.Context(), login.Token.ID(), carried(login.Loaded), true); l.Phase != lookup.Live {
+			v.Errorf("the session of the login is %+v", l)
+		}
 	})
 }

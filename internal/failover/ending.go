@@ -86,8 +86,12 @@ func (a *Shards) End(ctx context.Context, g *journal.Tombstone, over record.Vers
 		if err != nil {
 			return 0, ended, err
 		}
+		stands := at.Death
+		if known, _ := a.Tombstone(at.ID); stands.Link == "" && known.Death.Link != "" {
+			stands = known.Death // the store was set back to before the rotation
+		}
 		d = max(d, far)
-		successors = a.appendSuccessors(successors, at.Death, why)
+		successors = a.appendSuccessors(successors, stands, why)
 		if len(successors) == 0 {
 			return d, ended, nil
 		}
