@@ -48,8 +48,11 @@ type flight struct {
 // record what this process has added to its own. It costs one load where there is nothing
 // new. Concurrent callers share an exchange, which begins after each of them has called. The
 // Result is valid beside an error too. A loss is reported once, to all callers that share the
-// exchange, even if an exchange of Append's found it.
+// exchange, even if an exchange of Append's found it. A call whose context is done begins none.
 func (s *Shard) Exchange(ctx context.Context) (Result, error) {
+	if err := ctx.Err(); err != nil {
+		return Result{}, err
+	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
