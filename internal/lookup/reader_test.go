@@ -156,10 +156,9 @@ func TestALiveRecord(t *testing.T) {
 	})
 }
 
-// A shard that was never seen to save may take saves all the same.
-func TestARecordBeforeTheFirstProbe(t *testing.T) {
-	var moved atomic.Bool
-	layout := func(i *instance.Instance) {
+// oldUntil has all sessions in one shard, and in a new one once they have moved.
+func oldUntil(moved *atomic.Bool) func(*instance.Instance) {
+	return func(i *instance.Instance) {
 		i.Store.ShardOf = func(string) string {
 			if moved.Load() {
 				return "new"
@@ -167,7 +166,12 @@ func TestARecordBeforeTheFirstProbe(t *testing.T) {
 			return "old"
 		}
 	}
-	storyOf(t, "is believed without a copy", true, layout, func(w *world) {
+}
+
+// A shard that was never seen to save may take saves all the same.
+func TestARecordBeforeTheFirstProbe(t *testing.T) {
+	var moved atomic.Bool
+	storyOf(t, "is believed without a copy", true, oldUntil(&moved), func(w *world) {
 		w.Store.PlanFor(instance.Saves, instance.Fate{Takes: instance.ReadTimeout - time.Millisecond})
 		moved.Store(true)
 		if s := w.Shards.Of("a"); !s.Writable() || s.Confirms(w.Clock.Now()) || s.UnwritableFor(instance.Lease) {
@@ -183,15 +187,7 @@ func TestARecordBeforeTheFirstProbe(t *testing.T) {
 // shard, which was never seen to save.
 func TestALoadBeyondTheCacheOfAShardThatIsNew(t *testing.T) {
 	var moved atomic.Bool
-	layout := func(i *instance.Instance) {
-		i.Store.ShardOf = func(string) string {
-			if moved.Load() {
-				return "new"
-			}
-			return "old"
-		}
-	}
-	storyOf(t, "confirms no lease", true, layout, func(w *world) {
+	storyOf(t, "confirms no lease", true, oldUntil(&moved), func(w *world) {
 		w.Store.Cache()
 		newer := w.write(w.st, "y", "2")
 		w.Store.Set("a", newer)
