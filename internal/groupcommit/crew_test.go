@@ -87,56 +87,73 @@ func TestTheNextLeaderGoesOnFromTheSame(t *testing.T) {
 	}
 }
 
+// thirdLeaves is inTurn for a third member that gives up as the second begins to lead. It
+// returns the members' errors, and fails where anybody waits for more than the two saves.
+func (c *cart) thirdLeaves(t *testing.T, n int, change func(i int, m *member)) []error {
+	t.Helper()
+	hasty, hangUp := context.WithCancel(t.Context())
+	defer hangUp()
+	began, errs := time.Now(), make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			time.Sleep(time.Duration(i) * time.Millisecond)
+			ctx := t.Context()
+			if i == 2 {
+				ctx = hasty
+			}
+			_, errs[i] = c.add(ctx, fmt.Sprint(i), func(m *member) {
+				change(i, m)
+				if lead := m.lead; i == 1 {
+					m.lead = func(crew *Crew[[]string]) ([]string, error) {
+						hangUp() // while the leader reads, say
+						synctest.Wait()
+						return lead(crew)
+					}
+				}
+			})
+		})
+	}
+	wg.Wait()
+	if took := time.Since(began); took > 2*c.takes {
+		t.Errorf("two saves took %v", took)
+	}
+	if !errors.Is(errs[2], context.Canceled) || errors.Is(errs[2], ErrCarried) {
+		t.Errorf("the third got %v", errs[2])
+	}
+	return errs
+}
+
 // A member that has given up is not asked to lead, and one that leads is not another member of
 // its crew: neither costs the others any time.
 func TestWhoLeadsNextIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cart{takes: time.Second}
-		hasty, hangUp := context.WithCancel(t.Context())
-		defer hangUp()
-		began := time.Now()
-		var wg sync.WaitGroup
-		for i := range 5 {
-			wg.Go(func() {
-				time.Sleep(time.Duration(i) * time.Millisecond)
-				ctx := t.Context()
-				if i == 2 {
-					ctx = hasty
-				}
-				_, err := c.add(ctx, fmt.Sprint(i), func(m *member) {
-					save := m.lead
-					switch i {
-					case 1:
-						m.lead = func(crew *Crew[[]string]) ([]string, error) {
-							hangUp() // of the one that would lead next
-							synctest.Wait()
-							return save(crew)
-						}
-						m.apply = func(s []string) ([]string, error) { return s, errors.New("no") }
-					case 3:
-						m.lead = func(crew *Crew[[]string]) ([]string, error) {
-							var others []string
-							for brought := range crew.Brought {
-								others = append(others, brought...)
-							}
-							if want := []string{"4"}; !slices.Equal(others, want) {
-								t.Errorf("whoever leads next is told that %v take part besides, want %v", others, want)
-							}
-							return save(crew)
-						}
+		errs := c.thirdLeaves(t, 5, func(i int, m *member) {
+			switch i {
+			case 1:
+				m.apply = func(s []string) ([]string, error) { return s, errors.New("no") }
+			case 3:
+				save := m.lead
+				m.lead = func(crew *Crew[[]string]) ([]string, error) {
+					var others []string
+					for brought := range crew.Brought {
+						others = append(others, brought...)
 					}
-				})
-				if fails := i == 1 || i == 2; fails != (err != nil) {
-					t.Errorf("%d: got %v", i, err)
+					if want := []string{"4"}; !slices.Equal(others, want) {
+						t.Errorf("whoever leads next is told that %v take part besides, want %v", others, want)
+					}
+					return save(crew)
 				}
-			})
+			}
+		})
+		for i, err := range errs {
+			if fails := i == 1 || i == 2; fails != (err != nil) {
+				t.Errorf("%d: got %v", i, err)
+			}
 		}
-		wg.Wait()
 		if want := []string{"0", "3", "4"}; !slices.Equal(c.items, want) {
 			t.Errorf("kept %v, want %v", c.items, want)
-		}
-		if took := time.Since(began); took > 2*c.takes {
-			t.Errorf("two saves took %v", took)
 		}
 	})
 }
@@ -278,38 +295,11 @@ func TestAMemberThatFailsBringsNothing(t *testing.T) {
 func TestAMemberThatGivesUpInACrew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cart{takes: time.Second}
-		hasty, hangUp := context.WithCancel(t.Context())
-		defer hangUp()
-		began := time.Now()
-		var wg sync.WaitGroup
-		for i := range 4 {
-			wg.Go(func() {
-				time.Sleep(time.Duration(i) * time.Millisecond)
-				ctx := t.Context()
-				if i == 2 {
-					ctx = hasty
-				}
-				_, err := c.add(ctx, fmt.Sprint(i), func(m *member) {
-					if i != 1 {
-						return
-					}
-					save := m.lead
-					m.lead = func(crew *Crew[[]string]) ([]string, error) {
-						hangUp() // while the leader reads, say
-						synctest.Wait()
-						return save(crew)
-					}
-				})
-				if took := time.Since(began); took > 2*c.takes {
-					t.Errorf("%d: two saves took %v", i, took)
-				}
-				gaveUp := errors.Is(err, context.Canceled) && !errors.Is(err, ErrCarried)
-				if gaveUp != (i == 2) || err != nil && i != 2 {
-					t.Errorf("%d: got %v", i, err)
-				}
-			})
+		for i, err := range c.thirdLeaves(t, 4, func(int, *member) {}) {
+			if err != nil && i != 2 {
+				t.Errorf("%d: got %v", i, err)
+			}
 		}
-		wg.Wait()
 		if want := []string{"0", "1", "3"}; !slices.Equal(c.items, want) || c.saves != 2 {
 			t.Errorf("got %v in %d saves, want %v in 2", c.items, c.saves, want)
 		}
