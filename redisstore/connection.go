@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -21,11 +22,19 @@ type connection struct {
 	broken   error  // what Read met
 
 	questions  atomic.Int64
-	answers    int64
+	answers    atomic.Int64
 	subscribed atomic.Bool // to channels, or to MONITOR: their messages answer no command
+
+	mu        sync.Mutex // guards all below; Write counts its commands under it
+	abandoned bool
+	idle      bool // no command was under way when it was abandoned
 }
 
 var (
+	// errUnsent is of a command for a connection that was abandoned, which the client has
+	// not noticed yet. The command was not sent.
+	errUnsent = errors.New("session: redis: the connection was given up before the command was sent")
+
 	errUnasked   = errors.New("an answer that nobody asked for")
 	errUnordered = errors.New("a subscription that nobody asked for")
 )
@@ -46,10 +55,42 @@ func newConnection(conn net.Conn, address string) *connection {
 
 // Write counts a command before its last byte leaves, and so before it is answered.
 func (c *connection) Write(b []byte) (int, error) {
-	if err := c.asked.take(b); err != nil {
-		return 0, fmt.Errorf("session: redis: a command with %w", err)
+	if err := c.count(b); err != nil {
+		return 0, err
 	}
 	return c.Conn.Write(b)
+}
+
+func (c *connection) count(b []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.abandoned {
+		return c.givenUpLocked()
+	}
+	if err := c.asked.take(b); err != nil {
+		return fmt.Errorf("session: redis: a command with %w", err)
+	}
+	return nil
+}
+
+// abandon closes the connection. The client goes on with it until it notices; where no
+// command is under way, nothing that it still gives to it can have been sent.
+func (c *connection) abandon() {
+	c.mu.Lock()
+	if !c.abandoned {
+		c.abandoned = true
+		c.idle = c.questions.Load() == c.answers.Load() && !c.subscribed.Load()
+	}
+	c.mu.Unlock()
+	_ = c.Close() // it may be closed already
+}
+
+// givenUpLocked is the error of a connection that was abandoned.
+func (c *connection) givenUpLocked() error {
+	if c.idle {
+		return errUnsent
+	}
+	return net.ErrClosed
 }
 
 // Read returns no bytes of a piece in which an answer makes no sense.
@@ -61,6 +102,13 @@ func (c *connection) Read(b []byte) (int, error) {
 	if garbage := c.answered.take(b[:n]); garbage != nil {
 		c.broken = fmt.Errorf("session: redis: the server, or a proxy before it, sent %w", garbage)
 		return 0, c.broken
+	}
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.abandoned {
+			err = c.givenUpLocked()
+		}
 	}
 	return n, err
 }
@@ -77,8 +125,7 @@ func (c *connection) hear(kind byte, word []byte) error {
 		}
 		return nil
 	}
-	c.answers++
-	if c.answers > c.questions.Load() {
+	if c.answers.Add(1) > c.questions.Load() {
 		return errUnasked
 	}
 	return nil

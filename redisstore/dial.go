@@ -75,7 +75,7 @@ func (r *registry) closeOlder(address string, than time.Time) bool {
 	}
 	r.mu.Unlock()
 	for _, c := range old {
-		_ = c.Close() // it may be closed already
+		c.abandon()
 	}
 	return len(old) > 0
 }

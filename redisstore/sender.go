@@ -89,7 +89,7 @@ func (r request) runCached(ctx context.Context) (reply rueidis.RedisResult) {
 }
 
 func (s *sender) send(ctx context.Context, r request) (reply rueidis.RedisResult) {
-	for range attempts {
+	for n := 0; n < attempts; n++ {
 		began := time.Now()
 		if err := endedBy(ctx, began); err != nil {
 			return rueidis.NewErrorResult(err)
@@ -106,6 +106,10 @@ func (s *sender) send(ctx context.Context, r request) (reply rueidis.RedisResult
 		if err == nil { // an answer, even where it says no
 			break
 		}
+		if errors.Is(err, errUnsent) {
+			n-- // the client has noticed one more of the connections that were given up
+			continue
+		}
 		notSent := errors.Is(err, context.Canceled) || r.read && errors.Is(err, context.DeadlineExceeded)
 		again := notSent || r.read && isBroken(err)
 		if !again {
@@ -119,7 +123,7 @@ func (s *sender) send(ctx context.Context, r request) (reply rueidis.RedisResult
 func isBroken(err error) bool {
 	op := new(net.OpError)
 	failed := errors.As(err, &op) && op.Op != "dial" && !op.Timeout()
-	return failed || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	return failed || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // enter reports whether the caller may make the call itself. Then the call counts

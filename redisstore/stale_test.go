@@ -1,7 +1,9 @@
 package redisstore_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -160,5 +162,157 @@ func TestAReplicaIsAnErrorOfTheWrite(t *testing.T) {
 	}
 	if n := first.Calls(t)["set"]; n > 4 {
 		t.Errorf("the write was sent %d times", n)
+	}
+}
+
+// unaware is a connection whose end its client notices when it writes, and not before.
+type unaware struct {
+	net.Conn
+	failed chan struct{}
+	once   sync.Once
+}
+
+func (c *unaware) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if err != nil {
+		c.once.Do(func() { close(c.failed) })
+	}
+	return n, err
+}
+
+func (c *unaware) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil {
+		<-c.failed
+	}
+	return n, err
+}
+
+func (c *unaware) Close() error {
+	c.once.Do(func() { close(c.failed) }) // the client has noticed, or ends
+	return c.Conn.Close()
+}
+
+// The store closes connections that lead to a replica. The client may choose one of them for
+// the next command before it has noticed: none of these fails.
+func TestACommandMayMeetAConnectionThatWasGivenUp(t *testing.T) {
+	for name, save := range map[string]func(*redisstore.Store, context.Context, string) error{
+		"a write": func(s *redisstore.Store, ctx context.Context, key string) error {
+			_, err := s.Save(ctx, session.ID(key), record("y"), session.Absent)
+			return err
+		},
+		"a read": func(s *redisstore.Store, ctx context.Context, key string) error {
+			_, err := s.Load(ctx, session.ID(key))
+			if errors.Is(err, session.ErrNotFound) {
+				err = nil
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first, second := redistest.Start(t), redistest.Start(t)
+			a := newAddress(t, first.Addr())
+			client := newClient(t, "redis://"+a.Addr().String(), func(o *rueidis.ClientOption) {
+				dial := o.DialCtxFn
+				o.DialCtxFn = func(ctx context.Context, address string, d *net.Dialer, c *tls.Config) (net.Conn, error) {
+					conn, err := dial(ctx, address, d, c)
+					if err != nil {
+						return nil, err
+					}
+					return &unaware{Conn: conn, failed: make(chan struct{})}, nil
+				}
+			})
+			store := redisstore.New(client)
+			for n := range 20 {
+				mustSave(t, store, session.ID("b"+strconv.Itoa(n)), record("x"), session.Absent)
+			}
+			server := second.Addr()
+			a.server.Store(&server)
+			host, port, _ := net.SplitHostPort(second.Addr())
+			if got := first.Command("REPLICAOF", host, port); got != "OK" {
+				t.Fatal(got)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			if _, err := store.Save(ctx, "c", record("y"), session.Absent); err != nil {
+				t.Errorf("the write that learns of it: %v", err)
+			}
+			for n := range 20 {
+				if err := save(store, ctx, "d"+strconv.Itoa(n)); err != nil {
+					t.Errorf("%s %d after it: %v", name, n, err)
+				}
+			}
+		})
+	}
+}
+
+// What was under way on a connection that is given up may have been done: it is an error, and
+// is not sent again.
+func TestACommandThatWasUnderWayIsNotSentAgain(t *testing.T) {
+	server := redistest.Start(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	var sent atomic.Int64 // times that the key "held" went by
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			there, err := net.Dial("tcp", server.Addr())
+			if err != nil {
+				client.Close()
+				continue
+			}
+			go pass(client, there)
+			go func() {
+				swallowing := false
+				b := make([]byte, 64<<10)
+				for {
+					n, err := client.Read(b)
+					if err != nil {
+						there.Close()
+						return
+					}
+					if bytes.Contains(b[:n], []byte("held")) {
+						sent.Add(1)
+						swallowing = true
+					}
+					if !swallowing {
+						_, _ = there.Write(b[:n])
+					}
+				}
+			}()
+		}
+	}()
+	store := redisstore.New(newClient(t, "redis://"+l.Addr().String(), func(o *rueidis.ClientOption) { o.PipelineMultiplex = 2 }))
+	for n := range 20 { // over each of the client's connections
+		mustSave(t, store, session.ID("b"+strconv.Itoa(n)), record("x"), session.Absent)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var saves sync.WaitGroup
+	saves.Go(func() {
+		if _, err := store.Save(ctx, "held", record("y"), session.Absent); err == nil {
+			t.Error("a write without an answer passes for one that is done")
+		}
+	})
+	eventually(t, "the write is under way", func() bool { return sent.Load() > 0 })
+	if got := server.Command("REPLICAOF", "127.0.0.1", "1"); got != "OK" {
+		t.Fatal(got)
+	}
+	for n := range 20 { // those over the other connections learn that it is a replica
+		saves.Go(func() {
+			if _, err := store.Save(ctx, session.ID("c"+strconv.Itoa(n)), record("y"), session.Absent); err == nil {
+				t.Error("a replica took a write")
+			}
+		})
+	}
+	saves.Wait()
+	if n := sent.Load(); n != 1 {
+		t.Errorf("the write under way was sent %d times", n)
 	}
 }
