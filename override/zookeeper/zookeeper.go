@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -43,11 +42,11 @@ type Source struct {
 	path    string
 	options Options
 
-	conn  *zk.Conn
-	mute  time.Time       // when the Reads began to fail; zero: the last has not
-	renew atomic.Bool     // the next call makes another session
-	watch <-chan zk.Event // fires once; nil where none is set
-	busy  chan struct{}   // holds one while a call is under way
+	busy chan struct{} // holds one while a call is under way
+	line *line         // whoever holds busy uses it
+
+	read  *line           // of the last Read that had an answer
+	watch <-chan zk.Event // of that Read; fires once
 }
 
 var _ override.Source = (*Source)(nil)
@@ -91,76 +90,39 @@ func isPath(p string) bool {
 func (s *Source) String() string { return "zookeeper node " + s.path }
 
 // Read implements [override.Source]. A member that lags behind the others may answer with
-// an older text; then Wait returns as soon as the member has caught up.
+// an older text, but none older than any Read had before; then Wait returns as soon as the
+// member has caught up.
 func (s *Source) Read(ctx context.Context) (text string, stands bool, err error) {
 	type answer struct {
 		data  []byte
+		line  *line
 		watch <-chan zk.Event
 	}
-	if s.fired() {
-		s.watch = nil
-	}
-	watch := s.watch
-	got, err := call(ctx, s, func(conn *zk.Conn) (a answer, err error) {
-		// The watch is set before the data is read, so that no change is missed, and only
-		// where none is set: the client keeps each until it has fired. Exists sets one on
-		// a missing node too.
-		if a.watch = watch; watch == nil {
-			if _, _, a.watch, err = conn.ExistsW(s.path); err != nil {
-				return a, err
-			}
+	got, err := call(ctx, s, func(l *line) (a answer, err error) {
+		a.line = l
+		if a.watch, err = l.look(s.path); err == nil {
+			a.data, _, err = l.conn.Get(s.path)
 		}
-		a.data, _, err = conn.Get(s.path)
 		return a, err
 	})
-	if got.watch != nil {
-		s.watch = got.watch
-	}
-	switch {
-	case errors.Is(err, zk.ErrNoNode):
-		s.mute = time.Time{}
-		return "", false, nil
-	case err != nil:
-		s.silence(time.Now())
+	missing := errors.Is(err, zk.ErrNoNode)
+	if err != nil && !missing {
 		return "", false, fmt.Errorf("zookeeper: %w", err)
 	}
-	s.mute = time.Time{}
-	return string(got.data), true, nil
-}
-
-// silence notes a Read that has failed. After two sessions' time of them the next call makes
-// another session: a server that has lost its data refuses a client that has seen more than
-// the server has, and the client would ask for ever.
-func (s *Source) silence(now time.Time) {
-	switch {
-	case s.mute.IsZero():
-		s.mute = now
-	case now.Sub(s.mute) > 2*s.options.Session:
-		s.mute = time.Time{}
-		s.watch = nil
-		s.renew.Store(true)
-	}
-}
-
-// fired reports whether the watch has fired, which it does once.
-func (s *Source) fired() bool {
-	select {
-	case <-s.watch:
-		return true
-	default:
-		return false
-	}
+	s.read, s.watch = got.line, got.watch
+	return string(got.data), !missing, nil
 }
 
 // Wait implements [override.Source].
 func (s *Source) Wait(ctx context.Context) error {
-	if s.watch == nil {
+	if s.read == nil {
 		return errors.New("zookeeper: nothing was read yet")
 	}
 	select {
 	case e := <-s.watch:
-		s.watch = nil
-		return e.Err // that the session has expired, for example
+		return e.Err
+	case <-s.read.lost:
+		return errLost
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -169,15 +131,15 @@ func (s *Source) Wait(ctx context.Context) error {
 // Close ends the session.
 func (s *Source) Close() error {
 	s.busy <- struct{}{} // waits for a call under way, which connects perhaps
-	if s.conn != nil {
-		s.conn.Close()
+	if s.line != nil {
+		s.line.conn.Close()
 	}
 	return nil
 }
 
 // call runs do on the connection, and returns when ctx ends though do has not: the client
 // knows no contexts. One do runs at a time.
-func call[T any](ctx context.Context, s *Source, do func(*zk.Conn) (T, error)) (T, error) {
+func call[T any](ctx context.Context, s *Source, do func(*line) (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
@@ -192,7 +154,7 @@ func call[T any](ctx context.Context, s *Source, do func(*zk.Conn) (T, error)) (
 	go func() {
 		var r result
 		if r.err = s.connect(); r.err == nil {
-			r.value, r.err = do(s.conn)
+			r.value, r.err = do(s.line)
 		}
 		<-s.busy
 		done <- r
@@ -205,30 +167,16 @@ func call[T any](ctx context.Context, s *Source, do func(*zk.Conn) (T, error)) (
 	}
 }
 
-// connect makes the session, which the client makes anew by itself when it has expired.
+// connect makes a line where none stands.
 func (s *Source) connect() error {
-	if s.renew.CompareAndSwap(true, false) && s.conn != nil {
-		s.conn.Close()
-		s.conn = nil
-	}
-	if s.conn != nil {
+	if s.line != nil && !s.line.isLost() {
 		return nil
 	}
-	conn, _, err := zk.Connect(s.servers, s.options.Session, zk.WithLogger(silent{}), zk.WithLogInfo(false))
-	if err != nil {
-		return err
+	if s.line != nil {
+		go s.line.conn.Close() // it takes a second, where no server answers
+		s.line = nil
 	}
-	if s.options.User != "" {
-		if err := conn.AddAuth("digest", []byte(s.options.User+":"+s.options.Password)); err != nil {
-			conn.Close()
-			return err
-		}
-	}
-	s.conn = conn
-	return nil
+	l, err := newLine(s.servers, s.options)
+	s.line = l
+	return err
 }
-
-// silent drops what the client would print: Read returns its errors.
-type silent struct{}
-
-func (silent) Printf(string, ...any) {}

@@ -3,8 +3,12 @@
 package zookeeper
 
 import (
+	"encoding/binary"
 	"errors"
+	"net"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -101,6 +105,8 @@ func TestANodeOfZooKeeperIsASource(t *testing.T) {
 	p := place(t, server)
 	sourcetest.Run(t, p)
 	t.Run("a session that expires costs no change", func(t *testing.T) { expires(t, server, p) })
+	t.Run("a connection that is lost", func(t *testing.T) { lost(t, server, p) })
+	t.Run("a server that says nothing", func(t *testing.T) { mute(t, server, p) })
 	t.Run("another server is asked where one does not answer", func(t *testing.T) {
 		p.Put("second", "backup-only")
 		p.New = func(name string) override.Source { return newSource(t, name, nil, "127.0.0.1:1", server.Addr()) }
@@ -127,7 +133,7 @@ func expires(t *testing.T, server *zookeepertest.Server, p sourcetest.Place) {
 		return s
 	}
 	i := p.Follow(t, "expires", "", sourcetest.OnlyWatches)
-	id := s.conn.SessionID()
+	id := s.line.conn.SessionID()
 	if !server.HasSession(id) {
 		t.Fatalf("session 0x%x: the server does not have it", id)
 	}
@@ -140,11 +146,120 @@ func expires(t *testing.T, server *zookeepertest.Server, p sourcetest.Place) {
 	p.Put("expires", "backup-only")
 	cut.Store(false)
 	i.Becomes("a new session", backupOnly)
-	if s.conn.SessionID() == id {
+	if s.line.conn.SessionID() == id {
 		t.Error("got the session of before, want a new one")
 	}
 	p.Delete("expires")
 	i.Becomes("a change in the new session", session.Override{})
+}
+
+// lost breaks the connection. The client's own way back, which takes up the session, has a
+// data race; another session's first call has its member catch up.
+func lost(t *testing.T, server *zookeepertest.Server, p sourcetest.Place) {
+	var cut atomic.Bool
+	var calls callsOf
+	line := relay.Relay{Accepted: calls.forget, Up: func(b []byte) []byte {
+		if cut.CompareAndSwap(true, false) {
+			return nil
+		}
+		calls.note(b)
+		return b
+	}}.Start(t, server.Addr())
+	p.New = func(name string) override.Source { return newSource(t, name, &Options{Session: 3 * time.Second}, line) }
+	i := p.Follow(t, "cut", "", sourcetest.OnlyWatches)
+	for _, step := range []struct {
+		text string
+		want session.Override
+	}{{"backup-only", backupOnly}, {"store-only", session.Override{Mode: session.StoreOnly}}} {
+		cut.Store(true) // with the client's next ping
+		for end := time.Now().Add(patience); cut.Load(); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the client sends nothing")
+			}
+		}
+		p.Put("cut", step.text)
+		i.Becomes("another connection", step.want)
+		session, made := calls.made()
+		if session != 0 {
+			t.Error("the session of the connection that was lost is taken up again, want a new one")
+		}
+		if len(made) < 2 || made[0] != syncing || made[1] != exists {
+			t.Errorf("the first calls over the connection are %d, want sync and exists", made)
+		}
+	}
+	p.Put("cut", "auto")
+	i.Becomes("a change that is told of", session.Override{})
+}
+
+// The client's numbers of what it calls.
+const (
+	exists  = 3
+	syncing = 9
+	ping    = 11
+)
+
+// callsOf are the calls that went over the last connection.
+type callsOf struct {
+	mu      sync.Mutex
+	begun   bool  // the session was asked for
+	session int64 // that was taken up again; zero: a new one
+	numbers []int32
+}
+
+func (c *callsOf) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.numbers, c.begun = nil, false
+}
+
+// note takes one packet: its length, the call's own number, and what it is.
+func (c *callsOf) note(packet []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.begun {
+		c.begun = true
+		c.session = int64(binary.BigEndian.Uint64(packet[20:])) // after the protocol, what was seen, and the timeout
+		return
+	}
+	if what := int32(binary.BigEndian.Uint32(packet[8:])); what != ping {
+		c.numbers = append(c.numbers, what)
+	}
+}
+
+func (c *callsOf) made() (session int64, numbers []int32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session, slices.Clone(c.numbers)
+}
+
+// mute has a server first that takes connections and never answers.
+func mute(t *testing.T, server *zookeepertest.Server, p sourcetest.Place) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p.Put("mute", "backup-only")
+	for range 4 { // the client begins with any of them
+		s := newSource(t, "mute", &Options{Session: time.Second}, l.Addr().String(), server.Addr())
+		text, _, err := s.Read(t.Context())
+		if text != "backup-only" || err != nil {
+			t.Errorf("got %q, %v, want the order at the other server", text, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	conn, err := new(line).dial("tcp", l.Addr().String(), patience, time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil && !errors.Is(err, net.ErrClosed) {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v, want a connection that is closed because no session came in time", err)
+	}
 }
 
 func listed(t *testing.T, server *zookeepertest.Server) {
