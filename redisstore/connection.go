@@ -22,12 +22,15 @@ type connection struct {
 	broken   error  // what Read met
 
 	questions  atomic.Int64
-	answers    atomic.Int64
+	answers    int64       // that Read has met
 	subscribed atomic.Bool // to channels, or to MONITOR: their messages answer no command
 
-	mu        sync.Mutex // guards all below; Write counts its commands under it
+	mu        sync.Mutex // guards all below
+	due       int64      // how many answers there must be so that nothing but a PING is under way
+	dueBefore int64      // the same without the last question
+	given     int64      // answers that Read has returned
 	abandoned bool
-	idle      bool // no command was under way when it was abandoned
+	idle      bool // nothing but a PING was under way when it was abandoned
 }
 
 var (
@@ -41,9 +44,13 @@ var (
 
 func newConnection(conn net.Conn, address string) *connection {
 	c := &connection{Conn: conn, address: address, made: time.Now()}
-	c.asked.began = func() { c.questions.Add(1) }
+	c.asked.began = func() {
+		c.dueBefore, c.due = c.due, c.questions.Add(1)
+	}
 	c.asked.message = func(_ byte, word []byte) error {
 		switch string(upper(word)) {
+		case "PING":
+			c.due = c.dueBefore
 		case "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR":
 			c.subscribed.Store(true)
 		}
@@ -64,33 +71,13 @@ func (c *connection) Write(b []byte) (int, error) {
 func (c *connection) count(b []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.abandoned {
-		return c.givenUpLocked()
+	if c.idle {
+		return errUnsent
 	}
 	if err := c.asked.take(b); err != nil {
 		return fmt.Errorf("session: redis: a command with %w", err)
 	}
 	return nil
-}
-
-// abandon closes the connection. The client goes on with it until it notices; where no
-// command is under way, nothing that it still gives to it can have been sent.
-func (c *connection) abandon() {
-	c.mu.Lock()
-	if !c.abandoned {
-		c.abandoned = true
-		c.idle = c.questions.Load() == c.answers.Load() && !c.subscribed.Load()
-	}
-	c.mu.Unlock()
-	_ = c.Close() // it may be closed already
-}
-
-// givenUpLocked is the error of a connection that was abandoned.
-func (c *connection) givenUpLocked() error {
-	if c.idle {
-		return errUnsent
-	}
-	return net.ErrClosed
 }
 
 // Read returns no bytes of a piece in which an answer makes no sense.
@@ -103,14 +90,25 @@ func (c *connection) Read(b []byte) (int, error) {
 		c.broken = fmt.Errorf("session: redis: the server, or a proxy before it, sent %w", garbage)
 		return 0, c.broken
 	}
-	if err != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.abandoned {
-			err = c.givenUpLocked()
-		}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.given = c.answers
+	if err != nil && c.idle {
+		err = errUnsent
 	}
 	return n, err
+}
+
+// abandon closes the connection. The client goes on with it until it notices; where nothing
+// was under way, nothing that it still gives to it can have been sent.
+func (c *connection) abandon() {
+	c.mu.Lock()
+	if !c.abandoned {
+		c.abandoned = true
+		c.idle = c.given >= c.due
+	}
+	c.mu.Unlock()
+	_ = c.Close() // it may be closed already
 }
 
 // hear takes a message of the server's.
@@ -125,7 +123,8 @@ func (c *connection) hear(kind byte, word []byte) error {
 		}
 		return nil
 	}
-	if c.answers.Add(1) > c.questions.Load() {
+	c.answers++
+	if c.answers > c.questions.Load() {
 		return errUnasked
 	}
 	return nil

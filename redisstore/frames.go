@@ -26,6 +26,7 @@ type frames struct {
 	elements int  // that it has
 
 	header   bool // the line of an element is being read
+	inside   bool // the element is one of another
 	typ      byte // of the element
 	number   int64
 	negative bool
@@ -73,7 +74,8 @@ func (f *frames) take(b []byte) error {
 
 // begin takes the type of an element.
 func (f *frames) begin(typ byte) {
-	if f.open == 0 {
+	f.inside = f.open > 0
+	if !f.inside {
 		f.kind = typ
 		f.open = 1
 		f.elements = 1
@@ -127,7 +129,12 @@ func (f *frames) endLine() error {
 	case '$', '=', '!':
 		f.rest, f.inString = n+2, !f.hasWord
 		return nil
-	case '*', '~', '>':
+	case '*', '~':
+		return f.add(int(n))
+	case '>':
+		if f.inside { // Redis 6 may push within an answer, which lacks no element for that (redis issue 8935)
+			n++
+		}
 		return f.add(int(n))
 	case '%':
 		return f.add(int(2 * n))

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -107,6 +108,7 @@ func TestAnAnswerThatNobodyAskedForEndsTheConnection(t *testing.T) {
 		{[]string{get[:5]}, "-ERR Protocol error\r\n", nil}, // also before the command is whole
 		{[]string{subscribe}, "*3\r\n+subscribe\r\n+x\r\n:1\r\n*3\r\n+message\r\n+x\r\n+a\r\n", nil},
 		{[]string{subscribe}, subscribed, nil},
+		{[]string{fill}, "+OK\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n" + invalidate + ":-2\r\n_\r\n", nil}, // Redis 6
 		{[]string{get}, ":1\r\n:1\r\n", errUnasked},
 		{nil, "-ERR max number of clients reached\r\n", errUnasked},
 		{[]string{get}, subscribed, errUnordered},
@@ -115,6 +117,55 @@ func TestAnAnswerThatNobodyAskedForEndsTheConnection(t *testing.T) {
 		if test.want == nil && (errors.Is(got, errUnasked) || errors.Is(got, errUnordered)) || test.want != nil && !errors.Is(got, test.want) {
 			t.Errorf("%q after %q: got %v, want %v", test.answers, test.commands, got, test.want)
 		}
+	}
+}
+
+// fill is what the client sends for a key that it may keep.
+const fill = "*3\r\n$6\r\nCLIENT\r\n$7\r\nCACHING\r\n$3\r\nYES\r\n*1\r\n$5\r\nMULTI\r\n" +
+	"*2\r\n$4\r\nPTTL\r\n$1\r\nx\r\n*2\r\n$3\r\nGET\r\n$1\r\nx\r\n*1\r\n$4\r\nEXEC\r\n"
+
+// Of a connection that is given up, a command is sent again only where nothing that was under
+// way could be taken for it.
+func TestWhatWasUnderWayWhenAConnectionIsGivenUp(t *testing.T) {
+	const get, set, ping = "*2\r\n$3\r\nGET\r\n$1\r\nx\r\n", "*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$1\r\ny\r\n", "*1\r\n$4\r\nPING\r\n"
+	for _, test := range []struct {
+		is       string
+		commands string
+		answers  string
+		unsent   bool
+	}{
+		{"nothing", get, "_\r\n", true},
+		{"a command", get + set, "_\r\n", false},
+		{"a part of a command", get + set[:9], "_\r\n", false},
+		{"a part of an answer", get, "$5\r\nab", false},
+		{"the client's own PING", get + ping, "_\r\n", true},
+		{"a command before a PING", get + set + ping, "_\r\n", false},
+		{"a command behind a PING", get + ping + set, "_\r\n+PONG\r\n", false},
+		{"nothing, after a PING", get + ping + set, "_\r\n+PONG\r\n+OK\r\n", true},
+		{"an answer that is withheld, for what follows it", get + set, "_\r\n+OK\r\n$-2\r\n", false},
+		{"a command, after an answer with an invalidation in it", fill + set, "+OK\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n:-2\r\n_\r\n", false},
+		{"a subscription", "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nx\r\n", "*3\r\n+subscribe\r\n+x\r\n:1\r\n", false},
+	} {
+		client, server := net.Pipe()
+		c := newConnection(client, "server")
+		go func() {
+			_, _ = io.ReadFull(server, make([]byte, len(test.commands)))
+			_, _ = server.Write([]byte(test.answers))
+		}()
+		if _, err := c.Write([]byte(test.commands)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Read(make([]byte, 1<<10)); err != nil && !strings.Contains(test.is, "withheld") {
+			t.Fatal(err)
+		}
+		c.abandon()
+		if _, err := c.Write([]byte(set)); errors.Is(err, errUnsent) != test.unsent || err == nil {
+			t.Errorf("%s was under way: a write gets %v", test.is, err)
+		}
+		if _, err := c.Read(make([]byte, 1)); errors.Is(err, errUnsent) != test.unsent || err == nil {
+			t.Errorf("%s was under way: a read gets %v", test.is, err)
+		}
+		_ = server.Close()
 	}
 }
 
