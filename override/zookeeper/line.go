@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-zookeeper/zk"
+	"github.com/holdfast-go/session/internal/hosts"
 )
 
 // line is one session over one connection.
@@ -31,13 +32,15 @@ var errLost = errors.New("zookeeper: the connection was lost")
 
 func newLine(servers []string, o Options) (*line, error) {
 	l := &line{lost: make(chan struct{})}
+	inTime := max(2*o.Session, leastToBegin)
 	dial := func(network, address string, timeout time.Duration) (net.Conn, error) {
 		if l.isLost() {
 			return nil, errLost
 		}
-		return l.dial(network, address, timeout, o.Session)
+		return l.dial(network, address, timeout, inTime)
 	}
-	conn, _, err := zk.Connect(servers, o.Session, zk.WithLogger(silent{}), zk.WithLogInfo(false), zk.WithDialer(dial), zk.WithEventCallback(l.hear))
+	conn, _, err := zk.Connect(servers, o.Session, zk.WithLogger(silent{}), zk.WithLogInfo(false),
+		zk.WithHostProvider(new(hosts.Ring)), zk.WithDialer(dial), zk.WithEventCallback(l.hear))
 	if err != nil {
 		return nil, err
 	}
@@ -51,10 +54,13 @@ func newLine(servers []string, o Options) (*line, error) {
 	return l, nil
 }
 
-// dial ends a connection over which there is no session in time: the client would wait for
-// a server that is frozen for seven times as long, and asks no other one meanwhile.
+// leastToBegin is how long a session may take to begin, however short it is.
+const leastToBegin = 5 * time.Second
+
+// dial ends a connection over which there is no session in time: the client would wait for a
+// server that is frozen for seven times [Options].Session, and asks no other one meanwhile.
 func (l *line) dial(network, address string, timeout, inTime time.Duration) (net.Conn, error) {
-	conn, err := net.DialTimeout(network, address, timeout)
+	conn, err := hosts.Dial(network, address, timeout)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func newSource(t *testing.T, name string, o *Options, servers ...string) *Source
 	t.Helper()
 	s, err := New(servers, folder+name, o)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	return s
 }
@@ -112,6 +112,11 @@ func TestANodeOfZooKeeperIsASource(t *testing.T) {
 		p.New = func(name string) override.Source { return newSource(t, name, nil, "127.0.0.1:1", server.Addr()) }
 		p.Follow(t, "second", "", sourcetest.Soon).Becomes("at the start", backupOnly)
 	})
+	t.Run("a name that leads nowhere", func(t *testing.T) {
+		p.Put("unresolved", "backup-only")
+		p.New = func(name string) override.Source { return newSource(t, name, nil, "zk.invalid:2181", server.Addr()) }
+		p.Follow(t, "unresolved", "", sourcetest.Soon).Becomes("at the start", backupOnly)
+	})
 	t.Run("a node with an access list", func(t *testing.T) { listed(t, server) })
 }
 
@@ -129,7 +134,7 @@ func expires(t *testing.T, server *zookeepertest.Server, p sourcetest.Place) {
 	}}.Start(t, server.Addr())
 	var s *Source
 	p.New = func(name string) override.Source {
-		s = newSource(t, name, &Options{Session: time.Second}, line)
+		s = newSource(t, name, &Options{Session: 4 * time.Second}, line)
 		return s
 	}
 	i := p.Follow(t, "expires", "", sourcetest.OnlyWatches)
@@ -240,16 +245,20 @@ func mute(t *testing.T, server *zookeepertest.Server, p sourcetest.Place) {
 	}
 	defer l.Close()
 	p.Put("mute", "backup-only")
+	var sources sync.WaitGroup
 	for range 4 { // the client begins with any of them
-		s := newSource(t, "mute", &Options{Session: time.Second}, l.Addr().String(), server.Addr())
-		text, _, err := s.Read(t.Context())
-		if text != "backup-only" || err != nil {
-			t.Errorf("got %q, %v, want the order at the other server", text, err)
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
+		sources.Go(func() {
+			s := newSource(t, "mute", nil, l.Addr().String(), server.Addr())
+			text, _, err := s.Read(t.Context())
+			if text != "backup-only" || err != nil {
+				t.Errorf("got %q, %v, want the order at the other server", text, err)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
+	sources.Wait()
 	conn, err := new(line).dial("tcp", l.Addr().String(), patience, time.Millisecond)
 	if err != nil {
 		t.Fatal(err)

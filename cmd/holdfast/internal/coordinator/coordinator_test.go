@@ -120,6 +120,17 @@ func agree(t *testing.T, a, b coordinator.Coordinator, freeze, thaw func()) {
 	}
 }
 
+// A member whose name has no address, as of a pod that is down, keeps nobody from the others.
+func TestAMemberOfZooKeeperWithoutAnAddress(t *testing.T) {
+	server := zookeepertest.Start(t)
+	c := open(t, "zk://zk.invalid:2181,"+server.Addr()+"/key")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if done, err := c.Set(ctx, "key", []byte("value"), 0); !done || err != nil {
+		t.Errorf("got %v, %v, want a value at the other member", done, err)
+	}
+}
+
 // An entry that is made by hand in place of a removed one is another entry.
 func TestAnEntryThatIsMadeAnewIsAnotherOne(t *testing.T) {
 	server := zookeepertest.Start(t)

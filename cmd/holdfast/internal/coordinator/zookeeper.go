@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-zookeeper/zk"
+	"github.com/holdfast-go/session/internal/hosts"
 )
 
 // zookeeperCoordinator keeps entries in plain nodes, none of them ephemeral. The
@@ -33,15 +34,15 @@ func openZooKeeper(a Address) (Coordinator, error) {
 	return &zookeeperCoordinator{a: a}, nil
 }
 
-// connect returns the connection, and makes it where there is none: the names of the
-// servers may not resolve yet.
+// connect returns the connection, and makes it if there is none.
 func (c *zookeeperCoordinator) connect() (*zk.Conn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.conn != nil {
 		return c.conn, nil
 	}
-	conn, _, err := zk.Connect(c.a.Servers, sessionTime, zk.WithLogger(silent{}))
+	conn, _, err := zk.Connect(c.a.Servers, sessionTime, zk.WithLogger(silent{}),
+		zk.WithHostProvider(new(hosts.Ring)), zk.WithDialer(hosts.Dial))
 	if err != nil {
 		return nil, err
 	}
