@@ -15,32 +15,32 @@ import (
 // does not hold up the others: it is tried again by itself, until the set has forgotten
 // it.
 type again struct {
-	left atomic.Int64 // tombstones still to be written, of all shards, about
+	left atomic.Int64 // about how many tombstones of the set the walk has not tried yet
 
 	mu      sync.Mutex // guards all below
 	at      revoked.Cursor
-	rest    []journal.Tombstone // of the page before at, which were not tried yet
+	rest    []journal.Tombstone // tombstones of the page before at that were not tried yet
 	last    bool                // no page comes after rest
-	walk    int                 // which walk it is
+	walk    int                 // number of the walk
 	limit   rate.Limiter
-	refused map[string]refusal // by the session's ID
+	refused map[string]refusal // by the ID of the session
 }
 
 // refusal is when a tombstone that the shard has refused is tried again.
 type refusal struct {
 	next time.Time
-	wait time.Duration // before next
+	wait time.Duration // from the last refusal to next
 }
 
 const (
 	againPage = 64   // tombstones at a time
 	againRate = 1000 // a second
 
-	// maxRefused is how many refused tombstones the walk leaves behind it. Where there are
-	// more the shard takes none at all, and the walk waits for it.
+	// maxRefused is how many refused tombstones the walk leaves behind. If there are as many,
+	// the shard probably takes none at all, and the walk waits for it.
 	maxRefused = 1024
 
-	firstAgain = time.Second // from a refusal until the next attempt, and twice as long each time
+	firstAgain = time.Second // from the first refusal until the next attempt; it doubles each time
 	lastAgain  = time.Minute
 )
 
@@ -66,7 +66,7 @@ func (w *again) owes() (all, refused int) {
 
 // attempt is the result of writing a page of tombstones.
 type attempt struct {
-	n              int // that were looked at, in their order
+	n              int // how many of the page were looked at, in their order
 	taken, refused []string
 }
 
@@ -109,7 +109,7 @@ func (w *again) due(j *journal.Journal, now time.Time) (page []journal.Tombstone
 	for id, r := range w.refused {
 		t, known := j.Tombstone(id)
 		switch {
-		case !known, t.Pending: // and the journal delivers it
+		case !known, t.Pending: // a pending one is delivered by the journal
 			delete(w.refused, id)
 		case !now.Before(r.next):
 			page = append(page, t)

@@ -15,11 +15,14 @@ import (
 type Call struct {
 	all          *Shards
 	ID           string
-	shard        *Shard // nil where there is no backup
+	shard        *Shard // nil: there is no backup
 	loads, saves circuit.Ticket
 	Budget       time.Duration
-	Quick        bool // the answer took less than half of the budget, the time in which this process stood still left out
-	Patient      bool // no visitor waits for it
+
+	// Quick: the answer took less than half of the budget, not counting the time in which this
+	// process did not run.
+	Quick   bool
+	Patient bool // no visitor waits for it
 }
 
 // AllowLoad asks for permission to load from the store. vouched reports whether the
@@ -57,8 +60,8 @@ func (a *Shards) AllowSave(ctx context.Context, id string) (Call, error) {
 // of the shard have ended before it uses a load's answer. Otherwise a store that went back in
 // time could show a session that has ended, or one whose tombstone it has lost. HearLogs
 // waits until the logs were read for the first time, also those of the other shards of a
-// store that is a Pinner: the session may have ended there, see layout. Where the shard had
-// lost its logs by then and has no record of the session (found is false), it reads the logs
+// store that is a Pinner: the session may have ended there, see layout. If the shard had lost
+// its logs by then and has no record of the session (found is false), HearLogs reads the logs
 // once more, because other instances write theirs again. It reports whether the answer may be
 // used.
 func (c *Call) HearLogs(ctx context.Context, found bool) bool {
@@ -84,9 +87,9 @@ func (s *Shard) takesSaves() bool {
 	return s.saves.Allow(s.all.Clock.Now(), true).Answer != circuit.No
 }
 
-// Writable reports whether the shard takes saves, as far as this process knows and
-// whatever an operator orders. A shard that has not saved yet, as far as this process has
-// seen, counts as writable until a save fails. While a shard is not writable, no end of a
+// Writable reports whether the shard takes saves, judged by the saves and probes of this process,
+// even if the operator's StoreOnly mode admits all saves. A shard that no probe of this process has
+// saved to yet counts as writable until a save fails. While a shard is not writable, no end of a
 // session reaches the other instances through it.
 func (s *Shard) Writable() bool { return s.writableAt(s.all.Clock.Now()) }
 
@@ -107,14 +110,14 @@ func (s *Shard) UnwritableFor(lease time.Duration) bool {
 	return !s.Writable() && s.all.Clock.Now().UnixMilli() >= s.tookSaves.Load()+lease.Milliseconds()
 }
 
-// exchanges is how many intervals an exchange takes at most while all is well: it waits for ten for
-// what the store lacks, and after a loss for all members.
+// exchanges is how many intervals pass at most between two exchanges that leave nothing unread,
+// while all is well: an exchange waits up to ten for missing segments, and longer after a loss.
 const exchanges = 20
 
 // EndsHeardUntil returns the time until which this process has heard of each end of a session by
-// others: until the last exchange, or until the shard of the session last took a save, without
-// which nobody can tell others of an end. Within the duration that it returns another exchange
-// follows while all is well. It is for where there is a backup.
+// others: until the last exchange, or, if the shard of the session takes no saves, until it last
+// took one, because no instance can tell the others of an end without a save. Another exchange
+// follows within the duration that it returns, while all is well. Call it only with a backup.
 func (a *Shards) EndsHeardUntil(id string) (heard time.Time, within time.Duration) {
 	s := a.Of(id)
 	heard = s.members.Heard()
@@ -125,11 +128,10 @@ func (a *Shards) EndsHeardUntil(id string) (heard time.Time, within time.Duratio
 	return heard, within
 }
 
-// Writable is Shard.Writable for the shard of a session. Without a backup nothing is known.
+// Writable is Shard.Writable for the shard of a session. Without a backup it reports true.
 func (a *Shards) Writable(id string) bool { return a.JournalBytes == 0 || a.Of(id).Writable() }
 
-// Answered notes that the store answered: w is what the store did, or NoWork where it
-// refused.
+// Answered notes that the store answered: w is what the store did, or NoWork if it refused.
 func (c Call) Answered(ctx context.Context, w Work) {
 	if c.shard == nil {
 		c.all.answered(ctx, w, c.ID)
@@ -183,7 +185,7 @@ func (s *Shard) saveFailed(ctx context.Context, w Work, err error) {
 }
 
 // Refused notes that the store reported a conflict which no other writer can have
-// caused: the session's ID is new, or the same version stood there before and after
+// caused: the session's ID is new, or the store had the same version before and after
 // the save. Refused counts this as a failed save and returns the error for the
 // caller.
 func (a *Shards) Refused(ctx context.Context, id string, over record.Version) error {
@@ -197,7 +199,7 @@ func (a *Shards) Refused(ctx context.Context, id string, over record.Version) er
 	return err
 }
 
-// answered notes that an operation succeeded, where there is no breaker.
+// answered notes that an operation succeeded, if there is no breaker.
 func (a *Shards) answered(ctx context.Context, w Work, id string) {
 	if w == NoWork || a.health.ailing.Load() == 0 {
 		return
@@ -208,7 +210,7 @@ func (a *Shards) answered(ctx context.Context, w Work, id string) {
 	}
 }
 
-// away notes that an operation failed, where there is no breaker, and tells the hooks
+// away notes that an operation failed, if there is no breaker, and tells the hooks
 // of the third failure in a row and once a minute of an outage that lasts.
 func (a *Shards) away(ctx context.Context, w Work, id string, err error) {
 	shard := a.Store.Shard(id)

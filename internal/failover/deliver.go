@@ -35,7 +35,7 @@ func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error
 			s.all.Learn(ctx, g.ID, g.Death)
 		}
 		if err := s.all.endNamed(ctx, g.Death); err != nil {
-			s.all.journal.Refused(g.ID) // a full journal does not keep the shard from serving for ever
+			s.all.journal.Refused(g.ID) // so a full journal does not keep the shard from serving
 			return err
 		}
 		if err := s.all.endSuccessor(ctx, g, known.Reason); err != nil {
@@ -60,8 +60,8 @@ func (s *Shard) deliverTombstone(ctx context.Context, g journal.Tombstone) error
 	return nil
 }
 
-// endNamed makes sure that the sessions which a death names and which end with it have ended, as
-// far as this process knows. It fails where the journal has no room for one of them: Learn has
+// endNamed ends the sessions that a death names and that end with it, except those that this
+// process knows to have ended. It fails if the journal has no room for one of them: Learn has
 // tried the same, but only a caller that gets the error tries again.
 func (a *Shards) endNamed(ctx context.Context, d state.Death) error {
 	for _, id := range d.EndedSuccessors() {
@@ -78,7 +78,7 @@ func (a *Shards) endNamed(ctx context.Context, d state.Death) error {
 }
 
 // deliverHint joins a state into the record that the shard has, or creates the
-// record where the shard has none and the state's lease still holds.
+// record if the shard has none and the state's lease still holds.
 func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 	ctx = context.WithoutCancel(ctx)
 	delivered := true
@@ -112,10 +112,10 @@ func (s *Shard) deliverHint(ctx context.Context, d journal.Hint) error {
 	return nil
 }
 
-// applyHint joins b into the store's record, or creates the record where the store
-// has none and the copy's lease still holds. Its error wraps failure.ErrUnavailable
-// or failure.ErrConflict where a later attempt may succeed. It returns the death of
-// a session that has ended. direct is as in successorCopy.
+// applyHint joins b into the store's record, or creates the record if the store has none and
+// the copy's lease still holds. Its error wraps failure.ErrUnavailable or failure.ErrConflict
+// if a later attempt may succeed. It returns the death of a session that has ended. direct is
+// as in successorCopy.
 func (a *Shards) applyHint(ctx context.Context, b state.Copy, direct bool) (ended state.Death, err error) {
 	c := a.Of(b.ID).bypass(b.ID)
 	for tries := a.attempts(); ; {
@@ -151,16 +151,17 @@ func (a *Shards) applyHint(ctx context.Context, b state.Copy, direct bool) (ende
 	}
 }
 
-// earlyError is the error of a state of which this process may hear in a moment where it belongs.
+// earlyError says that a state must wait: its session may soon be in the store, or this process
+// may soon hear which session goes on in its place.
 type earlyError struct {
 	lost error // why it is lost otherwise
 }
 
 func (e *earlyError) Error() string { return "session: it may turn out where this belongs" }
 
-// mayGoOn fails where the user of a session was revoked: another instance may have renewed the
-// session with that, as RevokeOthers does, which this process has not heard yet. The session's
-// successor takes over what waits here.
+// mayGoOn fails if the login to a session was revoked: another instance may have renewed the
+// session at the same time, as RevokeOthers does, and this process may not have heard of it yet.
+// The session's successor takes over what waits here.
 func (a *Shards) mayGoOn(st state.State) error {
 	if _, dead := a.LoginRevoked(st); dead {
 		return &earlyError{failure.ErrEnded}
@@ -168,9 +169,9 @@ func (a *Shards) mayGoOn(st state.State) error {
 	return nil
 }
 
-// mayPutBack returns why b is not put into a store that lacks its session. Values that a
-// session takes over, of which no more is known here, wait for an instance that has a copy of
-// the session.
+// mayPutBack returns why b is not put into a store that lacks its session. If only the values
+// that the session inherits are known here, they wait for an instance with a copy to restore the
+// session.
 func (a *Shards) mayPutBack(b state.Copy) error {
 	if a.Foreign && !b.Born || !a.Vouches(b) {
 		lost := fmt.Errorf("%w: %w", failure.ErrLost, failure.ErrStale)
@@ -188,7 +189,7 @@ func (a *Shards) mayPutBack(b state.Copy) error {
 	return nil
 }
 
-// joinHint joins b into st, a state of the store.
+// joinHint joins b into st, the state that the store has.
 func (a *Shards) joinHint(st state.State, b state.Copy) state.State {
 	old := b.State
 	if a.Foreign {
@@ -197,9 +198,9 @@ func (a *Shards) joinHint(st state.State, b state.Copy) state.State {
 	return state.Join(st, old)
 }
 
-// applyToSuccessor delivers what belongs to it of b, of a session that has ended, to the
-// session that goes on in its place, see successorCopy. It fails with failure.ErrEnded where
-// that is not all of b.
+// applyToSuccessor delivers to the successor the entries of b, a copy of a session that has ended
+// by d, that belong to it, see successorCopy. It fails with failure.ErrEnded if some entries do
+// not, or if none does.
 func (a *Shards) applyToSuccessor(ctx context.Context, b state.Copy, d state.Death, direct bool) error {
 	successor, all, ok := successorCopy(b, d, a.Clock.Instance, direct)
 	if !ok {

@@ -17,7 +17,7 @@ import (
 	"github.com/holdfast-go/session/internal/test/instance"
 )
 
-// A state that the shard lacks is joined into the record that stands there.
+// A state that the shard lacks is joined into the record that it has.
 func TestAStateIsDelivered(t *testing.T) {
 	story(t, "into what stands there", func(w *world) {
 		st := w.live("x", "1", "y", "1")
@@ -348,7 +348,7 @@ func TestWhatWaitsForASessionThatHasEnded(t *testing.T) {
 	}
 }
 
-// The same, where the session ends while a shard that has lost it is asked what it has.
+// The same, if the session ends while a shard that has lost it is asked what it has.
 func TestWhatIsPutBackOfASessionThatEndsMeanwhile(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		story(t, "by this process: "+strconv.FormatBool(own), func(w *world) {

@@ -17,11 +17,11 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// writeTombstone makes sure that the store has a tombstone of the session. over is
-// the version of the record, as far as the caller knows it. writeTombstone reads an
-// existing tombstone before it writes another over it, because that one may have a
-// link. g.Death becomes the death that stands in the store, and zero where there was
-// nothing to end, see journal.Tombstone.EndedNothing.
+// writeTombstone makes sure that the store has a tombstone of the session. over is the
+// version of the record, or record.Any if the caller does not know it. writeTombstone reads
+// an existing tombstone before it writes another over it, because that one may have a link.
+// g.Death becomes the death that the store has, and zero if there was nothing to end, see
+// journal.Tombstone.EndedNothing.
 func (a *Shards) writeTombstone(ctx context.Context, c Call, g *journal.Tombstone, over record.Version) error {
 	if g.IfLive {
 		done, err := a.ensureDead(ctx, c, *g, state.Copy{})
@@ -65,19 +65,18 @@ func (a *Shards) writeTombstone(ctx context.Context, c Call, g *journal.Tombston
 // rotation every few seconds it takes hours to make more.
 const maxSuccessors = 1000
 
-// End ends a session as EndOne does, and the sessions that were made of it: where the token
-// was replaced already when the client showed it, those that rotations have made, up to the
-// next Renew; where the caller took the session for live, all of them. With a backup it
-// returns all sessions that it ended or tried to end, for the copies to carry. Where the
-// store does not answer, the remaining successors end when the journal delivers the
-// tombstone.
+// End ends a session as EndOne does. If the client's token had already been replaced, End also
+// ends the sessions made by rotations, up to the next Renew; if the caller took the session for
+// live, all successors. With a backup it returns all sessions that it ended or tried to end, for
+// the copies to carry. If the store does not answer, the remaining successors end when the
+// journal delivers the tombstone.
 func (a *Shards) End(ctx context.Context, g *journal.Tombstone, over record.Version) (d Durability, ended []state.Superseded, err error) {
 	g.EndsSuccessors = true
 	why, at := g.Death.Reason, g
 	var successors []journal.Tombstone
 	for range maxSuccessors {
 		far, err := a.EndOne(ctx, at, over)
-		if err == nil && at.EndedNothing() { // and there is no backup
+		if err == nil && at.EndedNothing() { // only without a backup
 			return max(d, far), ended, nil
 		}
 		if a.JournalBytes > 0 { // else no copy could carry it
@@ -118,8 +117,8 @@ func (a *Shards) appendSuccessors(all []journal.Tombstone, d state.Death, why st
 }
 
 // successorTombstone returns the tombstone of the session that a rotation made of a
-// session that ends. That session may have ended already, by a Renew above all; its
-// own tombstone stands then.
+// session that ends. That session may have ended already, by a Renew above all; then its
+// own tombstone stays.
 func (a *Shards) successorTombstone(id string, why state.Reason) journal.Tombstone {
 	if why == state.Rotated {
 		why = state.Destroyed
@@ -141,10 +140,10 @@ func (a *Shards) endSuccessor(ctx context.Context, g journal.Tombstone, why stat
 	return a.Of(next).AddTombstone(ctx, successor)
 }
 
-// EndOne ends a session in the store. Where the store does not answer, the tombstone
-// is pending in the journal until it does. over is the version that stands in the
-// store, or record.Any where the caller does not know it. EndOne sets g.Death to
-// the death that the store has afterwards.
+// EndOne ends a session in the store. If the store does not answer, the tombstone is
+// pending in the journal until it does. over is the version of the store's record, or
+// record.Any if the caller does not know it. EndOne sets g.Death to the death that the
+// store has afterwards.
 func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.Version) (Durability, error) {
 	if a.JournalBytes == 0 {
 		err := a.writeTombstone(ctx, Call{all: a, ID: g.ID, Budget: a.SaveTimeout}, g, over)
@@ -190,8 +189,9 @@ func (a *Shards) EndOne(ctx context.Context, g *journal.Tombstone, over record.V
 }
 
 // endNow writes a tombstone into the store and, at the same time, into the log of this
-// process. The caller removes it from telling when it is in the journal. It sends the tombstone once even where the breaker is open. The second error says
-// that the store has the tombstone and the log does not.
+// process. The caller removes it from telling when it is in the journal. endNow sends the
+// tombstone once even if the breaker is open. The second error says that the log lacks the
+// tombstone, or that a shard's log gets it later.
 func (s *Shard) endNow(ctx context.Context, g *journal.Tombstone, over record.Version) (err, untold error) {
 	c, closed := s.all.AllowSave(ctx, g.ID)
 	if closed != nil {
@@ -220,8 +220,8 @@ func (s *Shard) endNow(ctx context.Context, g *journal.Tombstone, over record.Ve
 	return err, untold
 }
 
-// Tombstone returns the tombstone of a session, if it has ended as far as this process
-// knows. Without a backup it knows of none.
+// Tombstone returns the tombstone of a session, if this process knows that it has ended.
+// Without a backup it knows of none.
 func (a *Shards) Tombstone(id string) (journal.Tombstone, bool) {
 	if a.JournalBytes == 0 {
 		return journal.Tombstone{}, false
@@ -229,8 +229,8 @@ func (a *Shards) Tombstone(id string) (journal.Tombstone, bool) {
 	return a.journal.Tombstone(id)
 }
 
-// LoginRevoked reports whether the login to a session counts no more, as far as this process
-// knows, see package journal.
+// LoginRevoked reports whether this process knows that the login to a session was revoked, as
+// Journal.LoginRevoked of package journal does.
 func (a *Shards) LoginRevoked(st state.State) (d state.Death, dead bool) {
 	if a.JournalBytes == 0 || a.Without.Lacks(mechanism.Users) {
 		return d, false
@@ -280,7 +280,7 @@ func (a *Shards) learn(ctx context.Context, t journal.Tombstone) {
 }
 
 // wake wakes the goroutines that wait for the end of the session with this tombstone, or all
-// of them where the tombstone is a user's.
+// of them if the tombstone is a user's.
 func (a *Shards) wake(id string) {
 	if recordid.IsRevocation(id) {
 		a.Waiting.WakeAll()
@@ -289,16 +289,16 @@ func (a *Shards) wake(id string) {
 	a.Waiting.Wake(id)
 }
 
-// goesEverywhere reports whether the tombstone of an ID goes into the logs of all shards: where layouts
-// differ, and that of a user, whose sessions are on all of them. So an instance that reaches
-// the shard of a session knows whether the session is revoked.
+// goesEverywhere reports whether the tombstone of an ID goes into the logs of all shards: if
+// layouts differ, or if it revokes a user, whose sessions may be on any shard. So an instance
+// that reaches the shard of a session knows whether the session is revoked.
 func (a *Shards) goesEverywhere(id string) bool {
 	return a.tellsAll() || recordid.IsRevocation(id) && !a.Without.Lacks(mechanism.EveryShard)
 }
 
-// tell puts a tombstone into the log of this process, and returns when it stands there, or in
-// the log of every shard that serves, see goesEverywhere. The others get it when they are
-// back, and the error wraps errToldLater.
+// tell puts a tombstone into this process's log in the shard, or in all shards, see
+// goesEverywhere, and returns once it is stored there. Other shards that do not serve get it
+// when they are back, and the error wraps errToldLater.
 func (s *Shard) tell(ctx context.Context, g journal.Tombstone) error {
 	if !s.all.goesEverywhere(g.ID) {
 		return s.members.log.tell(ctx, g)
@@ -326,19 +326,19 @@ func (s *Shard) tell(ctx context.Context, g journal.Tombstone) error {
 	return all
 }
 
-// errToldLater is the error of a tombstone that goes into the log of every shard, one of which
-// is away: an instance that reaches that shard alone does not hear of it.
+// errToldLater says that a shard's log gets the tombstone later, because the shard does not
+// serve now: an instance that reaches that shard alone does not hear of the tombstone yet.
 var errToldLater = fmt.Errorf("%w: a shard whose log is to have the tombstone is away", failure.ErrUnavailable)
 
-// tellLater has a tombstone put into the log by tellRest, or into that of every shard, see
-// goesEverywhere.
+// tellLater has a tombstone put into the log of the shard by tellRest, or into the logs of all
+// shards, see goesEverywhere.
 func (s *Shard) tellLater(g journal.Tombstone) {
 	s.all.lackLog(s, journal.Compact(g))
 	s.tellOthersLater(g)
 }
 
-// lackLog has tellRest put a tombstone into the log of the shard s, or, where the store has
-// no such shard any more, into the log of the shard that has the session now.
+// lackLog has tellRest put a tombstone into the log of the shard s, or, if the store has no
+// such shard any more, into the log of the shard that has the session now.
 func (a *Shards) lackLog(s *Shard, x revoked.Tombstone) {
 	for !s.members.log.tellLater(x) {
 		s = a.Of(x.Record())
@@ -370,7 +370,7 @@ func (s *Shard) tellOthersLater(g journal.Tombstone) {
 	}
 	s.all.forShards(func(o *Shard) {
 		if o != s {
-			o.members.log.tellLater(journal.Compact(g)) // one that has gone needs no log
+			o.members.log.tellLater(journal.Compact(g)) // false: a dropped shard needs no log
 			o.signal()
 		}
 	})

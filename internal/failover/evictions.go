@@ -9,7 +9,7 @@ import (
 // evictions counts the records that a shard's server has dropped before their time, by the
 // server's own figure.
 type evictions struct {
-	total atomic.Uint64 // since the first answer
+	total atomic.Uint64 // evictions since the first answer
 
 	// Only the shard's goroutine uses these.
 	asked time.Time // when it was asked last

@@ -42,7 +42,7 @@ func (w *graces) hearRest(now time.Time, enter func(journal.Tombstone)) {
 	}
 }
 
-// leave returns what waits for the end of a grace, and forgets it. Where the store has no such
+// leave returns what waits for the end of a grace, and forgets it. If the store has no such
 // shard any more, the caller gives it to other shards.
 func (w *graces) leave() []journal.Tombstone {
 	w.mu.Lock()

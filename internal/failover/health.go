@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-go/session/internal/streak"
 )
 
-// health counts the shards that are away. Where there is no breaker, its detector
-// finds out which are.
+// health counts the shards that are away. If there is no breaker, its detector finds
+// out which are.
 type health struct {
 	ailing   atomic.Int32 // detector.Failing(), to be read without mu
 	mu       sync.Mutex   // guards all below

@@ -10,12 +10,12 @@ import (
 // heardSet is the revocation set as package members sees it.
 type heardSet struct {
 	journal *journal.Journal
-	has     func(revoked.Tombstone) bool // reports whether a tombstone belongs into the shard's log
+	has     func(revoked.Tombstone) bool // reports whether a tombstone belongs in the shard's log
 	enter   func(g journal.Tombstone)    // takes in what was heard
-	// tellOthers has a tombstone put into the logs of the other shards, where it belongs there.
+	// tellOthers has a tombstone put into the logs of the other shards, if it belongs there.
 	tellOthers func(x revoked.Tombstone)
 
-	telling *telling // ends that may stand in the log and are not in the set yet
+	telling *telling // ends that may be in the log and are not in the set yet
 
 	silent bool
 }
@@ -29,13 +29,13 @@ func (h heardSet) Heard(all []revoked.Tombstone) {
 	}
 }
 
-// All yields the tombstones that belong into the shard's log, the youngest first, and then
+// All yields the tombstones that belong in the shard's log, the youngest first, and then
 // those that are being written.
 func (h heardSet) All() iter.Seq[revoked.Tombstone] {
 	const page = 1024
 	return func(yield func(revoked.Tombstone) bool) {
 		var at revoked.Cursor
-		telling := h.telling.list() // what it lacks from now on is in the set
+		telling := h.telling.list() // one that leaves it from now on is in the set
 		for !h.silent {
 			var all []revoked.Tombstone
 			h.journal.Revoked(func(set *revoked.Set) { all, at = set.Page(at, page) })
@@ -56,8 +56,8 @@ func (h heardSet) All() iter.Seq[revoked.Tombstone] {
 	}
 }
 
-// SetOwn notes that tombstones go into the log of this process, those of users into that of
-// each shard.
+// SetOwn notes that tombstones go into the log of this process, and those of users into its
+// logs in all shards.
 func (h heardSet) SetOwn(all []revoked.Tombstone) {
 	for i := range all {
 		if all[i].Class == revoked.Users {

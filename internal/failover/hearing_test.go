@@ -174,7 +174,7 @@ func TestALogIsToldAtOnce(t *testing.T) {
 		}
 	})
 	story(t, "and again, where it has refused an end", func(w *world) {
-		refusals := 2 // that of the end, and the one with which the log is tried again at once
+		refusals := 2 // the save of the end, and the one with which the log is tried again at once
 		w.Store.Plan(func(c instance.Call) instance.Fate {
 			if c.Save && segments(c) && refusals > 0 {
 				refusals--
@@ -207,7 +207,7 @@ func TestALogIsToldAtOnce(t *testing.T) {
 		w.Store.Plan(nil)
 		time.Sleep(2500 * time.Millisecond)
 		told := w.log("")
-		slices.Sort(told) // one whose save failed may stand there twice
+		slices.Sort(told) // one whose save failed may be there twice
 		if n := len(slices.Compact(told)); n != 500 {
 			w.Errorf("the log has %d of 500", n)
 		}
@@ -250,11 +250,11 @@ func TestALookForARequestAsksForNoIncarnation(t *testing.T) {
 	})
 }
 
-// Where an instance cannot tell of ends, and did not hear of them before that, the earlier of
-// the two counts.
+// If an instance cannot tell of ends, and did not hear of them before that, the earlier of the
+// two counts.
 func TestEndsAreHeardUntilTheFirstThatFailed(t *testing.T) {
 	const long = 30 * time.Second
-	exchanges := func(c instance.Call) bool { return !c.Save && segments(c) } // of what others have added
+	exchanges := func(c instance.Call) bool { return !c.Save && segments(c) } // loads of what others have added
 	for _, c := range []struct {
 		name        string
 		first, then func(instance.Call) bool

@@ -14,12 +14,12 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// AddHint adds a state that the shard lacks to the journal, which keeps it until it
-// is delivered. kept reports whether the journal had room. Where this process knows
-// that the session has ended, the journal keeps nothing, and AddHint returns its
-// death; what a rotation's successor takes over is kept for that one, and that is no
-// death where it is everything. Where there is a file, the hint is in it when AddHint
-// returns.
+// AddHint adds a state that the shard lacks to the journal, which keeps it until it is
+// delivered. kept reports whether the journal had room. If this process knows that the
+// session has ended, the journal keeps nothing and AddHint returns the death. Entries that
+// belong to a rotation's successor are kept for the successor; if those are all entries,
+// AddHint returns its result for the successor, which is a death only if that has ended too.
+// If there is a file, AddHint waits for it to have the hint, for a bounded time: see written.
 func (s *Shard) AddHint(ctx context.Context, c state.Copy) (kept bool, ended state.Death) {
 	kept, ended = s.addHint(ctx, c, c.State.NeverRenewed(), false)
 	s.all.written(c.ID)
@@ -108,9 +108,9 @@ func (a *Shards) Carried(id string, entries state.Entries, now time.Time) {
 	a.journal.Carried(id, entries, now.Add(-Lately))
 }
 
-// AddTombstone enters a tombstone into the journal. It fails if the journal is full
-// of pending tombstones. Where there is a file, a pending one is in it when
-// AddTombstone returns.
+// AddTombstone enters a tombstone into the journal. It fails if the journal is full of
+// pending tombstones. If there is a file, AddTombstone waits for it to have a pending one, for
+// a bounded time: see written.
 //
 // A tombstone that the store has, and that is news here, goes into the log of this process
 // at once, unless it was heard: see Learn. AddTombstone does not wait for that.
@@ -141,7 +141,7 @@ func (e entered) toTell() bool {
 	return e.settled() && e.Tombstone.From == revoked.Own
 }
 
-// settled reports whether the store has the tombstone, of which this process did not know.
+// settled reports whether the store has the tombstone, and this process did not know of it.
 func (e entered) settled() bool {
 	t := e.Tombstone
 	return e.News && !t.Pending && !t.IfStored
@@ -190,9 +190,9 @@ func (a *Shards) endWithSuccessors(ctx context.Context, id string) error {
 	return a.Of(id).AddTombstone(ctx, t)
 }
 
-// losesNothing reports whether g makes owed, which the shard lacked, unnecessary:
-// this process ended the session itself, so that no request needs its values, or
-// all entries belong to the successor.
+// losesNothing reports whether dropping owed, which the shard lacked, loses nothing because
+// of g: this process ended the session itself, so that no request needs its values, or all
+// entries belong to the successor.
 func (s *Shard) losesNothing(owed state.Copy, g journal.Tombstone) bool {
 	_, all, travels := successorCopy(owed, g.Death, s.all.Clock.Instance, true)
 	return g.Death.Dot.Instance == s.all.Clock.Instance || travels && all
@@ -213,8 +213,8 @@ func (a *Shards) tellDropped(ctx context.Context, d journal.Dropped) {
 
 const (
 	takeOverEvery = time.Minute     // between two searches for the files of processes that have ended
-	takeOverTime  = 5 * time.Second // that it may take until the own file has what is entered
-	lastWrite     = 2 * time.Second // that the last write of a file may take
+	takeOverTime  = 5 * time.Second // how long such a search may take
+	lastWrite     = 2 * time.Second // how long the last write of the file may take
 )
 
 // startSpool begins to keep the journal in a file too, and enters the entries that
@@ -250,7 +250,7 @@ func (a *Shards) takeOver() {
 	a.Spool.TakeOver(ctx, func(e spool.Entry) bool { return a.enter(ctx, e) })
 }
 
-// enter enters one entry of a file. It reports false where the journal has no room.
+// enter enters one entry of a file. It reports false if the journal has no room.
 func (a *Shards) enter(ctx context.Context, e spool.Entry) bool {
 	s := a.Of(e.ID)
 	switch e.Kind {
@@ -264,7 +264,7 @@ func (a *Shards) enter(ctx context.Context, e spool.Entry) bool {
 		t := e.Owed.Tombstone
 		over := a.Forgotten(state.Superseded{ID: t.ID, Dot: t.Death.Dot, Durable: t.Again, IfStored: t.IfStored})
 		if over && !recordid.IsRevocation(t.ID) {
-			return true // the session itself is over by now
+			return true // the session itself has expired by now
 		}
 		return s.addTombstone(ctx, t) == nil
 	case spool.Revoked:
@@ -276,8 +276,8 @@ func (a *Shards) enter(ctx context.Context, e spool.Entry) bool {
 	return true
 }
 
-// keepRevocation puts a tombstone that the store has into the file, which outlives the
-// store and the logs in it.
+// keepRevocation puts a tombstone that the store has into the file, which outlives the data
+// of the store, the logs included.
 func (a *Shards) keepRevocation(t journal.Tombstone) {
 	if a.Spool != nil {
 		a.Spool.Revoke(a.toFile(journal.Compact(t)))
@@ -294,8 +294,8 @@ func (a *Shards) revocations(yield func(spool.Revocation) bool) {
 	}
 }
 
-// toFile returns a tombstone as the file has it. It is needed for a tombstone's life from
-// now on at most, and that of a user as long as a login of before can count.
+// toFile returns a tombstone as the file has it. The file needs it for a tombstone's life from
+// now on, or, if it revokes a user, for as long as an earlier login could count.
 func (a *Shards) toFile(x revoked.Tombstone) spool.Revocation {
 	r := spool.Revocation{
 		ID: x.Record(), Dot: x.Death.Dot, Reason: x.Death.Reason, Class: uint8(x.Class) | uint8(x.Flags),
@@ -310,7 +310,7 @@ func (a *Shards) toFile(x revoked.Tombstone) spool.Revocation {
 	return r
 }
 
-// revocationOf is the inverse of toFile. The tombstone stands in no log of this process.
+// revocationOf is the inverse of toFile. The tombstone is in no log of this process.
 func revocationOf(r spool.Revocation) revoked.Tombstone {
 	const classes = 0b11 // below the flags
 	x := revoked.Tombstone{ID: revoked.IDOf(r.ID), Class: revoked.Class(r.Class & classes), From: revoked.Unnumbered}
@@ -322,16 +322,16 @@ func revocationOf(r spool.Revocation) revoked.Tombstone {
 	return x
 }
 
-// written waits until the file has what was added of a session, or for a moment: a
-// request's entry is in the file before its answer leaves.
+// written waits until the file has what was added of a session, but only for a bounded time:
+// a request's entry is normally in the file before its answer leaves.
 func (a *Shards) written(id string) {
 	if a.Spool != nil {
 		a.Spool.Wait(id)
 	}
 }
 
-// closeSpool gives the file up. It holds then what the store lacks, for the next
-// process. The write of it gets lastWrite, also where ctx has ended.
+// closeSpool gives the file up, which then holds what the store lacks, for the next process.
+// Its last write has lastWrite even if ctx is done.
 func (a *Shards) closeSpool(ctx context.Context) error {
 	if a.Spool == nil {
 		return nil

@@ -32,8 +32,7 @@ const (
 	Deliver Operation = "deliver"
 )
 
-// Outage is a time in which a shard is away. The numbers are zero where there is
-// no backup.
+// Outage is a time in which a shard is away. The numbers are zero without a backup.
 type Outage struct {
 	Shard    string
 	Since    time.Time
@@ -41,10 +40,10 @@ type Outage struct {
 	Err      error         // what the shard answered last; nil when it is back
 	Backup   bool          // there is one
 
-	States     int // that the shard still lacks
-	Tombstones int
-	Delivered  uint64 // since the outage began
-	Lost       uint64
+	States     int    // states that the shard still lacks
+	Tombstones int    // tombstones that it still lacks
+	Delivered  uint64 // entries delivered since the outage began
+	Lost       uint64 // entries lost since then
 }
 
 // waiting returns how much the shard still lacks.

@@ -22,9 +22,8 @@ func (a *Shards) EndHeard(c state.Copy) bool {
 	return dead
 }
 
-// RevokedUpTo returns the clock up to which the logins of a user count no more, as far as the
-// store tells, or as this process knows where the store does not answer; zero: all count. It
-// loads the user's record.
+// RevokedUpTo returns the clock up to which the logins of a user are revoked; zero: none is. It
+// loads the user's record. If the store does not answer, it returns what this process knows.
 func (a *Shards) RevokedUpTo(ctx context.Context, user string) uint64 {
 	if a.JournalBytes == 0 {
 		return 0
@@ -38,8 +37,8 @@ func (a *Shards) RevokedUpTo(ctx context.Context, user string) uint64 {
 	return a.journal.RevocationOf(id).Dot.Clock
 }
 
-// EverybodyRevokedUpTo returns the time up to which nobody's logins count, as far as this process
-// knows. The first time that a clock value has means that all count.
+// EverybodyRevokedUpTo returns the time up to which this process knows that everybody's logins
+// are revoked. The time of the zero Dot means that none is.
 func (a *Shards) EverybodyRevokedUpTo() time.Time {
 	if a.JournalBytes == 0 {
 		return state.Dot{}.Time()

@@ -11,12 +11,12 @@ import (
 // layout describes which sessions are on which shards of a store that is a Pinner, as this
 // process sees it. Instances differ in it for as long as their lists of servers do.
 //
-// A tombstone stands in the log of the shard that has it by this process's layout. Another
-// instance may not know that shard, and looks for the session in another one. So, as long
-// as a member with another layout is there, and for a tombstone's life after, each tombstone
-// goes into the log of every shard.
+// A tombstone goes into the log of the shard that has it by this process's layout. Another
+// instance may not know that shard, and look for the session in another one. So, as long as
+// there is a member with another layout, and for a tombstone's life after, each tombstone goes
+// into the log of every shard.
 type layout struct {
-	own   atomic.Uint64 // its hash; 0: the store does not pin
+	own   atomic.Uint64 // hash of this process's layout; 0: the store does not pin
 	began time.Time     // when this process began to watch the store
 	heard atomic.Bool   // the logs of all shards were read, or looked for once
 
@@ -37,6 +37,6 @@ const (
 // otherShards is a walk through the revocation set, which puts the tombstones of other shards
 // into the log of one.
 type otherShards struct {
-	from [revoked.Unnumbered + 1]bool // of the logs with these numbers
+	from [revoked.Unnumbered + 1]bool // whether it takes tombstones from the log with this number
 	at   revoked.Cursor               // only the delivery loop uses it
 }

@@ -132,8 +132,8 @@ func closed(t *testing.T, i *instance.Instance) {
 	}
 }
 
-// An instance that hears of a tombstone here does not find it: it stands on a server that
-// is not in that instance's list, and is lost.
+// An instance that hears of a tombstone here does not find it: it is on a server that is
+// not in that instance's list, and is lost.
 func TestInstancesWhoseListsOfServersDiffer(t *testing.T) {
 	onlyThere := idOn(0, "abc", "c", "ab", "a") // for abc it lies on c, for ab on a
 	tests := []struct {
@@ -234,7 +234,7 @@ func TestInstancesWhoseListsOfServersDiffer(t *testing.T) {
 	}
 }
 
-// Where all have one layout, a tombstone goes into one log.
+// If all have one layout, a tombstone goes into one log.
 func TestOneLayoutTellsOneLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := newServers()
@@ -264,9 +264,9 @@ func TestOneLayoutTellsOneLog(t *testing.T) {
 	})
 }
 
-// An instance that starts with another list of servers looks for a session where its tombstone
-// does not stand. It shows none before it has read the logs of all servers, so that it knows
-// what an instance with the former list has ended.
+// An instance that starts with another list of servers looks for a session on a server that does
+// not have its tombstone. It shows none before it has read the logs of all servers, so that it
+// knows what an instance with the former list has ended.
 func TestAProcessThatStartsWithAnotherList(t *testing.T) {
 	id := idOn(0, "ab", "a", "abc", "c")
 	start := func(t *testing.T, all servers) *world {

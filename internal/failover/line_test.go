@@ -14,8 +14,8 @@ func (w *world) renewed(successor string) state.Death {
 	return w.death(state.Renewed).Follow(longID(successor))
 }
 
-// Where another writer has renewed a session that ends, and went on from there, all
-// successors end: any client may have held the token that the visitor gave up.
+// If another writer has renewed a session that ends, and went on from there, all successors
+// end: any client may have held the token that the visitor gave up.
 func TestTheLineOfARenewedSessionEnds(t *testing.T) {
 	a := longID("a")
 	b := longID("b")

@@ -20,8 +20,8 @@ import (
 	"github.com/holdfast-go/session/internal/test/instance"
 )
 
-// recordIn returns the bytes of a record of the library's own in a shard, nil where there
-// is none.
+// recordIn returns the bytes of a record of the library's own in a shard, nil if there is
+// none.
 func (w *world) recordIn(shard, base string) []byte {
 	if len(w.Shards.Store.Shards()) > 0 {
 		one, err := w.Shards.Store.Pin(shard)
@@ -58,7 +58,7 @@ func (w *world) log(shard string) (ids []string) {
 			continue
 		}
 		for at := row.First; at < row.Next; {
-			end := (at/revoked.Block + 1) * revoked.Block // of a block that is written at once
+			end := (at/revoked.Block + 1) * revoked.Block // the end of a block that is written at once
 			seg, err := revoked.DecodeSegment(w.recordIn(shard, recordid.Segment(row.Log, true, at/revoked.Block)))
 			if err != nil {
 				seg, err = revoked.DecodeSegment(w.recordIn(shard, recordid.Segment(row.Log, false, at/revoked.SmallPart)))
@@ -76,8 +76,8 @@ func (w *world) log(shard string) (ids []string) {
 	return ids
 }
 
-// logged returns how often each ID stands in the log of this process, where there is one
-// shard. The log may go further than the members record says.
+// logged returns how often each ID is in the log of this process, if there is one shard.
+// The log may go further than the members record says.
 func (w *world) logged() map[string]int {
 	w.Helper()
 	all := make(map[string]int)
@@ -168,9 +168,9 @@ func TestWhatALogHas(t *testing.T) {
 	})
 }
 
-// When a log has gone from the members record, another log gets its number, and its
-// tombstones belong to no log: after a loss every instance that still has them
-// writes them.
+// When a log was removed from the members record, another log gets its number, and its
+// tombstones belong to no log: after a loss every instance that still has them writes
+// them.
 func TestTombstonesOfALogThatHasGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -184,7 +184,7 @@ func TestTombstonesOfALogThatHasGone(t *testing.T) {
 		time.Sleep(instance.TombstoneLife - time.Minute)
 		w := start() // reads the log shortly before its row goes
 		w.knows(x, state.Destroyed)
-		time.Sleep(4 * time.Minute) // the row has gone, and its number is free
+		time.Sleep(4 * time.Minute) // the row was removed, and its number is free
 		other := start()
 		other.knows(x, 0)
 		w.knows(x, state.Destroyed)

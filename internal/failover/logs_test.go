@@ -26,8 +26,8 @@ func (w *world) beside() *world {
 	return other
 }
 
-// knows compares why a session has ended, as far as the instance knows; zero: it knows of
-// no end.
+// knows compares why the instance knows that a session has ended; zero: it knows of no
+// end.
 func (w *world) knows(id string, want state.Reason) journal.Tombstone {
 	w.Helper()
 	g, _ := w.Shards.Tombstone(id)
@@ -70,7 +70,7 @@ func TestALogTellsOfAnEndDuringARestore(t *testing.T) {
 	})
 }
 
-// A session that is put back where the store has lost its tombstone, before the logs tell
+// A session that is put back into a store that has lost its tombstone, before the logs tell
 // of it, ends in the store when they do.
 func TestALogTellsOfAnEndAfterARestore(t *testing.T) {
 	story(t, "that came before it", func(w *world) {
@@ -243,7 +243,7 @@ func TestALogThatDoesNotAnswerHoldsUpNoEnd(t *testing.T) {
 	})
 }
 
-// That a shard has nothing proves something where all logs were read.
+// That a shard has nothing proves something if all logs were read.
 func TestAShardWhoseLogsCannotBeRead(t *testing.T) {
 	story(t, "is not believed", func(w *world) {
 		other := w.beside()
@@ -273,8 +273,8 @@ func TestAShardWhoseLogsCannotBeRead(t *testing.T) {
 	})
 }
 
-// Where a shard went back in time for longer than tombstones live, no process knows which of
-// the sessions that it has had ended.
+// If a shard went back in time for longer than tombstones live, no process knows which of the
+// sessions that it has had ended.
 func TestAShardThatWentBackForLong(t *testing.T) {
 	story(t, "has no session of that time", func(w *world) {
 		was := w.live("x", "1")

@@ -20,7 +20,7 @@ const (
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = time.Second
 
-	batchTime = 500 * time.Millisecond // of deliveries, until the loop looks whether a probe is due
+	batchTime = 500 * time.Millisecond // how long it delivers before it looks for a due probe
 	workers   = 8                      // deliveries at once
 )
 
@@ -41,7 +41,7 @@ func (s *Shard) run(ctx context.Context) {
 		}
 		now := s.all.Clock.Now()
 		if due := !next.IsZero() && !now.Before(next); due && probed {
-			probed = false // probes alone may take all of the time, where they are slow
+			probed = false // slow probes alone may take all of the time
 			next, backoff = s.deliverNext(ctx, backoff)
 			continue
 		}
@@ -75,8 +75,8 @@ func (s *Shard) run(ctx context.Context) {
 	}
 }
 
-// deliverNext delivers, and returns when to deliver again, zero where the shard lacks
-// nothing, and the time after which one that fails then is repeated.
+// deliverNext delivers, and returns when to deliver again, zero if the shard lacks nothing,
+// and the time after which that delivery is repeated if it fails.
 func (s *Shard) deliverNext(ctx context.Context, backoff time.Duration) (next time.Time, then time.Duration) {
 	more, err := s.deliver(ctx)
 	now := s.all.Clock.Now()
@@ -99,7 +99,7 @@ func (s *Shard) deliverNext(ctx context.Context, backoff time.Duration) (next ti
 // deliver.
 func (s *Shard) probe(ctx context.Context, loads, saves circuit.Ticket) (deliver bool) {
 	s.all.meetLayout()
-	looks := s.all.ReadTimeout // what visitors' loads have
+	looks := s.all.ReadTimeout // the time that visitors' loads have
 	if s.all.Store.Probes() {
 		looks += s.all.ReadTimeout
 	}
@@ -110,7 +110,7 @@ func (s *Shard) probe(ctx context.Context, loads, saves circuit.Ticket) (deliver
 	s.members.looked.pass()
 	hurried := looking.Hurried()
 	if !hurried {
-		budget = 0 // it was quick, as far as this process ran
+		budget = 0 // it was quick, in the time in which this process ran
 	}
 	answers := !answered.IsZero()
 	if !answers {
@@ -139,8 +139,8 @@ func (s *Shard) probe(ctx context.Context, loads, saves circuit.Ticket) (deliver
 	return answers && ctx.Err() == nil && (lacks || s.breaker.State(s.all.Clock.Now()).State != circuit.Serving)
 }
 
-// countEvictions asks the shard once a minute how many records it has evicted, where the
-// store counts them, and calls the Evicted hook if the number has grown.
+// countEvictions asks the shard once a minute how many records it has evicted, if the store
+// counts them, and calls the Evicted hook if the number has grown.
 func (s *Shard) countEvictions(ctx context.Context) {
 	if !s.evictions.due(s.all.Clock.Now()) {
 		return
@@ -190,7 +190,7 @@ func (s *Shard) forget() {
 // look checks that the shard answers and has not lost its data, and hears what the other
 // members have added to their logs. If thoroughly is set, it asks for the incarnation too.
 // It returns when the shard answered; zero: it did not. An error beside that time says that
-// a log could not be read, or the own row not be written.
+// a log could not be read, or that this process's log or row could not be written.
 func (s *Shard) look(ctx context.Context, thoroughly bool) (answered time.Time, err error) {
 	if thoroughly {
 		incarnation, err := s.all.Store.Incarnation(ctx, s.name)
@@ -215,7 +215,7 @@ func (s *Shard) look(ctx context.Context, thoroughly bool) (answered time.Time, 
 		s.lostMemory(ctx, r.Known)
 	}
 	if r.Heard {
-		s.members.firstRead() // "nothing" counts as no answer by now where the shard is in quarantine
+		s.members.firstRead() // "nothing" counts as no answer by now if the shard is in quarantine
 	}
 	return r.Read, err
 }

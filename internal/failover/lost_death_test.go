@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// An end by the ID alone is no end of a session that a Renew had ended before, also where the
+// An end by the ID alone is no end of a session that a Renew had ended before, even if the
 // store has lost the tombstone of the Renew.
 func TestAnEndByIDOfASessionWhoseTombstoneTheStoreHasLost(t *testing.T) {
 	renewed := func(w *world) state.Death {

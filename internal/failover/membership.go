@@ -10,7 +10,7 @@ import (
 )
 
 // membership is this process as a member of one shard. To hear a tombstone means to read it
-// in the log of another process, and to tell it means to write it into the own log.
+// in the log of another process, and to tell it means to write it into this process's log.
 type membership struct {
 	*members.Shard
 	log    ownLog

@@ -30,14 +30,14 @@ type ownLog struct {
 	others  *otherShards // tombstones of other shards that the log lacks; nil: none
 }
 
-// errUntold says that a tombstone stands in the store, and not yet in the log.
+// errUntold says that the log does not have a tombstone yet.
 var errUntold = errors.New("session: the revocation log lacks a tombstone")
 
 func (l *ownLog) silentOf(x revoked.Tombstone) bool {
 	return l.silent || l.noUsers && x.Class == revoked.Users
 }
 
-// tell puts a tombstone into the log of this process. It returns when it stands there.
+// tell puts a tombstone into the log of this process. It returns once it is stored there.
 func (l *ownLog) tell(ctx context.Context, g journal.Tombstone) error {
 	if l.silentOf(journal.Compact(g)) {
 		return nil
@@ -50,8 +50,8 @@ func (l *ownLog) tell(ctx context.Context, g journal.Tombstone) error {
 	return nil
 }
 
-// tellLater has a tombstone put into the log by tellRest. It reports false where there is
-// no such log any more.
+// tellLater has a tombstone put into the log by tellRest. It reports false if there is no
+// such log any more.
 func (l *ownLog) tellLater(x revoked.Tombstone) bool {
 	if l.silentOf(x) {
 		return true
@@ -94,7 +94,7 @@ func (l *ownLog) tellSoon() bool {
 	return soon
 }
 
-// tellNow calls tellRest until the log lacks nothing. It fails where the log does not take
+// tellNow calls tellRest until the log lacks nothing. It fails if the log does not take
 // something.
 func (l *ownLog) tellNow(ctx context.Context) (err error) {
 	for lacks := true; lacks; {

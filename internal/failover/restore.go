@@ -15,9 +15,9 @@ import (
 
 // PrepareRestore makes sure that b may be put into a store that has nothing under
 // its ID: the shard must not have lost its data, and the sessions that b supersedes
-// must be dead. It returns the entries that these held. It fails with
-// failure.ErrEnded where b has ended too, and its error wraps failure.ErrUnavailable
-// where that cannot be told. visitor reports whether a visitor waits for the result.
+// must be dead. It returns the entries that these held. It fails with failure.ErrEnded if b
+// has ended too, and with an error that wraps failure.ErrUnavailable if it cannot tell.
+// visitor reports whether a visitor waits for the result.
 func (a *Shards) PrepareRestore(ctx context.Context, b state.Copy, visitor bool) (more state.Entries, err error) {
 	s := a.Of(b.ID)
 	if err := s.checkMemory(ctx); err != nil {
@@ -46,10 +46,10 @@ func (a *Shards) PrepareRestore(ctx context.Context, b state.Copy, visitor bool)
 	return more, nil
 }
 
-// endSuperseded makes sure that a session is dead which b supersedes. Where that
-// session is b's predecessor, endSuperseded returns the entries that it held. Any
-// other was dead already when its visitor began b, so a store that does not answer
-// for it does not keep the visitor from b.
+// endSuperseded ends the session k that b supersedes. If k is b's predecessor and the store
+// may lack its tombstone, endSuperseded returns the entries that k held. Any other session was
+// dead already when its visitor began b, or has its tombstone in the store, so a store that does
+// not answer for it does not keep the visitor from b.
 func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Superseded, visitor bool) (held state.Entries, err error) {
 	s := a.Of(k.ID)
 	inherits := k.Predecessor && !k.Durable
@@ -88,18 +88,16 @@ func (a *Shards) endSuperseded(ctx context.Context, b state.Copy, k state.Supers
 	return held, s.AddTombstone(ctx, journal.Stored(k.ID, done.Death)) // this process has written it
 }
 
-// ensureDead makes sure that a session is dead in the store, and never writes over
-// another writer's tombstone. It returns the death that stands there with the
-// entries that a successor takes over; where there was nothing to end, it returns a
-// state that is not dead. It fails with failure.ErrEnded where the successor is dead
-// too.
+// ensureDead makes sure that a session is dead in the store, and never writes over another
+// writer's tombstone. It returns the death that the store has, with the entries that a
+// successor takes over; if there was nothing to end, it returns a state that is not dead. It
+// fails with failure.ErrEnded if the successor is dead too.
 //
-// Where another instance has rotated the session that g renews, the sessions that
-// the rotation led to end for the successor as well, because a login ends all
-// earlier tokens.
+// If another instance has rotated the session that g renews, the sessions that the rotation
+// led to end for the successor as well, because a login ends all earlier tokens.
 //
-// heir is the successor, as far as the caller knows it. The journal gets all of it, because a
-// delivery can put back only a session whose lease is known.
+// heir is what the caller knows of the successor. The journal gets all of it, because a delivery
+// can put back only a session whose lease is known.
 func (a *Shards) ensureDead(ctx context.Context, c Call, g journal.Tombstone, heir state.Copy) (state.State, error) {
 	heir.ID = g.Successor
 	st, err := a.ensureOneDead(ctx, c, g, heir)
@@ -166,9 +164,8 @@ func (a *Shards) ensureOneDead(ctx context.Context, c Call, g journal.Tombstone,
 	}
 }
 
-// nothingThere reports whether the tombstone t cannot be written, because the store
-// has no record of its session or an expired one. A nil error means that it need
-// not be.
+// nothingThere reports whether the tombstone t is not to be written, because the store has no
+// record of its session or an expired one. With a nil error, no tombstone is needed.
 func (c Call) nothingThere(ctx context.Context, r record.Session, t journal.Tombstone) (settled bool, err error) {
 	switch {
 	case t.Successor != "" && c.shard.Quarantined():
@@ -188,9 +185,9 @@ func (c Call) nothingThere(ctx context.Context, r record.Session, t journal.Tomb
 	return true, c.shard.checkMemory(ctx)
 }
 
-// deathThatWasLost returns the death to be written for g where the store has nothing: the one
-// that stood there as far as this process knows, because g leaves alone what had ended, or
-// that of g. Decision 90.
+// deathThatWasLost returns the death to write for g if the store has no record: for an IfLive
+// tombstone the death that the store is known to have had, if any; otherwise g's own. See
+// decision 90.
 func (a *Shards) deathThatWasLost(g journal.Tombstone) state.Death {
 	known, ok := a.Tombstone(g.ID)
 	stood := ok && (!known.Pending || known.Again) && !known.IfStored
@@ -200,9 +197,8 @@ func (a *Shards) deathThatWasLost(g journal.Tombstone) state.Death {
 	return known.Death
 }
 
-// deathInPlaceOf returns the tombstone that stands in the place of t. Where another
-// writer has written it, the successor of t ends too, and the error is
-// failure.ErrEnded.
+// deathInPlaceOf returns st, the tombstone that the store has in the place of t. If another
+// writer has written it, the successor of t ends too, and the error is failure.ErrEnded.
 func deathInPlaceOf(st state.State, t journal.Tombstone) (state.State, error) {
 	byAnother := st.Death.Dot != t.Death.Dot && st.Death.Reason != state.Rotated
 	if t.Successor != "" && byAnother {

@@ -22,7 +22,7 @@ func TestASessionThatTheLogsSayHasEndedIsNotPutBack(t *testing.T) {
 	for _, made := range []bool{false, true} {
 		story(t, "made up: "+strconv.FormatBool(made), func(w *world) {
 			at := journal.Stored("a", w.death(state.Destroyed))
-			if made { // of a token that somebody made up, as far as the tombstone knows: the copy knows better
+			if made { // by the tombstone, somebody made the token up; the copy knows better
 				at = journal.Unseen("a", w.death(state.Destroyed))
 			}
 			w.entomb(at)
@@ -244,7 +244,7 @@ func TestWhatASessionSupersedesIsDeadBeforeItIsPutBack(t *testing.T) {
 	})
 }
 
-// A shard that has nothing is believed only where it remembers what it should.
+// A shard that has nothing is believed only if it remembers what it should.
 func TestAShardThatHasNothingIsAskedWhetherItRemembers(t *testing.T) {
 	restore := func(ctx context.Context, w *world) error {
 		_, err := w.Shards.PrepareRestore(ctx, w.copyOf("a", w.live("x", "1")), true)

@@ -20,17 +20,16 @@ import (
 )
 
 // Shard is a part of the store that fails as one, as this process knows it: whether
-// requests are sent to it, and what it lacks. It exists only where there is a
-// backup.
+// requests are sent to it, and what it lacks. It exists only with a backup.
 type Shard struct {
 	all         *Shards
 	name        string
-	breaker     *circuit.Breaker // of loads, and of all where nothing is answered
-	saves       *circuit.Breaker // of saves, which a shard may refuse although it answers loads
+	breaker     *circuit.Breaker // breaker of loads, and of all calls if none is answered
+	saves       *circuit.Breaker // breaker of saves, which a shard may refuse although it answers loads
 	tookSaves   atomic.Int64     // when a probe last saved in all ways, in Unix milliseconds
 	probes      probe.Shard
 	overriding  sync.Mutex
-	mode        atomic.Uint32   // the operator's, as the breakers have it; written with overriding held
+	mode        atomic.Uint32   // the operator's mode in the breakers; written with overriding held
 	wake        chan struct{}   // the shard lacks something
 	failedSaves [2]atomic.Int32 // saves of each kind that failed in a row
 	outage      outage          // guarded by health.mu
@@ -330,8 +329,7 @@ func (s *Shard) outageUntilNow(o outage, err error) Outage {
 	}
 }
 
-// Tombstone returns the tombstone of a session, if it has ended as far as this
-// process knows.
+// Tombstone returns the tombstone of a session, if this process knows that it has ended.
 func (s *Shard) Tombstone(id string) (journal.Tombstone, bool) { return s.all.journal.Tombstone(id) }
 
 // Copy returns what this process knows of a session besides the store: what the shard
@@ -345,7 +343,7 @@ func (s *Shard) Copy(id string) (state.Copy, bool) {
 func (s *Shard) Breaker() *circuit.Breaker { return s.breaker }
 
 // recordID returns the ID of a record of the library's own in the shard: see
-// recordid.Numbered. It fails where the store has no such shard any more.
+// recordid.Numbered. It fails if the store has no such shard any more.
 func (s *Shard) recordID(base string) (string, error) {
 	shards := s.all.Store.Shards()
 	switch {

@@ -62,14 +62,14 @@ type Shards struct {
 
 	ReadTimeout, SaveTimeout time.Duration
 	TombstoneLife            time.Duration
-	Lifetime                 time.Duration // of a session; no pending tombstone is needed for longer
+	Lifetime                 time.Duration // the longest life of a session; no pending tombstone is needed for longer
 
-	// Where there is a backup:
-	JournalBytes int                             // that the journal may take up; 0: there is no backup
+	// With a backup:
+	JournalBytes int                             // bytes that the journal may take up; 0: there is no backup
 	Revocations  int                             // bytes that the revocation set may take up besides
 	RestoreRate  int                             // restores a second
 	Vouches      func(state.Copy) bool           // reports whether a session may live by a copy alone
-	Mode         func(shard string) circuit.Mode // the operator's, of a shard
+	Mode         func(shard string) circuit.Mode // the operator's mode of a shard
 	Spool        *spool.Spool                    // keeps the journal in a file too; nil: none does
 	Without      mechanism.Set                   // for the simulation; else none
 
@@ -78,7 +78,7 @@ type Shards struct {
 	numbers  members.Numbers
 	health   health
 	byName   sync.Map         // string -> *Shard
-	journal  *journal.Journal // nil where there is no backup
+	journal  *journal.Journal // nil: there is no backup
 	telling  telling
 	restores rate.Limiter
 	putBack  putBack
@@ -89,10 +89,10 @@ type Shards struct {
 	mu     sync.Mutex // guards closed, and the making of shards
 	closed bool
 	close  context.CancelFunc
-	ctx    context.Context // of the shards' goroutines
+	ctx    context.Context // the context of the shards' goroutines
 	wg     sync.WaitGroup
 
-	probing deadline.Patient // of the time that a look has
+	probing deadline.Patient // limits the time of a look
 }
 
 // Backend reads and writes the store's records as states.
@@ -111,8 +111,8 @@ type Counters struct {
 	Ended    atomic.Uint64 // tombstones saved by requests
 }
 
-// Start begins to watch the store, where there is a backup. firstIDs yields IDs that
-// reach as many of the shards as possible.
+// Start begins to watch the store, if there is a backup. firstIDs yields IDs that reach as
+// many of the shards as possible.
 func (a *Shards) Start(firstIDs func(yield func(id string) bool)) {
 	a.health.since = time.Now()
 	if a.JournalBytes == 0 {
@@ -152,9 +152,9 @@ func (a *Shards) named(name string) *Shard {
 	return s
 }
 
-// Close stops watching the store and makes a last attempt to deliver, until ctx
-// ends. Its error says what is left. Where there is a file, it has what is left, unless
-// the error says so too.
+// Close stops watching the store and makes a last attempt to deliver, until ctx ends. Its
+// error says what is left. If there is a file, it has what is left, unless the error says
+// that it has not.
 func (a *Shards) Close(ctx context.Context) error {
 	if a.JournalBytes == 0 {
 		return nil
@@ -170,7 +170,7 @@ func (a *Shards) Close(ctx context.Context) error {
 }
 
 // Closed returns a channel that is closed when this process no longer watches the store; nil,
-// which blocks for ever, where there is no backup.
+// which always blocks, if there is no backup.
 func (a *Shards) Closed() <-chan struct{} {
 	if a.ctx == nil {
 		return nil
@@ -213,9 +213,9 @@ func (a *Shards) leave(ctx context.Context) {
 	wg.Wait()
 }
 
-// MinAttempts is how many conflicts an operation meets at least before it gives up, even when
-// its time is over: where the store is slow, or this process gets little processor time, one
-// attempt may take all of the time.
+// MinAttempts is how many conflicts an operation meets at least before it gives up, even if its
+// time is up: if the store is slow, or this process gets little processor time, one attempt may
+// take all of the time.
 const MinAttempts = 3
 
 // userLife is for how long the revocation of a user is needed: a session ends a Lifetime
@@ -259,10 +259,10 @@ type Stats struct {
 	Failing bool      // a shard is away
 	Since   time.Time // when Failing became what it is
 	Shards  []ShardStats
-	Journal journal.Stats // of all shards together
+	Journal journal.Stats // figures of all shards together
 	Refused int           // tombstones that shards have lost, and refused since
 	Oldest  time.Time     // when what the store has lacked longest was changed, or ended; zero: it lacks nothing
-	File    spool.Stats   // of the file that keeps the journal; zero: there is none
+	File    spool.Stats   // figures of the file that keeps the journal; zero: there is none
 }
 
 // Stats returns the figures as they are now, the shards by name. It does not ask
@@ -324,11 +324,11 @@ func (a *Shards) tellsAll() bool {
 	return until != 0 && a.Clock.Now().UnixMilli() < until
 }
 
-// layoutsDiffer notes that a member is there that has another layout.
+// layoutsDiffer notes that there is a member with another layout.
 func (a *Shards) layoutsDiffer() { a.differ(false) }
 
-// differ makes tombstones go into the logs of all shards from now on. Where they went into
-// one log until now, or the own layout has changed, it also adds to the other logs once
+// differ makes tombstones go into the logs of all shards from now on. If they went into one
+// log until now, or this process's layout has changed, it also adds to the other logs, once,
 // the tombstones that this process has told and those that it heard from members that are
 // gone.
 func (a *Shards) differ(changed bool) {

@@ -224,7 +224,7 @@ func TestSettledRevocationsAreEntered(t *testing.T) {
 	})
 }
 
-// An entry stands in the file before the answer leaves.
+// An entry is in the file before the answer leaves.
 func TestWhatWasAddedIsInTheFile(t *testing.T) {
 	fileStory(t, "at once", func(w *world, from string, _ func(dir string) *world) {
 		w.outage()

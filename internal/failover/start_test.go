@@ -17,13 +17,13 @@ import (
 	"github.com/holdfast-go/session/internal/test/instance"
 )
 
-// starts is an instance that starts beside another one, over a store which has gone back to
-// where the session lived that the other one has ended.
+// starts is an instance that starts beside another one, over a store which has gone back to a
+// time when the session that the other one has ended still lived.
 type starts struct {
 	*world
 	other *world
 	id    string
-	copy  state.Copy // of the session, which vouches
+	copy  state.Copy // a copy of the session, which vouches
 }
 
 // start starts the instance. Loads of segments take so long, or fail.

@@ -24,8 +24,8 @@ type ShardStats struct {
 	Name       string
 	State      State
 	Since      time.Time     // when State became what it is
-	Cause      circuit.Cause // why it does not serve; circuit.Nothing where it does
-	Mode       circuit.Mode  // the operator's
+	Cause      circuit.Cause // why it does not serve; circuit.Nothing: it serves
+	Mode       circuit.Mode  // the operator's mode
 	Quarantine time.Duration // how long "nothing" still counts as no answer
 
 	Heard     time.Time // when the last exchange began that read all of the other instances' logs; zero: none
@@ -33,7 +33,7 @@ type ShardStats struct {
 	Members   int       // live instances that the members record names, this one included
 	Evictions uint64    // records that the shard's server has dropped before their time since this process first asked
 
-	words string // of the breaker that keeps it from serving
+	words string // what the breaker that keeps it from serving says
 }
 
 // statusOf returns the status of a shard from those of its breakers.
@@ -63,8 +63,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// explain returns err or, where nothing failed just now, an error that says why the
-// shard does not serve, or that only saves fail.
+// explain returns err or, if nothing failed just now, an error that says why the shard does
+// not serve, or that only saves fail.
 func (s ShardStats) explain(err error) error {
 	switch {
 	case err == nil:

@@ -53,7 +53,7 @@ func (p memberStore) Save(ctx context.Context, id string, data []byte, expires t
 	return v, errors.Is(err, failure.ErrConflict), err
 }
 
-// enough IDs for a shard that holds a thousandth of them, many times over.
+// enough is how many IDs idIn tries: a shard that holds a thousandth of them has many.
 const enough = 100_000
 
 // idIn returns the first ID that begins with base and that the store places in a shard.

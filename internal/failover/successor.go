@@ -6,12 +6,11 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// successorCopy returns the part of b, a copy of a session that has ended by d, that belongs to
-// the session which goes on in its place: the entries that were written before a rotation's grace
-// ended, or before the session was renewed. Where this process, whose dots have the instance own,
-// has renewed the session, that is all which it has acknowledged under the session's own token;
-// direct reports whether b is that. all reports whether these are all entries of b, and ok
-// whether there is at least one.
+// successorCopy returns the entries of b, a copy of a session that has ended by d, that belong to
+// the session's successor: those written before the grace of a rotation ended, or before a Renew.
+// direct reports whether b is what this process has acknowledged under the session's own token.
+// If it is, and this process (instance own) made the Renew, these are all entries of b. all
+// reports whether these are all entries of b, and ok whether there is at least one.
 func successorCopy(b state.Copy, d state.Death, own uint32, direct bool) (successor state.Copy, all, ok bool) {
 	var id string
 	var end uint64
@@ -31,8 +30,8 @@ func successorCopy(b state.Copy, d state.Death, own uint32, direct bool) (succes
 	return state.Inherited(id, st), all, len(st.Entries) > 0
 }
 
-// inherit returns heir with the entries of a session that it takes over from. Where only the
-// ID of heir is known, it returns these entries alone.
+// inherit returns heir with the entries of a session that it takes over from. If only the ID
+// of heir is known, it returns these entries alone.
 func inherit(heir state.Copy, from state.State) state.Copy {
 	values := state.Inherited(heir.ID, from)
 	if heir.State.Created == 0 {
