@@ -131,8 +131,8 @@ func TestASaveThatWasNotAnsweredIsLookedUp(t *testing.T) {
 	})
 }
 
-// Where the store does not answer, a save in doubt is kept whole and under the dot
-// that it was sent with, or reported as a failure.
+// If the store does not answer, a save in doubt is kept whole and under the dot that it
+// was sent with, or reported as a failure.
 func TestASaveInDoubtIsKeptWhole(t *testing.T) {
 	story(t, "nobody answers", func(v *visitor) {
 		c := v.commit(v.load(), increment("n"), set("a", "1"))

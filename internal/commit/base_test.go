@@ -185,7 +185,7 @@ func TestConflictsEndWithTheBudget(t *testing.T) {
 	})
 }
 
-// An Update runs again where something else stands, and only there.
+// An Update runs again if the store has something else, and only then.
 func TestAnUpdateRunsAgainOnlyOnAnotherState(t *testing.T) {
 	counted := func(runs *int) *state.Edit {
 		return update("n", func(n int) (int, error) { *runs++; return n + 1, nil })

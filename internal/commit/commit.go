@@ -1,5 +1,5 @@
-// Package commit saves what requests change: into the store or, where it does not
-// answer, into the journal and the copy that the answer carries.
+// Package commit saves what requests change: into the store or, if it does not answer,
+// into the journal and the copy that the answer carries.
 //
 // Where to look: a [Commit] is one request's (commit.go); run.go plans what it has to do
 // and does it; write.go makes its changes again on a newer state; crew.go saves those of
@@ -54,7 +54,7 @@ type Writer struct {
 	NewToken func(ctx context.Context) token.Token
 	Conflict func(ctx context.Context, id string, attempt int) // may be nil
 
-	// Where there is a backup:
+	// With a backup:
 	Copies    bool        // sessions travel in their visitors' cookies
 	StoreOnly func() bool // reports whether the operator trusts no copy
 
@@ -74,9 +74,9 @@ func (w *Writer) Begin() state.State {
 	return st
 }
 
-// remember keeps a copy that the store has taken, where there is a backup. With a
-// foreign format it keeps nothing, because the dots do not show what another program
-// has written or removed since.
+// remember keeps a copy that the store has taken, if there is a backup. With a foreign
+// format it keeps nothing, because the dots do not show what another program has written
+// or removed since.
 func (w *Writer) remember(c state.Copy) {
 	if w.Copies && !w.Reader.Foreign {
 		w.Shards.Of(c.ID).Keep(context.Background(), c)
@@ -86,17 +86,17 @@ func (w *Writer) remember(c state.Copy) {
 // Commit saves what one request has changed. It applies the changes and saves by
 // compare-and-set; after a conflict it reads the session, joins and tries again,
 // until the budget ends. The caller sets the exported fields down to Vouched, calls
-// Prepare and, where that reports work, Run once, and reads the others.
+// Prepare and, if that reports work, Run once, and reads the others.
 type Commit struct {
 	Writer *Writer
 
-	lookup.Loaded               // what the changes are made on, and what stands afterwards
+	lookup.Loaded               // what the changes are made on, and the session afterwards
 	Held          token.Token   // opens the session
-	Edits         []*state.Edit // of the request, not saved yet
-	Changes       state.Changes // that the edits make on the state
+	Edits         []*state.Edit // the request's edits that are not saved yet
+	Changes       state.Changes // what the edits change of the state
 	Doubts        []state.InDoubt
-	Asked         Renewal // by the handler
-	Renewal       Renewal // still to be made
+	Asked         Renewal // the renewal that the handler asked for
+	Renewal       Renewal // the renewal that is still to be made
 	CanSend       bool    // the answer can still carry cookies
 	Fresh         bool    // RequireStore: never into the backup
 	ReadOnly      bool
@@ -104,37 +104,38 @@ type Commit struct {
 	Adopted       bool   // it begins with the values of an old session
 	Replaced      string // the session that ends when this commit begins one
 	Vouched       bool   // its visitor has brought a copy of it
-	Answer        Answer // that carries the copy; nil: it has room for any
+	Answer        Answer // what carries the copy; nil: it has room for any
 
 	// ForgottenSince is when the caller read the session, if this process may have forgotten
 	// what other requests have saved since; zero: it has not.
 	ForgottenSince time.Time
 
-	Use *inuse.Use // of the session by the request; nil: none is noted
+	Use *inuse.Use // the request's use of the session; nil: none is noted
 
-	Token    token.Token // of the session that this commit began
+	Token    token.Token // token of the session that this commit began
 	Begun    bool        // that session exists
 	Pending  bool        // copy and journal took the changes, not the store
 	Followed bool        // the commit followed a rotation, whose token the visitor may not have yet
 
-	todo      plan           // that Prepare has made
+	todo      plan           // what Prepare has planned
 	refusals  int            // conflicts that left the version as it was
-	tombstone state.State    // of the session that a renewal ends
-	copied    record.Version // of the new one's record
-	lookedUp  bool           // the tombstone, as the store did not answer its save
+	tombstone state.State    // tombstone of the session that a renewal ends
+	copied    record.Version // version of the new session's record
+	lookedUp  bool           // the tombstone was looked up, because its save had no answer
 	wrote     bool
-	madeOn    state.State // that Changes were made on
+	madeOn    state.State // the state that Changes were made on
 	shared    bool        // Changes include those of other commits in the crew
 	under     state.Dot   // the dot of the save that the changes were last made for
-	sending   state.Dot   // of a save whose outcome is not taken over yet
-	alone     error       // the error of a renewal, where the waiting commits get another result
+	sending   state.Dot   // the dot of a save whose outcome is not taken over yet
+	alone     error       // the error of a renewal, if the waiting commits get another result
 	arriving  bool        // a rotation was followed, and the session that it made is not read yet
 }
 
 // Answer is the answer to the request of a commit.
 type Answer interface {
 	// Room returns how many bytes of cookies a copy that lasts until end, or until the
-	// browser closes where that is zero, may take up in the answer as it is. token says that the answer carries a token too.
+	// browser closes if end is zero, may take up in the answer as it is. token says that
+	// the answer carries a token too.
 	Room(end time.Time, token bool) int
 }
 
@@ -164,12 +165,12 @@ func (c *Commit) begins() bool { return c.Phase != lookup.Live || c.Unsaved() }
 // the session with these changes.
 type base struct {
 	lookup.Loaded
-	changes state.Changes // of all members so far
+	changes state.Changes // changes of all members so far
 	edited  bool          // a member has edits, whatever they come to
 	later   bool          // the store does not answer; journal and copies take the changes
 	whole   bool          // the changes are in the state already, under sent
-	under   state.Dot     // of the save that the changes are made for
-	sent    state.Dot     // of a save without an answer; zero: there is none
+	under   state.Dot     // the dot of the save that the changes are made for
+	sent    state.Dot     // the dot of a save without an answer; zero: there is none
 	dropped bool          // the journal had no room
 	pending bool          // journal and copies took it, not the store
 	wrote   bool

@@ -13,8 +13,8 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// errWithheld is the error of a write that would begin a session without being asked to,
-// by Renew or StartNew: its cookie would take the place of the one that was held back.
+// errWithheld is the error of a write that would implicitly begin a session, without Renew or
+// StartNew: its cookie would take the place of the one that was held back.
 var errWithheld = fmt.Errorf("%w: another site has made this request, and the browser held the session's cookie back", failure.ErrNoSession)
 
 // create begins a session. A record that it leaves behind when it fails half-way is
@@ -123,7 +123,7 @@ func (c *Commit) move(ctx context.Context) error {
 	return err
 }
 
-// notCopied decides what follows where the store did not take the new record.
+// notCopied decides what follows if the store did not take the new record.
 func (c *Commit) notCopied(ctx context.Context, id string, err error) error {
 	switch {
 	case !errors.Is(err, failure.ErrConflict):
@@ -144,9 +144,9 @@ func (c *Commit) renew(ctx context.Context) {
 	c.tombstone = state.State{Death: c.Writer.Clock.Death(state.Renewed).Follow(c.Token.ID())}
 }
 
-// saveTombstone ends the session that move has given a new ID. Where the store does not
-// answer, this process may know that another request ended or moved the session first; then
-// the new token is never sent.
+// saveTombstone ends the session that move has given a new ID. If the store does not answer,
+// this process may know that another request ended or moved the session first; then the new
+// token is never sent.
 func (c *Commit) saveTombstone(ctx context.Context) error {
 	_, err := c.Writer.Storage.Save(ctx, c.ID, c.tombstone, c.Version)
 	if c.Renewal == RotateID && errors.Is(err, failure.ErrUnavailable) {
@@ -160,8 +160,8 @@ func (c *Commit) saveTombstone(ctx context.Context) error {
 	return err
 }
 
-// checkEnded fails where another request of this process has ended or rotated the session, or
-// where its user was revoked: the store may not have it yet.
+// checkEnded fails if this process knows that another writer has ended or rotated the session, or
+// that its login was revoked: the store may not have that yet.
 func (c *Commit) checkEnded() error {
 	t, known := c.Writer.Shards.Tombstone(c.ID)
 	if !known || t.IfStored || t.Death.Dot == c.tombstone.Death.Dot {
@@ -170,8 +170,8 @@ func (c *Commit) checkEnded() error {
 	return c.rebase(lookup.Loaded{Copy: state.Copy{State: state.State{Death: t.Death}}})
 }
 
-// checkLogin fails where the user of the session was revoked since the login, unless this
-// commit is another login.
+// checkLogin fails if the login to the session was revoked, unless this commit is another
+// login.
 func (c *Commit) checkLogin() error {
 	d, dead := c.Writer.Shards.LoginRevoked(c.State)
 	if !dead || c.Changes.Sets(state.LoginEntry) {

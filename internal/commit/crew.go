@@ -22,8 +22,8 @@ func (c *Commit) lead(ctx context.Context, crew *groupcommit.Crew[base]) (base, 
 	return b, err
 }
 
-// leadOn is lead, but does not release what it held: where a hook panics, the save
-// stays in doubt.
+// leadOn is lead, but does not release what it held: if a hook panics, the save stays in
+// doubt.
 func (c *Commit) leadOn(ctx context.Context, crew *groupcommit.Crew[base]) (base, error) {
 	c.refusals = 0
 	end := c.Writer.Storage.Attempts()
@@ -52,8 +52,8 @@ func (c *Commit) leadOn(ctx context.Context, crew *groupcommit.Crew[base]) (base
 }
 
 // start returns the session on which the crew makes its changes: the result of the
-// crew before it, or else the store's record where the store must be asked, joined
-// with the copies of all members.
+// crew before it, or else the store's record if the store must be asked, joined with
+// the copies of all members.
 func (c *Commit) start(ctx context.Context, crew *groupcommit.Crew[base]) (base, error) {
 	if b, ok := crew.Base(); ok { // another member led until now
 		b.later = false // the store may answer by now
@@ -178,7 +178,7 @@ func (c *Commit) applyTo(b base) (base, error) {
 }
 
 // saveOnce makes the crew's changes on b and tries once to save the result.
-// It fails with failure.ErrConflict where another writer came first.
+// It fails with failure.ErrConflict if another writer came first.
 func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b base) (base, error) {
 	if b.State.Dead() {
 		return b, nil
@@ -221,9 +221,9 @@ func (c *Commit) saveOnce(ctx context.Context, crew *groupcommit.Crew[base], b b
 	return b, err
 }
 
-// mayAsk returns why the store cannot take b now. Where the store lacks the session,
-// mayAsk makes sure first that it may be restored; b is dead afterwards where it may
-// not.
+// mayAsk returns an error if the store must not be asked to take b. If the store lacks the
+// session, mayAsk finds out first whether it may be restored. If it must not, and its end could be
+// noted, b is dead afterwards and the error nil.
 func (c *Commit) mayAsk(ctx context.Context, b *base) error {
 	if b.Away() || !c.Writer.Shards.TakesSaves(c.ID) {
 		return failure.ErrNotAsked

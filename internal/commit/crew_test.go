@@ -84,7 +84,7 @@ func TestACommitIsMadeOnWhatThisProcessKnows(t *testing.T) {
 	})
 }
 
-// Where the store stops to answer, a crew knows what each member has read.
+// If the store stops answering, a crew knows what each member has read.
 func TestACrewKnowsWhatItsMembersHaveRead(t *testing.T) {
 	crew := func(v *visitor, second lookup.Loaded) (leader, member *commit.Commit) {
 		leader, member = v.commit(v.begun, increment("n")), v.commit(second, increment("n"))

@@ -15,7 +15,8 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// askAgain is how long a request that had no answer does not ask the store again.
+// askAgain is how long a request does without a store that did not answer before it asks the
+// store again.
 const askAgain = time.Second
 
 // worthAsking reports whether the store has answered this commit's request, or failed
@@ -96,7 +97,7 @@ func (c *Commit) rebaseOnJournal() error {
 	return c.joinJournal()
 }
 
-// joinJournal is rebaseOnJournal for a commit that looks itself whether the session has
+// joinJournal is rebaseOnJournal for a commit that checks itself whether the session has
 // ended.
 func (c *Commit) joinJournal() error {
 	b, ok := c.Writer.Shards.Copy(c.ID)
@@ -181,8 +182,8 @@ func (c *Commit) checkFits(b state.Copy) error {
 	return c.Writer.CheckRoom(b, most)
 }
 
-// prepareRestore makes sure that l may be put into a store that lacks it. Where
-// another writer has ended the session, l is dead afterwards.
+// prepareRestore makes sure that l may be put into a store that lacks it. If another
+// writer has ended the session, l is dead afterwards.
 func (c *Commit) prepareRestore(ctx context.Context, l *lookup.Loaded) error {
 	if l.Placement != lookup.Missing {
 		return nil

@@ -19,7 +19,7 @@ import (
 	"github.com/holdfast-go/session/internal/token"
 )
 
-// A change that the store cannot take goes into the journal and the copy, where it may.
+// A change that the store cannot take goes into the journal and the copy, if it may.
 func TestAChangeWithoutTheStore(t *testing.T) {
 	awayStory(t, "waits in the journal, and keeps its lease", func(v *visitor, l lookup.Loaded) {
 		c := v.commit(l, increment("n"))
@@ -195,7 +195,7 @@ func TestTheStoreIsAskedAgainAfterASecond(t *testing.T) {
 	})
 }
 
-// What the store has lost is put back, where all that it supersedes is dead.
+// What the store has lost is put back, if all that it supersedes is dead.
 func TestASessionThatTheStoreLostIsPutBack(t *testing.T) {
 	lost := func(v *visitor, supersedes ...state.Superseded) lookup.Loaded {
 		l := v.load()

@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast-go/session/internal/test/instance"
 )
 
-// A save in doubt is settled by the next commit of the same edits, and never repeated
-// where it stands.
+// A save in doubt is settled by the next commit of the same edits, and never repeated if
+// it succeeded.
 func TestASaveInDoubtIsSettledByTheNextCommit(t *testing.T) {
 	again := func(v *visitor, c *commit.Commit) *commit.Commit {
 		next := v.commit(c.Loaded)

@@ -82,7 +82,7 @@ func (c *Commit) ontoJournal(b base) base {
 	return b
 }
 
-// keep gives b to the journal and to the members' copies. Where the session has ended
+// keep gives b to the journal and to the members' copies. If the session has ended
 // meanwhile, b is dead.
 func (c *Commit) keep(ctx context.Context, b base) base {
 	kept, ended := c.Writer.Shards.Of(c.ID).AddHint(ctx, b.Copy)
@@ -96,9 +96,8 @@ func (c *Commit) keep(ctx context.Context, b base) base {
 	return b
 }
 
-// standIn notes that a copy stands in for the store. The time of the first missing
-// answer stays, so that commits in close succession ask the store again a second
-// later.
+// standIn notes that a copy stands in for the store. The time of the first missing answer
+// stays, so that frequent commits still retry the store after askAgain.
 func (c *Commit) standIn(l *lookup.Loaded) {
 	if !l.Away() {
 		l.AwaySince = c.Writer.Clock.Now()

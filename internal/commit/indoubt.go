@@ -11,9 +11,9 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// send saves st, the state that the changes make of b. Where a hook panics before the
-// outcome of the save is known, the save is in doubt: for this commit, and for the
-// members that it carries.
+// send saves st, the state that the changes make of b. If a hook panics before the outcome
+// of the save is known, the save is in doubt: for this commit, and for the members that it
+// carries.
 func (c *Commit) send(ctx context.Context, crew *groupcommit.Crew[base], b base, st state.State) (record.Version, error) {
 	version := b.Version
 	c.sending, b.sent = b.under, b.under
@@ -33,8 +33,8 @@ func (c *Commit) release(crew *groupcommit.Crew[base]) {
 }
 
 // lookAfter finds out, within a budget of its own, the outcome of a save that had no
-// answer. The save stands, or the previous version is still there and lookAfter sends the
-// save again, or another writer has written. Where the store does not answer this either,
+// answer. The save succeeded, or the previous version is still there and lookAfter sends
+// the save again, or another writer has written. If the store does not answer this either,
 // the journal takes the state.
 func (c *Commit) lookAfter(ctx context.Context, crew *groupcommit.Crew[base], b base, st state.State, sent time.Time, cause error) (base, error) {
 	var r record.Session

@@ -69,7 +69,7 @@ func TestAnUpdateOnWhatWasReadLongAgo(t *testing.T) {
 	})
 }
 
-// An Update is not made on what a request has read, where what others have saved since was
+// An Update is not made on what a request has read, if what others have saved since was
 // dropped for lack of room. A Set is: it does not depend on that.
 func TestAnUpdateOnWhatTheJournalHasDropped(t *testing.T) {
 	for name, is := range map[string]struct {
@@ -103,8 +103,8 @@ func TestAnUpdateOnWhatTheJournalHasDropped(t *testing.T) {
 	}
 }
 
-// A restore that was not answered, where the store still lacks the session, is sent
-// again as any save is.
+// A restore that was not answered is sent again as any save is, if the store still lacks
+// the session.
 func TestARestoreThatWasNotAnsweredIsSentAgain(t *testing.T) {
 	story(t, "and is made", func(v *visitor) {
 		v.Store.Remove(v.id())
@@ -122,7 +122,7 @@ func TestARestoreThatWasNotAnsweredIsSentAgain(t *testing.T) {
 	})
 }
 
-// What other programs have removed has ended, also where a copy vouches.
+// What other programs have removed has ended, even if a copy vouches.
 func TestAForeignSessionThatIsGoneIsNotKept(t *testing.T) {
 	storyOf(t, "after a save without an answer", true, func(i *instance.Instance) { i.Reader.Foreign = true }, func(v *visitor) {
 		c := v.commit(v.load(), increment("n"))

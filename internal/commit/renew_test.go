@@ -189,8 +189,8 @@ func (v *visitor) once(matches func(instance.Call) bool, do func()) {
 	})
 }
 
-// movedTo wants a session that stands under its new ID, with a user, and has ended under the
-// one before. It returns the new record.
+// movedTo wants a session that is stored under its new ID, with a user, and has ended under
+// the one before. It returns the new record.
 func (v *visitor) movedTo(c *commit.Commit, user string) state.State {
 	v.Helper()
 	st, _ := v.Store.Get(c.Token.ID())

@@ -105,8 +105,8 @@ func (c *Commit) atSuccessor(ctx context.Context) (lookup.Loaded, error) {
 	return l, nil
 }
 
-// moveLater handles a move that is not possible now, because of cause. A rotation
-// waits, and errMoveWaits says that the other changes are to be saved under the
+// moveLater handles a move that is not possible now, because of cause. A rotation is
+// postponed, and errMoveWaits says that the other changes are to be saved under the
 // present ID.
 func (c *Commit) moveLater(ctx context.Context, cause error) error {
 	if c.Renewal != RotateID || !errors.Is(cause, failure.ErrUnavailable) {
@@ -124,10 +124,11 @@ func (c *Commit) dropMove() {
 	c.copied = record.Absent
 }
 
-// errMoveWaits says that the rotation waits and the other changes do not.
+// errMoveWaits postpones the rotation but not the other changes.
 var errMoveWaits = errors.New("session: the rotation waits")
 
-// lookAgain finds out whether a tombstone stands whose save had no answer.
+// lookAgain finds out whether the unanswered save of the tombstone succeeded. It returns nil if
+// it did, an error that wraps failure.ErrConflict if it never will, and otherwise cause.
 func (c *Commit) lookAgain(ctx context.Context, cause error) error {
 	c.lookedUp = true
 	var r record.Session
@@ -138,9 +139,8 @@ func (c *Commit) lookAgain(ctx context.Context, cause error) error {
 	case r.State.Dead() && r.State.Death.Dot == c.tombstone.Death.Dot:
 		return nil
 	case r.Version != c.Version:
-		// The version is another, so the tombstone will never stand. The error does not
-		// wrap the cause, which was that an answer was missing: the lookup was
-		// answered.
+		// The version is another, so the save of the tombstone can only fail. The error does
+		// not wrap the cause, which was that an answer was missing: the lookup was answered.
 		return fmt.Errorf("%w: %s", failure.ErrConflict, cause.Error())
 	}
 	return cause

@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-go/session/internal/lookup"
 )
 
-// Prepare decides what there is to do, and reports whether there is anything. It
-// fails with failure.ErrTooLate where what there is to save needs a cookie.
+// Prepare decides what there is to do, and reports whether there is anything. It fails with
+// failure.ErrTooLate if what there is to save needs a cookie, and it is too late for one.
 func (c *Commit) Prepare() (busy bool, err error) {
 	c.todo = c.plan()
 	if c.todo == cannotSave {
@@ -20,7 +20,7 @@ func (c *Commit) Prepare() (busy bool, err error) {
 }
 
 // Run saves what there is to save. Afterwards, with or without an error, Loaded is the
-// session as it stands, and the caller goes on from that.
+// session as it is then, and the caller goes on from that.
 func (c *Commit) Run(ctx context.Context) error {
 	c.madeOn = c.State
 	switch c.todo {

@@ -122,7 +122,7 @@ func (c *Commit) countConflict(ctx context.Context, attempt int) {
 }
 
 // catchUp takes in what happened before this commit had its turn: what the commit
-// before it has passed on, or else what the store has where it must be asked.
+// before it has passed on, or else what the store has, if it must be asked.
 func (c *Commit) catchUp(ctx context.Context, last lookup.Loaded, passed bool) error {
 	var err error
 	switch {
@@ -141,18 +141,18 @@ func (c *Commit) catchUp(ctx context.Context, last lookup.Loaded, passed bool) e
 	return nil
 }
 
-// isLate reports whether a commit gives up after this conflict: its time is over, and other
-// writers came first several times. Where this process is short of processor, one attempt
+// isLate reports whether a commit gives up after this conflict: its time is up, and other
+// writers came first several times. If this process gets little processor time, one attempt
 // takes as long as several may.
 func (c *Commit) isLate(attempt int, end time.Time) bool {
 	return attempt >= failover.MinAttempts && !c.Writer.Clock.Now().Before(end)
 }
 
-// afterConflict reads what another writer has written. It fails where the commit is late,
-// and where no other writer can have written.
+// afterConflict reads what another writer has written. It fails if the commit is late, or
+// if no other writer can have written.
 //
-// Where the store does not answer at the end, the store counts as failed; the other
-// writers are not the cause.
+// If the store does not answer at the end, the store counts as failed; the other writers
+// are not the cause.
 func (c *Commit) afterConflict(ctx context.Context, late bool) error {
 	version := c.Version
 	err := c.reload(ctx)
@@ -165,8 +165,8 @@ func (c *Commit) afterConflict(ctx context.Context, late bool) error {
 	return c.judgeConflict(ctx, &c.Loaded, version, late)
 }
 
-// judgeConflict returns why a save is not tried again on l, after a conflict over a
-// version.
+// judgeConflict decides, after a conflict over a version, whether to retry the save on l; nil
+// means yes.
 func (c *Commit) judgeConflict(ctx context.Context, l *lookup.Loaded, over record.Version, late bool) error {
 	if l.Away() {
 		return nil
@@ -175,7 +175,7 @@ func (c *Commit) judgeConflict(ctx context.Context, l *lookup.Loaded, over recor
 		c.refusals++
 	}
 	switch {
-	case c.refusals > 1: // one conflict may come of a stale cache
+	case c.refusals > 1: // one conflict may result from a stale cache
 		return c.Writer.Shards.Refused(ctx, c.ID, over)
 	case late:
 		err := fmt.Errorf("%w: too many concurrent writes of session %s", failure.ErrUnavailable, c.ID)
@@ -260,7 +260,7 @@ func (c *Commit) replay(stored state.State, others state.Changes) error {
 	}
 	changes, failed, err := state.ReplayOn(c.State, others, c.Edits)
 	if err != nil {
-		failed.Done = true // it does not run again, as where its Update fails at once
+		failed.Done = true // it does not run again, like an Update that fails at once
 		return &againError{LostValue(err)}
 	}
 	c.Changes = changes
