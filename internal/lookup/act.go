@@ -45,9 +45,9 @@ func (q *lookup) act(ctx context.Context, d decide.Decision) Loaded {
 	return l
 }
 
-// fromCopy returns the session from copies that vouch, where the store has no record or did
-// not answer. A record that was loaded, but does not prove that the session lives, is joined
-// in, so that later changes are made on everything that this process knows.
+// fromCopy returns the session from copies that vouch, if the store has no record or did not
+// answer. A record that was loaded, but does not prove that the session lives, is joined in,
+// so that later changes are made on everything that this process knows.
 func (q *lookup) fromCopy(d decide.Decision) Loaded {
 	l := Loaded{Phase: Live, Copy: *q.known.Copy(), Version: q.stored.Version, Source: FromBackup, Placement: Missing}
 	known := l.State
@@ -91,7 +91,8 @@ func (q *lookup) dead(ctx context.Context, d decide.Decision) Loaded {
 			_ = q.shard.AddTombstone(ctx, g.Missing())
 		}
 		l.State.Death = g.Death
-		if stored := q.stored.State; q.err == nil && stored.Dead() { // its link may lead on, which is not known here any more
+		if stored := q.stored.State; q.err == nil && stored.Dead() {
+			// The store's link may still lead to the successor; this process has dropped it.
 			l.State.Death = state.JoinDeaths(g.Death, stored.Death)
 		}
 	case decide.ByCookie:
@@ -111,7 +112,7 @@ func (q *lookup) dead(ctx context.Context, d decide.Decision) Loaded {
 	return l
 }
 
-// latest returns what an expired record and the copies that do not vouch come to.
+// latest joins an expired record with the copies that do not vouch.
 func (q *lookup) latest() state.State {
 	switch st := q.stored.State; {
 	case st.Created == 0:
@@ -123,8 +124,8 @@ func (q *lookup) latest() state.State {
 	}
 }
 
-// sawExpired tells that a session whose state the store or a copy still had is over by its
-// time.
+// sawExpired reports to the audit log that a session has expired, if the store or a copy still
+// has its state.
 func (r *Reader) sawExpired(ctx context.Context, id string, st state.State) {
 	if r.Audit != nil && st.Created != 0 && r.Storage.Expired(st, r.Clock.Now()) {
 		r.Audit.Saw(ctx, id, st, audit.Time)

@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// A session that has ended, as far as any process knows.
+// A session that some process knows to have ended.
 func TestASessionThatHasEnded(t *testing.T) {
 	dead := func(w *world, l lookup.Loaded, why state.Reason) {
 		w.Helper()

@@ -13,23 +13,23 @@ type Known struct {
 	copy  *state.Copy // see Copy; nil: a zero one
 	Found bool
 
-	// Excused: a copy was sealed with a key that is not known here, not long ago
-	// by the copy's own account. A rotation of keys may be under way, so this
-	// instance cannot say that there is no session.
+	// Excused: a copy was sealed with a key that is not known here, and says that it
+	// was sealed recently. A rotation of keys may be under way, so this instance
+	// cannot say that there is no session.
 	Excused bool
 	Keep    jar.Mask // cookies of such copies
 
 	Ended []state.Superseded // the sessions that this visitor has ended, by the tombstone cookie
 }
 
-// KnownAs returns what is known of a session where that is c, which nobody may alter any more.
-// found says that c may stand in for a store that does not answer.
+// KnownAs returns a Known whose copy is c. c must not be modified afterwards. found says that c
+// may stand in for a store that does not answer.
 func KnownAs(c *state.Copy, found bool) Known { return Known{copy: c, Found: found} }
 
 var noCopy state.Copy
 
-// Copy returns the join of the copies, a zero one where there is none. Nobody may alter it: it
-// may be one that other requests share.
+// Copy returns the join of the copies, a zero one if there is none. It must not be modified,
+// because other requests may share it.
 func (w *Known) Copy() *state.Copy {
 	if w.copy == nil {
 		return &noCopy
@@ -37,7 +37,7 @@ func (w *Known) Copy() *state.Copy {
 	return w.copy
 }
 
-// Add joins a copy in, which nobody may alter any more. A lease that is stamped more than
+// Add joins in c, which must not be modified afterwards. A lease that is stamped more than
 // MaxAhead in the future vouches for nothing, and a session that was last seen then was seen
 // now: the clock that stamped it was ahead.
 func (w *Known) Add(c *state.Copy, now time.Time) {

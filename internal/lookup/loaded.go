@@ -16,10 +16,10 @@ type Loaded struct {
 	Phase     Phase
 	Source    Source
 	Placement Placement
-	AwaySince time.Time // when the store did not answer, so that a copy did; zero where it did
+	AwaySince time.Time // when a copy replaced a missing answer; zero: the store answered
 }
 
-// Placement is how much of the state the store has, as far as it is known.
+// Placement is how much of the state the store is known to have.
 type Placement uint8
 
 // The placements.
@@ -76,7 +76,7 @@ type Phase uint8
 // The phases.
 const (
 	Unasked Phase = iota
-	Nobody        // the visitor has no session; the version is of one that has expired
+	Nobody        // the visitor has no session; Version is that of an expired record, if there is one
 	Live
 	Dead
 	Unknown // neither store nor backup can tell

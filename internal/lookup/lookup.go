@@ -5,7 +5,7 @@
 // Where to look: a [Reader] reads (reader.go), by a lookup that asks and decides (lookup.go)
 // and acts (act.go), and returns a [Loaded] (loaded.go); [Known] is what is known before the
 // store is asked (known.go); refresh.go puts expiries off, rotation.go follows rotations, and
-// until.go waits for the end. For how long a token that was rotated leads on, package state says.
+// until.go waits for the end. state.RotationGrace is how long a rotated token still works.
 package lookup
 
 import (
@@ -26,23 +26,23 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// lookup is one read of a session where there is a backup: the store's answer, what
-// is known beside it, and both as facts for package decide.
+// lookup is one read of a session with a backup: the store's answer, what is known
+// beside it, and both as facts for package decide.
 type lookup struct {
 	reader *Reader
-	shard  *failover.Shard // of the session, when it was asked last
+	shard  *failover.Shard // the shard that had the session at the last load
 	id     string
 	known  Known // joined with what the journal holds
-	lease  int64 // of copies that the operator does not trust now
+	lease  int64 // the lease of copies that the operator does not trust now
 	facts  decide.Facts
 
 	stored          record.Session
-	err             error             // of the load, or else of reading the predecessor
+	err             error             // the error of the load, or else of reading the predecessor
 	record          Loaded            // a live record joined with the copies
 	tombstone       journal.Tombstone // the tombstone that this process knows
-	named           state.Dot         // of the tombstone that the visitor's cookie names
-	loggedOut       state.Death       // by the revocation of the user
-	loginOf         state.State       // with the login that the revocation concerns
+	named           state.Dot         // the dot of the tombstone that the visitor's cookie names
+	loggedOut       state.Death       // the death by the revocation of the user
+	loginOf         state.State       // the state with the login that the revocation concerns
 	fromPredecessor state.Entries     // the predecessor's entries that this session takes over
 }
 
@@ -61,9 +61,8 @@ func (r *Reader) Settled(old state.State, saved uint64, record state.State) stat
 var ErrExcused = fmt.Errorf("%w: a backup is sealed with a key that is not known here", failure.ErrUnavailable)
 
 // Fetch asks the store and returns what its answer means beside w: there is a
-// session, there is none, or it is unknown. It is unknown where the request has
-// ended or this program cannot read the store's record, and then no copy takes the
-// store's place.
+// session, there is none, or it is unknown. If the request has ended or this program
+// cannot read the store's record, it is unknown, and no copy takes the store's place.
 func (r *Reader) Fetch(ctx context.Context, id string, w Known, fresh bool) (l Loaded) {
 	r.FetchInto(ctx, id, w, fresh, &l)
 	return l
@@ -91,8 +90,8 @@ func (r *Reader) FetchInto(ctx context.Context, id string, w Known, fresh bool, 
 	}
 }
 
-// lookups are those that no request uses. While a request waits for the store, the collector
-// walks its stack, and a lookup takes up two KB.
+// lookups is a pool. A lookup is 1 KB, too large for the stack of a request that waits for the
+// store while the collector scans it.
 var lookups = sync.Pool{New: func() any { return new(lookup) }}
 
 // begin makes q the lookup of a session of which w is known.
@@ -168,7 +167,7 @@ func (q *lookup) ask(ctx context.Context, fresh bool) {
 //go:noinline
 func (q *lookup) recall(now time.Time) {
 	if b, ok := q.shard.Copy(q.id); ok {
-		held := b // so that b is not on the heap where there is none
+		held := b // so that b is on the heap only if there is one
 		q.known.Add(&held, now)
 	}
 	switch {
@@ -225,9 +224,9 @@ func answerOf(err error, dead bool) decide.Answer {
 // compare joins a live record with the copies and sets the answer to whether the
 // record lacks something. A store that was asked past its cache, and reports a
 // cached answer all the same, is not asked again. A cached record confirms no lease,
-// nor does one of a store that takes no saves, since no end of the session reaches it. The
-// lease stays what the copies have: while the operator trusts none, a new copy takes their
-// place, and a later outage is served from that.
+// nor does one of a store that takes no saves, since no end of the session reaches it. Then the
+// lease stays that of the copies, in StoreOnly mode too, so that a later outage can be served
+// from a new copy.
 func (q *lookup) compare(sent time.Time, fresh, confirms bool) {
 	behind := q.joinRecord(sent)
 	if q.known.Copy().Born {
@@ -289,7 +288,7 @@ func (q *lookup) knownEnd() decide.Known {
 }
 
 // loginRevoked reports whether the login to the session was revoked: the login in the join of
-// the store's record and the copies, or in the copies alone where there is no live record.
+// the store's record and the copies, or in the copies alone if there is no live record.
 func (q *lookup) loginRevoked() (dead bool) {
 	st := q.known.Copy().State
 	switch {

@@ -29,10 +29,10 @@ type Reader struct {
 
 	OnRefresh func(before, after state.Copy) // called for a session whose expiry was put off; may be nil
 
-	// Where there is a backup:
+	// With a backup:
 	Backup  bool
-	Mode    func() decide.Mode                   // the operator's
-	Lease   func() time.Duration                 // for how long a copy may vouch at present
+	Mode    func() decide.Mode                   // the operator's mode
+	Lease   func() time.Duration                 // how long a copy may vouch at present
 	Stale   func(ctx context.Context, id string) // called for a copy that was needed and does not vouch
 	Without mechanism.Set                        // for the simulation; else none
 

@@ -183,7 +183,7 @@ func TestARecordBeforeTheFirstProbe(t *testing.T) {
 	})
 }
 
-// Where the store's layout changes while a session is looked for, the second load is of the new
+// If the store's layout changes while a session is looked for, the second load is of the new
 // shard, which was never seen to save.
 func TestALoadBeyondTheCacheOfAShardThatIsNew(t *testing.T) {
 	var moved atomic.Bool

@@ -11,17 +11,17 @@ import (
 // request refreshes it.
 const maxRefreshes = 256
 
-// Refresh puts off the expiry of a session in the background, if that is due. It
-// saves the state with a later LastSeen over the version just read, so that a write
-// by another request, a logout above all, stands, and this refresh has no effect.
+// Refresh puts off the expiry of a session in the background, if that is due. It saves
+// the state with a later LastSeen over the version just read, so that after a write by
+// another request, a logout above all, this refresh has no effect.
 func (r *Reader) Refresh(ctx context.Context, l Loaded) {
 	if r.Due(l) {
 		go r.PutOff(ctx, l)
 	}
 }
 
-// Due reports whether a refresh is due and none of the session is under way. Where
-// it reports true, the caller must call PutOff.
+// Due reports whether a refresh is due and none of the session is under way. If it
+// reports true, the caller must call PutOff.
 func (r *Reader) Due(l Loaded) bool {
 	unseen := r.Clock.Now().Sub(time.UnixMilli(l.State.LastSeen))
 	return unseen >= r.Storage.RefreshOf(&l.State) && r.Refreshes.Start(l.ID, maxRefreshes)

@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-go/session/internal/token"
 )
 
-// The expiry is put off in the background, where it is due, over the version just read.
+// The expiry is put off in the background, if that is due, over the version just read.
 func TestARefresh(t *testing.T) {
 	due := func(w *world) lookup.Loaded {
 		time.Sleep(instance.Refresh)

@@ -28,8 +28,8 @@ func (r *Reader) Follow(t token.Token, d state.Death) (token.Token, bool) {
 	return next, next.ID() == d.Link.Successor()
 }
 
-// Newest returns the token to which rotations have led from t, as far as this process
-// knows. It reports whether that token's session lives as far as it knows.
+// Newest returns the token to which the rotations that this process knows of lead from t. live
+// says that this process knows of no end of that token's session.
 func (r *Reader) Newest(t token.Token) (newest token.Token, live bool) {
 	for {
 		g, ended := r.Shards.Tombstone(t.ID())
@@ -51,14 +51,14 @@ func (r *Reader) RotatedFrom(id string, d state.Death) state.Superseded {
 }
 
 // Arrive follows rotations from the tombstone in l, which t opened, to the session that
-// lives now, and sets l to it. Only the store knows whether the session still lives where
-// they lead. brought is what the request carries for the session of t, and reopen returns
+// lives now, and sets l to it. Only the store knows whether the session to which they lead
+// still lives. brought is what the request carries for the session of t, and reopen returns
 // what it carries for another one.
 //
-// Where they arrive at a session, Arrive returns its token and what the request carries
-// for it, and l is joined with what brought knows. Else arrived is false: l is dead or
-// unknown, and held is the token to go on with. Where it is unknown, that is t, because a
-// later load begins again at the token that the client has.
+// If they lead to a live session, Arrive returns its token and what the request carries for
+// it, and l is joined with what brought knows. Otherwise arrived is false: l is dead or
+// unknown, and held is the token to go on with. If l is unknown, that is t, because a later
+// load begins again at the token that the client has.
 func (r *Reader) Arrive(ctx context.Context, t token.Token, l *Loaded, brought Known, reopen func(id string) Known) (held token.Token, known Known, arrived bool) {
 	held = t
 	first := l.ID

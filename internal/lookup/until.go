@@ -8,12 +8,12 @@ import (
 	"github.com/holdfast-go/session/internal/storage"
 )
 
-// Done returns a channel that is closed when a session has ended, as far as this process
-// knows, when this process has heard of no ends for a lease, or is closed, or ctx ends. Until then
-// a goroutine waits: for what the revocation set learns, and for the expiry. At the expiry it
-// loads the session once, and goes on if the session was used meanwhile. Where there is a backup
-// it loads nothing else while the session lives; without one it loads the session when it begins,
-// and when this process has ended it.
+// Done returns a channel that is closed when this process knows that a session has ended, when it
+// has heard of no ends for a lease, when it no longer watches the store, or when ctx ends. Until
+// then a goroutine waits: for what the revocation set learns, and for the expiry. At the expiry it
+// loads the session once, and goes on if the session was used meanwhile. With a backup it loads
+// nothing else while the session lives; without one it loads the session when it begins, and when
+// this process may have ended it.
 func (r *Reader) Done(ctx context.Context, c state.Copy) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
@@ -62,16 +62,16 @@ func (r *Reader) untilMoved(ctx context.Context, c state.Copy) (next state.Copy,
 	}
 }
 
-// news reports whether a session may have ended: its time is over, or this process knows of
-// an end. Without a backup it knows of none, and each call of news is due to one.
+// news reports whether a session may have ended: it has expired, or this process knows of an end.
+// Without a backup this process knows of none and news always reports true, because it is called
+// only at the beginning and when the session may have ended.
 func (r *Reader) news(c state.Copy) bool {
 	return !r.Backup || r.left(c.State) <= 0 || r.Shards.EndHeard(c)
 }
 
-// hears returns for how long this process may go on with a session if it hears of no ends from
-// now on: for a lease from when it last did, or from when the session was confirmed, as a copy may
-// vouch for it, but not for less than the next exchange may take. Without a backup it never hears
-// of those of others.
+// hears returns how long a session may go on if this process hears of no ends from now on: a
+// lease from the last exchange or from the session's confirmation, whichever is later, but at
+// least as long as the next exchange may take. Without a backup there is no limit.
 func (r *Reader) hears(c state.Copy) time.Duration {
 	if !r.Backup {
 		return storage.Century
