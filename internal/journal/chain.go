@@ -2,14 +2,14 @@ package journal
 
 import "iter"
 
-// An element of the journal stands in up to three orders at once.
+// An element of the journal is in up to three orders at once.
 const (
 	byAge    = iota // in its class, over all shards, the oldest first
 	byShard         // among its shard's
 	byExpiry        // among those that expire, the first that was entered first
 	orders
 
-	bySince = byExpiry // of what the store lacks, which does not expire: what it has lacked longest comes first
+	bySince = byExpiry // the order of what the store lacks, which does not expire: longest lacking first
 )
 
 // node is an element of the journal, with its place in each order.
@@ -17,7 +17,7 @@ type node[T any] struct {
 	value      T
 	age        uint64 // the larger, the younger
 	size       int64
-	since      int64 // when the store began to lack it, in Unix milliseconds, where bySince has it
+	since      int64 // when the store began to lack it, in Unix milliseconds, if it is in bySince
 	part       *part
 	next, prev [orders]*node[T]
 	chains     [orders]*chain[T] // nil: the element has no place in that order
@@ -32,8 +32,8 @@ type chain[T any] struct {
 	bytes       int64
 }
 
-// moveTo puts n at the back of c, or nowhere where c is nil. A node that is in c
-// already keeps its place.
+// moveTo puts n at the back of c, or nowhere if c is nil. A node that is in c already
+// keeps its place.
 func (n *node[T]) moveTo(order int, c *chain[T]) {
 	if n.chains[order] == c {
 		return

@@ -13,12 +13,12 @@ type heldCopy struct {
 	state.Copy
 	owed bool // a hint
 
-	anonymous bool      // of a hint: the session knew no user
-	awaits    time.Time // of a hint: since when it waits for news, see Awaits
+	anonymous bool      // a hint whose session knew no user
+	awaits    time.Time // since when a hint waits for news, see Awaits
 
-	// Of one kept for reading: why it is, one of them or both.
+	// Why a copy is kept for reading, one of these or both:
 	delivered time.Time // since when the store has it
-	kept      time.Time // by Keep, or by Forget for a request that needs it
+	kept      time.Time // when Keep kept it; or Forget, for a request that needs it
 }
 
 func (c *heldCopy) size() int64 {
@@ -36,14 +36,14 @@ type Hint struct {
 // Outcome is the result of entering a copy.
 type Outcome struct {
 	Ended     bool      // the session has ended, and nothing was kept
-	Tombstone Tombstone // of a session that has ended
+	Tombstone Tombstone // the tombstone, if the session has ended
 	Dropped   Dropped
 }
 
-// Add keeps a state that the store lacks until it is delivered, joined with the
-// hint of the session that is there already. Where the session has ended it keeps
-// nothing and returns the tombstone. It fails with ErrFull where there is no room
-// for it; the hint that is there already stays as it is.
+// Add keeps a state that the store lacks until it is delivered, joined with the hint
+// of the session that is there already. If the session has ended, Add keeps nothing
+// and returns the tombstone. It fails with ErrFull if there is no room; the hint that
+// is there already stays as it is.
 //
 // anonymous reports whether the session has never known a user. It decides when the
 // journal may drop the session's tombstone, see Tombstone.Stranger. A caller that cannot tell
@@ -159,8 +159,8 @@ func (j *Journal) Hints(shard string) []Hint {
 
 // Remove notes that the store has taken a hint, at that time, or else that the
 // hint is lost for good. A copy that was delivered stays readable until Forget.
-// Remove does neither where the session was written again since Hints returned
-// the hint: there is another hint then.
+// Remove does neither if the session was written again since Hints returned the
+// hint: there is another hint then.
 func (j *Journal) Remove(d Hint, delivered bool, at time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -192,8 +192,8 @@ func (j *Journal) Remove(d Hint, delivered bool, at time.Time) {
 	j.enterCopyLocked(n) // takes up no more than before
 }
 
-// Found notes that the store has a record of a session: that of the hint may have been taken
-// although no answer said so.
+// Found notes that the store has a record of a session: the save of the hint may have succeeded
+// without an answer.
 func (j *Journal) Found(id string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -212,8 +212,8 @@ func (j *Journal) foundLocked(n *node[heldCopy]) {
 	j.changedLocked(n.value.ID, true)
 }
 
-// Awaits notes that the hint of a session waits at a time until more becomes known of the
-// session, and returns since when it does.
+// Awaits marks the hint of a session as waiting for news of the session at the given time, and
+// returns since when it waits.
 func (j *Journal) Awaits(id string, at time.Time) (since time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -248,12 +248,11 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// Keep keeps for reading what the store has at a time of a session, until a request
-// of that session has carried it back, see Carried, or until Expire. It is joined
-// with what is kept of the session already, as if all of it were kept at the later
-// time. Where the session has ended Keep keeps nothing and returns the tombstone. It
-// fails with ErrFull where there is no room for a copy that is kept only for
-// reading.
+// Keep keeps for reading a copy that the store had at the given time, until a request of
+// that session has carried it back, see Carried, or until Expire. It is joined with what
+// is kept of the session already, as if all of it were kept at the later time. If the
+// session has ended, Keep keeps nothing and returns the tombstone. It fails with ErrFull
+// if there is no room for a copy that is kept only for reading.
 func (j *Journal) Keep(shard string, c state.Copy, at time.Time) (o Outcome, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -273,11 +272,10 @@ func (j *Journal) Keep(shard string, c state.Copy, at time.Time) (o Outcome, err
 	return o, nil
 }
 
-// Carried notes that a request of a session has carried these entries. Where they
-// hold all that Keep keeps of it since a time before, it is not kept any longer: what
-// was kept lately stays, because requests that carry something older may be on their
-// way. So does what a request in use needs, see InUse, and a copy that was delivered,
-// until Forget.
+// Carried drops the copy that Keep keeps of a session if a request has carried all of its
+// entries and it was kept before the given time. A later copy stays, because requests that
+// carry something older may be on their way. So do one that a running request needs, see
+// InUse, and, until Forget, one that was delivered.
 func (j *Journal) Carried(id string, entries state.Entries, before time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -291,7 +289,7 @@ func (j *Journal) Carried(id string, entries state.Entries, before time.Time) {
 	}
 }
 
-// unkeepLocked drops a copy that was kept, but for one that was delivered, too.
+// unkeepLocked drops a copy that was kept, unless it was delivered too.
 func (j *Journal) unkeepLocked(n *node[heldCopy]) {
 	n.value.kept = time.Time{}
 	n.moveTo(byExpiry, nil)
@@ -300,12 +298,11 @@ func (j *Journal) unkeepLocked(n *node[heldCopy]) {
 	}
 }
 
-// Forget drops the copies that a shard took before a time, but for those that
-// Keep keeps, and those that a request in use needs, see InUse: these are kept from
-// then on as if Keep had kept them when they were taken. A caller calls it when the
-// shard serves, with a time before all requests began that asked before the shard
-// served. Where there is something to drop, Forget takes time in proportion to what
-// the shard's copies for reading are.
+// Forget drops the copies that a shard took before the given time, except those that Keep
+// keeps and those that a running request needs, see InUse: these are kept from then on as if
+// Keep had kept them when they were taken. Call Forget when the shard serves; before must
+// precede every request that asked the shard before it served again. If there is something
+// to drop, Forget takes time in proportion to the shard's copies for reading.
 func (j *Journal) Forget(shard string, before time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -329,7 +326,7 @@ func (j *Journal) Forget(shard string, before time.Time) {
 	}
 }
 
-// forgotLocked tells that a copy which is kept for reading was dropped, or found no room.
+// forgotLocked calls Forgot for a copy for reading that was dropped, or that found no room.
 func (j *Journal) forgotLocked(id string, at time.Time) {
 	if j.Forgot != nil {
 		j.Forgot(id, at)

@@ -1,8 +1,7 @@
 // Package journal keeps the writes that shards of the store lack while they do not
-// answer, the tombstones of sessions that have ended, as far as the process knows,
-// and copies of sessions that requests may still need to read. It decides nothing
-// that needs the store: it returns the consequences of an entry, and the caller acts
-// on them.
+// answer, the tombstones of sessions that the process knows to have ended, and copies
+// of sessions that requests may still need to read. It decides nothing that needs the
+// store: it returns the consequences of an entry, and the caller acts on them.
 //
 // A [Journal] is one over all shards. It has one order by age and one bound in
 // bytes. When it is full, an entry makes room by displacing others, whatever
@@ -14,7 +13,7 @@
 //  3. hints, which the visitors' cookies still have.
 //
 // It displaces the oldest of each class first. A tombstone that the store lacks,
-// of a session that a visitor had, is never displaced: where those alone fill the
+// of a session that a visitor had, is never displaced: if those alone fill the
 // journal, there is no room, and [ErrFull] says so. An entry displaces nothing
 // that would go later than itself. So sessions that visitors without a login begin and
 // end displace only each other.
@@ -25,10 +24,10 @@
 // Where to look: copies.go enters hints and copies for reading, tombstones.go
 // tombstones, and tombstone.go says what a tombstone is and how two of one session
 // merge; users.go has the revocations of users. room.go says what a full journal
-// displaces, and what expires, by classes, of which each needs an order by age of its own
-// (journal.go); chain.go keeps the orders by age. part.go counts what a
-// shard lacks, and moves entries when the store's layout changes; undelivered.go and
-// oldest.go say what is undelivered. settled.go has the tombstones that the store has.
+// displaces and what expires. Each class has its own order by age (journal.go); chain.go
+// keeps the orders. part.go counts what a shard lacks, and moves entries when the store's
+// layout changes; undelivered.go and oldest.go say what is undelivered. settled.go has the
+// tombstones that the store has.
 //
 // The package does no I/O. Package failover delivers what a journal holds and says how
 // long a tombstone lives, package spool keeps the journal in a file, and package copies
@@ -59,12 +58,12 @@ import (
 type Journal struct {
 	// InUse reports whether a request needs what became known of a session at a time,
 	// because it has read the session before: then a copy stays although it was carried
-	// back, or its time is over. It is called with the journal locked. Nil: none does. It
+	// back, or its time is up. It is called with the journal locked. Nil: none does. It
 	// is set before the first call.
 	InUse func(id string, at time.Time) bool
 
-	// Forgot is called where a copy for reading is dropped for lack of room, or finds none, with
-	// its session and when it became known: a request may need it. It is called with the
+	// Forgot is called when a copy for reading is dropped for lack of room, or finds none,
+	// with its session and when it became known: a request may need it. It is called with the
 	// journal locked. It may be nil. It is set before the first call.
 	Forgot func(id string, at time.Time)
 
@@ -79,11 +78,11 @@ type Journal struct {
 
 	mu         sync.RWMutex // guards all below
 	parts      map[string]*part
-	tombstones map[string]*node[Tombstone] // that the store lacks
-	settled    settled                     // those that it has; no session is in both
+	tombstones map[string]*node[Tombstone] // the tombstones that the store lacks
+	settled    settled                     // the tombstones that it has; no session is in both
 	hints      map[string]*node[heldCopy]
 	reading    map[string]*node[heldCopy] // a session that is here or in hints has no tombstone
-	age        uint64                     // of the youngest entry
+	age        uint64                     // age of the youngest entry
 	bytes      int64                      // at most limit
 
 	// By age. Each tombstone that the store lacks is in one of two.
@@ -124,12 +123,11 @@ const (
 	// one without takes up 96 bytes less.
 	tombstoneSize = 352
 
-	copySize       = 424 // of a copy, besides its values and the sessions that it supersedes
+	copySize       = 424 // size of a copy, besides its values and the sessions that it supersedes
 	supersededSize = 80
 )
 
-// Tombstone returns the tombstone of a session, if it has ended as far as this
-// process knows.
+// Tombstone returns the tombstone of a session, if this process knows that it has ended.
 func (j *Journal) Tombstone(id string) (Tombstone, bool) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
@@ -177,7 +175,7 @@ func (j *Journal) youngerLocked() uint64 {
 	return j.age
 }
 
-// chargeLocked counts bytes that p takes up, or no more.
+// chargeLocked adds bytes, which may be negative, to the sizes of p and of the journal.
 func (j *Journal) chargeLocked(p *part, bytes int64) {
 	j.bytes += bytes
 	p.bytes += bytes

@@ -98,7 +98,7 @@ func TestErrFullIsTheErrorOfEach(t *testing.T) {
 	}
 }
 
-// checkChains fails the test where a chain is not what its nodes say.
+// checkChains fails the test if a chain is not what its nodes say.
 func checkChains(t *testing.T, j *Journal) {
 	t.Helper()
 	for name, c := range map[string]*chain[Tombstone]{"dispensable": &j.dispensable, "lasting": &j.lasting} {

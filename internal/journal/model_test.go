@@ -11,14 +11,14 @@ import (
 
 // model is what a Journal should be, in its plainest form: a slice of items in
 // their order by age, of which everything is recomputed. An entry comes first,
-// and then the items go in their order until the rest fits; where the entry itself
+// and then the items go in their order until the rest fits; if the entry itself
 // would go, all is as before.
 type model struct {
 	limit int64
 	items []item                 // the oldest first
 	ended map[string]settledItem // tombstones that the store has
 	tally map[string]tally
-	count int                  // of items ever
+	count int                  // how many items there were ever
 	reads map[string]time.Time // by session, when the oldest request that uses it has read it
 }
 
@@ -46,8 +46,8 @@ type item struct {
 	kind    kind
 	id      string
 	shard   string
-	serial, // of what is known of it
-	renewed int // when its time was over, and it was in use
+	serial, // the number of what is known of it
+	renewed int // when its time was up, and it was in use
 	tombstone       Tombstone
 	copy            state.Copy
 	anonymous       bool
@@ -115,8 +115,7 @@ func (it item) strange() bool {
 	return it.kind == aTombstone && (t.Unverified || t.IfStored || t.Stranger)
 }
 
-// enter enters an item, and reports whether it stays. Where it does not, m is as
-// before.
+// enter enters an item, and reports whether it stays. If it does not, m is as before.
 func (m *model) enter(it item) (d Dropped, stays bool) {
 	before, tallies := m.items, map[string]tally{}
 	for s, t := range m.tally {
@@ -340,8 +339,8 @@ func (m *model) needs(id string, at time.Time) bool {
 	return ok && !read.After(at)
 }
 
-// expire drops the copies that are over, in the order in which they were kept, up to the
-// first that is not. What is in use goes to the end of that order.
+// expire drops the copies that have expired, in the order in which they were kept, up to the
+// first that has not. What is in use goes to the end of that order.
 func (m *model) expire(keptBefore time.Time) {
 	byKept := slices.Clone(m.items)
 	slices.SortStableFunc(byKept, func(a, b item) int { return cmp.Compare(max(a.serial, a.renewed), max(b.serial, b.renewed)) })

@@ -19,7 +19,7 @@ type part struct {
 	delivered, lost uint64
 }
 
-// maxTries is where attempts are no longer counted.
+// maxTries is the highest count of attempts that failed.
 const maxTries = 255
 
 // partLocked returns the part of a shard.
@@ -67,7 +67,7 @@ func (p *part) sees(delivered time.Time) {
 
 // Stats are what a journal holds, and what has left it for good.
 type Stats struct {
-	States, Tombstones int // that the store lacks; tombstones it never had
+	States, Tombstones int // states that the store lacks, and tombstones that it never had
 	Again              int // tombstones that it had, and lost
 	Known              int // all tombstones, of all shards: those that the store has are of no shard
 	Early              int // tombstones that left the revocation set before their time, because it was full
@@ -189,8 +189,7 @@ func (j *Journal) Move(shard string, assign func(id string) string, whenPending 
 	return owed
 }
 
-// moveNodeLocked makes n an element of another shard. It still stands in the old
-// one's chain.
+// moveNodeLocked makes n an element of another shard. It is still in the old one's chain.
 func moveNodeLocked[T any](j *Journal, n *node[T], shard string) {
 	j.chargeLocked(n.part, -n.size)
 	n.part = j.partLocked(shard)

@@ -22,7 +22,7 @@ const (
 	dispensable class = iota
 	reading
 	hint
-	tombstone // that stays
+	tombstone // one that is never displaced
 )
 
 // class returns the class of t.
@@ -81,7 +81,7 @@ func (j *Journal) dropNextLocked(d *Dropped) {
 // a minute later at most; the revocations of users that it has had since before usersBefore;
 // and the copies that Keep has kept since keptBefore or earlier, except those that a running
 // request needs, see InUse. A copy with an earlier date than one that was entered before it
-// expires together with that one, and so does a copy that was in use when its time was over.
+// expires together with that one, and so does a copy that was in use when its time was up.
 func (j *Journal) Expire(settledBefore, usersBefore, keptBefore time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

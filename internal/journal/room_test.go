@@ -202,7 +202,7 @@ func TestWhatGoesFirst(t *testing.T) {
 			if got, want := before.Bytes, large.Total().Bytes; got != want {
 				t.Fatalf("the journal is filled with %d bytes, want %d", got, want)
 			}
-			// Where a tombstone is smaller than the hint that it replaced, there is room left.
+			// If a tombstone is smaller than the hint that it replaced, there is room left.
 			j.limit = before.Bytes
 			got, err := test.comes(j)
 			if !errors.Is(err, test.err) || !reflect.DeepEqual(got, test.want) {

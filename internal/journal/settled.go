@@ -8,13 +8,13 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// settled are the tombstones that the store has, as far as this process knows: the revocation
-// set. Of a link it keeps the successor alone, except in the few seconds in which the rotated
-// token still opens the session.
+// settled is the revocation set: the tombstones that this process takes to be in the store, and
+// those that the store need not have. Of a link it keeps the successor alone, except in the few
+// seconds in which the rotated token still opens the session.
 type settled struct {
 	set   *revoked.Set
-	heard uint32                // of the youngest, in Unix seconds
-	links map[string]state.Link // of rotations of the last seconds
+	heard uint32                // when the youngest was heard of, in Unix seconds
+	links map[string]state.Link // the links of rotations of the last seconds
 }
 
 const (
@@ -45,8 +45,8 @@ func (s *settled) add(t *Tombstone, at time.Time) {
 	}
 }
 
-// hearAgain notes that a tombstone which is known stands in the log of another process,
-// too. A tombstone in the own log stays there.
+// hearAgain notes that a known tombstone is in the log of another process too. One that is
+// in this process's log stays Own.
 func (s *settled) hearAgain(id string, from uint8) {
 	own := revoked.IDOf(id)
 	if x, ok := s.set.Find(own); ok && x.From != revoked.Own && from != revoked.Unnumbered {
@@ -71,7 +71,7 @@ func (s *settled) expire(before, users time.Time) {
 	}
 }
 
-// early returns how many have gone before their time.
+// early returns how many tombstones were dropped before their time.
 func (s *settled) early() (n int) {
 	for c := revoked.MadeUp; c <= revoked.Users; c++ {
 		n += int(s.set.Early(c))
@@ -140,7 +140,7 @@ func tombstoneOf(x revoked.Tombstone, id string) Tombstone {
 	return t
 }
 
-// Heard returns a tombstone that stands in the log of another process, to be entered.
+// Heard returns a tombstone that was read in the log of another process, to be entered.
 func Heard(x revoked.Tombstone) Tombstone {
 	t := tombstoneOf(x, x.Record())
 	t.EndsSuccessors = false

@@ -7,8 +7,8 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// A tombstone that names a successor, in the store or in a log, ends the successor too where
-// another writer held the session for live.
+// A tombstone that names a successor, in the store or in a log, ends the successor too if
+// another writer took the session for live.
 func TestTheSuccessorThatADeathNamesEndsOnce(t *testing.T) {
 	renewed := Stored("a", death(5, 1, state.Renewed).Follow(id32('b')))
 	renewedElsewhere := Stored("a", death(7, 2, state.Renewed).Follow(id32('c')))

@@ -13,7 +13,7 @@ type Tombstone struct {
 	ID      string
 	Death   state.Death
 	Pending bool  // the store lacks it
-	Again   bool  // likewise, but it had it before it lost its memory
+	Again   bool  // Pending, but the store had it before it lost its data
 	From    uint8 // the number of the log that it was heard from; revoked.Own: none
 
 	// Successor is the session that Renew or Rotate made of this one while the
@@ -22,11 +22,11 @@ type Tombstone struct {
 	Successor string
 	Rotated   bool // Successor was made by Rotate, which leaves alone what another rotation has led to
 
-	IfLive         bool // a tombstone that stands already stays as it is
+	IfLive         bool // a tombstone that is stored already stays as it is
 	Conflict       bool // more than one writer has ended the session
 	EndsSuccessors bool // what rotations have made of the session ends too
-	Unverified     bool // a token was shown and no more: no store and no copy has vouched for the session
-	IfStored       bool // likewise, and where the store holds nothing there is nothing to end
+	Unverified     bool // only the token is known: no store and no copy has vouched for the session
+	IfStored       bool // like Unverified; no tombstone is needed if the store has no record
 
 	// Stranger: the session began in this process while the store did not answer, and
 	// when it ended the store had nothing of it and it had never known a user. Only the
@@ -37,7 +37,7 @@ type Tombstone struct {
 	// again a tombstone that a journal has returned.
 	Stranger bool
 
-	tries uint8 // to deliver it that failed, up to maxTries
+	tries uint8 // attempts to deliver it that failed, up to maxTries
 }
 
 // Stored returns the tombstone of a session that the store knows to be dead.
@@ -56,7 +56,7 @@ func Moved(id string, d state.Death, successor string) Tombstone {
 }
 
 // Unseen returns the tombstone of a session that no store and no copy has vouched
-// for: where the store holds nothing under its ID, there is nothing to end.
+// for: if the store has no record under its ID, there is nothing to end.
 func Unseen(id string, d state.Death) Tombstone {
 	return Tombstone{ID: id, Death: d, IfLive: true, Unverified: true, IfStored: true}
 }
@@ -88,14 +88,14 @@ func (t Tombstone) ByOtherWriter(k state.Superseded) bool {
 	return t.Conflict || t.Death.Dot != k.Dot && t.Death.Reason != state.Rotated
 }
 
-// OnlyHeard reports whether this process knows of the tombstone from the log of another
-// alone, which may have ended before the store took the tombstone itself.
+// OnlyHeard reports whether this process knows of the tombstone only from another process's
+// log; that process may have crashed before its save reached the store.
 func (t Tombstone) OnlyHeard() bool {
 	return !t.Pending && t.From != revoked.Own && t.From != revoked.Unnumbered
 }
 
-// neverDelivered reports whether the store has never had the tombstone, as far as
-// this process knows.
+// neverDelivered reports whether the store lacks the tombstone, and this process does not
+// know that it ever had it.
 func (t *Tombstone) neverDelivered() bool { return t.Pending && !t.Again }
 
 // EndedNothing reports whether the store had nothing to end, so that it has no
@@ -106,14 +106,13 @@ func (t *Tombstone) EndedNothing() bool { return t.Death.Reason == 0 }
 // full journal displaces it first.
 func (t *Tombstone) dispensable() bool { return t.Unverified || t.IfStored || t.Stranger }
 
-// blind reports whether the tombstone can be written without a look at what
-// stands in the store, or at another session.
+// blind reports whether the tombstone can be written without a look at what the store
+// has of the session, or at another session.
 func (t *Tombstone) blind() bool { return t.Successor == "" && !t.IfLive }
 
-// merge returns t as it stands where old is known already. A successor ends too
-// where a writer other than its own has ended the session: its ID is returned, the
-// first time that this is known. Of two rotations both successors live, of two Renews
-// none.
+// merge joins t with old, the tombstone that is known already. It returns the successors
+// that end because another writer has ended the session, each only when that becomes known.
+// Two rotations keep both successors; two Renews keep none.
 func (t Tombstone) merge(old Tombstone) (merged Tombstone, ended []string) {
 	came := t
 	if old.Successor != "" && old.Pending && t.Death.Reason != state.Renewed {
@@ -193,9 +192,9 @@ func (t *Tombstone) mergeFlags(old Tombstone) {
 	t.IfStored = t.IfStored && old.IfStored
 }
 
-// LeadsByStore reports whether t is of a rotation whose token still opens the session at a time,
-// and t does not say how, as in the log of another process or where too many were rotated. The
-// store's tombstone does.
+// LeadsByStore reports whether t is of a rotation whose token still opens the session at the given
+// time, and t does not have the link: it comes from the log of another process, or too many
+// sessions were rotated. The store's tombstone has the link.
 func (t *Tombstone) LeadsByStore(now time.Time) bool {
 	d := &t.Death
 	return d.Reason == state.Rotated && d.Link.Bare() && now.Sub(d.Dot.Time()) < state.RotationGrace+time.Second

@@ -12,7 +12,7 @@ import (
 
 // Added is what became of a tombstone, and what the caller has to do about it.
 type Added struct {
-	Tombstone      Tombstone  // as it stands now, merged with what was known
+	Tombstone      Tombstone  // the tombstone, merged with what was known
 	AlsoEnd        []string   // sessions that another writer's tombstone ends too
 	EndsSuccessors bool       // what rotations made of the session ends too, and was not asked for before
 	News           bool       // this was not known
@@ -23,13 +23,12 @@ type Added struct {
 // AddTombstone enters t, merged with what is known of the session, at a time. A copy
 // of the session that the store lacks is removed from the journal, and counts as lost
 // unless keeps, which is called with the journal locked, reports that nothing is lost
-// with it. A copy that is kept for reading is removed too. Where the store lacks the
+// with it. A copy that is kept for reading is removed too. If the store lacks the
 // tombstone, whenPending is called with the journal locked: a breaker that it tells
 // cannot let the shard serve before it knows.
 //
-// It fails with ErrFull where the store lacks the tombstone and there is no room
-// for it. There is room where the store lacks a tombstone or a copy of the session
-// already.
+// It fails with ErrFull if the store lacks the tombstone and there is no room for it.
+// There is room if the journal has a pending tombstone or a copy of the session already.
 func (j *Journal) AddTombstone(shard string, t Tombstone, at time.Time, whenPending func(), keeps func(state.Copy, Tombstone) bool) (a Added, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -73,7 +72,7 @@ func (j *Journal) AddTombstone(shard string, t Tombstone, at time.Time, whenPend
 }
 
 // meetLocked returns t merged with what is known of the session. It fails with ErrFull
-// where there is no room for the outcome.
+// if there is no room for the outcome.
 func (j *Journal) meetLocked(t Tombstone, a *Added) (Tombstone, error) {
 	known, ended := j.tombstoneLocked(t.ID)
 	hint, kept := j.hints[t.ID], j.reading[t.ID]
@@ -109,7 +108,7 @@ func (t *Tombstone) says(u Tombstone) bool {
 }
 
 // takeCopiesLocked removes the copies of a session from the journal. It returns the hint,
-// or nil where there is none.
+// or nil if there is none.
 func (j *Journal) takeCopiesLocked(id string) *node[heldCopy] {
 	hint := j.hints[id]
 	if hint != nil {
@@ -208,7 +207,7 @@ func (j *Journal) PendingTombstones(shard string) []Tombstone {
 
 // Waiting reports whether a tombstone waits that the shard has refused fewer than
 // most times, which are 255 at most, and whether one of those can be written
-// without a look at another session. Where none waits, whenNone is called with the
+// without a look at another session. If none waits, whenNone is called with the
 // journal locked, so that none is added in between.
 func (j *Journal) Waiting(shard string, most int, whenNone func()) (waiting, blind bool) {
 	j.mu.Lock()
@@ -268,8 +267,7 @@ func (j *Journal) NothingToEnd(id string, at time.Time) {
 	}
 }
 
-// LostData notes that a shard has lost its data: that it has nothing of a session proves
-// nothing any more.
+// LostData notes that a shard has lost its data: a missing record is no longer evidence.
 func (j *Journal) LostData(shard string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -6,7 +6,7 @@ import "github.com/holdfast-go/session/internal/state"
 // pending. A session has at most one of them.
 type Undelivered struct {
 	Hint      *state.Copy // nil: it is a tombstone
-	Anonymous bool        // of a hint, see Add
+	Anonymous bool        // the hint is of an anonymous session, see Add
 	Tombstone Tombstone
 }
 
@@ -57,7 +57,7 @@ func (j *Journal) OwesAny() bool {
 	return false
 }
 
-// changedLocked calls Changed, where one is set.
+// changedLocked calls Changed, if it is set.
 func (j *Journal) changedLocked(id string, lacks bool) {
 	if j.Changed != nil {
 		j.Changed(id, lacks)

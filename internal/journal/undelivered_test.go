@@ -27,8 +27,8 @@ func observe(limit int64) *observer {
 	return o
 }
 
-// check compares what was told with what the journal says, and fails where
-// something changed of which nothing was told.
+// check compares what was told with what the journal says, and fails if something
+// changed of which nothing was told.
 func (o *observer) check(t *testing.T, ids []string) {
 	t.Helper()
 	owed := map[string]bool{}

@@ -12,10 +12,10 @@ import (
 // into the store, the revocation set, the logs, the journal and its file, and joins as
 // tombstones do: the later one stays.
 
-// LoginRevoked reports whether the login to a session was revoked, and returns the death
-// of the session then. For the revocation of everybody the time of the login counts, or of a
-// session without a login when it was authenticated: the clock value of a login may be later, by
-// the revocations of its user. Where no user is revoked LoginRevoked takes no lock.
+// LoginRevoked reports whether the login to a session was revoked, and returns the death of the
+// session then. The revocation of everybody is compared with the time of the login, or with
+// Authenticated if there is none: the login's clock may be later than its time, because it follows
+// the clocks of its user's revocations. If nothing is revoked, LoginRevoked takes no lock.
 func (j *Journal) LoginRevoked(st state.State) (d state.Death, dead bool) {
 	if !j.users.Load() {
 		return d, false
