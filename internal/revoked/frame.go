@@ -32,7 +32,7 @@ func checksummed(b []byte, from int) []byte {
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b[from:], castagnoli))
 }
 
-// unframe returns the content of a record, and fails where that is shorter than least.
+// unframe returns the content of a record, and fails if that is shorter than least.
 func unframe(b []byte, magic string, format byte, least int) ([]byte, error) {
 	if len(b) < frameSize || string(b[:len(magic)]) != magic {
 		return nil, ErrMalformed

@@ -31,7 +31,7 @@ func (x *index) growth() int {
 // home is where the search for an ID begins.
 func (x *index) home(id ID) int { return int(maphash.Bytes(x.seed, id[:])) & (len(x.slots) - 1) }
 
-// slot returns where an ID stands, or the empty slot where it would.
+// slot returns the slot of an ID, or the empty one that it would get.
 func (x *index) slot(id ID, idAt func(place) ID) (i int, found bool) {
 	for i = x.home(id); x.slots[i] != 0; i = (i + 1) & (len(x.slots) - 1) {
 		if idAt(x.slots[i]-1) == id {
@@ -59,7 +59,7 @@ func (x *index) add(id ID, at place, idAt func(place) ID) {
 	x.n++
 }
 
-// remove takes an ID out, and moves back what stands behind it because of it.
+// remove takes an ID out, and moves back the places that are behind it because of it.
 func (x *index) remove(id ID, idAt func(place) ID) {
 	hole, ok := x.slot(id, idAt)
 	if !ok {

@@ -21,7 +21,7 @@ type Members struct {
 
 	Made     int64  // when Value was made, in Unix milliseconds
 	Sequence uint64 // grows with each writing of the record
-	Minute   uint32 // of the latest writing
+	Minute   uint32 // the minute of the latest writing
 
 	// NothingBefore is a minute, or 0. The shard went back further in time than a
 	// tombstone lives: a record of a session that was last seen before that minute
@@ -76,7 +76,7 @@ func (m *Members) Append(b []byte) []byte {
 }
 
 // DecodeMembers is the inverse of Members.Append. Bytes that Append does not make are
-// ErrMalformed, or ErrFormat where a later program has written them.
+// ErrMalformed, or ErrFormat if a later program has written them.
 func DecodeMembers(b []byte) (*Members, error) {
 	b, err := unframe(b, membersMagic, membersV1, membersHead+2)
 	if err != nil {

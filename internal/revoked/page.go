@@ -9,7 +9,7 @@ type Cursor struct {
 
 // Page returns the next n tombstones of a walk, the youngest of the highest class first,
 // and fewer at the end. Tombstones that are entered after the walk has begun are not part
-// of it, nor are those that have gone; a tombstone whose class has changed may come twice.
+// of it, nor are those that were removed; a tombstone whose class has changed may come twice.
 func (s *Set) Page(from Cursor, n int) (page []Tombstone, next Cursor) {
 	at := from
 	if !at.begun {
@@ -27,12 +27,12 @@ func (s *Set) Page(from Cursor, n int) (page []Tombstone, next Cursor) {
 }
 
 // before appends to page, until it has n, the tombstones before a number, the youngest
-// first. It returns the number before which the rest stands.
+// first. It returns the number before which the rest is.
 func (q *queue) before(number uint32, c Class, n int, page []Tombstone) ([]Tombstone, uint32) {
 	for len(q.blocks) > 0 && len(page) < n {
 		left := distance(q.first, number)
 		if left == 0 || left > distance(q.first, q.next) {
-			return page, q.first // what stood there has gone
+			return page, q.first // what was there was removed
 		}
 		number = placeOf(number - 1).number()
 		if b, i := q.find(placeOf(number)); !b.gone(i) {

@@ -6,7 +6,7 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// place is where a tombstone stands: its class, and its number in that queue.
+// place is where a tombstone is: its class, and its number in that queue.
 type place uint32
 
 const (
@@ -51,12 +51,12 @@ type queue struct {
 }
 
 // block is some tombstones, field by field, so that no byte pads them. A reason of zero
-// marks a place whose tombstone has gone.
+// marks a place whose tombstone was removed.
 type block struct {
 	first      uint32 // number
 	began      uint32 // when the first was heard of, in Unix seconds
 	last       uint32 // when the last was
-	front      int    // places before it are gone
+	front      int    // the tombstones at places before it were removed
 	live       int
 	ids        []ID
 	clocks     []uint64
@@ -152,7 +152,7 @@ func (b *block) successorsBefore(i int) (n int) {
 	return n
 }
 
-// gone reports whether the tombstone of a place has gone.
+// gone reports whether the tombstone of a place was removed.
 func (b *block) gone(i int) bool { return b.reasons[i]&reasonOf == 0 }
 
 // set changes the death and the successor of the tombstone at a place.
@@ -196,7 +196,8 @@ func (q *queue) name(b *block, i int, successor ID) {
 	q.bytes += successorSize
 }
 
-// remove takes out the tombstone at a place. Blocks that hold nothing any more go.
+// remove takes out the tombstone at a place. It drops the oldest blocks that hold nothing any
+// more.
 func (q *queue) remove(at place) {
 	b, i := q.find(at)
 	b.reasons[i] &= hasSuccessor // its successor still takes up a place among the others
@@ -218,7 +219,7 @@ func (q *queue) oldest() (at place, ok bool) {
 	if q.live == 0 {
 		return 0, false
 	}
-	b := q.blocks[0] // which holds one, or it would have gone
+	b := q.blocks[0] // which holds one, or remove would have dropped it
 	for b.gone(b.front) {
 		b.front++
 	}

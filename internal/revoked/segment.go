@@ -19,7 +19,7 @@ const (
 	segmentMagic = "HFS"
 	segmentV1    = 1
 	segmentHead  = 4 + 4 + 2              // without the frame
-	entryHead    = 16 + state.DotSize + 1 // of an entry without a successor
+	entryHead    = 16 + state.DotSize + 1 // the size of an entry without a successor
 
 	reasonBits    = 0b0000_0111
 	classShift    = 3
@@ -31,13 +31,13 @@ const (
 
 // Segment is a record of a log.
 type Segment struct {
-	Minute     uint32 // since 1970-01-01 00:00 UTC, in which the youngest was entered
-	First      uint32 // the position of the first
+	Minute     uint32 // since 1970-01-01 00:00 UTC, in which the youngest tombstone was entered
+	First      uint32 // the position of the first tombstone
 	Tombstones []Tombstone
 }
 
-// Append appends the encoded form of s to b: 18 bytes, and 29 for each tombstone, of
-// which there are 65,535 at most, 45 where it names a successor. From does not travel.
+// Append appends the encoded form of s to b: 18 bytes, and 29 for each tombstone, or 45
+// if it names a successor. There are 65,535 tombstones at most. From does not travel.
 func (s Segment) Append(b []byte) []byte {
 	from := len(b)
 	b = slices.Grow(b, frameSize+segmentHead+len(s.Tombstones)*(entryHead+len(ID{})))
@@ -68,7 +68,7 @@ func (s Segment) Append(b []byte) []byte {
 }
 
 // DecodeSegment is the inverse of Segment.Append. Bytes that Append does not make are
-// ErrMalformed, or ErrFormat where a later program has written them.
+// ErrMalformed, or ErrFormat if a later program has written them.
 func DecodeSegment(b []byte) (Segment, error) {
 	b, err := unframe(b, segmentMagic, segmentV1, segmentHead)
 	if err != nil {

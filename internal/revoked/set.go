@@ -23,13 +23,12 @@ type Class uint8
 
 // The classes, in the order in which a full set drops them.
 const (
-	MadeUp    Class = iota // of a token that no store and no copy has vouched for
-	Anonymous              // of a session that was never renewed and knew no user
-	Known                  // of any other session
+	MadeUp    Class = iota // the token is one that no store and no copy has vouched for
+	Anonymous              // the session was never renewed and knew no user
+	Known                  // any other session
 
-	// Users is the class of what ends no single session, but all of a user in which that
-	// one logged in at or before the clock of the Death, or of everybody. The ID is the digest in
-	// that of UserID, or Everybody.
+	// Users: the tombstone revokes the logins of one user, or everybody's, up to the clock of
+	// Death. The ID is the digest in UserID or Everybody.
 	Users
 	classes
 )
@@ -40,7 +39,7 @@ type Tombstone struct {
 	ID        ID
 	Death     state.Death // without a link
 	Class     Class
-	Successor ID // which a Renew or a rotation made; zero: none
+	Successor ID // the session that a Renew or a rotation made; zero: none
 	Flags     Flags
 
 	// From is the number of the log that the tombstone was last heard from.
@@ -54,20 +53,20 @@ type Flags uint8
 const (
 	ByRotation    Flags = 0b0000_1000 // a rotation made the successor
 	Conflict      Flags = 0b0001_0000 // more than one writer has ended the session
-	SuccessorsEnd Flags = 0b0010_0000 // this process ends what was made of the session. It does not travel
+	SuccessorsEnd Flags = 0b0010_0000 // this process ends what was made of the session; logs do not have this flag
 )
 
 // Logs are numbered by the process that reads them. These numbers are not given out.
 const (
 	Own        = 0   // the log of this process
-	Expired    = 254 // a log that has gone when its tombstones had expired: no log needs them any more
+	Expired    = 254 // a log that was dropped when its tombstones had expired: no log needs them any more
 	Unnumbered = 255 // a log that has no number, or has none any more
 )
 
 // Set is a bounded set of tombstones. It is not for concurrent use.
 //
-// A tombstone takes up 30 bytes, 16 more where it names a successor, and up to 10 in
-// the index. Make one with New.
+// A tombstone takes up 30 bytes, 16 more if it names a successor, and up to 10 in the
+// index. Make a Set with New.
 type Set struct {
 	limit  int // bytes
 	queues [classes]queue
@@ -89,8 +88,8 @@ func New(limit int) *Set { return &Set{limit: limit, index: newIndex()} }
 // to write it again. Of all other logs, From becomes the latest.
 //
 // Add reports whether the set has changed; another From does not count. A full set
-// drops tombstones in the order of the classes, the oldest of a class first; where that
-// is the new tombstone itself, the set learns nothing.
+// drops tombstones in the order of the classes, the oldest of a class first; if that is
+// the new tombstone itself, the set learns nothing.
 func (s *Set) Add(t Tombstone, heard uint32) (news bool) {
 	if at, ok := s.index.find(t.ID, s.id); ok {
 		return s.merge(at, t, heard)
@@ -132,8 +131,8 @@ func (s *Set) merge(at place, t Tombstone, heard uint32) (news bool) {
 	return true
 }
 
-// nameSuccessor takes the successor that another tombstone of the session names, where t
-// names none, or one that a rotation made and the other one that a Renew did.
+// nameSuccessor takes over the other tombstone's successor if t has none, or if t's was made by a
+// rotation and the other's by a Renew.
 func (t *Tombstone) nameSuccessor(other Tombstone) {
 	byRenew := t.Successor != (ID{}) && t.Flags&ByRotation == 0
 	byRotation := t.Successor != (ID{}) && !byRenew
