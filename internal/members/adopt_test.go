@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-go/session/internal/revoked"
 )
 
-// adopted is after how long what no log has stands in one.
+// adopted is how long it takes until a log has what no log had.
 const adopted = (2 + waits + 3) * second
 
 // met does what a tombstone does that an instance meets in the store, or in a file.

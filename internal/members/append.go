@@ -19,10 +19,10 @@ type appending struct {
 	err  error
 }
 
-// Append adds tombstones to the log of this process, and returns nil when they stand in
-// the store and the members record names the log. They are in the Set before. Calls at once
-// are combined into one save. After an error they may stand there nevertheless; appended
-// once more they stand there twice, which harms nothing.
+// Append adds tombstones to the log of this process, and returns nil once they are stored and
+// the members record names the log. The Set must have them before, if they are to be in a log
+// that is written anew. Concurrent calls share one save. After an error the tombstones may have
+// been saved; appending them again is harmless.
 //
 // Append does not wait until the members record says how far the log goes: that is written
 // within 200 ms, or by the next exchange. If the process crashes before, the others find out
@@ -112,8 +112,8 @@ func (s *Shard) isNamed(name revoked.LogName) bool {
 	return s.named == name && s.reach.name == name
 }
 
-// appendOnce saves tombstones in the log, and returns its name. Before anything is added,
-// what an earlier call could not save is: so an outage adds no more than one call's.
+// appendOnce saves tombstones in the log, and returns its name. Before it adds them, it saves
+// what an earlier call could not, so an outage leaves at most one call's tombstones unsaved.
 func (s *Shard) appendOnce(ctx context.Context, all []revoked.Tombstone) (revoked.LogName, error) {
 	ctx, cancel := s.within(ctx)
 	defer cancel()
@@ -130,8 +130,8 @@ func (s *Shard) appendOnce(ctx context.Context, all []revoked.Tombstone) (revoke
 }
 
 // closeBlocks writes the segments of blocks that are closed: the row names the last
-// tombstone of a block only when its segment stands. The next exchange tries again if that
-// fails.
+// tombstone of a block only when its segment is stored. The next exchange tries again if
+// that fails.
 func (s *Shard) closeBlocks(ctx context.Context) {
 	ctx, cancel := s.within(ctx)
 	defer cancel()
@@ -157,7 +157,7 @@ func (s *Shard) announceSoon(ctx context.Context) {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-		case <-s.closing: // which says it itself
+		case <-s.closing: // Close says it itself
 			return
 		}
 		s.mu.Lock()

@@ -10,7 +10,7 @@ import (
 // that write it.
 type reading struct {
 	minute uint32
-	at     time.Time // by the own clock: when it was met first
+	at     time.Time // when it was first met, by this process's clock
 }
 
 // advance takes in a minute that was met now.
@@ -26,12 +26,12 @@ func (r *reading) since(minute uint32, now time.Time) int64 {
 	return int64(r.minute) + elapsed - int64(minute)
 }
 
-// ahead reports whether a minute of the members record is more than one ahead of the own
-// clock, so that one of the two clocks is wrong. Such a minute is ignored, and not
-// written again.
+// ahead reports whether a minute of the members record is more than one ahead of this
+// process's clock, so that one of the two clocks is wrong. Such a minute is ignored, and
+// not written again.
 func (s *Shard) ahead(m uint32) bool { return m > minute(s.Now())+1 }
 
-// believed returns a minute of the members record, or 0 where that is ahead.
+// believed returns a minute of the members record, or 0 if that is ahead.
 func (s *Shard) believed(m uint32) uint32 {
 	if s.ahead(m) {
 		return 0
@@ -63,11 +63,11 @@ func (s *Shard) noteTime(m *revoked.Members) {
 
 // wayBack returns how many minutes the shard went back in time, to when m was current. It
 // compares minutes that members wrote only with minutes that members had written before, and
-// the own clock only with itself, so that a clock which is wrong by hours does not add hours.
-// The minutes of the other members give the right answer where the own clock is ahead, and
-// the minutes of all members where the others have left or their clocks are behind. Each of
-// the two answers is too long where a clock is wrong or a member has left, so the shorter one
-// counts.
+// this process's clock only with itself, so that a clock which is wrong by hours does not add
+// hours. The minutes of the other members give the right answer if this process's clock is
+// ahead, and the minutes of all members if the others have left or their clocks are behind.
+// Each of the two answers is too long if a clock is wrong or a member has left, so the shorter
+// one counts.
 func (s *Shard) wayBack(m *revoked.Members) int64 {
 	now := s.Now()
 	all, others := s.latest(m)

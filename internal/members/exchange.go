@@ -25,9 +25,12 @@ type Result struct {
 
 	Read time.Time // when the shard answered with the members record; zero: it did not
 
-	Members int  // that are there, this one included
+	Members int  // live members, this one included
 	Alone   bool // no other member is there, and one was
-	Layouts bool // another member sees another layout of the store: a tombstone has to go into the log of each shard that has it in one of them
+
+	// Layouts: another member sees another layout of the store, so a tombstone has to go into
+	// the log of each shard that has it in one of the layouts.
+	Layouts bool
 
 	Missing int // segments that the store lacks
 
@@ -36,7 +39,7 @@ type Result struct {
 
 // flight is an exchange that callers share.
 type flight struct {
-	ctx    context.Context // of the caller that asked for it first, without its end
+	ctx    context.Context // the first caller's context, without its cancellation
 	done   chan struct{}
 	result Result
 	err    error
@@ -45,7 +48,7 @@ type flight struct {
 }
 
 // Exchange reads what other members have added to their logs, and writes into the members
-// record what this process has added to its own. It costs one load where there is nothing
+// record what this process has added to its own. It costs one load if there is nothing
 // new. Concurrent callers share an exchange, which begins after each of them has called. The
 // Result is valid beside an error too. A loss is reported once, to all callers that share the
 // exchange, even if an exchange of Append's found it. A call whose context is done begins none.
@@ -72,7 +75,7 @@ func (s *Shard) Exchange(ctx context.Context) (Result, error) {
 	}
 }
 
-// flightLocked returns the next exchange to begin, and begins it where none is under way.
+// flightLocked returns the next exchange to begin, and begins it if none is under way.
 func (s *Shard) flightLocked(ctx context.Context) *flight {
 	f := &flight{ctx: context.WithoutCancel(ctx), done: make(chan struct{})}
 	switch {
@@ -116,7 +119,7 @@ func (s *Shard) tellLocked(f *flight) {
 }
 
 // exchange is one exchange. It goes on after a part of it has failed: one log that cannot
-// be read does not keep the others from hearing of ours.
+// be read does not keep the other members from hearing of this process's log.
 func (s *Shard) exchange(ctx context.Context) (r Result, err error) {
 	began := s.Now()
 	s.mu.Lock()
@@ -150,15 +153,15 @@ func (s *Shard) exchange(ctx context.Context) (r Result, err error) {
 	return r, errors.Join(errRead, errLog, errWrite)
 }
 
-// saysAllLocked reports whether all of the own log stands in the store, and the members
-// record says how far it goes.
+// saysAllLocked reports whether all of this process's log is stored, and the members record
+// says how far it goes.
 func (s *Shard) saysAllLocked() bool {
 	return s.reach.settled && s.named == s.reach.name && s.announced == s.reach.next
 }
 
 // look reads the members record, and finds out whether the shard has lost its memory. It
-// returns a new record where there is none, or a damaged one. While a record of a later
-// format stands, it fails, and the own log counts as one that the shard does not name.
+// returns a new record if there is none, or a damaged one. While the shard has a record of a
+// later format, look fails, and this process's log counts as one that the record does not name.
 func (s *Shard) look(ctx context.Context, r *Result) (*revoked.Members, Version, error) {
 	id, err := s.ID(recordid.Members)
 	if err != nil {
@@ -189,7 +192,7 @@ func (s *Shard) look(ctx context.Context, r *Result) (*revoked.Members, Version,
 	return m, v, nil
 }
 
-// membersLife is how long a members record stands without a member.
+// membersLife is how long a members record stays without a member.
 const membersLife = 5 * 366 * 24 * time.Hour
 
 // write saves this process's row and requests in the members record, m, which was read
@@ -265,7 +268,7 @@ func (s *Shard) edit(m *revoked.Members) *revoked.Members {
 	return m
 }
 
-// row returns the own row as it has to be in m.
+// row returns this process's row as it has to be in m.
 func (s *Shard) row(m *revoked.Members, own reach) revoked.Row {
 	row := revoked.Row{Log: own.name, Instance: s.Instance, Next: own.next, First: own.first}
 	if s.Layout != nil {
@@ -291,7 +294,7 @@ func (s *Shard) stands(m *revoked.Members, written bool) {
 	defer s.mu.Unlock()
 	row := m.Find(s.reach.name)
 	if row == nil {
-		return // the own log got another name, or has left
+		return // this process's log got another name, or has left
 	}
 	s.named, s.announced = row.Log, row.Next
 	v.wrote = *row

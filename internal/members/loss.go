@@ -17,8 +17,8 @@ const young = time.Minute
 // clocks that differ.
 const snapshotAge = 3
 
-// meet compares the members record, nil where there is none, with what this process
-// remembers, and notes a loss.
+// meet compares the members record, nil if there is none, with what this process remembers,
+// and notes a loss.
 func (s *Shard) meet(m *revoked.Members, r *Result) {
 	v := &s.view
 	before := v.seen
@@ -57,8 +57,8 @@ func (s *Shard) meet(m *revoked.Members, r *Result) {
 	s.noteLoss(names)
 }
 
-// rowWentBack reports whether the own row is less than what was written last. A member
-// that was silent for long has lost nothing when its row has gone.
+// rowWentBack reports whether this process's row is older than what it wrote last, or missing. If
+// this process was silent for long, others may have removed its row; that is no loss.
 func (s *Shard) rowWentBack(m *revoked.Members) bool {
 	wrote := s.view.wrote
 	if wrote.Log == (revoked.LogName{}) {
@@ -71,8 +71,8 @@ func (s *Shard) rowWentBack(m *revoked.Members) bool {
 	return row.Next < wrote.Next || row.Renewed < wrote.Renewed
 }
 
-// missOwnRow has the own log written anew if other members have removed its row while this
-// process was silent: they may have rescued only a part of the log.
+// missOwnRow has this process's log written anew if other members have removed its row while
+// this process was silent: they may have rescued only a part of the log.
 func (s *Shard) missOwnRow(m *revoked.Members) {
 	v := &s.view
 	if v.wrote.Log == (revoked.LogName{}) || m.Find(v.wrote.Log) != nil {
@@ -85,9 +85,9 @@ func (s *Shard) missOwnRow(m *revoked.Members) {
 	v.wrote = revoked.Row{}
 }
 
-// wentBack notes that the shard went back in time to where m stood. Where that is
-// longer ago than a tombstone lives, all processes have forgotten the tombstones of the
-// time between, and no record of a session that was last used before counts.
+// wentBack notes that the shard went back in time, to when m was current. If that is longer
+// ago than a tombstone lives, all processes have forgotten the tombstones of the time between,
+// and no record of a session that was last used before counts.
 func (s *Shard) wentBack(m *revoked.Members, r *Result) {
 	r.Snapshot, _ = s.latest(m)
 	if r.Snapshot != 0 && s.wayBack(m) > int64(s.lifeMinutes()) {

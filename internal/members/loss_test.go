@@ -171,7 +171,7 @@ func TestALongWayBackMakesOldSessionsCountAsNothing(t *testing.T) {
 		if got := all[0].view.seen.NothingBefore; got < at {
 			t.Errorf("the record keeps minute %d", got)
 		}
-		heard := start(f, 8) // of the minute, and no more
+		heard := start(f, 8) // it hears of the minute, and of no more
 		time.Sleep(time.Minute)
 		for _, p := range all {
 			p.crash()

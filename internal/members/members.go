@@ -5,15 +5,15 @@
 // missing or another one has lost its memory, and then all instances write their logs
 // again.
 //
-// A tombstone that stands in the store alone can be evicted, rolled back or flushed. A
-// tombstone that stands in a log is known to every connected instance within two
-// intervals, whatever the store loses afterwards.
+// A tombstone that is in the store alone can be evicted, rolled back or flushed. A
+// tombstone that is in a log is known to every connected instance within two intervals,
+// whatever the store loses afterwards.
 //
 // Where to look: a [Shard] is one shard of the store and this process (members.go). An
 // exchange reads what others have added and says what this process has (exchange.go);
 // loss.go finds out whether the shard has lost its memory; news.go reads the logs of
-// others; append.go and own.go write the log of this process; rescue.go writes what
-// stands in no other log any more, and decides which rows leave the members record.
+// others; append.go and own.go write the log of this process; rescue.go writes what is
+// in no other log any more, and decides which rows leave the members record.
 package members
 
 import (
@@ -33,7 +33,7 @@ type Version = [16]byte
 
 // Store is what a Shard needs of a store. Its methods are called concurrently.
 type Store interface {
-	// Load returns a record past all caches, and its Version, which is zero where there is
+	// Load returns a record past all caches, and its Version, which is zero if there is
 	// none.
 	Load(ctx context.Context, id string) (data []byte, v Version, err error)
 
@@ -42,7 +42,7 @@ type Store interface {
 	Save(ctx context.Context, id string, data []byte, expires time.Time, over Version) (v Version, conflict bool, err error)
 }
 
-// Set is the revocation set of the process, as far as it concerns the shard. Its methods
+// Set is the part of the process's revocation set that concerns the shard. Its methods
 // are called concurrently, and by one Shard one at a time.
 type Set interface {
 	// Heard takes in tombstones from a log. Their From is the log's number.
@@ -66,21 +66,21 @@ type Config struct {
 
 	// ID returns the ID of a record of the library's own in this shard: the first
 	// recordid.Numbered of base that the store's layout puts there, or the one with 0
-	// where the store addresses the shard. It fails where the shard holds no records any
-	// more.
+	// if the store addresses the shard. It fails if the shard holds no records any more.
 	ID func(base string) (string, error)
 
 	Numbers  *Numbers         // one for all shards of the process whose tombstones are in one Set
-	Instance uint32           // of this process
+	Instance uint32           // the instance number of this process
 	Layout   func() uint64    // hash of the store's layout as this process sees it; nil: there is only one
 	Now      func() time.Time // by this process's clock
-	Budget   time.Duration    // of an exchange, and of what is appended at once
-	Life     time.Duration    // of a tombstone
-	UserLife time.Duration    // of the revocation of a user, from its dot on
+	Budget   time.Duration    // the time for an exchange, and for what is appended at once
+	Life     time.Duration    // how long a tombstone is needed
+	UserLife time.Duration    // how long the revocation of a user is needed, from its dot on
 }
 
-// Shard is one shard of the store, as a member of it. Any number of goroutines may use
-// it. It has no goroutine but while a call needs one. Make one with New.
+// Shard is one shard of the store, as a member of it. Any number of goroutines may use it.
+// It runs goroutines only for calls, which may return before them; Close waits for them.
+// Make one with New.
 type Shard struct {
 	Config
 	wg      sync.WaitGroup  // goroutines under way
@@ -104,42 +104,42 @@ type Shard struct {
 	restarted bool    // see Restarted
 	unheld    bool    // see Adopt
 
-	queue      []*appending // calls of Append that nobody saves yet
+	queue      []*appending // calls of Append that are not being saved yet
 	flushing   bool
 	announcing bool
 	asked      time.Time // when an exchange began last
 
-	reach     reach           // of the own log
-	named     revoked.LogName // the own log as the members record names it
+	reach     reach           // how far this process's log goes
+	named     revoked.LogName // this process's log as the members record names it
 	announced uint32          // its Next there
 	size      int             // live members, this one included
 	complete  bool            // the last exchange left nothing unread
 	completed time.Time       // when the last exchange that left nothing unread began
-	told      time.Time       // when the last exchange began after which the record named all of the own log
+	told      time.Time       // when the last exchange began after which the record named all of that log
 	lostAt    time.Time       // when the last loss was found
 	gone      []uint8         // numbers of logs whose owners are gone
 }
 
 // view is what exchanges remember.
 type view struct {
-	seen    *revoked.Members // as it was last read or written; nil: not yet
-	wrote   revoked.Row      // the own row as it was last written
-	renewed time.Time        // when it was
+	seen    *revoked.Members // the members record as last read or written; nil: none
+	wrote   revoked.Row      // this process's row as last written
+	renewed time.Time        // when this process last wrote the record
 
-	mine          map[revoked.LogName]bool // all names that the own log has had
+	mine          map[revoked.LogName]bool // all names that this process's log has had
 	restore       *revoked.Members         // what a shard that went back in time has to get again
-	value         [16]byte                 // its new one
-	nothingBefore uint32                   // what the record has to say of it; 0: what it says
-	all           reading                  // how late it is by the clocks of all members
-	others        reading                  // likewise, this one left out
-	rewrite       bool                     // the own log has to be written anew
+	value         [16]byte                 // the new Value of restore
+	nothingBefore uint32                   // the least NothingBefore that the record must have; 0: any
+	all           reading                  // the latest minute by the clocks of all members
+	others        reading                  // likewise, without this process's
+	rewrite       bool                     // this process's log has to be written anew
 
 	readers   map[revoked.LogName]*reader
 	rescues   map[revoked.LogName]*rescue
-	adoptAt   time.Time                // when what no log is known to have is written; zero: not due
-	orphansAt time.Time                // when what no live log has is written; zero: not due
-	lost      map[revoked.LogName]bool // the logs of before the last loss
-	obsolete  map[revoked.LogName]bool // those of them of which this process has written all that others have not
+	adoptAt   time.Time                // when to write tombstones that no log may have; zero: never
+	orphansAt time.Time                // when to write those that no live log has; zero: never
+	lost      map[revoked.LogName]bool // the logs from before the last loss
+	obsolete  map[revoked.LogName]bool // the lost logs whose missing tombstones this process has written again
 
 	metOther time.Time // when another member was last there
 }
@@ -165,7 +165,7 @@ const (
 	second   = time.Second
 	eachTurn = second / 100
 
-	// aliveFor is how many minutes a member may not have renewed its row.
+	// aliveFor is how many minutes a member counts as alive without renewing its row.
 	aliveFor = 3
 
 	// waits is how many intervals a missing segment is waited for.
@@ -213,8 +213,8 @@ func (s *Shard) Heard() time.Time {
 	return s.completed
 }
 
-// Told returns when the last exchange began after which the store had all of the own log, and
-// the members record said so; zero: none. Other members read it in their next exchange.
+// Told returns when the last exchange began after which the store had all of this process's log,
+// and the members record said so; zero: none. Other members read it in their next exchange.
 func (s *Shard) Told() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -228,25 +228,25 @@ func (s *Shard) Gone() []uint8 {
 	return s.gone
 }
 
-// Restarted notes that the shard may have lost its memory although the members record
-// stands: its server was restarted, or replaced. The next exchange is one after a loss.
+// Restarted notes that the shard may have lost its memory although it has the members
+// record: its server was restarted, or replaced. The next exchange is one after a loss.
 func (s *Shard) Restarted() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.restarted = true
 }
 
-// Adopt notes that the Set has tombstones that are revoked.Unnumbered: they came from the
-// store or from a file, and may be in no log. An exchange within about twelve intervals
-// writes those into the own log that were not read in another log by then.
+// Adopt notes that the Set has tombstones that are revoked.Unnumbered, and so may be in no log:
+// for instance, they came from the store or from a file. An exchange within about twelve
+// intervals writes those into this process's log that were not read in another log by then.
 func (s *Shard) Adopt() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unheld = true
 }
 
-// Close waits for the calls under way, says how far the own log goes, and takes a row
-// without tombstones out of the members record. Later calls fail with ErrClosed.
+// Close waits for the calls under way, says how far this process's log goes, and takes a
+// row without tombstones out of the members record. Later calls fail with ErrClosed.
 func (s *Shard) Close(ctx context.Context) error {
 	s.mu.Lock()
 	if s.closed {
@@ -306,7 +306,7 @@ type Numbers struct {
 	used [256]bool
 }
 
-// take returns a free number, or revoked.Unnumbered where there is none.
+// take returns a free number, or revoked.Unnumbered if there is none.
 func (n *Numbers) take() uint8 {
 	n.mu.Lock()
 	defer n.mu.Unlock()

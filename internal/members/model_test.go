@@ -40,7 +40,7 @@ type story struct {
 	sessions  int
 	returned  map[int]time.Time  // when Append returned for a session
 	order     []int              // those sessions
-	open      map[*process][]int // of them, those that a process did not know when it was asked
+	open      map[*process][]int // those of them that a process did not know when it was asked
 	looked    map[*process]int   // how many of them it was asked for
 	snapshots []map[string]record
 	crashed   time.Time

@@ -27,22 +27,22 @@ const overdue = 75 * time.Second
 type reader struct {
 	number uint8
 	next   uint32  // the positions before have been read, or are in parts
-	parts  []*part // that were not read yet
+	parts  []*part // the parts that were not read yet
 	row    revoked.Row
-	behind bool   // something was heard that stood behind the row's Next
+	behind bool   // something was heard that is behind the row's Next
 	users  bool   // revocations of users were heard, which are needed for longer than the log
 	fresh  bool   // the positions behind the row's Next were never looked at
-	looked uint32 // its Renewed when they were, because the member may have crashed
+	looked uint32 // the row's Renewed when they were last looked at for a crash
 }
 
 // part is some positions of a log, of one segment.
 type part struct {
 	from, to uint32
-	large    bool // in the segment of the block
+	large    bool // it is in the segment of the block
 	closed   bool // the block has a segment of its own, or will have
 
 	since time.Time // when the store did not have the segment first; zero: it was not asked yet
-	alien bool      // the segment has a later format, as far as is known
+	alien bool      // the segment had a later format when it was last read
 	again time.Time // when it is asked next
 }
 
@@ -134,9 +134,10 @@ func (s *Shard) reads(m *revoked.Members, now time.Time) (jobs []func(context.Co
 	return jobs
 }
 
-// dropReaders forgets the logs that m no longer names, and has their tombstones adopted, which
-// may be in no other log. It leaves out those that have expired: adopting them too would pass
-// tombstones from log to log for ever.
+// dropReaders forgets the logs that m no longer names, and schedules adoption of their
+// tombstones, because it may be that no other log has them. Of logs that have expired only the
+// revocations of users are adopted: to adopt the others would pass them from log to log without
+// end.
 func (s *Shard) dropReaders(m *revoked.Members) {
 	for name, rd := range s.view.readers {
 		if m.Find(name) != nil {
@@ -154,13 +155,13 @@ func (s *Shard) dropReader(name revoked.LogName, rd *reader) {
 	}
 }
 
-// forget takes the number of a log that has gone from its tombstones.
+// forget takes the number of a log that m no longer names from its tombstones.
 func (s *Shard) forget(rd *reader) {
 	empty := rd.row.First == rd.row.Next && !rd.behind
 	if empty || s.expired(rd.row) {
 		s.Set.Forget(rd.number, revoked.Expired)
 		if rd.users {
-			s.Adopt() // in case that no log has them
+			s.Adopt() // in case no log has them
 		}
 		return
 	}
@@ -204,8 +205,8 @@ func inParallel(ctx context.Context, jobs []func(context.Context) error) error {
 	return errors.Join(all, ctx.Err())
 }
 
-// segment reads a segment, large or not, in which the position at stands. It is not found
-// where the store holds something else in its place.
+// segment reads the segment, large or not, that has the position at. It is not found if the
+// store has something else in its place.
 func (s *Shard) segment(ctx context.Context, name revoked.LogName, large bool, at uint32) (seg revoked.Segment, found bool, err error) {
 	size := uint32(revoked.SmallPart)
 	if large {
@@ -254,7 +255,7 @@ func (s *Shard) readPart(ctx context.Context, row revoked.Row, rd *reader, p *pa
 }
 
 // hear enters the tombstones of a segment from a position on into the set, except revocations
-// of users that are over.
+// of users that have expired.
 func (s *Shard) hear(seg revoked.Segment, from uint32, rd *reader) {
 	skip := 0
 	if from > seg.First {
@@ -274,8 +275,8 @@ func (s *Shard) hear(seg revoked.Segment, from uint32, rd *reader) {
 	}
 }
 
-// readBehind reads what stands behind the end of a log that its row names: a member may
-// have appended and crashed before it said so.
+// readBehind reads what is behind the end of a log that its row names: a member may have
+// appended and crashed before it said so.
 func (s *Shard) readBehind(ctx context.Context, row revoked.Row, rd *reader) error {
 	for at := row.Next; ; {
 		began := at

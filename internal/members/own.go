@@ -15,8 +15,8 @@ import (
 const many = 4 * revoked.SmallPart
 
 // log is the log of this process. Its blocks are filled one after the other. Additions
-// stand in small segments first; a block that is closed gets a segment of its own, which
-// is all that later readers need.
+// are stored in small segments first; a block that is closed gets a segment of its own,
+// which is all that later readers need.
 //
 // A tombstone whose save was tried once stays in the log even if the save failed: the store
 // may have it, and a segment is only ever replaced by one that contains it.
@@ -24,7 +24,7 @@ type log struct {
 	name    revoked.LogName
 	blocks  []*block // the last one is open, the others lack their segment
 	first   uint32   // the first block that still matters
-	minutes []uint32 // of the youngest tombstone of each block from first on
+	minutes []uint32 // the minute of the youngest tombstone of each block from first on
 	turn    int      // counts the segments that were looked at
 	users   uint32   // the minute in which revocations of users were last added; 0: there are none
 }
@@ -33,17 +33,17 @@ type log struct {
 type block struct {
 	index   uint32
 	entries []revoked.Tombstone
-	stands  int     // how many of them stand in small segments
-	version Version // of the small segment that is not full; zero: there is none
+	stands  int     // how many of them are stored in small segments
+	version Version // version of the small segment that is not full; zero: there is none
 	closed  bool    // no more are added
-	whole   bool    // it stands in its own segment
+	whole   bool    // it is stored in a segment of its own
 }
 
 // reach is how far a log goes, for its row.
 type reach struct {
 	name        revoked.LogName
 	next, first uint32
-	settled     bool // all of the log stands in the store, and next says so
+	settled     bool // all of the log is stored, and next says so
 }
 
 // empty reports whether no tombstone of the log matters.
@@ -57,8 +57,8 @@ func newLog() log {
 
 func (l *log) open() *block { return l.blocks[len(l.blocks)-1] }
 
-// add adds tombstones, which are not in the store yet. Where there are many of them, or
-// apart is set, they get blocks of their own.
+// add adds tombstones, which are not in the store yet. If there are many of them, or apart
+// is set, they get blocks of their own.
 func (l *log) add(all []revoked.Tombstone, minute uint32, apart bool) {
 	apart = apart || len(all) >= many
 	if apart {
@@ -120,7 +120,7 @@ func (l *log) reach() reach {
 	return r
 }
 
-// acquire takes the token of the call that writes the own log.
+// acquire takes the token of the call that writes this process's log.
 func (s *Shard) acquire(ctx context.Context) error {
 	select {
 	case s.writing <- struct{}{}:
@@ -139,8 +139,7 @@ func (s *Shard) release() {
 	<-s.writing
 }
 
-// settle saves everything in the log that does not stand in the store in any segment. The
-// token is held.
+// settle saves everything in the log that is not stored in any segment. The token is held.
 func (s *Shard) settle(ctx context.Context) error {
 	return s.save(ctx, func(b *block) bool { return b.closed && b.stands < len(b.entries) })
 }
@@ -182,7 +181,7 @@ func (s *Shard) saveBlock(ctx context.Context, b *block) error {
 	return nil
 }
 
-// saveOpen writes the small segment in which the next tombstones of a block stand.
+// saveOpen writes the small segment with the next tombstones of a block.
 func (s *Shard) saveOpen(ctx context.Context, b *block) error {
 	from := b.stands / revoked.SmallPart * revoked.SmallPart
 	to := min(from+revoked.SmallPart, len(b.entries))
@@ -204,7 +203,7 @@ var errForeign = errors.New("session: something else stands in the place of a se
 // put saves a segment over a Version, or over the stored segment if that is a part of it: it
 // is from an earlier save that had no answer, or from before the store went back in time. A
 // record that is no segment is replaced as well, because no other process writes under the
-// IDs of the own log.
+// IDs of this process's log.
 func (s *Shard) put(ctx context.Context, base string, seg revoked.Segment, over Version) (Version, error) {
 	id, err := s.ID(base)
 	if err != nil {
@@ -252,9 +251,9 @@ func contains(seg, old revoked.Segment) bool {
 	return old.First == seg.First && n <= len(seg.Tombstones) && slices.Equal(seg.Tombstones[:n], old.Tombstones)
 }
 
-// lookAtNext reads one segment of the own log, each in its turn, so that a store that evicts
-// does not drop the segment as unused. It reports whether the store has lost the segment, or
-// has another record in its place, of whatever format. The token is held.
+// lookAtNext reads one segment of this process's log, each in its turn, so that a store that
+// evicts does not drop the segment as unused. It reports whether the store has lost the segment,
+// or has another record in its place, of whatever format. The token is held.
 func (s *Shard) lookAtNext(ctx context.Context) (lost bool, err error) {
 	lost, err = s.missesNext(ctx)
 	if errors.Is(err, revoked.ErrFormat) {

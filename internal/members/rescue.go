@@ -28,14 +28,14 @@ const rescueTime = 5
 // just started waits ten intervals for a segment.
 const ownersTime = 4
 
-// keepUp makes sure that the store has all of the own log, and that the own log has the
+// keepUp makes sure that the store has all of this process's log, and that the log has the
 // tombstones that no other log has any more.
 func (s *Shard) keepUp(ctx context.Context, m *revoked.Members) error {
 	v := &s.view
 	limited, cancel := context.WithTimeout(ctx, s.Budget/2)
 	defer cancel()
 	if s.acquire(limited) != nil {
-		return nil // a call of Append waits for the store, and will tell; the row does not wait for it
+		return nil // Append has the token and will report the log; the row is written without it
 	}
 	defer s.release()
 	v.rewrite = v.rewrite || m.Asks(s.own.name)
@@ -62,7 +62,7 @@ func (s *Shard) keepUp(ctx context.Context, m *revoked.Members) error {
 	return err
 }
 
-// writeAnew begins a new log with everything of the old one that the set still has.
+// writeAnew begins a new log, with all tombstones of this process's log that the set still has.
 func (s *Shard) writeAnew() {
 	s.view.rewrite = false
 	var all []revoked.Tombstone
@@ -76,7 +76,7 @@ func (s *Shard) writeAnew() {
 	s.own.add(all, minute(s.Now()), true)
 }
 
-// renewUsers adds the revocations of users to the own log again before their block
+// renewUsers adds the revocations of users to this process's log again before their block
 // expires, because they are needed for longer than the block.
 func (s *Shard) renewUsers(now time.Time) {
 	if s.own.users == 0 || minute(now) < s.own.users+s.lifeMinutes()/2 {
@@ -97,7 +97,7 @@ func (s *Shard) renewUsers(now time.Time) {
 	}
 }
 
-// adopt adds to the own log what the set has from logs that are orphaned.
+// adopt adds to this process's log the tombstones of the set that are orphaned.
 func (s *Shard) adopt(orphaned func(revoked.Tombstone) bool) {
 	var all []revoked.Tombstone
 	for t := range s.Set.All() {
@@ -112,8 +112,8 @@ func (s *Shard) adopt(orphaned func(revoked.Tombstone) bool) {
 	s.own.add(all, minute(s.Now()), true)
 }
 
-// orphaned returns a function that reports whether a tombstone from another log must be
-// written into the own one now. It is nil if there is no such tombstone.
+// orphaned returns a function that reports whether a tombstone that is not from this process's
+// log must be written into it now. It is nil if there can be no such tombstone.
 func (s *Shard) orphaned(m *revoked.Members) func(revoked.Tombstone) bool {
 	v := &s.view
 	now := s.Now()
@@ -155,8 +155,9 @@ func (s *Shard) standing(m *revoked.Members, now time.Time) (stand [revoked.Unnu
 
 // adoptionDue reports whether it is time to write the tombstones that are in no known log. For
 // two intervals they may still turn up in a log. After that the members take turns, so that
-// most of them read the tombstones in the log of the first. Of a log without a number, because
-// there are too many logs, it is unknown which tombstones only that log has.
+// most of them read the tombstones in the log of the first. If there are too many logs, and one
+// has no number, nothing is adopted until the next call of Adopt: the tombstones of that log
+// cannot be told apart from those that no log has.
 func (s *Shard) adoptionDue(m *revoked.Members, now time.Time) bool {
 	v := &s.view
 	s.mu.Lock()
@@ -179,8 +180,8 @@ func (s *Shard) adoptionDue(m *revoked.Members, now time.Time) bool {
 	return true
 }
 
-// dueRescues returns the numbers of the logs that lack a segment and whose tombstones it is
-// time to write, because their owners have not. users reports whether it is time to write the
+// dueRescues returns the numbers of the logs that lack a segment and whose tombstones this
+// process must now write, because their owners have not. users reports whether it must write the
 // revocations of users from a log that has expired.
 func (s *Shard) dueRescues(m *revoked.Members, now time.Time) (due []uint8, users bool) {
 	v := &s.view
@@ -218,7 +219,7 @@ func (s *Shard) dueRescues(m *revoked.Members, now time.Time) (due []uint8, user
 }
 
 // endangered returns the logs of which a segment is asked for, and those that have expired
-// before what they had of users.
+// before the revocations of users in them.
 func (s *Shard) endangered(m *revoked.Members) []revoked.LogName {
 	names := slices.Clone(m.Asked)
 	for _, row := range m.Rows {

@@ -79,7 +79,7 @@ func TestARevocationOfAUserOutlivesItsLog(t *testing.T) {
 				if newcomer(f, 99, 1) {
 					t.Error("it is told of after its time")
 				}
-				// Nor does it go from log to log for ever.
+				// Nor does it go from log to log without end.
 				time.Sleep(userLife)
 				if n := usersIn(t, f); n > 0 {
 					t.Errorf("%d segments have it long after its time", n)

@@ -268,7 +268,7 @@ type process struct {
 	crash   context.CancelFunc
 	gone    chan struct{}
 	mu      sync.Mutex
-	results []Result // of its exchanges, those without news left out
+	results []Result // the results of its exchanges, except those without news
 	errs    int
 }
 
