@@ -58,7 +58,7 @@ func data(t testing.TB) string {
 		t.Fatal(err)
 	}
 	made := filepath.Join(path, "data")
-	args := []string{"--no-defaults", "--datadir=" + made, "--auth-root-authentication-method=normal", "--innodb-log-file-size=16M"}
+	args := []string{"--no-defaults", "--datadir=" + made, "--tmpdir=" + path, "--auth-root-authentication-method=normal", "--innodb-log-file-size=16M"}
 	if os.Getuid() == 0 {
 		args = append(args, "--user=root")
 	}
@@ -94,9 +94,15 @@ func Start(t testing.TB, args ...string) *Server {
 	if out, err := exec.Command("cp", "-a", data(t), dir).CombinedOutput(); err != nil {
 		t.Fatalf("mariadbtest: %v\n%s", err, out)
 	}
+	// A server that starts removes what it takes for the remains of others in its tmpdir: the
+	// tables that a server beside it has there for a query.
+	temporary := filepath.Join(dir, "tmp")
+	if err := os.Mkdir(temporary, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	pidFile := filepath.Join(dir, "pid")
 	args = append([]string{
-		"--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--socket=" + filepath.Join(dir, "s"),
+		"--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--tmpdir=" + temporary, "--socket=" + filepath.Join(dir, "s"),
 		"--pid-file=" + pidFile, "--bind-address=127.0.0.1", "--skip-name-resolve",
 		"--innodb-flush-log-at-trx-commit=2", // a kill of the process loses nothing
 		"--innodb-log-file-size=16M", "--innodb-buffer-pool-size=32M", "--max-connections=2000", "--skip-log-bin",
