@@ -25,16 +25,16 @@ import (
 // as the old session could. Requests and instances that meet the same old cookie at
 // once create one marker, and so use one session. Where the store does not answer,
 // it is unknown whether the old session was taken or ended, and the answer is
-// ErrUnavailable. A store that loses its data loses the markers too, so set End: an
-// old session that it has ended cannot come back.
+// ErrUnavailable. A store that loses its data loses the markers too, so set End, which
+// ends the old session where it is stored.
 //
 // A visitor without the old cookie costs nothing. One with it costs a load
 // until the browser has the new cookie. Routes that are ReadOnly adopt as well,
 // and leave it to a later answer to send the cookie. (They only show a session
 // that is Shared, see there.)
 //
-// Once the session is rotated, the old cookie leads to it for the grace that the
-// tokens before have, see Session.Rotate, and to nothing afterwards.
+// Once the session is rotated, the old cookie leads to it for ten seconds, like any
+// replaced token, and to nothing afterwards.
 type Adopt struct {
 	// Cookie is the name of the old library's cookie. The answers that send or
 	// clear our token delete it, and Also: other cookies that belong to it.
@@ -42,7 +42,7 @@ type Adopt struct {
 	Also   []string
 
 	// Domain and Path are the attributes with which the old library set its cookies.
-	// With other ones a browser does not delete them. Path defaults to "/".
+	// If they differ, a browser does not delete them. Path defaults to "/".
 	Domain, Path string
 
 	// Token returns the text that identifies an old session for as long as it lives. It
@@ -55,13 +55,13 @@ type Adopt struct {
 	// forged one.
 	Token func(r *http.Request) (token string, ok bool)
 
-	// Read sets the values of the old session on s, which is new and empty. It returns
-	// the latest time at which the old session can be used, whatever its own library
-	// does with it; zero means that this is not known. It returns ErrNoSession where
-	// there is no such session. Every other error means that it is not known, and the
-	// visitor's request gets ErrUnavailable. r has the header and the context of the
-	// request and nothing else of it. Read must not ask for the session of that
-	// context.
+	// Read sets the values of the old session on s, which is new and empty. It returns the
+	// latest time at which the old session can be used, whatever its own library does with
+	// it; zero means that this is not known. It returns ErrNoSession where there is no
+	// such session. Every other error means that it is unknown whether the old session
+	// exists, and the visitor's request gets ErrUnavailable. r has the header and the
+	// context of the request and nothing else of it. Read must not ask for the session of
+	// that context.
 	Read func(r *http.Request, s *Session) (until time.Time, err error)
 
 	// End, if not nil, ends the old session where it is stored, once ours has

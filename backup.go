@@ -12,17 +12,15 @@ import (
 // keeps the copies that it has sealed or opened lately, in up to 16 MB, to open each
 // only once.
 type Backup struct {
-	// Keys seal the copies. They are needed, the same on all instances, and
-	// never in the store.
+	// Keys seal the copies. Required, the same on all instances, and never in the store.
 	Keys *seal.Keys
 
 	// Audience names the application and its environment, as in
-	// "shop-production", in 1 to 64 printable ASCII characters. It is needed, and
-	// the same on all instances. A copy opens only for the audience that it was
-	// sealed for: without a name of its own an application would restore the
-	// sessions of any other that has the same keys, and production those of
-	// staging. A change of it drops all copies that visitors have. It is no
-	// secret.
+	// "shop-production", in 1 to 64 printable ASCII characters. Required, and the same on
+	// all instances. A copy opens only for the audience that it was sealed for: without an
+	// Audience of its own, an application would accept copies of any other with the same
+	// keys, and production those of staging. A change of it drops all copies that visitors
+	// have. It is no secret.
 	Audience string
 
 	// Lease is how long a copy may vouch for a session since the store last confirmed
@@ -59,28 +57,27 @@ type Backup struct {
 	// vouches for its session. docs/PROXIES.md has the directives.
 	ProxyBuffer int
 
-	// Restores is how many sessions a second are put back into a store that lost
-	// them, at most; default 1000. After a second without a restore, as many may
-	// happen at once. The others are served from their copies meanwhile.
+	// Restores is how many sessions a second are put back into a store that lost them, at
+	// most; default 1000. Bursts of up to this many are allowed. The others are served from
+	// their copies meanwhile.
 	Restores int
 
-	// Journal bounds the bytes of writes that this process keeps for the store
-	// until it answers; default 64 MiB. Beyond the bound the process first drops
-	// tombstones of sessions that no visitor was seen to have, then the oldest
-	// sessions, whose changes their visitors' cookies still carry. A logout that
-	// finds no room fails.
+	// Journal bounds the bytes of writes that this process keeps for the store until it
+	// answers; default 64 MiB. Beyond the bound the process first drops tombstones of
+	// sessions that no visitor is known to have had, then the oldest sessions, whose
+	// changes their visitors' cookies still carry. A logout that finds no room fails.
 	Journal int
 
 	// Dir names a directory that keeps these writes, and the logouts among them, in a file
-	// too, so that they outlive the process: a crash, a deployment, a kill for want of
-	// memory. It must exist, on a disk of this machine, and instances on one machine share
-	// it: each has a file of its own in it, and takes over the file of an instance that
-	// has ended, when it starts and once a minute. A request waits until its entry is
-	// written, 50 ms at most. Where the disk is full, slow or broken, requests go on, and
-	// only what it did not take can be lost with the process, see Hooks.JournalFile. A
-	// file takes up at most twice Journal, and as much again for a moment while it is
-	// written anew. The lines are sealed with Keys. Empty, the default, means no file. Dir
-	// needs a system with flock, as Linux, macOS and the BSDs have: New fails elsewhere.
+	// too, so that they outlive the process: a crash, a deployment, the OOM killer. It must
+	// exist, on a disk of this machine, and instances on one machine share it: each has a
+	// file of its own in it, and takes over the file of an instance that has ended, when it
+	// starts and once a minute. A request waits until its entry is written, 50 ms at most.
+	// Where the disk is full, slow or broken, requests go on, and only what it did not take
+	// can be lost with the process, see Hooks.JournalFile. A file takes up at most twice
+	// Journal, and as much again for a moment while it is written anew. The lines are sealed
+	// with Keys. Empty, the default, means no file. Dir needs a system with flock, as Linux,
+	// macOS and the BSDs have: New fails elsewhere.
 	Dir string
 
 	// Sync makes each write to the file go through to the disk before the request goes

@@ -12,11 +12,16 @@ import (
 	"github.com/holdfast-go/session/internal/token"
 )
 
-// Destroy ends the session at once, on every instance, and drops its changes. The
-// answer clears the visitor's token. A value that is set afterwards begins a new
-// session. Where Rotate has replaced the token of the request, Destroy ends the session
-// that goes on under the new one, as long as the tombstones stand that lead there: for
-// Backup.MaxLease and five minutes, without a Backup for five minutes.
+// Destroy ends the session and drops its changes. The answer clears the visitor's token. A
+// value that is set afterwards begins a new session.
+//
+// Durable says that every instance that reaches the store honors it, with a Backup within two
+// seconds. Pending says that this instance honors it now, and the others once it is delivered.
+// An instance that does not reach the store honors it at most a Backup.Lease later.
+//
+// Where Rotate has replaced the token of the request, Destroy ends the session that goes on
+// under the new one, as long as the tombstones stand that lead there: for Backup.MaxLease and
+// five minutes, without a Backup for five minutes.
 //
 // On error the session may or may not have ended, the token is kept, and the error
 // replaces the response, so that no response reports a logout that did not happen.

@@ -1,14 +1,14 @@
 // Package session keeps a visitor's session in a server-side store, for
 // net/http, and keeps visitors logged in while that store is away.
 //
-// A route that does not ask for its session costs nothing, and a route that
+// A route that does not ask for its session costs one allocation, and a route that
 // reads costs one load. A session is written only when a value changed, and in
 // the background once in each Options.Refresh to put its expiry off. The write of
 // a change is a compare-and-set, so that two requests at once lose nothing, and it
 // happens before the first byte of the response, so that a visitor is told only
 // of changes that are saved. When the store does not answer, the answer is 503
-// and the cookie stays: no visitor is logged out. With Options.Backup such
-// visitors are served from a sealed copy in their own cookies.
+// and the cookie stays: no visitor is logged out. With Options.Backup visitors
+// are served from a sealed copy in their own cookies instead.
 //
 //	var cart = session.NewKey[Cart]("cart")
 //
@@ -27,11 +27,11 @@
 //
 // # Lifetime
 //
-// A session begins when the first value is set. It ends by Destroy, by Revoke and
-// its like, when its visitor made no request for Options.Idle, and at the latest
+// A session begins when the first value is set. It ends with Destroy, with one of the
+// Revoke methods, when its visitor made no request for Options.Idle, and at the latest
 // Options.Lifetime after it began or was renewed. Remember gives one session other
-// times. Call SetUser at every login, or Renew where no user is to be known, and
-// Rotate to exchange an ageing token.
+// times. Call SetUser at every login, or Renew if the application has no user names,
+// and Rotate to exchange an ageing token.
 //
 // # Concurrency
 //

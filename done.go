@@ -28,10 +28,9 @@ var closed = func() <-chan struct{} {
 // once, because another instance may have seen a request; where the store does not answer, the
 // channel is closed.
 //
-// With a Backup the channel is also closed with the Manager, because this process hears of no
-// ends from then on, and where an instance has heard of none for Backup.Lease, twenty seconds
-// at least, because the store is away or takes no saves. The client then connects again, or to
-// another instance.
+// With a Backup the channel is also closed when the Manager is closed, and when this instance
+// has heard of no ends for Backup.Lease (at least 20 s), because the store is away or takes no
+// saves. The client then connects again, or to another instance.
 //
 // Done follows a Rotate. It does not follow a Renew, which makes the token that opened the
 // stream worthless: the client connects again, with the new one.

@@ -10,8 +10,9 @@ const (
 	// Durable says that the write has arrived in the store.
 	Durable Durability = iota + 1
 
-	// Pending says that the store did not take the write. It travels in the
-	// visitor's backup, and is delivered when the store is back.
+	// Pending says that the write has not reached all of the store that needs it. It waits
+	// in this process, in Backup.Dir if that is set, and, for the request's own session, in
+	// the cookies of the answer. From there it is delivered when the store takes it.
 	Pending
 )
 

@@ -7,10 +7,10 @@ import (
 	"github.com/holdfast-go/session/internal/failure"
 )
 
-// StatusError is an error that knows the HTTP status of its answer: what
-// Options.Error answers by default. The errors below are of this kind, and those
-// that wrap them have one in their chain, so that a framework whose handlers
-// return errors finds the status with errors.As, or by Status.
+// StatusError is an error that knows the HTTP status of its answer: what Options.Error
+// answers by default. The Err variables of this package are of this kind, except those of a
+// Store, and errors that wrap them have one in their chain, so that a framework whose
+// handlers return errors finds the status with errors.As, or by Status.
 type StatusError interface {
 	error
 	StatusCode() int
@@ -23,15 +23,16 @@ func Status(err error) int { return failure.Status(err) }
 // The errors that a handler may meet. Most arrive wrapped, together with their
 // cause: compare with errors.Is.
 var (
-	// ErrNoSession: the route requires a session and the visitor has none, or
-	// the session has ended.
+	// ErrNoSession: there is no session, or it has ended, on a route that requires one, or
+	// for Open or Reload. Also a write that another site has made, see Cookie.SameSite.
 	ErrNoSession = failure.ErrNoSession
 
 	// ErrNoValue: the session holds nothing under this key.
 	ErrNoValue = failure.New(http.StatusInternalServerError, "session: no value")
 
-	// ErrUnavailable: it is unknown whether there is a session, because the store
-	// does not answer. It never means that there is none.
+	// ErrUnavailable: the store does not answer, so that it is unknown whether there is a
+	// session, what a value is that the backup lacks, or whether a save has happened. Also
+	// a change beyond 10,000 that wait to be saved. It never means that there is no session.
 	ErrUnavailable = failure.ErrUnavailable
 
 	// ErrEnded: the session was ended elsewhere while this request ran.
@@ -45,8 +46,8 @@ var (
 	// ErrReadOnly: a write on a route that is wrapped in ReadOnly.
 	ErrReadOnly = failure.New(http.StatusInternalServerError, "session: read-only")
 
-	// ErrPending: the store is away, and the response header, where the backup
-	// travels, is already written. The change waits in this process alone.
+	// ErrPending: the store is away, and the response header, where the backup travels, is
+	// already written. The change waits in this process, and in Backup.Dir if that is set.
 	ErrPending = failure.ErrPending
 
 	// ErrTooLate: the change needs a cookie, and the response header, where
@@ -60,8 +61,15 @@ var ErrTooManySessions = devices.ErrTooManySessions
 
 // The errors that a Store returns.
 var (
+	// ErrNotFound: nothing was saved under the ID, or what was saved has expired.
 	ErrNotFound = failure.ErrNotFound
+
+	// ErrConflict: what stands in the store is not what Save was to write over. Nothing has
+	// changed.
 	ErrConflict = failure.ErrConflict
+
+	// ErrTooLarge: the record is larger than the store takes. The commit of a session that
+	// is too large answers it too.
 	ErrTooLarge = failure.ErrTooLarge
 )
 

@@ -34,16 +34,15 @@ const (
 // after next has returned is saved when the request is over; Hooks.Dropped reports
 // changes that cannot be saved then.
 //
-// Handler, ReadOnly, Require and RequireStore may be nested in any order, each
-// works alone, and under a Handler of the same Manager they only add their
-// condition.
+// Handler, ReadOnly, Require and RequireStore may be nested in any order, and each works
+// alone. Under a Handler of the same Manager they only add their condition.
 func (m *Manager) Handler(next http.Handler) http.Handler { return m.wrap(next, 0) }
 
-// ReadOnly is Handler for routes that only read: every write is ErrReadOnly, the
-// session's expiry is not put off, and the answer sets no cookie. It lets visitors
-// without a session in; combine it with Require to turn them away. Changes that a
-// handler further out has made before are still saved; from then on the outer handler
-// cannot write either.
+// ReadOnly is Handler for routes that only read: every write is ErrReadOnly, the session's
+// expiry is not put off, and the answer sets no cookie, unless an outer handler has changed the
+// session before. Such changes are still saved, but from then on the outer handler cannot write
+// either. ReadOnly lets visitors without a session in; combine it with Require to turn them
+// away.
 func (m *Manager) ReadOnly(next http.Handler) http.Handler { return m.wrap(next, readOnly) }
 
 // Require is Handler for routes that need a session: without one Options.Error answers
@@ -52,10 +51,11 @@ func (m *Manager) ReadOnly(next http.Handler) http.Handler { return m.wrap(next,
 // next page, begins a new session.
 func (m *Manager) Require(next http.Handler) http.Handler { return m.wrap(next, sessionRequired) }
 
-// RequireStore is Handler for routes that must not act on a copy of the
-// session: it is read from the store itself, past all caches, before next
-// runs, or Options.Error answers ErrUnavailable. It does so too while the store takes
-// no saves, since it may lack that the session has ended.
+// RequireStore is Handler for routes that must not act on a copy of the session: it is read
+// from the store itself, past all caches, before next runs, or Options.Error answers
+// ErrUnavailable. With a Backup it does so too for a session whose store takes no saves, since
+// that may lack that the session has ended. RequireStore lets visitors without a session in, as
+// ReadOnly does.
 func (m *Manager) RequireStore(next http.Handler) http.Handler { return m.wrap(next, storeRequired) }
 
 // HandlerFunc is Handler for a function.
@@ -152,8 +152,8 @@ func (s *Session) askStore(ctx context.Context, cached bool) error {
 }
 
 // From returns the session of the request that ctx belongs to, under the
-// innermost Manager. It panics where there is none: the route is not wrapped, or
-// ctx is not the request's. Some frameworks have a context of their own that is
+// innermost Manager. It panics if the route is not wrapped, or ctx is not the
+// request's. Some frameworks have a context of their own that is
 // a context.Context too and does not know what the request's holds: with gin
 // pass c.Request.Context(), not c. Handled tells without a panic.
 //
@@ -267,9 +267,9 @@ func (m *Manager) Load(ctx context.Context, in http.Header) *Session {
 	return m.newSession(ctx, m.transport.OfHeader(ctx, in, host), in, host)
 }
 
-// Commit saves a session of Load, and adds the fields that the answer's header
-// needs to out. Later changes are saved by Save, or after a second; Hooks.Dropped
-// reports those that cannot be saved then.
+// Commit saves a session of Load, and adds to out the header fields of the answer. On error,
+// send them too. Later changes are saved by Save, or after a second; Hooks.Dropped reports those
+// that cannot be saved then.
 func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error {
 	if s.m != m {
 		panic("session: Commit of a session of another Manager")
@@ -289,7 +289,7 @@ func (m *Manager) Commit(ctx context.Context, s *Session, out http.Header) error
 }
 
 // StripCookies takes the token and the sealed copies off a request that is handed on to
-// another server, as in Rewrite of a httputil.ReverseProxy: StripCookies(p.Out). A
+// another server, as in Rewrite of an httputil.ReverseProxy: StripCookies(p.Out). A
 // server that gets the token can act as the visitor. The session of r goes on as it is.
 func (m *Manager) StripCookies(r *http.Request) {
 	if x, ok := r.Context().Value(m).(*exchange); ok {

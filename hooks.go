@@ -12,24 +12,31 @@ import (
 	"github.com/holdfast-go/session/internal/words"
 )
 
-// Hooks are functions that report outages, losses and faults to an application. Each may be
-// nil. They are called on the request's path, by many goroutines at once, and must return
-// quickly. They may call Loaded and Stats. From, Save and every other call that waits for the
-// session would wait for ever. No token and no value is ever passed to one.
+// Hooks are functions that report outages, losses and faults to an application, and what an
+// audit log records. Each may be nil. They are called by many goroutines at once: those of
+// requests and, for probes, deliveries and the like, those of the library. Each call delays the
+// request, or that work, until it returns. Hooks may call Loaded and Stats; From, Save and every
+// other call that waits for the session can deadlock. No token is ever passed to a hook, and
+// no value, unless an error quotes it: see ValueError.Err.
 type Hooks struct {
 	// Down is called when a shard of the store is away: the whole store where it is not made of
 	// shards, and its name is empty then. Without a Backup that is after three loads or saves
 	// in a row that failed. With one it is when a breaker of the shard trips: that of loads,
 	// and requests are served from the backup from then on; or that of saves, and sessions are
-	// still read from the store (ReadsOnly). Where a shard that refused saves stops answering
-	// loads too, StillDown reports that. StillDown is called once a minute while it lasts: with
-	// a Backup by the probe, without one when something fails again. Up is called when it is
-	// back. Settled is called after an Up that said that changes or tombstones wait, when none
-	// of them waits any more; not where the shard is away again by then.
-	Down      func(ctx context.Context, shard string, err error)
+	// still read from the store (ReadsOnly).
+	Down func(ctx context.Context, shard string, err error)
+
+	// StillDown is called once a minute while the outage lasts: with a Backup by the probe,
+	// without one when something fails again. It also reports, at the next probe, that a shard
+	// which refused saves has stopped answering loads too.
 	StillDown func(ctx context.Context, o Outage)
-	Up        func(ctx context.Context, o Outage)
-	Settled   func(ctx context.Context, o Outage)
+
+	// Up is called when the shard is back.
+	Up func(ctx context.Context, o Outage)
+
+	// Settled is called after an Up that said that changes or tombstones wait, when none of
+	// them waits any more; not where the shard is away again by then.
+	Settled func(ctx context.Context, o Outage)
 
 	// Forgot is called when a shard has lost its data: it was restarted or emptied
 	// since this process first saw it.
@@ -41,9 +48,9 @@ type Hooks struct {
 	// Give the server more memory. See EvictionCounter.
 	Evicted func(ctx context.Context, shard string, records uint64)
 
-	// Early is called, once a second at most, when this process has forgotten tombstones
-	// before their time, because there were too many: for those sessions the store's own
-	// tombstones count alone. See JournalStats.Early.
+	// Early is called, at most once a second for each shard, when this process has forgotten
+	// tombstones before their time, because there were too many: for those sessions the
+	// store's own tombstones count alone. See JournalStats.Early.
 	Early func(ctx context.Context, tombstones int)
 
 	// Backup is called for each backup that a request brought and that cannot be
@@ -74,22 +81,22 @@ type Hooks struct {
 	// BadValue is called when Or passes over a value that does not decode.
 	BadValue func(ctx context.Context, id ID, err *ValueError)
 
-	// PlainHTTP is called once, when an answer sends a Secure cookie to a visitor who
-	// came over plain http, by that host: the browser drops it, and no session or login
-	// sticks. It is not called behind a proxy that says that it is one.
+	// PlainHTTP is called once per Manager, when an answer sends a Secure cookie to a visitor
+	// who came over plain http: the browser drops it, and no session or login sticks. host is
+	// the Host of the request. It is not called behind a proxy that says that it is one.
 	PlainHTTP func(ctx context.Context, host string)
 
-	// InsecureOverTLS is called once, when an answer sends a cookie without Secure to a
-	// visitor who came over TLS, by that host, as the connection shows or the browser says:
-	// Cookie.Insecure is set, or Cookie.Secure does not see what the proxy says. An
-	// attacker who makes that visitor's browser open a page of the host over plain http
-	// reads the token.
+	// InsecureOverTLS is called once per Manager, when an answer sends a cookie without Secure
+	// to a visitor who came over TLS, as the connection shows or the browser says:
+	// Cookie.Insecure is set, or Cookie.Secure does not see what the proxy says. An attacker
+	// who makes that visitor's browser open a page of host, the Host of the request, over
+	// plain http reads the token.
 	InsecureOverTLS func(ctx context.Context, host string)
 
 	// These are for an audit log. One of the first four is called for each new ID, when it has
 	// been saved: Login where a user has logged in, by SetUser; else Renewed after Renew,
 	// Rotated after Rotate, and Began after all else. previous is the session that the new one
-	// replaces, empty where there was none; user is the user that logged in last, empty where
+	// replaces, empty where there was none; user is the last user who logged in, empty where
 	// none has. None is called for a session that a failed Commit began, or that another
 	// instance began.
 	Login, Renewed, Rotated, Began func(ctx context.Context, id, previous ID, user string)
@@ -123,23 +130,23 @@ type Hooks struct {
 // Ending is the end of a session, as Hooks.Ended is told.
 type Ending struct {
 	ID         ID
-	User       string // that had logged in last; empty: none had, or it is not known
+	User       string // the last who had logged in; empty: none had, or it is not known
 	By         EndedBy
-	Durability Durability // zero where the end was only seen
+	Durability Durability // zero where the end was only noticed
 }
 
 // EndedBy says who or what has ended a session.
 type EndedBy uint8
 
-// The values of EndedBy.
+// The values of EndedBy. The last three are noticed when a client uses the token.
 const (
 	EndedByVisitor       EndedBy = iota + 1 // by Destroy, or by Revoke in a request of this session
 	EndedByDevice                           // by Revoke in a request of another session of the same user
 	EndedByAdministrator                    // by Revoke elsewhere: in a request of another user, or in a job
 	EndedByLimit                            // of PerUser
-	EndedByRevocation                       // by RevokeUser, RevokeOthers or RevokeBefore, as was seen
-	EndedByPredecessor                      // with the session that it was renewed from, which was ended elsewhere, as was seen
-	EndedByTime                             // by the idle timeout or the Lifetime, as was seen
+	EndedByRevocation                       // by RevokeUser, RevokeOthers or RevokeBefore
+	EndedByPredecessor                      // with the session that it was renewed from
+	EndedByTime                             // by the idle timeout or the Lifetime
 )
 
 var endedBy = words.Of[EndedBy]{Type: "EndedBy", Noun: "end of a session", Words: []string{
@@ -202,10 +209,18 @@ type FileFault uint8
 
 // The faults of Hooks.JournalFile.
 const (
-	FileFailing    FileFault = iota + 1 // it cannot be written, or not in time: what it lacks would be lost with the process
-	FileRecovered                       // no fault: it has everything again
-	FileDamaged                         // a line that another process left is not what was written there, and is lost
-	FileUnreadable                      // a file that another process left, or a line of it, is not for this one: of a key that is not known, above all. It stays
+	// It cannot be written, or not in time: what it lacks would be lost with the process.
+	FileFailing FileFault = iota + 1
+
+	// No fault: it has everything again.
+	FileRecovered
+
+	// A line that another process left is not what was written there, and is lost.
+	FileDamaged
+
+	// A file that another process left, or a line of it, cannot be read here, usually for lack
+	// of its key. The file stays.
+	FileUnreadable
 )
 
 var fileFaults = words.Of[FileFault]{Type: "FileFault", Noun: "fault of a journal's file", Words: []string{
@@ -220,8 +235,8 @@ func (f FileFault) MarshalText() ([]byte, error) { return fileFaults.Marshal(f) 
 // UnmarshalText takes a word that MarshalText returns, and no other.
 func (f *FileFault) UnmarshalText(word []byte) error { return fileFaults.Unmarshal(word, f) }
 
-// Outage is a time in which a shard of the store is away. The numbers are of this
-// process, and are zero without a Backup.
+// Outage describes an outage of a shard. The numbers are of this process, and are zero without
+// a Backup.
 type Outage struct {
 	Shard    string
 	Since    time.Time
@@ -235,14 +250,14 @@ type Outage struct {
 	Lost       uint64 // those that were dropped for good since then
 }
 
-// LogHooks returns Hooks that log outages and losses to l. It writes one line when a
-// shard of the store goes away, one a minute while it stays away, one when it is back,
-// one when everything that still waited then was delivered, one for each loss, and
-// one for each login, for each new ID and each end of a session that knows its user, and for
-// each revocation of a user's logins. Operations that keep failing
-// for longer than ten seconds while their shard is not away, and backups that cannot be
-// used, get one line a minute for each kind. A call of Failed with another context than the
-// Manager's does not tell the shard: it is not logged while any shard is away.
+// LogHooks returns Hooks that log outages and losses to l. They write one line when a shard of
+// the store goes away, one a minute while it stays away, one when it is back, and one when
+// everything that still waited then was delivered; one for each loss; and one for each login,
+// each login that is refused, each new ID and each end of a session that knows its user, and
+// each revocation of a user's logins. A full journal, tombstones that are forgotten early,
+// backups that cannot be used, and operations that keep failing for longer than ten seconds
+// while their shard is not away get one line a minute for each kind. Failed takes the shard
+// from its context; called with another context, it logs nothing while any shard is away.
 func LogHooks(l *slog.Logger) Hooks {
 	o := loglines.To[ID, Operation](l)
 	return Hooks{

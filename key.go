@@ -15,8 +15,8 @@ import (
 //
 // Where the session could not be loaded, every method that returns an error
 // returns that one, and a write makes the commit answer it. A write that fails
-// because of the session (ErrReadOnly, ErrNoSession under Require, ErrTooLate,
-// *ValueError, ErrUnavailable) comes back at the commit and replaces the
+// because of the session (ErrReadOnly, ErrNoSession, ErrTooLate, *ValueError,
+// ErrUnavailable) comes back at the commit and replaces the
 // response: Set and Delete return nothing, and a handler that wants to know asks
 // Session.Err.
 type Key[T any] struct {
@@ -45,16 +45,15 @@ type keyOptions struct {
 // visitor, not even sealed.
 func ServerOnly() KeyOption { return func(o *keyOptions) { o.flags |= state.ServerOnly } }
 
-// Uncompressed keeps the key's values as they are in a copy. Other values of 256 bytes
-// and more are compressed, each alone: the length of a compressed value tells nothing
-// about another key's value, but something about the text beside a secret in the same
-// value. Use it for a value that holds a secret beside text that somebody else can
-// choose.
+// Uncompressed keeps the key's values as they are in a copy. Other values of 256 bytes and more
+// are compressed, each alone: the length of a compressed value reveals nothing about other keys,
+// but may reveal a secret beside attacker-chosen text in the same value. Use it for such a value.
 func Uncompressed() KeyOption { return func(o *keyOptions) { o.flags |= state.Uncompressed } }
 
 // Rank is the importance of a key to a backup, from 0, the default, to 15: where
 // not all values fit Backup.Copy, those of the lowest rank are left out, the
-// largest first. Changing the rank of a key rewrites its values as they are set.
+// largest first. Changing the rank of a key rewrites its values as they are set. Rank
+// panics for any other n.
 func Rank(n int) KeyOption {
 	if n < 0 || n > state.MaxRank {
 		panic(fmt.Sprintf("session: rank %d is not between 0 and %d", n, state.MaxRank))
@@ -62,7 +61,7 @@ func Rank(n int) KeyOption {
 	return func(o *keyOptions) { o.flags = o.flags&(1<<state.RankShift-1) | state.Flags(n)<<state.RankShift }
 }
 
-// WithCodec replaces JSON.
+// WithCodec encodes the key's values with c instead of JSON.
 func WithCodec(c Codec) KeyOption { return func(o *keyOptions) { o.codec = c } }
 
 // NewKey returns the key of that name. Two keys of one name hold the same value, and
@@ -103,30 +102,36 @@ func (k Key[T]) Get(s *Session) (T, error) {
 	return v, nil
 }
 
-// Or returns the value. It returns otherwise where there is none, and where the
-// value does not decode, which Hooks.BadValue reports.
+// Or returns the value. It returns fallback where there is none, and where the value
+// does not decode, which Hooks.BadValue reports.
 //
 // Where the value is not known, because the session could not be loaded, the value
-// is not in the sealed copy, or no copy of it has survived, Or returns otherwise
-// too, and the commit answers that error instead of the handler's response:
-// otherwise a page would show an empty cart as if it were the visitor's, and save
-// what was built on it. A handler that can do without the value calls Get.
-func (k Key[T]) Or(s *Session, otherwise T) T {
+// is not in the sealed copy, or no copy of it has survived, Or returns fallback too,
+// and the commit answers that error instead of the handler's response: otherwise a
+// page would show an empty cart as if it were the visitor's, and save what was built
+// on it. A handler that can do without the value calls Get.
+func (k Key[T]) Or(s *Session, fallback T) T {
 	v, err := k.Get(s)
 	if err == nil {
 		return v
 	}
 	s.fallBack(k.name, err)
-	return otherwise
+	return fallback
 }
 
-// Set changes the value. It encodes v at once: later changes to v are not saved. Set fails
-// for a value that JSON does not bring back: a string that is not UTF-8, for which there is
-// []byte, and a value in an interface with methods. A value in an any comes back as JSON has
-// it, an int as a float64. Unexported fields are not saved. After Get or Update met a value
-// that does not decode, Set fails until Delete, so that no program overwrites what it cannot
-// read. It also fails until Delete while the store is away and the value that it would
-// replace is not in the sealed copy, because no handler can have read that value.
+// Set changes the value. It encodes v at once: later changes to v are not saved. A Set that
+// fails makes the commit answer its error, and Err returns it.
+//
+// Set fails with a *ValueError for a value that JSON does not bring back, such as a string that
+// is not UTF-8, for which there is []byte, a value in an interface with methods, an integer in
+// an any that no float64 holds, or a struct in which two embedded ones have a field of one name.
+// A value in an any comes back as JSON has it, an int as a float64. Unexported fields are not
+// saved.
+//
+// After Get, Or, Take or Update met a value that does not decode, Set fails until Delete, so
+// that no program overwrites what it cannot read. While the store is away Set fails with
+// ErrUnavailable for a ServerOnly key, and, until Delete, where the sealed copy lacks the value
+// that it would replace, because no handler can have read that value.
 func (k Key[T]) Set(s *Session, v T) {
 	data, err := k.encode(v)
 	if err != nil {
@@ -162,7 +167,7 @@ func (k Key[T]) Update(s *Session, change func(*T) error) error {
 	}})
 }
 
-// Delete removes the value. To delete what is not there changes nothing.
+// Delete removes the value. Deleting an absent value changes nothing.
 func (k Key[T]) Delete(s *Session) {
 	s.set(state.Change{Name: k.name, Flags: state.Deleted | k.flags})
 }

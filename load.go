@@ -168,11 +168,11 @@ func (s *Session) openCookies(ctx context.Context) {
 	s.cookies.Open(ctx, s.in, visits, !sealed)
 }
 
-// Reload asks the store for what others have written since, past all caches;
-// unsaved changes are made again on top; an Update that fails there is dropped,
-// and its error returned. After a logout, after a Renew by another request, or
-// when the session has expired, it returns ErrNoSession, and unsaved changes
-// are dropped. Like a request that asks for the session it counts as use.
+// Reload reads the session from the store again, past all caches, and repeats the unsaved
+// changes on it. An Update that fails then is dropped, and its error returned. After a logout,
+// after a Renew by another request, or when the session has expired, Reload returns ErrNoSession,
+// and unsaved changes are dropped. With an error that wraps ErrUnavailable all stays as it was.
+// Like a request that asks for the session, Reload counts as use, except under ReadOnly.
 func (s *Session) Reload(ctx context.Context) error {
 	s.lockLoaded()
 	s.mu.Unlock()

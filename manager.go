@@ -72,8 +72,8 @@ func checkID(id ID) error {
 // unless the error says otherwise, and where all arrived the file is removed. While the
 // store is away Close waits as long as ctx lets it, so give it a deadline, of some
 // seconds. Requests may go on, but expiries are not put off any more, a write that the
-// store does not take then is in its visitor's cookies alone, and the channels of
-// Session.Done are closed.
+// store does not take then is in its visitor's cookies alone, and with a Backup the
+// channels of Session.Done are closed.
 func (m *Manager) Close(ctx context.Context) error {
 	err := errors.Join(m.reader.Refreshes.Close(ctx), m.devices.Close(ctx))
 	if m.backup == nil {

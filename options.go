@@ -17,8 +17,8 @@ import (
 	"github.com/holdfast-go/session/urltoken"
 )
 
-// Options say how a Manager works. The zero value of each is its default, and
-// the safe choice.
+// Options configure a Manager. The zero value of each field is its default, and the safe
+// choice.
 type Options struct {
 	// Cookie is how the token travels to the visitor and back.
 	Cookie Cookie
@@ -44,9 +44,9 @@ type Options struct {
 	Lifetime time.Duration
 
 	// MaxLifetime bounds the Lifetime that Session.Remember may give to a session: from
-	// Lifetime, the default, to a hundred years. The revocation of a user lives for as
-	// long. So raise it on every instance before the first session gets more, and lower
-	// it when the last session that got more has ended.
+	// Lifetime, the default, to a hundred years. The record of a revoked user is kept at
+	// least that long. So raise it on every instance before the first session gets more,
+	// and lower it when the last session that got more has ended.
 	MaxLifetime time.Duration
 
 	// Refresh is the least time after which a session that is only read gets a later
@@ -57,23 +57,24 @@ type Options struct {
 	// ReadTimeout is how long the store may take to load a session, and SaveTimeout how
 	// long to save it; default 50 ms and 100 ms with a Backup, 250 ms and 500 ms without
 	// one, where a request that gets no answer fails, or 10 s for a store in this process,
-	// see Local. A request that also waits for others of its session takes longer: to load
-	// by a quarter of ReadTimeout, to save by a ReadTimeout and two SaveTimeout, or three
-	// where another instance saves first. Both also apply after the client has left,
-	// because other requests may wait for the same load. Only time in which this process
-	// runs counts: a process that is stopped, or short of processor, waits longer.
+	// see Local. A request that waits for others of its session takes longer: a load by up
+	// to ReadTimeout/4, a save by up to one ReadTimeout and two SaveTimeouts, or three if
+	// another instance saves first. Both also apply after the client has left, because
+	// other requests may wait for the same load. Only time in which this process runs
+	// counts: a process that is stopped, or short of processor, waits longer.
 	ReadTimeout, SaveTimeout time.Duration
 
 	// Backup keeps a second copy of each session in its visitor's cookies, for when the
-	// store is away. Nil means no backup. With Header there is no backup either,
-	// because only cookies can carry it.
+	// store is away. Nil means no backup. A token in Header or in a link comes without a
+	// copy, because only cookies carry copies; breakers, the journal, logouts that wait
+	// for the store and RevokeUser work there too.
 	Backup *Backup
 
 	// Switch is the operator's way to choose between store and backup. It needs
 	// a Backup.
 	Switch Switch
 
-	// Hooks are called when stores fail and sessions lose something.
+	// Hooks are called when stores fail and sessions lose something, and for an audit log.
 	Hooks Hooks
 
 	// PerUser bounds how many sessions a user has at once; the zero value sets no bound.
@@ -86,21 +87,20 @@ type Options struct {
 	Adopt *Adopt
 
 	// Error answers a request whose session cannot be loaded or saved, and one that
-	// Require turns away. The default answers 403 to ErrNoSession, 503 with Retry-After
-	// to ErrUnavailable and ErrEnded, 500 to every other error. The visitor learns no
-	// more than the status.
+	// Require turns away. The default answers with Status(err), and with Retry-After to
+	// ErrUnavailable and ErrEnded. The visitor learns no more than that.
 	Error func(http.ResponseWriter, *http.Request, error)
 }
 
 // PerUser is how many sessions a user may have at once, of those that SetUser began.
 type PerUser struct {
-	// Most is that number, up to 100; zero means any number.
+	// Most is the most sessions of one user, up to 100; zero means any number.
 	Most int
 
 	// Refuse makes a login beyond it fail: the commit answers ErrTooManySessions, and
-	// nothing is saved. Otherwise the session that was seen longest ago ends, shortly
-	// after the answer. With Refuse a login costs a load and a save more. While the
-	// store is away no login is refused.
+	// nothing is saved. Otherwise the least recently used session ends, shortly after the
+	// answer. With Refuse a login costs a load and a save more. While the store is away no
+	// login is refused.
 	Refuse bool
 }
 

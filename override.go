@@ -6,8 +6,7 @@ import (
 	"github.com/holdfast-go/session/internal/words"
 )
 
-// Override is what an operator wants instead of what a Manager would do by itself. The
-// zero Override changes nothing.
+// Override is an operator's order to a Manager. The zero Override changes nothing.
 type Override struct {
 	// Mode says whether the store or the backup is used.
 	Mode Mode

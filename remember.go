@@ -10,10 +10,10 @@ import (
 )
 
 // Stay is how long a visitor stays logged in. The zero Stay is for as long as the Options
-// say, in a browser that closes.
+// say, until the browser closes.
 type Stay struct {
-	// Persistent keeps the session's cookies when the browser closes. For the session,
-	// Options.Cookie.Persistent has no effect.
+	// Persistent keeps the session's cookies when the browser closes, as Cookie.Persistent
+	// does, which has no effect on the session then.
 	Persistent bool
 
 	// Lifetime ends the session this long after the login; zero is Options.Lifetime. It
@@ -33,7 +33,7 @@ type Stay struct {
 //	s.SetUser("ann")
 //	s.Remember(session.Stay{Persistent: true, Lifetime: 30 * 24 * time.Hour, Idle: 14 * 24 * time.Hour})
 //
-// It renews the session as Renew does. From then on the session keeps how it lasts, under
+// It renews the session as Renew does. From then on the session keeps these times, under
 // each new ID, and in its copies: each Renew restarts the same Lifetime, until Remember says
 // something else, or SetUser logs in a user that was not the session's before. Only a
 // renewal changes it, so no stale copy makes a session last longer than its login did.

@@ -19,7 +19,7 @@ import (
 //
 // Requests that still carry the old token go on for ten seconds, on any instance, and
 // their answers carry the new one; of requests that rotate at the same time one
-// succeeds, and the others answer with its token. After that the old token shows
+// succeeds, and the others answer with its token. After that the old token opens
 // nothing, though Destroy with it still ends the session.
 //
 // A rotation can always wait. Rotate does nothing where the store does not answer,
@@ -32,7 +32,7 @@ import (
 //
 // The commit answers ErrTooLate once the response header is written, ErrReadOnly,
 // and an error that wraps errors.ErrUnsupported with an Options.Format, whose
-// tokens cannot be exchanged in this way; Err tells.
+// tokens cannot be exchanged in this way; Err returns them.
 func (s *Session) Rotate() {
 	s.lockLoaded()
 	defer s.mu.Unlock()

@@ -135,11 +135,11 @@ func (s *Session) decideLocked() {
 
 // Err loads the session, if the request has not done so. It returns the error that
 // From returned, where it is unknown whether there is a session, or else the first
-// error of a write or of Or, which the commit will answer instead of the handler's
+// error of a write or of Or, which the commit reports in place of the handler's
 // response. It is nil if there is none.
 //
 // Once the response header is written there is no response left to replace: one
-// Save, or Hooks.Dropped, answers the error, and Err goes on returning it until
+// Save, or Hooks.Dropped, reports the error, and Err goes on returning it until
 // its key is set, updated or deleted with success. An error that is not of a
 // key, such as Renew's, lasts until the next write that succeeds.
 func (s *Session) Err() error {

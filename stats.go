@@ -57,8 +57,8 @@ type Stats struct {
 	Loads     uint64 // sessions asked of the store
 	Saves     uint64 // sessions written, new ones and tombstones included
 	Refreshes uint64 // saves that only put the expiry off
-	Conflicts uint64 // saves that another writer came before
-	Failures  uint64 // operations that the store failed, and saves that other writers came before until the time was up
+	Conflicts uint64 // saves that lost to another writer
+	Failures  uint64 // operations that the store failed, and saves that lost to other writers until their time was up
 
 	Order OrderStats // of the operator
 
@@ -81,7 +81,7 @@ type OrderStats struct {
 
 // CopyStats is about the sealed copies that visitors carry in cookies.
 type CopyStats struct {
-	Built uint64 // copies that answers took along
+	Built uint64 // copies sent in answers
 	Bytes uint64 // of cookies, names and separators included, that these copies take up in requests
 
 	// Keys is how many keys open copies. More than one is a rotation under way.
@@ -128,9 +128,9 @@ type JournalStats struct {
 	Tombstones int // ended sessions of which the store never had the tombstone
 	Again      int // ended sessions whose tombstone the store had, and lost with its data
 	Refused    int // those among Again that the store refuses: each is tried again within a minute
-	Known      int // tombstones known, those included
+	Known      int // all known tombstones, including those above
 	Early      int // tombstones that this process has forgotten before their time, because there were too many
-	Bytes      int // what all of it takes up, about, but for tombstones that the store has
+	Bytes      int // about how many bytes it takes up, without tombstones that the store has
 	Most       int // what Bytes may become: Backup.Journal
 
 	// Oldest is when the change or the logout was made that has waited longest for the store.

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// ID names a session in its store. It is derived from the visitor's token by
-// a one-way function, so it may be logged and shown to operators: a cookie cannot
-// be made of it.
+// ID names a session in its store. It is derived from the visitor's token by a one-way
+// function, so it may be logged and shown to operators: a cookie cannot be made of it. With
+// Options.Format it is the other system's, and its cookie may carry it.
 type ID string
 
 // Store is where sessions live while it answers. Package storetest checks
@@ -17,13 +17,13 @@ type ID string
 // Both methods may be called by any number of goroutines at once. Both honor
 // ctx: once it is done they return without delay, with an error that wraps
 // ctx.Err(). A Save that fails this way may have happened, or not, or happen
-// shortly after. A caller that leaves costs no connection: a server that was
+// shortly after. A canceled call must not cost a connection: a server that was
 // slow for a moment serves within a second, over the connections that it had.
 // Neither method retries and neither logs. The error of a store that is away
 // wraps neither ErrNotFound nor ErrConflict. A Save may be refused for want of
 // room, with an error of the store's own: what stood before still stands.
 //
-// An ID is 1 to 200 bytes of printable ASCII without blanks. IDs that differ in
+// An ID is 1 to 200 bytes of printable ASCII without spaces. IDs that differ in
 // any byte, in case only too, are different sessions.
 //
 // There is no Delete: a session is ended by saving its tombstone.
@@ -89,8 +89,8 @@ type FreshLoader interface {
 
 // Lister is a Store that can tell what it holds. List yields the ID of every record
 // that has not expired, in the form that Load takes. The ID of a session that is
-// saved while List runs may be missing, and an ID may come twice. An error, that of
-// ctx too, ends the sequence. It may be slow, and is meant for operators, not for
+// saved while List runs may be missing, and an ID may come twice. An error, including
+// ctx's, ends the sequence. List may be slow, and is meant for operators, not for
 // requests.
 type Lister interface {
 	List(ctx context.Context) iter.Seq2[ID, error]
@@ -101,7 +101,7 @@ type Lister interface {
 // not ask it. Probe asks a shard whether it answers, without a visitor's
 // request, and returns its incarnation: a string that stays while the shard
 // keeps what it holds, and changes when it may have lost it by a restart. It
-// honors ctx as Load does. A shard that no session has is an error.
+// honors ctx as Load does. Probe fails for an unknown shard.
 type Prober interface {
 	Shard(id ID) string
 	Probe(ctx context.Context, shard string) (incarnation string, err error)

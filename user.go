@@ -13,11 +13,11 @@ import (
 	"github.com/holdfast-go/session/internal/state"
 )
 
-// SetUser says that a user has logged in: id is the user's name in the application, of
-// which User returns the last one. Names are compared byte by byte, so that an application in
-// which "Ann" and "ann" are one user passes one spelling. Call it once for each login, when the credentials
-// have been checked. It renews the session as Renew does, so a login needs no other call;
-// a login of the same user again is another login, at a later time.
+// SetUser says that a user has logged in: id names the user; User returns it. Names are compared
+// byte by byte, so that an application in which "Ann" and "ann" are one user passes one
+// spelling. Call it once for each login, when the credentials have been checked. It renews the
+// session as Renew does, so a login needs no other call; a login of the same user again is
+// another login, at a later time.
 //
 // The user and the time of the login are a part of the session: they are in each copy of
 // it, and known while the store is away. Neither Renew nor Rotate moves the time of the
@@ -49,8 +49,8 @@ func (s *Session) SetUser(id string) {
 }
 
 // RevokeOthers ends all sessions of the session's user but this one, as
-// [Manager.RevokeUser] does: "log out everywhere else". This session is saved at once under a new
-// token, as by Renew and Save, before the others end; LoggedIn stays.
+// [Manager.RevokeUser] does: "log out everywhere else". This session is saved at once under a
+// new token, as by Renew and Save, before the others end; LoggedIn stays.
 //
 // It does not check who the visitor is: a thief who has stolen a session can end the
 // user's own. Ask for the password first, see LoggedIn.
@@ -83,15 +83,15 @@ func (s *Session) RevokeOthers(ctx context.Context) (Durability, error) {
 // the visitor logged in. A session whose login was before the first SetUser of an
 // application knows no user, and is not ended.
 //
-// Durable says that each instance that reaches the store honors it within two seconds, as it does a
-// logout, and one that does not at most a lease later. Pending says that a part of the store
-// has not taken it: this instance honors it at once, others that reach a part which this one
-// reaches too within two seconds, and the rest when it is delivered. With ErrUnavailable it
-// may or may not have happened.
+// Durable says that every instance that reaches the store honors it within two seconds, as it
+// does a logout, and one that does not at most a Backup.Lease later. Pending says that a part of
+// the store has not taken it. This instance honors it at once. Instances that reach a part which
+// this one reaches too honor it within two seconds. The others honor it when it is delivered.
+// With ErrUnavailable it may or may not have happened.
 //
-// A login that begins afterwards counts. At an instance that has not heard of the
-// revocation, because it does not reach the store, a login counts only from a minute
-// after the revocation on, by the clock of the instance that has revoked, because clocks differ.
+// A login that begins afterwards counts. At an instance that has not heard of the revocation,
+// because it does not reach the store, a login counts only from a minute after the revocation
+// on, by the clock of the instance that has revoked, because clocks differ.
 //
 // It needs Options.Backup, by which the instances hear of it, and fails without one, or with
 // an Options.Format, with an error that wraps errors.ErrUnsupported.
@@ -103,17 +103,18 @@ func (m *Manager) RevokeUser(ctx context.Context, user string) (Durability, erro
 // RevokeBefore ends all sessions of the application in which the last login was at a time t or
 // before, or which, knowing no user, began or were last renewed by then: for the day after a
 // breach. The rest is as with RevokeUser. t is at most a minute from now. Where the clocks of
-// instances differ, add the difference. A login that follows at an instance which has heard of
-// this counts, also before t; LoggedIn is later than t then.
+// instances differ, add the difference. On an instance that has heard of it, a new login counts
+// even before t; its LoggedIn is then after t.
 func (m *Manager) RevokeBefore(ctx context.Context, t time.Time) (Durability, error) {
 	d, err := m.logins.RevokeEverybody(ctx, t)
 	return Durability(d), err
 }
 
-// Revoke ends the session id at once and for good, for every client that has its token,
-// and the sessions that Rotate has made of it since. An id without a session gets a
-// tombstone too, so that none can begin under it. An id that a Renew has replaced already
-// ends nobody's session. With ErrUnavailable the session may or may not have ended.
+// Revoke ends the session id for good, as Destroy does, for every client that has its token,
+// and the sessions that Rotate has made of it since. An id without a session gets a tombstone
+// too, so that none can begin under it. An id that a Renew has replaced already ends nobody's
+// session. With ErrUnavailable the session may or may not have ended. A malformed id fails with
+// another error.
 //
 // With a Backup the answer is Pending also in the seconds after the store has lost its data,
 // where the store has nothing under the id: this instance honors the end at once, the others
@@ -146,8 +147,8 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 // as with ID the commit answers the error.
 func (s *Session) User() string { return s.login().User }
 
-// LoggedIn returns when User has logged in; zero: no user has. Renewed, which Renew
-// without a login moves too, is that time or later.
+// LoggedIn returns when User logged in; zero: no user has. Unlike Renewed it is not moved by
+// Renew.
 func (s *Session) LoggedIn() time.Time { return s.login().Time() }
 
 // login returns the last login, one that is not saved yet included; zero: there is none.

@@ -19,16 +19,17 @@ import (
 // Manager.Revoke ends it.
 type View struct {
 	ID       ID
-	User     string    // that logged in last; empty: none has
-	LoggedIn time.Time // when; zero in a View without values
+	User     string    // the last who logged in; empty: none has
+	LoggedIn time.Time // when; zero if Incomplete, or if no user has logged in
 	Began    time.Time
 	Renewed  time.Time // when it began or was last renewed
 	Seen     time.Time // when it was last used; up to Options.Refresh earlier than it was
 	Expires  time.Time // when it ends if no further request uses it
 	Current  bool      // it is the session of the request that has asked
 
-	// Incomplete says that the session itself was not read: the dates are as the user's
-	// list has them, and its values are not known.
+	// Incomplete says that the session itself was not read: the store did not answer, or lacks
+	// a session of which its visitor may have a copy. The dates are as the user's list has
+	// them, and the values are not known.
 	Incomplete bool
 
 	state state.State
@@ -66,9 +67,10 @@ func (k Key[T]) In(v *View) (T, error) {
 }
 
 // Open returns the session id as the store has it, joined with what this process knows of
-// it beside the store. It fails with ErrNoSession where there is none or it has ended, and
-// with an error that wraps ErrUnavailable where that is not known. A session that only its
-// visitor's cookies have, because the store has lost it, is not found.
+// it beside the store. It fails with ErrNoSession where there is none or it has ended, with an
+// error that wraps ErrUnavailable where that is not known, and with another error where id is
+// malformed. A session that only its visitor's cookies have, because the store has lost it, is
+// not found.
 func (m *Manager) Open(ctx context.Context, id ID) (*View, error) {
 	if err := checkID(id); err != nil {
 		return nil, fmt.Errorf("session: open: %w", err)
@@ -90,10 +92,10 @@ func (m *Manager) Open(ctx context.Context, id ID) (*View, error) {
 	}
 }
 
-// Sessions returns the sessions to which a user has logged in by SetUser, those that were
-// seen last first, of which one is Current under a request of this Manager's Handler. It
-// reads a list in the store, of 100 sessions at most, and each session in it, so that one
-// which has ended is never shown.
+// Sessions returns the sessions to which a user has logged in by SetUser, most recently used
+// first; the session of the request that ctx belongs to is marked Current. It reads a list in
+// the store, of 100 sessions at most, and each session in it, so that one which has ended is
+// never shown.
 //
 // The list is kept in the background: by logins, by logouts, and by each refresh of a
 // session's expiry. So a session that the list lacks, because the store has evicted the
@@ -101,9 +103,9 @@ func (m *Manager) Open(ctx context.Context, id ID) (*View, error) {
 //
 // With an Options.Format, whose records have no place for a user, there is no list.
 //
-// Beside an error, which wraps ErrUnavailable, the sessions may not be all, and some may be
-// Incomplete; the current one is there. Security must not depend on the list: RevokeUser
-// ends sessions whether they are listed or not.
+// If there is also an error, which wraps ErrUnavailable, sessions may be missing or Incomplete;
+// the current one is there. Security must not depend on the list: RevokeUser ends sessions
+// whether they are listed or not.
 func (m *Manager) Sessions(ctx context.Context, user string) ([]View, error) {
 	found, err := m.devices.Sessions(ctx, user)
 	current := m.current(ctx)

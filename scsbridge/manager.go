@@ -56,9 +56,9 @@ func (s *SessionManager) RenewToken(ctx context.Context) error {
 	return v.Err()
 }
 
-// Destroy ends the session at once, on every instance. Values that are put afterwards
-// begin a new one. A session with a backup can be destroyed while the store is away:
-// session.Session.Destroy reports whether the logout has reached the store.
+// Destroy ends the session, as session.Session.Destroy does, which also reports whether the
+// logout has reached the store: with a backup a session can be destroyed while the store is
+// away. Values that are put afterwards begin a new one.
 func (s *SessionManager) Destroy(ctx context.Context) error {
 	v, _ := s.sessions.From(ctx)
 	_, err := v.Destroy(ctx)

@@ -7,7 +7,7 @@ const (
 	saysGoroutines = "Both methods may be called by any number of goroutines at once."
 	saysContext    = "Both honor ctx: once it is done they return without delay, with an error that wraps ctx.Err()."
 	saysCutOff     = "A Save that fails this way may have happened, or not, or happen shortly after."
-	saysLeaves     = "A caller that leaves costs no connection: a server that was slow for a moment serves within a second, over the connections that it had."
+	saysLeaves     = "A canceled call must not cost a connection: a server that was slow for a moment serves within a second, over the connections that it had."
 	saysAway       = "The error of a store that is away wraps neither ErrNotFound nor ErrConflict."
 	saysIDs        = "IDs that differ in any byte, in case only too, are different sessions."
 
@@ -34,11 +34,11 @@ const (
 	// Of FreshLoader, Lister and Prober.
 	saysFresh        = "LoadFresh is Load past that cache: it sees every Save, of any process, that returned before it was called."
 	saysList         = "List yields the ID of every record that has not expired, in the form that Load takes."
-	saysBreak        = "An error, that of ctx too, ends the sequence."
+	saysBreak        = "An error, including ctx's, ends the sequence."
 	saysShard        = "Shard names the one that has id; it does not ask it."
 	saysProbe        = "Probe asks a shard whether it answers, without a visitor's request, and returns its incarnation: a string that stays while the shard keeps what it holds, and changes when it may have lost it by a restart."
 	saysProbeContext = "It honors ctx as Load does."
-	saysNoShard      = "A shard that no session has is an error."
+	saysNoShard      = "Probe fails for an unknown shard."
 
 	// Of Pinner.
 	saysShards     = "Shards names every shard, once each and in order."

@@ -18,7 +18,7 @@ var unchecked = map[string]string{
 	"Neither method retries and neither logs.":                                                                  "seen on the wire and in the log only; a store's own tests count its commands",
 	"There is no Delete: a session is ended by saving its tombstone.":                                           "says what there is not",
 	"A Save may be refused for want of room, with an error of the store's own: what stood before still stands.": "a store that can be full has a test of its own for it",
-	"An ID is 1 to 200 bytes of printable ASCII without blanks.":                                                "binds the callers; a case has IDs of every shape",
+	"An ID is 1 to 200 bytes of printable ASCII without spaces.":                                                "binds the callers; a case has IDs of every shape",
 	"A FreshLoader may return what another process has replaced since, and never what it replaced itself.":      "allows the first; the second is in what every store returns",
 	"Expires may be zero.": "allows, and asks for nothing",
 	// Record and Version
@@ -31,7 +31,7 @@ var unchecked = map[string]string{
 	// Lister
 	"Lister is a Store that can tell what it holds.":                                              "says what it is",
 	"The ID of a session that is saved while List runs may be missing, and an ID may come twice.": "allows, and asks for nothing",
-	"It may be slow, and is meant for operators, not for requests.":                               "allows, and asks for nothing",
+	"List may be slow, and is meant for operators, not for requests.":                             "allows, and asks for nothing",
 	// Prober
 	"Prober is a Store made of shards, which fail one by one: servers, of which each has its part of the sessions.": "says what it is",
 	// Pinner

@@ -20,7 +20,7 @@ func main() {
 		log.Fatal(err)
 	}
 	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		s, err := session.From(r.Context()) // loads on the first call; a route without it costs nothing
+		s, err := session.From(r.Context()) // loads on the first call; a route without it loads nothing
 		if err != nil {
 			session.Error(w, r, err) // the store does not answer: 503, and no visitor is logged out
 			return

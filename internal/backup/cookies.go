@@ -1,14 +1,13 @@
 // Package backup keeps sealed copies of a session in the cookies of its client. It
 // reads the copies that a request carries, packs a copy into the bytes that it may
 // take up, and writes the Set-Cookie lines. It knows neither stores nor tokens, and
-// it calls no hook: faults are part of its results. Package seal seals, compresses and
-// pads.
+// it calls no hook: faults are part of its results. Package seal seals and pads.
 //
 // Where to look: request.go collects a request's cookies, open.go opens the copies in
 // them and says what is wrong with those that do not open (package copies
 // reports that), opened.go keeps the copies that were opened or sealed lately, pack.go
-// chooses what a copy holds, and cookies.go has the names of the cookies, that of the
-// tombstone cookie too, and whom a copy is sealed for.
+// chooses what a copy holds and compresses values, and cookies.go has the names of the
+// cookies, that of the tombstone cookie too, and whom a copy is sealed for.
 //
 // Package jar divides a sealed text among cookies, and puts the pieces that a request
 // carries together again, with a bound on what planted cookies can make of them.

@@ -17,9 +17,9 @@
 // the time to publish the tombstones that it knows.
 //
 // Where to look: what trips a breaker is in breaker.go and window.go, how a shard comes back,
-// and how long its quarantine lasts, in recovery.go. state.go names the causes, with the
-// numbers. When an outage is news where there is no backup, and so no breaker, package streak
-// says.
+// and how long its quarantine lasts, in recovery.go. state.go names the causes; the numbers are
+// in breaker.go, but for those of the window and the quarantine. When an outage is news where
+// there is no backup, and so no breaker, package streak says.
 package circuit
 
 import (

@@ -3,21 +3,20 @@
 // of loads and of saves. A shard that takes no saves is still read from; a shard whose
 // loads fail is away.
 //
-// Where to look: [Shards] holds the shards and bounds the restores a second (shards.go);
-// [Call] is the permission for one operation, and counts what came of it (call.go);
-// status.go has a shard's state, and shard.go tells the hooks (hooks.go), or call.go where
-// there is no backup; loop.go probes a shard and delivers what it lacks, tombstones before
-// copies, and deliver.go delivers one of them; hints.go keeps what is to be delivered, in
-// memory and in a file, and successor.go which part of it belongs to the session that goes
-// on in its place; restore.go and ending.go read the sessions that one supersedes before it
-// is restored or ended, and ending.go says how long a tombstone is needed outside the store.
-// known.go says what this process knows of a session or of a user's logins. membership.go
-// has this process as a member of a shard; heardset.go takes in what other members have
-// ended, graces.go keeps it back while a rotated token still opens its session, and
-// ownlog.go tells the others, with telling.go for what is on its way. layout.go says where
-// other members may have other shards, and again.go walks through the revocation set for a
-// shard that has lost its data. stores.go has the store as packages probe and members ask
-// it.
+// Where to look: [Shards] holds the shards and bounds the restores a second (shards.go); [Call]
+// is the permission for one operation, and counts what came of it (call.go); status.go has a
+// shard's state, and shard.go tells the hooks (hooks.go), or call.go where there is no backup;
+// loop.go probes a shard, delivers what it lacks, tombstones before copies, and repeats what
+// failed, and deliver.go delivers one of them; hints.go keeps what is to be delivered, in
+// memory and in a file, and successor.go which part of it belongs to the session that goes on
+// in its place; restore.go and ending.go read the sessions that one supersedes before it is
+// restored or ended, and ending.go says how long a tombstone is needed outside the store.
+// known.go says what this process knows of a session or of a user's logins. membership.go has
+// this process as a member of a shard; heardset.go takes in what other members have ended,
+// graces.go keeps it back while a rotated token still opens its session, and ownlog.go tells
+// the others, with telling.go for what is on its way. layout.go says where other members may
+// have other shards, and again.go walks through the revocation set for a shard that has lost
+// its data. stores.go has the store as packages probe and members ask it.
 package failover
 
 import (

@@ -18,7 +18,7 @@ type settled struct {
 }
 
 const (
-	linkLife = 20 * time.Second // longer than any grace
+	linkLife = state.RotationGrace + 10*time.Second // longer than the grace
 	maxLinks = 10_000
 )
 

@@ -9,8 +9,9 @@
 //
 // The package is pure: it knows neither a store nor what time it is. Where to look: a
 // [Set] says what is known (set.go), a queue keeps one class of tombstones in the order
-// of their age (queue.go), and an index finds one by its ID (index.go); a log consists of
-// a [Segment] and further ones (segment.go), and [Members] names the logs (members.go).
+// of their age (queue.go), an index finds one by its ID (index.go), whose binary form is in
+// id.go, and page.go walks through all; a log consists of a [Segment] and further ones
+// (segment.go), and [Members] names the logs (members.go), both in the frame of frame.go.
 package revoked
 
 import "github.com/holdfast-go/session/internal/state"

@@ -15,6 +15,11 @@
 // long a tombstone lives (manager.go of the root package computes that from the
 // options; package storage stores a tombstone for so long, package journal drops
 // it then, and package copies gives it that long in a cookie).
+//
+// Where to look: state.go has states, their encoding and their join, entry.go the entries, and
+// clock.go the dots; link.go has the links of rotations, and the join of deaths; edit.go has
+// what handlers change, and indoubt.go saves that were not answered; copy.go has copies, and
+// packed.go those with compressed values; login.go and stay.go have the library's own entries.
 package state
 
 import (

@@ -5,7 +5,8 @@
 // none: neither a session nor no session, and no copy takes its place.
 //
 // Where to look: load.go and save.go load and save; times.go has the timeouts and their
-// defaults, and stay.go how long a session lasts and a record stays.
+// defaults; stay.go says how long a session lasts and, by its Refresh, how long a use of it may
+// go unnoted; storage.go encodes states, and says when the store may forget them.
 package storage
 
 import (

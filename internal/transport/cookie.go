@@ -9,7 +9,8 @@ import (
 )
 
 // Attributes are the name of the token's cookie and how every cookie of a session
-// is sent. All of them are HttpOnly. The fields are those of session.Cookie.
+// is sent. All of them are HttpOnly. The fields must be those of session.Cookie, in the same
+// order: one is converted to the other.
 type Attributes struct {
 	Name        string
 	Domain      string
