@@ -132,10 +132,7 @@ func (f *frames) endLine() error {
 	case '*', '~':
 		return f.add(int(n))
 	case '>':
-		if f.inside { // Redis 6 may push within an answer, which lacks no element for that (redis issue 8935)
-			n++
-		}
-		return f.add(int(n))
+		return f.addPush(int(n))
 	case '%':
 		return f.add(int(2 * n))
 	case '|': // it stands in front of the element
@@ -144,6 +141,15 @@ func (f *frames) endLine() error {
 		f.hasWord = true
 	}
 	return f.endElement()
+}
+
+// addPush takes a message that the server sends of its own accord. Redis 6 may send one within
+// an answer, whose elements it is none of (redis issue 8935).
+func (f *frames) addPush(n int) error {
+	if f.inside {
+		n++
+	}
+	return f.add(n)
 }
 
 // add takes an element that has more of them.
