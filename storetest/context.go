@@ -14,6 +14,28 @@ import (
 // grace is what "without delay" allows for a busy machine.
 const grace = time.Second
 
+// soon waits for a value for so long, grace aside, and reports whether it came. It counts
+// in parts, so that a stop of the machine passes for one of them and not for all, and
+// what has come counts in any case.
+func soon[T any](values <-chan T, within time.Duration) (value T, ok bool) {
+	const parts = 100
+	tick := time.NewTicker((within + grace) / parts)
+	defer tick.Stop()
+	for range parts {
+		select {
+		case value = <-values:
+			return value, true
+		case <-tick.C:
+		}
+	}
+	select {
+	case value = <-values:
+		return value, true
+	default:
+		return value, false
+	}
+}
+
 // callers freezes the server and lets a hundred calls wait for it, one half
 // loads and one half saves, each with a context of newContext, which ends after
 // within. It asks that each returns by then, grace aside, with an error that
@@ -32,7 +54,6 @@ func (c *check) callers(within time.Duration, want error, newContext func() (con
 		calls.Go(func() {
 			ctx, cancel := newContext()
 			defer cancel()
-			begun := time.Now()
 			var op string
 			var err error
 			if i%2 == 0 {
@@ -42,32 +63,29 @@ func (c *check) callers(within time.Duration, want error, newContext func() (con
 				op = "Save"
 				_, err = c.store.Save(ctx, alice, record("late"), v)
 			}
-			switch took := time.Since(begun); {
-			case !errors.Is(err, want):
+			if !errors.Is(err, want) {
 				failures <- fmt.Sprintf("%s: got error %v, want one that wraps %v", op, err, want)
-			case took > within+grace:
-				failures <- fmt.Sprintf("%s: returned after %v, want %v", op, took, within)
-			default:
-				failures <- ""
 			}
 		})
 	}
-	enough := time.After(within + 2*grace)
-	for i := range cap(failures) {
-		select {
-		case failure := <-failures:
-			if failure != "" {
-				c.Fatalf("%s", failure)
-			}
-		case <-enough:
-			c.Fatalf("%d of %d callers still wait %v after their context ended", cap(failures)-i, cap(failures), 2*grace)
-		}
+	returned := make(chan struct{})
+	go func() {
+		calls.Wait()
+		close(returned)
+	}()
+	if _, ok := soon(returned, within); !ok {
+		c.Fatalf("callers still wait %v after their context ended", grace)
+	}
+	close(failures)
+	for failure := range failures {
+		c.Fatalf("%s", failure)
 	}
 }
 
 // slowForAMoment freezes the server while a hundred callers, three times, give
 // up on it, and asks that it then serves all of a hundred again within a
-// second, with budgets such as requests have. The callers stay as many: each
+// second, with budgets such as requests have: on a busy machine within as much more
+// as it needs more for a hundred while all is well. The callers stay as many: each
 // comes again as visitors do.
 func (c *check) slowForAMoment() {
 	c.Helper()
@@ -79,9 +97,9 @@ func (c *check) slowForAMoment() {
 	if err != nil {
 		c.Fatalf("Load: %v", err)
 	}
-	ask := func() (answered int) {
+	ask := func(within time.Duration) (answered int) {
 		for _, err := range atOnce(callers, func(i int) error {
-			ctx, cancel := context.WithTimeout(c.t.Context(), 2*budget)
+			ctx, cancel := context.WithTimeout(c.t.Context(), within)
 			defer cancel()
 			_, err := c.store.Load(ctx, alice)
 			return err
@@ -92,6 +110,15 @@ func (c *check) slowForAMoment() {
 		}
 		return answered
 	}
+	longest := time.Duration(0) // while all is well
+	for range 5 {
+		begun := time.Now()
+		if answered := ask(patience); answered < callers {
+			c.Fatalf("%d of %d callers at once are answered", answered, callers)
+		}
+		longest = max(longest, time.Since(begun))
+	}
+	within := min(max(2*budget, 4*longest), time.Second)
 	c.Freeze(c.t)
 	left := make(chan struct{})
 	go func() {
@@ -108,20 +135,17 @@ func (c *check) slowForAMoment() {
 			return nil
 		})
 	}()
-	select {
-	case <-left:
-	case <-time.After(3*budget + grace): // another case is about that
-	}
+	soon(left, 3*budget) // another case is about that
 	c.Thaw(c.t)
 	<-left
 	for thawed := time.Now(); ; {
-		answered := ask()
+		answered := ask(within)
 		if answered == callers {
 			return
 		}
-		if time.Since(thawed) > time.Second {
-			c.Fatalf("a second after it was frozen for %v, the server answers %d of %d callers within %v",
-				3*budget, answered, callers, 2*budget)
+		if time.Since(thawed) > 10*within {
+			c.Fatalf("%v after it was frozen for %v, the server answers %d of %d callers within %v",
+				10*within, 3*budget, answered, callers, within)
 		}
 	}
 }
@@ -199,16 +223,12 @@ var contextCases = []testCase{
 			defer close(returned)
 			_, _ = c.store.Save(ctx, alice, record("after"), v)
 		}()
-		select {
-		case <-returned:
-		case <-time.After(100*time.Millisecond + grace): // another case is about that
-		}
+		soon(returned, 100*time.Millisecond) // another case is about that
 		c.Thaw(c.t)
 		<-returned
 		c.untilItAnswers(alice)
-		// It may happen as late as now.
-		var stands session.Record
-		for begun := time.Now(); time.Since(begun) < 300*time.Millisecond; time.Sleep(10 * time.Millisecond) {
+		stands := func() session.Version {
+			c.Helper()
 			r, err := c.load(alice)
 			switch data := string(r.Data); {
 			case err != nil:
@@ -218,8 +238,14 @@ var contextCases = []testCase{
 			case data == "before" && r.Version != v, data == "after" && r.Version == v:
 				c.Fatalf("Load: got %s with the Version of another save", brief(r.Data))
 			}
-			stands = r
+			return r.Version
 		}
-		c.mustSave(alice, record("next"), stands.Version)
+		for begun := time.Now(); time.Since(begun) < 300*time.Millisecond; time.Sleep(10 * time.Millisecond) {
+			stands()
+		}
+		c.until("a save over what stands", func() error { // the other may happen as late as now
+			_, err := c.save(alice, record("next"), stands())
+			return err
+		})
 	}},
 }

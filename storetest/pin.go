@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"slices"
-	"time"
 
 	"github.com/holdfast-go/session"
 )
@@ -39,16 +38,14 @@ var pinCases = []testCase{
 		c.Freeze(c.t)
 		returned := make(chan []string, 1)
 		go func() { returned <- c.pinner().Shards() }()
-		select {
-		case got := <-returned:
-			c.Thaw(c.t)
-			if !slices.Equal(got, want) {
-				c.Errorf("Shards: got %q of a frozen server, want %q", got, want)
-			}
-		case <-time.After(grace):
-			c.Thaw(c.t)
+		got, ok := soon(returned, 0)
+		c.Thaw(c.t)
+		switch {
+		case !ok:
 			<-returned
 			c.Errorf("Shards waits for a frozen server")
+		case !slices.Equal(got, want):
+			c.Errorf("Shards: got %q of a frozen server, want %q", got, want)
 		}
 	}},
 

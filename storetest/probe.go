@@ -48,7 +48,6 @@ func (c *check) frozenProbe(want error, newContext func(within time.Duration) (c
 	shard := c.prober().Shard(alice)
 	c.mustProbe(shard)
 	returned := make(chan error, 1)
-	held := false
 	c.Freeze(c.t)
 	ctx, cancel := newContext(within)
 	defer cancel()
@@ -56,17 +55,13 @@ func (c *check) frozenProbe(want error, newContext func(within time.Duration) (c
 		_, err := c.prober().Probe(ctx, shard)
 		returned <- err
 	}()
-	var err error
-	select {
-	case err = <-returned:
-		c.Thaw(c.t)
-	case <-time.After(within + grace):
-		held = true
-		c.Thaw(c.t)
-		err = <-returned // it is gone when the case ends
+	err, ok := soon(returned, within)
+	c.Thaw(c.t)
+	if !ok {
+		<-returned // it is gone when the case ends
 	}
 	switch {
-	case held:
+	case !ok:
 		c.Errorf("Probe of a frozen server: had not returned %v after its context ended", grace)
 	case !errors.Is(err, want):
 		c.Errorf("Probe of a frozen server: got error %v, want one that wraps %v", err, want)
@@ -103,16 +98,14 @@ var probeCases = []testCase{
 		c.Freeze(c.t)
 		returned := make(chan string, 1)
 		go func() { returned <- c.prober().Shard(alice) }()
-		select {
-		case got := <-returned:
-			c.Thaw(c.t)
-			if got != want {
-				c.Errorf("Shard: got %q of a frozen server, want %q", got, want)
-			}
-		case <-time.After(grace):
-			c.Thaw(c.t)
+		got, ok := soon(returned, 0)
+		c.Thaw(c.t)
+		switch {
+		case !ok:
 			<-returned
 			c.Errorf("Shard waits for a frozen server")
+		case got != want:
+			c.Errorf("Shard: got %q of a frozen server, want %q", got, want)
 		}
 	}},
 
