@@ -63,12 +63,24 @@ const (
 	Soon        = time.Second // what was not told of arrives too
 )
 
-// Follow starts an instance that has its last order in the file keep, or nowhere.
+// Follow starts an instance that has its last order in the file keep, or nowhere. On a
+// machine that is busy it may have to begin without an answer of the source.
 func (p Place) Follow(t *testing.T, name, keep string, every time.Duration) *Instance {
+	t.Helper()
+	return p.follow(t, name, keep, every, 5*time.Second)
+}
+
+// answered is an instance that has an answer of the source when it begins.
+func (p Place) answered(t *testing.T, name, keep string) *Instance {
+	t.Helper()
+	return p.follow(t, name, keep, Soon, patience)
+}
+
+func (p Place) follow(t *testing.T, name, keep string, every, timeout time.Duration) *Instance {
 	t.Helper()
 	i := &Instance{t: t}
 	f, err := override.Follow(p.New(name), &override.FollowOptions{
-		Keep: keep, Every: every, Timeout: 5 * time.Second,
+		Keep: keep, Every: every, Timeout: timeout,
 		Report: func(err error) {
 			i.mu.Lock()
 			defer i.mu.Unlock()
@@ -152,9 +164,9 @@ func (p Place) changes(t *testing.T) {
 
 func (p Place) incident(t *testing.T) {
 	p.Put("incident", "backup-only")
-	p.Follow(t, "incident", "", Soon).Is("at the start", backupOnly)
+	p.answered(t, "incident", "").Is("at the start", backupOnly)
 	p.Delete("incident")
-	i := p.Follow(t, "incident", "", Soon)
+	i := p.answered(t, "incident", "")
 	i.Is("a start after its end", auto)
 	if st := i.Stats(); st.Err != nil || st.Read.IsZero() {
 		t.Errorf("a start after its end: got %+v, want an order that was read", st)
@@ -183,6 +195,7 @@ func (p Place) killed(t *testing.T) { p.outage(t, "killed", p.Server.Kill, p.Ser
 func (p Place) outage(t *testing.T, name string, begin, end func()) {
 	p.Put(name, "backup-only")
 	i := p.Follow(t, name, "", Soon)
+	i.Becomes("at the start", backupOnly)
 	begin()
 	i.Notices(name, true)
 	i.Is(name, backupOnly)
@@ -196,7 +209,7 @@ func (p Place) outage(t *testing.T, name string, begin, end func()) {
 func (p Place) startWithout(t *testing.T) {
 	keep := filepath.Join(t.TempDir(), "order")
 	p.Put("without", "backup-only")
-	i := p.Follow(t, "without", keep, Soon)
+	i := p.answered(t, "without", keep)
 	i.Is("at the start", backupOnly)
 	p.Server.Kill()
 	again, anew := p.Follow(t, "without", keep, Soon), p.Follow(t, "without", "", Soon)
