@@ -16,13 +16,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session/internal/ownport"
 	"github.com/holdfast-go/session/internal/test/redistest"
 )
 
 func TestBadFlagsGetAClearAnswer(t *testing.T) {
 	taken := listen(t)
-	free := listen(t)
-	free.Close()
+	free := nowhere(t)
 	silent := listen(t) // takes connections, and answers nothing
 	web := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(web.Close)
@@ -61,22 +61,22 @@ func TestBadFlagsGetAClearAnswer(t *testing.T) {
 		{"a store that is no address", "-store redis://:secret@host:port:1", 1, "-store redis:"},
 		{"an address without a port", "-addr localhost", 1, "-addr localhost: "},
 		{"a port that is taken", "-addr " + taken.Addr().String(), 1, "address already in use"},
-		{"a store that is not there", "-store redis://:secret@" + free.Addr().String(), 1, "connection refused"},
+		{"a store that is not there", "-store redis://:secret@" + free, 1, "connection refused"},
 		{"a store that is silent", "-store redis://:secret@" + silent.Addr().String() + "/1", 1, "-store redis://" + silent.Addr().String() + "/1: "},
 		{"a PostgreSQL of no address", "-store postgres://:secret@host:port/shop", 1, "want postgres://user:password@host:port/database"},
 		{"a PostgreSQL with a parameter of no such value", "-store postgres://:secret@host/shop?sslmode=always", 1, "parameters with values that pgx knows"},
 		{"a MariaDB with a parameter", "-store mysql://:secret@host/shop?tls=true", 1, "without parameters"},
 		{"a memcached twice", "-store memcached://:secret@host,host", 1, "each server once"},
-		{"a PostgreSQL that is not there", "-store postgres://:secret@" + free.Addr().String() + "/shop", 1, "connection refused"},
+		{"a PostgreSQL that is not there", "-store postgres://:secret@" + free + "/shop", 1, "connection refused"},
 		{"a PostgreSQL that is silent", "-store postgresql://:secret@" + silent.Addr().String() + "/shop", 1, "-store postgresql://" + silent.Addr().String() + "/shop: "},
 		{"no memcached", "-store memcached://", 1, "-store memcached://: session: memcached URL: want memcached://"},
 		{"a memcached of no address", "-store memcached://:secret@host:port", 1, "want memcached://"},
 		{"a memcached with a query", "-store memcached://host?password=secret", 1, "want memcached://"},
 		{"a password with a broken escape", "-store memcached://:secret%@host", 1, "want memcached://"},
 		{"a password for a memcached elsewhere", "-store memcached://:secret@10.0.0.1:11211", 1, "to this machine's servers only"},
-		{"a memcached that is not there", "-store memcached://:secret@" + free.Addr().String(), 1, "connection refused"},
+		{"a memcached that is not there", "-store memcached://:secret@" + free, 1, "connection refused"},
 		{"no memcached on the socket", "-store memcached://unix:///nowhere.sock", 1, "no such file"},
-		{"two that are not there", "-store memcached://" + free.Addr().String() + ",localhost:1", 1, "connection refused"},
+		{"two that are not there", "-store memcached://" + free + ",localhost:1", 1, "connection refused"},
 		{"a memcached that is silent", "-store memcached://:secret@" + silent.Addr().String(), 1, "-store memcached://" + silent.Addr().String() + ": memcached: "},
 		{"a server that is no memcached", "-store memcached://" + web.Listener.Addr().String(), 1, "not how memcached begins"},
 	} {
@@ -238,6 +238,17 @@ func (p *process) eventually(t *testing.T, path string, want int) {
 			p.get(t, path, want)
 		}
 	}
+}
+
+// nowhere returns an address where no server is.
+func nowhere(t *testing.T) string {
+	t.Helper()
+	p, err := ownport.Take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p.Addr()
 }
 
 func listen(t *testing.T) net.Listener {

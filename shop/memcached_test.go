@@ -74,14 +74,13 @@ func TestTheShopOutlivesItsMemcached(t *testing.T) {
 
 func TestTheShopOpensThoughOneMemcachedIsAway(t *testing.T) {
 	there := memcachedtest.Start(t)
-	away := listen(t)
-	away.Close()
-	s := start(t, "-addr", "127.0.0.1:0", "-store", "memcached://"+away.Addr().String()+","+there.Addr)
+	away := nowhere(t)
+	s := start(t, "-addr", "127.0.0.1:0", "-store", "memcached://"+away+","+there.Addr)
 	s.get(t, "/food", http.StatusOK)
 	if exit := s.stop(t); exit != 0 {
 		t.Errorf("got exit status %d, want 0", exit)
 	}
-	if said := s.stderr.String(); !strings.Contains(said, "does not answer") || !strings.Contains(said, away.Addr().String()) {
+	if said := s.stderr.String(); !strings.Contains(said, "does not answer") || !strings.Contains(said, away) {
 		t.Errorf("got the log %s, want the server that is away", said)
 	}
 }

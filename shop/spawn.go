@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/holdfast-go/session/internal/ownport"
 )
 
 const spawnScheme = "spawn:"
@@ -69,7 +71,8 @@ func openSpawned(ctx context.Context, address string, log *slog.Logger) (backend
 // for as long as the shop runs.
 type spawned struct {
 	kind server
-	addr string
+	port *ownport.Port
+	addr string // of the port
 
 	mu     sync.Mutex // guards all below, and each change as a whole
 	cmd    *exec.Cmd
@@ -85,19 +88,20 @@ func spawn(ctx context.Context, kind server) (*spawned, error) {
 	if _, err := exec.LookPath(kind.binary); err != nil {
 		return nil, fmt.Errorf("no %s on this machine; install it with: %s", kind.binary, kind.install)
 	}
-	var err error
-	for range 5 { // another process may take the port in between
-		var l net.Listener
-		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	for n := 1; ; n++ { // where the kernel holds no port for a server, another process may take it in between
+		port, err := ownport.Take()
+		if err != nil {
 			return nil, err
 		}
-		p := &spawned{kind: kind, addr: l.Addr().String()}
-		_ = l.Close()
-		if err = p.startLocked(ctx); err == nil || ctx.Err() != nil {
-			return p, err
+		p := &spawned{kind: kind, port: port, addr: port.Addr()}
+		if err = p.startLocked(ctx); err == nil {
+			return p, nil
+		}
+		port.Close()
+		if n == 5 || ctx.Err() != nil {
+			return nil, err
 		}
 	}
-	return nil, err
 }
 
 // startLocked returns when the server takes connections. p.mu is held, or p is not
@@ -239,4 +243,5 @@ func (p *spawned) close() {
 	defer p.mu.Unlock()
 	p.closed = true
 	p.endLocked()
+	p.port.Close()
 }

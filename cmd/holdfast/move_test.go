@@ -4,12 +4,12 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/holdfast-go/session"
+	"github.com/holdfast-go/session/internal/ownport"
 	"github.com/holdfast-go/session/internal/test/printed"
 	"github.com/holdfast-go/session/moving"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -26,14 +26,12 @@ func keep(t *testing.T, s session.Store, n int) {
 
 // A store that is away is told at once, and not waited for as a monitor waits.
 func TestAMoveDoesNotWaitForAStoreThatIsAway(t *testing.T) {
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	nowhere, err := ownport.Take()
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := "redis://" + l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	defer nowhere.Close()
+	at := "redis://" + nowhere.Addr()
 	for _, args := range []string{
 		"move --from " + at + " --to sqlite:" + t.TempDir() + "/none.db --within 1m",
 		"override get --order " + at + "#shop/override --within 1m",

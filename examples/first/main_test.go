@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,20 +11,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session/internal/ownport"
 	"github.com/holdfast-go/session/internal/test/timeleft"
 )
 
 // The program of the README, as it stands there but for its port, counts the visits of
 // a browser.
 func TestTheProgramCountsVisits(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := ownport.Take() // until it is compiled, and runs
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := strings.Replace(listener.Addr().String(), "127.0.0.1", "localhost", 1)
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	defer port.Close()
+	address := strings.Replace(port.Addr(), "127.0.0.1", "localhost", 1)
 	program := build(t, address)
 	cmd := exec.CommandContext(t.Context(), program)
 	if err := cmd.Start(); err != nil {

@@ -47,8 +47,8 @@ func Start(t TB, p Program) *Server {
 	t.Cleanup(s.Kill)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for range 5 { // another process may take a port in between
-		s.Ports = freePorts(t, p.Ports)
+	for range 5 { // where the kernel holds no port for a server, another process may take it in between
+		s.Ports = takePorts(t, p.Ports)
 		if err = s.startLocked(); err == nil {
 			return s
 		}

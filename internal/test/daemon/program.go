@@ -4,17 +4,18 @@ package daemon
 
 import (
 	"fmt"
-	"net"
 	"os/exec"
 	"path/filepath"
 	"syscall"
+
+	"github.com/holdfast-go/session/internal/ownport"
 )
 
 // Program describes how a server is started.
 type Program struct {
 	Command string // a name in PATH, or a path
 	Install string // the command that installs it
-	Ports   int    // how many ports it needs
+	Ports   int    // how many ports it needs; it must set SO_REUSEADDR on them
 
 	// Prepare, if not nil, runs before each start.
 	Prepare func()
@@ -51,17 +52,17 @@ func Find(name, install string, patterns ...string) (string, error) {
 // Addr returns the address of a loopback port, as "host:port".
 func Addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// freePorts returns n ports, no two of them the same.
-func freePorts(t TB, n int) []int {
+// takePorts returns n ports that are the test's own until it ends, while the server is down too.
+func takePorts(t TB, n int) []int {
 	t.Helper()
 	var ports []int
 	for range n {
-		l, err := net.Listen("tcp", Addr(0))
+		p, err := ownport.Take()
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = l.Close() }()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		t.Cleanup(p.Close)
+		ports = append(ports, p.Number)
 	}
 	return ports
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-go/session/internal/ownport"
 	"github.com/holdfast-go/session/internal/test/relay"
 )
 
@@ -68,12 +69,12 @@ func TestWhatPassesMayBeChangedOrEnded(t *testing.T) {
 }
 
 func TestAServerThatIsAwayEndsTheConnection(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	nowhere, err := ownport.Take()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = l.Close()
-	c, err := net.Dial("tcp", relay.Relay{}.Start(t, l.Addr().String()))
+	defer nowhere.Close()
+	c, err := net.Dial("tcp", relay.Relay{}.Start(t, nowhere.Addr()))
 	if err != nil {
 		t.Fatal(err)
 	}
