@@ -6,6 +6,7 @@ package postgrestest
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -68,23 +69,24 @@ func (s *Server) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	pidFile := filepath.Join(s.data(), "postmaster.pid")
+	s.t.Cleanup(s.removeMemory) // when it is killed
 	s.Server = daemon.Start(s.t, daemon.Program{
 		Command: postgres,
 		Install: install,
 		Ports:   1,
-		Prepare: func() { _ = os.Remove(pidFile) }, // of one that was killed
+		Prepare: func() { _ = os.Remove(s.pidFile()) }, // of one that was killed
 		Args: func(ports []int) []string {
 			args := []string{"-D", s.data(), "-p", strconv.Itoa(ports[0])}
 			for _, setting := range append([]string{
 				"listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=200", "shared_buffers=32MB",
+				"dynamic_shared_memory_type=mmap", // in the cluster, and not in /dev/shm: a server that is killed leaves it
 			}, s.settings...) {
 				args = append(args, "-c", setting)
 			}
 			return args
 		},
 		Answers: func(_ []int, pid int) bool { // as pg_ctl finds out
-			text, _ := os.ReadFile(pidFile)
+			text, _ := os.ReadFile(s.pidFile())
 			lines := strings.Split(string(text), "\n")
 			return len(lines) > 7 && lines[0] == strconv.Itoa(pid) && slices.Contains([]string{"ready", "standby"}, strings.TrimSpace(lines[7]))
 		},
@@ -93,6 +95,28 @@ func (s *Server) start() {
 		Dir:    s.dir,
 	})
 }
+
+// removeMemory removes the segment of System V that a killed server leaves: the machine has only
+// so many.
+func (s *Server) removeMemory() {
+	if id := s.memory(); id != "" {
+		_ = exec.Command("ipcrm", "-m", id).Run()
+	}
+}
+
+// memory returns the ID of the segment, which the PID file names. A server that was stopped has
+// none.
+func (s *Server) memory() string {
+	text, _ := os.ReadFile(s.pidFile())
+	if lines := strings.Split(string(text), "\n"); len(lines) > 6 {
+		if fields := strings.Fields(lines[6]); len(fields) == 2 { // its key, and its ID
+			return fields[1]
+		}
+	}
+	return ""
+}
+
+func (s *Server) pidFile() string { return filepath.Join(s.data(), "postmaster.pid") }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 

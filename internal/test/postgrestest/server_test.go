@@ -101,3 +101,43 @@ func TestACrashOfOneProcessLeavesTheServer(t *testing.T) {
 		t.Error("the server's own process is another one")
 	}
 }
+
+// What killed servers leave to the machine fills it in the end, and /dev/shm of a container within
+// one run of all tests.
+func TestAKilledServerLeavesNoMemory(t *testing.T) {
+	var segment string
+	t.Run("a server", func(t *testing.T) {
+		s := Start(t)
+		s.Kill()
+		s.Restart()
+		segment = s.memory()
+		maps, err := os.ReadFile("/proc/" + strconv.Itoa(s.PID()) + "/maps")
+		if err != nil {
+			t.Skip(err)
+		}
+		if strings.Contains(string(maps), "/dev/shm/") {
+			t.Error("the server has a file in /dev/shm")
+		}
+		if !hasSegment(t, segment) {
+			t.Errorf("the server has no segment %q", segment)
+		}
+	})
+	if segment != "" && hasSegment(t, segment) {
+		t.Errorf("the segment %s is left", segment)
+	}
+}
+
+// hasSegment reports whether the machine has a segment of shared memory with this ID.
+func hasSegment(t *testing.T, id string) bool {
+	t.Helper()
+	list, err := os.ReadFile("/proc/sysvipc/shm")
+	if err != nil {
+		t.Skip(err)
+	}
+	for line := range strings.Lines(string(list)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[1] == id {
+			return true
+		}
+	}
+	return false
+}
