@@ -39,7 +39,8 @@ var servers = map[string]server{
 	"redis": {
 		binary: "redis-server", install: "apt-get install redis-server", scheme: "redis://",
 		arguments: func(host, port string) []string {
-			return []string{"--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--dir", os.TempDir()}
+			// It neither writes a file nor reads one, such as another's dump.rdb that lies there.
+			return []string{"--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--dir", os.TempDir(), "--dbfilename", ""}
 		},
 	},
 }

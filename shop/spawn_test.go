@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +20,19 @@ func TestAServerThatIsNotInstalledIsAClearError(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", address, err, command)
 		}
 	}
+}
+
+func TestASpawnedRedisReadsNoFileOfOthers(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	if err := os.WriteFile(filepath.Join(dir, "dump.rdb"), []byte("what another Redis has left here"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b, err := open(t.Context(), "spawn:redis", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.close()
 }
 
 func TestASpawnedServerEndsWithTheShop(t *testing.T) {
