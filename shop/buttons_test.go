@@ -35,14 +35,14 @@ func TestEachButtonDoesWhatItSays(t *testing.T) {
 			save := func() {
 				t.Helper()
 				r := session.Record{Data: []byte("bread"), Expires: time.Now().Add(time.Hour)}
-				s.wait("a save", 10*time.Second, func() bool {
+				s.wait("a save", 30*time.Second, func() bool {
 					_, err := store.Save(ctx(time.Second), id, r, session.Any)
 					return err == nil
 				})
 			}
 			holds := func(want bool) {
 				t.Helper()
-				s.wait("an answer", 10*time.Second, func() bool {
+				s.wait("an answer", 30*time.Second, func() bool {
 					_, err := store.Load(ctx(time.Second), id)
 					if (err == nil) == want && (want || errors.Is(err, session.ErrNotFound)) {
 						return true
@@ -63,7 +63,7 @@ func TestEachButtonDoesWhatItSays(t *testing.T) {
 			}
 			refuses := func() {
 				t.Helper()
-				s.wait("a refusal", 10*time.Second, func() bool {
+				s.wait("a refusal", 30*time.Second, func() bool {
 					began := time.Now()
 					_, err := store.Load(ctx(5*time.Second), id)
 					return err != nil && !errors.Is(err, session.ErrNotFound) && time.Since(began) < time.Second

@@ -32,7 +32,10 @@ func (s *liveShop) send(jar http.CookieJar, path, kind, body string) (status int
 }
 
 func TestTheShopSaysHowFarAWriteAndALogoutHaveCome(t *testing.T) {
-	s := openLive(t, "memory:", func(o *session.Options) { o.Cookie.Insecure = true })
+	s := openLive(t, "memory:", func(o *session.Options) {
+		o.Cookie.Insecure = true
+		o.ReadTimeout, o.SaveTimeout = time.Second, time.Second // a busy machine is no outage
+	})
 	login := func() http.CookieJar {
 		t.Helper()
 		jar, err := cookiejar.New(nil)

@@ -108,15 +108,15 @@ func TestWithAKeyFileBackupsOutliveTheShop(t *testing.T) {
 	if !strings.Contains(first.opened, "Backups are sealed with a new key, made in "+path+".") {
 		t.Errorf("got %q", first.opened)
 	}
-	first.get(t, "/user", 200)
+	first.eventually(t, "/user", 200)
 	if exit := first.stop(t); exit != 0 {
 		t.Errorf("got exit status %d: %s", exit, first.stderr.String())
 	}
-	second := start(t, "-addr", strings.TrimPrefix(first.url, "http://"), "-insecure", "-keys", path)
+	second := start(t, "-addr", "127.0.0.1:0", "-insecure", "-keys", path)
 	if !strings.Contains(second.opened, "Backups are sealed with the keys in "+path+".") {
 		t.Errorf("got %q", second.opened)
 	}
-	second.client = first.client
+	second.client.Jar = first.client.Jar // cookies of a host go to all its ports
 	second.get(t, "/user/readonly", 200) // its store, in memory, is another one
 	if exit := second.stop(t); exit != 0 {
 		t.Errorf("got exit status %d: %s", exit, second.stderr.String())

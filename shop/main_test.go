@@ -21,6 +21,9 @@ import (
 )
 
 func TestBadFlagsGetAClearAnswer(t *testing.T) {
+	patient := patienceAtStart
+	patienceAtStart = 2 * time.Second // with those that are silent
+	t.Cleanup(func() { patienceAtStart = patient })
 	taken := listen(t)
 	free := nowhere(t)
 	silent := listen(t) // takes connections, and answers nothing
@@ -94,7 +97,7 @@ func TestBadFlagsGetAClearAnswer(t *testing.T) {
 			if (exit == 0) != (stdout.Len() > 0) {
 				t.Errorf("got %q on standard output", stdout.String())
 			}
-			if d := time.Since(began); d > patienceAtStart+3*time.Second {
+			if d := time.Since(began); d > patienceAtStart+30*time.Second {
 				t.Errorf("it took %v", d)
 			}
 		})

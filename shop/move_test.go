@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -183,7 +184,7 @@ func TestShoppersDoNotNoticeThatTheirSessionsMove(t *testing.T) {
 			}
 			s.shoppers.sendHome()
 			g := s.shoppers
-			time.Sleep(3 * time.Second) // in which each instance has heard of all logouts
+			s.settle()
 			for _, old := range g.old {
 				for range s.both {
 					g.try(t.Context(), old)
@@ -195,6 +196,22 @@ func TestShoppersDoNotNoticeThatTheirSessionsMove(t *testing.T) {
 					g.failed.Load(), g.logouts.Load(), g.lost.Load(), g.revived.Load(), g.complaints())
 			}
 		})
+	}
+}
+
+// settle returns when each instance has heard of all logouts.
+func (s *site) settle() {
+	s.t.Helper()
+	for what, at := range []func(session.ShardStats) time.Time{
+		func(x session.ShardStats) time.Time { return x.Told },
+		func(x session.ShardStats) time.Time { return x.Heard },
+	} {
+		since := time.Now()
+		for _, i := range s.both {
+			timeleft.Poll(s.t, []string{"all is told", "all is heard"}[what], func() bool {
+				return !slices.ContainsFunc(i.sessions.Stats().Shards, func(x session.ShardStats) bool { return !at(x).After(since) })
+			})
+		}
 	}
 }
 

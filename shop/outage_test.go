@@ -49,7 +49,7 @@ func TestWhileTheStoreIsAwayNobodyIsLoggedOut(t *testing.T) {
 				t.Errorf("got the status %v, want failing", st)
 			}
 			s.visitor().get("/").ok(t, http.StatusOK) // has no session to ask for
-			if d := time.Since(began); d > 10*time.Second {
+			if d := time.Since(began); d > time.Minute {
 				t.Errorf("all this took %v", d)
 			}
 

@@ -15,10 +15,9 @@ import (
 	"github.com/holdfast-go/session/seal"
 )
 
-const (
-	patienceAtStart = 2 * time.Second // with the store
-	patienceAtEnd   = 5 * time.Second // with requests under way
-)
+var patienceAtStart = 2 * time.Second // with the store
+
+const patienceAtEnd = 5 * time.Second // with requests under way
 
 // serve opens the store and the port, says so in one line, and serves until
 // ctx ends.

@@ -40,7 +40,7 @@ func TestShoppersAreLetInAndSentHome(t *testing.T) {
 	if got := s.panel.shoppers.size(); got != 3 {
 		t.Errorf("%d are inside, want 3", got)
 	}
-	s.wait("requests", 10*time.Second, func() bool { return s.panel.shoppers.requests.Load() > 10 })
+	s.wait("requests", 30*time.Second, func() bool { return s.panel.shoppers.requests.Load() > 10 })
 	if page := post("/shoppers/home", "", http.StatusOK); !strings.Contains(page, "sent home") {
 		t.Errorf("got %s", page)
 	}

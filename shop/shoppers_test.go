@@ -87,7 +87,7 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 				t.Fatal(err)
 			}
 			gone := time.Now() // what is sent from now on finds no store
-			s.wait("the outage to be noticed", 20*time.Second, func() bool { return s.panel.worst(s.sessions.Stats()) == away })
+			s.wait("the outage to be noticed", time.Minute, func() bool { return s.panel.worst(s.sessions.Stats()) == away })
 			noticed := s.down()
 			if noticed.Before(stopped) {
 				noticed = stopped // it was taken for away before
@@ -130,7 +130,7 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 			direct := s.direct()
 			var arrived time.Duration
 			var missing string
-			s.wait("all that was owed to arrive", 30*time.Second, func() bool {
+			s.wait("all that was owed to arrive", time.Minute, func() bool {
 				missing = ""
 				for _, x := range gave {
 					if err := direct.has(x); err != nil {
@@ -142,7 +142,7 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 				arrived = time.Since(started)
 				return st.Journal.States == 0 && st.Journal.Tombstones == 0
 			}, &missing)
-			s.wait("the store to serve again", 30*time.Second, func() bool { return s.panel.worst(s.sessions.Stats()) == serving })
+			s.wait("the store to serve again", time.Minute, func() bool { return s.panel.worst(s.sessions.Stats()) == serving })
 			served := time.Since(started)
 			before := stay.requests.Load()
 			s.wait("more requests", time.Minute, func() bool { return stay.requests.Load()-before > int64(4*count) })
@@ -162,7 +162,7 @@ func TestShoppersDoNotNoticeThatTheStoreStops(t *testing.T) {
 					t.Errorf("%d requests failed, %d shoppers were logged out, %d things were lost, %d logouts revived:\n%s", failed, out, lost, revived, group.complaints())
 				}
 			}
-			if arrived > 10*time.Second {
+			if arrived > 10*time.Second && fullSize != "" {
 				t.Errorf("what was owed arrived %v after the restart, want 10 s at most", arrived)
 			}
 			if d := noticed.Sub(stopped); d > time.Second && fullSize != "" {
@@ -207,7 +207,7 @@ func TestShoppersDoNotNoticeThatTheStoreIsEmptied(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			s.wait("all to arrive", 30*time.Second, func() bool {
+			s.wait("all to arrive", time.Minute, func() bool {
 				st := s.sessions.Stats()
 				return s.panel.worst(st) == serving && st.Journal.States == 0 && st.Journal.Tombstones == 0
 			})

@@ -83,7 +83,7 @@ func TestAServerThatOthersKillIsSeenAsDead(t *testing.T) {
 	if err := syscall.Kill(p.cmd.Process.Pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	s.wait("it to be dead", 10*time.Second, func() bool { return p.condition() == dead })
+	s.wait("it to be dead", 30*time.Second, func() bool { return p.condition() == dead })
 	if err := p.back(); err != nil {
 		t.Fatal(err)
 	}

@@ -13,12 +13,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdfast-go/session/internal/test/timeleft"
 )
 
 // argumentsVariable makes the test binary the shop itself, which can be killed then.
 const argumentsVariable = "SHOP_TEST_ARGUMENTS"
 
 func init() {
+	patienceAtStart = time.Minute // a store on a busy machine is no store that is away
 	if arguments := os.Getenv(argumentsVariable); arguments != "" {
 		os.Exit(run(context.Background(), strings.Fields(arguments), os.Stdout, os.Stderr))
 	}
@@ -68,6 +71,7 @@ func (p *ownProcess) kill() {
 // items returns how many items are in the visitor's cart.
 func (p *ownProcess) items(t *testing.T) int {
 	t.Helper()
+	p.eventually(t, "/user/readonly", http.StatusOK)
 	a, err := p.client.Get(p.url + "/user/readonly")
 	if err != nil {
 		t.Fatal(err)
@@ -80,22 +84,26 @@ func (p *ownProcess) items(t *testing.T) int {
 	return len(user.Food)
 }
 
-// add adds an item to the visitor's cart.
+// add adds an item to the visitor's cart, and another one where a busy machine had no
+// answer in time.
 func (p *ownProcess) add(t *testing.T, sku string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/user/shoppingcart", strings.NewReader(`{"sku":"`+sku+`"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	a, err := p.client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.Body.Close()
-	if a.StatusCode != http.StatusOK {
-		t.Fatalf("a post to the cart: status %d, want 200", a.StatusCode)
-	}
+	timeleft.Poll(t, "a post to the cart that is answered 200", func() bool {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/user/shoppingcart", strings.NewReader(`{"sku":"`+sku+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		a, err := p.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Body.Close()
+		if a.StatusCode != http.StatusOK && a.StatusCode != http.StatusServiceUnavailable {
+			t.Fatalf("a post to the cart: status %d, want 200", a.StatusCode)
+		}
+		return a.StatusCode == http.StatusOK
+	})
 }
 
 // outlivesKills adds to a cart in a shop that is killed after each item, and looks
@@ -108,14 +116,14 @@ func outlivesKills(t *testing.T, address string) {
 	}
 	arguments := "-addr 127.0.0.1:0 -insecure -no-backup -store " + address
 	shop := startProcess(t, jar, arguments)
-	shop.get(t, "/user", http.StatusOK)
+	shop.eventually(t, "/user", http.StatusOK)
 	for range 3 {
 		shop.add(t, "rye")
 		shop.kill() // at once: what was answered 200 is in the store
 		shop = startProcess(t, jar, arguments)
 	}
-	if got := shop.items(t); got != 3 {
-		t.Errorf("after three kills: got %d items in the cart, want 3", got)
+	if got := shop.items(t); got < 3 {
+		t.Errorf("after three kills: got %d items in the cart, want the 3 that were answered 200", got)
 	}
 }
 
@@ -129,8 +137,8 @@ func TestTheShopClosesItsSQLite(t *testing.T) {
 	if want := "(store sqlite:" + path + ")\n"; !strings.HasSuffix(s.line, want) {
 		t.Errorf("got %q, want the end %q", s.line, want)
 	}
-	s.get(t, "/user", http.StatusOK)
-	s.get(t, "/user/readonly", http.StatusOK)
+	s.eventually(t, "/user", http.StatusOK)
+	s.eventually(t, "/user/readonly", http.StatusOK)
 	if exit := s.stop(t); exit != 0 {
 		t.Errorf("got exit status %d, want 0: %s", exit, s.stderr.String())
 	}
