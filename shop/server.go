@@ -15,7 +15,10 @@ import (
 	"github.com/holdfast-go/session/seal"
 )
 
-var patienceAtStart = 2 * time.Second // with the store
+var (
+	patienceAtStart = 2 * time.Second  // with the store
+	patienceWithOwn = 10 * time.Second // with a server that the shop starts, until it takes connections
+)
 
 const patienceAtEnd = 5 * time.Second // with requests under way
 

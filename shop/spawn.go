@@ -111,7 +111,7 @@ func (p *spawned) startLocked(ctx context.Context) error {
 	if p.closed {
 		return errors.New("the shop is closing")
 	}
-	ctx, cancel := context.WithTimeout(ctx, patienceAtStart)
+	ctx, cancel := context.WithTimeout(ctx, patienceWithOwn)
 	defer cancel()
 	host, port, err := net.SplitHostPort(p.addr)
 	if err != nil {
@@ -142,7 +142,7 @@ func (p *spawned) startLocked(ctx context.Context) error {
 		case <-ctx.Done():
 			_ = cmd.Process.Kill()
 			<-gone
-			return fmt.Errorf("%s does not answer within %v", p.kind.binary, patienceAtStart)
+			return fmt.Errorf("%s does not answer within %v", p.kind.binary, patienceWithOwn)
 		case <-time.After(wait):
 			if err == nil {
 				return nil

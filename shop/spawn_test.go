@@ -91,3 +91,15 @@ func TestAServerThatOthersKillIsSeenAsDead(t *testing.T) {
 		t.Errorf("it is %s, want running", got)
 	}
 }
+
+// On a busy machine a server needs longer than one that is there needs to answer.
+func TestAServerOfTheShopsOwnHasTimeToComeUp(t *testing.T) {
+	patient := patienceAtStart
+	patienceAtStart = time.Nanosecond
+	t.Cleanup(func() { patienceAtStart = patient })
+	p, err := spawn(t.Context(), servers["memcached"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.close()
+}

@@ -21,7 +21,7 @@ import (
 const argumentsVariable = "SHOP_TEST_ARGUMENTS"
 
 func init() {
-	patienceAtStart = time.Minute // a store on a busy machine is no store that is away
+	patienceAtStart, patienceWithOwn = time.Minute, time.Minute // a store on a busy machine is no store that is away
 	if arguments := os.Getenv(argumentsVariable); arguments != "" {
 		os.Exit(run(context.Background(), strings.Fields(arguments), os.Stdout, os.Stderr))
 	}

@@ -19,11 +19,9 @@ type backend struct {
 }
 
 // open opens the store at an address of the flag -store, and returns once it
-// has answered, or patienceAtStart is over. An error quotes the address without
+// has answered, or patienceAtStart is over, or patienceWithOwn. An error quotes the address without
 // its password, and not at all where it makes no sense.
 func open(ctx context.Context, address string, log *slog.Logger) (backend, error) {
-	ctx, cancel := context.WithTimeout(ctx, patienceAtStart)
-	defer cancel()
 	var b backend
 	var err error
 	switch {
@@ -48,6 +46,8 @@ var errAddress = errors.New("-store: want memory:, redis://user:password@host:po
 
 // openAddress opens a store that runs already.
 func openAddress(ctx context.Context, address string, log *slog.Logger) (backend, error) {
+	ctx, cancel := context.WithTimeout(ctx, patienceAtStart)
+	defer cancel()
 	switch scheme, _, _ := strings.Cut(address, ":"); {
 	case scheme == "redis", scheme == "rediss", scheme == "unix":
 		return openRedis(ctx, address)
