@@ -5,8 +5,6 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -77,17 +75,8 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-func writeFile(t *testing.T, name string, content []byte) {
-	t.Helper()
-	if err := os.WriteFile(name, content, 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestAuth(t *testing.T) {
-	file := filepath.Join(memcachedtest.Dir(t), "users")
-	writeFile(t, file, []byte("shop:password\n"))
-	server := memcachedtest.Start(t, "-Y", file)
+	server := memcachedtest.Start(t, "-Y", memcachedtest.Passwords(t, "shop:password\n"))
 	ctx := within(t, time.Minute)
 
 	c := newClient(t, &memcached.Options{Auth: memcached.Auth{User: "shop", Password: "password"}}, server)

@@ -3,8 +3,6 @@ package main
 import (
 	"net/http"
 	"net/http/cookiejar"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -95,11 +93,7 @@ func TestTheShopOpensThoughOneMemcachedIsAway(t *testing.T) {
 }
 
 func TestAMemcachedOnASocketOrWithAPassword(t *testing.T) {
-	users := filepath.Join(memcachedtest.Dir(t), "users")
-	if err := os.WriteFile(users, []byte("shop:sesame!\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	guarded := memcachedtest.Start(t, "-Y", users)
+	guarded := memcachedtest.Start(t, "-Y", memcachedtest.Passwords(t, "shop:sesame!\n"))
 	for address, name := range map[string]string{
 		"memcached://" + memcachedtest.StartUnix(t).Addr:   "memcached://unix:///",
 		"memcached://shop:sesame%21@" + guarded.Addr + "/": "memcached://" + guarded.Addr + ")",

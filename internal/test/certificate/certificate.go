@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"os"
@@ -42,7 +43,7 @@ func SelfSigned(t testing.TB, dir string) (certFile, keyFile string, roots *x509
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
 	for file, content := range map[string][]byte{certFile: certPEM, keyFile: keyPEM} {
-		if err := os.WriteFile(file, content, 0o644); err != nil { // memcached reads it as nobody
+		if err := errors.Join(os.WriteFile(file, content, 0o600), os.Chmod(file, 0o644)); err != nil { // memcached reads it as nobody
 			t.Fatal(err)
 		}
 	}

@@ -6,6 +6,7 @@ package memcachedtest
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -84,6 +85,17 @@ func Dir(t daemon.TB) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// Passwords writes a file of passwords for the argument -Y, "user:password" a line, and returns
+// its path. memcached may read it, whatever the umask of the test.
+func Passwords(t daemon.TB, lines string) (file string) {
+	t.Helper()
+	file = filepath.Join(Dir(t), "passwords")
+	if err := errors.Join(os.WriteFile(file, []byte(lines), 0o600), os.Chmod(file, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func (s *Server) dial() (net.Conn, error) {

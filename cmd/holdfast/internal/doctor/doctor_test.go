@@ -4,6 +4,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -267,7 +268,8 @@ func TestKeys(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string, mode os.FileMode, keys ...string) string {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte("# keys\n"+strings.Join(keys, "\n")+"\n"), mode); err != nil {
+		text := "# keys\n" + strings.Join(keys, "\n") + "\n"
+		if err := errors.Join(os.WriteFile(path, []byte(text), mode), os.Chmod(path, mode)); err != nil {
 			t.Fatal(err)
 		}
 		return path
@@ -355,11 +357,7 @@ func TestCopiesOfSeveralInstances(t *testing.T) {
 
 // A store that cannot be examined is no finding, and has an exit status of its own.
 func TestBlind(t *testing.T) {
-	passwords := filepath.Join(memcachedtest.Dir(t), "passwords")
-	if err := os.WriteFile(passwords, []byte("user:words\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	s := memcachedtest.Start(t, "-Y", passwords)
+	s := memcachedtest.Start(t, "-Y", memcachedtest.Passwords(t, "user:words\n"))
 	examine(t, Options{Stores: []string{"memcached://user:words@" + s.Addr}}).finds(t)
 	bad := filepath.Join(t.TempDir(), "bad")
 	if err := os.WriteFile(bad, []byte("secret words\n"), 0o600); err != nil {
