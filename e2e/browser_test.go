@@ -43,9 +43,10 @@ func openBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
 	if path == "" {
 		t.Fatal("no Chromium on this machine; install it with: apt-get install chromium")
 	}
+	// The profile is in a folder that chromedp makes. Before it removes that it ends those processes
+	// of Chromium which outlive the first one, and may write there.
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()),
-		chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("hide-scrollbars", true),
 	)
