@@ -102,7 +102,8 @@ func (m *Manager) RevokeUser(ctx context.Context, user string) (Durability, erro
 
 // RevokeBefore ends all sessions of the application in which the last login was at a time t or
 // before, or which, knowing no user, began or were last renewed by then: for the day after a
-// breach. The rest is as with RevokeUser. t is at most a minute from now. Where the clocks of
+// breach. The rest is as with RevokeUser. t is after 1970 and at most a minute from now; for any
+// other, the zero time above all, RevokeBefore fails and nothing ends. Where the clocks of
 // instances differ, add the difference. On an instance that has heard of it, a new login counts
 // even before t; its LoggedIn is then after t.
 func (m *Manager) RevokeBefore(ctx context.Context, t time.Time) (Durability, error) {

@@ -447,6 +447,33 @@ func TestRevokeBefore(t *testing.T) {
 	})
 }
 
+// A time that no clock value can hold, or that is far in the future, ends nothing, then or later.
+func TestRevokeBeforeOfATimeThatCannotBeMeant(t *testing.T) {
+	testUsers(t, session.Options{}, func(s userSite) {
+		v := s.logsIn(s.a, "ann")
+		s.after(time.Minute)
+		for name, at := range map[string]time.Time{
+			"the zero time":            {},
+			"the epoch":                time.Unix(0, 0),
+			"before 1970":              time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC),
+			"before any clock":         time.Unix(-1<<62, 0),
+			"more than a minute ahead": time.Now().Add(time.Minute + time.Millisecond),
+			"after any clock":          time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC),
+		} {
+			if d, err := s.a.RevokeBefore(s.Context(), at); d != 0 || err == nil {
+				t.Errorf("%s: %v, %v", name, d, err)
+			}
+		}
+		if d, err := s.a.RevokeBefore(s.Context(), time.UnixMilli(1)); d != session.Durable || err != nil {
+			t.Errorf("a millisecond after the epoch: %v, %v", d, err)
+		}
+		s.after(3 * time.Second)
+		s.wantAtBoth(v, "red/")
+		s.wantAtBoth(s.logsIn(s.a, "ann"), "red/")
+		s.wantAtBoth(s.visitor(), "red/")
+	})
+}
+
 // RevokeBefore goes by the time of the login. The clock value of a login is up to a minute later
 // where the user was revoked shortly before, or has revoked the others: neither saves a thief.
 func TestRevokeBeforeEndsLoginsThatFollowARevocation(t *testing.T) {

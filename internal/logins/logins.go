@@ -180,10 +180,15 @@ func (l *Logins) RevokeUpTo(ctx context.Context, user string, clock uint64) (fai
 	return l.revoke(ctx, user, revoked.UserID(user), clock)
 }
 
-// RevokeEverybody revokes the logins of all users up to the time t.
+// RevokeEverybody revokes the logins of all users up to the time t, which is after 1970 and at
+// most state.MaxAhead from now.
 func (l *Logins) RevokeEverybody(ctx context.Context, t time.Time) (failover.Durability, error) {
 	if err := l.Check(); err != nil {
 		return 0, err
+	}
+	// A clock value holds no time before 1970: it would wrap to one far in the future.
+	if t.Before(time.UnixMilli(1)) {
+		return 0, fmt.Errorf("session: RevokeBefore: %v is no time after 1970", t)
 	}
 	if ahead := t.Sub(l.Clock.Now()); ahead > state.MaxAhead {
 		return 0, fmt.Errorf("session: RevokeBefore: %v is %v from now: logins of until then would not count", t, ahead)
