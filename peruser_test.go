@@ -201,6 +201,38 @@ func TestAReservationIsOverAfterAWhile(t *testing.T) {
 	})
 }
 
+// More sessions than the limit allows are logged in, because no login is refused in an outage.
+// RevokeOthers is no login, and leaves one.
+func TestRevokeOthersIsNotRefused(t *testing.T) {
+	for name, login := range map[string]func(*session.Session){
+		"of a session that is logged in": func(*session.Session) {},
+		"beside a login":                 loginOf("ann"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			testUsers(t, session.Options{PerUser: session.PerUser{Most: 1, Refuse: true}}, func(s userSite) {
+				s.store.Fail(errRefused)
+				s.after(3 * time.Second)
+				thief, v := s.logsIn(s.a, "ann"), s.logsIn(s.a, "ann")
+				s.heal()
+				for range 5 {
+					s.holds(s.a, thief)
+					s.holds(s.a, v)
+					s.after(time.Minute)
+				}
+				s.serve(s.a, v, func(x *session.Session) {
+					login(x)
+					if d, err := x.RevokeOthers(s.Context()); d != session.Durable || err != nil {
+						s.Errorf("RevokeOthers: %v, %v", d, err)
+					}
+				})
+				s.after(3 * time.Second)
+				s.wantAtBoth(thief, "-")
+				s.wantAtBoth(v, "red/")
+			})
+		})
+	}
+}
+
 // A login does not depend on a list that cannot be read.
 func TestNoLoginIsRefusedWhileTheStoreIsAway(t *testing.T) {
 	inHousehold(t, "", func(t *testing.T) *session.Options {

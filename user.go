@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/session/internal/audit"
+	"github.com/holdfast-go/session/internal/devices"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/record"
@@ -52,6 +53,9 @@ func (s *Session) SetUser(id string) {
 // [Manager.RevokeUser] does: "log out everywhere else". This session is saved at once under a
 // new token, as by Renew and Save, before the others end; LoggedIn stays.
 //
+// PerUser refuses it nothing, however many sessions there are. So a login that calls SetUser and
+// then RevokeOthers takes the place of all others.
+//
 // It does not check who the visitor is: a thief who has stolen a session can end the
 // user's own. Ask for the password first, see LoggedIn.
 //
@@ -69,7 +73,7 @@ func (s *Session) RevokeOthers(ctx context.Context) (Durability, error) {
 	upTo := s.m.logins.Revocation(ctx, l.User)
 	l.Clock = upTo + 1
 	s.set(s.m.logins.Change(l))
-	if _, err := s.Save(ctx); err != nil {
+	if _, err := s.Save(devices.Alone(ctx)); err != nil {
 		return 0, err
 	}
 	d, err := s.m.logins.RevokeUpTo(ctx, l.User, upTo)

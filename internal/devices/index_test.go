@@ -436,7 +436,7 @@ func TestAPlaceIsTakenOrRefused(t *testing.T) {
 		clock := uint64(0)
 		login := func(user string) state.Changes { // each is another login
 			clock++
-			return state.Changes{state.Login{User: user, Clock: clock}.Change()}
+			return state.Changes{state.Login{User: user, Clock: clock, At: int64(clock)}.Change()}
 		}
 		a := w.began("a", "ann")
 		synctest.Wait()
@@ -468,6 +468,14 @@ func TestAPlaceIsTakenOrRefused(t *testing.T) {
 		if slices.Sort(names); !slices.Equal(names, []string{"a", "b"}) {
 			w.Errorf("the list has %q", names)
 		}
+		l, _ := a.State.Login()
+		l.Clock++
+		if p, err := w.index.Reserve(w.Context(), a, state.Changes{l.Change()}); p != (Place{}) || err != nil {
+			w.Errorf("the same login at a later clock value: %+v, %v", p, err)
+		}
+		if p, err := w.index.Reserve(Alone(w.Context()), state.Copy{}, login("ann")); p != (Place{}) || err != nil {
+			w.Errorf("a login that ends all others: %+v, %v", p, err)
+		}
 		w.Store.Away(true)
 		if p, err := w.index.Reserve(w.Context(), state.Copy{}, login("ann")); p != (Place{}) || err != nil {
 			w.Errorf("without the store: %+v, %v", p, err)
@@ -480,7 +488,7 @@ func TestAPlaceIsTakenOrRefused(t *testing.T) {
 func TestASessionIsNotInItsOwnWay(t *testing.T) {
 	each(t, Limit{Most: 1, Refuse: true}, func(w *world) {
 		login := func(clock uint64) state.Changes {
-			return state.Changes{state.Login{User: "ann", Clock: clock}.Change()}
+			return state.Changes{state.Login{User: "ann", Clock: clock, At: int64(clock)}.Change()}
 		}
 		reserve := func(c state.Copy, l state.Changes, want error) {
 			t.Helper()

@@ -32,10 +32,17 @@ const placeLife = 30 * time.Second
 // Place is a reservation in a user's list. The zero Place is none.
 type Place struct{ user, name string }
 
+type aloneKey struct{}
+
+// Alone returns a context for saving a session after which the user's other sessions end: the
+// Limit refuses it nothing, even if the session logs in by the same save.
+func Alone(ctx context.Context) context.Context { return context.WithValue(ctx, aloneKey{}, true) }
+
 // Reserve takes a place in a user's list where changes of a session are a login and the Limit
 // refuses; else it returns the zero Place. Moved must follow, whatever becomes of the login.
 // Reserve fails with ErrTooManySessions where the user has as many sessions as the limit
-// allows besides this one. The place is taken before the session is saved, so that of
+// allows besides this one. A login that only counts from a later clock value on, since the others of
+// the user are revoked, is no new login. The place is taken before the session is saved, so that of
 // logins at once no more succeed than there are places.
 //
 // Where the store does not answer, there is no limit: a login does not depend on a list.
@@ -45,6 +52,9 @@ func (x *Index) Reserve(ctx context.Context, session state.Copy, changes state.C
 	}
 	value, _ := state.Lookup(session.State, changes, state.LoginEntry)
 	login, _ := state.ReadLogin(value)
+	if last, _ := session.State.Login(); last.Same(login) || ctx.Value(aloneKey{}) != nil {
+		return Place{}, nil
+	}
 	p := Place{login.User, loginPlaces(login, x.clock.Instance) + rand.Text()}
 	err := x.claim(context.WithoutCancel(ctx), p, session)
 	switch {

@@ -116,7 +116,7 @@ func (l *Logins) Tell(ctx context.Context, c *commit.Commit, before state.Copy) 
 		previous = c.Replaced
 	}
 	hook := a.Renewed
-	switch another := login.User != last.User || login.At != last.At; {
+	switch another := !login.Same(last); {
 	case another && login.User != "":
 		hook = a.Login
 	case c.Renewal == commit.RotateID:

@@ -31,6 +31,10 @@ func (l Login) Change() Change {
 	return Change{Name: LoginEntry, Flags: Uncompressed | MaxRank<<RankShift, Value: append(value, l.User...)}
 }
 
+// Same reports whether other is the same login of the same user. Its clock may be another one,
+// because a revocation of the user's other logins moves it.
+func (l Login) Same(other Login) bool { return l.User == other.User && l.At == other.At }
+
 // Time returns when the credentials were checked; zero: there is no login.
 func (l Login) Time() time.Time {
 	if l.User == "" {
