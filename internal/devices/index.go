@@ -182,7 +182,8 @@ func (x *Index) save(ctx context.Context, user string, all []change) error {
 		for _, c := range all {
 			l = c.apply(l, d)
 		}
-		return x.trim(ctx, user, l.Tidy(now.UnixMilli()), all, d), nil
+		// Tidy is last: a session that it leaves out is not ended any more.
+		return x.trim(ctx, user, l, all, d).Tidy(now.UnixMilli()), nil
 	})
 }
 

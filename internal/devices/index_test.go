@@ -431,6 +431,27 @@ func TestTheOldestSessionsEnd(t *testing.T) {
 	})
 }
 
+// The largest limit is the bound of a list. What is beyond it ends before it leaves the list.
+func TestTheOldestSessionEndsBeforeItLeavesAFullList(t *testing.T) {
+	each(t, Limit{Most: MaxRows}, func(w *world) {
+		const more = 3
+		for i := range MaxRows + more {
+			w.began(fmt.Sprintf("%03d", i), "ann")
+			synctest.Wait()
+			time.Sleep(time.Second)
+		}
+		if got := len(strings.Fields(w.listed("ann"))); got != MaxRows {
+			w.Errorf("%d sessions are listed, want %d", got, MaxRows)
+		}
+		for i := range MaxRows + more {
+			id := fmt.Sprintf("%03d", i)
+			if st, _ := w.Store.Get(id); st.Dead() != (i < more) {
+				w.Errorf("session %s has ended: %v", id, st.Dead())
+			}
+		}
+	})
+}
+
 func TestAPlaceIsTakenOrRefused(t *testing.T) {
 	each(t, Limit{Most: 2, Refuse: true}, func(w *world) {
 		clock := uint64(0)
