@@ -288,6 +288,33 @@ func TestALostListIsCompleteAfterOneRefreshInterval(t *testing.T) {
 	}
 }
 
+// A session whose own idle timeout is shorter than Options.Refresh registers as often as its
+// expiry is put off: it stays listed while it is in use, and keeps its place.
+func TestASessionWithAShortStayKeepsItsPlace(t *testing.T) {
+	inHousehold(t, "", func(t *testing.T) *session.Options {
+		return &session.Options{Idle: 24 * time.Hour, Lifetime: 48 * time.Hour, Backup: testBackup(t), PerUser: session.PerUser{Most: 1, Refuse: true}}
+	}, func(h *household) {
+		v := sessiontest.NewVisitor(h.T, h.m, func(s *session.Session) {
+			color.Set(s, "terminal")
+			s.SetUser("ann")
+			s.Remember(session.Stay{Idle: 10 * time.Minute})
+		})
+		for i := range 8 {
+			time.Sleep(4 * time.Minute)
+			if inRequest(v, h.m, read); !loggedIn(v) {
+				h.Fatalf("%d: not logged in", i)
+			}
+			synctest.Wait()
+			h.want("ann", "terminal")
+			if code := inRequest(sessiontest.NewVisitor(h.T, h.m), h.m, loginOf("ann")); code != http.StatusConflict {
+				h.Errorf("%d: the second login was answered %d", i, code)
+			}
+		}
+		time.Sleep(12 * time.Minute)
+		h.want("ann", "")
+	})
+}
+
 // The store commands of each kind of request, apart from those for the session itself.
 func TestWhatAListCosts(t *testing.T) {
 	inHousehold(t, "", func(*testing.T) *session.Options { return nil }, func(h *household) {

@@ -19,12 +19,11 @@ import (
 // Index keeps the lists of all users in the store. Make one with New; any number of
 // goroutines may use it.
 type Index struct {
-	reader  *lookup.Reader
-	writer  *commit.Writer
-	clock   *stamp.Clock
-	lists   *storage.Storage
-	refresh int64 // milliseconds
-	limit   Limit
+	reader *lookup.Reader
+	writer *commit.Writer
+	clock  *stamp.Clock
+	lists  *storage.Storage
+	limit  Limit
 
 	running running.Set // a name for each user of waiting
 
@@ -45,7 +44,7 @@ const (
 func New(r *lookup.Reader, w *commit.Writer, limit Limit) *Index {
 	s := r.Storage
 	return &Index{
-		reader: r, writer: w, clock: r.Clock, limit: limit, refresh: max(1, s.Refresh.Milliseconds()),
+		reader: r, writer: w, clock: r.Clock, limit: limit,
 		waiting: make(map[string][]change),
 		// A list ends with its last session, whatever Idle is.
 		lists: &storage.Storage{
@@ -107,9 +106,11 @@ func (x *Index) Moved(before, after state.Copy, place Place) {
 func (x *Index) Refreshed(before, after state.Copy) { x.Moved(before, after, Place{}) }
 
 // due reports whether a session with this ID must register: its login has changed, or its
-// last use is in another refresh interval, counted from its last renewal.
+// last use is in another refresh interval, counted from its last renewal. The interval is the
+// session's own: a row ends no later than the session's idle timeout.
 func (x *Index) due(before, after state.State) bool {
-	interval := func(st state.State) int64 { return (st.LastSeen - after.Authenticated) / x.refresh }
+	refresh := max(1, x.reader.Storage.RefreshOf(&after).Milliseconds())
+	interval := func(st state.State) int64 { return (st.LastSeen - after.Authenticated) / refresh }
 	if interval(before) != interval(after) {
 		return true
 	}
