@@ -113,6 +113,15 @@ func (h *household) loseList(name string) {
 	}
 }
 
+// evict removes a visitor's session from the store.
+func (h *household) evict(v *sessiontest.Visitor) {
+	h.Helper()
+	gone := session.Record{Expires: time.Now().Add(-time.Hour)}
+	if _, err := h.store.Save(h.Context(), v.Session().ID(), gone, session.Any); err != nil {
+		h.Fatal(err)
+	}
+}
+
 func read(s *session.Session) { _ = s.ID() }
 
 func inHousehold(t *testing.T, name string, o func(*testing.T) *session.Options, do func(h *household)) {
@@ -479,6 +488,72 @@ func TestASessionThatTheStoreLacksIsIncomplete(t *testing.T) {
 		inRequest(v, h.m, read)
 		h.want("ann", "firefox")
 	})
+}
+
+// A session that the store lacks, and of which only the list tells, has ended where its login was
+// revoked. It takes up no place then.
+func TestARevokedSessionThatTheStoreLacksIsNotListed(t *testing.T) {
+	ends := map[string]func(*household) (session.Durability, error){
+		"RevokeUser":   func(h *household) (session.Durability, error) { return h.m.RevokeUser(h.Context(), "ann") },
+		"RevokeBefore": func(h *household) (session.Durability, error) { return h.m.RevokeBefore(h.Context(), time.Now()) },
+	}
+	for name, end := range ends {
+		inHousehold(t, name, func(t *testing.T) *session.Options {
+			return &session.Options{Backup: testBackup(t), PerUser: session.PerUser{Most: 1, Refuse: true}}
+		}, func(h *household) {
+			v := h.login("ann", "firefox")
+			h.evict(v)
+			h.want("ann", "?")
+			if code := inRequest(sessiontest.NewVisitor(h.T, h.m), h.m, loginOf("ann")); code != http.StatusConflict {
+				h.Errorf("while it may live by its copy, the next login was answered %d", code)
+			}
+			time.Sleep(time.Second)
+			if d, err := end(h); d != session.Durable || err != nil {
+				h.Fatal(d, err)
+			}
+			h.want("ann", "")
+			w := sessiontest.NewVisitor(h.T, h.m)
+			if code := inRequest(w, h.m, loginOf("ann")); code != http.StatusNoContent {
+				h.Errorf("the next login was answered %d", code)
+			}
+			synctest.Wait()
+			h.evict(w)
+			h.want("ann", "?")
+			if loggedIn(v) || !loggedIn(w) {
+				h.Errorf("the first is logged in: %v, the second: %v", loggedIn(v), loggedIn(w))
+			}
+		})
+	}
+}
+
+// The list says when a session ends that it alone tells of, also where Remember has said how long it lasts.
+func TestAnIncompleteSessionEndsWhenItDoes(t *testing.T) {
+	for _, idle := range []time.Duration{0, 10 * time.Minute, 14 * 24 * time.Hour} {
+		inHousehold(t, idle.String(), func(t *testing.T) *session.Options {
+			return &session.Options{MaxLifetime: 30 * 24 * time.Hour, Backup: testBackup(t)}
+		}, func(h *household) {
+			v := sessiontest.NewVisitor(h.T, h.m, func(s *session.Session) {
+				s.SetUser("ann")
+				if idle > 0 {
+					s.Remember(session.Stay{Lifetime: 30 * 24 * time.Hour, Idle: idle})
+				}
+			})
+			synctest.Wait()
+			want, err := h.m.Open(h.Context(), v.Session().ID())
+			if err != nil {
+				h.Fatal(err)
+			}
+			h.evict(v)
+			time.Sleep(time.Minute)
+			all, err := h.m.Sessions(h.Context(), "ann")
+			if len(all) != 1 || err != nil {
+				h.Fatal(all, err)
+			}
+			if got := all[0]; !got.Incomplete || !got.Expires.Equal(want.Expires) || !got.LoggedIn.Equal(want.LoggedIn) {
+				h.Errorf("Incomplete %v: Expires %v, LoggedIn %v; read it said %v, %v", got.Incomplete, got.Expires, got.LoggedIn, want.Expires, want.LoggedIn)
+			}
+		})
+	}
 }
 
 // The list of a request whose own session is on a part that is away, and that goes on by its copy,

@@ -20,7 +20,7 @@ import (
 type View struct {
 	ID       ID
 	User     string    // the last who logged in; empty: none has
-	LoggedIn time.Time // when; zero if Incomplete, or if no user has logged in
+	LoggedIn time.Time // when; zero if no user has logged in
 	Began    time.Time
 	Renewed  time.Time // when it began or was last renewed
 	Seen     time.Time // when it was last used; up to Options.Refresh earlier than it was
@@ -28,8 +28,8 @@ type View struct {
 	Current  bool      // it is the session of the request that has asked
 
 	// Incomplete says that the session itself was not read: the store did not answer, or lacks
-	// a session of which its visitor may have a copy. The dates are as the user's list has
-	// them, and the values are not known.
+	// a session of which its visitor may have a copy, and its login was not revoked. The dates
+	// are as the user's list has them, and the values are not known.
 	Incomplete bool
 
 	state state.State
@@ -113,7 +113,6 @@ func (m *Manager) Sessions(ctx context.Context, user string) ([]View, error) {
 	views := make([]View, 0, len(found))
 	for i := range found {
 		v := m.view(&found[i].Copy)
-		v.User = user
 		v.Incomplete = !found[i].Read
 		v.Current = v.ID == ID(current.ID)
 		views = append(views, v)

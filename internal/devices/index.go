@@ -121,9 +121,12 @@ func (x *Index) due(before, after state.State) bool {
 
 // row returns the row of a session.
 func (x *Index) row(c state.Copy) Row {
+	login, _ := c.State.Login()
+	stay, _ := c.State.Stay()
 	return Row{
 		Session: c.ID, Began: c.State.Created, Renewed: c.State.Authenticated, Seen: c.State.LastSeen,
-		Ends: x.reader.Storage.Expires(c.State).UnixMilli(),
+		Ends:     x.reader.Storage.Expires(c.State).UnixMilli(),
+		LoggedIn: login.At, Login: login.Clock, Idle: stay.Idle.Milliseconds(),
 	}
 }
 

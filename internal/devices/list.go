@@ -40,6 +40,10 @@ type Row struct {
 	Began, Renewed int64
 	Seen           int64 // when it was used last, as of the last refresh
 	Ends           int64 // when it has ended at the latest if it is not used again
+
+	LoggedIn int64  // when its user logged in
+	Login    uint64 // the clock value of that, which a revocation is compared with
+	Idle     int64  // its own idle timeout, in milliseconds; 0: that of the options
 }
 
 // List is the sessions of one user. It is immutable: its methods return another.
@@ -209,14 +213,14 @@ const (
 	maxDate = 47 // bits of a date that a state can have
 )
 
-// encode returns the value of a row's entry: a format byte, and the dates as unsigned
-// varints.
+// encode returns the value of a row's entry: a format byte, and the dates, the idle timeout and
+// the clock value as unsigned varints.
 func (r Row) encode() []byte {
 	b := []byte{rowV1}
-	for _, t := range [...]int64{r.Began, r.Renewed, r.Seen, r.Ends} {
+	for _, t := range [...]int64{r.Began, r.Renewed, r.Seen, r.Ends, r.LoggedIn, r.Idle} {
 		b = binary.AppendUvarint(b, uint64(max(0, t)))
 	}
-	return b
+	return binary.AppendUvarint(b, r.Login)
 }
 
 // decodeRow is the inverse of encode. It reports false where the entry is no row of this
@@ -228,12 +232,14 @@ func decodeRow(e state.Entry) (Row, bool) {
 	}
 	r := Row{Session: string(e.Name)}
 	b = b[1:]
-	for _, t := range [...]*int64{&r.Began, &r.Renewed, &r.Seen, &r.Ends} {
+	for _, t := range [...]*int64{&r.Began, &r.Renewed, &r.Seen, &r.Ends, &r.LoggedIn, &r.Idle} {
 		v, n := binary.Uvarint(b)
 		if n <= 0 || v >= 1<<maxDate {
 			return Row{}, false
 		}
 		*t, b = int64(v), b[n:]
 	}
-	return r, len(b) == 0
+	clock, n := binary.Uvarint(b)
+	r.Login = clock
+	return r, n > 0 && n == len(b)
 }

@@ -46,7 +46,7 @@ func TestIDsTellUsersApart(t *testing.T) {
 }
 
 func TestARowComesBackAsItWas(t *testing.T) {
-	want := Row{Session: "a", Began: 1, Renewed: 1 << 40, Seen: 3, Ends: 1 << 41}
+	want := Row{Session: "a", Began: 1, Renewed: 1 << 40, Seen: 3, Ends: 1 << 41, LoggedIn: 1 << 42, Login: 1<<64 - 1, Idle: 5}
 	l := List{}.Put(want, dot(11))
 	st, err := state.Decode(l.Encode(5).Encode())
 	if err != nil {
@@ -180,7 +180,7 @@ func TestTheListIsBounded(t *testing.T) {
 // Rows of another format are not shown, and do no harm.
 func TestForeignRowsAreNotShown(t *testing.T) {
 	good := List{}.Put(seen("a", 10), dot(10))
-	for _, value := range [][]byte{nil, {rowV1}, {rowV1, 1, 2, 3}, {rowV1, 1, 2, 3, 4, 5}, {2, 1, 2, 3, 4}, append([]byte{rowV1}, bytes.Repeat([]byte{0xff}, 9)...), {rowV1, 1, 1, 1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20}} {
+	for _, value := range [][]byte{nil, {rowV1}, {rowV1, 1, 2, 3}, {rowV1, 1, 2, 3, 4, 5, 6}, {rowV1, 1, 2, 3, 4, 5, 6, 7, 8}, {rowV1, 1, 2, 3, 4, 5, 6, 0x80}, {2, 1, 2, 3, 4, 5, 6, 7}, append([]byte{rowV1}, bytes.Repeat([]byte{0xff}, 9)...), {rowV1, 1, 1, 1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20, 1, 1, 1}} {
 		e := state.Entry{Dot: dot(5), Name: []byte("x"), Value: value}
 		if got := sessions(good.with(e).Tidy(0), 0); got != "a" {
 			t.Errorf("%x: got %q", value, got)

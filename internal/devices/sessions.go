@@ -17,7 +17,7 @@ import (
 // Found is a session of a user.
 type Found struct {
 	state.Copy
-	Read bool // else the dates are those of the list, and the values are not known
+	Read bool // else the dates and the login are those of the list, and the values are not known
 }
 
 // readers bounds how many sessions of a list are read at once.
@@ -89,14 +89,15 @@ func (x *Index) read(ctx context.Context, user string, rows []Row) (found []Foun
 	}
 	wg.Wait()
 	for i, r := range rows {
-		l := all[i]
+		l, listed := all[i], r.copy(user)
 		login, _ := l.State.Login()
 		missing := l.Phase == lookup.Nobody && x.reader.Backup // the visitor's copy may restore it
+		_, revoked := x.reader.Shards.LoginRevoked(listed.State)
 		switch {
 		case l.Phase == lookup.Live && login.User == user:
 			found = append(found, Found{l.Copy, true})
-		case l.Phase == lookup.Unknown || missing:
-			found = append(found, Found{r.copy(), false})
+		case (l.Phase == lookup.Unknown || missing) && !revoked:
+			found = append(found, Found{listed, false})
 			err = cmp.Or(err, l.Err)
 		default:
 			ended = append(ended, r.Session)
@@ -109,7 +110,13 @@ func (x *Index) read(ctx context.Context, user string, rows []Row) (found []Foun
 	return found, ended, err
 }
 
-// copy returns what a row says of its session.
-func (r Row) copy() state.Copy {
-	return state.Copy{ID: r.Session, State: state.State{Created: r.Began, Authenticated: r.Renewed, LastSeen: r.Seen, End: r.Ends}}
+// copy returns what the row of a user's list says of its session.
+func (r Row) copy(user string) state.Copy {
+	st := state.State{Created: r.Began, Authenticated: r.Renewed, LastSeen: r.Seen, End: r.Ends}
+	var changes state.Changes // in the order of their names
+	if r.Idle > 0 {
+		changes = append(changes, state.Stay{Idle: time.Duration(r.Idle) * time.Millisecond}.Change())
+	}
+	changes = append(changes, state.Login{User: user, Clock: r.Login, At: r.LoggedIn}.Change())
+	return state.Copy{ID: r.Session, State: st.Write(changes, state.Dot{})}
 }
