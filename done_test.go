@@ -222,7 +222,7 @@ func TestAStreamGoesOnWithAShortLease(t *testing.T) {
 // A stream is no use of its session, and a use at another instance is found by one look at
 // the store.
 func TestAStreamEndsWhenItsSessionExpires(t *testing.T) {
-	idleSoon(t, func(s *site) {
+	idleSoon(t, func(s *site, _ *session.Options) {
 		v := s.visitor()
 		var id session.ID
 		s.serve(s.a, v, func(x *session.Session) { id = x.ID() })
@@ -254,7 +254,7 @@ func TestAStreamEndsWhenItsSessionExpires(t *testing.T) {
 
 // idleSoon calls do with two instances, whose sessions are idle after 20 minutes and may last
 // two more, once with a backup and once without.
-func idleSoon(t *testing.T, do func(s *site)) {
+func idleSoon(t *testing.T, do func(s *site, o *session.Options)) {
 	for name, backup := range map[string]*session.Backup{"with a backup": {Audience: "shop-test"}, "without one": nil} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -265,15 +265,68 @@ func idleSoon(t *testing.T, do func(s *site)) {
 				o := &session.Options{Idle: 20 * time.Minute, Refresh: 2 * time.Minute, Backup: backup}
 				s := &site{T: t, store: store, a: mustNew(t, store, o), b: mustNew(t, store, o)}
 				s.after(10 * time.Second)
-				do(s)
+				do(s, o)
 			})
 		})
 	}
 }
 
+// longer is a store that keeps its records for a while longer than it was told, as one that counts
+// whole seconds, or whose clock is behind.
+type longer struct {
+	session.Store
+	by time.Duration
+}
+
+func (l longer) Save(ctx context.Context, id session.ID, r session.Record, over session.Version) (session.Version, error) {
+	r.Expires = r.Expires.Add(l.by)
+	return l.Store.Save(ctx, id, r, over)
+}
+
+// The look of a stream at the expiry is no use of the session, also where the store has it still.
+func TestAStreamEndsWhenItsSessionExpiresThoughTheStoreKeepsIt(t *testing.T) {
+	for _, by := range []time.Duration{time.Second, 30 * time.Second, time.Hour} {
+		idleSoon(t, func(s *site, o *session.Options) {
+			s.a = mustNew(s.T, longer{s.store, by}, o)
+			s.b = mustNew(s.T, longer{s.store, by}, o)
+			s.after(10 * time.Second)
+			v := s.visitor()
+			x := s.opens(s.a, v)
+			s.after(15 * time.Minute)
+			s.want(s.b, v, "red/")
+			s.after(21 * time.Minute)
+			x.want("21 minutes after the last use", false)
+			s.after(90 * time.Second)
+			x.want("22 minutes and a half after the last use", true)
+		})
+	}
+}
+
+// A use at an instance whose clock is an hour behind is a use, and the last of them ends the stream.
+func TestAStreamGoesOnWithUsesByAnotherClock(t *testing.T) {
+	idleSoon(t, func(s *site, o *session.Options) {
+		ahead, err := session.Without(leftStore{s.store, time.Hour}, o, time.Hour)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.Cleanup(func() { _ = ahead.Close(context.Background()) })
+		s.after(10 * time.Second)
+		v := s.visitor()
+		s.want(s.a, v, "red/")
+		x := s.opens(ahead, v)
+		for range 5 {
+			s.after(15 * time.Minute)
+			s.want(s.a, v, "red/")
+			x.want("while it is used elsewhere", false)
+		}
+		s.after(45 * time.Minute)
+		x.want("45 minutes after the last use", true)
+	})
+}
+
 // Whether another instance has used the session cannot be known then.
 func TestAStreamEndsWhereTheStoreIsAwayAsItsSessionExpires(t *testing.T) {
-	idleSoon(t, func(s *site) {
+	idleSoon(t, func(s *site, _ *session.Options) {
 		x := s.opens(s.a, s.visitor())
 		s.after(21*time.Minute + 30*time.Second)
 		s.store.Fail(errRefused)

@@ -35,6 +35,7 @@ type lookup struct {
 	known  Known // joined with what the journal holds
 	lease  int64 // the lease of copies that the operator does not trust now
 	facts  decide.Facts
+	looks  bool // it is no use of the session, see Look
 
 	stored          record.Session
 	err             error             // the error of the load, or else of reading the predecessor
@@ -68,6 +69,23 @@ func (r *Reader) Fetch(ctx context.Context, id string, w Known, fresh bool) (l L
 	return l
 }
 
+// Look is Fetch past all caches, for a caller that only looks: the session was last used when
+// the store says, however long ago that is.
+func (r *Reader) Look(ctx context.Context, id string) (l Loaded) {
+	if !r.Backup {
+		var got record.Session
+		err := r.Storage.Load(ctx, id, false, true, &got)
+		got = got.AsNoted()
+		r.decideAlone(ctx, id, &got, err, &l)
+		return l
+	}
+	q := lookups.Get().(*lookup)
+	q.begin(r, id, Known{})
+	q.looks = true
+	q.run(ctx, true, &l)
+	return l
+}
+
 // FetchInto is Fetch. l is zero before it.
 func (r *Reader) FetchInto(ctx context.Context, id string, w Known, fresh bool, l *Loaded) {
 	if !r.Backup {
@@ -76,6 +94,11 @@ func (r *Reader) FetchInto(ctx context.Context, id string, w Known, fresh bool, 
 	}
 	q := lookups.Get().(*lookup)
 	q.begin(r, id, w)
+	q.run(ctx, fresh, l)
+}
+
+// run asks until there is a decision, carries it out and gives q back.
+func (q *lookup) run(ctx context.Context, fresh bool, l *Loaded) {
 	q.ask(ctx, fresh)
 	for {
 		switch d := decide.Read(q.facts); d.Verdict {
@@ -159,6 +182,9 @@ func (q *lookup) ask(ctx context.Context, fresh bool) {
 	confirms := q.shard.Confirms(sent)
 	q.stored = record.Session{}
 	q.err = r.Storage.Load(ctx, q.id, vouched, fresh, &q.stored)
+	if q.looks {
+		q.stored = q.stored.AsNoted()
+	}
 	q.learn(ctx, sent, fresh, confirms)
 }
 

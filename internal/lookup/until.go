@@ -32,9 +32,15 @@ func (r *Reader) untilMoved(ctx context.Context, c state.Copy) (next state.Copy,
 	defer r.Shards.Waiting.Leave(w)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	noted := c.State.LastSeen
 	for look := r.news(c); ; look = r.news(c) {
 		if look {
-			l := r.Fetch(ctx, c.ID, Known{}, true)
+			l := r.Look(ctx, c.ID)
+			before := noted
+			if noted = l.State.LastSeen; noted != before && r.left(l.State) <= 0 {
+				// Decision 86: it was used since, at an instance whose clock is another.
+				l.State = r.Storage.Used(l.State, r.Clock.Now())
+			}
 			switch {
 			case l.Phase == Dead:
 				// A client with the old token must not go on with the session that a Renew

@@ -69,6 +69,19 @@ type Session struct {
 	Version    Version
 	Cached     bool    // the store itself was not asked
 	Unreadable Version // of a record that cannot be read
+
+	// Noted is the last use as the record has it, in Unix milliseconds, if State has a later one
+	// because a visitor may use the session now; else 0.
+	Noted int64
+}
+
+// AsNoted returns s for a caller that does not use the session: as last used when the record
+// says.
+func (s Session) AsNoted() Session {
+	if s.Noted != 0 {
+		s.State.LastSeen, s.Noted = s.Noted, 0
+	}
+	return s
 }
 
 // Revive returns st with what is known of a session whose record the store lacks, or

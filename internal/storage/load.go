@@ -142,11 +142,19 @@ func (s *Storage) counts(id string, st *state.State, now time.Time) bool {
 }
 
 // use counts the last use of a session that a visitor uses now, and that is idle by this
-// process's clock, as a Refresh ago. To what the journal delivers it adds no time.
-func (s *Storage) use(st *state.State, now time.Time) {
-	if !s.foreign() && !st.Dead() && s.Expired(*st, now) {
-		st.LastSeen = now.Add(-s.RefreshOf(st)).UnixMilli()
+// process's clock, as a Refresh ago. To what the journal delivers it adds no time. A caller that
+// only looks at the session takes what is noted.
+func (s *Storage) use(out *record.Session, now time.Time) {
+	if st := &out.State; !s.foreign() && !st.Dead() && s.Expired(*st, now) {
+		out.Noted = st.LastSeen
+		*st = s.Used(*st, now)
 	}
+}
+
+// Used returns a session whose last use counts as a Refresh ago.
+func (s *Storage) Used(st state.State, now time.Time) state.State {
+	st.LastSeen = now.Add(-s.RefreshOf(&st)).UnixMilli()
+	return st
 }
 
 // Read is Load past all caches, for a caller that may ask the shard. It is not
@@ -220,7 +228,7 @@ func (s *Storage) take(ctx, budget context.Context, c *failover.Call, visited bo
 	switch {
 	case err == nil && s.counts(c.ID, &out.State, now):
 		if visited {
-			s.use(&out.State, now)
+			s.use(out, now)
 		}
 		out.Version, out.Cached = r.Version, r.Cached
 		return nil
