@@ -1,8 +1,10 @@
 package session_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -16,6 +18,7 @@ import (
 	"github.com/holdfast-go/session/memstore"
 	"github.com/holdfast-go/session/seal"
 	"github.com/holdfast-go/session/sessiontest"
+	"github.com/holdfast-go/session/storetest"
 )
 
 // heard is what the hooks of an audit log have told, a line each. An ID is named by the order
@@ -79,8 +82,9 @@ func (h *heard) hooks() session.Hooks {
 // audited is an application whose handlers do what the path says.
 type audited struct {
 	*heard
-	t *testing.T
-	m *session.Manager
+	t     *testing.T
+	m     *session.Manager
+	store *storetest.Faulty
 }
 
 func audit(t *testing.T, o session.Options, story func(a *audited)) {
@@ -90,10 +94,10 @@ func audit(t *testing.T, o session.Options, story func(a *audited)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := &audited{heard: &heard{names: map[session.ID]string{}}, t: t}
+		a := &audited{heard: &heard{names: map[session.ID]string{}}, t: t, store: storetest.NewFaulty(memstore.New(nil))}
 		o.Hooks = a.hooks()
 		o.Backup = &session.Backup{Keys: keys, Audience: "test"}
-		if a.m, err = session.New(memstore.New(nil), &o); err != nil {
+		if a.m, err = session.New(a.store, &o); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second) // the first exchange is over
@@ -196,6 +200,39 @@ func TestEndsAreToldWithWhoEnds(t *testing.T) {
 		a.does(five, func(_ context.Context, s *session.Session) { count.Set(s, 1) })
 		a.wants(a.does(five, destroy), "ended s6 by visitor durable") // of nobody
 	})
+}
+
+// An administrator ends a session while the store is away, which this process knows nothing of.
+func TestTheEndOfASessionThatCannotBeReadIsTold(t *testing.T) {
+	audit(t, session.Options{}, func(a *audited) {
+		v := a.visitor()
+		a.does(v, logsIn("ann"))
+		id := v.Session().ID()
+		time.Sleep(2 * time.Minute) // what the login has saved is forgotten
+		a.store.Fail(errRefused)
+		time.Sleep(5 * time.Second)
+		if d, err := a.m.Revoke(t.Context(), id); d != session.Pending || err != nil {
+			t.Fatal(d, err)
+		}
+		a.wants(a.take(), "ended s1 by administrator pending")
+		a.does(a.visitor(), destroy) // a made-up token ends nothing
+		a.store.Heal()
+		time.Sleep(time.Minute)
+		a.wants(a.take(), "")
+		a.wants(a.does(v, look), "") // once is enough
+	})
+}
+
+// The log has each end by an administrator, also where nobody knows whose session it was.
+func TestTheLogHasWhatAnAdministratorEnds(t *testing.T) {
+	var log bytes.Buffer
+	h := session.LogHooks(slog.New(slog.NewTextHandler(&log, nil)))
+	for _, by := range []session.EndedBy{session.EndedByVisitor, session.EndedByAdministrator, session.EndedByTime} {
+		h.Ended(t.Context(), session.Ending{ID: "id", By: by, Durability: session.Pending})
+	}
+	if got := log.String(); strings.Count(got, "session ended") != 1 || !strings.Contains(got, "by=administrator durability=pending") {
+		t.Errorf("logged %s", got)
+	}
 }
 
 func TestARevocationIsToldAndThenEachSessionThatIsUsed(t *testing.T) {

@@ -97,7 +97,7 @@ func (s *Session) end(ctx context.Context, id ID, l *lookup.Loaded) (Durability,
 	if err != nil {
 		return 0, err
 	}
-	s.m.audit.End(ctx, string(id), l.State, line, audit.Visitor, d)
+	s.m.reader.Ended(ctx, string(id), *l, line, audit.Visitor, d)
 	if p := s.cookies; p != nil {
 		p.Dirty = true
 		p.Ended = state.JoinSuperseded(state.JoinSuperseded(p.Ended, l.Supersedes), line)

@@ -130,7 +130,7 @@ type Hooks struct {
 // Ending is the end of a session, as Hooks.Ended is told.
 type Ending struct {
 	ID         ID
-	User       string // the last who had logged in; empty: none had, or it is not known
+	User       string // the last who had logged in; empty: none had, or the session could not be read
 	By         EndedBy
 	Durability Durability // zero where the end was only noticed
 }

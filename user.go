@@ -142,7 +142,7 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	t := journal.IfLive(string(id), m.clock.Death(state.Revoked))
 	d, line, err := m.writer.End(ctx, &t, record.Any)
 	if err == nil {
-		m.audit.End(ctx, string(id), before.State, line, audit.RevokedBy(m.current(ctx), before.Copy), d)
+		m.reader.Ended(ctx, string(id), before, line, audit.RevokedBy(m.current(ctx), before.Copy), d)
 	}
 	return Durability(d), err
 }

@@ -4,6 +4,7 @@ package audit
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/holdfast-go/session/internal/failover"
@@ -79,16 +80,32 @@ func (l *Log) first(id string) bool {
 // that rotations have made of it since. Where several requests end one session at once, End
 // reports it once. A nil Log reports nothing.
 func (l *Log) End(ctx context.Context, id string, st state.State, line []state.Superseded, by By, d failover.Durability) {
+	login, _ := st.Login()
+	live := st.Created != 0 && !st.Dead()
+	l.end(ctx, Ending{ID: id, User: login.User, By: by, Durability: d}, live, line)
+}
+
+// EndUnread is End for a session that could not be read, so that nobody knows whose it was, nor
+// whether there was one. An end that counts only if the store has the session is not reported:
+// its ID may be made up.
+func (l *Log) EndUnread(ctx context.Context, id string, line []state.Superseded, by By, d failover.Durability) {
+	at := slices.IndexFunc(line, func(k state.Superseded) bool { return k.ID == id })
+	counts := at >= 0 && !line[at].IfStored
+	l.end(ctx, Ending{ID: id, By: by, Durability: d}, counts, line)
+}
+
+// end reports e, if that is an end, and those of the sessions that line names behind it: what
+// rotations have made of it since. The sessions before it had been replaced.
+func (l *Log) end(ctx context.Context, e Ending, isEnd bool, line []state.Superseded) {
 	if l == nil || l.Ended == nil {
 		return
 	}
-	login, _ := st.Login()
-	e := Ending{ID: id, User: login.User, By: by, Durability: d}
-	if live := st.Created != 0 && !st.Dead(); live && l.first(id) {
+	if isEnd && l.first(e.ID) {
 		l.Ended(ctx, e)
 	}
-	for _, k := range line {
-		if e.ID = k.ID; k.ID != id && l.first(k.ID) {
+	since := slices.IndexFunc(line, func(k state.Superseded) bool { return k.ID == e.ID }) + 1
+	for _, k := range line[since:] {
+		if e.ID = k.ID; l.first(k.ID) {
 			l.Ended(ctx, e)
 		}
 	}

@@ -50,10 +50,24 @@ func TestTheEndOfALineIsToldForEachOfIt(t *testing.T) {
 	}
 }
 
+// Whose session could not be read is not known. It has ended all the same, unless its ID may be
+// made up.
+func TestTheEndOfWhatWasNotReadIsTold(t *testing.T) {
+	var told []string
+	l := &audit.Log{Ended: func(_ context.Context, e audit.Ending) { told = append(told, fmt.Sprint(e.ID, " ", e.User, e.By)) }}
+	l.EndUnread(t.Context(), "b", []state.Superseded{{ID: "a"}, {ID: "b"}, {ID: "c"}}, audit.Administrator, failover.Pending)
+	l.EndUnread(t.Context(), "d", []state.Superseded{{ID: "d", IfStored: true}}, audit.Visitor, failover.Pending)
+	l.EndUnread(t.Context(), "e", nil, audit.Administrator, failover.Durable)
+	if got, want := fmt.Sprint(told), "[b 3 c 3]"; got != want {
+		t.Errorf("told %s, want %s", got, want)
+	}
+}
+
 func TestNobodyIsTold(t *testing.T) {
 	for _, l := range []*audit.Log{nil, {}} {
 		l.Saw(t.Context(), "a", state.State{}, audit.Time)
 		l.End(t.Context(), "a", state.State{Created: 1}, nil, audit.Visitor, failover.Durable)
+		l.EndUnread(t.Context(), "a", []state.Superseded{{ID: "a"}}, audit.Visitor, failover.Pending)
 		l.Refuse(t.Context(), "a", "ann")
 	}
 }

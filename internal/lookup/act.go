@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast-go/session/internal/audit"
 	"github.com/holdfast-go/session/internal/decide"
+	"github.com/holdfast-go/session/internal/failover"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/mechanism"
@@ -130,6 +131,19 @@ func (r *Reader) sawExpired(ctx context.Context, id string, st state.State) {
 	if r.Audit != nil && st.Created != 0 && r.Storage.Expired(st, r.Clock.Now()) {
 		r.Audit.Saw(ctx, id, st, audit.Time)
 	}
+}
+
+// Ended reports to the audit log that this process has ended the session id, which was l before,
+// and the sessions that line names.
+func (r *Reader) Ended(ctx context.Context, id string, l Loaded, line []state.Superseded, by audit.By, d failover.Durability) {
+	if l.ID != "" {
+		id = l.ID
+	}
+	if l.Phase == Unknown {
+		r.Audit.EndUnread(ctx, id, line, by, d)
+		return
+	}
+	r.Audit.End(ctx, id, l.State, line, by, d)
 }
 
 // endWithPredecessor ends a session because its predecessor was ended by another
