@@ -110,6 +110,16 @@ func audit(t *testing.T, o session.Options, story func(a *audited)) {
 
 func (a *audited) visitor() *sessiontest.Visitor { return sessiontest.NewVisitor(a.t, a.m) }
 
+// copyOf returns another visitor with the cookies of v.
+func (a *audited) copyOf(v *sessiontest.Visitor) *sessiontest.Visitor {
+	other, out := a.visitor(), http.Header{}
+	for _, c := range v.Request(http.MethodGet, "/", nil).Cookies() {
+		out.Add("Set-Cookie", c.Name+"="+c.Value)
+	}
+	other.Keep(&http.Response{Header: out})
+	return other
+}
+
 // does lets a visitor's request do something, and returns what was told then.
 func (a *audited) does(v *sessiontest.Visitor, do func(ctx context.Context, s *session.Session)) string {
 	a.t.Helper()
@@ -199,6 +209,40 @@ func TestEndsAreToldWithWhoEnds(t *testing.T) {
 
 		a.does(five, func(_ context.Context, s *session.Session) { count.Set(s, 1) })
 		a.wants(a.does(five, destroy), "ended s6 by visitor durable") // of nobody
+	})
+}
+
+// Whoever ends a session by a token or an ID that was rotated ends the one that goes on, whose
+// user is told.
+func TestTheEndOfARotatedSessionNamesItsUser(t *testing.T) {
+	rotates := func(_ context.Context, s *session.Session) { s.Rotate() }
+	audit(t, session.Options{}, func(a *audited) {
+		for _, user := range []string{"ann", "root"} {
+			v := a.visitor()
+			a.does(v, logsIn("ann"))
+			old := v.Session().ID()
+			a.does(v, rotates)
+			a.does(v, rotates)
+			other := a.visitor()
+			a.does(other, logsIn(user))
+			got := a.does(other, func(ctx context.Context, s *session.Session) {
+				_ = s.User()
+				if _, err := a.m.Revoke(ctx, old); err != nil {
+					t.Error(err)
+				}
+			})
+			a.wants(got, map[string]string{
+				"ann": "ended s3 by another device durable ann", "root": "ended s7 by administrator durable ann",
+			}[user])
+		}
+	})
+	audit(t, session.Options{}, func(a *audited) {
+		v := a.visitor()
+		a.does(v, logsIn("ann"))
+		late := a.copyOf(v)
+		a.does(v, rotates)
+		time.Sleep(time.Minute) // the old token leads nowhere
+		a.wants(a.does(late, destroy), "ended s2 by visitor durable ann")
 	})
 }
 

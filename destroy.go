@@ -92,12 +92,12 @@ func (s *Session) end(ctx context.Context, id ID, l *lookup.Loaded) (Durability,
 	if l.Phase == lookup.Live && !l.Away() {
 		over = l.Version
 	}
-	t := s.tombstone(id, l)
+	t, goesOn := s.tombstone(id, l), s.m.reader.Whose(ctx, *l)
 	d, line, err := s.m.writer.End(context.WithoutCancel(ctx), &t, record.Version(over))
 	if err != nil {
 		return 0, err
 	}
-	s.m.reader.Ended(ctx, string(id), *l, line, audit.Visitor, d)
+	s.m.reader.Ended(ctx, string(id), goesOn, line, audit.Visitor, d)
 	if p := s.cookies; p != nil {
 		p.Dirty = true
 		p.Ended = state.JoinSuperseded(state.JoinSuperseded(p.Ended, l.Supersedes), line)

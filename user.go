@@ -137,7 +137,7 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 	ctx = context.WithoutCancel(ctx)
 	var before lookup.Loaded
 	if m.audit.Ended != nil {
-		before = m.reader.Fetch(ctx, string(id), lookup.Known{}, true)
+		before = m.reader.GoesOn(ctx, m.reader.Fetch(ctx, string(id), lookup.Known{}, true))
 	}
 	t := journal.IfLive(string(id), m.clock.Death(state.Revoked))
 	d, line, err := m.writer.End(ctx, &t, record.Any)

@@ -95,6 +95,30 @@ func (r *Reader) Arrive(ctx context.Context, t token.Token, l *Loaded, brought K
 	return held, known, true
 }
 
+// GoesOn returns the session that goes on where a rotation has ended l, as far as tombstones lead
+// there by its ID; else l.
+func (r *Reader) GoesOn(ctx context.Context, l Loaded) Loaded {
+	for range MaxRotations {
+		next := l.State.Death.Link.Successor()
+		if l.Phase != Dead || l.State.Death.Reason != state.Rotated || next == "" {
+			break
+		}
+		if l = r.Fetch(ctx, next, Known{}, true); l.Phase == Nobody {
+			l.ID = next
+		}
+	}
+	return l
+}
+
+// Whose returns GoesOn for the audit log, which is to tell whose session has ended; l if it is not
+// told of ends.
+func (r *Reader) Whose(ctx context.Context, l Loaded) Loaded {
+	if r.Audit == nil || r.Audit.Ended == nil {
+		return l
+	}
+	return r.GoesOn(ctx, l)
+}
+
 // bring joins in what the request carries for the session as it was before a rotation,
 // which may know more.
 func (l *Loaded) bring(brought Known) {
