@@ -667,3 +667,41 @@ func TestOpenShowsASession(t *testing.T) {
 		}
 	})
 }
+
+// The page of a user's devices was loaded before another device rotated its token.
+func TestADeviceThatWasRotatedMeanwhileIsFoundAndEnded(t *testing.T) {
+	withAndWithoutBackup(t, func(h *household) {
+		v := h.login("ann", "safari")
+		shown := v.Session().ID()
+		for range 2 {
+			time.Sleep(time.Minute)
+			inRequest(v, h.m, (*session.Session).Rotate)
+		}
+		time.Sleep(time.Second)
+		got, err := h.m.Open(h.Context(), shown)
+		if err != nil || got.User != "ann" || got.ID != v.Session().ID() {
+			h.Fatalf("Open of the ID that was shown: %+v, %v", got, err)
+		}
+		if d, err := h.m.Revoke(h.Context(), got.ID); d != session.Durable || err != nil {
+			h.Error(d, err)
+		}
+		if loggedIn(v) {
+			h.Error("the device is logged in")
+		}
+		if _, err := h.m.Open(h.Context(), shown); !errors.Is(err, session.ErrNoSession) {
+			h.Errorf("Open of what has ended: %v", err)
+		}
+	})
+}
+
+// Whoever has an ID from before a login does not follow the visitor into it.
+func TestOpenDoesNotFollowARenew(t *testing.T) {
+	withAndWithoutBackup(t, func(h *household) {
+		v := h.login("ann", "safari")
+		shown := v.Session().ID()
+		inRequest(v, h.m, (*session.Session).Renew)
+		if _, err := h.m.Open(h.Context(), shown); !errors.Is(err, session.ErrNoSession) {
+			h.Errorf("Open of what a Renew has replaced: %v", err)
+		}
+	})
+}

@@ -67,7 +67,8 @@ func (k Key[T]) In(v *View) (T, error) {
 }
 
 // Open returns the session id as the store has it, joined with what this process knows of
-// it beside the store. It fails with ErrNoSession where there is none or it has ended, with an
+// it beside the store. Where Rotate has replaced the id, it is the session that goes on, under its
+// own ID, for as long as Revoke finds that. Open fails with ErrNoSession where there is none or it has ended, with an
 // error that wraps ErrUnavailable where that is not known, and with another error where id is
 // malformed. A session that only its visitor's cookies have, because the store has lost it, is
 // not found.
@@ -78,7 +79,7 @@ func (m *Manager) Open(ctx context.Context, id ID) (*View, error) {
 	if recordid.Reserved(string(id)) {
 		return nil, ErrNoSession
 	}
-	l := m.reader.Fetch(ctx, string(id), lookup.Known{}, true)
+	l := m.reader.GoesOn(ctx, m.reader.Fetch(ctx, string(id), lookup.Known{}, true))
 	switch l.Phase {
 	case lookup.Live:
 		v := m.view(&l.Copy)
