@@ -35,7 +35,7 @@ func (s *Session) commit(ctx context.Context, cookies bool) (Durability, error) 
 	case !busy:
 		return Durable, nil
 	}
-	place, err := s.m.devices.Reserve(ctx, c.Copy, c.Changes)
+	place, err := s.m.devices.Reserve(ctx, c.Copy, c.Replaced, c.Changes)
 	if err != nil {
 		return 0, err
 	}

@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -230,6 +231,66 @@ func TestRevokeOthersIsNotRefused(t *testing.T) {
 				s.wantAtBoth(v, "red/")
 			})
 		})
+	}
+}
+
+// inAnotherTab returns a visitor with the cookies of v.
+func (h *household) inAnotherTab(v *sessiontest.Visitor) *sessiontest.Visitor {
+	w := sessiontest.NewVisitor(h.T, h.m)
+	out := http.Header{}
+	for _, c := range v.Request(http.MethodGet, "/", nil).Cookies() {
+		out.Add("Set-Cookie", c.Name+"="+c.Value)
+	}
+	w.Keep(&http.Response{Header: out})
+	return w
+}
+
+// The session that a login replaces takes up no place, whichever way it is replaced, and also where
+// another request has rotated its token meanwhile.
+func TestALoginIsNotRefusedForTheSessionThatItReplaces(t *testing.T) {
+	again := func(h *household, r *http.Request) *session.Session {
+		s, err := session.From(r.Context())
+		if err != nil {
+			h.Error(err)
+		}
+		return s
+	}
+	anew := func(h *household, r *http.Request) *session.Session {
+		s, err := session.StartNew(r.Context())
+		if err != nil {
+			h.Error(err)
+		}
+		return s
+	}
+	for name, of := range map[string]func(*household, *http.Request) *session.Session{"in the session": again, "by StartNew": anew} {
+		for _, rotated := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, rotated %v", name, rotated), func(t *testing.T) {
+				withLimit(t, session.PerUser{Most: 1, Refuse: true}, func(h *household) {
+					v := h.login("ann", "firefox")
+					tab := h.inAnotherTab(v)
+					code := v.Get(h.m.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+						s := of(h, r)
+						if rotated {
+							inRequest(tab, h.m, (*session.Session).Rotate)
+							time.Sleep(time.Second) // the password is checked
+						}
+						s.SetUser("ann")
+						color.Set(s, "chrome")
+					}), "/").StatusCode
+					if code != http.StatusOK {
+						h.Errorf("the login was answered %d", code)
+					}
+					synctest.Wait()
+					if loggedIn(tab) {
+						h.Error("the session that was replaced is logged in")
+					}
+					h.want("ann", "chrome")
+					if code := inRequest(sessiontest.NewVisitor(h.T, h.m), h.m, loginOf("ann")); code != http.StatusConflict {
+						h.Errorf("a login elsewhere was answered %d", code)
+					}
+				})
+			})
+		}
 	}
 }
 

@@ -41,13 +41,13 @@ func TestALoginOfAnotherUserThatFailsGivesThePlaceBack(t *testing.T) {
 	each(t, Limit{Most: 1, Refuse: true}, func(w *world) {
 		a := w.began("a", "ann")
 		synctest.Wait()
-		p, err := w.index.Reserve(w.Context(), a, loginOf("bob", 1))
+		p, err := w.index.Reserve(w.Context(), a, "", loginOf("bob", 1))
 		if p.name == "" || err != nil {
 			w.Fatalf("got %+v, %v", p, err)
 		}
 		w.index.Moved(a, a, p)
 		synctest.Wait()
-		if _, err := w.index.Reserve(w.Context(), state.Copy{}, loginOf("bob", 2)); err != nil {
+		if _, err := w.index.Reserve(w.Context(), state.Copy{}, "", loginOf("bob", 2)); err != nil {
 			w.Errorf("the next login: %v", err)
 		}
 	})
@@ -120,7 +120,7 @@ func TestALoginWhoseClientHasLeftNeedsAPlace(t *testing.T) {
 		synctest.Wait()
 		gone, cancel := context.WithCancel(w.Context())
 		cancel()
-		if p, err := w.index.Reserve(gone, state.Copy{}, loginOf("ann", 1)); !errors.Is(err, ErrTooManySessions) {
+		if p, err := w.index.Reserve(gone, state.Copy{}, "", loginOf("ann", 1)); !errors.Is(err, ErrTooManySessions) {
 			w.Errorf("got %+v, %v", p, err)
 		}
 	})
@@ -131,10 +131,10 @@ func TestLoginsOfTwoInstancesAtOneTimeHaveTheirOwnPlaces(t *testing.T) {
 	each(t, Limit{Most: 1, Refuse: true}, func(w *world) {
 		there := instance.New(w.T, w.Store, true, nil)
 		other := New(&there.Reader, &there.Writer, Limit{Most: 1, Refuse: true})
-		if _, err := w.index.Reserve(w.Context(), state.Copy{}, loginOf("ann", 1)); err != nil {
+		if _, err := w.index.Reserve(w.Context(), state.Copy{}, "", loginOf("ann", 1)); err != nil {
 			w.Fatal(err)
 		}
-		if p, err := other.Reserve(w.Context(), state.Copy{}, loginOf("ann", 1)); !errors.Is(err, ErrTooManySessions) {
+		if p, err := other.Reserve(w.Context(), state.Copy{}, "", loginOf("ann", 1)); !errors.Is(err, ErrTooManySessions) {
 			w.Errorf("got %+v, %v", p, err)
 		}
 	})
@@ -175,7 +175,7 @@ func TestTheLimitIsTold(t *testing.T) {
 			}
 			c := w.session("c", "")
 			if refuse {
-				_, _ = w.index.Reserve(w.Context(), c, loginOf("ann", 1))
+				_, _ = w.index.Reserve(w.Context(), c, "", loginOf("ann", 1))
 			} else {
 				w.began("c", "ann")
 			}

@@ -463,22 +463,22 @@ func TestAPlaceIsTakenOrRefused(t *testing.T) {
 		}
 		a := w.began("a", "ann")
 		synctest.Wait()
-		p, err := w.index.Reserve(w.Context(), state.Copy{}, login("ann"))
+		p, err := w.index.Reserve(w.Context(), state.Copy{}, "", login("ann"))
 		if p.user != "ann" || !isReservation(p.name) || err != nil {
 			w.Fatalf("got %+v, %v", p, err)
 		}
-		if _, err := w.index.Reserve(w.Context(), state.Copy{}, login("ann")); !errors.Is(err, ErrTooManySessions) {
+		if _, err := w.index.Reserve(w.Context(), state.Copy{}, "", login("ann")); !errors.Is(err, ErrTooManySessions) {
 			w.Errorf("beyond the limit: %v", err)
 		}
-		if p, err := w.index.Reserve(w.Context(), state.Copy{}, login("bob")); p.name == "" || err != nil {
+		if p, err := w.index.Reserve(w.Context(), state.Copy{}, "", login("bob")); p.name == "" || err != nil {
 			w.Errorf("another user: %+v, %v", p, err)
 		}
-		again, err := w.index.Reserve(w.Context(), a, login("ann"))
+		again, err := w.index.Reserve(w.Context(), a, "", login("ann"))
 		if err != nil {
 			w.Errorf("a session that logs in again: %v", err)
 		}
 		w.index.Moved(a, a, again) // the login has failed
-		if p, err := w.index.Reserve(w.Context(), state.Copy{}, state.Changes{{Name: "x"}}); p != (Place{}) || err != nil {
+		if p, err := w.index.Reserve(w.Context(), state.Copy{}, "", state.Changes{{Name: "x"}}); p != (Place{}) || err != nil {
 			w.Errorf("what is no login: %+v, %v", p, err)
 		}
 		w.index.Moved(state.Copy{}, w.session("b", "ann"), p)
@@ -493,14 +493,14 @@ func TestAPlaceIsTakenOrRefused(t *testing.T) {
 		}
 		l, _ := a.State.Login()
 		l.Clock++
-		if p, err := w.index.Reserve(w.Context(), a, state.Changes{l.Change()}); p != (Place{}) || err != nil {
+		if p, err := w.index.Reserve(w.Context(), a, "", state.Changes{l.Change()}); p != (Place{}) || err != nil {
 			w.Errorf("the same login at a later clock value: %+v, %v", p, err)
 		}
-		if p, err := w.index.Reserve(Alone(w.Context()), state.Copy{}, login("ann")); p != (Place{}) || err != nil {
+		if p, err := w.index.Reserve(Alone(w.Context()), state.Copy{}, "", login("ann")); p != (Place{}) || err != nil {
 			w.Errorf("a login that ends all others: %+v, %v", p, err)
 		}
 		w.Store.Away(true)
-		if p, err := w.index.Reserve(w.Context(), state.Copy{}, login("ann")); p != (Place{}) || err != nil {
+		if p, err := w.index.Reserve(w.Context(), state.Copy{}, "", login("ann")); p != (Place{}) || err != nil {
 			w.Errorf("without the store: %+v, %v", p, err)
 		}
 	})
@@ -515,7 +515,7 @@ func TestASessionIsNotInItsOwnWay(t *testing.T) {
 		}
 		reserve := func(c state.Copy, l state.Changes, want error) {
 			t.Helper()
-			if _, err := w.index.Reserve(w.Context(), c, l); !errors.Is(err, want) {
+			if _, err := w.index.Reserve(w.Context(), c, "", l); !errors.Is(err, want) {
 				w.Errorf("got %v, want %v", err, want)
 			}
 		}
@@ -544,7 +544,7 @@ func TestALoginGivesUpOnAContestedList(t *testing.T) {
 			return instance.Fate{}
 		})
 		began := time.Now()
-		_, err := w.index.Reserve(w.Context(), state.Copy{}, state.Changes{state.Login{User: "ann", Clock: 1}.Change()})
+		_, err := w.index.Reserve(w.Context(), state.Copy{}, "", state.Changes{state.Login{User: "ann", Clock: 1}.Change()})
 		if !errors.Is(err, failure.ErrUnavailable) || errors.Is(err, ErrTooManySessions) {
 			w.Errorf("got %v", err)
 		}

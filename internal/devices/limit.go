@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-go/session/internal/audit"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
+	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/state"
 )
@@ -41,12 +42,12 @@ func Alone(ctx context.Context) context.Context { return context.WithValue(ctx, 
 // Reserve takes a place in a user's list where changes of a session are a login and the Limit
 // refuses; else it returns the zero Place. Moved must follow, whatever becomes of the login.
 // Reserve fails with ErrTooManySessions where the user has as many sessions as the limit
-// allows besides this one. A login that only counts from a later clock value on, since the others of
+// allows besides this one, and replaced, which ends when the login is saved; "": none does. A login that only counts from a later clock value on, since the others of
 // the user are revoked, is no new login. The place is taken before the session is saved, so that of
 // logins at once no more succeed than there are places.
 //
 // Where the store does not answer, there is no limit: a login does not depend on a list.
-func (x *Index) Reserve(ctx context.Context, session state.Copy, changes state.Changes) (Place, error) {
+func (x *Index) Reserve(ctx context.Context, session state.Copy, replaced string, changes state.Changes) (Place, error) {
 	if x.limit.Most == 0 || !x.limit.Refuse || !changes.Sets(state.LoginEntry) {
 		return Place{}, nil
 	}
@@ -56,7 +57,7 @@ func (x *Index) Reserve(ctx context.Context, session state.Copy, changes state.C
 		return Place{}, nil
 	}
 	p := Place{login.User, loginPlaces(login, x.clock.Instance) + rand.Text()}
-	err := x.claim(context.WithoutCancel(ctx), p, session)
+	err := x.claim(context.WithoutCancel(ctx), p, lastPlaces(session.State), session.ID, replaced)
 	switch {
 	case err == nil:
 		return p, nil
@@ -69,22 +70,41 @@ func (x *Index) Reserve(ctx context.Context, session state.Copy, changes state.C
 	return Place{}, nil
 }
 
-// claim enters a place, if there is one besides those of the other sessions. The session
-// itself may have places in the list: one of its last login, where the list was not saved
-// since, and one of this login, where an attempt has failed and runs again.
-func (x *Index) claim(ctx context.Context, p Place, session state.Copy) error {
-	last := lastPlaces(session.State)
+// claim enters a place, if there is one besides those of the sessions that are not its own. The
+// session itself may have places in the list: last, one of its last login, where the list was not
+// saved since, and one of this login, where an attempt has failed and runs again.
+func (x *Index) claim(ctx context.Context, p Place, last string, own ...string) error {
 	return x.swap(ctx, p.user, func(l List, now time.Time, d state.Dot) (List, error) {
 		t := now.UnixMilli()
 		l = l.without(last).without(p.name[:len(last)]).Tidy(t)
-		if l.Claimed(t, session.ID) >= x.limit.Most {
+		ids := own
+		if l.Claimed(t, ids) >= x.limit.Most {
 			l, _ = x.withoutEnded(ctx, p.user, l, d)
+			ids = x.withRotated(ctx, own)
 		}
-		if l.Claimed(t, session.ID) >= x.limit.Most {
+		if l.Claimed(t, ids) >= x.limit.Most {
 			return l, ErrTooManySessions
 		}
 		return l.Put(Row{Session: p.name, Began: t, Renewed: t, Seen: t, Ends: now.Add(placeLife).UnixMilli()}, d), nil
 	})
+}
+
+// withRotated returns the IDs of sessions, and those that rotations have given them since.
+func (x *Index) withRotated(ctx context.Context, ids []string) (all []string) {
+	for _, id := range ids {
+		for range lookup.MaxRotations {
+			all = append(all, id)
+			if id == "" {
+				break
+			}
+			d := x.reader.Fetch(ctx, id, lookup.Known{}, true).State.Death
+			if d.Reason != state.Rotated || d.Link == "" {
+				break
+			}
+			id = d.Link.Successor()
+		}
+	}
+	return all
 }
 
 // loginPlaces returns how the names of the places of a login begin that an instance saves, of which

@@ -112,11 +112,11 @@ func (l List) Rows(now int64) []Row {
 	return slices.DeleteFunc(l.all(), func(r Row) bool { return r.Ends <= now || isReservation(r.Session) })
 }
 
-// Claimed returns how many sessions and reservations there are at a time, without one
-// session.
-func (l List) Claimed(now int64, except string) (n int) {
+// Claimed returns how many sessions and reservations there are at a time, without some
+// sessions.
+func (l List) Claimed(now int64, except []string) (n int) {
 	for _, r := range l.all() {
-		if r.Ends > now && r.Session != except {
+		if r.Ends > now && !slices.Contains(except, r.Session) {
 			n++
 		}
 	}
