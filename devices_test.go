@@ -324,6 +324,39 @@ func TestASessionWithAShortStayKeepsItsPlace(t *testing.T) {
 	})
 }
 
+// Nobody's sessions are not listed, the anonymous one of the request included.
+func TestNobodyHasNoSessions(t *testing.T) {
+	withAndWithoutBackup(t, func(h *household) {
+		v := sessiontest.NewVisitor(h.T, h.m, func(s *session.Session) { color.Set(s, "red") })
+		v.Get(h.m.Handler(ask(h.T, func(_ http.ResponseWriter, r *http.Request, s *session.Session) {
+			read(s)
+			if all, err := h.m.Sessions(r.Context(), s.User()); len(all) != 0 || err != nil {
+				h.Errorf("got %+v, %v", all, err)
+			}
+		})), "/")
+	})
+}
+
+// A request whose session has ended meanwhile does not list it, and lists it where only the list lacks it.
+func TestARequestListsItsSessionUntilItHasEnded(t *testing.T) {
+	withAndWithoutBackup(t, func(h *household) {
+		v := h.login("ann", "firefox")
+		v.Get(h.m.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			s, _ := session.From(r.Context())
+			h.loseList("ann")
+			if got := h.list(r.Context(), "ann"); got != "firefox*" {
+				h.Errorf("without a list: got %q", got)
+			}
+			if _, err := h.m.Revoke(r.Context(), s.ID()); err != nil {
+				h.Error(err)
+			}
+			if got := h.list(r.Context(), "ann"); got != "" {
+				h.Errorf("after its end: got %q", got)
+			}
+		}), "/")
+	})
+}
+
 // The store commands of each kind of request, apart from those for the session itself.
 func TestWhatAListCosts(t *testing.T) {
 	inHousehold(t, "", func(*testing.T) *session.Options { return nil }, func(h *household) {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast-go/session/internal/devices"
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/recordid"
 	"github.com/holdfast-go/session/internal/state"
@@ -96,7 +95,7 @@ func (m *Manager) Open(ctx context.Context, id ID) (*View, error) {
 // Sessions returns the sessions to which a user has logged in by SetUser, most recently used
 // first; the session of the request that ctx belongs to is marked Current. It reads a list in
 // the store, of 100 sessions at most, and each session in it, so that one which has ended is
-// never shown.
+// never shown. The empty user has no sessions.
 //
 // The list is kept in the background: by logins, by logouts, and by each refresh of a
 // session's expiry. So a session that the list lacks, because the store has evicted the
@@ -105,12 +104,11 @@ func (m *Manager) Open(ctx context.Context, id ID) (*View, error) {
 // With an Options.Format, whose records have no place for a user, there is no list.
 //
 // If there is also an error, which wraps ErrUnavailable, sessions may be missing or Incomplete;
-// the current one is there. Security must not depend on the list: RevokeUser ends sessions
+// the current one is there, unless it has ended. Security must not depend on the list: RevokeUser ends sessions
 // whether they are listed or not.
 func (m *Manager) Sessions(ctx context.Context, user string) ([]View, error) {
-	found, err := m.devices.Sessions(ctx, user)
 	current := m.current(ctx)
-	found = devices.With(current, user, found)
+	found, err := m.devices.SessionsWith(ctx, user, current)
 	views := make([]View, 0, len(found))
 	for i := range found {
 		v := m.view(&found[i].Copy)

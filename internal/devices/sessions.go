@@ -23,10 +23,36 @@ type Found struct {
 // readers bounds how many sessions of a list are read at once.
 const readers = 8
 
-// Sessions returns the live sessions of a user, those seen last first. Beside an error, which
-// wraps failure.ErrUnavailable, the sessions may not be all, or some are not Read. Sessions
-// that have ended are removed from the list, in the background.
+// SessionsWith is Sessions with the session of a request, which current knows: where the list lacks
+// it in front, unless it has ended meanwhile. It is as current says where it was not read.
+func (x *Index) SessionsWith(ctx context.Context, user string, current state.Copy) ([]Found, error) {
+	found, err := x.Sessions(ctx, user)
+	login, _ := current.State.Login()
+	listed := slices.ContainsFunc(found, func(f Found) bool { return f.ID == current.ID })
+	if login.User == user && !listed && x.ended(ctx, current) {
+		return found, err
+	}
+	return With(current, user, found), err
+}
+
+// ended reports whether a session is known to have ended. The zero Copy has.
+func (x *Index) ended(ctx context.Context, c state.Copy) bool {
+	if c.ID == "" {
+		return true
+	}
+	if _, revoked := x.reader.Shards.LoginRevoked(c.State); revoked {
+		return true
+	}
+	return x.reader.Fetch(ctx, c.ID, lookup.Known{}, true).Phase == lookup.Dead
+}
+
+// Sessions returns the live sessions of a user, those seen last first. The empty user has none.
+// Beside an error, which wraps failure.ErrUnavailable, the sessions may not be all, or some are not
+// Read. Sessions that have ended are removed from the list, in the background.
 func (x *Index) Sessions(ctx context.Context, user string) ([]Found, error) {
+	if user == "" {
+		return nil, nil
+	}
 	l, v, err := x.load(ctx, user, true)
 	if err == nil && v == record.Absent && x.reader.Backup && x.lists.Shards.Of(ID(user)).Quarantined() {
 		err = failure.ErrForgetful
@@ -46,7 +72,7 @@ func (x *Index) Sessions(ctx context.Context, user string) ([]Found, error) {
 // another user, or the zero Copy, changes nothing.
 func With(known state.Copy, user string, found []Found) []Found {
 	login, _ := known.State.Login()
-	if known.ID == "" || login.User != user {
+	if known.ID == "" || login.User == "" || login.User != user {
 		return found
 	}
 	at := slices.IndexFunc(found, func(f Found) bool { return f.ID == known.ID })
