@@ -192,6 +192,20 @@ func TestTheCurrentSessionIsMarked(t *testing.T) {
 	})
 }
 
+// The handler need not have asked for its session.
+func TestTheCurrentSessionIsMarkedWithoutFrom(t *testing.T) {
+	withAndWithoutBackup(t, func(h *household) {
+		v := h.login("ann", "firefox")
+		list := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if got := h.list(r.Context(), "ann"); got != "firefox*" {
+				h.Errorf("got %q", got)
+			}
+		})
+		v.Get(h.m.Handler(list), "/")
+		v.Get(h.m.ReadOnly(list), "/")
+	})
+}
+
 // However a session ends, it is not shown from then on.
 func TestWhatHasEndedIsNotListed(t *testing.T) {
 	for name, end := range map[string]func(h *household, v *sessiontest.Visitor){

@@ -24,7 +24,7 @@ type View struct {
 	Renewed  time.Time // when it began or was last renewed
 	Seen     time.Time // when it was last used; up to Options.Refresh earlier than it was
 	Expires  time.Time // when it ends if no further request uses it
-	Current  bool      // it is the session of the request that has asked
+	Current  bool      // it is the session of the request that has asked, and not of Manager.Load
 
 	// Incomplete says that the session itself was not read: the store did not answer, or lacks
 	// a session of which its visitor may have a copy, and its login was not revoked. The dates
@@ -132,13 +132,17 @@ func (m *Manager) view(c *state.Copy) View {
 }
 
 // current returns the session of the request that ctx belongs to, as it was loaded or last
-// saved. It is zero where there is none.
+// saved, and loads it if no code has asked for it. It is zero where there is none.
 func (m *Manager) current(ctx context.Context) state.Copy {
 	x, _ := ctx.Value(m).(*exchange)
-	if x == nil || x.known() == nil {
+	if x == nil {
 		return state.Copy{}
 	}
-	s := x.known()
+	s := x.session()
+	if s.io.TryLock() { // else it is being loaded or saved: a hook of that may ask
+		s.io.Unlock()
+		_ = s.load(ctx)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.loaded.Phase != lookup.Live {
