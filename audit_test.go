@@ -169,6 +169,33 @@ func TestEachNewIDIsToldOnce(t *testing.T) {
 	})
 }
 
+// Another request has rotated the token since this one has read the session.
+func TestANewIDAfterARotationIsToldWithWhatItReplaces(t *testing.T) {
+	for what, test := range map[string]struct {
+		do   func(context.Context, *session.Session)
+		want string
+	}{
+		"login":  {logsIn("ann"), "login s3 after s2 ann"},
+		"renew":  {func(_ context.Context, s *session.Session) { s.Renew() }, "renewed s3 after s2 ann"},
+		"others": {func(ctx context.Context, s *session.Session) { _, _ = s.RevokeOthers(ctx) }, "renewed s3 after s2 ann; revoked ann durable"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			audit(t, session.Options{}, func(a *audited) {
+				v := a.visitor()
+				a.does(v, logsIn("ann"))
+				var rotated string
+				got := a.does(v, func(ctx context.Context, s *session.Session) {
+					_ = s.ID()
+					rotated = a.does(a.copyOf(v), func(_ context.Context, s *session.Session) { s.Rotate() })
+					test.do(ctx, s)
+				})
+				a.wants(rotated, "rotated s2 after s1 ann")
+				a.wants(got, test.want)
+			})
+		})
+	}
+}
+
 func TestEndsAreToldWithWhoEnds(t *testing.T) {
 	audit(t, session.Options{}, func(a *audited) {
 		ids := map[*sessiontest.Visitor]session.ID{}

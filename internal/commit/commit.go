@@ -114,6 +114,7 @@ type Commit struct {
 
 	Token    token.Token // token of the session that this commit began
 	Begun    bool        // that session exists
+	Previous string      // the session that a renewal has replaced, if it has: that of a rotation which it followed
 	Pending  bool        // copy and journal took the changes, not the store
 	Followed bool        // the commit followed a rotation, whose token the visitor may not have yet
 

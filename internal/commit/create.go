@@ -180,9 +180,10 @@ func (c *Commit) checkLogin() error {
 	return c.rebase(lookup.Loaded{Copy: state.Copy{State: state.State{Death: d}}})
 }
 
-// successor returns the session under its new ID.
+// successor returns the session under its new ID, and notes which one that replaces.
 func (c *Commit) successor() lookup.Loaded {
 	l, now := c.Loaded, c.Writer.Begin()
+	c.Previous = c.ID
 	l.ID = c.Token.ID()
 	l.State = l.State.Write(c.Changes.Against(l.State), c.Writer.Clock.Dot(l.State))
 	if c.Renewal == RotateID {

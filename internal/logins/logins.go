@@ -112,6 +112,9 @@ func (l *Logins) Tell(ctx context.Context, c *commit.Commit, before state.Copy) 
 	last, _ := before.State.Login()
 	login := l.Find(c.State, nil)
 	previous := before.ID
+	if c.Previous != "" {
+		previous = c.Previous
+	}
 	if c.Adopted || c.Renewal == commit.NewValues {
 		previous = c.Replaced
 	}
