@@ -360,6 +360,20 @@ func TestTheLimitIsTold(t *testing.T) {
 	})
 }
 
+// The store lacks the session that the limit ends, so that it cannot be read.
+func TestTheLimitNamesTheUserOfASessionThatTheStoreLacks(t *testing.T) {
+	audit(t, session.Options{PerUser: session.PerUser{Most: 1}}, func(a *audited) {
+		v := a.visitor()
+		a.does(v, logsIn("ann"))
+		gone := session.Record{Expires: time.Now().Add(-time.Hour)}
+		if _, err := a.store.Save(t.Context(), v.Session().ID(), gone, session.Any); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		a.wants(a.does(a.visitor(), logsIn("ann")), "login s2 after - ann; ended s1 by limit durable ann")
+	})
+}
+
 // Requests that end one session at once end it once.
 func TestParallelLogoutsAreToldOnce(t *testing.T) {
 	audit(t, session.Options{}, func(a *audited) {

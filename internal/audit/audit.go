@@ -94,6 +94,12 @@ func (l *Log) EndUnread(ctx context.Context, id string, line []state.Superseded,
 	l.end(ctx, Ending{ID: id, By: by, Durability: d}, counts, line)
 }
 
+// Exceeded reports that the limit has ended a session of a user, as its list names it, and the
+// sessions that rotations have made of it since. The session itself may not have been read.
+func (l *Log) Exceeded(ctx context.Context, id, user string, line []state.Superseded, d failover.Durability) {
+	l.end(ctx, Ending{ID: id, User: user, By: Limit, Durability: d}, true, line)
+}
+
 // end reports e, if that is an end, and those of the sessions that line names behind it: what
 // rotations have made of it since. The sessions before it had been replaced.
 func (l *Log) end(ctx context.Context, e Ending, isEnd bool, line []state.Superseded) {

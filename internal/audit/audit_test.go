@@ -63,6 +63,19 @@ func TestTheEndOfWhatWasNotReadIsTold(t *testing.T) {
 	}
 }
 
+func TestTheLimitNamesTheUserOfTheList(t *testing.T) {
+	var told []string
+	l := &audit.Log{Ended: func(_ context.Context, e audit.Ending) {
+		told = append(told, fmt.Sprint(e.ID, " ", e.User, " ", e.By == audit.Limit))
+	}}
+	for range 2 {
+		l.Exceeded(t.Context(), "a", "ann", []state.Superseded{{ID: "a"}, {ID: "b"}}, failover.Durable)
+	}
+	if got, want := fmt.Sprint(told), "[a ann true b ann true]"; got != want {
+		t.Errorf("told %s, want %s", got, want)
+	}
+}
+
 func TestNobodyIsTold(t *testing.T) {
 	for _, l := range []*audit.Log{nil, {}} {
 		l.Saw(t.Context(), "a", state.State{}, audit.Time)

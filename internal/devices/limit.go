@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/holdfast-go/session/internal/audit"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/lookup"
@@ -135,7 +134,7 @@ func (x *Index) trim(ctx context.Context, user string, l List, entered []change,
 		t := journal.IfLive(f.ID, x.clock.Death(state.Revoked))
 		if far, line, err := x.writer.End(ctx, &t, record.Any); err == nil {
 			l = l.Remove(f.ID, d)
-			x.reader.Audit.End(ctx, f.ID, f.State, line, audit.Limit, far)
+			x.reader.Audit.Exceeded(ctx, f.ID, user, line, far)
 		}
 	}
 	return l
