@@ -3,6 +3,7 @@ package session_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -357,6 +358,31 @@ func TestTheLimitIsTold(t *testing.T) {
 		a.wants(a.does(v, logsIn("ann")), "refused - ann")
 		a.does(v, func(_ context.Context, s *session.Session) { count.Set(s, 1) })
 		a.wants(a.does(v, logsIn("ann")), "refused s2 ann")
+	})
+}
+
+// A Save that is refused is tried again by the commit. Two logins in one request are two.
+func TestARefusedLoginIsToldOnce(t *testing.T) {
+	audit(t, session.Options{PerUser: session.PerUser{Most: 1, Refuse: true}}, func(a *audited) {
+		a.does(a.visitor(), logsIn("ann"))
+		save := func(ctx context.Context, s *session.Session) {
+			for range 2 {
+				if _, err := s.Save(ctx); !errors.Is(err, session.ErrTooManySessions) {
+					t.Error(err)
+				}
+			}
+		}
+		v := a.visitor()
+		a.wants(a.does(v, func(ctx context.Context, s *session.Session) {
+			s.SetUser("ann")
+			save(ctx, s)
+		}), "refused - ann")
+		a.wants(a.does(v, logsIn("ann")), "refused - ann")
+		a.wants(a.does(v, func(ctx context.Context, s *session.Session) {
+			s.SetUser("ann")
+			save(ctx, s)
+			s.SetUser("ann")
+		}), "refused - ann; refused - ann")
 	})
 }
 

@@ -4,6 +4,7 @@ package audit
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -43,7 +44,7 @@ type Log struct {
 	Ended   func(ctx context.Context, e Ending)
 
 	mu   sync.Mutex
-	told [2]map[string]struct{} // the IDs that Saw has told lately, and those before
+	told [2]map[string]struct{} // the IDs that were told to end lately, and those before; likewise the logins that were refused
 }
 
 // maxTold is how many IDs Saw remembers, and half as many at least.
@@ -131,9 +132,13 @@ func RevokedBy(mine, ended state.Copy) By {
 	return Administrator
 }
 
-// Refuse reports that the limit has refused a login. A nil Log reports nothing.
-func (l *Log) Refuse(ctx context.Context, id, user string) {
-	if l != nil && l.Refused != nil {
-		l.Refused(ctx, id, user)
+// Refuse reports that the limit has refused a login, once for each login, which a request may try
+// to save several times. A nil Log reports nothing.
+func (l *Log) Refuse(ctx context.Context, id string, login state.Login) {
+	if l == nil || l.Refused == nil {
+		return
+	}
+	if attempt := fmt.Sprint("login ", login.Clock, " ", login.User); l.first(attempt) {
+		l.Refused(ctx, id, login.User)
 	}
 }

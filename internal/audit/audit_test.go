@@ -81,7 +81,7 @@ func TestNobodyIsTold(t *testing.T) {
 		l.Saw(t.Context(), "a", state.State{}, audit.Time)
 		l.End(t.Context(), "a", state.State{Created: 1}, nil, audit.Visitor, failover.Durable)
 		l.EndUnread(t.Context(), "a", []state.Superseded{{ID: "a"}}, audit.Visitor, failover.Pending)
-		l.Refuse(t.Context(), "a", "ann")
+		l.Refuse(t.Context(), "a", state.Login{User: "ann"})
 	}
 }
 

@@ -61,7 +61,7 @@ func (x *Index) Reserve(ctx context.Context, session state.Copy, replaced string
 	case err == nil:
 		return p, nil
 	case errors.Is(err, ErrTooManySessions):
-		x.reader.Audit.Refuse(ctx, session.ID, login.User)
+		x.reader.Audit.Refuse(ctx, session.ID, login)
 		return Place{}, err
 	case errors.Is(err, errContested):
 		return Place{}, errors.Join(failure.ErrUnavailable, err)
