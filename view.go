@@ -39,7 +39,7 @@ func (v *View) Names() (names []string) {
 	for rest := v.state.Entries; len(rest) > 0; {
 		e, next, _ := rest.Cut()
 		rest = next
-		if own := strings.Contains(string(e.Name), "/"); !own && e.Flags.Kind() != state.Deleted {
+		if own := v.state.Origin == nil && strings.Contains(string(e.Name), "/"); !own && e.Flags.Kind() != state.Deleted {
 			names = append(names, string(e.Name))
 		}
 	}

@@ -54,8 +54,12 @@ func ReadLogin(value []byte) (Login, bool) {
 	return Login{User: string(value[head:]), Clock: binary.BigEndian.Uint64(value), At: at}, true
 }
 
-// Login returns the last login to the session, and reports whether there was one.
+// Login returns the last login to the session, and reports whether there was one. A record of
+// another system's format has none: an entry of that name is that system's.
 func (st State) Login() (Login, bool) {
+	if st.Origin != nil {
+		return Login{}, false
+	}
 	e, ok := st.Entries.Find(LoginEntry)
 	if !ok || e.Flags.Kind() != Present {
 		return Login{}, false

@@ -57,8 +57,12 @@ func readStay(value []byte) (s Stay, ok bool) {
 	return s, true
 }
 
-// Stay returns how long the session lasts, and reports whether it says so itself.
+// Stay returns how long the session lasts, and reports whether it says so itself, which a record
+// of another system's format does not.
 func (st *State) Stay() (Stay, bool) {
+	if st.Origin != nil {
+		return Stay{}, false
+	}
 	e, ok := st.Entries.Find(StayEntry)
 	if !ok || e.Flags.Kind() != Present {
 		return Stay{}, false
