@@ -97,8 +97,10 @@ type Hooks struct {
 	// been saved: Login where a user has logged in, by SetUser; else Renewed after Renew,
 	// Rotated after Rotate, and Began after all else. previous is the session that the new one
 	// replaces, empty where there was none; user is the last user who logged in, empty where
-	// none has. None is called for a session that a failed Commit began, or that another
-	// instance began.
+	// none has. One is called too where the answer is an error and the new ID exists all the
+	// same, because the store took the new record and not the end of the old one: the answer
+	// sends the token beside the error, and the visitor has the session. None is called for a
+	// session that another instance began.
 	Login, Renewed, Rotated, Began func(ctx context.Context, id, previous ID, user string)
 
 	// Refused is called when PerUser has refused a login; id is the session that would have
@@ -146,7 +148,7 @@ const (
 	EndedByLimit                            // of PerUser
 	EndedByRevocation                       // by RevokeUser, RevokeOthers or RevokeBefore
 	EndedByPredecessor                      // with the session that it was renewed from
-	EndedByTime                             // by the idle timeout or the Lifetime
+	EndedByTime                             // by the idle timeout or the Lifetime, as far as is still known: see docs/LOGS.md
 )
 
 var endedBy = words.Of[EndedBy]{Type: "EndedBy", Noun: "end of a session", Words: []string{
