@@ -161,7 +161,7 @@ func TestEachNewIDIsToldOnce(t *testing.T) {
 		a.wants(a.does(v, func(ctx context.Context, _ *session.Session) {
 			s, _ := session.StartNew(ctx)
 			count.Set(s, 3)
-		}), "began s8 after s7")
+		}), "ended s7 by visitor durable bob; began s8 after s7")
 		a.wants(a.does(v, func(ctx context.Context, _ *session.Session) {
 			s, _ := session.StartNew(ctx)
 			s.SetUser("eve")

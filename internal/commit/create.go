@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-go/session/internal/audit"
 	"github.com/holdfast-go/session/internal/failure"
 	"github.com/holdfast-go/session/internal/journal"
 	"github.com/holdfast-go/session/internal/lookup"
@@ -54,15 +55,30 @@ func (c *Commit) create(ctx context.Context) error {
 	}
 	c.Token, c.Begun = t, true
 	if c.Replaced != "" {
-		// The store was not asked for it: the client may have made its token up.
-		t := journal.IfLive(c.Replaced, c.Writer.Clock.Death(state.Renewed))
-		t.Unverified, t.IfStored = !c.Vouched, !c.Vouched
-		_, l.Supersedes, err = c.Writer.End(ctx, &t, record.Any)
+		l.Supersedes, err = c.endReplaced(ctx, &st)
 	}
 	// The new session exists even if err says that the store did not answer the save of the
 	// old one's tombstone: see move.
 	c.Loaded = l
 	return err
+}
+
+// endReplaced ends the session in whose place this commit has begun st. If that knows no user, the
+// audit log is told of the end of a session that does: nothing else would name its user.
+func (c *Commit) endReplaced(ctx context.Context, st *state.State) ([]state.Superseded, error) {
+	// The store was not asked for it: the client may have made its token up.
+	t := journal.IfLive(c.Replaced, c.Writer.Clock.Death(state.Renewed))
+	t.Unverified, t.IfStored = !c.Vouched, !c.Vouched
+	var before lookup.Loaded
+	r := c.Writer.Reader
+	if _, known := st.Login(); !known && r.Audit != nil && r.Audit.Ended != nil {
+		before = r.GoesOn(ctx, r.Fetch(ctx, c.Replaced, lookup.Known{}, true))
+	}
+	d, line, err := c.Writer.End(ctx, &t, record.Any)
+	if _, known := before.State.Login(); known && err == nil {
+		r.Ended(ctx, c.Replaced, before, line, audit.Visitor, d)
+	}
+	return line, err
 }
 
 // move tries once to give the session a new ID. It creates the new record first and
