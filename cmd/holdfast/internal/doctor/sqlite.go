@@ -65,7 +65,8 @@ func (r *Report) sqlite(ctx context.Context, address, table string) {
 	}
 	var facts sqliteFacts
 	facts.lookAt(path, info)
-	if err := facts.ask(ctx, path, table); err != nil {
+	// Where SQLite must write to read, and the rights to write are missing, that is the finding.
+	if err := facts.ask(ctx, path, table); err != nil && (facts.stuck == "" || !mayNotWrite(err)) {
 		r.blind(name, err)
 		return
 	}
@@ -169,9 +170,21 @@ func isLocked(ctx context.Context, conn *sql.Conn) bool {
 	return isBusy(err)
 }
 
-func isBusy(err error) bool {
+func isBusy(err error) bool { return codeOf(err) == sqlite3.SQLITE_BUSY }
+
+// mayNotWrite reports whether SQLite could not write, or could not make a file beside the database.
+func mayNotWrite(err error) bool {
+	code := codeOf(err)
+	return code == sqlite3.SQLITE_READONLY || code == sqlite3.SQLITE_CANTOPEN
+}
+
+// codeOf returns the primary code of an error, 0 where it is not of SQLite.
+func codeOf(err error) int {
 	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return e.Code() & 0xff
 }
 
 // sqliteTables returns what is wrong with the tables, or nothing.
