@@ -17,6 +17,7 @@ func TestAVisitorLogsOutAnotherDevice(t *testing.T) {
 		b.logIn("Ada")
 	}
 	laptop.push("#account a[href='/account']")
+	laptop.becomes("location.pathname == '/account'") // loading a page anew ends the way to another one
 	const listed = "document.querySelectorAll('.devices li').length"
 	list := func(n int) { // is written in the background
 		t.Helper()

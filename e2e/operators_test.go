@@ -34,8 +34,8 @@ func TestAnOperatorEndsASession(t *testing.T) {
 	find := func(n int) { // the list is written in the background
 		t.Helper()
 		for deadline := time.Now().Add(timeleft.Within(t, patience)); ; time.Sleep(50 * time.Millisecond) {
-			eval[chromedp.Void](operator, "user.value = 'Ada'; document.querySelector('#find-user button').click()")
-			operator.becomes("document.getElementById('message').textContent != ''")
+			eval[chromedp.Void](operator, "document.getElementById('message').textContent = ''; user.value = 'Ada'; document.querySelector('#find-user button').click()")
+			operator.becomes("document.getElementById('message').textContent != ''") // after it the page stays as it is
 			if eval[int](operator, found) == n {
 				return
 			}

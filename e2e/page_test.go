@@ -17,9 +17,10 @@ func TestThePageSaysWhatItDemonstratesAndWhatToTry(t *testing.T) {
 		{"without a backup", []string{"-no-backup"}, []string{"demonstrates Holdfast", "the backup is off"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			url := startShop(t, append(c.args, "-insecure")...) // first: the browser's connections end before it
 			b := openBrowser(t)
 			run(b, chromedp.EmulateViewport(360, 640))
-			b.open(startShop(t, append(c.args, "-insecure")...))
+			b.open(url)
 			for _, text := range c.says {
 				b.shows(text)
 			}
