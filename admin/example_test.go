@@ -105,9 +105,11 @@ func ExampleClient() {
 	defer end()
 	login(sessions, "ada")
 
-	hers, err := client.Sessions(ctx, "ada")
-	if err != nil {
-		panic(err)
+	var hers admin.Sessions
+	for len(hers.Sessions) == 0 { // the list of her sessions is written in the background
+		if hers, err = client.Sessions(ctx, "ada"); err != nil {
+			panic(err)
+		}
 	}
 	for _, s := range hers.Sessions {
 		one, err := client.Session(ctx, s.ID)
