@@ -6,12 +6,14 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/gorilla/sessions"
 
 	"github.com/holdfast-go/session"
 	"github.com/holdfast-go/session/gorillabridge"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/seal"
 )
 
@@ -150,6 +152,9 @@ func TestVisitorsAreServedFromTheBackup(t *testing.T) {
 		return false
 	})
 	s.faulty.Heal()
+	timeleft.Poll(t, "the store serves again, if it was taken for away", func() bool {
+		return !slices.ContainsFunc(s.sessions.Stats().Shards, func(x session.ShardStats) bool { return x.State != session.Serving })
+	})
 
 	// A value that the copy has no room for is unknown meanwhile, and not empty.
 	large := ""
