@@ -29,18 +29,22 @@ type Instance struct {
 }
 
 // Start runs an instance until the test ends.
-func Start(t testing.TB, store session.Store, keys *seal.Keys, source override.Source) *Instance {
+func Start(t testing.TB, store session.Store, keys *seal.Keys, source override.Source, change ...func(*session.Options)) *Instance {
 	t.Helper()
 	follower, err := override.Follow(source, &override.FollowOptions{Timeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = follower.Close() })
-	sessions, err := session.New(store, &session.Options{
+	o := &session.Options{
 		Cookie: session.Cookie{Insecure: true},
 		Switch: follower,
 		Backup: &session.Backup{Keys: keys, Audience: "fleet-test"},
-	})
+	}
+	for _, c := range change {
+		c(o)
+	}
+	sessions, err := session.New(store, o)
 	if err != nil {
 		t.Fatal(err)
 	}
