@@ -17,6 +17,8 @@ import (
 	"github.com/holdfast-go/session/cmd/holdfast/internal/coordinator"
 	"github.com/holdfast-go/session/cmd/holdfast/internal/monitor"
 	"github.com/holdfast-go/session/cmd/holdfast/internal/verdict"
+	"github.com/holdfast-go/session/internal/test/printed"
+	"github.com/holdfast-go/session/internal/test/timeleft"
 	"github.com/holdfast-go/session/memstore"
 )
 
@@ -59,11 +61,14 @@ func TestAMonitorTellsOfInstancesThatNameOtherShards(t *testing.T) {
 		{`[{"Name":"a","State":"away","Cause":"by order of the operator"}]`, 0},
 		{`[]`, 0}, // it has not asked its store yet
 	} {
-		var said bytes.Buffer
+		var said printed.Text
 		asked := make(chan bool, 100)
 		instance := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"Shards":%s}`, test.shards)
-			asked <- true
+			select {
+			case asked <- true:
+			default: // they are enough
+			}
 		}))
 		m, err := monitor.New(monitor.Options{
 			Name: "one", Observers: 1, Rules: verdict.Defaults, Every: 200 * time.Millisecond,
@@ -80,10 +85,12 @@ func TestAMonitorTellsOfInstancesThatNameOtherShards(t *testing.T) {
 		for range 4 {
 			<-asked
 		}
+		told := func() int { return strings.Count(said.String(), "names other shards") }
+		timeleft.Poll(t, "it is told", func() bool { return told() >= test.told }) // of an answer that came in time
 		cancel()
 		run.Wait()
 		instance.Close()
-		if got := strings.Count(said.String(), "names other shards"); got != test.told {
+		if got := told(); got != test.told {
 			t.Errorf("%s: told %d times, want %d\n%s", test.shards, got, test.told, said.String())
 		}
 	}
