@@ -228,6 +228,11 @@ func TestPages(t *testing.T) {
 			}
 		}
 	}
+	ahead := func(cookie string, by time.Duration) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			set(cookie, "Date", time.Now().Add(by).UTC().Format(http.TimeFormat))(w, r)
+		}
+	}
 	const well = "__Host-session=abc; Path=/; HttpOnly; Secure; SameSite=Lax"
 	for _, test := range []struct {
 		is    string
@@ -246,8 +251,8 @@ func TestPages(t *testing.T) {
 			w.Header()["Set-Cookie"] = []string{well, "__Host-session-b0=abc; Path=/; HttpOnly; Secure; SameSite=Lax"}
 			w.Header().Set("Cache-Control", "private")
 		}, nil},
-		{"a clock that is ahead", set(well, "Date", time.Now().Add(20*time.Second).UTC().Format(http.TimeFormat)), []string{"page-clock"}},
-		{"a clock of yesterday", set(well, "Date", time.Now().Add(-24*time.Hour).UTC().Format(http.TimeFormat)), []string{"page-clock-far"}},
+		{"a clock that is ahead", ahead(well, 20*time.Second), []string{"page-clock"}},
+		{"a clock of yesterday", ahead(well, -24*time.Hour), []string{"page-clock-far"}},
 	} {
 		t.Run(test.is, func(t *testing.T) {
 			examine(t, Options{Pages: []string{serve(test.page)}}).finds(t, test.finds...)
