@@ -32,6 +32,18 @@ func TestOneVisitThroughBothPrograms(t *testing.T) {
 	if !ok {
 		t.FailNow()
 	}
+	for tries := 1; !visited(t, base); tries++ {
+		if tries == 20 {
+			t.Fatal("each visit met a store that was too slow for this machine's load")
+		}
+	}
+}
+
+// visited reports whether a visit came to its end: on a busy machine the store may be too
+// slow for its time, and then nobody knows whether it has what was written.
+func visited(t *testing.T, base string) bool {
+	t.Helper()
+	slow := false
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +52,9 @@ func TestOneVisitThroughBothPrograms(t *testing.T) {
 	defer client.CloseIdleConnections()
 	visit := func(method, path string, form url.Values, want ...string) {
 		t.Helper()
+		if slow {
+			return
+		}
 		req, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(form.Encode()))
 		if err != nil {
 			t.Fatal(err)
@@ -51,6 +66,9 @@ func TestOneVisitThroughBothPrograms(t *testing.T) {
 		}
 		defer resp.Body.Close()
 		body, err := io.ReadAll(resp.Body)
+		if slow = resp.StatusCode == http.StatusServiceUnavailable; slow {
+			return
+		}
 		if err != nil || resp.StatusCode != http.StatusOK {
 			t.Fatalf("%s %s: %d, %v: %s", method, path, resp.StatusCode, err, body)
 		}
@@ -70,4 +88,5 @@ func TestOneVisitThroughBothPrograms(t *testing.T) {
 	visit("POST", "/login", url.Values{"user": {"Grace"}}, "Hello, Grace", "!tea:") // regenerate drops the values
 	visit("POST", "/logout", nil, "This page is Express", "Log in", "!Grace")
 	visit("GET", "/cart", nil, "a guest")
+	return !slow
 }
