@@ -266,7 +266,7 @@ func TestExpiriesAgree(t *testing.T) {
 	near := func(what string, want time.Duration) {
 		t.Helper()
 		got := ttl()
-		if got < want-5*time.Second || got > want+want/10+5*time.Second {
+		if got < want-time.Minute || got > want+want/10+time.Minute { // it may have been a while since
 			t.Errorf("%s: got %v, want %v and up to a tenth more", what, got, want)
 		}
 	}
