@@ -401,6 +401,21 @@ func TestTheLimitNamesTheUserOfASessionThatTheStoreLacks(t *testing.T) {
 }
 
 // Requests that end one session at once end it once.
+// For a minute after a revocation the logins of its user have one clock value.
+func TestRefusedLoginsAfterARevocationAreToldEach(t *testing.T) {
+	audit(t, session.Options{PerUser: session.PerUser{Most: 1, Refuse: true}}, func(a *audited) {
+		a.does(a.visitor(), logsIn("ann"))
+		if _, err := a.m.RevokeUser(t.Context(), "ann"); err != nil {
+			t.Fatal(err)
+		}
+		a.does(a.visitor(), logsIn("ann"))
+		time.Sleep(time.Second)
+		a.wants(a.does(a.visitor(), logsIn("ann")), "refused - ann")
+		time.Sleep(time.Second)
+		a.wants(a.does(a.visitor(), logsIn("ann")), "refused - ann")
+	})
+}
+
 func TestParallelLogoutsAreToldOnce(t *testing.T) {
 	audit(t, session.Options{}, func(a *audited) {
 		v := a.visitor()

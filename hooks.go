@@ -108,8 +108,8 @@ type Hooks struct {
 	Refused func(ctx context.Context, id ID, user string)
 
 	// Ended is called when this process has ended a session. It is not called for the previous
-	// session of a new ID, unless StartNew has begun one without a user in place of a user's, nor for each session that a revocation ends: Revoked is called once
-	// for all of them. It is called too when a client uses the token of a session that has
+	// session of a new ID, unless StartNew has begun one without a user in place of a user's,
+	// nor for each session that a revocation ends: Revoked is called once for all of them. It is called too when a client uses the token of a session that has
 	// ended by a revocation, an idle timeout or a Lifetime: once for each session, as far as
 	// this process remembers. A session whose record the store has dropped by then, and of
 	// which the client brings no copy, is not noticed.

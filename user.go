@@ -135,14 +135,16 @@ func (m *Manager) Revoke(ctx context.Context, id ID) (Durability, error) {
 		return Durable, nil
 	}
 	ctx = context.WithoutCancel(ctx)
+	var mine state.Copy
 	var before lookup.Loaded
 	if m.audit.Ended != nil {
+		mine = m.current(ctx)
 		before = m.reader.GoesOn(ctx, m.reader.Fetch(ctx, string(id), lookup.Known{}, true))
 	}
 	t := journal.IfLive(string(id), m.clock.Death(state.Revoked))
 	d, line, err := m.writer.End(ctx, &t, record.Any)
 	if err == nil {
-		m.reader.Ended(ctx, string(id), before, line, audit.RevokedBy(m.current(ctx), before.Copy), d)
+		m.reader.Ended(ctx, string(id), before, line, audit.RevokedBy(mine, before.Copy), d)
 	}
 	return Durability(d), err
 }

@@ -67,9 +67,9 @@ func (k Key[T]) In(v *View) (T, error) {
 
 // Open returns the session id as the store has it, joined with what this process knows of
 // it beside the store. Where Rotate has replaced the id, it is the session that goes on, under its
-// own ID, for as long as Revoke finds that. Open fails with ErrNoSession where there is none or it has ended, with an
-// error that wraps ErrUnavailable where that is not known, and with another error where id is
-// malformed. A session that only its visitor's cookies have, because the store has lost it, is
+// own ID, for as long as Revoke finds that. Open fails with ErrNoSession where there is none or it
+// has ended, with an error that wraps ErrUnavailable where that is not known, and with another
+// error where id is malformed. A session that only its visitor's cookies have, because the store has lost it, is
 // not found.
 func (m *Manager) Open(ctx context.Context, id ID) (*View, error) {
 	if err := checkID(id); err != nil {
@@ -104,8 +104,8 @@ func (m *Manager) Open(ctx context.Context, id ID) (*View, error) {
 // With an Options.Format, whose records have no place for a user, there is no list.
 //
 // If there is also an error, which wraps ErrUnavailable, sessions may be missing or Incomplete;
-// the current one is there, unless it has ended. Security must not depend on the list: RevokeUser ends sessions
-// whether they are listed or not.
+// the current one is there, unless it has ended. Security must not depend on the list: RevokeUser
+// ends sessions whether they are listed or not.
 func (m *Manager) Sessions(ctx context.Context, user string) ([]View, error) {
 	current := m.current(ctx)
 	found, err := m.devices.SessionsWith(ctx, user, current)
@@ -141,7 +141,7 @@ func (m *Manager) current(ctx context.Context) state.Copy {
 	s := x.session()
 	if s.io.TryLock() { // else it is being loaded or saved: a hook of that may ask
 		s.io.Unlock()
-		_ = s.load(ctx)
+		_ = s.load(s.ctx)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -276,7 +276,7 @@ func TestAnEndOfNoSessionSaysSo(t *testing.T) {
 		if !in(v) || v.Session().ID() == id {
 			t.Fatal("the session was not rotated")
 		}
-		end("one that was rotated", id, admin.Ended{Outcome: "durable", Missing: true})
+		end("one that was rotated", id, admin.Ended{Outcome: "durable"})
 		if in(v) {
 			t.Error("what a rotation made of a session that was ended counts")
 		}

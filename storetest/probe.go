@@ -58,7 +58,7 @@ func (c *check) frozenProbe(want error, newContext func(within time.Duration) (c
 	err, ok := soon(returned, within)
 	c.Thaw(c.t)
 	if !ok {
-		<-returned // it is gone when the case ends
+		err = <-returned // it is gone when the case ends
 	}
 	switch {
 	case !ok:

@@ -138,7 +138,7 @@ func (l *Log) Refuse(ctx context.Context, id string, login state.Login) {
 	if l == nil || l.Refused == nil {
 		return
 	}
-	if attempt := fmt.Sprint("login ", login.Clock, " ", login.User); l.first(attempt) {
+	if attempt := fmt.Sprint("login ", login.Clock, " ", login.At, " ", login.User); l.first(attempt) {
 		l.Refused(ctx, id, login.User)
 	}
 }

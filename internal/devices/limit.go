@@ -41,9 +41,10 @@ func Alone(ctx context.Context) context.Context { return context.WithValue(ctx, 
 // Reserve takes a place in a user's list where changes of a session are a login and the Limit
 // refuses; else it returns the zero Place. Moved must follow, whatever becomes of the login.
 // Reserve fails with ErrTooManySessions where the user has as many sessions as the limit
-// allows besides this one, and replaced, which ends when the login is saved; "": none does. A login that only counts from a later clock value on, since the others of
-// the user are revoked, is no new login. The place is taken before the session is saved, so that of
-// logins at once no more succeed than there are places.
+// allows besides this one, and replaced, which ends when the login is saved; "": none does. A
+// login that only counts from a later clock value on, since the others of the user are revoked,
+// is no new login. The place is taken before the session is saved, so that of logins at once no
+// more succeed than there are places.
 //
 // Where the store does not answer, there is no limit: a login does not depend on a list.
 func (x *Index) Reserve(ctx context.Context, session state.Copy, replaced string, changes state.Changes) (Place, error) {
@@ -107,9 +108,10 @@ func (x *Index) withRotated(ctx context.Context, ids []string) (all []string) {
 }
 
 // loginPlaces returns how the names of the places of a login begin that an instance saves, of which
-// a list has one at most. Those of no other login do: the clock of an instance gives each value once.
+// a list has one at most. For a minute after a revocation the logins of its user have one clock
+// value, so the time tells one from another.
 func loginPlaces(l state.Login, instance uint32) string {
-	return fmt.Sprintf("%s%016x%08x.", reservation, l.Clock, instance)
+	return fmt.Sprintf("%s%016x%012x%08x.", reservation, l.Clock, l.At, instance)
 }
 
 // lastPlaces returns how the names of the places of the last login to a session begin.
