@@ -73,8 +73,28 @@ func (l *Library) Take(ctx context.Context, o *OldSession, ended []state.Superse
 		Phase: lookup.Live, Version: over, Source: lookup.FromStore,
 		Copy: state.Copy{ID: t.ID(), State: st, Confirmed: sent.UnixMilli(), Saved: st.Entries.Latest()},
 	}
+	l.tell(ctx, out.Copy)
 	l.endOld(ctx, o)
 	return t, nil
+}
+
+// tell has a session that was taken over listed, and reports it to the audit log.
+func (l *Library) tell(ctx context.Context, c state.Copy) {
+	if l.Reader.OnRefresh != nil {
+		l.Reader.OnRefresh(state.Copy{}, c)
+	}
+	a := l.Reader.Audit
+	if a == nil {
+		return
+	}
+	login, known := c.State.Login()
+	hook := a.Began
+	if known {
+		hook = a.Login
+	}
+	if hook != nil {
+		hook(ctx, c.ID, "", login.User)
+	}
 }
 
 // follow loads the session whose token a marker holds. A session that is not
@@ -104,5 +124,7 @@ func (l *Library) readOld(o *OldSession) (state.State, time.Time, error) {
 	}
 	st := l.Writer.Begin()
 	changes := values.With(state.Change{Name: marker.Entry, Flags: state.Present, Value: marker.Quote(o.marker)})
-	return st.Write(changes.Against(st), l.Clock.Dot(st)), until, nil
+	st = st.Write(changes.Against(st), l.Clock.Dot(st))
+	st.End = l.Storage.EndOf(&st, l.Clock.Now()).UnixMilli() // as long as its Stay says
+	return st, until, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-go/session/internal/lookup"
 	"github.com/holdfast-go/session/internal/record"
 	"github.com/holdfast-go/session/internal/state"
+	"github.com/holdfast-go/session/internal/token"
 )
 
 // errWithheld is the error of a write that would implicitly begin a session, without Renew or
@@ -53,7 +54,7 @@ func (c *Commit) create(ctx context.Context) error {
 			return err
 		}
 	}
-	c.Token, c.Begun = t, true
+	c.begun(t, l.Copy)
 	if c.Replaced != "" {
 		l.Supersedes, err = c.endReplaced(ctx, &st)
 	}
@@ -61,6 +62,15 @@ func (c *Commit) create(ctx context.Context) error {
 	// old one's tombstone: see move.
 	c.Loaded = l
 	return err
+}
+
+// begun notes that the session exists. One that was adopted has the login of the old session from
+// its first state on, so that no change of it lists the session.
+func (c *Commit) begun(t token.Token, session state.Copy) {
+	c.Token, c.Begun = t, true
+	if listed := c.Writer.Reader.OnRefresh; c.Adopted && listed != nil {
+		listed(state.Copy{}, session)
+	}
 }
 
 // endReplaced ends the session in whose place this commit has begun st. If that knows no user, the

@@ -118,6 +118,9 @@ func (l *Logins) Tell(ctx context.Context, c *commit.Commit, before state.Copy) 
 	if c.Adopted || c.Renewal == commit.NewValues {
 		previous = c.Replaced
 	}
+	if c.Adopted {
+		last = state.Login{} // nothing has told of it
+	}
 	hook := a.Renewed
 	switch another := !login.Same(last); {
 	case another && login.User != "":

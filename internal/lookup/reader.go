@@ -27,7 +27,7 @@ type Reader struct {
 
 	Audit *audit.Log // hears of ends that are seen here; nil: they are not reported
 
-	OnRefresh func(before, after state.Copy) // called for a session whose expiry was put off; may be nil
+	OnRefresh func(before, after state.Copy) // called for a session whose expiry was put off, or that was adopted; may be nil
 
 	// With a backup:
 	Backup  bool
