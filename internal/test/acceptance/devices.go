@@ -209,7 +209,7 @@ const browsers = 8
 
 // listBytes bounds the list of a user with two sessions and those of all browsers: their rows, and
 // the last 32 ends.
-const listBytes = 3_000
+const listBytes = 4_000
 
 // ListsStaySmall has one user log in and out many times, at two instances and with several
 // browsers at each. The user has two more sessions meanwhile. The list never takes up more than
