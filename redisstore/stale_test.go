@@ -92,6 +92,17 @@ func newAddress(t *testing.T, server string) *address {
 	return a
 }
 
+// moves has second take the place of first behind the address; first is its replica from then on.
+func (a *address) moves(t *testing.T, first, second *redistest.Server) {
+	t.Helper()
+	server := second.Addr()
+	a.server.Store(&server)
+	host, port, _ := net.SplitHostPort(server)
+	if got := first.Command("REPLICAOF", host, port); got != "OK" {
+		t.Fatal(got)
+	}
+}
+
 func pass(to, from net.Conn) {
 	_, _ = io.Copy(to, from)
 	to.Close()
@@ -110,12 +121,7 @@ func TestAPrimaryThatIsReplacedBehindItsAddressIsNoticed(t *testing.T) {
 			for n := range 20 { // over each of the client's connections
 				mustSave(t, store, session.ID("b"+strconv.Itoa(n)), record("x"), session.Absent)
 			}
-			server := second.Addr()
-			a.server.Store(&server)
-			host, port, _ := net.SplitHostPort(second.Addr())
-			if got := first.Command("REPLICAOF", host, port); got != "OK" {
-				t.Fatal(got)
-			}
+			a.moves(t, first, second)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			switch by {
@@ -226,12 +232,7 @@ func TestACommandMayMeetAConnectionThatWasGivenUp(t *testing.T) {
 			for n := range 20 {
 				mustSave(t, store, session.ID("b"+strconv.Itoa(n)), record("x"), session.Absent)
 			}
-			server := second.Addr()
-			a.server.Store(&server)
-			host, port, _ := net.SplitHostPort(second.Addr())
-			if got := first.Command("REPLICAOF", host, port); got != "OK" {
-				t.Fatal(got)
-			}
+			a.moves(t, first, second)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			if _, err := store.Save(ctx, "c", record("y"), session.Absent); err != nil {
